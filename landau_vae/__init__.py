@@ -1,0 +1,72 @@
+"""Predict from the spectrum of the data which latents of a (β-)VAE collapse, and at which β.
+
+Derive → solve → train → compare. A `Spectrum` is what the data offer, a `Loss` what training minimises;
+everything else takes these two and returns one result per question. Heavy parts load on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "InputError": "errors",
+    "Spectrum": "spectrum",
+    "Loss": "loss",
+    "Equilibrium": "numeric.equilibrium",
+    "equilibrium": "numeric.equilibrium",
+    "Transitions": "numeric.transitions",
+    "transitions": "numeric.transitions",
+    "Choice": "numeric.choice",
+    "choose_beta": "numeric.choice",
+    "scan": "training.scan",
+    "Verification": "verification.coincidence",
+    "verify": "verification.coincidence",
+}
+_MODULES = ("datasets", "plotting", "verification", "training", "numeric")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+if TYPE_CHECKING:
+    from landau_vae import (
+        datasets as datasets,
+    )
+    from landau_vae import (
+        numeric as numeric,
+    )
+    from landau_vae import (
+        plotting as plotting,
+    )
+    from landau_vae import (
+        training as training,
+    )
+    from landau_vae import (
+        verification as verification,
+    )
+    from landau_vae.errors import InputError as InputError
+    from landau_vae.loss import Loss as Loss
+    from landau_vae.numeric.choice import Choice as Choice
+    from landau_vae.numeric.choice import choose_beta as choose_beta
+    from landau_vae.numeric.equilibrium import Equilibrium as Equilibrium
+    from landau_vae.numeric.equilibrium import equilibrium as equilibrium
+    from landau_vae.numeric.transitions import Transitions as Transitions
+    from landau_vae.numeric.transitions import transitions as transitions
+    from landau_vae.spectrum import Spectrum as Spectrum
+    from landau_vae.training.scan import scan as scan
+    from landau_vae.verification.coincidence import Verification as Verification
+    from landau_vae.verification.coincidence import verify as verify
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

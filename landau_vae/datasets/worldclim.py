@@ -1,0 +1,59 @@
+"""WorldClim 2.1 at 10 arc-minutes: 19 bioclimatic variables of all land, as aggregate statistics.
+
+The layers themselves may not be redistributed (worldclim.org), their aggregates may: means, standard
+deviations and correlations, unweighted as in J. Hirn's protocol and weighted by cell area (cos latitude).
+`build_worldclim` makes the file again from the layers.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from importlib.resources import files
+
+from landau_vae.results import Array, readonly
+from landau_vae.spectrum import Spectrum
+
+__all__ = ["WorldClim", "worldclim"]
+
+
+@dataclass(frozen=True, eq=False)
+class WorldClim:
+    """Statistics of the land cells that are valid in all 19 layers."""
+
+    names: tuple[str, ...]  #: bio1 … bio19
+    descriptions: tuple[str, ...]  #: what each variable is, with its unit
+    mean: Array  #: (19,), the variables' units
+    std: Array  #: (19,), the variables' units, divisor n
+    correlation: Array  #: (19, 19)
+    cells: int  #: number of land cells
+    weighted: bool  #: whether cells were weighted by their area
+    provenance: str  #: which layers, how aggregated
+    citation: str  #: what to cite
+    licence: str  #: what WorldClim allows
+
+    def spectrum(self) -> Spectrum:
+        """Of the standardised variables."""
+        spectrum = Spectrum.from_covariance(self.correlation, samples=self.cells, names=self.names)
+        return replace(spectrum, standardized=True)
+
+
+def worldclim(*, weighted: bool = False) -> WorldClim:
+    """The shipped statistics, unweighted or weighted by cell area.
+
+    >>> climate = worldclim()
+    >>> climate.cells, climate.spectrum().rank(0.01)
+    (808053, 9)
+    """
+    data = json.loads(files("landau_vae.datasets").joinpath("worldclim.json").read_text(encoding="utf-8"))
+    statistics = data["area_weighted" if weighted else "unweighted"]
+    return WorldClim(
+        tuple(data["names"]),
+        tuple(data["descriptions"]),
+        readonly(statistics["mean"]),
+        readonly(statistics["std"]),
+        readonly(statistics["correlation"]),
+        data["cells"],
+        weighted,
+        data["provenance"],
+        data["citation"],
+        data["licence"],
+    )

@@ -1,0 +1,128 @@
+"""Which β to train at: the one that keeps k modes, or the largest that reaches a tolerance.
+
+Mode k is kept for λ_{k+1} ≤ τ < λ_k, so "keep k" has an interval of answers; its geometric middle is as far
+(in factors) from losing mode k as from waking mode k + 1. The distortion D̃(τ) is continuous and increasing
+(reverse water-filling), so "tolerance ε" has one answer: the price at which D̃ = ε.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from landau_vae.errors import InputError
+from landau_vae.loss import Loss
+from landau_vae.numeric.equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
+from landau_vae.results import jsonable, significant
+from landau_vae.spectrum import Spectrum, check_share
+
+__all__ = ["Choice", "choose_beta"]
+
+UNBOUNDED_FACTOR = 10.0  # below the threshold where nothing bounds the price from below: M² of the last mode is 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A β, the interval of β that would do as well, and the equilibrium there."""
+
+    question: str  #: what was asked for, in words
+    beta: float  #: the recommended β, in the loss's own convention
+    interval: tuple[float, float]  #: every β in between does what was asked
+    equilibrium: Equilibrium = field(repr=False)  #: the state at `beta`
+
+    def summary(self) -> str:
+        """The answer in one line, then the modes at that β."""
+        low, high = self.interval
+        others = (
+            f"any β from {significant(low)} to below {significant(high)} does too"
+            if low
+            else f"any β below {significant(high)} does too"
+        )
+        return f"{self.question}: β = {significant(self.beta)} ({others})\n{self.equilibrium.summary()}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return jsonable(
+            {
+                "question": self.question,
+                "beta": self.beta,
+                "interval": self.interval,
+                "equilibrium": self.equilibrium.to_dict(),
+            }
+        )
+
+
+def choose_beta(
+    spectrum: Spectrum,
+    loss: Loss,
+    *,
+    keep: int | None = None,
+    tolerance: float | None = None,
+    reconstruction: Reconstruction = "sampled",
+) -> Choice:
+    """The β, in the convention of `loss`, that keeps `keep` modes or whose normalised distortion is `tolerance`.
+
+    The distortion is that of the sampled reconstruction, as in the loss, unless `reconstruction="mean"`. Raises
+    `InputError` if no β does it: a multiplet that would have to be split, too few latents, too little variance.
+
+    >>> spectrum = Spectrum.from_eigenvalues([16, 4, 1])
+    >>> choose_beta(spectrum, Loss.gaussian(), keep=1)
+    Choice(question='keep 1 mode', beta=8.0, interval=(4.0, 16.0))
+    >>> choose_beta(spectrum, Loss.gaussian(), tolerance=5 / 21).beta
+    2.0
+    """
+    if (keep is None) == (tolerance is None):
+        raise InputError("Ask for one thing: either keep=k modes or tolerance=a share of the variance.")
+    if keep is not None:
+        question, (low, price, high) = f"keep {keep} mode{'s' * (keep != 1)}", _keep(spectrum, loss, keep)
+    else:
+        assert tolerance is not None
+        price = _tolerate(spectrum, loss, tolerance, reconstruction)
+        question, low, high = f"distortion of the {reconstruction} reconstruction ≤ {tolerance:g}", 0.0, price
+    beta, low, high = (float(x) for x in loss.beta_at([price, low, high], spectrum))
+    return Choice(question, beta, (low, high), equilibrium(spectrum, loss.at(beta)))
+
+
+def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> tuple[float, float, float]:
+    """(low, recommended, high) prices that leave `keep` modes alive."""
+    modes = spectrum.modes
+    if keep != int(keep) or not 1 <= keep <= modes:
+        raise InputError(f"{keep} modes cannot be kept, the spectrum resolves {modes}: ask for 1 to {modes}.")
+    if loss.latents is not None and keep > loss.latents:
+        raise InputError(
+            f"{keep} modes cannot be kept by {loss.latents} latents: ask for fewer, or give the model more."
+        )
+    high = float(spectrum.eigenvalues[keep - 1])
+    if keep == loss.latents or (keep == modes and spectrum.unresolved == 0):
+        return 0.0, high / UNBOUNDED_FACTOR, high
+    if keep == modes:
+        return spectrum.floor, max(high / UNBOUNDED_FACTOR, spectrum.floor), high
+    low = float(spectrum.eigenvalues[keep])
+    if high - low <= spectrum.floor:
+        starts, counts = spectrum.multiplets
+        group = int(np.searchsorted(starts, keep - 1, side="right")) - 1
+        below, above = int(starts[group]), int(starts[group] + counts[group])
+        raise InputError(
+            f"{keep} modes cannot be kept, modes {below + 1} to {above} share one threshold and die together: "
+            f"ask for {f'{below} or ' if below else ''}{above}."
+        )
+    return low, float(np.sqrt(low * high)), high
+
+
+def _tolerate(spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: Reconstruction) -> float:
+    """The price at which D(τ) = Σ_active τ^p / λ^(p−1) + Σ_dead λ is `tolerance` V; p = 1 sampled, 2 mean."""
+    check_share(tolerance)
+    power = noise_power(reconstruction)
+    shares = spectrum.normalized
+    encodable = spectrum.modes if loss.latents is None else min(loss.latents, spectrum.modes)
+    tail = np.append(np.cumsum(shares[::-1])[::-1], 0.0)[1 : encodable + 1]  # share lost by k = 1, 2, … active modes
+    weight = np.cumsum(shares[:encodable] ** (1 - power))
+    active = int(np.count_nonzero(shares[:encodable] ** power * weight + tail > tolerance))
+    spare = tolerance - tail[active - 1] if active else 0.0
+    price = spectrum.total_variance * float(max(spare, 0.0) / weight[active - 1]) ** (1 / power)
+    if price <= spectrum.floor:
+        raise InputError(
+            f"No β reaches a distortion of {tolerance:g}: as β → 0 {encodable} latents still leave "
+            f"{tail[-1]:.3g} of the variance; ask for more than that, or give the model more latents."
+        )
+    return price

@@ -1,0 +1,212 @@
+"""Pictures of the cascade: predicted lines, trained points, the user's own β axis.
+
+Each function draws one idea on an `Axes` (a new figure by default) and returns it; `overview` puts the four
+pictures of a verification on one page. Nothing here computes physics, shows windows or keeps state.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from landau_vae.loss import Loss
+from landau_vae.numeric.equilibrium import equilibrium
+from landau_vae.numeric.transitions import transitions
+from landau_vae.results import Array
+from landau_vae.spectrum import Spectrum
+from landau_vae.verification.coincidence import Verification
+
+__all__ = ["branches", "cascade", "overview", "rate_distortion", "spectra", "universal_law"]
+
+INK, FAINT, WARM, COOL = "#22262b", "#9aa3ad", "#c8452d", "#2f6db3"
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.linewidth": 0.8,
+    "lines.linewidth": 1.3,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "savefig.dpi": 160,
+    "figure.facecolor": "white",
+}
+
+
+def branches(result: Verification, ax: Axes | None = None) -> Axes:
+    """Signal fractions M²_k(T): predicted lines, trained points, thresholds λ_k/V marked on the axis."""
+    with _axes(ax, (6.4, 3.8)) as ax:
+        temperature = np.geomspace(result.branches.temperature[0], result.branches.temperature[-1], 2000)
+        predicted = _predicted(result.spectrum, temperature)
+        for k, colour in enumerate(_colours(len(result.verdict))):
+            pca = result.spectrum.normalized[k]
+            ax.plot(temperature, predicted[:, k], color=colour, zorder=1)
+            ax.plot(
+                result.branches.temperature, result.branches.signal_fraction[:, k], ".", color=colour, ms=3.5, zorder=2
+            )
+            ax.annotate(
+                f"{k + 1}",
+                (pca, 0),
+                (0, -3 if k % 2 else -10),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                fontsize=6,
+                color=colour,
+                annotation_clip=False,
+            )
+        ax.set(
+            xscale="log",
+            ylim=(0, 1.03),
+            ylabel="signal fraction $M^2_k$",
+            title="Every latent dies at its own temperature",
+        )
+        ax.set_xlabel("temperature  $T = \\tau / V$", labelpad=10)
+        ax.tick_params(axis="x", pad=14)
+        _legend(ax, "predicted from PCA", "trained, random starts")
+        return ax
+
+
+def universal_law(result: Verification, ax: Axes | None = None) -> Axes:
+    """The same points against T/T_k: one line, 1 − T/T_k."""
+    with _axes(ax, (4.2, 3.8)) as ax:
+        ax.plot([0, 1, 1.6], [1, 0, 0], color=INK, zorder=1)
+        for k, colour in enumerate(_colours(len(result.verdict))):
+            ax.plot(
+                result.branches.temperature / result.spectrum.normalized[k],
+                result.branches.signal_fraction[:, k],
+                ".",
+                color=colour,
+                ms=4,
+                zorder=2,
+            )
+        ax.set(
+            xlim=(0, 1.6),
+            ylim=(-0.03, 1.03),
+            xlabel="$T / T_k$,  $T_k = \\lambda_k / V$",
+            ylabel="signal fraction $M^2_k$",
+            title="…along one law",
+        )
+        ax.annotate("$1 - T/T_k$", (0.5, 0.5), (8, 6), textcoords="offset points")
+        return ax
+
+
+def spectra(result: Verification, ax: Axes | None = None) -> Axes:
+    """Collapse, utility and PCA spectrum on one axis of modes."""
+    with _axes(ax, (4.2, 3.8)) as ax:
+        count = len(result.verdict)
+        modes = np.arange(1, count + 1)
+        ax.plot(modes, result.spectrum.normalized[:count], color=INK, label="PCA  $\\lambda_k/V$", zorder=1)
+        ax.plot(modes, result.threshold, "o", mfc="none", color=COOL, ms=7, label="collapse temperature, trained")
+        ax.plot(modes, result.utility, "x", color=WARM, ms=5, label="utility of the latent, trained")
+        ax.set(yscale="log", xlabel="mode $k$", ylabel="share of the variance", title="Three spectra are one")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend(loc="lower left")
+        return ax
+
+
+def rate_distortion(result: Verification, ax: Axes | None = None) -> Axes:
+    """Total rate against distortion: reverse water-filling and the trained models; a tick where a mode wakes."""
+    with _axes(ax, (4.2, 3.8)) as ax:
+        grid = result.branches.temperature
+        state = equilibrium(result.spectrum, _at(result.spectrum, np.geomspace(grid[0], grid[-1], 1000)))
+        ax.plot(state.total_rate, state.total_distortion, color=INK, label="reverse water-filling", zorder=1)
+        models = result.branches.models
+        ax.plot(
+            models.rate.sum(-1).mean(0),
+            models.distortion.mean(0) / result.spectrum.total_variance,
+            ".",
+            color=COOL,
+            ms=4,
+            label="trained",
+            zorder=2,
+        )
+        ax.set(
+            yscale="log",
+            xlabel="rate  $R$  [nat]",
+            ylabel="distortion  $\\tilde D$",
+            title="Rate–distortion, optimal at each price",
+        )
+        waking = equilibrium(result.spectrum, _at(result.spectrum, result.spectrum.normalized[: len(result.verdict)]))
+        ax.plot(waking.total_rate, waking.total_distortion, "|", color=WARM, ms=9, label="a mode wakes", zorder=3)
+        ax.legend(loc="upper right")
+        return ax
+
+
+def cascade(spectrum: Spectrum, loss: Loss, ax: Axes | None = None, *, chosen: float | None = None) -> Axes:
+    """How many latents live, and what share of the variance is lost, against the user's own β."""
+    with _axes(ax, (6.4, 3.8)) as ax:
+        death = transitions(spectrum, loss)
+        ends = death.beta[[-1, 0]] * np.array([0.3, 3.0])
+        beta = np.unique(np.concatenate([np.geomspace(ends[0], ends[1], 1500), death.beta, death.beta * (1 - 1e-12)]))
+        state = equilibrium(spectrum, loss.at(beta))
+        ax.plot(beta, state.active, color=COOL, drawstyle="steps-post")
+        ax.set(xscale="log", xlabel="$\\beta$ of your loss", title="Which latents survive at which β", ylim=(0, None))
+        ax.set_ylabel("living latents", color=COOL)
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        right = ax.twinx()
+        right.plot(beta, state.total_distortion, color=WARM)
+        right.set(ylim=(0, 1.03))
+        right.set_ylabel("distortion  $\\tilde D$ (sampled)", color=WARM)
+        right.yaxis.set_major_formatter(PercentFormatter(1.0))
+        if chosen is not None:
+            ax.axvline(chosen, color=INK, ls="--", lw=1)
+            ax.annotate(
+                f"β = {chosen:.4g}",
+                (chosen, 1),
+                (4, -2),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                va="top",
+            )
+        return ax
+
+
+def overview(result: Verification) -> Figure:
+    """The four pictures of a verification on one page."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(10, 7.6), layout="constrained")
+        grid = figure.add_gridspec(2, 2, width_ratios=(1.35, 1))
+        pictures: list[Callable[..., Axes]] = [branches, universal_law, rate_distortion, spectra]
+        for draw, cell in zip(pictures, (grid[i, j] for i in (0, 1) for j in (0, 1)), strict=True):
+            draw(result, figure.add_subplot(cell))
+        return figure
+
+
+# ------------------------------------------------------------------------------------------ helpers
+
+
+@contextmanager
+def _axes(ax: Axes | None, size: tuple[float, float]) -> Iterator[Axes]:
+    with matplotlib.rc_context(STYLE):
+        yield Figure(figsize=size, layout="constrained").add_subplot() if ax is None else ax
+
+
+def _at(spectrum: Spectrum, temperature: Array) -> Loss:
+    """The plain loss at these temperatures."""
+    return Loss.gaussian(temperature * spectrum.total_variance)
+
+
+def _predicted(spectrum: Spectrum, temperature: Array) -> Array:
+    return equilibrium(spectrum, _at(spectrum, temperature)).signal_fraction
+
+
+def _colours(count: int) -> Any:
+    return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, count))
+
+
+def _legend(ax: Axes, line: str, points: str) -> None:
+    handles = [*ax.plot([], [], color=FAINT), *ax.plot([], [], ".", color=FAINT)]
+    ax.legend(handles, [line, points], loc="lower left", bbox_to_anchor=(0, 0.02))

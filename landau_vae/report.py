@@ -1,0 +1,66 @@
+"""A verification as a folder: four figures, their overview, the numbers as JSON, the trained models as netCDF.
+
+Each file is written beside its place and renamed into it, so that an interruption leaves no half of one.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from landau_vae import plotting
+from landau_vae.errors import InputError
+from landau_vae.verification.coincidence import Verification
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["save_figure", "write"]
+
+
+def write(folder: str | Path, result: Verification, scan: "xarray.Dataset") -> list[Path]:
+    """Write the report of a verification and the `scan` behind it; returns the files."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"The output folder {folder} cannot be made ({problem.strerror}): name another.") from None
+    written = [save_figure(folder / "overview.png", plotting.overview(result))]
+    pictures = (plotting.branches, plotting.universal_law, plotting.spectra, plotting.rate_distortion)
+    written += [save_figure(folder / f"{draw.__name__}.png", draw(result)) for draw in pictures]
+    numbers = json.dumps(result.to_dict(), ensure_ascii=False, indent=1)
+    written.append(_replace(folder / "results.json", lambda path: path.write_text(numbers, encoding="utf-8")))
+    storable = scan.assign(converged=scan.converged.astype("int8"))  # netCDF 3 has no booleans
+    written.append(_replace(folder / "scan.nc", lambda path: storable.to_netcdf(path, engine="scipy")))
+    return written
+
+
+def save_figure(path: str | Path, picture: Figure | Axes) -> Path:
+    """Save a figure (or the one that axes belong to) in the format of the file's suffix."""
+    path = Path(path)
+    figure = picture.get_figure(root=True) if isinstance(picture, Axes) else picture
+    assert figure is not None
+    supported = figure.canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".") not in supported:
+        raise InputError(
+            f"A figure cannot be saved as {path.name!r}: give it one of the suffixes {', '.join(supported)}."
+        )
+    with matplotlib.rc_context(plotting.STYLE):
+        return _replace(path, lambda partial: figure.savefig(partial, format=path.suffix.removeprefix(".")))
+
+
+def _replace(path: Path, save: Callable[[Path], object]) -> Path:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save(partial)
+        partial.replace(path)
+    except OSError as problem:
+        raise InputError(f"{path} cannot be written ({problem.strerror}): name another place.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,63 @@
+"""What all result objects share: read-only arrays, plain-text tables, JSON.
+
+A result is a frozen dataclass; `readonly` seals its arrays, `table` lays out its `summary()`,
+`jsonable` makes its `to_dict()` printable as strict JSON (no NaN, no infinity: `null` instead).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.floating[Any]]
+
+__all__ = ["Array", "jsonable", "readonly", "significant", "table"]
+
+
+def readonly(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
+    """A sealed copy-free view of `values` as an array."""
+    array = np.asarray(values, dtype=dtype).view()
+    array.flags.writeable = False
+    return array
+
+
+def significant(value: float, digits: int = 6) -> str:
+    """`value` to a number of significant digits, as papers print it.
+
+    >>> significant(0.0596682), significant(9.89754e-06, 3), significant(float("nan"))
+    ('0.0596682', '9.9e-06', '—')
+    """
+    return "—" if math.isnan(value) else f"{value:.{digits}g}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned to the right, a rule under the header.
+
+    >>> print(table(["mode", "T_k"], [["1", "0.56"], ["2", "0.18"]]))
+    mode   T_k
+    ──────────
+       1  0.56
+       2  0.18
+    """
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)]
+    return "\n".join([lines[0], "─" * (sum(widths) + 2 * (len(widths) - 1)), *lines[1:]])
+
+
+def jsonable(value: Any) -> Any:
+    """`value` with arrays as lists and every non-finite number as None.
+
+    >>> jsonable({"beta": np.array([1.0, np.nan]), "modes": np.int64(3)})
+    {'beta': [1.0, None], 'modes': 3}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return jsonable(value.tolist())
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,57 @@
+"""Fewer rows than columns: the spectrum from the n × n Gram matrix instead of the d × d covariance.
+
+The non-zero eigenvalues of Xᵀ P X and of P^{1/2} X Xᵀ P^{1/2} are the same (X centred, P = diag of the
+samples' shares), so n² numbers are enough, however many columns there are. Columns are taken by blocks.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.results import Array
+from landau_vae.samples.moments import spacing
+
+__all__ = ["Gram"]
+
+BLOCK_NUMBERS = 2**20
+
+
+class Gram:
+    """Mean (d,) and variance (d,) of a wide table, and its spectrum on demand.
+
+    >>> gram = Gram(np.array([[0.0, 0.0, 1.0], [2.0, 4.0, 1.0]]))
+    >>> gram.variance.tolist(), gram.decompose(None)[1].round(12).tolist()
+    ([1.0, 4.0, 0.0], [5.0, 0.0])
+    """
+
+    def __init__(self, rows: NDArray[Any], weights: Array | None = None) -> None:
+        self.rows = rows
+        self.count = len(rows)
+        self.weight = float(self.count if weights is None else weights.sum())
+        self.precision = spacing(rows.dtype)
+        self.mean: Array = np.zeros(rows.shape[1])
+        self.variance: Array = np.zeros(rows.shape[1])
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the caller looks for non-finite moments
+            self._share = (np.ones(self.count) if weights is None else weights) / self.weight
+            for part, block in self._column_blocks():
+                self.mean[part] = self._share @ block
+                self.variance[part] = self._share @ (block - self.mean[part]) ** 2
+
+    def decompose(self, scale: Array | None) -> tuple[None, Array]:
+        """No covariance (it was never formed), and its eigenvalues, descending: as many as rows."""
+        gram = np.zeros((self.count, self.count))
+        root = np.sqrt(self._share)[:, None]
+        for part, block in self._column_blocks():
+            centred = (block - self.mean[part]) * root
+            if scale is not None:
+                centred /= scale[part]
+            gram += centred @ centred.T
+        return None, np.linalg.eigvalsh(gram)[::-1]
+
+    def _column_blocks(self) -> Iterator[tuple[slice, Array]]:
+        width = max(1, BLOCK_NUMBERS // self.count)
+        for start in range(0, self.rows.shape[1], width):
+            part = slice(start, start + width)
+            yield part, np.asarray(self.rows[:, part], dtype=np.float64)

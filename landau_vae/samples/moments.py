@@ -1,0 +1,137 @@
+"""The exact mean and scatter of rows that arrive in blocks, in any order.
+
+    scatter = Σ_i w_i (x_i − m)(x_i − m)ᵀ,    m = Σ_i w_i x_i / Σ_i w_i
+
+Two partial results merge exactly (Chan, Golub & LeVeque 1983, eq. 2.1), so a stream, a file and
+the shards of a cluster all end in the same matrix. Every block is multiplied close to its own mean:
+it is shifted by a provisional mean, and the shift is renewed as soon as a column of a block strays
+from it by more than its own spread; what is left to subtract then costs one bit at most.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.results import Array
+
+__all__ = ["Moments", "block_rows", "spacing"]
+
+BLOCK_NUMBERS = 2**17  # 1 MiB of float64: a block and its shifted copy stay in the cache
+MIN_ASPECT = 4  # rows per column in a block, so that the d × d update stays a small part of the work
+
+
+def block_rows(columns: int) -> int:
+    """How many rows of `columns` numbers to work on at a time."""
+    return max(BLOCK_NUMBERS // columns, MIN_ASPECT * columns)
+
+
+class Moments:
+    """Sample count, total weight, mean (d,) and scatter (d, d) of the rows added so far.
+
+    `precision` is the spacing of numbers near 1 in the coarsest dtype that was added: float32 data
+    carry rounding noise of their own, which `Spectrum` must not mistake for a mode.
+
+    >>> left, right = Moments(2), Moments(2)
+    >>> left.add(np.array([[0.0, 1.0], [2.0, 3.0]]))
+    >>> right.add(np.array([[4.0, 2.0]]))
+    >>> left.merge(right)
+    >>> left.count, left.mean.tolist(), left.covariance[0].tolist()
+    (3, [2.0, 2.0], [2.6666666666666665, 0.6666666666666666])
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self.count = 0
+        self.weight = 0.0
+        self.precision = spacing(np.dtype(np.float64))
+        self.mean: Array = np.zeros(dimension)
+        self.scatter: Array = np.zeros((dimension, dimension))
+        self._shift: Array | None = None
+        self._buffer: Array = np.empty((0, dimension))
+        self._product: Array = np.empty((dimension, dimension))
+
+    @property
+    def covariance(self) -> Array:
+        """Scatter over total weight, (d, d)."""
+        return self.scatter / self.weight
+
+    @property
+    def variance(self) -> Array:
+        """Of each column, (d,)."""
+        return self.scatter.diagonal() / self.weight
+
+    def decompose(self, scale: Array | None) -> tuple[Array, Array]:
+        """The covariance of the columns over `scale`, and its eigenvalues, descending."""
+        covariance = self.covariance if scale is None else self.covariance / np.outer(scale, scale)
+        return covariance, np.linalg.eigvalsh(covariance)[::-1]
+
+    def add(self, rows: NDArray[Any], weights: Array | None = None) -> None:
+        """Add a block of rows (n, d), real and finite or not (then the moments turn non-finite)."""
+        self.precision = max(self.precision, spacing(rows.dtype))
+        step = block_rows(rows.shape[1])
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for non-finite moments
+            for start in range(0, len(rows), step):
+                part = slice(start, start + step)
+                self._add_block(rows[part], None if weights is None else weights[part])
+
+    def merge(self, other: "Moments") -> None:
+        """Add everything `other` has seen; order does not matter."""
+        self.count += other.count
+        self.precision = max(self.precision, other.precision)
+        self._absorb(other.weight, other.mean, other.scatter)
+
+    def _add_block(self, rows: NDArray[Any], weights: Array | None) -> None:
+        weight = float(len(rows)) if weights is None else float(weights.sum())
+        if weight == 0.0:
+            self.count += len(rows)
+            return
+        offset, product = self._product_near_mean(rows, weights, weight)
+        if self._strays(weight * offset**2, product.diagonal()):
+            self._shift = offset if self._shift is None else self._shift + offset
+            offset, product = self._product_near_mean(rows, weights, weight)
+        mean = offset if self._shift is None else self._shift + offset
+        product -= np.outer(weight * offset, offset)
+        self.count += len(rows)
+        self._absorb(weight, mean, product)
+
+    def _product_near_mean(self, rows: NDArray[Any], weights: Array | None, weight: float) -> tuple[Array, Array]:
+        """Mean and raw second moments of a block after the provisional shift."""
+        block = self._shifted(rows)
+        if weights is None:
+            offset = np.ones(len(block)) @ block / weight
+        else:
+            offset = weights @ block / weight
+            block = np.multiply(block, np.sqrt(weights)[:, None])
+        return offset, np.matmul(block.T, block, out=self._product)
+
+    def _strays(self, offset_square: Array, square: Array) -> bool:
+        """Whether a column's mean outweighs its spread, by more than the rounding of the shift itself."""
+        rounding = 0.0 if self._shift is None else len(self._product) * self.precision * self._shift**2
+        return bool(np.any((offset_square > square / 2) & (offset_square > rounding)))
+
+    def _shifted(self, rows: NDArray[Any]) -> Array:
+        if self._shift is None and rows.dtype == np.float64:
+            return rows
+        if len(self._buffer) < len(rows):
+            self._buffer = np.empty(rows.shape, order="F" if rows.strides[0] < rows.strides[1] else "C")
+        block = self._buffer[: len(rows)]
+        if self._shift is None:
+            np.copyto(block, rows)
+        else:
+            np.subtract(rows, self._shift, out=block)
+        return block
+
+    def _absorb(self, weight: float, mean: Array, scatter: Array) -> None:
+        total = self.weight + weight
+        if total == 0.0:
+            return
+        step = mean - self.mean
+        self.scatter += scatter
+        self.scatter += np.outer(step * (self.weight * weight / total), step)
+        self.mean = self.mean + step * (weight / total)
+        self.weight = total
+
+
+def spacing(dtype: np.dtype[Any]) -> float:
+    """The gap between numbers near 1, double precision at the least."""
+    return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)

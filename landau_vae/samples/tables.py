@@ -1,0 +1,150 @@
+"""What users hold in memory → real 2-D arrays, weights and row blocks that `Spectrum` can use.
+
+The border for arrays, DataFrames and nested sequences: they are validated here and nowhere else, so every
+complaint about data is written once (`files` passes what it reads through here too). Arrays are worked on in
+blocks of rows; a memory map gives its pages back after each.
+"""
+
+import mmap
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.errors import InputError
+from landau_vae.results import Array
+from landau_vae.samples.moments import block_rows
+
+__all__ = ["as_table", "as_weights", "nonfinite_problem", "row_blocks"]
+
+MAPPED_ROWS = 16_384  # rows of a memory map between two releases of its pages
+
+
+def as_table(data: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+    """A real 2-D array and its column names, from an array, a DataFrame or nested sequences."""
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise InputError(
+            f"The array has {int(np.ma.getmaskarray(data).sum())} masked entries, but every entry must hold "
+            "a number: drop or fill them first, e.g. data[~data.mask.any(axis=1)]."
+        )
+    names = None
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
+        names = tuple(map(str, data.columns))
+        data = _frame_to_array(data, names)
+    try:
+        array = np.asanyarray(data) if isinstance(data, np.memmap) else np.asarray(data)
+    except ValueError as problem:
+        raise InputError(f"The data are no table ({problem}): give rows of equal length.") from None
+    return _numeric(array), names
+
+
+def _frame_to_array(frame: Any, names: tuple[str, ...]) -> NDArray[Any]:
+    columns = [np.asarray(frame[name]) for name in frame.columns]
+    if columns and all(column.dtype.kind in "fiub" for column in columns):
+        return np.asarray(frame.to_numpy())
+    for name, column in zip(names, columns, strict=True):
+        if column.dtype.kind in "fiub":
+            continue
+        try:
+            column.astype(np.float64)
+        except (TypeError, ValueError):
+            known = [str(value) for value in column if isinstance(value, str)]
+            raise InputError(_text_column(name, known[0] if known else str(column[0]))) from None
+    return np.column_stack([column.astype(np.float64) for column in columns]) if columns else np.empty((len(frame), 0))
+
+
+def _text_column(name: str, value: str) -> str:
+    return (
+        f"Column {name!r} holds text (such as {value!r}), but every column must be numeric: "
+        f"leave it out (exclude={name!r}; on the command line --exclude {name}) or encode it as numbers."
+    )
+
+
+def _numeric(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            raise InputError(
+                "The array holds objects that are not numbers, but a real-valued table is "
+                "expected: convert it with array.astype(float)."
+            ) from None
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"The array holds values of type {array.dtype}, but real numbers are expected: "
+            "split complex numbers into real and imaginary columns, encode text as numbers."
+        )
+    if array.ndim != 2:
+        mend = (
+            f"reshape it to {(array.shape[0], int(np.prod(array.shape[1:])))}"
+            if array.ndim > 2
+            else "reshape a single variable with data[:, None]"
+        )
+        raise InputError(
+            f"The array has shape {array.shape}, but rows × columns (samples × features) are expected: {mend}."
+        )
+    if array.dtype.itemsize > 8 and array.dtype.kind == "f":
+        array = array.astype(np.float64)
+    if 0 in array.shape:
+        raise InputError(
+            f"The table is empty: it has {array.shape[0]} rows and {array.shape[1]} columns, "
+            "but at least two rows and one column are needed."
+        )
+    return array
+
+
+def as_weights(weights: Any, rows: int) -> Array:
+    """Per-sample weights (rows,): finite, non-negative, not all zero."""
+    array = np.asarray(weights, dtype=np.float64)
+    if array.shape != (rows,):
+        raise InputError(f"The weights have shape {array.shape}, but one weight per row is expected: ({rows},).")
+    if not np.all(np.isfinite(array)) or np.any(array < 0):
+        worst = int(np.argmax(~np.isfinite(array) | (array < 0)))
+        raise InputError(
+            f"Weights must be finite and not negative, but the weight of row {worst} is {array[worst]}: "
+            "drop that row or mend its weight."
+        )
+    return array
+
+
+def row_blocks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Row slices of a size to work on; the pages of a memory map are given back after each."""
+    pages = _mapping(array)
+    rows = max(block_rows(array.shape[1]), MAPPED_ROWS if pages else 0)
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+        if pages is not None:
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+def _mapping(array: NDArray[Any]) -> mmap.mmap | None:
+    """The memory map behind `array`, if dropping its pages cannot lose anything."""
+    if not isinstance(array, np.memmap) or array.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
+        return None
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    return base
+
+
+def nonfinite_problem(blocks: Iterable[NDArray[Any]], names: tuple[str, ...] | None, row: int = 0) -> InputError:
+    """The complaint about NaN and infinite entries from `row` on: how many, and where the first is."""
+    count, first = 0, None
+    for block in blocks:
+        bad = ~np.isfinite(block)
+        found = int(bad.sum())
+        if found and first is None:
+            i, j = (int(index) for index in np.argwhere(bad)[0])
+            first = (row + i, j, block[i, j])
+        count, row = count + found, row + len(block)
+    if first is None:
+        return InputError(
+            "The data are so large that their squares overflow: rescale them, for example to unit variance."
+        )
+    column = f"{first[1]} ({names[first[1]]!r})" if names else f"{first[1]}"
+    return InputError(
+        f"{count} value{' is' if count == 1 else 's are'} NaN or infinite, the first ({first[2]}) in row "
+        f"{first[0]}, column {column}, counting from 0, but every value must be finite: "
+        "drop or impute those rows."
+    )

@@ -1,0 +1,92 @@
+"""Linear Gaussian β-VAEs and all that can be measured on one, from second moments alone.
+
+    z | x ~ N(E x, diag s),   x̂ = W z,   σ_dec² L = ½⟨‖x − x̂‖²⟩ + τ Σ_k R_k
+
+⟨·⟩ runs over data of covariance C and over the posterior noise, exactly: no sampling. Nothing here knows
+of eigenvectors. The order parameter M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + ⟨σ_k²⟩) does not change when latent k is
+rescaled (J. Hirn, arXiv:2605.22691). Leading axes (…) are models: temperatures, seeds.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from landau_vae.results import Array
+
+__all__ = ["LinearVAE"]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearVAE:
+    """A batch of linear β-VAEs on data of one covariance.
+
+    >>> decoder, encoder = np.full((1, 1), 2**0.5), np.full((1, 1), 8**-0.5)
+    >>> model = LinearVAE(np.diag([4.0]), np.array(2.0), decoder, encoder, np.array([0.5]))
+    >>> model.signal_fraction.round(12).tolist(), float(model.distortion.round(12))
+    ([0.5], 2.0)
+    """
+
+    covariance: Array  #: C, (p, p), data²
+    price: Array  #: τ, (…), data² per nat
+    decoder: Array  #: W, (…, p, K), data units
+    encoder: Array  #: E, (…, K, p), 1 / data units
+    posterior_variance: Array  #: s, (…, K)
+
+    @cached_property
+    def mean_square(self) -> Array:
+        """⟨μ_k²⟩, (…, K)."""
+        return np.einsum("...kp,...kp->...k", self._encoded, self.encoder)
+
+    @cached_property
+    def signal_fraction(self) -> Array:
+        """M²_k, (…, K): the order parameter."""
+        return self.mean_square / (self.mean_square + self.posterior_variance)
+
+    @cached_property
+    def rate(self) -> Array:
+        """R_k = ½(⟨μ_k²⟩ + s_k − 1 − ln s_k), (…, K), nats."""
+        return 0.5 * (self.mean_square + self.posterior_variance - 1.0 - np.log(self.posterior_variance))
+
+    @cached_property
+    def distortion(self) -> Array:
+        """⟨‖x − x̂‖²⟩ with z drawn from the posterior, (…), data²."""
+        return self.pruned_distortion(sampled=True)[..., -1]
+
+    @cached_property
+    def loss(self) -> Array:
+        """σ_dec² L = ½ distortion + τ Σ_k rate, (…), data²."""
+        return 0.5 * self.distortion + self.price * self.rate.sum(-1)
+
+    def pruned_distortion(self, *, sampled: bool) -> Array:
+        """⟨‖x − x̂‖²⟩ with the first 0, 1, …, K latents kept and the rest set to the prior mean 0, (…, K + 1), data².
+
+        `sampled` draws the kept z from the posterior, as in the loss; otherwise z = μ(x), as one uses a trained model.
+        """
+        # i, j: latents. ⟨‖x − Σ_i w_i z_i‖²⟩ = tr C − 2 Σ_i w_i·⟨x z_i⟩ + Σ_ij (w_i·w_j) ⟨z_i z_j⟩
+        reconstructed = np.einsum("...kp,...pk->...k", self._encoded, self.decoder)
+        overlap = (np.swapaxes(self.decoder, -1, -2) @ self.decoder) * (
+            self._encoded @ np.swapaxes(self.encoder, -1, -2)
+        )
+        own = np.diagonal(overlap, axis1=-2, axis2=-1)
+        change = own + 2 * np.tril(overlap, -1).sum(-1) - 2 * reconstructed
+        if sampled:
+            change = change + np.square(self.decoder).sum(-2) * self.posterior_variance
+        total = np.broadcast_to(np.trace(self.covariance), (*change.shape[:-1], 1))
+        return np.cumsum(np.concatenate([total, change], axis=-1), axis=-1)
+
+    def ranked(self) -> "LinearVAE":
+        """The same models with their latents ordered by falling signal fraction."""
+        order = np.argsort(-self.signal_fraction, axis=-1, kind="stable")
+        return LinearVAE(
+            self.covariance,
+            self.price,
+            np.take_along_axis(self.decoder, order[..., None, :], -1),
+            np.take_along_axis(self.encoder, order[..., :, None], -2),
+            np.take_along_axis(self.posterior_variance, order, -1),
+        )
+
+    @cached_property
+    def _encoded(self) -> Array:
+        """E C, (…, K, p)."""
+        return self.encoder @ self.covariance
