@@ -108,13 +108,15 @@ def reproduce(
     """Predict, train and compare on the climate of all land (WorldClim 2.1, 19 variables)."""
     import numpy as np
 
-    from landau_vae import datasets, scan, verify
+    from landau_vae import datasets, report, scan, verify
 
     if points < 2 or not 0 < coldest < 1:
         raise InputError(
             f"A grid of {points} temperatures from {coldest:g} to 1 was asked for, but at least 2 points "
             "and a lowest temperature between 0 and 1 are needed."
         )
+    if output is not None:
+        report.make_folder(output)  # before the work, not after it
     climate = datasets.worldclim(weighted=area_weighted)
     spectrum = climate.spectrum()
     models = scan(spectrum, np.geomspace(1, coldest, points), latents=latents, seeds=(seed,), progress=True)
@@ -131,8 +133,6 @@ def reproduce(
             f"{result.summary()}"
         )
     if output is not None:
-        from landau_vae import report
-
         files = report.write(output, result, models)
         print(f"\nwritten: {output}/ ({', '.join(path.name for path in files)})", file=sys.stderr)
     return 0 if result.agrees else 1

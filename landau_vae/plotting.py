@@ -19,11 +19,12 @@ from landau_vae.numeric.equilibrium import equilibrium
 from landau_vae.numeric.transitions import transitions
 from landau_vae.results import Array
 from landau_vae.spectrum import Spectrum
+from landau_vae.verification.branches import ALIVE
 from landau_vae.verification.coincidence import Verification
 
 __all__ = ["branches", "cascade", "overview", "rate_distortion", "spectra", "universal_law"]
 
-INK, FAINT, WARM, COOL = "#22262b", "#9aa3ad", "#c8452d", "#2f6db3"
+INK, MUTED, WARM, COOL = "#22262b", "#68717b", "#c8452d", "#2f6db3"
 STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -51,11 +52,10 @@ def branches(result: Verification, ax: Axes | None = None) -> Axes:
         temperature = np.geomspace(result.branches.temperature[0], result.branches.temperature[-1], 2000)
         predicted = _predicted(result.spectrum, temperature)
         for k, colour in enumerate(_colours(len(result.verdict))):
-            pca = result.spectrum.normalized[k]
+            pca, measured = result.spectrum.normalized[k], result.branches.signal_fraction[:, k]
+            alive = measured > ALIVE
             ax.plot(temperature, predicted[:, k], color=colour, zorder=1)
-            ax.plot(
-                result.branches.temperature, result.branches.signal_fraction[:, k], ".", color=colour, ms=3.5, zorder=2
-            )
+            ax.plot(result.branches.temperature[alive], measured[alive], ".", color=colour, ms=4, zorder=2)
             ax.annotate(
                 f"{k + 1}",
                 (pca, 0),
@@ -71,11 +71,14 @@ def branches(result: Verification, ax: Axes | None = None) -> Axes:
             xscale="log",
             ylim=(0, 1.03),
             ylabel="signal fraction $M^2_k$",
-            title="Every latent dies at its own temperature",
+        )
+        _title(
+            ax,
+            "Every latent dies at its own temperature",
+            "lines: predicted from PCA; dots: trained from random starts",
         )
         ax.set_xlabel("temperature  $T = \\tau / V$", labelpad=10)
         ax.tick_params(axis="x", pad=14)
-        _legend(ax, "predicted from PCA", "trained, random starts")
         return ax
 
 
@@ -97,9 +100,8 @@ def universal_law(result: Verification, ax: Axes | None = None) -> Axes:
             ylim=(-0.03, 1.03),
             xlabel="$T / T_k$,  $T_k = \\lambda_k / V$",
             ylabel="signal fraction $M^2_k$",
-            title="…along one law",
         )
-        ax.annotate("$1 - T/T_k$", (0.5, 0.5), (8, 6), textcoords="offset points")
+        _title(ax, "…along one law", "line: $1 - T/T_k$; dots: the same latents")
         return ax
 
 
@@ -111,7 +113,13 @@ def spectra(result: Verification, ax: Axes | None = None) -> Axes:
         ax.plot(modes, result.spectrum.normalized[:count], color=INK, label="PCA  $\\lambda_k/V$", zorder=1)
         ax.plot(modes, result.threshold, "o", mfc="none", color=COOL, ms=7, label="collapse temperature, trained")
         ax.plot(modes, result.utility, "x", color=WARM, ms=5, label="utility of the latent, trained")
-        ax.set(yscale="log", xlabel="mode $k$", ylabel="share of the variance", title="Three spectra are one")
+        coldest = result.branches.temperature[:1]
+        predicted = equilibrium(result.spectrum, _at(result.spectrum, coldest)).utility(result.reconstruction)
+        ax.plot(
+            modes, predicted[0, :count], ":", color=WARM, label=f"utility predicted at T = {coldest[0]:g}", zorder=1
+        )
+        ax.set(yscale="log", xlabel="mode $k$", ylabel="share of the variance")
+        _title(ax, "Three spectra are one", "of the data, of the collapses, of ranked pruning")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(loc="lower left")
         return ax
@@ -137,8 +145,8 @@ def rate_distortion(result: Verification, ax: Axes | None = None) -> Axes:
             yscale="log",
             xlabel="rate  $R$  [nat]",
             ylabel="distortion  $\\tilde D$",
-            title="Rate–distortion, optimal at each price",
         )
+        _title(ax, "On the rate–distortion curve", "each trained model is optimal at its own price")
         waking = equilibrium(result.spectrum, _at(result.spectrum, result.spectrum.normalized[: len(result.verdict)]))
         ax.plot(waking.total_rate, waking.total_distortion, "|", color=WARM, ms=9, label="a mode wakes", zorder=3)
         ax.legend(loc="upper right")
@@ -153,7 +161,8 @@ def cascade(spectrum: Spectrum, loss: Loss, ax: Axes | None = None, *, chosen: f
         beta = np.unique(np.concatenate([np.geomspace(ends[0], ends[1], 1500), death.beta, death.beta * (1 - 1e-12)]))
         state = equilibrium(spectrum, loss.at(beta))
         ax.plot(beta, state.active, color=COOL, drawstyle="steps-post")
-        ax.set(xscale="log", xlabel="$\\beta$ of your loss", title="Which latents survive at which β", ylim=(0, None))
+        ax.set(xscale="log", xlabel="$\\beta$ of your loss", ylim=(0, None))
+        _title(ax, "How many latents survive at which β", "predicted from the spectrum of the data")
         ax.set_ylabel("living latents", color=COOL)
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         right = ax.twinx()
@@ -199,14 +208,14 @@ def _at(spectrum: Spectrum, temperature: Array) -> Loss:
     return Loss.gaussian(temperature * spectrum.total_variance)
 
 
+def _title(ax: Axes, title: str, subtitle: str) -> None:
+    ax.set_title(title, pad=16)
+    ax.text(0, 1.02, subtitle, transform=ax.transAxes, fontsize=8, color=MUTED)
+
+
 def _predicted(spectrum: Spectrum, temperature: Array) -> Array:
     return equilibrium(spectrum, _at(spectrum, temperature)).signal_fraction
 
 
 def _colours(count: int) -> Any:
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, count))
-
-
-def _legend(ax: Axes, line: str, points: str) -> None:
-    handles = [*ax.plot([], [], color=FAINT), *ax.plot([], [], ".", color=FAINT)]
-    ax.legend(handles, [line, points], loc="lower left", bbox_to_anchor=(0, 0.02))

@@ -20,16 +20,12 @@ from landau_vae.verification.coincidence import Verification
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["save_figure", "write"]
+__all__ = ["make_folder", "save_figure", "write"]
 
 
 def write(folder: str | Path, result: Verification, scan: "xarray.Dataset") -> list[Path]:
     """Write the report of a verification and the `scan` behind it; returns the files."""
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise InputError(f"The output folder {folder} cannot be made ({problem.strerror}): name another.") from None
+    folder = make_folder(folder)
     written = [save_figure(folder / "overview.png", plotting.overview(result))]
     pictures = (plotting.branches, plotting.universal_law, plotting.spectra, plotting.rate_distortion)
     written += [save_figure(folder / f"{draw.__name__}.png", draw(result)) for draw in pictures]
@@ -38,6 +34,16 @@ def write(folder: str | Path, result: Verification, scan: "xarray.Dataset") -> l
     storable = scan.assign(converged=scan.converged.astype("int8"))  # netCDF 3 has no booleans
     written.append(_replace(folder / "scan.nc", lambda path: storable.to_netcdf(path, engine="scipy")))
     return written
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Make a folder for output, if need be."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"The output folder {folder} cannot be made ({problem.strerror}): name another.") from None
+    return folder
 
 
 def save_figure(path: str | Path, picture: Figure | Axes) -> Path:

@@ -146,7 +146,7 @@ def _guard(path: Path, action: Callable[[], T]) -> T:
         problem = "its text is not UTF-8"
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
         problem = str(error).splitlines()[0].replace("Error tokenizing data. C error: ", "").rstrip(". ")
-        if "pickle" in problem.lower() or "object arrays" in problem.lower():
+        if any(word in problem.lower() for word in ("pickle", "python objects", "object arrays")):
             raise InputError(
                 f"{path.name} holds pickled Python objects, which are never loaded because loading runs "
                 "code: save a plain numeric array (array.astype(float)) instead."

@@ -41,24 +41,31 @@ def as_table(data: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
 
 def _frame_to_array(frame: Any, names: tuple[str, ...]) -> NDArray[Any]:
     columns = [np.asarray(frame[name]) for name in frame.columns]
-    if columns and all(column.dtype.kind in "fiub" for column in columns):
+    if all(column.dtype.kind in "fiub" for column in columns):
         return np.asarray(frame.to_numpy())
-    for name, column in zip(names, columns, strict=True):
-        if column.dtype.kind in "fiub":
-            continue
+    return np.column_stack([_as_numbers(column, name) for column, name in zip(columns, names, strict=True)])
+
+
+def _as_numbers(column: NDArray[Any], name: str) -> Array:
+    """A column as floats; nullable numbers pass, text and dates do not."""
+    if column.dtype.kind not in "mM":
         try:
-            column.astype(np.float64)
+            return column.astype(np.float64)
         except (TypeError, ValueError):
-            known = [str(value) for value in column if isinstance(value, str)]
-            raise InputError(_text_column(name, known[0] if known else str(column[0]))) from None
-    return np.column_stack([column.astype(np.float64) for column in columns]) if columns else np.empty((len(frame), 0))
-
-
-def _text_column(name: str, value: str) -> str:
-    return (
-        f"Column {name!r} holds text (such as {value!r}), but every column must be numeric: "
-        f"leave it out (exclude={name!r}; on the command line --exclude {name}) or encode it as numbers."
+            pass
+    worst = next((value for value in column if not _is_number(value)), column[0])
+    raise InputError(
+        f"Column {name!r} holds values that are no numbers (such as {str(worst)!r}), but every column must be "
+        f"numeric: leave it out (exclude={name!r}; on the command line --exclude {name}) or encode it as numbers."
     )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _numeric(array: NDArray[Any]) -> NDArray[Any]:
