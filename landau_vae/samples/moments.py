@@ -90,7 +90,7 @@ class Moments:
             self._shift = offset if self._shift is None else self._shift + offset
             offset, product = self._product_near_mean(rows, weights, weight)
         mean = offset if self._shift is None else self._shift + offset
-        product -= np.outer(weight * offset, offset)
+        product -= _square(offset, weight)
         self.count += len(rows)
         self._absorb(weight, mean, product)
 
@@ -127,9 +127,15 @@ class Moments:
             return
         step = mean - self.mean
         self.scatter += scatter
-        self.scatter += np.outer(step * (self.weight * weight / total), step)
+        self.scatter += _square(step, self.weight * weight / total)
         self.mean = self.mean + step * (weight / total)
         self.weight = total
+
+
+def _square(vector: Array, factor: float) -> Array:
+    """factor · v vᵀ, symmetric to the last bit."""
+    half = vector * np.sqrt(factor)
+    return np.outer(half, half)
 
 
 def spacing(dtype: np.dtype[Any]) -> float:

@@ -1,0 +1,59 @@
+"""Slow, obvious implementations that the fast ones are held against; nothing here is shared with the package."""
+
+import numpy as np
+from scipy.optimize import brentq, minimize, minimize_scalar
+
+
+def covariance(rows, weights=None):
+    """Σ w (x − m)(x − m)ᵀ / Σ w, one row at a time."""
+    rows = np.asarray(rows, dtype=float)
+    weights = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=float)
+    mean = sum(w * x for w, x in zip(weights, rows, strict=True)) / weights.sum()
+    return sum(w * np.outer(x - mean, x - mean) for w, x in zip(weights, rows, strict=True)) / weights.sum()
+
+
+def raw_loss(decoder, encoder, variance, covariance, price):
+    """σ_dec² L of a linear VAE, from its definition: ⟨‖x − W z‖²⟩/2 + τ Σ KL with z = E x + √s ε."""
+    residual = np.eye(len(covariance)) - decoder @ encoder
+    noise = sum(s * w @ w for s, w in zip(variance, decoder.T, strict=True))
+    reconstruction = np.trace(residual @ covariance @ residual.T) + noise
+    signal = np.diag(encoder @ covariance @ encoder.T)
+    return reconstruction / 2 + price * 0.5 * np.sum(signal + variance - 1 - np.log(variance))
+
+
+def minimize_raw_loss(covariance, price, latents, seed):
+    """The minimum of the raw loss over W, E and ln s, by BFGS with numerical derivatives, from a random start."""
+    d = len(covariance)
+
+    def unpack(v):
+        return v[: d * latents].reshape(d, latents), v[d * latents : -latents].reshape(latents, d), np.exp(v[-latents:])
+
+    def loss(v):
+        return raw_loss(*unpack(v), covariance, price)
+
+    start = np.random.default_rng(seed).standard_normal(2 * d * latents + latents)
+    found = minimize(loss, start, method="BFGS", options={"gtol": 1e-9, "maxiter": 5000})
+    return found.fun, unpack(found.x)
+
+
+def one_mode(eigenvalue, price):
+    """(w, e, s, loss) of one mode, by nested one-dimensional searches over the loss of THEORY's single mode."""
+
+    def loss(w, e, s):
+        return 0.5 * (eigenvalue - 2 * w * e * eigenvalue + w**2 * (e**2 * eigenvalue + s)) + price / 2 * (
+            e**2 * eigenvalue + s - 1 - np.log(s)
+        )
+
+    def best_for(w):  # quadratic in e, convex in s: searched, not solved
+        e = minimize_scalar(lambda e: loss(w, e, 1.0), bounds=(-1, 10), method="bounded", options={"xatol": 1e-12}).x
+        s = np.exp(minimize_scalar(lambda t: loss(w, e, np.exp(t)), bounds=(-30, 1), method="bounded").x)
+        return e, s
+
+    top = 1.5 * np.sqrt(eigenvalue)
+    w = minimize_scalar(lambda w: loss(w, *best_for(w)), bounds=(0, top), method="bounded", options={"xatol": 1e-10}).x
+    return w, *best_for(w), loss(w, *best_for(w))
+
+
+def water_level(eigenvalues, distortion):
+    """The level θ with Σ min(λ, θ) = distortion, by bisection (Cover & Thomas, section 10.3.3)."""
+    return brentq(lambda level: np.minimum(eigenvalues, level).sum() - distortion, 0, max(eigenvalues), xtol=1e-15)

@@ -1,0 +1,66 @@
+"""The price of each convention, against the loss as a training loop would compute it."""
+
+import numpy as np
+import pytest
+
+from conftest import CLOSED
+from landau_vae import Loss, Spectrum
+
+
+def loop_loss(x, x_hat, kl, beta, variance, reconstruction, kl_reduction, half):
+    """One sample's loss in the words of a training loop."""
+    squares = ((x - x_hat) ** 2 / variance) * (0.5 if half else 1.0)
+    return getattr(squares, reconstruction)() + beta * getattr(kl, kl_reduction)()
+
+
+@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize("kl", ["sum", "mean"])
+@pytest.mark.parametrize("reconstruction", ["sum", "mean"])
+@pytest.mark.parametrize("variance", [1.0, 0.05**2])
+def test_price_is_the_exchange_rate_of_the_loop(rng, variance, reconstruction, kl, half):
+    """τ nats-to-data² is where a bit more error and a bit less rate leave the loop's loss unchanged: b/(2a)."""
+    features, latents, beta = 7, 3, 2.5
+    loss = Loss.gaussian(beta, decoder_variance=variance, reconstruction=reconstruction, kl=kl, half=half,
+                         latents=latents)  # fmt: skip
+    x, x_hat, rates = rng.standard_normal(features), rng.standard_normal(features), rng.uniform(0, 1, latents)
+
+    def loop(x_hat, rates):
+        return loop_loss(x, x_hat, rates, beta, variance, reconstruction, kl, half)
+
+    per_square = (loop(2 * x_hat - x, rates) - loop(x_hat, rates)) / (3 * np.sum((x - x_hat) ** 2))
+    per_nat = (loop(x_hat, rates + 1.0) - loop(x_hat, rates)) / latents
+    spectrum = Spectrum.from_eigenvalues(np.ones(features))
+    assert loss.weights(features) == pytest.approx((per_square, per_nat), rel=CLOSED)
+    assert float(loss.price(spectrum)) == pytest.approx(per_nat / (2 * per_square), rel=CLOSED)
+    assert float(loss.beta_at(loss.price(spectrum), spectrum)) == pytest.approx(beta, rel=CLOSED)
+
+
+def test_prices_of_public_code_bases():
+    """CONVENTIONS: the loss as shipped → price, for a 64 × 64 × 3 image."""
+    image = Spectrum.from_eigenvalues(np.ones(64 * 64 * 3))
+    digits = Spectrum.from_eigenvalues(np.ones(784))
+    shipped = [
+        (Loss.gaussian(1.0), digits, 1.0),  # ½ Σ + KL: pythae
+        (Loss.gaussian(4.0, half=False), digits, 2.0),  # Σ + β KL: 1Konny/Beta-VAE, disentanglement_lib
+        (Loss.gaussian(0.00025, reconstruction="mean", half=False), image, 1.536),  # AntixK/PyTorch-VAE
+        (Loss.gaussian(0.1, reconstruction="mean", half=False, kl="mean", latents=16), digits, 0.1 * 784 / 32),  # bolts
+        (Loss.gaussian(1.0, decoder_variance=0.05**2, kl="mean", latents=5), digits, 0.0025 / 5),  # alibi-detect
+    ]
+    for loss, spectrum, price in shipped:
+        assert float(loss.price(spectrum)) == pytest.approx(price, rel=CLOSED)
+
+
+def test_many_betas_keep_their_shape():
+    loss = Loss.gaussian(np.ones((2, 3)), reconstruction="mean")
+    assert loss.price(Spectrum.from_eigenvalues([1, 1])).shape == (2, 3)
+    assert loss.at(5.0).reconstruction == "mean"
+
+
+def test_explanation_names_what_was_done():
+    spectrum = Spectrum.from_eigenvalues([4, 1])
+    text = Loss.gaussian(3.0, decoder_variance=0.5, kl="mean", latents=8, half=False).explain(spectrum)
+    for part in ("(x − x̂)²/0.5", "β mean KL", "a = 2 per squared unit", "b = β/K", "K = 8", "τ = b/2a = 0.03125 β",
+                 "0.09375 at β = 3"):  # fmt: skip
+        assert part in text
+    assert "½" not in text
+    assert Loss.gaussian([1.0, 2.0]).explain(spectrum).endswith("τ = b/2a = 1 β.")
