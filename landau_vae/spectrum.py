@@ -23,15 +23,13 @@ from landau_vae.samples.files import read
 from landau_vae.samples.gram import Gram
 from landau_vae.samples.moments import Moments
 from landau_vae.samples.streams import chunk_pairs, gather, gather_array, with_progress
-from landau_vae.samples.tables import as_table, as_weights, nonfinite_problem
+from landau_vae.samples.tables import as_covariance, as_table, as_weights
 
 __all__ = ["Divisor", "Spectrum"]
 
 Divisor = Literal["n", "n-1"]
 
 EPS = float(np.finfo(np.float64).eps)
-ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
-NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +146,8 @@ class Spectrum:
         >>> Spectrum.from_covariance([[4, 0], [0, 1]], standardize=True).eigenvalues.tolist()
         [1.0, 1.0]
         """
-        matrix, own_names = as_table(covariance)
-        labels = _names(names, matrix.shape[1]) or own_names
-        matrix = _checked_covariance(np.asarray(matrix, dtype=np.float64), labels)
+        matrix, own_names = as_covariance(covariance)
+        labels = _names(names, len(matrix)) or own_names
         if standardize:
             scale = _scale(matrix.diagonal(), np.zeros(len(matrix)), EPS, labels)
             matrix = matrix / np.outer(scale, scale)
@@ -352,31 +349,6 @@ def _scale(variance: Array, mean: Array, precision: float, names: tuple[str, ...
 
 def _shown(values: Array) -> str:
     return "none" if values.size == 0 else f"{values.size} values from {values.min():.6g} to {values.max():.6g}"
-
-
-def _checked_covariance(matrix: Array, names: tuple[str, ...] | None) -> Array:
-    if matrix.shape[0] != matrix.shape[1]:
-        raise InputError(
-            f"The covariance has shape {matrix.shape}, but a square matrix is expected: "
-            "for a table of samples use Spectrum.from_data."
-        )
-    if not np.all(np.isfinite(matrix)):
-        raise nonfinite_problem([matrix], names)
-    skew = np.abs(matrix - matrix.T)
-    if skew.max() > ASYMMETRY * np.abs(matrix).max():
-        i, j = (int(index) for index in np.unravel_index(int(skew.argmax()), skew.shape))
-        raise InputError(
-            f"The covariance is not symmetric, entry [{i}, {j}] is {matrix[i, j]:.6g} but [{j}, {i}] is "
-            f"{matrix[j, i]:.6g}: give the full matrix, or (C + C.T) / 2 if that is what is meant."
-        )
-    matrix = (matrix + matrix.T) / 2
-    lowest = float(np.linalg.eigvalsh(matrix)[0])
-    if lowest < -NEGATIVITY * np.abs(matrix.diagonal()).sum():
-        raise InputError(
-            f"The covariance is not positive semidefinite, its lowest eigenvalue is {lowest:.3g}: compute "
-            "it from complete rows in double precision, or give the data themselves."
-        )
-    return matrix
 
 
 def _sparse_basis(relations: Array) -> Array:

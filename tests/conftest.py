@@ -13,7 +13,9 @@ import pytest
 import landau_vae as lv
 
 CLOSED = 1e-12  # closed form against closed form in float64: a few dozen roundings of 1e-16
-SOLVED = 1e-6  # an independent minimiser stops at gradients of 1e-9; order parameters are square roots of that, at worst
+SOLVED = (
+    1e-6  # an independent minimiser stops at gradients of 1e-9; order parameters are square roots of that, at worst
+)
 TRAINED = 1e-5  # the trainer's relative gradient of 1e-8 near a threshold, where curvature vanishes like 1 − T/T_k
 SAMPLED = 4  # standard errors, from the estimator itself: 6e-5 of all draws fall outside
 

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-
 from conftest import CLOSED
+
 from landau_vae import InputError, datasets
 from landau_vae.datasets import build_worldclim
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from conftest import CLOSED, SOLVED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import covariance, minimize_raw_loss, one_mode, water_level
 
-from conftest import CLOSED, SOLVED
 from landau_vae import Loss, Spectrum, equilibrium
 
 SPECTRA = st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8)
@@ -85,7 +85,8 @@ def test_the_slope_of_the_free_energy_is_the_rate(values, price):
 def test_curvature_of_the_free_energy_jumps_at_a_threshold():
     """THEORY 2.6: the second derivative in τ jumps by −1/(2λ) where a mode dies."""
     eigenvalue, step = 2.0, 1e-4
-    energy = [float(equilibrium(Spectrum.from_eigenvalues([eigenvalue]), Loss.gaussian(eigenvalue + k * step)).free_energy)
+    spectrum = Spectrum.from_eigenvalues([eigenvalue])
+    energy = [float(equilibrium(spectrum, Loss.gaussian(eigenvalue + k * step)).free_energy)
               for k in (-2, -1, 0, 1, 2)]  # fmt: skip
     below = (energy[0] - 2 * energy[1] + energy[2]) / step**2
     above = (energy[2] - 2 * energy[3] + energy[4]) / step**2

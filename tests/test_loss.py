@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from conftest import CLOSED
+
 from landau_vae import Loss, Spectrum
 
 

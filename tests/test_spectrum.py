@@ -1,13 +1,15 @@
 """The spectrum, by every constructor, against the definition of a covariance."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import CLOSED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import covariance
 
-from conftest import CLOSED
 from landau_vae import Spectrum
 from landau_vae.samples.moments import Moments
 
@@ -93,7 +95,7 @@ def test_a_stream_is_its_array_however_it_is_cut_and_ordered(seed, cuts, order):
     rng = np.random.default_rng(seed)
     data = rng.standard_normal((200, 5)) * [1, 10, 1e-3, 1, 1] + [0, 1e3, 0, -7, np.pi]
     edges = sorted({0, 200, *cuts})
-    chunks = [data[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    chunks = [data[a:b] for a, b in itertools.pairwise(edges)]
     order.shuffle(chunks)
     whole, stream = Spectrum.from_data(data), Spectrum.from_chunks(iter(chunks))
     assert_same(stream, whole.eigenvalues)

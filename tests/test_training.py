@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+from conftest import CLOSED, TRAINED
 from oracles import minimize_raw_loss, raw_loss
 
-from conftest import CLOSED, TRAINED
 from landau_vae import InputError, Loss, Spectrum, equilibrium, scan
-from landau_vae.training import scan as _  # noqa: F401
 from landau_vae.training.minimize import Evaluation, minimize
 from landau_vae.training.model import LinearVAE
 from landau_vae.training.profile import ProfileLoss
@@ -210,7 +209,7 @@ def test_wide_data_train_in_the_space_of_their_modes(rng):
     ("arguments", "complaint"),
     [({"temperatures": [0.1, -1]}, "positive finite"), ({"temperatures": []}, "positive finite"),
      ({"temperatures": 0.1}, "must be a list"), ({"temperatures": [0.1], "latents": 0}, "number of latents is 0"),
-     ({"temperatures": [0.1], "seeds": ()}, "No seeds")],
+     ({"temperatures": [0.1], "seeds": ()}, "at least one whole number")],
 )  # fmt: skip
 def test_bad_scans(arguments, complaint):
     with pytest.raises(InputError, match=complaint):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from conftest import CLOSED
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conftest import CLOSED
 from landau_vae import InputError, Loss, Spectrum, choose_beta, equilibrium, transitions
 
 SPECTRA = st.lists(st.integers(1, 60), min_size=1, max_size=8).map(Spectrum.from_eigenvalues)  # ties are common
@@ -52,7 +52,9 @@ def test_tolerance_is_met_exactly(spectrum, loss, tolerance, kind):
             choose_beta(spectrum, loss, tolerance=tolerance, reconstruction=kind)
         return
     choice = choose_beta(spectrum, loss, tolerance=tolerance, reconstruction=kind)
-    assert 1 - choice.equilibrium.utility(kind).sum() == pytest.approx(tolerance, abs=1e-11)  # sum of ~8 shares, inverted
+    assert 1 - choice.equilibrium.utility(kind).sum() == pytest.approx(
+        tolerance, abs=1e-11
+    )  # sum of ~8 shares, inverted
 
 
 def test_unresolved_modes_bound_the_last_choice():

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from conftest import CLOSED
 
 import landau_vae as lv
-from conftest import CLOSED
 from landau_vae.verification import branches
 
 

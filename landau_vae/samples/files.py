@@ -86,7 +86,8 @@ def _kind(path: Path) -> str:
     if kind is None or (zipped and kind != "CSV"):
         raise InputError(f"{path.name} has the unknown suffix {''.join(path.suffixes[-2:])!r}: {SUPPORTED}.")
     try:
-        head = path.open("rb").read(4096)
+        with path.open("rb") as file:
+            head = file.read(4096)
     except OSError as problem:
         raise InputError(f"{path} cannot be read ({problem.strerror}): check its permissions.") from None
     if not head:
@@ -166,7 +167,7 @@ def _load_npy(path: Path) -> NDArray[Any]:
 
 
 def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         names = list(archive.files)
         if key is None and len(names) != 1:
             raise InputError(
@@ -180,7 +181,10 @@ def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
 
 def _open_csv(path: Path) -> tuple[tuple[str, ...], Rows]:
     separator, fields = _csv_first_line(path)
-    header = not all(map(_is_number, fields))
+    counted = (
+        fields == [str(i) for i in range(len(fields))] and len(fields) > 1
+    )  # the header that pandas gives an array
+    header = counted or not all(map(_is_number, fields))
     names = (
         tuple(field.strip() or f"Unnamed: {i}" for i, field in enumerate(fields))
         if header
@@ -193,7 +197,8 @@ def _open_csv(path: Path) -> tuple[tuple[str, ...], Rows]:
     def rows(keep: list[int]) -> Iterator[NDArray[Any]]:
         import pandas as pd
 
-        frames = pd.read_csv(
+        empty = True
+        with pd.read_csv(
             path,
             sep=separator,
             header=None,
@@ -203,12 +208,11 @@ def _open_csv(path: Path) -> tuple[tuple[str, ...], Rows]:
             skipinitialspace=True,
             index_col=False,
             encoding="utf-8-sig",
-        )
-        empty = True
-        for frame in frames:
-            if len(frame) > 0:
-                empty = False
-                yield as_table(frame.iloc[:, keep])[0]
+        ) as frames:
+            for frame in frames:
+                if len(frame) > 0:
+                    empty = False
+                    yield as_table(frame.iloc[:, keep])[0]
         if empty:
             raise InputError(f"{path.name} has a header but no rows: at least two rows are needed.")
 
@@ -239,13 +243,14 @@ def _is_number(text: str) -> bool:
 def _open_parquet(path: Path) -> tuple[tuple[str, ...], Rows]:
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
-    stored_index = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
-    names = tuple(name for name in file.schema_arrow.names if name not in stored_index)
+    schema = pq.read_schema(path)
+    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
+    names = tuple(name for name in schema.names if name not in stored_index)
 
     def rows(keep: list[int]) -> Iterator[NDArray[Any]]:
         columns = [names[i] for i in keep]
-        for batch in file.iter_batches(batch_size=READ_ROWS, columns=columns):
-            yield as_table(batch.to_pandas()[columns])[0]
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=READ_ROWS, columns=columns):
+                yield as_table(batch.to_pandas()[columns])[0]
 
     return names, rows

@@ -39,6 +39,11 @@ class Gram:
                 self.mean[part] = self._share @ block
                 self.variance[part] = self._share @ (block - self.mean[part]) ** 2
 
+    @property
+    def finite(self) -> bool:
+        """Whether all rows are finite, and nothing has overflowed."""
+        return self.weight == 0 or bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.variance)))
+
     def decompose(self, scale: Array | None) -> tuple[None, Array]:
         """No covariance (it was never formed), and its eigenvalues, descending: as many as rows."""
         gram = np.zeros((self.count, self.count))

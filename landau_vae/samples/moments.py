@@ -60,6 +60,11 @@ class Moments:
         """Of each column, (d,)."""
         return self.scatter.diagonal() / self.weight
 
+    @property
+    def finite(self) -> bool:
+        """Whether nothing non-finite has been added, and nothing has overflowed."""
+        return bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.scatter.diagonal())))
+
     def decompose(self, scale: Array | None) -> tuple[Array, Array]:
         """The covariance of the columns over `scale`, and its eigenvalues, descending."""
         covariance = self.covariance if scale is None else self.covariance / np.outer(scale, scale)

@@ -88,7 +88,7 @@ def _accumulate(pairs: Pairs, dimension: int, names: Names) -> Moments:
     for rows, weights in pairs:
         _check_width(rows, dimension)
         moments.add(rows, weights)
-        if not _finite(moments):
+        if not moments.finite:
             later = chain([rows], (block for block, _ in pairs))
             raise nonfinite_problem(later, names, row=moments.count - len(rows))
     return moments
@@ -96,13 +96,9 @@ def _accumulate(pairs: Pairs, dimension: int, names: Names) -> Moments:
 
 def _checked_gram(rows: NDArray[Any], weights: Array | None, names: Names) -> Gram:
     gram = Gram(rows, weights)
-    if gram.weight > 0 and not _finite(gram):
+    if not gram.finite:
         raise nonfinite_problem([rows], names)
     return gram
-
-
-def _finite(moments: Moments | Gram) -> bool:
-    return bool(np.all(np.isfinite(moments.mean)) and np.all(np.isfinite(moments.variance)))
 
 
 def _check_width(rows: NDArray[Any], dimension: int) -> None:

@@ -16,8 +16,10 @@ from landau_vae.errors import InputError
 from landau_vae.results import Array
 from landau_vae.samples.moments import block_rows
 
-__all__ = ["as_table", "as_weights", "nonfinite_problem", "row_blocks"]
+__all__ = ["as_covariance", "as_table", "as_weights", "nonfinite_problem", "row_blocks"]
 
+ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
+NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
 MAPPED_ROWS = 16_384  # rows of a memory map between two releases of its pages
 
 
@@ -113,6 +115,34 @@ def as_weights(weights: Any, rows: int) -> Array:
             "drop that row or mend its weight."
         )
     return array
+
+
+def as_covariance(data: Any) -> tuple[Array, tuple[str, ...] | None]:
+    """A symmetric positive semidefinite matrix and its names."""
+    table, names = as_table(data)
+    matrix: Array = np.asarray(table, dtype=np.float64)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise InputError(
+            f"The covariance has shape {matrix.shape}, but a square matrix is expected: "
+            "for a table of samples use Spectrum.from_data."
+        )
+    if not np.all(np.isfinite(matrix)):
+        raise nonfinite_problem([matrix], names)
+    skew = np.abs(matrix - matrix.T)
+    if skew.max() > ASYMMETRY * np.abs(matrix).max():
+        i, j = (int(index) for index in np.unravel_index(int(skew.argmax()), skew.shape))
+        raise InputError(
+            f"The covariance is not symmetric, entry [{i}, {j}] is {matrix[i, j]:.6g} but [{j}, {i}] is "
+            f"{matrix[j, i]:.6g}: give the full matrix, or (C + C.T) / 2 if that is what is meant."
+        )
+    matrix = (matrix + matrix.T) / 2
+    lowest = float(np.linalg.eigvalsh(matrix)[0])
+    if lowest < -NEGATIVITY * np.abs(matrix.diagonal()).sum():
+        raise InputError(
+            f"The covariance is not positive semidefinite, its lowest eigenvalue is {lowest:.3g}: compute "
+            "it from complete rows in double precision, or give the data themselves."
+        )
+    return matrix, names
 
 
 def row_blocks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:

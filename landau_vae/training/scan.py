@@ -57,8 +57,10 @@ def scan(
         latents = features
     if latents != int(latents) or latents < 1:
         raise InputError(f"The number of latents is {latents}, but a whole number from 1 on is expected.")
-    if len(seeds) == 0:
-        raise InputError("No seeds were given: name at least one, such as seeds=(0,).")
+    if len(seeds) == 0 or any(seed != int(seed) or seed < 0 for seed in seeds):
+        raise InputError(
+            f"The seeds are {list(seeds)}, but at least one whole number from 0 on is expected: seeds=(0,)."
+        )
     price = np.tile(grid * spectrum.total_variance, len(seeds))
     starts = [(seed, index) for seed in seeds for index in range(len(grid))]
     step = max(1, MEMORY_BUDGET // (COPIES * 8 * features * latents))

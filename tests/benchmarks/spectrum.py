@@ -1,0 +1,64 @@
+"""The spectrum of a table against the least that can be done, a BLAS product and an eigensolver, and against PCA.
+
+The bare product neither centres nor checks anything and keeps the data's own precision (so float32 is also held against
+a product in float64, in which we work); off-centre data are where centring costs most. Columns that are read from
+a DataFrame lie column by column. `memory` says what it takes in memory.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+import memory
+import numpy as np
+from numpy.typing import NDArray
+from timing import Row, against, missing
+
+import landau_vae as lv
+
+BAR_BARE, BAR_PCA = 1.15, 0.6
+SHAPES = [(1_000_000, 19), (200_000, 100), (20_000, 1000), (5000, 2000), (1000, 5000)]
+QUICK_SHAPES = [(2000, 19), (100, 200)]
+OFFSET = 10.0  # in units of the largest standard deviation
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """Times of every shape, then memory."""
+    shapes, budget = (QUICK_SHAPES, 0.05) if quick else (SHAPES, 4.0)
+    for shape in shapes:
+        for offset in (0.0, OFFSET):
+            yield from _compare(_data(shape, offset), "off-centre" if offset else "centred", budget)
+    yield from _compare(np.asfortranarray(_data(shapes[0], OFFSET)), "off-centre, by columns", budget)
+    yield from _compare(_data(shapes[0], OFFSET, np.float32), "off-centre, float32", budget)
+    yield from memory.rows(quick)
+
+
+def _compare(data: NDArray[np.floating], kind: str, budget: float) -> Iterator[Row]:
+    work = f"{data.shape[0]:_} × {data.shape[1]:_}, {kind}".replace("_", " ")
+    ours = partial(lv.Spectrum.from_data, data)
+    yield against(work, ours, "product + eigvalsh", partial(bare, data), BAR_BARE, budget)
+    if data.dtype != np.float64:
+        double = partial(_bare_double, data)
+        yield against(work, ours, "the same in float64", double, BAR_BARE, budget)
+    try:
+        from sklearn.decomposition import PCA
+    except ImportError:
+        yield missing(work, "scikit-learn")
+    else:
+        yield against(work, ours, "PCA().fit", lambda: PCA().fit(data), BAR_PCA, budget)
+
+
+def bare(data: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The eigenvalues of the raw second moments: all that cannot be left out."""
+    return np.linalg.eigvalsh(data.T @ data if len(data) >= data.shape[1] else data @ data.T)
+
+
+def _bare_double(data: NDArray[np.floating]) -> NDArray[np.floating]:
+    return bare(data.astype(np.float64))
+
+
+def _data(shape: tuple[int, int], offset: float, dtype: type = np.float64) -> NDArray[np.floating]:
+    """Independent columns whose standard deviations span a decade."""
+    data = np.random.default_rng(0).standard_normal(shape, dtype=dtype)
+    data *= np.geomspace(1.0, 0.1, shape[1], dtype=dtype)
+    data += dtype(offset)
+    return data

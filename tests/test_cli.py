@@ -1,0 +1,124 @@
+"""The commands as a user runs them: tables, JSON, pictures, exit codes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import CLOSED
+
+from landau_vae import Loss, Spectrum, choose_beta, transitions
+from landau_vae.cli import main
+
+
+@pytest.fixture
+def table(tmp_path, rng):
+    frame = pd.DataFrame(rng.standard_normal((300, 4)) * [3, 2, 1, 0.5], columns=list("abcd"))
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    return frame, str(tmp_path / "x.csv")
+
+
+def test_thresholds(table, capsys):
+    frame, path = table
+    assert main(["thresholds", path, "--beta", "0.7", "--reconstruction", "mean"]) == 0
+    out = capsys.readouterr().out
+    cascade = transitions(Spectrum.from_data(frame), Loss.gaussian(0.7, reconstruction="mean"))
+    for beta in cascade.beta:
+        assert f"{beta:.6g}" in out
+    assert "½ mean(x − x̂)²" in out
+    assert f"{int(np.count_nonzero(cascade.beta > 0.7))} of 4 modes live" in out
+
+
+def test_thresholds_as_json(table, capsys):
+    frame, path = table
+    options = ["--no-half", "--kl", "mean", "--latents", "3", "--standardize", "--beta", "1.5"]
+    assert main(["thresholds", path, "--json", *options]) == 0
+    result = json.loads(capsys.readouterr().out)
+    spectrum = Spectrum.from_data(frame, standardize=True)
+    loss = Loss.gaussian(1.5, half=False, kl="mean", latents=3)
+    np.testing.assert_allclose(result["transitions"]["beta"], transitions(spectrum, loss).beta, rtol=CLOSED)
+    assert len(result["transitions"]["beta"]) == 3
+    assert result["spectrum"]["names"] == list("abcd")
+    assert result["equilibrium"]["price"] == pytest.approx(float(loss.price(spectrum)), rel=CLOSED)
+
+
+def test_choose(table, capsys):
+    frame, path = table
+    spectrum = Spectrum.from_data(frame)
+    assert main(["choose", path, "--keep", "2", "--json"]) == 0
+    kept = json.loads(capsys.readouterr().out)
+    assert kept["beta"] == pytest.approx(choose_beta(spectrum, Loss.gaussian(), keep=2).beta, rel=CLOSED)
+    assert kept["equilibrium"]["active"] == 2
+    assert main(["choose", path, "--tolerance", "0.1", "--mean"]) == 0
+    wanted = choose_beta(spectrum, Loss.gaussian(), tolerance=0.1, reconstruction="mean")
+    assert f"β = {wanted.beta:.6g}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_pictures(table, capsys, tmp_path, suffix):
+    _, path = table
+    target = tmp_path / f"cascade.{suffix}"
+    assert main(["choose", path, "--keep", "2", "--output", str(target)]) == 0
+    assert target.read_bytes()[:5] in (b"\x89PNG\r", b"%PDF-", b"<?xml")
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+def test_long_tables_are_cut_and_say_so(tmp_path, capsys, rng):
+    np.save(tmp_path / "x.npy", rng.standard_normal((200, 50)))
+    assert main(["thresholds", str(tmp_path / "x.npy"), "--modes", "5"]) == 0
+    assert "… and 45 more" in capsys.readouterr().out
+
+
+def test_reproduce(capsys, tmp_path):
+    assert main(["reproduce", "--output", str(tmp_path / "out")]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("agrees") == 18
+    assert "18 of 18 resolved modes agree" in out
+    assert "Mode 19 is unresolved" in out
+    assert "bio5, bio6, bio7" in out
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["branches.png", "overview.png", "rate_distortion.png", "results.json", "scan.nc", "spectra.png",
+                       "universal_law.png"]  # fmt: skip
+    import xarray
+
+    with xarray.open_dataset(tmp_path / "out" / "scan.nc", engine="scipy") as models:
+        assert models.sizes["temperature"] == 121
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["agrees"] is True
+    assert "written:" in err
+
+
+def test_reproduce_exits_with_1_where_theory_and_training_differ(capsys):
+    """A tolerance below what training can give: 1e-10."""
+    assert main(["reproduce", "--points", "41", "--tolerance", "1e-10", "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["agrees"] is False
+    assert "disagrees" in {mode["verdict"] for mode in result["modes"]}
+
+
+def test_reproduce_weighted_by_area(capsys):
+    assert main(["reproduce", "--area-weighted", "--json"]) == 0
+    assert [row["trained"] for row in json.loads(capsys.readouterr().out)["ranks"]] == [6, 9, 10, 12, 16, 17]
+
+
+def run_program(*arguments):
+    command = [sys.executable, "-m", "landau_vae.cli", *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+
+
+def test_the_program_itself(table):
+    _, path = table
+    run = run_program("thresholds", path)
+    assert run.returncode == 0
+    assert "dies at β" in run.stdout
+    run = run_program("thresholds", "no.csv")
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+
+
+def test_help_names_every_command(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    for command in ("reproduce", "thresholds", "choose"):
+        assert command in out

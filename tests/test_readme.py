@@ -1,0 +1,66 @@
+"""Every example, file and number in the README is what the package does; `.ci/run` runs its two install commands."""
+
+import doctest
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landau_vae.cli import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_python_examples():
+    examples = doctest.DocTestParser().get_doctest("\n".join(blocks("pycon")), {}, "README.md", "README.md", 0)
+    assert len(examples.examples) >= 8
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    report: list[str] = []
+    assert runner.run(examples, out=report.append).failed == 0, "".join(report)
+
+
+def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
+    monkeypatch.chdir(tmp_path)
+    np.savetxt("climate.csv", rng.standard_normal((100, 9)), delimiter=",", header=",".join("abcdefghi"), comments="")
+    commands = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
+    assert commands
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "landau-vae"
+        assert main(arguments) == 0
+        assert "dies at β" in capsys.readouterr().out
+
+
+def test_every_option_that_is_named_exists(capsys):
+    main(["thresholds", "--help"])
+    main(["choose", "--help"])
+    main(["reproduce", "--help"])
+    known = capsys.readouterr().out
+    for option in re.findall(r"(--[a-z][a-z-]+)", re.sub(r"```sh.*?```", "", README, flags=re.DOTALL)):
+        assert option in known, option
+
+
+@pytest.mark.parametrize("marker", ["main job", "tests"])
+def test_the_two_commands_are_one_line_each(marker):
+    (command,) = re.findall(rf"<!-- command: {marker} -->\n```sh\n(.*?)```", README, flags=re.DOTALL)
+    assert command.count("\n") == 1
+    assert command.startswith("python3 -m venv .venv && ")
+
+
+def test_paths_and_versions():
+    for cell in re.findall(r"^\| (`.*?) \|", README, flags=re.MULTILINE):
+        paths = re.findall(r"`(.*?)`", cell)
+        for path in paths:
+            assert (ROOT / path).exists() or (ROOT / "landau_vae" / path).exists(), path
+    for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (ROOT / path).is_file()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"Python ≥ {project['requires-python'].removeprefix('>=')}" in README
