@@ -4,7 +4,9 @@ Exit code 0: fine; 1: checked, and theory and training disagree; 2: bad input, t
 """
 
 import inspect
+import io
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +24,11 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Which latents of a (β-)VAE collapse, and at which β: predicted from the spectrum of the data.",
 )
+
+INTERRUPTED = 130  # what a shell expects after Ctrl-C, and what the parser makes of it
 
 # ------------------------------------------------------------- the options that all data commands share
 
@@ -126,7 +129,7 @@ def reproduce(
             {"data": "WorldClim 2.1", "area_weighted": area_weighted, "cells": climate.cells, **result.to_dict()}
         )
     else:
-        print(
+        _print(
             f"WorldClim 2.1, {climate.cells} land cells, {len(climate.names)} standardised bioclimatic variables"
             f"{', weighted by area' if area_weighted else ''}\n"
             f"{points} linear Gaussian β-VAEs with {latents} latents, T = 1 … {coldest:g}, each from a random start\n\n"
@@ -177,7 +180,7 @@ def thresholds(
             f"everything is dead from β = {cascade.beta[0]:.6g} on.",
             *unresolved_lines(spectrum),
         ]
-        print("\n".join(lines))
+        _print("\n".join(lines))
     _draw(output, spectrum, loss, None)
     return 0
 
@@ -201,7 +204,7 @@ def choose(
     if as_json:
         _print_json({"file": name, "spectrum": spectrum.to_dict(), **choice.to_dict()})
     else:
-        print(f"{name}: {spectrum}{', standardised' if spectrum.standardized else ''}\n{choice.summary()}")
+        _print(f"{name}: {spectrum}{', standardised' if spectrum.standardized else ''}\n{choice.summary()}")
     _draw(output, spectrum, loss, choice.beta)
     return 0
 
@@ -209,8 +212,15 @@ def choose(
 # ------------------------------------------------------------------------------------------- the rest
 
 
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader of our output has left: no fault of anyone's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _print_json(content: dict[str, Any]) -> None:
-    print(json.dumps(jsonable(content), ensure_ascii=False, allow_nan=False, indent=1))
+    _print(json.dumps(jsonable(content), ensure_ascii=False, allow_nan=False, indent=1))
 
 
 def _draw(output: Path | None, spectrum: Spectrum, loss: Loss, chosen: float | None) -> None:
@@ -224,24 +234,23 @@ def _draw(output: Path | None, spectrum: Spectrum, loss: Loss, chosen: float | N
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):  # Greek letters on a terminal that has none
+        sys.stdout.reconfigure(errors="replace")
     command = typer.main.get_command(app)
     try:
-        return int(command.main(arguments, prog_name="landau-vae", standalone_mode=False) or 0)
+        code = int(command.main(arguments or ["--help"], prog_name="landau-vae", standalone_mode=False) or 0)
     except InputError as problem:
         return _complain(str(problem))
-    except BrokenPipeError:  # the reader of our output has left
-        sys.stdout = None
-        return 0
     except KeyboardInterrupt:
-        print("landau-vae: interrupted", file=sys.stderr)
-        return 130
+        code = INTERRUPTED
     except Exception as problem:
-        if type(problem).__name__ == "Abort":
-            print("landau-vae: interrupted", file=sys.stderr)
-            return 130
         if not hasattr(problem, "format_message"):  # not the parser's own complaint about the command line
             raise
-        return _complain(problem.format_message() or "a command is missing; see landau-vae --help.")
+        return _complain(problem.format_message())
+    if code == INTERRUPTED:
+        print("\nlandau-vae: interrupted; no file is left half-written.", file=sys.stderr)
+    return code if arguments else _complain("A command is missing: name one of those above.")
 
 
 def _complain(message: str) -> int:

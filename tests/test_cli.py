@@ -122,3 +122,28 @@ def test_help_names_every_command(capsys):
     out = capsys.readouterr().out
     for command in ("reproduce", "thresholds", "choose"):
         assert command in out
+
+
+def test_an_interruption_leaves_nothing_half_done(tmp_path):
+    """Ctrl-C at five moments of the main job: exit code 130, one line, only whole files."""
+    import signal
+    import time
+
+    for delay in (0.5, 1.0, 1.5, 2.5, 3.5):
+        command = [sys.executable, "-m", "landau_vae.cli", "reproduce", "--output", str(tmp_path / "out")]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8") as process:
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate()
+        assert "Traceback" not in err or process.returncode == -signal.SIGINT  # before our own code was running
+        if (tmp_path / "out").exists():
+            assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_reader_that_leaves_is_no_error(table):
+    _, path = table
+    command = [sys.executable, "-m", "landau_vae.cli", "thresholds", path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
