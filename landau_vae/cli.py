@@ -132,7 +132,8 @@ def reproduce(
         _print(
             f"WorldClim 2.1, {climate.cells} land cells, {len(climate.names)} standardised bioclimatic variables"
             f"{', weighted by area' if area_weighted else ''}\n"
-            f"{points} linear Gaussian β-VAEs with {latents} latents, T = 1 … {coldest:g}, each from a random start\n\n"
+            f"{points} linear Gaussian β-VAEs with {latents} latents, T = 1 … {coldest:g}, each from a random start\n"
+            f"loss ½ Σ(x − x̂)² + β Σ KL at β = τ = {spectrum.total_variance:g} T\n\n"
             f"{result.summary()}"
         )
     if output is not None:

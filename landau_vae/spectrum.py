@@ -11,6 +11,7 @@ are counted, never returned as numbers. Eigenvalues closer than the floor form o
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from landau_vae.samples.files import read
 from landau_vae.samples.gram import Gram
 from landau_vae.samples.moments import Moments
 from landau_vae.samples.streams import chunk_pairs, gather, gather_array, with_progress
-from landau_vae.samples.tables import as_covariance, as_table, as_weights
+from landau_vae.samples.tables import as_covariance, as_names, as_table, as_weights
 
 __all__ = ["Divisor", "Spectrum"]
 
@@ -74,7 +75,7 @@ class Spectrum:
         [2.0]
         """
         array, own_names = as_table(data)
-        labels = _names(names, array.shape[1]) or own_names
+        labels = as_names(names, array.shape[1]) or own_names
         weight = None if weights is None else as_weights(weights, len(array))
         return _from_moments(gather_array(array, weight, labels, progress), standardize, labels, divisor)
 
@@ -96,8 +97,11 @@ class Spectrum:
         >>> Spectrum.from_chunks([[[2, 0], [-2, 0]], [[0, 1], [0, -1]]]).eigenvalues.tolist()
         [2.0, 0.5]
         """
-        labels = _names(names, None)
-        moments = gather(with_progress(chunk_pairs(chunks, weights), None, progress), labels)
+        chunks = iter(chunks)
+        first = next(chunks, ())
+        labels = as_names(getattr(first, "columns", None) if names is None else names)
+        pairs = chunk_pairs(chain([first], chunks), weights)
+        moments = gather(with_progress(pairs, None, progress), labels)
         return _from_moments(moments, standardize, labels, divisor)
 
     @classmethod
@@ -107,8 +111,8 @@ class Spectrum:
         *,
         standardize: bool = False,
         weights: str | None = None,
-        columns: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
+        columns: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
         array: str | None = None,
         covariance: bool = False,
         divisor: Divisor = "n",
@@ -147,7 +151,7 @@ class Spectrum:
         [1.0, 1.0]
         """
         matrix, own_names = as_covariance(covariance)
-        labels = _names(names, len(matrix)) or own_names
+        labels = as_names(names, len(matrix)) or own_names
         if standardize:
             scale = _scale(matrix.diagonal(), np.zeros(len(matrix)), EPS, labels)
             matrix = matrix / np.outer(scale, scale)
@@ -322,12 +326,6 @@ def _divisor_factor(divisor: Divisor, moments: Moments | Gram) -> float:
     if moments.weight != moments.count:
         raise InputError("The divisor n-1 has no meaning for weighted samples: use divisor='n'.")
     return moments.count / (moments.count - 1)
-
-
-def _names(names: Sequence[str] | None, dimension: int | None) -> tuple[str, ...] | None:
-    if names is not None and dimension is not None and len(names) != dimension:
-        raise InputError(f"{len(names)} names were given for {dimension} columns: give one name per column.")
-    return None if names is None else tuple(map(str, names))
 
 
 def _constant(variance: Array, mean: Array, precision: float) -> NDArray[np.bool_]:

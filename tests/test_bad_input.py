@@ -230,6 +230,8 @@ def test_streams(rng):
 
 def test_names():
     with pytest.raises(InputError, match="1 names were given for 2 columns"):
+        Spectrum.from_chunks([[[1, 0], [0, 1]]], names=["a"])
+    with pytest.raises(InputError, match="1 names were given for 2 columns"):
         Spectrum.from_data([[1, 0], [0, 1]], names=["a"])
 
 

@@ -50,6 +50,7 @@ def test_columns_and_weights_by_name_or_index(tmp_path, frame, name):
     expected = Spectrum.from_data(frame[["rain", "sun"]], weights=frame["weight"])
     spectra = [
         Spectrum.from_file(path, weights=label["weight"], exclude=[label["wind"]]),
+        Spectrum.from_file(path, weights=label["weight"], exclude=label["wind"]),
         Spectrum.from_file(path, weights=label["weight"], columns=[label["sun"], label["rain"]]),
     ]
     for spectrum in spectra:

@@ -94,7 +94,7 @@ def test_fewer_rows_than_columns(rng):
 def test_a_stream_is_its_array_however_it_is_cut_and_ordered(seed, cuts, order):
     rng = np.random.default_rng(seed)
     data = rng.standard_normal((200, 5)) * [1, 10, 1e-3, 1, 1] + [0, 1e3, 0, -7, np.pi]
-    edges = sorted({0, 200, *cuts})
+    edges = sorted([0, 200, *cuts])  # with empty chunks
     chunks = [data[a:b] for a, b in itertools.pairwise(edges)]
     order.shuffle(chunks)
     whole, stream = Spectrum.from_data(data), Spectrum.from_chunks(iter(chunks))
@@ -118,6 +118,13 @@ def test_a_stream_may_reuse_its_buffer_and_drift(rng):
             yield buffer
 
     assert_same(Spectrum.from_chunks(stream()), eigenvalues(covariance(np.concatenate(blocks))))
+
+
+def test_frames_in_a_stream_bring_their_names(data):
+    frame = pd.DataFrame(data, columns=list("abcd"))
+    assert Spectrum.from_chunks(frame[i : i + 7] for i in range(0, 60, 7)).names == tuple("abcd")
+    named = Spectrum.from_chunks(np.array_split(data, 3), names=["p", "q", "r", "s"])
+    assert named.names == ("p", "q", "r", "s")
 
 
 def test_streamed_weights_run_along(rng):

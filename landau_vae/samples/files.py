@@ -24,7 +24,7 @@ __all__ = ["Table", "read"]
 T = TypeVar("T")
 Rows = Callable[[list[int]], Iterator[NDArray[Any]]]  # columns to keep → blocks of rows
 
-READ_ROWS = 16_384  # rows that a reader hands over at a time
+READ_NUMBERS, READ_ROWS = 2**22, 2**14  # at most, that a reader hands over at a time
 KINDS = {
     ".csv": "CSV",
     ".tsv": "CSV",
@@ -50,13 +50,15 @@ class Table:
 def read(
     path: str | Path,
     *,
-    columns: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    columns: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] = (),
     weights: str | None = None,
     array: str | None = None,
 ) -> Table:
     """Open a data file. Columns go by their names, or by their index ("0", "1", …) where the file names none."""
     path = Path(path)
+    columns = (columns,) if isinstance(columns, str) else columns
+    exclude = (exclude,) if isinstance(exclude, str) else exclude
     kind = _kind(path)
     if array is not None and kind != "NPZ":
         raise InputError(
@@ -158,6 +160,10 @@ def _guard(path: Path, action: Callable[[], T]) -> T:
 # ---------------------------------------------------------------------------------- the four kinds
 
 
+def _rows_at_a_time(columns: int) -> int:
+    return max(64, min(READ_ROWS, READ_NUMBERS // columns))
+
+
 def _array_rows(array: NDArray[Any]) -> Rows:
     return lambda keep: (block[:, keep] for block in row_blocks(array))
 
@@ -204,7 +210,7 @@ def _open_csv(path: Path) -> tuple[tuple[str, ...], Rows]:
             header=None,
             names=list(names),
             skiprows=1 if header else 0,
-            chunksize=READ_ROWS,
+            chunksize=_rows_at_a_time(len(names)),
             skipinitialspace=True,
             index_col=False,
             encoding="utf-8-sig",
@@ -250,7 +256,7 @@ def _open_parquet(path: Path) -> tuple[tuple[str, ...], Rows]:
     def rows(keep: list[int]) -> Iterator[NDArray[Any]]:
         columns = [names[i] for i in keep]
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=READ_ROWS, columns=columns):
+            for batch in file.iter_batches(batch_size=_rows_at_a_time(len(columns)), columns=columns):
                 yield as_table(batch.to_pandas()[columns])[0]
 
     return names, rows

@@ -17,13 +17,14 @@ from landau_vae.results import Array
 
 __all__ = ["Moments", "block_rows", "spacing"]
 
-BLOCK_NUMBERS = 2**17  # 1 MiB of float64: a block and its shifted copy stay in the cache
-MIN_ASPECT = 4  # rows per column in a block, so that the d × d update stays a small part of the work
+CACHED_NUMBERS = 2**17  # 1 MiB of float64: a block of a narrow table and its shifted copy stay in the cache
+BUFFER_NUMBERS = 2**22  # 32 MiB: a block of a wide table need not be larger
 
 
 def block_rows(columns: int) -> int:
     """How many rows of `columns` numbers to work on at a time."""
-    return max(BLOCK_NUMBERS // columns, MIN_ASPECT * columns)
+    # The d × d update of the scatter should be a small part of a block's work: 4 d rows where memory allows, else d/4.
+    return max(CACHED_NUMBERS // columns, min(4 * columns, max(BUFFER_NUMBERS // columns, columns // 4)))
 
 
 class Moments:

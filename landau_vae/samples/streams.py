@@ -11,7 +11,7 @@ from landau_vae.errors import InputError
 from landau_vae.results import Array
 from landau_vae.samples.gram import Gram
 from landau_vae.samples.moments import Moments
-from landau_vae.samples.tables import as_table, as_weights, nonfinite_problem, row_blocks
+from landau_vae.samples.tables import as_names, as_table, as_weights, nonfinite_problem, row_blocks
 
 __all__ = ["Pairs", "chunk_pairs", "gather", "gather_array", "with_progress"]
 
@@ -38,6 +38,7 @@ def gather(pairs: Pairs, names: Names) -> Moments | Gram:
         _check_width(pair[0], dimension)
     if not head:
         raise InputError("There are no rows: at least two are needed.")
+    as_names(names, dimension)
     if held < dimension:
         weights = [weight for _, weight in head if weight is not None]
         rows = np.concatenate([rows for rows, _ in head])
@@ -49,14 +50,12 @@ def chunk_pairs(chunks: Iterable[Any], weights: Iterable[ArrayLike] | None) -> P
     """Validated blocks of any iterable of tables, with the blocks of weights that run along."""
     weight_blocks = None if weights is None else iter(weights)
     for chunk in chunks:
-        rows, _ = as_table(chunk)
-        if weight_blocks is None:
-            yield rows, None
-            continue
-        block = next(weight_blocks, None)
-        if block is None:
+        block = None if weight_blocks is None else next(weight_blocks, None)
+        if weight_blocks is not None and block is None:
             raise InputError("The weights ended before the chunks did: give one block of weights for each chunk.")
-        yield rows, as_weights(block, len(rows))
+        if len(chunk) > 0:
+            rows, _ = as_table(chunk)
+            yield rows, None if block is None else as_weights(block, len(rows))
 
 
 def with_progress(pairs: Pairs, total: int | None, progress: bool) -> Pairs:

@@ -16,7 +16,7 @@ from landau_vae.errors import InputError
 from landau_vae.results import Array
 from landau_vae.samples.moments import block_rows
 
-__all__ = ["as_covariance", "as_table", "as_weights", "nonfinite_problem", "row_blocks"]
+__all__ = ["as_covariance", "as_names", "as_table", "as_weights", "nonfinite_problem", "row_blocks"]
 
 ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
 NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
@@ -36,8 +36,9 @@ def as_table(data: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
         data = _frame_to_array(data, names)
     try:
         array = np.asanyarray(data) if isinstance(data, np.memmap) else np.asarray(data)
-    except ValueError as problem:
-        raise InputError(f"The data are no table ({problem}): give rows of equal length.") from None
+    except (ValueError, TypeError, RuntimeError) as problem:  # ragged lists; a tensor that wants to be detached first
+        reason = str(problem).splitlines()[0].rstrip(".")
+        raise InputError(f"The data are no table ({reason}): give an array, or rows of equal length.") from None
     return _numeric(array), names
 
 
@@ -58,7 +59,7 @@ def _as_numbers(column: NDArray[Any], name: str) -> Array:
     worst = next((value for value in column if not _is_number(value)), column[0])
     raise InputError(
         f"Column {name!r} holds values that are no numbers (such as {str(worst)!r}), but every column must be "
-        f"numeric: leave it out (exclude={name!r}; on the command line --exclude {name}) or encode it as numbers."
+        f"numeric: leave it out (of a file: exclude={name!r}, --exclude {name}) or encode it as numbers."
     )
 
 
@@ -101,6 +102,14 @@ def _numeric(array: NDArray[Any]) -> NDArray[Any]:
             "but at least two rows and one column are needed."
         )
     return array
+
+
+def as_names(names: Iterable[str] | None, dimension: int | None = None) -> tuple[str, ...] | None:
+    """One name per column, if there are any names."""
+    labels = None if names is None else tuple(map(str, names))
+    if labels is not None and dimension is not None and len(labels) != dimension:
+        raise InputError(f"{len(labels)} names were given for {dimension} columns: give one name per column.")
+    return labels
 
 
 def as_weights(weights: Any, rows: int) -> Array:
@@ -150,7 +159,7 @@ def row_blocks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
     pages = _mapping(array)
     rows = max(block_rows(array.shape[1]), MAPPED_ROWS if pages else 0)
     for start in range(0, len(array), rows):
-        yield array[start : start + rows]
+        yield np.asarray(array[start : start + rows])
         if pages is not None:
             pages.madvise(mmap.MADV_DONTNEED)
 

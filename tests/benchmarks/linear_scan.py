@@ -38,7 +38,7 @@ class Run:
 def rows(quick: bool) -> Iterator[Row]:
     """The scan, then ours against Adam at each temperature."""
     spectrum = lv.datasets.worldclim().spectrum()
-    points, temperatures, budget = (7, TEMPERATURES[:1], 0.3) if quick else (121, TEMPERATURES, 25.0)
+    points, temperatures, budget = (7, TEMPERATURES[:1], 0.3) if quick else (121, TEMPERATURES, 40.0)
     lv.scan(spectrum, [1.0])  # loads what it needs
     scan = partial(lv.scan, spectrum, np.geomspace(1, 1e-6, points))
     yield absolute(f"{points} temperatures, {len(spectrum.covariance)} latents", seconds(scan), BAR_SCAN)
