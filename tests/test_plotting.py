@@ -63,7 +63,12 @@ def test_an_axes_of_ones_own_is_used(result):
 
 def test_nothing_half_written_is_left(result, tmp_path, monkeypatch):
     scan = lv.scan(result.spectrum, [0.1])
-    monkeypatch.setattr(type(scan), "to_netcdf", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+
+    def fail(_, path, **__):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left")
+
+    monkeypatch.setattr(type(scan), "to_netcdf", fail)
     with pytest.raises(lv.InputError, match="No space left"):
         report.write(tmp_path, result, scan)
     assert not (tmp_path / "scan.nc").exists()

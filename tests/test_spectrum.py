@@ -107,12 +107,13 @@ def test_a_stream_is_its_array_however_it_is_cut_and_ordered(seed, cuts, order):
     np.testing.assert_allclose(merged.covariance, whole.matrix, rtol=0, atol=CLOSED * whole.eigenvalues[0])
 
 
-def test_a_stream_may_reuse_its_buffer_and_drift(rng):
+@pytest.mark.parametrize("rows", [2, 50])
+def test_a_stream_may_reuse_its_buffer_and_drift(rng, rows):
     """Each block far from the mean of those before it: the provisional shift has to be renewed again and again."""
-    blocks = [rng.standard_normal((50, 3)) + 1e6 * k for k in range(20)]
+    blocks = [rng.standard_normal((rows, 5)) + 1e6 * k for k in range(20)]
 
     def stream():
-        buffer = np.empty((50, 3))
+        buffer = np.empty((rows, 5))
         for block in blocks:
             buffer[:] = block
             yield buffer

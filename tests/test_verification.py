@@ -79,6 +79,25 @@ def test_a_broken_latent_is_refuted(small):
     assert "disagrees" in lv.verify(broken, spectrum).verdict
 
 
+def test_leaving_the_law_anywhere_is_refuted(small):
+    """One seed, one temperature, far from threshold and from the coldest models: only the law itself can tell."""
+    spectrum, models = small
+    bent = models.copy(deep=True)
+    index = int(np.argmin(np.abs(models.temperature.values - 0.05)))
+    bent.posterior_variance[0, index] *= 1.5
+    result = lv.verify(bent, spectrum)
+    assert np.abs(result.threshold_error[0]) < 0.01
+    assert np.abs(result.utility_error[0]) < 0.01
+    assert result.law_error[0] > 0.01
+    assert result.verdict[0] == "disagrees"
+
+
+def test_an_end_that_only_one_temperature_sees_is_not_claimed():
+    spectrum = lv.Spectrum.from_eigenvalues([4, 1])
+    result = lv.verify(lv.scan(spectrum, [0.9, 0.5, 0.3, 0.19]), spectrum)
+    assert result.verdict == ("agrees", "outside the grid")
+
+
 def test_too_little_training_is_told_from_disagreement(climate):
     models = lv.scan(climate, np.geomspace(1, 1e-3, 21), max_iterations=15)
     result = lv.verify(models, climate)

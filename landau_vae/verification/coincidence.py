@@ -190,24 +190,18 @@ def verify(
         reconstruction,
         threshold=threshold,
         utility=readonly(utility),
-        verdict=_verdicts(measured, pca, errors, tolerance),
+        verdict=_verdicts(errors, tolerance, converged=measured.converged.min() == 1),
         **{name: readonly(error) for name, error in errors.items()},
     )
 
 
-def _verdicts(measured: Branches, pca: Array, errors: dict[str, Array], tolerance: float) -> tuple[str, ...]:
+def _verdicts(errors: dict[str, Array], tolerance: float, *, converged: bool) -> tuple[str, ...]:
     # A difference of exactly the tolerance (T = T_k/10, say) agrees: leave room for its rounding.
     within = np.all([np.isnan(error) | (np.abs(error) <= tolerance * (1 + 1e-6)) for error in errors.values()], axis=0)
-    seen = (pca > measured.temperature[0]) & (pca < measured.temperature[-1])
-    missed = seen & np.isnan(errors["threshold_error"])  # the grid has its end, yet no branch ended there
-    short = measured.converged.min() < 1
-    return tuple(_word(*flags, short=short) for flags in zip(within & ~missed, seen, strict=True))
-
-
-def _word(within: np.bool_, seen: np.bool_, *, short: bool) -> str:
-    if within:
-        return "agrees" if seen else "outside the grid"
-    return "not converged" if short else "disagrees"
+    seen = ~np.isnan(errors["threshold_error"])
+    failure = "disagrees" if converged else "not converged"
+    good = np.where(seen, "agrees", "outside the grid")
+    return tuple(np.where(within, good, failure).tolist())
 
 
 def unresolved_lines(spectrum: Spectrum) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from timing import Row, fold
+from timing import Row, fold, verdict
 
 import landau_vae as lv
 
@@ -30,16 +30,12 @@ def rows(quick: bool) -> Iterator[Row]:
         ours, bare = (size + _measured(how, n, d) for how in ("ours", "bare"))
         work = f"peak memory, {n:_} × {d:_}".replace("_", " ")
         rival = f"input {_megabytes(size)}, bare product {_megabytes(bare)}"
-        yield (work, _megabytes(ours), rival, fold(ours / size), f"≤ {BAR_INPUT}", _met(ours / size, BAR_INPUT))
+        yield (work, _megabytes(ours), rival, fold(ours / size), *verdict(ours / size, BAR_INPUT, fold))
     n, d = (2 * CHUNK, 100) if quick else (10 * CHUNK, 1000)
     short, long = _measured("stream", n, d), _measured("stream", 10 * n, d)
     work = f"peak memory, stream of {10 * n:_} × {d:_}".replace("_", " ")
     rival = f"a tenth of the rows {_megabytes(short)}"
-    yield (work, _megabytes(long), rival, fold(long / short), f"≤ {BAR_STREAM}", _met(long / short, BAR_STREAM))
-
-
-def _met(value: float, bar: float) -> str:
-    return "yes" if value <= bar else "NO"
+    yield (work, _megabytes(long), rival, fold(long / short), *verdict(long / short, BAR_STREAM, fold))
 
 
 def _megabytes(size: int) -> str:

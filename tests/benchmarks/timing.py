@@ -10,12 +10,12 @@ from statistics import median
 
 from landau_vae.results import table
 
-__all__ = ["Row", "absolute", "against", "duration", "fold", "missing", "pairs", "report", "seconds"]
+__all__ = ["Row", "absolute", "against", "duration", "fold", "missing", "report", "seconds", "verdict"]
 
 Row = tuple[str, str, str, str, str, str]  # work, ours, rival, ratio, bar, met?
 HEADER = ["work", "ours", "rival", "ratio", "bar", "met?"]
 PAUSE = 0.05  # seconds between two calls: the threads of a BLAS spin for a while before they sleep
-LEAST, MOST = 3, 25  # rounds
+LEAST, MOST, PATIENCE = 5, 25, 4
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -26,11 +26,17 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def pairs(ours: Callable[[], object], rival: Callable[[], object], budget: float) -> list[tuple[float, float]]:
-    """Times of ours, rival, ours, rival, …: a warm-up of each, then rounds until the budget (seconds) is spent."""
+    """Times of ours, rival, ours, rival, … after a warm-up of each, until the budget (seconds) is spent.
+
+    Slow work may take up to `PATIENCE` budgets to get `LEAST` rounds.
+    """
+    start = time.perf_counter()
     ours(), rival()
     rounds: list[tuple[float, float]] = []
-    start = time.perf_counter()
-    while len(rounds) < LEAST or (len(rounds) < MOST and time.perf_counter() - start < budget):
+    while len(rounds) < MOST:
+        spent = (time.perf_counter() - start) / budget
+        if rounds and (spent > PATIENCE or (spent > 1 and len(rounds) >= LEAST)):
+            break
         time.sleep(PAUSE)
         mine = seconds(ours)
         time.sleep(PAUSE)
@@ -45,12 +51,12 @@ def against(
     rounds = pairs(ours, rival, budget)
     mine, theirs = (median(times) for times in zip(*rounds, strict=True))
     ratio = median(a / b for a, b in rounds)
-    return (work, duration(mine), f"{name} {duration(theirs)}", fold(ratio), *_verdict(ratio, bar, fold))
+    return (work, duration(mine), f"{name} {duration(theirs)}", fold(ratio), *verdict(ratio, bar, fold))
 
 
 def absolute(work: str, time_taken: float, bar: float | None) -> Row:
     """One row of a bar that is a time."""
-    return (work, duration(time_taken), "—", "—", *_verdict(time_taken, bar, duration))
+    return (work, duration(time_taken), "—", "—", *verdict(time_taken, bar, duration))
 
 
 def missing(work: str, library: str) -> Row:
@@ -72,14 +78,10 @@ def duration(value: float) -> str:
 
 
 def fold(ratio: float) -> str:
-    """A ratio; a small one as one part in many.
-
-    >>> fold(1.234), fold(0.0025)
-    ('1.23', '1/400')
-    """
+    """A ratio; a small one as one part in many (1/400)."""
     return f"{ratio:.2f}" if ratio >= 0.05 else f"1/{1 / ratio:.0f}"
 
 
-def _verdict(value: float, bar: float | None, show: Callable[[float], str]) -> tuple[str, str]:
-    """The bar and whether it is met."""
+def verdict(value: float, bar: float | None, show: Callable[[float], str]) -> tuple[str, str]:
+    """The bar, and whether it is met."""
     return ("—", "—") if bar is None else (f"≤ {show(bar)}", "yes" if value <= bar else "NO")
