@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.loss import Loss
+from landau_vae.numeric.equilibrium import equilibrium
 from landau_vae.results import Array, jsonable, readonly, significant, table
 from landau_vae.spectrum import Spectrum
 
@@ -40,21 +41,21 @@ class Transitions:
 
     def summary(self, limit: int | None = None) -> str:
         """The table of the cascade, strongest mode first; at a single β also whether the mode lives there."""
-        single = self.loss.beta.ndim == 0
-        header = ["mode", "λ/V = T_k", "dies at β", "up to here"] + (["M² at β", "R [nat]"] if single else [])
+        state = equilibrium(self.spectrum, self.loss) if self.loss.beta.ndim == 0 else None
+        header = ["mode", "λ/V = T_k", "dies at β", "up to here"] + (["M² at β", "R [nat]"] if state else [])
         shares = np.cumsum(self.spectrum.normalized)
         rows = []
-        for i in range(len(self.mode) if limit is None else min(limit, len(self.mode))):
-            first, count = int(self.mode[i]), int(self.multiplicity[i])
+        for i in range(len(self.mode))[:limit]:
+            first, last = int(self.mode[i]) - 1, int(self.mode[i] + self.multiplicity[i]) - 1
             row = [
-                str(first) if count == 1 else f"{first}–{first + count - 1}",
+                str(last) if last == first + 1 else f"{first + 1}–{last}",
                 significant(self.temperature[i]),
                 significant(self.beta[i]),
-                f"{shares[first + count - 2]:.4%}",
+                f"{shares[last - 1]:.4%}",
             ]
-            if single:
-                noise = min(1.0, float(self.loss.beta) / float(self.beta[i]))
-                row += [f"{1 - noise:.4f}", f"{-0.5 * np.log(noise):.4f}"] if noise < 1 else ["dead", "0"]
+            if state is not None:
+                alive = state.signal_fraction[first] > 0
+                row += [f"{state.signal_fraction[first]:.4f}", f"{state.rate[first]:.4f}"] if alive else ["dead", "0"]
             rows.append(row)
         return table(header, rows)
 
