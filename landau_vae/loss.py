@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from landau_vae.errors import InputError
 from landau_vae.results import Array, jsonable, readonly, significant
+from landau_vae.samples.tables import as_numbers
 
 if TYPE_CHECKING:
     from landau_vae.spectrum import Spectrum
@@ -60,7 +61,7 @@ class Loss:
         The ½ belongs to a Gaussian likelihood and is on by default; a bare `mse_loss` has none (`half=False`).
         `kl="mean"` averages over the K `latents`, so K must be given.
         """
-        values = np.asarray(beta, dtype=np.float64)
+        values = as_numbers(beta, "β")
         if values.size == 0 or not np.all(np.isfinite(values) & (values > 0)):
             bad = values[~(np.isfinite(values) & (values > 0))]
             raise InputError(

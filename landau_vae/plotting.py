@@ -56,17 +56,18 @@ def branches(result: Verification, ax: Axes | None = None) -> Axes:
             alive = measured > ALIVE
             ax.plot(temperature, predicted[:, k], color=colour, zorder=1)
             ax.plot(result.branches.temperature[alive], measured[alive], ".", color=colour, ms=4, zorder=2)
-            ax.annotate(
-                f"{k + 1}",
-                (pca, 0),
-                (0, -3 if k % 2 else -10),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                fontsize=6,
-                color=colour,
-                annotation_clip=False,
-            )
+            if temperature[0] <= pca <= temperature[-1]:
+                ax.annotate(
+                    f"{k + 1}",
+                    (pca, 0),
+                    (0, -3 if k % 2 else -10),
+                    textcoords="offset points",
+                    ha="center",
+                    va="top",
+                    fontsize=6,
+                    color=colour,
+                    annotation_clip=False,
+                )
         ax.set(
             xscale="log",
             ylim=(0, 1.03),

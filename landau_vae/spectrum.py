@@ -24,7 +24,7 @@ from landau_vae.samples.files import read
 from landau_vae.samples.gram import Gram
 from landau_vae.samples.moments import Moments
 from landau_vae.samples.streams import chunk_pairs, gather, gather_array, with_progress
-from landau_vae.samples.tables import as_covariance, as_names, as_table, as_weights
+from landau_vae.samples.tables import as_covariance, as_names, as_numbers, as_table, as_weights
 
 __all__ = ["Divisor", "Spectrum"]
 
@@ -173,7 +173,7 @@ class Spectrum:
         >>> Spectrum.from_eigenvalues([1, 4, 0])
         Spectrum(2 modes in 3 dimensions, λ = 4 … 1, V = 5)
         """
-        values = np.sort(np.asarray(eigenvalues, dtype=np.float64).ravel())[::-1]
+        values = np.sort(as_numbers(eigenvalues, "The eigenvalues").ravel())[::-1]
         if values.size == 0 or not np.all(np.isfinite(values)) or values[-1] < 0:
             raise InputError(
                 f"Eigenvalues must be finite and not negative, but {_shown(values)} were given: "

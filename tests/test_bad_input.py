@@ -198,6 +198,18 @@ def test_masked_entries_are_not_taken_for_values():
         Spectrum.from_data(masked)
 
 
+def test_words_for_numbers(folder):
+    for action, words in (
+        (lambda: Spectrum.from_data("x.csv"), "Spectrum.from_file"),
+        (lambda: Spectrum.from_data(folder / "x.csv"), "Spectrum.from_file"),
+        (lambda: Spectrum.from_eigenvalues("four"), "The eigenvalues 'four'"),
+        (lambda: Loss.gaussian("four"), "β 'four'"),
+        (lambda: Spectrum.from_data([[1, 0], [0, 1]], weights="ab"), "The weights 'ab'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            action()
+
+
 def test_ragged_lists():
     with pytest.raises(InputError, match="rows of equal length"):
         Spectrum.from_data([[1, 2], [3]])

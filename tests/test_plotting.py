@@ -27,6 +27,12 @@ def test_branches_show_theory_and_training(result):
         np.testing.assert_allclose(trained[:, 1], 1 - trained[:, 0] / result.spectrum.normalized[k], atol=1e-4)
 
 
+def test_pictures_of_models_that_are_all_dead(tmp_path):
+    spectrum = lv.Spectrum.from_eigenvalues([4, 2, 0.5])
+    dead = lv.verify(lv.scan(spectrum, [2.0, 3.0]), spectrum)
+    assert report.save_figure(tmp_path / "x.png", plotting.overview(dead)).stat().st_size > 10_000
+
+
 def test_universal_law_collapses_all_branches(result):
     _, *points = lines(plotting.universal_law(result))
     for x, y in np.concatenate(points):

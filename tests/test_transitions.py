@@ -57,6 +57,13 @@ def test_tolerance_is_met_exactly(spectrum, loss, tolerance, kind):
     )  # sum of ~8 shares, inverted
 
 
+def test_keep_may_be_any_whole_number():
+    spectrum = Spectrum.from_eigenvalues([4, 2, 1])
+    assert choose_beta(spectrum, Loss.gaussian(), keep=2.0).interval == (1.0, 2.0)
+    with pytest.raises(InputError, match=r"2\.5 modes cannot be kept"):
+        choose_beta(spectrum, Loss.gaussian(), keep=2.5)
+
+
 def test_unresolved_modes_bound_the_last_choice():
     spectrum = Spectrum.from_eigenvalues([1, 1e-3, 0, 0])
     assert choose_beta(spectrum, Loss.gaussian(), keep=2).interval == (spectrum.floor, 1e-3)

@@ -74,7 +74,7 @@ def choose_beta(
     if (keep is None) == (tolerance is None):
         raise InputError("Ask for one thing: either keep=k modes or tolerance=a share of the variance.")
     if keep is not None:
-        question, (low, price, high) = f"keep {keep} mode{'s' * (keep != 1)}", _keep(spectrum, loss, keep)
+        question, (low, price, high) = f"keep {keep:g} mode{'s' * (keep != 1)}", _keep(spectrum, loss, keep)
     else:
         assert tolerance is not None
         price = _tolerate(spectrum, loss, tolerance, reconstruction)
@@ -88,6 +88,7 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> tuple[float, float, floa
     modes = spectrum.modes
     if keep != int(keep) or not 1 <= keep <= modes:
         raise InputError(f"{keep} modes cannot be kept, the spectrum resolves {modes}: ask for 1 to {modes}.")
+    keep = int(keep)
     if loss.latents is not None and keep > loss.latents:
         raise InputError(
             f"{keep} modes cannot be kept by {loss.latents} latents: ask for fewer, or give the model more."

@@ -7,6 +7,7 @@ blocks of rows; a memory map gives its pages back after each.
 
 import mmap
 from collections.abc import Iterable, Iterator
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from landau_vae.errors import InputError
 from landau_vae.results import Array
 from landau_vae.samples.moments import block_rows
 
-__all__ = ["as_covariance", "as_names", "as_table", "as_weights", "nonfinite_problem", "row_blocks"]
+__all__ = ["as_covariance", "as_names", "as_numbers", "as_table", "as_weights", "nonfinite_problem", "row_blocks"]
 
 ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
 NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
@@ -25,6 +26,8 @@ MAPPED_ROWS = 16_384  # rows of a memory map between two releases of its pages
 
 def as_table(data: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     """A real 2-D array and its column names, from an array, a DataFrame or nested sequences."""
+    if isinstance(data, str | PathLike):
+        raise InputError(f"{str(data)!r} is no table of data: to read a file use Spectrum.from_file.")
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         raise InputError(
             f"The array has {int(np.ma.getmaskarray(data).sum())} masked entries, but every entry must hold "
@@ -112,9 +115,17 @@ def as_names(names: Iterable[str] | None, dimension: int | None = None) -> tuple
     return labels
 
 
+def as_numbers(values: Any, what: str) -> Array:
+    """`values` as an array of floats, of any shape."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{what} {values!r} cannot be read as numbers: give a number or an array of them.") from None
+
+
 def as_weights(weights: Any, rows: int) -> Array:
     """Per-sample weights (rows,): finite, non-negative, not all zero."""
-    array = np.asarray(weights, dtype=np.float64)
+    array = as_numbers(weights, "The weights")
     if array.shape != (rows,):
         raise InputError(f"The weights have shape {array.shape}, but one weight per row is expected: ({rows},).")
     if not np.all(np.isfinite(array)) or np.any(array < 0):

@@ -5,6 +5,7 @@ of the theory or of the data's eigenvectors. The result is one labelled `xarray.
 """
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.errors import InputError
 from landau_vae.results import Array
+from landau_vae.samples.tables import as_numbers
 from landau_vae.spectrum import Spectrum
 from landau_vae.training.minimize import Minimum, minimize
 from landau_vae.training.model import LinearVAE
@@ -78,7 +80,7 @@ def scan(
 
 
 def _checked_temperatures(temperatures: ArrayLike) -> Array:
-    grid = np.asarray(temperatures, dtype=np.float64)
+    grid = as_numbers(temperatures, "The temperatures")
     if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
         raise InputError(
             "Temperatures must be a list of positive finite numbers T = τ/V, such as "
@@ -101,8 +103,6 @@ def _dataset(
     tolerance: float,
 ) -> "xarray.Dataset":
     import xarray
-
-    from landau_vae import __version__
 
     def gather(values: list[NDArray[Any]], *dims: str) -> tuple[tuple[str, ...], NDArray[Any]]:
         whole = np.concatenate(values)
@@ -132,6 +132,6 @@ def _dataset(
             "temperature": "T = tau / V; distortion is a share of V, rates are in nats",
             "total_variance": spectrum.total_variance,
             "relative_gradient_tolerance": tolerance,
-            "landau_vae": __version__,
+            "landau_vae": version("landau-vae"),
         },
     )
