@@ -49,7 +49,8 @@ class Gram:
         gram = np.zeros((self.count, self.count))
         root = np.sqrt(self._share)[:, None]
         for part, block in self._column_blocks():
-            centred = (block - self.mean[part]) * root
+            centred = block - self.mean[part]
+            centred *= root
             if scale is not None:
                 centred /= scale[part]
             gram += centred @ centred.T
