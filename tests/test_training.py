@@ -214,3 +214,23 @@ def test_wide_data_train_in_the_space_of_their_modes(rng):
 def test_bad_scans(arguments, complaint):
     with pytest.raises(InputError, match=complaint):
         scan(Spectrum.from_eigenvalues([1, 2]), **arguments)
+
+
+def test_the_preconditioner_is_the_inverse_hessian_where_modes_are_far_apart():
+    """Six decades of curvature become one number: the Hessian at the minimum, by differences of exact gradients."""
+    eigenvalues, price = np.array([1e9, 1e6, 1e3]), 1.0
+    loss = ProfileLoss(np.diag(eigenvalues), np.array([price]))
+    u = np.diag(np.sqrt(eigenvalues / price - 1))[None]
+    at = loss.evaluate(u, np.array([0]))
+    basis = np.eye(9).reshape(9, 1, 3, 3)
+    step = 1e-4 * np.sqrt(np.outer(eigenvalues, eigenvalues))[None] ** 0.5  # in proportion to the weights themselves
+
+    def slope(direction):
+        up, down = (loss.evaluate(u + sign * step * direction, np.array([0])).gradient for sign in (1, -1))
+        return (up - down).ravel() / 2
+
+    hessian = np.array([slope(direction) for direction in basis]) / step.ravel()[:, None]
+    scaled = np.array([loss.precondition(at, row.reshape(1, 3, 3)).ravel() for row in hessian])
+    assert np.linalg.cond(hessian) > 1e5
+    left_out = 2 * np.sqrt(1e-3)  # the mixing of neighbours, ‖u_j‖/‖u_i‖ on either side
+    np.testing.assert_allclose(np.linalg.eigvals(scaled).real, 1, atol=1.05 * left_out)
