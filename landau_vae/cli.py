@@ -47,6 +47,10 @@ def _data_and_loss(
     covariance: Annotated[
         bool, typer.Option("--covariance", help="The file holds a covariance matrix, not samples.")
     ] = False,
+    header: Annotated[
+        bool | None,
+        typer.Option("--header/--no-header", help="Whether a CSV has one; seen by its words.", show_default=False),
+    ] = None,
     divisor: Annotated[Divisor, typer.Option(help="What the covariance divides by; a loss divides by n.")] = "n",
     beta: Annotated[float, typer.Option(help="β, the weight of the KL term.")] = 1.0,
     decoder_variance: Annotated[float, typer.Option(help="σ², which the squared error is divided by.")] = 1.0,
@@ -69,6 +73,7 @@ def _data_and_loss(
         weights=weights,
         array=array,
         covariance=covariance,
+        header=header,
         divisor=divisor,
         progress=True,
     )
@@ -156,6 +161,8 @@ def thresholds(
     from landau_vae import equilibrium, transitions
     from landau_vae.verification.coincidence import unresolved_lines
 
+    if modes < 1:
+        raise InputError(f"{modes} modes were to be listed, but a whole number from 1 on is expected.")
     cascade, state = transitions(spectrum, loss), equilibrium(spectrum, loss)
     if as_json:
         _print_json(

@@ -68,7 +68,9 @@ class Loss:
                 f"β is {bad.flat[0] if bad.size else 'missing'}, but a positive finite number is expected: "
                 "without a KL term information has no price and nothing collapses."
             )
-        if not (np.isfinite(decoder_variance) and decoder_variance > 0):
+        if not isinstance(half, bool | np.bool_):
+            raise InputError(f"half is {half!r}, but True (the squared error carries a ½) or False is expected.")
+        if not (_is_real(decoder_variance) and decoder_variance > 0):
             raise InputError(
                 f"The decoder variance is {decoder_variance}, but a positive finite number is expected: "
                 "use 1 for a plain squared error."
@@ -76,7 +78,7 @@ class Loss:
         for term, reduction in (("reconstruction", reconstruction), ("KL", kl)):
             if reduction not in ("sum", "mean"):
                 raise InputError(f"The {term} reduction is {reduction!r}, but 'sum' or 'mean' is expected.")
-        if latents is not None and (latents != int(latents) or latents < 1):
+        if latents is not None and not (_is_real(latents) and latents == int(latents) and latents >= 1):
             raise InputError(f"The number of latents is {latents}, but a whole number from 1 on is expected.")
         if kl == "mean" and latents is None:
             raise InputError(
@@ -93,7 +95,14 @@ class Loss:
     def price(self, spectrum: "Spectrum") -> Array:
         """τ = b / (2a), data² per nat, of the shape of `beta`."""
         a, b = self.weights(spectrum.dimension)
-        return np.asarray(b / (2 * a))
+        with np.errstate(all="ignore"):
+            price = np.asarray(b / (2 * a))
+        if not np.all((price > 1e-300) & (price < 1e300)):
+            raise InputError(
+                "The price τ = b/(2a) is beyond what can be computed with (1e-300 … 1e300): choose a β "
+                "and a decoder variance nearer to the data's own scale."
+            )
+        return price
 
     def beta_at(self, price: ArrayLike, spectrum: "Spectrum") -> Array:
         """The β at which this loss has a given price; any shape.
@@ -164,3 +173,7 @@ class Loss:
                 "latents": self.latents,
             }
         )
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and bool(np.isfinite(value))

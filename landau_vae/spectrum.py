@@ -115,6 +115,7 @@ class Spectrum:
         exclude: str | Sequence[str] = (),
         array: str | None = None,
         covariance: bool = False,
+        header: bool | None = None,
         divisor: Divisor = "n",
         progress: bool = False,
     ) -> "Spectrum":
@@ -122,10 +123,12 @@ class Spectrum:
 
         `columns` and `exclude` choose the features by name (by index, "0", "1", …, where the file has no names),
         `weights` names a column of sample weights, `array` one of an NPZ's arrays; `covariance` says that the table
-        is a covariance matrix and not samples.
+        is a covariance matrix and not samples; `header` says whether a CSV has one (by default: if it has words).
         """
-        table = read(path, columns=columns, exclude=exclude, weights=weights, array=array)
+        table = read(path, columns=columns, exclude=exclude, weights=weights, array=array, header=header)
         if covariance:
+            if weights is not None or divisor != "n":
+                raise InputError("A covariance has no rows to weigh or to divide by: leave weights and divisor out.")
             matrix = table.array if table.array is not None else np.concatenate([rows for rows, _ in table.blocks])
             return cls.from_covariance(matrix, standardize=standardize, names=table.names)
         if table.array is not None:
@@ -179,7 +182,9 @@ class Spectrum:
                 f"Eigenvalues must be finite and not negative, but {_shown(values)} were given: "
                 "give the eigenvalues of a covariance."
             )
-        return _resolve(values, len(values), float(values.sum()), samples=samples)
+        with np.errstate(over="ignore"):  # a sum that overflows is complained about in words
+            total = float(values.sum())
+        return _resolve(values, len(values), total, samples=samples)
 
     # -------------------------------------------------------------------------------- quantities
 
@@ -276,7 +281,7 @@ class Spectrum:
 
 def check_share(tolerance: float) -> None:
     """A tolerated distortion is a share of the variance."""
-    if not 0 < tolerance < 1:
+    if not isinstance(tolerance, int | float | np.floating) or not 0 < tolerance < 1:
         raise InputError(
             f"The tolerance is {tolerance}, but a share of the variance between 0 and 1 is expected, such as 0.01."
         )
@@ -294,15 +299,16 @@ def _from_moments(
     scale = _scale(moments.variance, moments.mean, moments.precision, names) if standardize else None
     matrix, values = moments.decompose(scale)
     # One factor turns C into its rival estimate; the correlation matrix does not depend on it.
-    factor = 1.0 if standardize else _divisor_factor(divisor, moments)
+    factor = _divisor_factor(divisor, moments)
+    factor = 1.0 if standardize else factor
     unit = np.ones(len(moments.mean)) if scale is None else scale
-    rounding = moments.precision**2 / 12 * np.sum((moments.mean**2 + moments.variance) / unit**2)
+    rounding = moments.precision**2 / 12 * (moments.mean**2 + moments.variance) / unit**2
     total = float(np.sum(moments.variance / unit**2))
     return _resolve(
         values * factor,
         len(unit),
         total * factor,
-        float(rounding) * factor,
+        _mode_noise(matrix, values, rounding) * factor,
         samples=moments.count,
         names=names,
         standardized=standardize,
@@ -310,12 +316,23 @@ def _from_moments(
     )
 
 
-def _resolve(values: Array, dimension: int, total: float, noise: float = 0.0, **rest: Any) -> Spectrum:
-    """Keep the eigenvalues above the floor; `noise` is the variance that rounding of the input can fake."""
-    if not values[0] > 0:
-        raise InputError("All eigenvalues are zero: there is no variance to encode.")
-    floor = EPS * dimension * float(values[0]) + noise
-    return Spectrum(readonly(values[values > floor]), dimension, total, floor, **rest)
+def _mode_noise(matrix: Array | None, values: Array, rounding: Array) -> Array | float:
+    """The variance that rounding of the columns, each by `rounding`, can fake along each mode."""
+    bound = float(rounding.sum())
+    if matrix is None or values[-1] > bound:
+        return bound if matrix is None else 0.0
+    directions = np.linalg.eigh(matrix)[1][:, ::-1]
+    return np.square(directions).T @ rounding
+
+
+def _resolve(values: Array, dimension: int, total: float, noise: Array | float = 0.0, **rest: Any) -> Spectrum:
+    """Keep the eigenvalues above the floor; `noise` is the variance that rounding of the input can fake, by mode."""
+    if not np.isfinite(total):
+        raise InputError("The variances are so large that their sum overflows: rescale the data.")
+    if not values[0] > np.finfo(float).tiny / EPS:
+        raise InputError("All eigenvalues are zero (or too small to be told from it): there is no variance to encode.")
+    floor = EPS * dimension * float(values[0])
+    return Spectrum(readonly(values[values > floor + noise]), dimension, total, floor, **rest)
 
 
 def _divisor_factor(divisor: Divisor, moments: Moments | Gram) -> float:

@@ -59,7 +59,9 @@ def test_empty_file(folder, capsys, name):
 @pytest.mark.parametrize(
     ("text", "words"),
     [("a,b\n", "header but no rows"), ("\n\n", "begins with a blank line"), ("a,b\n1,2\n", "only one row"),
-     ("a,b\n1,2\n3,4,5\n", "Expected 2 fields in line 3, saw 3"), ("a,b\n1,2\n3\n", "1 value is NaN"),
+     ("a,b\n1,2\n3,4,5\n", "Expected 2 fields in line 3, saw 3"), ("a,b\n1,2,3\n2,4,5\n", "more fields than"),
+     ("1.5,NA,3\n1,2,3\n2,1,0\n", "row 0, column 1"),
+     ("1.5,,3\n1,2,3\n2,1,0\n", "row 0, column 1"), ("a,b\n1,2\n3\n", "1 value is NaN"),
      ("a,a\n1,2\n3,4\n", "two columns 'a'"), ("a\n1\n1\n", "All rows are equal"),
      ("a,b\n1;2,3\n", "'1;2'"), ("a;b\n1,5;2\n3;4\n", "'1,5'"), (",a\n0,1\n1,2\n", "Column 0 has no name")],
 )  # fmt: skip
@@ -240,6 +242,56 @@ def test_streams(rng):
         Spectrum.from_chunks(chunks)
 
 
+def test_frames_whose_columns_change(rng):
+    frame = pd.DataFrame(rng.standard_normal((20, 3)), columns=list("abc"))
+    with pytest.raises(InputError, match="c, b, a, but those before it have a, b, c"):
+        Spectrum.from_chunks([frame[:10], frame[10:][list("cba")]])
+    with pytest.raises(InputError, match="chunks ended before the weights"):
+        Spectrum.from_chunks([np.eye(3)], weights=[[1, 1, 1], [2, 2, 2]])
+
+
+def test_missing_values_of_nullable_columns_are_located(frame):
+    frame["n"] = pd.array([1, None] * 25, dtype="Int64")
+    with pytest.raises(InputError, match=r"25 values are NaN .* row 1, column 3 \('n'\)"):
+        Spectrum.from_data(frame)
+
+
+def test_a_bad_weight_far_down_is_located(folder, capsys):
+    rows = np.ones((40_000, 2))
+    rows[:, 0] = np.arange(40_000)
+    rows[30_000, 1] = -1
+    np.savetxt("x.csv", rows, delimiter=",", header="a,w", comments="")
+    assert "row 30000 is -1" in say(capsys, "x.csv", "--weights", "w")
+
+
+def test_damage_inside_a_gzip(folder, capsys, frame):
+    content = gzip.compress(frame.to_csv(index=False).encode())
+    (folder / "x.csv.gz").write_bytes(content[:500] + b"\xff" * 60 + content[560:])
+    assert "damaged" in say(capsys, "x.csv.gz")
+
+
+def test_numbers_beyond_numbers(folder, capsys, frame):
+    frame.to_csv("x.csv", index=False)
+    assert "beyond what can be computed" in say(capsys, "x.csv", "--beta", "1e300", "--decoder-variance", "1e20")
+    assert "beyond what can be computed" in say(capsys, "x.csv", "--beta", "1e-320", "--decoder-variance", "1e-10")
+    np.save("c.npy", np.eye(3) * 1e308)
+    assert "so large" in say(capsys, "c.npy", "--covariance")
+    with pytest.raises(InputError, match="overflow"):
+        Spectrum.from_eigenvalues([1e308, 1e308])
+    with pytest.raises(InputError, match="too small"):
+        Spectrum.from_eigenvalues([1e-310, 1e-320])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"latents": "a"}, {"latents": np.nan}, {"latents": np.inf}, {"decoder_variance": "x"}, {"decoder_variance": None},
+     {"half": "no"}],
+)  # fmt: skip
+def test_losses_of_the_wrong_kind(arguments):
+    with pytest.raises(InputError):
+        Loss.gaussian(1.0, **arguments)
+
+
 def test_names():
     with pytest.raises(InputError, match="1 names were given for 2 columns"):
         Spectrum.from_chunks([[[1, 0], [0, 1]]], names=["a"])
@@ -288,6 +340,7 @@ def test_beta(folder, capsys, frame, beta):
      (["--kl", "mean"], "--latents K"), (["--reconstruction", "max"], "'max'"), (["--beta", "four"], "--beta"),
      (["--bta", "1"], "--bta"), (["--weights", "w"], "no column 'w'"), (["--exclude", "z"], "no column 'z'"),
      (["--column", "z"], "columns are a, b, c"), (["--array", "X"], "inside an NPZ"),
+        (["--modes", "-3"], "from 1 on"), (["--covariance", "--divisor", "n-1"], "leave weights and divisor out"),
      (["--weights", "a"], "not negative"),
      (["--exclude", "a", "--exclude", "b", "--exclude", "c"], "No column is left")],
 )  # fmt: skip
@@ -299,7 +352,8 @@ def test_options(folder, capsys, frame, options, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [([], "Ask for one thing"), (["--keep", "1", "--tolerance", "0.1"], "Ask for one thing"),
-     (["--keep", "0"], "ask for 1 to 3"), (["--keep", "4"], "ask for 1 to 3"),
+     (["--keep", "0"], "ask for 1 to 3"),
+     (["--keep", "2", "--mean"], "plays no part"), (["--keep", "4"], "ask for 1 to 3"),
      (["--tolerance", "1.5"], "between 0 and 1"),
      (["--keep", "3", "--latents", "2"], "by 2 latents"), (["--tolerance", "0.01", "--latents", "1"], "No β reaches")],
 )  # fmt: skip

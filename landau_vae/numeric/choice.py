@@ -74,7 +74,12 @@ def choose_beta(
     if (keep is None) == (tolerance is None):
         raise InputError("Ask for one thing: either keep=k modes or tolerance=a share of the variance.")
     if keep is not None:
-        question, (low, price, high) = f"keep {keep:g} mode{'s' * (keep != 1)}", _keep(spectrum, loss, keep)
+        if reconstruction != "sampled":
+            raise InputError(
+                "The kind of reconstruction plays no part in keeping modes: leave it out, or ask for a tolerance."
+            )
+        low, price, high = _keep(spectrum, loss, keep)
+        question = f"keep {int(keep)} mode{'s' * (keep != 1)}"
     else:
         assert tolerance is not None
         price = _tolerate(spectrum, loss, tolerance, reconstruction)
@@ -86,7 +91,7 @@ def choose_beta(
 def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> tuple[float, float, float]:
     """(low, recommended, high) prices that leave `keep` modes alive."""
     modes = spectrum.modes
-    if keep != int(keep) or not 1 <= keep <= modes:
+    if not isinstance(keep, int | float | np.integer) or not 1 <= keep <= modes or keep != int(keep):
         raise InputError(f"{keep} modes cannot be kept, the spectrum resolves {modes}: ask for 1 to {modes}.")
     keep = int(keep)
     if loss.latents is not None and keep > loss.latents:

@@ -6,7 +6,10 @@ CSV and Parquet are streamed, so that memory does not grow with the file.
 
 import csv
 import gzip
+import re
+import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +37,7 @@ KINDS = {
     ".npy": "NPY",
     ".npz": "NPZ",
 }
+MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "."}
 MAGIC = {b"PAR1": "Parquet", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ"}
 SUPPORTED = "CSV (.csv, .tsv, .txt, also .gz), Parquet (.parquet), NPY (.npy) and NPZ (.npz) files are read"
 
@@ -54,8 +58,12 @@ def read(
     exclude: str | Sequence[str] = (),
     weights: str | None = None,
     array: str | None = None,
+    header: bool | None = None,
 ) -> Table:
-    """Open a data file. Columns go by their names, or by their index ("0", "1", …) where the file names none."""
+    """Open a data file. `header` says whether a CSV has one (None: if it looks so).
+
+    Columns go by their names, or by their index ("0", "1", …) where the file names none.
+    """
     path = Path(path)
     columns = (columns,) if isinstance(columns, str) else columns
     exclude = (exclude,) if isinstance(exclude, str) else exclude
@@ -72,7 +80,7 @@ def read(
             return Table(names=None, array=whole)
         names, rows = tuple(map(str, range(whole.shape[1]))), _array_rows(whole)
     else:
-        names, rows = _guard(path, lambda: _open_parquet(path) if kind == "Parquet" else _open_csv(path))
+        names, rows = _guard(path, lambda: _open_parquet(path) if kind == "Parquet" else _open_csv(path, header))
     keep = _selection(names, columns, exclude, weights)
     return Table(names=tuple(names[i] for i in keep), blocks=_blocks(path, rows, names, keep, weights))
 
@@ -83,7 +91,7 @@ def _kind(path: Path) -> str:
         raise InputError(f"There is no file {path}: check the path (the working folder is {Path.cwd()}).")
     if not path.is_file():
         raise InputError(f"{path} is no file: {SUPPORTED}.")
-    zipped = path.suffix == ".gz"
+    zipped = path.suffix.lower() == ".gz"
     kind = KINDS.get((Path(path.stem).suffix if zipped else path.suffix).lower())
     if kind is None or (zipped and kind != "CSV"):
         raise InputError(f"{path.name} has the unknown suffix {''.join(path.suffixes[-2:])!r}: {SUPPORTED}.")
@@ -132,22 +140,28 @@ def _blocks(
 ) -> Iterator[tuple[NDArray[Any], Array | None]]:
     """Blocks of (rows, weights) with the weight column, if any, split off."""
     source = rows(keep if weights is None else [*keep, names.index(weights)])
+    first = 0
     while (block := _guard(path, lambda: next(source, None))) is not None:
         if weights is None:
             yield block, None
         else:
-            yield block[:, :-1], as_weights(block[:, -1], len(block))
+            yield block[:, :-1], as_weights(block[:, -1], len(block), first)
+        first += len(block)
 
 
 def _guard(path: Path, action: Callable[[], T]) -> T:
     """Run a reader's step; what its library throws at a damaged file becomes one sentence."""
     try:
-        return action()
+        with warnings.catch_warnings():  # a row longer than the header must not be cut to fit
+            warnings.filterwarnings("error", message="Length of header or names")
+            return action()
     except InputError:
         raise
+    except Warning:
+        problem = "its rows have more fields than its first line"
     except UnicodeDecodeError:
         problem = "its text is not UTF-8"
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         problem = str(error).splitlines()[0].replace("Error tokenizing data. C error: ", "").rstrip(". ")
         if any(word in problem.lower() for word in ("pickle", "python objects", "object arrays")):
             raise InputError(
@@ -185,17 +199,11 @@ def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
         return np.asarray(archive[key or names[0]])
 
 
-def _open_csv(path: Path) -> tuple[tuple[str, ...], Rows]:
+def _open_csv(path: Path, header: bool | None) -> tuple[tuple[str, ...], Rows]:
     separator, fields = _csv_first_line(path)
-    counted = (
-        fields == [str(i) for i in range(len(fields))] and len(fields) > 1
-    )  # the header that pandas gives an array
-    header = counted or not all(map(_is_number, fields))
-    names = (
-        tuple(field.strip() or f"Unnamed: {i}" for i, field in enumerate(fields))
-        if header
-        else tuple(map(str, range(len(fields))))
-    )
+    header = _looks_like_header(fields) if header is None else header
+    names = tuple(field.strip() or f"Unnamed: {i}" for i, field in enumerate(fields))
+    names = names if header else tuple(map(str, range(len(fields))))
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"{path.name} names two columns {twice!r}: give each column a name of its own.")
@@ -226,16 +234,25 @@ def _open_csv(path: Path) -> tuple[tuple[str, ...], Rows]:
 
 
 def _csv_first_line(path: Path) -> tuple[str, list[str]]:
-    """The separator and the fields of the first line."""
-    opener: Any = gzip.open if path.suffix == ".gz" else open
+    """The separator and the fields of the first line; a leading # (as NumPy writes it) belongs to neither."""
+    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        line = file.readline()
+        line = file.readline().lstrip("# ")
     if not line.strip():
         raise InputError(f"{path.name} begins with a blank line: its first line must be a header or numbers.")
-    separator = max(",;\t", key=line.count)
-    if separator in line:
+    unquoted = re.sub(r'"[^"]*"', "", line)
+    separator = max(",;\t", key=unquoted.count)
+    if separator in unquoted:
         return separator, next(csv.reader([line], delimiter=separator))
-    return r"\s+", line.split()
+    return r"\s+", next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True))
+
+
+def _looks_like_header(fields: list[str]) -> bool:
+    """Whether some field is a word; missing values are no words, and 0, 1, 2, … is the header pandas gives an array."""
+    counted = [str(i) for i in range(len(fields))]
+    if len(fields) > 1 and (fields == counted or (not fields[0].strip() and fields[1:] == counted[:-1])):
+        return True
+    return any(field.strip().lower() not in MISSING and not _is_number(field) for field in fields)
 
 
 def _is_number(text: str) -> bool:
@@ -257,6 +274,6 @@ def _open_parquet(path: Path) -> tuple[tuple[str, ...], Rows]:
         columns = [names[i] for i in keep]
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_rows_at_a_time(len(columns)), columns=columns):
-                yield as_table(batch.to_pandas()[columns])[0]
+                yield as_table(batch.to_pandas(ignore_metadata=True)[columns])[0]
 
     return names, rows

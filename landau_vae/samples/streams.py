@@ -49,13 +49,23 @@ def gather(pairs: Pairs, names: Names) -> Moments | Gram:
 def chunk_pairs(chunks: Iterable[Any], weights: Iterable[ArrayLike] | None) -> Pairs:
     """Validated blocks of any iterable of tables, with the blocks of weights that run along."""
     weight_blocks = None if weights is None else iter(weights)
+    columns, count = None, 0
     for chunk in chunks:
         block = None if weight_blocks is None else next(weight_blocks, None)
         if weight_blocks is not None and block is None:
             raise InputError("The weights ended before the chunks did: give one block of weights for each chunk.")
-        if len(chunk) > 0:
-            rows, _ = as_table(chunk)
-            yield rows, None if block is None else as_weights(block, len(rows))
+        if np.ndim(chunk) == 0 or len(chunk) > 0:
+            rows, names = as_table(chunk)
+            columns = columns or names
+            if names != columns and names is not None:
+                raise InputError(
+                    f"A chunk has the columns {', '.join(names)}, but those before it have {', '.join(columns or ())}: "
+                    "every chunk must hold the same columns in the same order."
+                )
+            yield rows, None if block is None else as_weights(block, len(rows), count)
+            count += len(rows)
+    if weight_blocks is not None and next(weight_blocks, None) is not None:
+        raise InputError("The chunks ended before the weights did: give one block of weights for each chunk.")
 
 
 def with_progress(pairs: Pairs, total: int | None, progress: bool) -> Pairs:

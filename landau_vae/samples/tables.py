@@ -48,7 +48,8 @@ def as_table(data: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
 def _frame_to_array(frame: Any, names: tuple[str, ...]) -> NDArray[Any]:
     columns = [np.asarray(frame[name]) for name in frame.columns]
     if all(column.dtype.kind in "fiub" for column in columns):
-        return np.asarray(frame.to_numpy())
+        whole = np.asarray(frame.to_numpy())
+        return whole if whole.dtype.kind != "O" else np.column_stack(columns)
     return np.column_stack([_as_numbers(column, name) for column, name in zip(columns, names, strict=True)])
 
 
@@ -56,7 +57,8 @@ def _as_numbers(column: NDArray[Any], name: str) -> Array:
     """A column as floats; nullable numbers pass, text and dates do not."""
     if column.dtype.kind not in "mM":
         try:
-            return column.astype(np.float64)
+            missing = np.array([str(value) == "<NA>" for value in column], dtype=bool)
+            return np.where(missing, np.nan, column).astype(np.float64)
         except (TypeError, ValueError):
             pass
     worst = next((value for value in column if not _is_number(value)), column[0])
@@ -123,7 +125,7 @@ def as_numbers(values: Any, what: str) -> Array:
         raise InputError(f"{what} {values!r} cannot be read as numbers: give a number or an array of them.") from None
 
 
-def as_weights(weights: Any, rows: int) -> Array:
+def as_weights(weights: Any, rows: int, first: int = 0) -> Array:
     """Per-sample weights (rows,): finite, non-negative, not all zero."""
     array = as_numbers(weights, "The weights")
     if array.shape != (rows,):
@@ -131,7 +133,7 @@ def as_weights(weights: Any, rows: int) -> Array:
     if not np.all(np.isfinite(array)) or np.any(array < 0):
         worst = int(np.argmax(~np.isfinite(array) | (array < 0)))
         raise InputError(
-            f"Weights must be finite and not negative, but the weight of row {worst} is {array[worst]}: "
+            f"Weights must be finite and not negative, but the weight of row {first + worst} is {array[worst]}: "
             "drop that row or mend its weight."
         )
     return array
@@ -148,6 +150,8 @@ def as_covariance(data: Any) -> tuple[Array, tuple[str, ...] | None]:
         )
     if not np.all(np.isfinite(matrix)):
         raise nonfinite_problem([matrix], names)
+    if np.abs(matrix).max() > 1e150:
+        raise InputError("The covariance is so large that its squares overflow: rescale it.")
     skew = np.abs(matrix - matrix.T)
     if skew.max() > ASYMMETRY * np.abs(matrix).max():
         i, j = (int(index) for index in np.unravel_index(int(skew.argmax()), skew.shape))

@@ -34,7 +34,7 @@ def scan(
     temperatures: ArrayLike,
     *,
     latents: int | None = None,
-    seeds: Sequence[int] = (0,),
+    seeds: int | Sequence[int] = (0,),
     tolerance: float = GRADIENT,
     max_iterations: int = 5000,
     progress: bool = False,
@@ -59,6 +59,12 @@ def scan(
         latents = features
     if latents != int(latents) or latents < 1:
         raise InputError(f"The number of latents is {latents}, but a whole number from 1 on is expected.")
+    if not tolerance > 0 or max_iterations < 0:
+        raise InputError(
+            f"Training to a relative gradient of {tolerance} in {max_iterations} iterations was asked for: "
+            "give a positive tolerance, and a number of iterations from 0 on."
+        )
+    seeds = (seeds,) if isinstance(seeds, int) else seeds
     if len(seeds) == 0 or any(seed != int(seed) or seed < 0 for seed in seeds):
         raise InputError(
             f"The seeds are {list(seeds)}, but at least one whole number from 0 on is expected: seeds=(0,)."

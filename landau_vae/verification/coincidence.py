@@ -210,7 +210,7 @@ def unresolved_lines(spectrum: Spectrum) -> list[str]:
         return []
     first, last = spectrum.modes + 1, spectrum.dimension
     subject = f"Mode {first} is" if first == last else f"Modes {first} to {last} are"
-    line = f"{subject} unresolved: λ/V is below the rounding floor {spectrum.floor / spectrum.total_variance:.1e}"
+    line = f"{subject} unresolved: λ/V is within rounding (floor {spectrum.floor / spectrum.total_variance:.1e})"
     groups = [", ".join(names) for names in spectrum.dependencies() if len(names) <= 6]
     return [f"{line}; linearly dependent: {'; '.join(groups)}." if groups else f"{line}."]
 
