@@ -116,7 +116,7 @@ def reproduce(
     """Predict, train and compare on the climate of all land (WorldClim 2.1, 19 variables)."""
     import numpy as np
 
-    from landau_vae import datasets, report, scan, verify
+    from landau_vae import datasets, scan, verify
 
     if points < 2 or not 0 < coldest < 1:
         raise InputError(
@@ -124,6 +124,8 @@ def reproduce(
             "and a lowest temperature between 0 and 1 are needed."
         )
     if output is not None:
+        from landau_vae import report
+
         report.make_folder(output)  # before the work, not after it
     climate = datasets.worldclim(weighted=area_weighted)
     spectrum = climate.spectrum()

@@ -299,8 +299,8 @@ def _from_moments(
     scale = _scale(moments.variance, moments.mean, moments.precision, names) if standardize else None
     matrix, values = moments.decompose(scale)
     # One factor turns C into its rival estimate; the correlation matrix does not depend on it.
-    factor = _divisor_factor(divisor, moments)
-    factor = 1.0 if standardize else factor
+    divided = _divisor_factor(divisor, moments)
+    factor = 1.0 if standardize else divided
     unit = np.ones(len(moments.mean)) if scale is None else scale
     rounding = moments.precision**2 / 12 * (moments.mean**2 + moments.variance) / unit**2
     total = float(np.sum(moments.variance / unit**2))
@@ -318,9 +318,11 @@ def _from_moments(
 
 def _mode_noise(matrix: Array | None, values: Array, rounding: Array) -> Array | float:
     """The variance that rounding of the columns, each by `rounding`, can fake along each mode."""
-    bound = float(rounding.sum())
-    if matrix is None or values[-1] > bound:
-        return bound if matrix is None else 0.0
+    floor, bound = _floor(values, len(rounding)), float(rounding.sum())
+    if not np.any((values > floor) & (values <= floor + bound)):
+        return 0.0  # no mode's fate hangs on it
+    if matrix is None:
+        return bound
     directions = np.linalg.eigh(matrix)[1][:, ::-1]
     return np.square(directions).T @ rounding
 
@@ -331,8 +333,12 @@ def _resolve(values: Array, dimension: int, total: float, noise: Array | float =
         raise InputError("The variances are so large that their sum overflows: rescale the data.")
     if not values[0] > np.finfo(float).tiny / EPS:
         raise InputError("All eigenvalues are zero (or too small to be told from it): there is no variance to encode.")
-    floor = EPS * dimension * float(values[0])
+    floor = _floor(values, dimension)
     return Spectrum(readonly(values[values > floor + noise]), dimension, total, floor, **rest)
+
+
+def _floor(values: Array, dimension: int) -> float:
+    return EPS * dimension * float(values[0])
 
 
 def _divisor_factor(divisor: Divisor, moments: Moments | Gram) -> float:

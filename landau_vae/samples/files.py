@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from landau_vae.errors import InputError
 from landau_vae.results import Array
-from landau_vae.samples.tables import as_table, as_weights, row_blocks
+from landau_vae.samples.tables import as_table, as_weights, is_number, row_blocks
 
 __all__ = ["Table", "read"]
 
@@ -252,15 +252,7 @@ def _looks_like_header(fields: list[str]) -> bool:
     counted = [str(i) for i in range(len(fields))]
     if len(fields) > 1 and (fields == counted or (not fields[0].strip() and fields[1:] == counted[:-1])):
         return True
-    return any(field.strip().lower() not in MISSING and not _is_number(field) for field in fields)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return any(field.strip().lower() not in MISSING and not is_number(field) for field in fields)
 
 
 def _open_parquet(path: Path) -> tuple[tuple[str, ...], Rows]:

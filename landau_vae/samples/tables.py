@@ -17,7 +17,16 @@ from landau_vae.errors import InputError
 from landau_vae.results import Array
 from landau_vae.samples.moments import block_rows
 
-__all__ = ["as_covariance", "as_names", "as_numbers", "as_table", "as_weights", "nonfinite_problem", "row_blocks"]
+__all__ = [
+    "as_covariance",
+    "as_names",
+    "as_numbers",
+    "as_table",
+    "as_weights",
+    "is_number",
+    "nonfinite_problem",
+    "row_blocks",
+]
 
 ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
 NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
@@ -61,14 +70,15 @@ def _as_numbers(column: NDArray[Any], name: str) -> Array:
             return np.where(missing, np.nan, column).astype(np.float64)
         except (TypeError, ValueError):
             pass
-    worst = next((value for value in column if not _is_number(value)), column[0])
+    worst = next((value for value in column if not is_number(value)), column[0])
     raise InputError(
         f"Column {name!r} holds values that are no numbers (such as {str(worst)!r}), but every column must be "
         f"numeric: leave it out (of a file: exclude={name!r}, --exclude {name}) or encode it as numbers."
     )
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether `value` is a number or reads as one."""
     try:
         float(value)
     except (TypeError, ValueError):
