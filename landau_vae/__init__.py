@@ -23,7 +23,7 @@ _HOMES = {
     "Verification": "verification.coincidence",
     "verify": "verification.coincidence",
 }
-_MODULES = ("datasets", "plotting", "verification", "training", "numeric")
+_MODULES = ("datasets", "plotting", "verification", "training", "numeric", "symbolic")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     )
     from landau_vae import (
         plotting as plotting,
+    )
+    from landau_vae import (
+        symbolic as symbolic,
     )
     from landau_vae import (
         training as training,

@@ -382,6 +382,16 @@ def test_reproduce(capsys, options, words):
     assert words in complaint(capsys, "reproduce", *options)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["nonsense"], "name one of loss, collapse"), (["loss", "--order", "8"], "has no order to choose; collapse has"),
+     (["collapse", "--order", "1"], "from 2 on"), (["collapse", "--order", "two"], "'--order'"),
+     (["--order", "8"], "No derivation is named"), (["loss", "--latex", "--json"], "one can be given")],
+)  # fmt: skip
+def test_derive(capsys, options, words):
+    assert words in complaint(capsys, "derive", *options)
+
+
 def test_no_command_and_unknown_command(capsys):
     assert main([]) == 2
     capsys.readouterr()

@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import sympy
 from conftest import CLOSED
 
-from landau_vae import Loss, Spectrum, choose_beta, transitions
+from landau_vae import Loss, Spectrum, choose_beta, symbolic, transitions
 from landau_vae.cli import main
 
 
@@ -107,6 +108,47 @@ def run_program(*arguments):
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
 
 
+def test_derive_lists_what_there_is(capsys):
+    assert main(["derive"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == symbolic.names()
+    assert "Landau expansion" in lines[1]
+    assert main(["derive", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == symbolic.names()
+
+
+def test_derive_prints_a_derivation(capsys):
+    assert main(["derive", "collapse", "--order", "4"]) == 0
+    text = capsys.readouterr().out
+    assert "a_4" in text
+    assert "a_6" not in text
+    assert "✓ a_4=" not in text
+    assert "✓ at the threshold a_4=1/(4λ)" in text
+    assert main(["derive", "collapse", "--latex"]) == 0
+    document = capsys.readouterr().out
+    assert document.startswith("\\documentclass")
+    assert "a_{8} = \\frac{4 \\lambda - \\tau}{8 \\tau^{4}}" in document
+    assert main(["derive", "collapse", "--json"]) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert {"name": "a_{4}", "latex": r"\frac{2 \lambda - \tau}{4 \tau^{2}}",
+            "sympy": "(2*lambda - tau)/(4*tau**2)"} in page["formulas"]  # fmt: skip
+    assert len(page["checked"]) > 20
+
+
+def test_derive_as_markdown_is_the_committed_page(capsys):
+    assert main(["derive", "order-parameter", "--markdown"]) == 0
+    assert capsys.readouterr().out == symbolic.typeset.markdown(symbolic.derive("order-parameter"))
+
+
+def test_derive_exits_with_1_where_the_derivation_does_not_hold(capsys, monkeypatch):
+    monkeypatch.setattr(symbolic.linear, "kl", lambda m, v: (m + v - 1 - 2 * sympy.log(v)) / 2)
+    assert main(["derive", "order-parameter"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("landau-vae: the derivation does not hold. ")
+    assert captured.err.count("\n") == 1
+
+
 def test_the_program_itself(table):
     _, path = table
     run = run_program("thresholds", path)
@@ -120,7 +162,7 @@ def test_the_program_itself(table):
 def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    for command in ("reproduce", "thresholds", "choose"):
+    for command in ("reproduce", "thresholds", "choose", "derive"):
         assert command in out
 
 

@@ -36,13 +36,14 @@ def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
         program, *arguments = shlex.split(command)
         assert program == "landau-vae"
         assert main(arguments) == 0
-        assert "dies at β" in capsys.readouterr().out
+        assert {"thresholds": "dies at β", "derive": "a_12 ="}[arguments[0]] in capsys.readouterr().out
 
 
 def test_every_option_that_is_named_exists(capsys):
     main(["thresholds", "--help"])
     main(["choose", "--help"])
     main(["reproduce", "--help"])
+    main(["derive", "--help"])
     known = capsys.readouterr().out
     for option in re.findall(r"(--[a-z][a-z-]+)", re.sub(r"```sh.*?```", "", README, flags=re.DOTALL)):
         assert option in known, option

@@ -47,8 +47,9 @@ class ProfileLoss:
     def precondition(self, at: Evaluation, direction: Array) -> Array:
         """The X that solves (UUᵀ + 1)⁻¹ X + X (UᵀU + 1)⁻¹ = direction.
 
-        At a minimum with modes far apart this is the inverse Hessian: turning mode i into mode j costs 1/min(m_i, m_j),
-        growing mode i costs 2/m_i, where m = 1 + ‖u‖². It spans the six decades of curvature that a cold model has.
+        At a minimum with modes far apart and far from threshold this is the inverse Hessian, but for idle latents and
+        modes that are dead: turning mode i into mode j costs 1/min(m_i, m_j), growing mode i costs 2/m_i, where
+        m = 1 + ‖u‖². It spans the six decades of curvature that a cold model has (`landau-vae derive landscape`).
         """
         left, spread, right = at.factors
         a = 1.0 / spread

@@ -1,0 +1,92 @@
+"""Exponential-family decoders with canonical link and one latent: the Landau theory in terms of the data's moments.
+
+    x_i | z ~ exp(x_i η_i − A_i(η_i)),  η = b + w z      A(b + h) = Σ_n κ_n hⁿ/n!,  κ₁ = x̄,  κ₂ = F = 𝒱(x̄)
+
+The cumulants follow from the variance function 𝒱 alone: κ_{n+1} = 𝒱 dκ_n/dx̄ (Morris 1982). Collapse of the direction
+u (w = a u) sets in at β = uᵀC u/uᵀF u, at most the top eigenvalue of F^{-1/2} C F^{-1/2}. Gaussian: 𝒱 = σ²; Bernoulli:
+x̄(1 − x̄); Poisson: x̄. The encoder is affine; derived by `landau-vae derive exponential-family`.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+
+import sympy as sp
+
+from landau_vae.errors import InputError
+from landau_vae.symbolic import linear
+from landau_vae.symbolic.landau import Landau
+
+__all__ = ["beta", "cumulants", "exponential_family", "moment"]
+
+beta = sp.Symbol("beta", positive=True)
+
+
+def cumulants(variance: sp.Expr, mean: sp.Symbol, order: int) -> list[sp.Expr]:
+    """κ₁ … κ_order of the family with this variance function.
+
+    >>> p = sp.Symbol("p", positive=True)
+    >>> [sp.factor(k) for k in cumulants(p * (1 - p), p, 3)]
+    [p, -p*(p - 1), p*(p - 1)*(2*p - 1)]
+    """
+    result: list[sp.Expr] = [mean]
+    while len(result) < order:
+        result.append(variance * sp.diff(result[-1], mean))
+    return result
+
+
+def moment(*features: int) -> sp.Expr:
+    """⟨y_i y_j …⟩ of the centred data as a symbol (features count from 0); the first moment vanishes."""
+    if len(features) == 1:
+        return sp.Integer(0)
+    return sp.Symbol("m_" + "".join(str(i + 1) for i in sorted(features)), real=True) if features else sp.Integer(1)
+
+
+def exponential_family(families: Sequence[Sequence[sp.Expr]], direction: Sequence[sp.Expr], order: int = 4) -> Landau:
+    """The theory of the amplitude a in w = a u; `families` has κ₁, κ₂, … of each feature up to `order`.
+
+    Fast are the encoder's weights e and offset, the posterior variance s and the shifts c of the decoder's biases.
+    Terms of a higher grade than `order` are left out of the loss, so it cannot be expanded any further.
+
+    >>> p, u = sp.symbols("p u", positive=True)
+    >>> theory = exponential_family([cumulants(p, p, 4)], [u])  # Poisson, one feature
+    >>> theory.threshold
+    m_11/p
+    """
+    d = len(families)
+    if len(direction) != d or any(len(kappa) < order for kappa in families):
+        raise InputError(
+            f"To order {order}, {order} cumulants of each of the {len(direction)} features of the direction "
+            f"are needed, but {[len(kappa) for kappa in families]} are given."
+        )
+    a, offset = sp.symbols("a e0", real=True)
+    e = sp.symbols(f"e1:{d + 1}", real=True)
+    c = sp.symbols(f"c1:{d + 1}", real=True)
+    s = linear.s
+    mean_powers = [_mean_power(e, offset, n) for n in range(order + 1)]
+    code_powers = [
+        sum(sp.binomial(n, j) * mean_powers[n - j] * s ** (j // 2) * sp.factorial2(j - 1) for j in range(0, n + 1, 2))
+        for n in range(order + 1)
+    ]
+    loss: sp.Expr = beta * linear.kl(mean_powers[2], s)
+    for i, (kappa, u) in enumerate(zip(families, direction, strict=True)):
+        for n in range(2, order + 1):
+            # (c + a u z)ⁿ has the grade 2(n − m) + m or more: c begins at a², the product a z at a
+            kept = [m for m in range(n + 1) if 2 * n - m <= order]
+            power = sum(sp.binomial(n, m) * c[i] ** (n - m) * (a * u) ** m * code_powers[m] for m in kept)
+            loss += kappa[n - 1] * power / sp.factorial(n)
+        # ⟨x_i η_i⟩ beyond ⟨x_i⟩ b_i
+        loss -= a * u * sum(e[j] * moment(i, j) for j in range(d))
+    collapsed = dict.fromkeys((a, offset, *e, *c), 0) | {s: 1}
+    return Landau(
+        loss, a, (*e, offset, s, *c), beta, collapsed=collapsed, symmetry={v: -v for v in (a, offset, *e)}, order=order
+    )
+
+
+def _mean_power(e: Sequence[sp.Symbol], offset: sp.Symbol, n: int) -> sp.Expr:
+    """⟨μⁿ⟩ of μ = e₀ + e·y."""
+    total = sp.Integer(0)
+    for j in range(n + 1):
+        for chosen in combinations_with_replacement(range(len(e)), j):
+            ways = sp.factorial(j) / sp.prod([sp.factorial(chosen.count(i)) for i in set(chosen)])
+            total += sp.binomial(n, j) * offset ** (n - j) * ways * sp.prod([e[i] for i in chosen]) * moment(*chosen)
+    return total

@@ -1,0 +1,97 @@
+"""The linear Gaussian β-VAE in symbols: the one place where its loss is written down.
+
+    σ_dec² ℓ(w, e, s) = ½[λ − 2weλ + w²(e²λ + s)] + (τ/2)[e²λ + s − 1 − ln s]
+
+per mode of variance λ (decoder w, encoder e, posterior variance s, price τ = β σ_dec²), and the same for any number
+of features and latents. All of it is the average of `squared_error` and `kl`: change a coefficient there, and every
+derivation that rests on it breaks. Source: J. Hirn, arXiv:2605.22691; `landau-vae derive loss` shows the averages.
+"""
+
+from collections.abc import Sequence
+
+import sympy as sp
+
+from landau_vae.symbolic.algebra import gaussian_mean
+from landau_vae.symbolic.landau import Landau
+
+__all__ = [
+    "e", "kl", "lam", "loss", "mode_loss", "mode_theory", "mode_variances", "s", "second_moment", "signal_fraction",
+    "squared_error", "tau", "variables", "w",
+]  # fmt: skip
+
+lam, tau, s = sp.symbols("lambda tau s", positive=True)
+w, e = sp.symbols("w e", real=True)
+
+
+def squared_error(x: sp.Expr, reconstruction: sp.Expr) -> sp.Expr:
+    """½(x − x̂)², per feature: σ_dec² times the Gaussian decoder's −ln p(x|z), up to a constant."""
+    return (x**2 - 2 * x * reconstruction + reconstruction**2) / 2
+
+
+def kl(mean_square: sp.Expr, variance: sp.Expr) -> sp.Expr:
+    """KL(N(μ, s) ‖ N(0, 1)) = ½[μ² + s − 1 − ln s], per latent, in nats; its average takes ⟨μ²⟩."""
+    return (mean_square + variance - 1 - sp.log(variance)) / 2
+
+
+# ----------------------------------------------------------------------------------------- one mode
+
+
+def mode_loss(variance: sp.Expr = lam) -> sp.Expr:
+    """σ_dec² ℓ(w, e, s), the loss of one mode.
+
+    >>> sp.factor(mode_loss().subs({w: 0, e: 0, s: 1}))
+    lambda/2
+    """
+    return loss(sp.Matrix([[w]]), sp.Matrix([[e]]), [s], sp.Matrix([[variance]]))
+
+
+def second_moment() -> sp.Expr:
+    """A² = ⟨μ²⟩ + s, the aggregate second moment of one latent."""
+    return e**2 * lam + s
+
+
+def signal_fraction() -> sp.Expr:
+    """M² = ⟨μ²⟩/A², the order parameter."""
+    return e**2 * lam / second_moment()
+
+
+def mode_theory(extra: sp.Expr | int = 0) -> Landau:
+    """The Landau theory of one mode around its collapsed point; `extra` is added to the loss.
+
+    >>> mode_theory().threshold, mode_theory().expansion(4).kind
+    (lambda, 'supercritical')
+    """
+    return Landau(mode_loss() + extra, w, (e, s), tau, collapsed={w: 0, e: 0, s: 1}, symmetry={w: -w, e: -e})
+
+
+# ------------------------------------------------------------------------------- d features, K latents
+
+
+def mode_variances(d: int) -> list[sp.Symbol]:
+    """λ₁ … λ_d, positive symbols without an order."""
+    return list(sp.symbols(f"lambda1:{d + 1}", positive=True))
+
+
+def variables(d: int, K: int) -> tuple[sp.Matrix, sp.Matrix, list[sp.Symbol]]:
+    """Decoder W, d × K, encoder E, K × d, and posterior variances s, K, all of symbols."""
+    decoder = sp.Matrix(d, K, lambda i, k: sp.Symbol(f"w{i + 1}{k + 1}", real=True))
+    encoder = sp.Matrix(K, d, lambda k, i: sp.Symbol(f"e{k + 1}{i + 1}", real=True))
+    return decoder, encoder, list(sp.symbols(f"s1:{K + 1}", positive=True))
+
+
+def loss(W: sp.Matrix, E: sp.Matrix, variances: Sequence[sp.Expr], C: sp.Matrix, price: sp.Expr = tau) -> sp.Expr:
+    """σ_dec² L for centred data of covariance C, d × d: averaged over data and posterior noise, moment by moment.
+
+    Only second moments of the data enter, so it holds for data of any distribution.
+
+    >>> loss(*variables(1, 1), sp.Matrix([[lam]])).has(sp.log(sp.Symbol("s1", positive=True)))
+    True
+    """
+    d, K = W.shape
+    x, noise = sp.symbols(f"x1:{d + 1}"), sp.symbols(f"epsilon1:{K + 1}")
+    moments = {(x[i], x[j]): C[i, j] for i in range(d) for j in range(i, d)} | {(n, n): 1 for n in noise}
+    mean = E * sp.Matrix(x)
+    sampled = W * (mean + sp.Matrix([sp.sqrt(v) * n for v, n in zip(variances, noise, strict=True)]))
+    squares = sum((squared_error(a, b) for a, b in zip(x, sampled, strict=True)), sp.Integer(0))
+    rates = (kl(gaussian_mean(sp.expand(m**2), x, moments), v) for m, v in zip(mean, variances, strict=True))
+    return gaussian_mean(sp.expand(squares), [*x, *noise], moments) + price * sp.Add(*rates)

@@ -1,0 +1,188 @@
+"""A page in three dresses: Markdown with GitHub's mathematics, a LaTeX document, text for a terminal."""
+
+import re
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import sympy as sp
+from pylatexenc.latex2text import LatexNodes2Text, MacroTextSpec, get_default_latex_context_db
+from pylatexenc.latexencode import unicode_to_latex
+from pylatexenc.macrospec import LatexContextDb
+from sympy.printing.pretty.pretty import PrettyPrinter
+
+from landau_vae.symbolic.page import Formula, Page, Prose
+
+__all__ = ["latex", "markdown", "text"]
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_ONE_INDEX = r"-?\d+|[^-+/<>≤≥ ]*"  # what stands in an index without brackets
+_PLACE = "QFORMULAQ"  # stands for a formula while the prose around it is changed: letters that nothing touches
+_MATHEMATICS = re.compile(r"(\$\$.+?\$\$|\$[^$]+\$)", flags=re.DOTALL)
+
+
+def markdown(page: Page) -> str:
+    """GitHub Markdown: prose, displayed formulas, the code folded away, the statements checked at the end."""
+    parts = []
+    for block in page.blocks:
+        if isinstance(block, Prose):
+            parts.append(re.sub(r"\$\$(.+?)\$\$", r"```math\n\1\n```", block.text, flags=re.DOTALL))
+        elif isinstance(block, Formula):
+            parts.append(f"```math\n{_equation(block)}\n```")
+        else:
+            parts.append(f"<details><summary>the computation</summary>\n\n```python\n{block.text}\n```\n\n</details>")
+    parts.append("## Checked by machine\n\n" + "\n".join(f"- ✓ {statement}" for statement in page.statements))
+    return "\n\n".join(parts) + "\n"
+
+
+def latex(page: Page) -> str:
+    """A LaTeX document (article, amsmath) of the prose, the formulas and the statements."""
+    parts = [
+        "\\documentclass{article}\n\\usepackage{amsmath,amssymb,hyperref}\n\\allowdisplaybreaks\n\\begin{document}"
+    ]
+    for block in page.blocks:
+        if isinstance(block, Prose):
+            parts.append(_latex_prose(block.text))
+        elif isinstance(block, Formula):
+            parts.append(f"\\begin{{equation*}}\n{_equation(block)}\n\\end{{equation*}}")
+    items = "\n".join(f"\\item {_outside_mathematics(statement, _latex_inline)}" for statement in page.statements)
+    parts.append(f"\\section*{{Checked by machine}}\n\\begin{{itemize}}\n{items}\n\\end{{itemize}}\n\\end{{document}}")
+    return "\n\n".join(parts) + "\n"
+
+
+def text(page: Page, width: int = 100) -> str:
+    """Unicode for a terminal: the code left out, formulas drawn over several lines."""
+    parts = []
+    for block in page.blocks:
+        if isinstance(block, Prose):
+            parts.append(_text_prose(block.text, width))
+        elif isinstance(block, Formula):
+            parts.append(textwrap.indent(_drawn(block), "    "))
+    parts.append("Checked by machine\n" + "\n".join(f"  ✓ {_plain(statement)}" for statement in page.statements))
+    return "\n\n".join(parts)
+
+
+# ------------------------------------------------------------------------------------------ equations
+
+
+def _equation(formula: Formula) -> str:
+    body = sp.latex(formula.expression, mat_delim="(", ln_notation=True)
+    return f"{formula.name} = {body}" if formula.name else body
+
+
+def _drawn(formula: Formula) -> str:
+    """The name at the height of the expression's own line, as a book would set it."""
+    drawing = PrettyPrinter({"use_unicode": True, "wrap_line": False})._print(formula.expression)
+    name = f"{_unicode(formula.name)} = " if formula.name else ""
+    lines = str(drawing).split("\n")
+    return "\n".join((name if i == drawing.baseline else " " * len(name)) + line for i, line in enumerate(lines))
+
+
+# ---------------------------------------------------------------------------------------------- prose
+
+
+def _outside_mathematics(text: str, change: Callable[[str], str], inside: Callable[[str], str] = str) -> str:
+    """Change the prose around the mathematics, marks that span it included, and the mathematics in its own way."""
+    formulas = _MATHEMATICS.findall(text)
+    hidden = change(_MATHEMATICS.sub(_PLACE, text))
+    for formula in formulas:
+        hidden = hidden.replace(_PLACE, inside(formula), 1)
+    return hidden
+
+
+def _unicode(mathematics: str) -> str:
+    """Inline mathematics as one line of Unicode."""
+    grouped = re.sub(
+        r"([_^])\{([^{}]*)\}",
+        lambda f: f"{f[1]}{{{_grouped(f[2], keep=_ONE_INDEX)}}}",
+        mathematics.replace("tfrac", "frac"),
+    )
+    line = re.sub(r" +", " ", LatexNodes2Text(latex_context=_plain_text(), math_mode="text").latex_to_text(grouped))
+    return re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_RAISED), line.strip())
+
+
+@cache
+def _plain_text() -> LatexContextDb:
+    """How LaTeX's macros read on one line: fractions with a slash, functions by their names."""
+    context = get_default_latex_context_db()
+    functions = [MacroTextSpec(name, f" {name} ") for name in ("det", "ln", "min", "max", "sup", "lim")]
+    others = [MacroTextSpec("frac", _fraction), MacroTextSpec("top", "T")]
+    context.add_context_category("one line", prepend=True, macros=[*functions, *others])
+    return context
+
+
+def _fraction(node: Any, l2tobj: LatexNodes2Text) -> str:
+    above, below = (l2tobj.nodelist_to_text([argument]).strip() for argument in node.nodeargd.argnlist)
+    return "½" if (above, below) == ("1", "2") else f"{_grouped(above)}/{_grouped(below)}"
+
+
+def _grouped(part: str, keep: str = r"[^-+ ]|[^-+ (][^-+ (]*") -> str:
+    return part if re.fullmatch(keep, part) else f"({part})"
+
+
+def _plain(text: str) -> str:
+    """One line of prose without marks."""
+    return re.sub(r"\s+", " ", _outside_mathematics(text, _unmarked, lambda piece: _unicode(piece.strip("$"))))
+
+
+def _unmarked(text: str) -> str:
+    text = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", r"\1", text)
+    return re.sub(r"(\*\*|\*|`)(.+?)\1", r"\2", text, flags=re.DOTALL)
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Paragraphs, headings and displayed formulas, whether or not blank lines stand between them."""
+    apart = re.sub(r"^(#+ [^\n]*|\$\$.+?\$\$)$", r"\n\1\n", text, flags=re.MULTILINE | re.DOTALL)
+    return [paragraph.strip() for paragraph in re.split(r"\n\s*\n", apart) if paragraph.strip()]
+
+
+def _text_prose(text: str, width: int) -> str:
+    """Paragraphs wrapped, headings underlined, lists kept."""
+    blocks = []
+    for paragraph in _paragraphs(text):
+        if paragraph.startswith("$$"):
+            blocks.append("    " + _unicode(paragraph.strip("$\n ")))
+        elif paragraph.startswith("#"):
+            title = _plain(paragraph.lstrip("# "))
+            blocks.append(f"{title}\n{('=' if paragraph.startswith('# ') else '-') * len(title)}")
+        else:
+            items = re.split(r"\n(?=- |\d+\. )", paragraph)
+            hang = "  " if re.match(r"- |\d+\. ", paragraph) else ""
+            blocks.append("\n".join(textwrap.fill(_plain(item), width, subsequent_indent=hang) for item in items))
+    return "\n\n".join(blocks)
+
+
+def _latex_prose(text: str) -> str:
+    blocks = []
+    for paragraph in _paragraphs(text):
+        level, body = re.match(r"(#*)\s*(.*)", paragraph, flags=re.DOTALL).groups()  # type: ignore[union-attr]
+        items = re.split(r"(?:^|\n)(?:- |\d+\. )", body)
+        typeset = [_outside_mathematics(item.strip(), _latex_inline) for item in items]
+        if level:
+            blocks.append(f"\\{'sub' * (len(level) - 1)}section*{{{typeset[0]}}}")
+        elif len(items) > 1:
+            listed = "\n".join(f"\\item {item}" for item in typeset[1:])
+            blocks.append(f"{typeset[0]}\n\\begin{{itemize}}\n{listed}\n\\end{{itemize}}".strip())
+        else:
+            blocks.append(typeset[0])
+    return "\n\n".join(blocks)
+
+
+def _latex_inline(text: str) -> str:
+    """Marks of Markdown into commands, everything else as it reads."""
+    marks = r"\*\*(?P<bold>.+?)\*\*|\*(?P<italic>.+?)\*|`(?P<code>[^`]+)`|\[(?P<label>[^\]]+)\]\((?P<link>[^)]+)\)"
+    result, end = "", 0
+    for match in re.finditer(marks, text, flags=re.DOTALL):
+        result += unicode_to_latex(text[end : match.start()])
+        end = match.end()
+        found = {name: unicode_to_latex(value) for name, value in match.groupdict().items() if value}
+        if "bold" in found:
+            result += rf"\textbf{{{found['bold']}}}"
+        elif "italic" in found:
+            result += rf"\emph{{{found['italic']}}}"
+        elif "code" in found:
+            result += rf"\texttt{{{found['code']}}}"
+        else:
+            result += rf"\href{{{match['link']}}}{{{found['label']}}}"
+    return result + unicode_to_latex(text[end:])

@@ -1,0 +1,92 @@
+"""The exact variations of the linear VAE: each a loss in a few lines.
+
+    weight decay          + ½γ_W w² + ½γ_E e²                      a jump where γ_E is large
+    prior variance η²     KL against N(0, η²)                      nothing changes
+    metric, target        ½‖R(y − Wz − Bx)‖²                       another spectrum
+    fixed variance s      s given, not learned                     soft thresholding at √(τs)
+
+Everything is an average of `linear.squared_error` and `linear.kl`; units and symbols are those of `linear`. Sources:
+J. Hirn, arXiv:2605.22691; Wang & Ziyin, arXiv:2205.04009; Dang et al., arXiv:2306.05023. Derivations:
+`landau-vae derive variations`, `landau-vae derive weight-decay`.
+"""
+
+from collections.abc import Sequence
+
+import sympy as sp
+
+from landau_vae.symbolic import linear
+from landau_vae.symbolic.algebra import gaussian_mean
+from landau_vae.symbolic.landau import Landau
+
+__all__ = ["fixed_variance", "prior_variance", "target_loss", "weight_decay"]
+
+
+def weight_decay(decoder: sp.Expr | int, encoder: sp.Expr | int) -> Landau:
+    """One mode with ½γ_W w² + ½γ_E e² added, γ_W of the decoder, γ_E of the encoder, in units σ_dec² = 1.
+
+    >>> weight_decay(1, 0).threshold, weight_decay(0, linear.lam**2 / 4).threshold
+    (lambda/2, 3*lambda/4)
+    """
+    return linear.mode_theory((decoder * linear.w**2 + encoder * linear.e**2) / 2)
+
+
+def prior_variance(variance: sp.Expr | int) -> Landau:
+    """One mode with the prior N(0, η²): KL(N(μ, s) ‖ N(0, η²)) is `kl` of μ/η and s/η².
+
+    >>> prior_variance(4).threshold
+    lambda
+    """
+    rate = linear.kl(linear.e**2 * linear.lam / variance, linear.s / variance)
+    return Landau(
+        linear.mode_loss().subs(linear.tau, 0) + linear.tau * rate,
+        linear.w, (linear.e, linear.s), linear.tau,
+        collapsed={linear.w: 0, linear.e: 0, linear.s: variance},
+        symmetry={linear.w: -linear.w, linear.e: -linear.e},
+    )  # fmt: skip
+
+
+def fixed_variance() -> Landau:
+    """One mode whose posterior variance s is given.
+
+    >>> fixed_variance().threshold
+    lambda/s
+    """
+    return Landau(
+        linear.mode_loss(), linear.w, (linear.e,), linear.tau,
+        collapsed={linear.w: 0, linear.e: 0}, symmetry={linear.w: -linear.w, linear.e: -linear.e},
+    )  # fmt: skip
+
+
+def target_loss(
+    W: sp.Matrix,
+    E: sp.Matrix,
+    variances: Sequence[sp.Expr],
+    covariance: sp.Matrix,
+    *,
+    direct: sp.Matrix | None = None,
+    whitening: sp.Matrix | None = None,
+    price: sp.Expr = linear.tau,
+) -> sp.Expr:
+    """½⟨‖R(y − Wz − Bx)‖²⟩ + price ⟨KL⟩ for centred data v = (x, y) of the given covariance, n × n.
+
+    The target y, (q), is the last part of v, as long as W, q × K, is high. The encoder E, K × m, reads the first m
+    entries of v, so z = E v_{1…m} + noise. `direct` B, q × p, lets the decoder see the first p entries. `whitening` R,
+    q × q, weighs the errors with the inverse RᵀR of their noise metric; by default R = 1.
+
+    >>> W, E, variances = linear.variables(2, 1)
+    >>> C = sp.diag(*linear.mode_variances(2))
+    >>> target_loss(W, E, variances, C) - linear.loss(W, E, variances, C)
+    0
+    """
+    n, (q, K) = covariance.rows, W.shape
+    B = sp.zeros(q, 0) if direct is None else direct
+    R = sp.eye(q) if whitening is None else whitening
+    v, noise = sp.symbols(f"x1:{n + 1}"), sp.symbols(f"epsilon1:{K + 1}")
+    moments = {(v[i], v[j]): covariance[i, j] for i in range(n) for j in range(i, n)} | {(a, a): 1 for a in noise}
+    mean = E * sp.Matrix(v[: E.cols])
+    z = mean + sp.Matrix([sp.sqrt(variance) * a for variance, a in zip(variances, noise, strict=True)])
+    decoded = W * z + B * sp.Matrix(B.cols, 1, v[: B.cols])
+    pairs = zip(R * sp.Matrix(v[n - q :]), R * decoded, strict=True)
+    squares = sum((linear.squared_error(a, b) for a, b in pairs), sp.Integer(0))
+    rates = (linear.kl(gaussian_mean(sp.expand(m**2), v, moments), s) for m, s in zip(mean, variances, strict=True))
+    return gaussian_mean(sp.expand(squares), [*v, *noise], moments) + price * sp.Add(*rates)
