@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exponential-family decoders: threshold, and the sign of the quartic coefficient
 #
-# **Assumed.** Data $x\in\mathbb R^d$ of any distribution with mean $\bar x$ and covariance $C$. A decoder with
-# canonical link and linear natural parameters, one factor per feature:
+# **Assumed.** Data $x\in\mathbb R^d$ of any distribution with mean $\bar x$ and covariance $C$, no feature constant. A
+# decoder with canonical link and linear natural parameters, one factor per feature:
 # $-\ln p(x_i|z)=A_i(\eta_i)-x_i\eta_i+\mathrm{const}$, $\eta=b+wz$, with one latent, $K=1$. Bernoulli:
 # $A=\ln(1+e^\eta)$; Poisson: $A=e^\eta$; Gaussian: $A=\frac{1}{2}\eta^2$. An affine encoder with constant variance; the
 # last paragraph of the third section shows that any other encoder gives the same result. The loss is the mean of
@@ -167,7 +167,8 @@ for name, variance in families.items():
 # binomial with $r$ trials the same argument runs with $R_{ii}\le r$.
 #
 # **The border case** $a_4=0$ needs $v_i^2=1/\beta_c$ wherever $v_i\ne0$: then $R=\beta_cvv^\top$ on those features, all
-# correlations are $\pm1$, and the features are copies of a single bit. $\beta_c$ is their number.
+# correlations are $\pm1$, and the features are copies of a single bit. $\beta_c$ is their number. (If $\beta_c$ is a
+# multiple eigenvalue, all this holds for each $v$ of its eigenspace.)
 
 # %%
 bernoulli = cumulants(p * (1 - p), p, 4)
@@ -184,10 +185,10 @@ check("Poisson, one feature: $a_4=1/(4\\beta_c)$", one_poisson.at_threshold[4] -
 # ## One bit is tricritical
 #
 # With one binary feature of mean $p$ the expansion has to go on. Copies change nothing but the scale: $m$ copies are
-# one bit at $\beta/m$. All moments of a bit are known, and to order 6 the encoder's form still does not matter (it is
-# of order $a^3$, and for a bit every function is affine). The machine works with $u=1$; $a_6$ is given for the
-# normalised direction, $u^2=1/F$:
-
+# one bit at $\beta/m$. All moments of a bit are known. The encoder's form still does not matter: every function of a
+# bit is affine, so $\mu$ is no restriction; and $1/s=1+a^2u^2A''(\eta)/\beta$ depends on $x$ from order $a^4$ on, which
+# moves the potential at order $a^8$ (for a fair bit not even there: exchanging 0 and 1 leaves $A''$ alone, so $s$ is
+# constant). The machine works with $u=1$; $a_6$ is given for the normalised direction, $u^2=1/F$:
 
 # %%
 def bit(q, order):
@@ -333,8 +334,9 @@ for family, second in [("Bernoulli", -2.0), ("Poisson", 0.0)]:
 # %% [markdown]
 # The sign of $a_4$ on *all* distributions over two bits whose probabilities are multiples of 1/12, and a search for
 # jumps: just above the threshold, from starts with large weights, is there any state below the collapsed one? None was
-# found, here or in longer searches with encoders free to be any function of $x$, for binary and count data. So: locally
-# always supercritical for Bernoulli and Poisson by the theorem above; globally continuous as far as a search can tell.
+# found, here or in a longer search with encoders that may be any function of $x$ (in the tests of the package, with
+# near-copies of a bit and rare clusters among the data). So: locally never subcritical for Bernoulli and Poisson by the
+# theorem above; globally continuous as far as a search can tell.
 
 # %%
 words = np.array(list(itertools.product([0.0, 1.0], repeat=2)))

@@ -18,6 +18,9 @@ __all__ = ["latex", "markdown", "text"]
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ONE_INDEX = r"-?\d+|[^-+/<>≤≥ ]*"  # what stands in an index without brackets
+_ONE_TERM = r"[^-+ ]|[^-+ (][^-+ (]*"
+_ONE_FACTOR = r"\d+|\w(_\w)?(\^\d)?"
+_FRACTIONS = {("1", "2"): "½", ("1", "3"): "⅓", ("1", "4"): "¼", ("1", "6"): "⅙", ("1", "8"): "⅛", ("3", "4"): "¾"}
 _PLACE = "QFORMULAQ"  # stands for a formula while the prose around it is changed: letters that nothing touches
 _MATHEMATICS = re.compile(r"(\$\$.+?\$\$|\$[^$]+\$)", flags=re.DOTALL)
 
@@ -93,13 +96,11 @@ def _outside_mathematics(text: str, change: Callable[[str], str], inside: Callab
 
 def _unicode(mathematics: str) -> str:
     """Inline mathematics as one line of Unicode."""
-    grouped = re.sub(
-        r"([_^])\{([^{}]*)\}",
-        lambda f: f"{f[1]}{{{_grouped(f[2], keep=_ONE_INDEX)}}}",
-        mathematics.replace("tfrac", "frac"),
-    )
-    line = re.sub(r" +", " ", LatexNodes2Text(latex_context=_plain_text(), math_mode="text").latex_to_text(grouped))
-    return re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_RAISED), line.strip())
+    spelled = mathematics.replace("tfrac", "frac").replace("''", "″").replace("'", "′")
+    grouped = re.sub(r"([_^])\{([^{}]*)\}", lambda f: f"{f[1]}{{{_grouped(f[2], _ONE_INDEX)}}}", spelled)
+    line = LatexNodes2Text(latex_context=_plain_text(), math_mode="text").latex_to_text(grouped)
+    line = re.sub(r" +", " ", line).replace("_ ", "_").strip()
+    return re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_RAISED), line)
 
 
 @cache
@@ -107,17 +108,17 @@ def _plain_text() -> LatexContextDb:
     """How LaTeX's macros read on one line: fractions with a slash, functions by their names."""
     context = get_default_latex_context_db()
     functions = [MacroTextSpec(name, f" {name} ") for name in ("det", "ln", "min", "max", "sup", "lim")]
-    others = [MacroTextSpec("frac", _fraction), MacroTextSpec("top", "T")]
+    others = [MacroTextSpec("frac", _fraction), MacroTextSpec("top", "T"), MacroTextSpec("ne", "≠")]
     context.add_context_category("one line", prepend=True, macros=[*functions, *others])
     return context
 
 
 def _fraction(node: Any, l2tobj: LatexNodes2Text) -> str:
     above, below = (l2tobj.nodelist_to_text([argument]).strip() for argument in node.nodeargd.argnlist)
-    return "½" if (above, below) == ("1", "2") else f"{_grouped(above)}/{_grouped(below)}"
+    return _FRACTIONS.get((above, below), f"{_grouped(above, _ONE_TERM)}/{_grouped(below, _ONE_FACTOR)}")
 
 
-def _grouped(part: str, keep: str = r"[^-+ ]|[^-+ (][^-+ (]*") -> str:
+def _grouped(part: str, keep: str) -> str:
     return part if re.fullmatch(keep, part) else f"({part})"
 
 
