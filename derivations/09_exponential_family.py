@@ -190,6 +190,7 @@ check("Poisson, one feature: $a_4=1/(4\\beta_c)$", one_poisson.at_threshold[4] -
 # moves the potential at order $a^8$ (for a fair bit not even there: exchanging 0 and 1 leaves $A''$ alone, so $s$ is
 # constant). The machine works with $u=1$; $a_6$ is given for the normalised direction, $u^2=1/F$:
 
+
 # %%
 def bit(q, order):
     """The theory of a single bit of mean q, all moments inserted, for u = 1."""
