@@ -4,8 +4,7 @@
 # **Assumed.** Centred data $x\in\mathbb R^d$ with covariance $C$, of any distribution; latents $z\in\mathbb R^K$ with
 # prior $\mathcal N(0, I)$; a posterior with independent latents,
 # $q(z|x)=\mathcal N(\mu(x), \mathrm{diag}(\sigma^2(x)))$; a linear decoder
-# $p(x|z)=\mathcal N(Wz, \sigma_\mathrm{dec}^2 I)$. The decoder's bias is the mean of the data, which centring has
-# removed.
+# $p(x|z)=\mathcal N(Wz, \sigma_\mathrm{dec}^2 I)$. (Biases of encoder and decoder are dealt with on the way: they vanish.)
 #
 # **Sought.** The $\beta$-VAE's expected loss $L$ in closed form, in units where it reads *squared error plus price
 # times nats*: with $\tau=\beta\sigma_\mathrm{dec}^2$ (the information price),
@@ -100,6 +99,26 @@ slopes = sp.Matrix([sp.diff(one_sample, m) for m in mean]).subs(dict(zip(mean, r
 check("$\\mu=(W^\\top W+\\tau)^{-1}W^\\top x$ makes the loss of a sample stationary in $\\mu$ ($d=K=2$)", slopes)
 curvature = sp.hessian(one_sample, list(mean))
 check("and its curvature there is $W^\\top W+\\tau$, positive definite", curvature - (W.T * W + tau * sp.eye(2)))
+
+# %% [markdown]
+# With a bias $b$ in the decoder the same argument gives the best code of $x-b$, and a linear encoder may have an offset,
+# $\mu=Ex+c$. For centred data the two add $\frac{1}{2}\lVert b+Wc\rVert^2+\frac{\tau}{2}\lVert c\rVert^2$ to the
+# average loss, whatever the rest: they are least at $b=c=0$, and may be left out.
+
+# %%
+offset, bias = sp.Matrix(sp.symbols("c1:3", real=True)), sp.Matrix(sp.symbols("b1:3", real=True))
+W, E, variances = linear.variables(2, 2)
+data = sp.Matrix(sp.symbols("x1:3", real=True))
+code = E * data + offset
+drawn = code + sp.Matrix([sp.sqrt(v) * n for v, n in zip(variances, noise, strict=True)])
+squares = sum(linear.squared_error(a, b) for a, b in zip(data, W * drawn + bias, strict=True))
+rates = sum(linear.kl(m**2, v) for m, v in zip(code, variances, strict=True))
+pairs = {(data[i], data[j]): sp.Symbol(f"c{i + 1}{j + 1}") for i in range(2) for j in range(i, 2)}
+pairs |= {(n, n): 1 for n in noise}
+biased = gaussian_mean(sp.expand(squares + tau * rates), [*data, *noise], pairs)
+unbiased = biased.subs(dict.fromkeys([*offset, *bias], 0))
+extra = ((bias + W * offset).T * (bias + W * offset))[0] / 2 + tau / 2 * (offset.T * offset)[0]
+check("biases add $\\frac{1}{2}\\lVert b+Wc\\rVert^2+\\frac{\\tau}{2}\\lVert c\\rVert^2$", biased - unbiased - extra)
 
 # %% [markdown]
 # ## The average over the data

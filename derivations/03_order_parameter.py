@@ -58,8 +58,9 @@ check("the rate changes by $\\frac{1}{2}(c^2-1)A^2-\\ln c$", act(rate) - rate - 
 # The group has one parameter and acts on three variables, so two independent invariants are to be expected. Its
 # generator is $X=e\partial_e+2s\partial_s-w\partial_w$. Take as coordinates the gain $we$, the signal-to-noise ratio
 # $\rho=\lambda e^2/s$ and the scale $\sqrt s$. The first two are annihilated by $X$, the third is multiplied by $c$: a
-# function of $(we,\rho,\sqrt s)$ is invariant only if it does not contain $\sqrt s$. *Every invariant is a function of
-# gain and signal-to-noise ratio.* The gain needs the decoder; a number for the encoder alone is a function of $\rho$.
+# function of $(we,\rho,\sqrt s)$ is invariant only if it does not contain $\sqrt s$. *Wherever $e\ne0$,
+# every invariant is a function of gain and signal-to-noise ratio.* (A silent latent, $e=0$, has the invariant $w^2s$
+# besides: the noise it passes on.) The gain needs the decoder; a number for the encoder alone is a function of $\rho$.
 
 # %%
 for v, expected in ((w, -w), (e, e), (s, 2 * s)):
@@ -93,8 +94,8 @@ check("$XR=A^2-1$", generator(rate) - A2 + 1)
 #
 # $$A_k^2=\langle\mu_k^2\rangle+\langle\sigma_k^2\rangle=1\quad\text{for every latent of every stationary point}$$
 #
-# whether it is the minimum or a saddle, at any price. (The same argument, with the same result, holds for a nonlinear
-# decoder whose first layer can absorb the factor $1/c$.) So *in equilibrium* $M^2=\langle\mu^2\rangle=1-s$, and all
+# whether it is the minimum or a saddle, at any price. (The same argument, with the same result, holds for nonlinear
+# networks, as long as the encoder can produce $c\mu$ and $c\sigma$ and the decoder's first layer absorb $1/c$.) So *in equilibrium* $M^2=\langle\mu^2\rangle=1-s$, and all
 # criteria tell the same story; of a model that has not settled, or whose KL term is not what it should be, $A^2\ne1$
 # tells just that, while $M^2$ keeps its meaning.
 

@@ -161,7 +161,7 @@ check("the engine's exponents are $\\frac{1}{2}$, 1, $\\frac{1}{3}$ and 2",
 # balances the field: $w\sim h^{1/3}$.
 
 # %%
-size = sp.Symbol("size", positive=True)  # |t|
+size = sp.Symbol("|t|", positive=True)
 
 
 def susceptibility(branch, side):

@@ -220,7 +220,7 @@ show("dD/dR", along)
 show("d^2D/dR^2", bend)
 check("the slope is $-2\\tau$ whatever the number of live modes", along + 2 * tau)
 check("the curvature is $4\\tau/n$, positive", bend - 4 * tau / n)
-joint = sp.Symbol("lambda_{n+1}", positive=True)
+joint = sp.Symbol("lambda_n+1", positive=True)
 after = {n: n + 1, T: T - joint, logs: logs + sp.log(joint)}
 for name, quantity in [("D", D_n), ("R", R_n), ("dD/dR", along)]:
     step = (quantity.subs(after, simultaneous=True) - quantity).subs(tau, joint)

@@ -474,10 +474,16 @@ check(
     all(c > 0 and not any(power % 2 for power in powers) for powers, c in surplus.terms()),
 )
 G11, G12, G22 = sp.symbols("G_11 G_12 G_22", real=True)
-show(r"\text{gap}", tau / 2 * sp.log(1 + G12**2 / ((G11 + tau) * (G22 + tau) - G12**2)))
+shown = 1 + G12**2 / ((G11 + tau) * (G22 + tau) - G12**2)
+show(r"\text{gap}", tau / 2 * sp.log(shown))
 overlap = triangular.T * triangular
 determinant = (overlap + tau * one).det()
 gap = tau / 2 * (sp.log(sp.factor(determinant + overlap[0, 1] ** 2)) - sp.log(determinant))
+numbers = {G11: overlap[0, 0], G22: overlap[1, 1], G12: overlap[0, 1]}
+check(
+    "the ratio inside the gap's logarithm is the one shown",
+    sp.cancel((determinant + overlap[0, 1] ** 2) / determinant - shown.subs(numbers)),
+)
 precision = (triangular * triangular.T + tau * one).inv()
 likelihood = tau / 2 * (sp.trace(C2 * precision) + sp.log(determinant) - 2 * sp.log(tau))
 check(

@@ -166,7 +166,7 @@ check("a change of units leaves the thresholds alone", sp.Matrix(rescaled) - sp.
 # The cascade is faster than at fixed $\sigma^2$, where $\tau\propto\beta$. Every mode that is alive helps to lower
 # $\sigma^2$, and thus the price of all others:
 #
-# $$\frac{d\ln\tau}{d\ln\beta}=\frac{d}{d-n\beta}>1$$
+# $$\frac{d\ln\tau}{d\ln\beta}=\frac{d}{d-n\beta}\ge1$$
 #
 # Just below $\beta_k$ the signal fraction $M^2_k=1-\tau/\lambda_k$ rises linearly, as before (exponent 1, amplitude
 # exponent $\frac{1}{2}$), steeper by that factor, which there is $1+k\lambda_k/T_k$. It is finite unless $T_k=0$:

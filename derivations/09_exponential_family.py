@@ -11,8 +11,7 @@
 # **Sought.** The $\beta$ at which the latent comes alive, and whether it does so continuously: the quartic coefficient
 # of the Landau expansion in terms of the data's moments.
 #
-# **Sources.** Threshold on the $F$-weighted spectrum: known for generalised linear models of PCA type; it is derived
-# here from the loss. Variance functions: C. N. Morris, Ann. Statist. 10 (1982) 65.
+# **Sources.** The threshold is derived here from the loss. Variance functions: C. N. Morris, Ann. Statist. 10 (1982) 65.
 
 # %%
 import sympy as sp
@@ -88,7 +87,7 @@ check("along $u$ the threshold is $u^\\top Cu/u^\\top Fu$", theory.threshold - Q
 # %% [markdown]
 # ## The quartic coefficient
 #
-# Let $a$ be the amplitude along the critical direction $u$. By the symmetry $z\to-z$, the encoder begins with $a$, the
+# Let $\beta_c$ be a simple eigenvalue and $a$ the amplitude along its direction $u$. By the symmetry $z\to-z$, the encoder begins with $a$, the
 # shifts $c_i$ of the biases and the change of $s$ with $a^2$, and whatever turns the decoder away from $u$ with $a^3$.
 # The potential to order $a^4$ needs the fast variables to order $a^2$ only: $w$ may be held along $u$, and
 
@@ -168,7 +167,9 @@ for name, variance in families.items():
 #
 # **The border case** $a_4=0$ needs $v_i^2=1/\beta_c$ wherever $v_i\ne0$: then $R=\beta_cvv^\top$ on those features, all
 # correlations are $\pm1$, and the features are copies of a single bit. $\beta_c$ is their number. (If $\beta_c$ is a
-# multiple eigenvalue, all this holds for each $v$ of its eigenspace.)
+# multiple eigenvalue, $a_4$ depends on the direction $v$ in its eigenspace, and the state grows along the one with the
+# smallest $a_4$; the inequality holds for each of them. Two independent bits are a case: $a_4=0$ along the axes, $1/8$
+# along the diagonal.)
 
 # %%
 bernoulli = cumulants(p * (1 - p), p, 4)
@@ -208,7 +209,7 @@ show("a_6", sextic)
 check("its sextic coefficient is $(1-2p)^2/(12p(1-p))$", sextic - (1 - 2 * p) ** 2 / (12 * p * (1 - p)))
 biased = bit(sp.Rational(1, 3), 6).expansion(6)
 fair = bit(sp.Rational(1, 2), 8).expansion(8)
-check("positive unless the bit is fair: tricritical, $a\\sim t^{1/4}$ and $M^2\\sim t^{1/2}$",
+check("positive unless the bit is fair; a biased one ($p=1/3$) is tricritical, $a\\sim t^{1/4}$ and $M^2\\sim t^{1/2}$",
       biased.kind == "supercritical" and biased.exponents["order parameter"] == sp.Rational(1, 4))  # fmt: skip
 check("a fair bit goes on to $a_8=1/12$: $a\\sim t^{1/6}$, $M^2\\sim t^{1/3}$",
       fair.leading == (8, sp.Rational(1, 12) / 4**4) and fair.exponents["order parameter"] == sp.Rational(1, 6))  # fmt: skip

@@ -19,7 +19,7 @@ from pylatexenc.latexwalker import LatexWalker
 import landau_vae as lv
 from landau_vae import InputError, symbolic
 from landau_vae.symbolic import linear, results, typeset
-from landau_vae.symbolic.page import CheckFailed, check
+from landau_vae.symbolic.page import CheckFailed, Page, Prose, check
 
 FOLDER = Path(__file__).parent.parent / "derivations"
 INDEX = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -84,6 +84,44 @@ def test_text_for_a_terminal_has_no_latex_left(name, pages):
     assert not re.search(r"\\[a-zA-Z]+", text), re.search(r".*\\[a-zA-Z]+.*", text)[0]
 
 
+@pytest.mark.parametrize(
+    ("latex", "plain"),
+    [
+        (r"\tfrac{1}{2}\lambda", "½λ"),
+        (r"\frac{\lambda\tau}{2(\tau+w^2)}", "λτ/(2(τ+w²))"),
+        (r"\frac{1}{4\beta_c}", "1/(4β_c)"),
+        (r"\frac{a}{1+(b/c-1)e^{-2ct}}", "a/(1+(b/c-1)e^(-2ct))"),
+        (r"\sum_{i\le K}\tau\ln t^{1/4}", "∑_(i≤K)τ ln t^(1/4)"),
+        (r"v_i\ne0, W^\top, \lambda_{\max}, 10^{-12}, \mathcal V''", "v_i≠0, W^T, λ_max, 10⁻¹², 𝒱″"),
+    ],
+)
+def test_mathematics_on_one_line(latex, plain):
+    page = Page("test", blocks=[Prose(f"**bold ${latex}$ text**")])
+    assert typeset.text(page).splitlines()[0] == f"bold {plain} text"
+
+
+def test_prose_in_latex():
+    page = Page(
+        "test", blocks=[Prose("# A title\n\nAn *aside*, `code_a`, [a link](x.md), 5 %, **$a_b$ bold**:\n\n- λ\n- $x$")]
+    )
+    assert r"""\section*{A title}
+
+An \emph{aside}, \texttt{code\_a}, \href{x.md}{a link}, 5 \%, \textbf{$a_b$ bold}:
+
+\begin{itemize}
+\item \ensuremath{\lambda}
+\item $x$
+\end{itemize}""" in typeset.latex(page)
+
+
+@every_page
+def test_prose_fits_a_narrow_terminal(name, pages):
+    """Formulas cannot be wrapped; prose and statements can."""
+    for line in typeset.text(page_of(name, pages), width=60).splitlines():
+        if not line.startswith("    ") and "----" not in line and "====" not in line:
+            assert len(line) <= 60 or " " not in line.strip(), line
+
+
 # --------------------------------------------------------------------------------------------- mutations
 
 
@@ -114,6 +152,25 @@ def test_a_changed_coefficient_breaks_the_page(name, coefficient, monkeypatch):
     monkeypatch.setattr(linear, *mutated(coefficient))
     with pytest.raises((CheckFailed, InputError)):
         symbolic.derive(name)
+
+
+@pytest.mark.parametrize("change", ["κ₂/2!", "κ₃/3!", "κ₄/4!", "⟨xη⟩"])
+def test_a_changed_coefficient_breaks_the_exponential_family(change, monkeypatch):
+    """The same for the loss without a squared error: one of its own terms, changed by a tenth."""
+    true = symbolic.exponential_family
+
+    def changed(families, direction, order=4):
+        if change[0] == "κ":
+            n = "₂₃₄".index(change[1]) + 1
+            families = [[k * sp.Rational(11, 10) if i == n else k for i, k in enumerate(kappa)] for kappa in families]
+        theory = true(families, direction, order)
+        e, slow = theory.fast[: len(families)], theory.slow
+        data = sum(slow * u * e[j] * symbolic.moment(i, j) for i, u in enumerate(direction) for j in range(len(e)))
+        return theory.with_loss(theory.loss - data / 10) if change == "⟨xη⟩" else theory
+
+    monkeypatch.setattr(symbolic, "exponential_family", changed)
+    with pytest.raises((CheckFailed, InputError)):
+        symbolic.derive("exponential-family")
 
 
 def test_checks_can_fail():

@@ -2,8 +2,9 @@
 
 from landau_vae.symbolic import hierarchy, linear, typeset, variations
 from landau_vae.symbolic.algebra import gaussian_mean, vanishes
+from landau_vae.symbolic.expansion import Expansion
 from landau_vae.symbolic.exponential import cumulants, exponential_family, moment
-from landau_vae.symbolic.landau import Branch, Expansion, Landau
+from landau_vae.symbolic.landau import Branch, Landau
 from landau_vae.symbolic.results import derive, names, title
 
 __all__ = [

@@ -18,9 +18,10 @@ import sympy as sp
 
 from landau_vae.errors import InputError
 from landau_vae.symbolic.algebra import vanishes
+from landau_vae.symbolic.expansion import Expansion
 from landau_vae.symbolic.series import Series, coefficients, eliminate, taylor
 
-__all__ = ["Branch", "Expansion", "Landau"]
+__all__ = ["Branch", "Landau"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +49,49 @@ class Landau:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fast", tuple(self.fast))
+        names = (*self.variables, self.control)
+        if not all(isinstance(name, sp.Symbol) for name in names) or len(set(names)) < len(names):
+            raise InputError(
+                f"Slow amplitude, fast variables and control parameter are {', '.join(map(str, names))}, but SymPy "
+                "symbols, all different, are expected."
+            )
         object.__setattr__(self, "loss", sp.sympify(self.loss))
+        if not isinstance(self.collapsed, Mapping):
+            raise InputError(
+                f"The collapsed point is {self.collapsed!r}, but values such as {{w: 0, s: 1}} are expected."
+            )
         object.__setattr__(self, "collapsed", {v: sp.sympify(x) for v, x in self.collapsed.items()})
+        if self.loss.atoms(sp.Float):
+            raise InputError(
+                f"The loss contains the float {min(self.loss.atoms(sp.Float))}, but exact numbers are expected: write "
+                "sympy.Rational(3, 10) for 0.3."
+            )
         missing = set(self.variables) - set(self.collapsed)
         if missing:
             raise InputError(f"The collapsed point has no value for {_names(missing)}: give one for each variable.")
+        self._check_symmetry()
+        for variable, slope in self.stationarity.items():
+            force = slope.subs(self.collapsed)
+            if force.has(sp.nan, sp.zoo, sp.oo):
+                raise InputError(f"The loss is singular at the collapsed point: ∂L/∂{variable} has no value there.")
+            if not vanishes(force):
+                raise InputError(
+                    f"The collapsed point is not stationary: ∂L/∂{variable} = {sp.factor(force)} there, where 0 is "
+                    "expected."
+                )
+
+    def _check_symmetry(self) -> None:
         foreign = set(self.symmetry) - set(self.variables)
         if foreign or any(image not in (v, -v) for v, image in self.symmetry.items()):
             raise InputError("A symmetry is expected as signs of the variables, such as {w: -w, e: -e}.")
         if not vanishes(self.loss.xreplace(dict(self.symmetry)) - self.loss):
             raise InputError(f"The loss changes under the symmetry {dict(self.symmetry)}: leave it out or mend it.")
-        for variable, slope in self.stationarity.items():
-            if not vanishes(slope.subs(self.collapsed)):
-                raise InputError(
-                    f"The collapsed point is not stationary: ∂L/∂{variable} = {sp.factor(slope.subs(self.collapsed))} "
-                    "there, where 0 is expected."
-                )
+        moved = [v for v in self.variables if self._odd(v) and not vanishes(self.collapsed[v])]
+        if moved:
+            raise InputError(
+                f"The symmetry turns {_names(moved)} round, which is not 0 at the collapsed point: leave the symmetry "
+                "out, or expand around a point that it leaves alone."
+            )
 
     def with_loss(self, loss: sp.Expr) -> "Landau":
         """The same names for another loss, say with numbers put in."""
@@ -89,7 +117,8 @@ class Landau:
     @cached_property
     def thresholds(self) -> tuple[sp.Expr, ...]:
         """Every control value at which the collapsed point has a soft direction along the slow amplitude."""
-        return tuple(sp.solve(sp.numer(sp.together(self._curvature)), self.control))
+        roots = sp.solve(sp.numer(sp.together(self._curvature)), self.control)
+        return tuple(root for root in roots if root.is_real is not False)
 
     @cached_property
     def _curvature(self) -> sp.Expr:
@@ -101,17 +130,19 @@ class Landau:
 
         Raises `InputError` if there is none, or more than one.
         """
-        if len(self.thresholds) != 1:
+        if not self.thresholds:
+            raise InputError(f"a₂ = {self._curvature} vanishes at no value of {self.control}: there is no threshold.")
+        if len(self.thresholds) > 1:
             raise InputError(
-                f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}, but one value of "
-                f"{self.control} is expected: read .thresholds and choose."
+                f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}, but one value of {self.control} is "
+                "expected: read .thresholds and choose."
             )
         return self.thresholds[0]
 
     @cached_property
     def soft_mode(self) -> dict[sp.Symbol, sp.Expr]:
         """The direction without curvature at the threshold, per unit of the slow amplitude."""
-        at = {self.slow: 0, self.control: self.threshold}
+        at = {**self.collapsed, self.control: self.threshold}
         slopes = {y: sp.cancel(sp.diff(x, self.slow).subs(at)) for y, x in self.elimination(1).items()}
         return {self.slow: sp.Integer(1)} | slopes
 
@@ -123,52 +154,74 @@ class Landau:
     # ------------------------------------------------------------------------------- order by order
 
     def elimination(self, order: int) -> dict[sp.Symbol, sp.Expr]:
-        """The fast variables as power series of the slow one, exact to the given order."""
-        displacements = eliminate(self._series(2 * order), order)
+        """The fast variables as power series of the slow one around the collapsed point, exact to the given order.
+
+        Raises `InputError` for an order below 1, and where the fast variables' Hessian is singular.
+        """
+        needed = self._whole(order, least=1) + max((self._grade(y) for y in self.fast), default=0)
+        displacements = eliminate(self._series(needed), order)
+        step = self.slow - self.collapsed[self.slow]
         return {
-            y: self.collapsed[y] + sum((sp.factor(c) * self.slow**n for n, c in coefficients(d)), sp.Integer(0))
+            y: self.collapsed[y] + sum((sp.factor(c) * step**n for n, c in coefficients(d)), sp.Integer(0))
             for y, d in zip(self.fast, displacements, strict=True)
         }
 
-    def expansion(self, order: int) -> "Expansion":
-        """The Landau potential to a given order in the slow amplitude (even where there is a symmetry).
+    def expansion(self, order: int) -> Expansion:
+        """The Landau potential to a given order in the slow amplitude; with a symmetry, its even powers.
 
-        Raises `InputError` for an order below 2 or if the fast variables' Hessian is singular.
+        Raises `InputError` for an order below 2, and where the fast variables' Hessian is singular.
         """
-        if isinstance(order, bool) or not isinstance(order, int) or order < 2:
-            raise InputError(f"The order is {order!r}, but a whole number from 2 on is expected.")
-        if self.order is not None and order > self.order:
-            raise InputError(
-                f"Order {order} was asked for, but this loss has been cut after order {self.order}: state more of it."
-            )
-        series = self._series(order)
+        series = self._series(self._whole(order, least=2))
         potential = dict(coefficients(series.insert(series.terms, eliminate(series, order // 2), order)))
-        step = 2 if self._parity(self.slow) == 1 and self.symmetry else 1
-        return Expansion(self, {n: sp.factor(potential.get(n, 0)) for n in range(2, order + 1, step)})
+        powers = range(2, order + 1, 2 if self._odd(self.slow) else 1)
+        return Expansion(self, {n: sp.factor(potential.get(n, 0)) for n in powers})
 
     def _series(self, order: int) -> Series:
+        if self.order is not None and order > self.order:
+            raise InputError(
+                f"Terms of order {order} are needed, but this loss has been cut after order {self.order}: state more "
+                "of it."
+            )
         return taylor(self.loss, self.slow, self.fast, self.collapsed, [self._grade(y) for y in self.fast], order)
 
-    def _parity(self, variable: sp.Symbol) -> int:
-        return 0 if self.symmetry.get(variable, variable) == variable else 1
+    @staticmethod
+    def _whole(order: int, least: int) -> int:
+        if isinstance(order, bool) or not isinstance(order, int) or order < least:
+            raise InputError(f"The order is {order!r}, but a whole number from {least} on is expected.")
+        return order
+
+    def _odd(self, variable: sp.Symbol) -> bool:
+        """Whether the symmetry turns a variable round."""
+        return self.symmetry.get(variable, variable) != variable
 
     def _grade(self, variable: sp.Symbol) -> int:
         """The lowest power of the slow amplitude that a fast variable can begin with."""
-        return 2 if self.symmetry and not self._parity(variable) else 1
+        return 2 if self._odd(self.slow) and not self._odd(variable) else 1
 
     # ----------------------------------------------------------------------------- without expanding
 
     def exact_elimination(self) -> dict[sp.Symbol, sp.Expr]:
         """The fast variables in closed form, on the sheet that passes through the collapsed point.
 
-        Raises `InputError` where SymPy finds none: the expansion still works there.
+        Raises `InputError` where SymPy finds none (the expansion still works there), or where the fast variables'
+        Hessian is singular, so that more than one sheet may pass.
         """
-        sheets = sp.solve([self.stationarity[y] for y in self.fast], self.fast, dict=True)
+        if self.order is not None:
+            raise InputError(
+                f"This loss has been cut after order {self.order}: only .expansion(order) means something."
+            )
+        if not self.fast:
+            return {}
+        if vanishes(self.hessian()[1:, 1:].det()):
+            raise InputError(f"The Hessian of the fast variables {_names(self.fast)} is singular: one is not fast.")
         origin = {self.slow: self.collapsed[self.slow]}
+        try:
+            sheets = sp.solve([self.stationarity[y] for y in self.fast], self.fast, dict=True)
+        except NotImplementedError:
+            sheets = []
         for sheet in sheets:
-            if len(sheet) == len(self.fast) and all(
-                vanishes(sheet[y].subs(origin) - self.collapsed[y]) for y in self.fast
-            ):
+            complete = len(sheet) == len(self.fast)
+            if complete and all(vanishes(sheet[y].subs(origin) - self.collapsed[y]) for y in self.fast):
                 return {y: sp.factor(sheet[y]) for y in self.fast}
         raise InputError(f"No closed form of {_names(self.fast)} was found: use .expansion(order).")
 
@@ -180,8 +233,13 @@ class Landau:
         """The collapsed point and the stationary points that the exact potential adds to it."""
         fast = self.exact_elimination()
         slope = sp.numer(sp.together(sp.diff(self.exact_potential(), self.slow)))
-        points = [{self.slow: root} for root in sp.solve(slope, self.slow)]
-        return [Branch(self, p | {y: sp.cancel(x.subs(p)) for y, x in fast.items()}) for p in points]
+        try:
+            roots = sp.solve(slope, self.slow)
+        except NotImplementedError:
+            raise InputError(f"No closed form of the branches was found: {slope} = 0 has none in SymPy.") from None
+        return [
+            Branch(self, {self.slow: r} | {y: sp.cancel(x.subs(self.slow, r)) for y, x in fast.items()}) for r in roots
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,67 +259,6 @@ class Branch:
         """The leading minors of the Hessian, fast variables first: stable where all are positive (Sylvester)."""
         flipped = self.hessian[::-1, ::-1]
         return tuple(sp.factor(flipped[:n, :n].det()) for n in range(1, flipped.rows + 1))
-
-
-@dataclass(frozen=True, eq=False)
-class Expansion:
-    """A Landau potential: its coefficients, and what they say about the transition."""
-
-    theory: Landau = field(repr=False)
-    coefficients: dict[int, sp.Expr]  #: power of the amplitude → coefficient, a function of the control parameter
-
-    @property
-    def potential(self) -> sp.Expr:
-        """Σ_n a_n aⁿ, the loss above the collapsed point."""
-        return sp.Add(*(c * self.theory.slow**n for n, c in self.coefficients.items()))
-
-    @cached_property
-    def at_threshold(self) -> dict[int, sp.Expr]:
-        """The coefficients at τ_c."""
-        at = {self.theory.control: self.theory.threshold}
-        return {n: sp.factor(c.subs(at)) for n, c in self.coefficients.items()}
-
-    @cached_property
-    def leading(self) -> tuple[int, sp.Expr]:
-        """The first power with a coefficient at the threshold, and that coefficient.
-
-        Raises `InputError` if all coefficients vanish to the order of this expansion.
-        """
-        for n, c in self.at_threshold.items():
-            if not vanishes(c):
-                return n, c
-        raise InputError(
-            f"At the threshold nothing is left up to order {max(self.coefficients)}: expand to a higher order."
-        )
-
-    @property
-    def kind(self) -> str:
-        """'supercritical', 'subcritical', 'transcritical' (an odd power leads), or 'undecided' without a known sign."""
-        power, coefficient = self.leading
-        if power % 2:
-            return "transcritical"
-        if coefficient.is_positive:
-            return "supercritical"
-        return "subcritical" if coefficient.is_negative else "undecided"
-
-    @cached_property
-    def exponents(self) -> dict[str, sp.Rational]:
-        """Critical exponents of a continuous transition, read off the orders at which coefficients vanish.
-
-        With a₂ ~ tᵏ and leading power n: amplitude t^{k/(n−2)}, susceptibility t^{−k}, response to a field at the
-        threshold h^{1/(n−1)}, gain of the loss t^{kn/(n−2)}.
-        """
-        power, control = self.leading[0], self.theory.control
-        order = sp.Integer(1)
-        slope = sp.diff(self.coefficients[2], control)
-        while vanishes(slope.subs(control, self.theory.threshold)):
-            slope, order = sp.diff(slope, control), order + 1
-        return {
-            "order parameter": order / (power - 2),
-            "susceptibility": order,
-            "field": sp.Rational(1, power - 1),
-            "loss": order * power / (power - 2),
-        }
 
 
 def _names(symbols: object) -> str:

@@ -18,6 +18,7 @@ from landau_vae.errors import InputError
 
 __all__ = ["Series", "coefficients", "eliminate", "taylor"]
 
+_KINKED = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.floor, sp.ceiling)
 Terms = dict[tuple[int, ...], Any]  # exponents of (slow, fast …) → coefficient in the field
 
 
@@ -60,8 +61,14 @@ def taylor(
     grades: Sequence[int],
     order: int,
 ) -> Series:
-    """Expand a loss around a point: slow amplitude of grade 1, fast displacements of the given grades."""
+    """Expand a loss around a point: slow amplitude of grade 1, fast displacements of the given grades.
+
+    Raises `InputError` for a loss that is not analytic there.
+    """
     variables, weights, step = (slow, *fast), (1, *grades), sp.Dummy("step")
+    for function in loss.atoms(*_KINKED):
+        if function.free_symbols & set(variables):
+            raise InputError(f"The loss contains {function}, but a loss with a Taylor series is expected.")
     parts = sp.Add.make_args(sp.expand(loss, log=False, power_base=False, power_exp=False))
     polynomial = sp.Add(*(part for part in parts if part.is_polynomial(*variables)))
     collected = polynomial.subs({v: point[v] + v for v in variables}, simultaneous=True)
@@ -69,7 +76,12 @@ def taylor(
     derivative = sp.Add(*(part for part in parts if not part.is_polynomial(*variables))).subs(ray, simultaneous=True)
     for n in range(1, order + 1):
         derivative = sp.diff(derivative, step)
-        collected += derivative.subs(step, 0) / sp.factorial(n)
+        term = derivative.subs(step, 0)
+        if term.has(sp.nan, sp.zoo, sp.oo):
+            raise InputError(
+                f"The loss has no Taylor series at the collapsed point: its derivative of order {n} diverges."
+            )
+        collected += term / sp.factorial(n)
     kept = {
         powers: sp.cancel(c)
         for powers, c in sp.Poly(collected, *variables).terms()

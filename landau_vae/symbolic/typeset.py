@@ -62,7 +62,8 @@ def text(page: Page, width: int = 100) -> str:
             parts.append(_text_prose(block.text, width))
         elif isinstance(block, Formula):
             parts.append(textwrap.indent(_drawn(block), "    "))
-    parts.append("Checked by machine\n" + "\n".join(f"  ✓ {_plain(statement)}" for statement in page.statements))
+    lines = (textwrap.fill(f"  ✓ {_plain(s)}", width, subsequent_indent="    ") for s in page.statements)
+    parts.append("Checked by machine\n" + "\n".join(lines))
     return "\n\n".join(parts)
 
 
@@ -145,8 +146,9 @@ def _text_prose(text: str, width: int) -> str:
         if paragraph.startswith("$$"):
             blocks.append("    " + _unicode(paragraph.strip("$\n ")))
         elif paragraph.startswith("#"):
-            title = _plain(paragraph.lstrip("# "))
-            blocks.append(f"{title}\n{('=' if paragraph.startswith('# ') else '-') * len(title)}")
+            title = textwrap.fill(_plain(paragraph.lstrip("# ")), width)
+            rule = ("=" if paragraph.startswith("# ") else "-") * max(map(len, title.splitlines()))
+            blocks.append(f"{title}\n{rule}")
         else:
             items = re.split(r"\n(?=- |\d+\. )", paragraph)
             hang = "  " if re.match(r"- |\d+\. ", paragraph) else ""
