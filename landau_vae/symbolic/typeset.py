@@ -100,7 +100,7 @@ def _unicode(mathematics: str) -> str:
     spelled = mathematics.replace("tfrac", "frac").replace("''", "″").replace("'", "′")
     grouped = re.sub(r"([_^])\{([^{}]*)\}", lambda f: f"{f[1]}{{{_grouped(f[2], _ONE_INDEX)}}}", spelled)
     line = LatexNodes2Text(latex_context=_plain_text(), math_mode="text").latex_to_text(grouped)
-    line = re.sub(r" +", " ", line).replace("_ ", "_").strip()
+    line = re.sub(r" +", " ", line).replace("_ ", "_").replace(" ,", ",").strip()
     return re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_RAISED), line)
 
 
