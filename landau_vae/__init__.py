@@ -19,6 +19,8 @@ _HOMES = {
     "transitions": "numeric.transitions",
     "Choice": "numeric.choice",
     "choose_beta": "numeric.choice",
+    "Landscape": "numeric.landscape",
+    "landscape": "numeric.landscape",
     "scan": "training.scan",
     "Verification": "verification.coincidence",
     "verify": "verification.coincidence",
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from landau_vae.numeric.choice import choose_beta as choose_beta
     from landau_vae.numeric.equilibrium import Equilibrium as Equilibrium
     from landau_vae.numeric.equilibrium import equilibrium as equilibrium
+    from landau_vae.numeric.landscape import Landscape as Landscape
+    from landau_vae.numeric.landscape import landscape as landscape
     from landau_vae.numeric.transitions import Transitions as Transitions
     from landau_vae.numeric.transitions import transitions as transitions
     from landau_vae.spectrum import Spectrum as Spectrum

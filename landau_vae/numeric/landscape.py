@@ -1,0 +1,274 @@
+"""The landscape of the linear β-VAE's loss: stationary points, their Morse indices, and how fast one leaves them.
+
+A pure stationary point gives each of a set A of modes with λ > τ a latent of its own. Its Hessian falls into blocks of
+one, two and three variables, and has
+
+    #{(idle latent, l ∉ A): λ_l > τ} + #{(i ∈ A, l ∉ A): λ_l > λ_i}
+
+negative directions: none only where A holds the strongest modes. Points at which latents share modes exist besides;
+all of them are saddles, and they are not listed. Derivations: `landau-vae derive landscape`, `gradient-flow`; minima:
+Lucas et al., arXiv:1911.02469, Wang & Ziyin, arXiv:2205.04009. Equal eigenvalues are one multiplet: points that differ
+by a rotation in its eigenspace are one family, and the rotations are its flat directions.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from landau_vae.errors import InputError
+from landau_vae.loss import Loss
+from landau_vae.results import Array, jsonable, readonly, significant, table
+from landau_vae.spectrum import Spectrum
+
+__all__ = ["Escape", "Landscape", "StationaryPoint", "landscape"]
+
+LISTED = 2000  # families of stationary points that are listed one by one
+COUNTED = 40  # modes above the price up to which families are counted by index
+
+
+@dataclass(frozen=True)
+class StationaryPoint:
+    """A family of pure stationary points: which modes have a latent."""
+
+    active: tuple[int, ...]  #: modes with a latent, counted from 1, strongest first
+    free_energy: float  #: σ_dec² L there, data²
+    index: int  #: negative directions of the Hessian (Morse index)
+    flat: int  #: directions without curvature
+
+
+@dataclass(frozen=True)
+class Escape:
+    """A direction in which the loss falls from a stationary point."""
+
+    latent: int | None  #: the mode that the latent serves now, or None for an idle one
+    mode: int  #: the mode that it turns to
+    rate: float  #: growth rate under gradient flow of the user's own loss, per unit of (learning rate × steps)
+    tilt: float  #: e/w of the growing direction, 1/data²
+    multiplicity: int  #: latents for which it is the same
+
+
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """All pure stationary points at one price, or the ladder of the strongest modes where they are too many to list."""
+
+    spectrum: Spectrum  #: the modes λ_k
+    loss: Loss  #: the convention in which β is read
+    price: float  #: τ, data² per nat
+    latents: int  #: K
+    points: tuple[StationaryPoint, ...] = field(repr=False)  #: by rising loss; the first is the minimum
+    counts: dict[int, int] | None = field(repr=False)  #: families by Morse index; None where there are too many modes
+    complete: bool  #: whether `points` lists them all
+
+    @property
+    def minimum(self) -> StationaryPoint:
+        """The global minimum, which is the only local one."""
+        return self.points[0]
+
+    @cached_property
+    def collapsed(self) -> StationaryPoint:
+        """The point at which no latent carries anything."""
+        return next(point for point in self.points if not point.active)
+
+    # ------------------------------------------------------------------------------------ the Hessian
+
+    def hessian_eigenvalues(self, point: StationaryPoint) -> Array:
+        """All K (2p + 1) eigenvalues of the Hessian of σ_dec² L in (W, E, s), p resolved modes, ascending.
+
+        Block by block: the dense Hessian is never formed. (i, j: active modes; l: modes without a latent.)
+        """
+        lam, tau = self.spectrum.eigenvalues, self.price
+        i = np.asarray(point.active, dtype=np.int64) - 1
+        active, outside = lam[i], np.delete(lam, i)
+        idle, w = self.latents - len(i), np.sqrt(lam[i] - tau)
+        own = np.zeros((len(i), 3, 3))
+        own[:, 0, 0], own[:, 1, 1], own[:, 2, 2] = 1.0, active**2, active**2 / (2 * tau)
+        own[:, 0, 1] = own[:, 1, 0] = active - 2 * tau
+        own[:, 0, 2] = own[:, 2, 0] = w
+        first, second = np.triu_indices(len(i), 1)
+        stiff, mixing = active[first] * active[second], w[first] * w[second]
+        busy = np.multiply.outer(active, outside)
+        blocks = [
+            np.linalg.eigvalsh(own).ravel(),
+            *_pair(mixing - tau, stiff),
+            *_pair(mixing + tau, stiff),
+            *_pair(np.broadcast_to(outside, busy.shape), busy),
+            *np.repeat(_pair(np.full(len(i), tau), tau * active), idle, axis=0),
+            *np.repeat(_pair(outside, tau * outside), idle, axis=0),
+            np.full(idle, tau / 2),
+        ]
+        return readonly(np.sort(np.concatenate([np.ravel(block) for block in blocks])))
+
+    def escapes(self, point: StationaryPoint) -> tuple[Escape, ...]:
+        """The directions in which the loss falls from a point, fastest first."""
+        lam, idle = self.spectrum.eigenvalues, self.latents - len(point.active)
+        groups = _groups(self.spectrum)
+        outside = [k for k in range(len(lam)) if k + 1 not in point.active]
+        scale = 2 * self.loss.weights(self.spectrum.dimension)[0]
+        found = []
+        for target in outside:
+            if idle and lam[target] > self.price:
+                rate = _growth(lam[target], self.price)
+                found.append(Escape(None, target + 1, scale * rate, (1 + rate) / lam[target], idle))
+            for mode in point.active:
+                if groups[target] < groups[mode - 1]:
+                    rate = _growth(lam[target], lam[mode - 1])
+                    found.append(Escape(mode, target + 1, scale * rate, (1 + rate) / lam[target], 1))
+        return tuple(sorted(found, key=lambda escape: -escape.rate))
+
+    def plateau(self, start: float = 0.01, learning_rate: float | None = None) -> Array:
+        """How long each mode above the price needs to leave the collapsed point, (modes above the price,).
+
+        In time (learning rate × steps) under gradient flow of the user's loss, or in steps of gradient descent with a
+        given learning rate. `start` is the share of its final amplitude that a mode begins with. Valid for small
+        starts; other optimisers have other times. Modes beyond the number of latents are not reached.
+
+        >>> scene = landscape(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(beta=0.5))
+        >>> scene.plateau(start=0.01).round(2).tolist(), scene.plateau(0.01, learning_rate=0.1).round().tolist()
+        ([1.82, 16.4], [20.0, 166.0])
+        """
+        if not 0 < start < 1:
+            raise InputError(f"The start is {start:g}, but a share of the final amplitude between 0 and 1 is expected.")
+        if learning_rate is not None and not learning_rate > 0:
+            raise InputError(f"The learning rate is {learning_rate:g}, but a number greater than 0 is expected.")
+        lam = self.spectrum.eigenvalues[: self.latents]
+        scale = 2 * self.loss.weights(self.spectrum.dimension)[0]
+        rate = scale * _growth(lam[lam > self.price], self.price)
+        per_unit = rate if learning_rate is None else np.log1p(learning_rate * rate)
+        return readonly(-np.log(start) / per_unit)
+
+    # ---------------------------------------------------------------------------------------- output
+
+    def __repr__(self) -> str:
+        families = sum(self.counts.values()) if self.counts is not None else "many"
+        return (
+            f"Landscape(τ = {significant(self.price)}, {families} families of pure stationary points, "
+            f"minimum with {len(self.minimum.active)} active)"
+        )
+
+    def summary(self, limit: int = 30) -> str:
+        """The table of stationary points, lowest first."""
+        shown = self.points[:limit]
+        rows = [
+            [_listed(point.active), f"{point.free_energy:.6g}", str(point.index), str(point.flat),
+             f"{max((e.rate for e in self.escapes(point)), default=0.0):.4g}"]
+            for point in shown
+        ]  # fmt: skip
+        lines = [self.loss.explain(self.spectrum), repr(self)]
+        lines.append(table(["active modes", "σ²L", "index", "flat", "escape rate"], rows))
+        if len(self.points) > limit:
+            lines.append(f"… and {len(self.points) - limit} more")
+        if not self.complete:
+            lines.append("Too many to list: these give their latents to the strongest modes.")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return jsonable(
+            {
+                "loss": self.loss.to_dict(),
+                "price": self.price,
+                "latents": self.latents,
+                "complete": self.complete,
+                "counts": self.counts,
+                "points": [vars(point) for point in self.points],
+            }
+        )
+
+
+def landscape(spectrum: Spectrum, loss: Loss) -> Landscape:
+    """The pure stationary points of the linear β-VAE at the loss's β, which must be one number.
+
+    All of them where there are at most 2000 families; else the ladder: no mode, the strongest, the two strongest, …
+
+    >>> scene = landscape(Spectrum.from_eigenvalues([4, 2, 1]), Loss.gaussian(beta=0.5, latents=2))
+    >>> [(point.active, point.index) for point in scene.points]
+    [((1, 2), 0), ((1, 3), 1), ((1,), 2), ((2, 3), 2), ((2,), 3), ((3,), 4), ((), 6)]
+    >>> scene.counts
+    {0: 1, 1: 1, 2: 2, 3: 1, 4: 1, 6: 1}
+    """
+    price = loss.price(spectrum)
+    if price.ndim:
+        raise InputError(f"A landscape is drawn at one price, but β holds {price.size}: give one number.")
+    tau = float(price)
+    latents = spectrum.modes if loss.latents is None else loss.latents
+    starts, sizes = spectrum.multiplets
+    above = [(int(a), int(m)) for a, m in zip(starts, sizes, strict=True) if spectrum.eigenvalues[a + m - 1] > tau]
+    counts = _counts([m for _, m in above], latents) if sum(m for _, m in above) <= COUNTED else None
+    complete = counts is not None and sum(counts.values()) <= LISTED
+    chosen = _choices([m for _, m in above], latents) if complete else _ladder([m for _, m in above], latents)
+    points = [_point(spectrum, tau, latents, above, shares) for shares in chosen]
+    points.sort(key=lambda point: (point.free_energy, point.index))
+    return Landscape(spectrum, loss, tau, latents, tuple(points), counts, complete)
+
+
+# ------------------------------------------------------------------------------------------- formulas
+
+
+def _growth(target: Any, served: Any) -> Any:
+    """κ = −x₋ of the block [[1, −λ], [−λ, λm]]: how fast a latent turns to mode λ; m is τ, or the λ it serves."""
+    total = 1 + target * served
+    return target * (target - served) / ((total + np.sqrt((1 - target * served) ** 2 + 4 * target**2)) / 2)
+
+
+def _pair(coupling: Array, stiffness: Array) -> Array:
+    """The eigenvalues of [[1, c], [c, h]], (2, …)."""
+    larger = (1 + stiffness + np.sqrt((1 - stiffness) ** 2 + 4 * coupling**2)) / 2
+    return np.stack([(stiffness - coupling**2) / larger, larger])
+
+
+def _point(
+    spectrum: Spectrum, tau: float, latents: int, above: list[tuple[int, int]], shares: tuple[int, ...]
+) -> StationaryPoint:
+    """The family that gives a latent to so many modes of each multiplet."""
+    lam = spectrum.eigenvalues
+    modes = [start + k for (start, _), share in zip(above, shares, strict=True) for k in range(share)]
+    left = [size - share for (_, size), share in zip(above, shares, strict=True)]
+    idle = latents - len(modes)
+    weaker = sum(share * sum(left[:g]) for g, share in enumerate(shares))  # busy latents that see a stronger mode
+    flat = sum(share * rest + share * (share - 1) // 2 for share, rest in zip(shares, left, strict=True))
+    flat += idle * int(np.count_nonzero(lam == tau))
+    active = lam[modes]
+    energy = 0.5 * np.delete(lam, modes).sum() + 0.5 * tau * np.sum(1 + np.log(active / tau))
+    return StationaryPoint(tuple(k + 1 for k in modes), float(energy), idle * sum(left) + weaker, flat)
+
+
+def _choices(sizes: list[int], latents: int) -> Iterator[tuple[int, ...]]:
+    """How many modes of each multiplet get a latent: every possibility."""
+    return (shares for shares in product(*(range(m + 1) for m in sizes)) if sum(shares) <= latents)
+
+
+def _ladder(sizes: list[int], latents: int) -> Iterator[tuple[int, ...]]:
+    """No mode, the strongest, the two strongest, …"""
+    for active in range(min(sum(sizes), latents) + 1):
+        before = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        yield tuple(int(share) for share in np.clip(active - before, 0, sizes))
+
+
+def _counts(sizes: list[int], latents: int) -> dict[int, int]:
+    """Families by Morse index, counted without listing them: multiplet after multiplet, strongest first."""
+    states = Counter({(0, 0): 1})  # (active so far, index so far) → families
+    seen = 0
+    for size in sizes:
+        following: Counter[tuple[int, int]] = Counter()
+        for (active, index), number in states.items():
+            for share in range(min(size, latents - active) + 1):
+                following[active + share, index + share * (seen - active)] += number
+        states, seen = following, seen + size
+    totals: Counter[int] = Counter()
+    for (active, index), number in states.items():
+        totals[index + (latents - active) * (seen - active)] += number
+    return dict(sorted(totals.items()))
+
+
+def _groups(spectrum: Spectrum) -> Any:
+    """The multiplet of each mode, strongest first."""
+    return np.repeat(np.arange(len(spectrum.multiplets[1])), spectrum.multiplets[1])
+
+
+def _listed(modes: tuple[int, ...]) -> str:
+    return " ".join(map(str, modes)) if len(modes) <= 8 else f"{modes[0]} … {modes[-1]} ({len(modes)})"
