@@ -26,8 +26,9 @@ def vanishes(expression: sp.Expr | sp.MatrixBase) -> bool:
         return all(vanishes(entry) for entry in expression)
     if expression.is_rational_function() and all(power.exp.is_integer for power in expression.atoms(sp.Pow)):
         return sp.cancel(sp.together(expression)) == 0
-    flat = sp.expand_log(sp.expand(expression), force=True)
-    return flat == 0 or sp.cancel(sp.together(flat)) == 0 or sp.simplify(sp.radsimp(flat)) == 0
+    factored = expression.replace(sp.log, lambda x: sp.expand_log(sp.log(sp.together(x)), force=True))
+    flat = sp.expand(factored)
+    return flat == 0 or sp.cancel(sp.together(flat)) == 0 or sp.cancel(sp.radsimp(flat)) == 0
 
 
 def gaussian_mean(
