@@ -54,6 +54,11 @@ def threshold(family, x, probability):
     return np.linalg.eigvalsh((y * probability[:, None]).T @ y)[-1]
 
 
+def collapsed_bias(family, x, probability):
+    mean = probability @ x
+    return np.log(mean / (1 - mean)) if family == "Bernoulli" else np.log(mean)
+
+
 def distributions(rng):
     """Random ones, near-copies of one bit (where the quartic coefficient is small), rare clusters, and counts."""
     for d in (2, 3, 4):
@@ -85,8 +90,7 @@ def test_no_state_below_the_collapsed_one_above_the_threshold():
     searched = 0
     for family, x, probability in distributions(rng):
         n, d = x.shape
-        mean = probability @ x
-        bias = np.log(mean / (1 - mean)) if family == "Bernoulli" else np.log(mean)
+        bias = collapsed_bias(family, x, probability)
         for excess in (1.001, 1.05):
             evaluate = free_loss(family, x, probability, excess * threshold(family, x, probability))
             collapsed = evaluate(np.concatenate([np.zeros(d), bias, np.zeros(2 * n)]))[0]
@@ -109,8 +113,7 @@ def test_the_search_finds_what_is_there():
     rng = np.random.default_rng(1)
     for family, x, probability in itertools.islice(distributions(rng), 0, None, 7):
         n, d = x.shape
-        mean = probability @ x
-        bias = np.log(mean / (1 - mean)) if family == "Bernoulli" else np.log(mean)
+        bias = collapsed_bias(family, x, probability)
         evaluate = free_loss(family, x, probability, 0.8 * threshold(family, x, probability))
         collapsed = evaluate(np.concatenate([np.zeros(d), bias, np.zeros(2 * n)]))[0]
         starts = (np.concatenate([rng.normal(size=d), bias, rng.normal(size=n), np.zeros(n)]) for _ in range(4))

@@ -1,6 +1,5 @@
 """Every example, file and number in the README is what the package does; `.ci/run` runs its two install commands."""
 
-import doctest
 import re
 import shlex
 import tomllib
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from documents import blocks, run_examples
 
 from landau_vae.cli import main
 
@@ -15,22 +15,14 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-
-
 def test_python_examples():
-    examples = doctest.DocTestParser().get_doctest("\n".join(blocks("pycon")), {}, "README.md", "README.md", 0)
-    assert len(examples.examples) >= 8
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    report: list[str] = []
-    assert runner.run(examples, out=report.append).failed == 0, "".join(report)
+    assert run_examples(README) >= 8
 
 
 def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
     monkeypatch.chdir(tmp_path)
     np.savetxt("climate.csv", rng.standard_normal((100, 9)), delimiter=",", header=",".join("abcdefghi"), comments="")
-    commands = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
+    commands = [line.removeprefix("$ ") for block in blocks(README, "console") for line in block.splitlines()]
     assert commands
     for command in commands:
         program, *arguments = shlex.split(command)

@@ -108,16 +108,15 @@ class Landscape:
         lam, idle = self.spectrum.eigenvalues, self.latents - len(point.active)
         groups = _groups(self.spectrum)
         outside = [k for k in range(len(lam)) if k + 1 not in point.active]
-        scale = 2 * self.loss.weights(self.spectrum.dimension)[0]
         found = []
         for target in outside:
             if idle and lam[target] > self.price:
                 rate = _growth(lam[target], self.price)
-                found.append(Escape(None, target + 1, scale * rate, (1 + rate) / lam[target], idle))
+                found.append(Escape(None, target + 1, self._scale * rate, (1 + rate) / lam[target], idle))
             for mode in point.active:
                 if groups[target] < groups[mode - 1]:
                     rate = _growth(lam[target], lam[mode - 1])
-                    found.append(Escape(mode, target + 1, scale * rate, (1 + rate) / lam[target], 1))
+                    found.append(Escape(mode, target + 1, self._scale * rate, (1 + rate) / lam[target], 1))
         return tuple(sorted(found, key=lambda escape: -escape.rate))
 
     def plateau(self, start: float = 0.01, learning_rate: float | None = None) -> Array:
@@ -136,10 +135,14 @@ class Landscape:
         if learning_rate is not None and not learning_rate > 0:
             raise InputError(f"The learning rate is {learning_rate:g}, but a number greater than 0 is expected.")
         lam = self.spectrum.eigenvalues[: self.latents]
-        scale = 2 * self.loss.weights(self.spectrum.dimension)[0]
-        rate = scale * _growth(lam[lam > self.price], self.price)
+        rate = self._scale * _growth(lam[lam > self.price], self.price)
         per_unit = rate if learning_rate is None else np.log1p(learning_rate * rate)
         return readonly(-np.log(start) / per_unit)
+
+    @cached_property
+    def _scale(self) -> float:
+        """2a: the user's own loss in units of σ_dec² L."""
+        return 2 * self.loss.weights(self.spectrum.dimension)[0]
 
     # ---------------------------------------------------------------------------------------- output
 

@@ -7,7 +7,7 @@ of features and latents. All of it is the average of `squared_error` and `kl`: c
 derivation that rests on it breaks. Source: J. Hirn, arXiv:2605.22691; `landau-vae derive loss` shows the averages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sympy as sp
 
@@ -15,8 +15,8 @@ from landau_vae.symbolic.algebra import gaussian_mean
 from landau_vae.symbolic.landau import Landau
 
 __all__ = [
-    "e", "kl", "lam", "loss", "mode_loss", "mode_theory", "mode_variances", "s", "second_moment", "signal_fraction",
-    "squared_error", "tau", "variables", "w",
+    "average", "e", "kl", "lam", "loss", "mode_loss", "mode_theory", "mode_variances", "s", "second_moment",
+    "signal_fraction", "squared_error", "tau", "variables", "w",
 ]  # fmt: skip
 
 lam, tau, s = sp.symbols("lambda tau s", positive=True)
@@ -87,11 +87,28 @@ def loss(W: sp.Matrix, E: sp.Matrix, variances: Sequence[sp.Expr], C: sp.Matrix,
     >>> loss(*variables(1, 1), sp.Matrix([[lam]])).has(sp.log(sp.Symbol("s1", positive=True)))
     True
     """
-    d, K = W.shape
-    x, noise = sp.symbols(f"x1:{d + 1}"), sp.symbols(f"epsilon1:{K + 1}")
-    moments = {(x[i], x[j]): C[i, j] for i in range(d) for j in range(i, d)} | {(n, n): 1 for n in noise}
-    mean = E * sp.Matrix(x)
-    sampled = W * (mean + sp.Matrix([sp.sqrt(v) * n for v, n in zip(variances, noise, strict=True)]))
-    squares = sum((squared_error(a, b) for a, b in zip(x, sampled, strict=True)), sp.Integer(0))
-    rates = (kl(gaussian_mean(sp.expand(m**2), x, moments), v) for m, v in zip(mean, variances, strict=True))
-    return gaussian_mean(sp.expand(squares), [*x, *noise], moments) + price * sp.Add(*rates)
+    x = sp.Matrix(sp.symbols(f"x1:{W.rows + 1}"))
+    return average(x, C, E * x, variances, lambda z: (x, W * z), price)
+
+
+def average(
+    data: sp.Matrix,
+    covariance: sp.Matrix,
+    mean: sp.Matrix,
+    variances: Sequence[sp.Expr],
+    decode: Callable[[sp.Matrix], tuple[sp.Matrix, sp.Matrix]],
+    price: sp.Expr,
+) -> sp.Expr:
+    """½⟨‖target − decoded‖²⟩ + price ⟨KL⟩: `decode` makes (target, decoded) of the sampled latents z = mean + noise.
+
+    >>> x, e, w = sp.Matrix([sp.Symbol("x")]), sp.Symbol("e"), sp.Symbol("w")
+    >>> average(x, sp.Matrix([lam]), e * x, [s], lambda z: (x, w * z), sp.Integer(0)).coeff(w, 1)
+    -e*lambda
+    """
+    n = data.rows
+    noise = sp.symbols(f"epsilon1:{len(variances) + 1}")
+    moments = {(data[i], data[j]): covariance[i, j] for i in range(n) for j in range(i, n)} | {(a, a): 1 for a in noise}
+    sampled = mean + sp.Matrix([sp.sqrt(v) * a for v, a in zip(variances, noise, strict=True)])
+    squares = sum((squared_error(a, b) for a, b in zip(*decode(sampled), strict=True)), sp.Integer(0))
+    rates = (kl(gaussian_mean(sp.expand(m**2), list(data), moments), v) for m, v in zip(mean, variances, strict=True))
+    return gaussian_mean(sp.expand(squares), [*data, *noise], moments) + price * sp.Add(*rates)

@@ -6,7 +6,7 @@ the page. Run as plain Python, the same script prints.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from landau_vae.symbolic.algebra import vanishes
 
-__all__ = ["CheckFailed", "Code", "Formula", "Page", "Prose", "check", "option", "run", "say", "show"]
+__all__ = ["CheckFailed", "Code", "Formula", "Page", "Prose", "check", "heading", "option", "run", "show"]
 
 
 class CheckFailed(AssertionError):
@@ -60,8 +60,7 @@ class Page:
     @property
     def title(self) -> str:
         """The first heading."""
-        first = next(block.text for block in self.blocks if isinstance(block, Prose))
-        return first.splitlines()[0].removeprefix("# ")
+        return heading(self.blocks)
 
     @property
     def formulas(self) -> dict[str, Any]:
@@ -82,6 +81,12 @@ class Page:
         }
 
 
+def heading(blocks: Iterable[Prose | Code | Formula]) -> str:
+    """The first line of the first prose, without its mark."""
+    first = next(block.text for block in blocks if isinstance(block, Prose))
+    return first.splitlines()[0].removeprefix("# ")
+
+
 _page: ContextVar[Page | None] = ContextVar("page", default=None)
 
 
@@ -92,15 +97,6 @@ def show(name: str, expression: Any) -> None:
         print(f"{name} = {expression}")
     else:
         page.blocks.append(Formula(name, expression))
-
-
-def say(text: str) -> None:
-    """Put a sentence on the page that the code has worked out."""
-    page = _page.get()
-    if page is None:
-        print(text)
-    else:
-        page.blocks.append(Prose(text))
 
 
 def check(statement: str, claim: Any) -> None:

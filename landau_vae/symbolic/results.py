@@ -3,13 +3,12 @@
 The scripts live in the folder `derivations` of a checkout and are installed inside the package.
 """
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from landau_vae.errors import InputError
-from landau_vae.symbolic.page import Page, run
+from landau_vae.symbolic.page import Page, cells, heading, run
 
 __all__ = ["derive", "names", "scripts", "title", "with_option"]
 
@@ -41,7 +40,7 @@ def with_option(option: str) -> list[str]:
 
 def title(name: str) -> str:
     """What a derivation is about: the first heading of its script."""
-    return re.search(r"^# # (.+)$", scripts()[name].read_text(encoding="utf-8"), flags=re.MULTILINE)[1]  # type: ignore[index]
+    return heading(cells(scripts()[name].read_text(encoding="utf-8")))
 
 
 def derive(name: str, *, progress: bool = False, **options: Any) -> Page:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 import sympy as sp
 
 from landau_vae.symbolic import linear
-from landau_vae.symbolic.algebra import gaussian_mean
 from landau_vae.symbolic.landau import Landau
 
 __all__ = ["fixed_variance", "prior_variance", "target_loss", "weight_decay"]
@@ -78,15 +77,10 @@ def target_loss(
     >>> target_loss(W, E, variances, C) - linear.loss(W, E, variances, C)
     0
     """
-    n, (q, K) = covariance.rows, W.shape
+    n, q = covariance.rows, W.rows
     B = sp.zeros(q, 0) if direct is None else direct
     R = sp.eye(q) if whitening is None else whitening
-    v, noise = sp.symbols(f"x1:{n + 1}"), sp.symbols(f"epsilon1:{K + 1}")
-    moments = {(v[i], v[j]): covariance[i, j] for i in range(n) for j in range(i, n)} | {(a, a): 1 for a in noise}
-    mean = E * sp.Matrix(v[: E.cols])
-    z = mean + sp.Matrix([sp.sqrt(variance) * a for variance, a in zip(variances, noise, strict=True)])
-    decoded = W * z + B * sp.Matrix(B.cols, 1, v[: B.cols])
-    pairs = zip(R * sp.Matrix(v[n - q :]), R * decoded, strict=True)
-    squares = sum((linear.squared_error(a, b) for a, b in pairs), sp.Integer(0))
-    rates = (linear.kl(gaussian_mean(sp.expand(m**2), v, moments), s) for m, s in zip(mean, variances, strict=True))
-    return gaussian_mean(sp.expand(squares), [*v, *noise], moments) + price * sp.Add(*rates)
+    v = sp.Matrix(sp.symbols(f"x1:{n + 1}"))
+    target, seen = v[n - q :, :], v[: B.cols, :]
+    code = E * v[: E.cols, :]
+    return linear.average(v, covariance, code, variances, lambda z: (R * target, R * (W * z + B * seen)), price)
