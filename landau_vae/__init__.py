@@ -21,6 +21,10 @@ _HOMES = {
     "choose_beta": "numeric.choice",
     "Landscape": "numeric.landscape",
     "landscape": "numeric.landscape",
+    "Diagram": "numeric.continuation.follow",
+    "follow": "numeric.continuation.follow",
+    "Hysteresis": "numeric.continuation.sweep",
+    "hysteresis": "numeric.continuation.sweep",
     "scan": "training.scan",
     "Verification": "verification.coincidence",
     "verify": "verification.coincidence",
@@ -52,6 +56,10 @@ if TYPE_CHECKING:
     from landau_vae.loss import Loss as Loss
     from landau_vae.numeric.choice import Choice as Choice
     from landau_vae.numeric.choice import choose_beta as choose_beta
+    from landau_vae.numeric.continuation.follow import Diagram as Diagram
+    from landau_vae.numeric.continuation.follow import follow as follow
+    from landau_vae.numeric.continuation.sweep import Hysteresis as Hysteresis
+    from landau_vae.numeric.continuation.sweep import hysteresis as hysteresis
     from landau_vae.numeric.equilibrium import Equilibrium as Equilibrium
     from landau_vae.numeric.equilibrium import equilibrium as equilibrium
     from landau_vae.numeric.landscape import Landscape as Landscape

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from landau_vae.errors import InputError
 from landau_vae.results import Array, jsonable, readonly, significant
-from landau_vae.samples.tables import as_numbers
+from landau_vae.samples.tables import as_numbers, is_real
 
 if TYPE_CHECKING:
     from landau_vae.spectrum import Spectrum
@@ -70,7 +70,7 @@ class Loss:
             )
         if not isinstance(half, bool | np.bool_):
             raise InputError(f"half is {half!r}, but True (the squared error carries a ½) or False is expected.")
-        if not (_is_real(decoder_variance) and decoder_variance > 0):
+        if not (is_real(decoder_variance) and decoder_variance > 0):
             raise InputError(
                 f"The decoder variance is {decoder_variance}, but a positive finite number is expected: "
                 "use 1 for a plain squared error."
@@ -78,7 +78,7 @@ class Loss:
         for term, reduction in (("reconstruction", reconstruction), ("KL", kl)):
             if reduction not in ("sum", "mean"):
                 raise InputError(f"The {term} reduction is {reduction!r}, but 'sum' or 'mean' is expected.")
-        if latents is not None and not (_is_real(latents) and latents == int(latents) and latents >= 1):
+        if latents is not None and not (is_real(latents) and latents == int(latents) and latents >= 1):
             raise InputError(f"The number of latents is {latents}, but a whole number from 1 on is expected.")
         if kl == "mean" and latents is None:
             raise InputError(
@@ -173,7 +173,3 @@ class Loss:
                 "latents": self.latents,
             }
         )
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and bool(np.isfinite(value))

@@ -24,6 +24,7 @@ __all__ = [
     "as_table",
     "as_weights",
     "is_number",
+    "is_real",
     "nonfinite_problem",
     "row_blocks",
 ]
@@ -84,6 +85,11 @@ def is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def is_real(value: Any) -> bool:
+    """Whether `value` is a finite real number, not a text that reads as one."""
+    return isinstance(value, int | float | np.integer | np.floating) and bool(np.isfinite(value))
 
 
 def _numeric(array: NDArray[Any]) -> NDArray[Any]:

@@ -1,0 +1,14 @@
+"""Predictor–corrector continuation of the equilibria of any smooth loss: branches, bifurcations, jumps, potentials."""
+
+from landau_vae.numeric.continuation.branch import Branch
+from landau_vae.numeric.continuation.descend import State, minima
+from landau_vae.numeric.continuation.follow import Diagram, follow
+from landau_vae.numeric.continuation.path import Status
+from landau_vae.numeric.continuation.potential import Potential, landau_potential
+from landau_vae.numeric.continuation.special import SpecialPoint
+from landau_vae.numeric.continuation.sweep import Hysteresis, Jump, Sweep, hysteresis, sweep
+
+__all__ = [
+    "Branch", "Diagram", "Hysteresis", "Jump", "Potential", "SpecialPoint", "State", "Status", "Sweep",
+    "follow", "hysteresis", "landau_potential", "minima", "sweep",
+]  # fmt: skip

@@ -1,0 +1,163 @@
+"""One branch as a result: its states, their stability, its special points, and how it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.errors import InputError
+from landau_vae.numeric.continuation.path import Ended, Status, walk
+from landau_vae.numeric.continuation.solve import Point, Solver
+from landau_vae.numeric.continuation.special import SpecialPoint
+from landau_vae.results import Array, readonly
+
+__all__ = ["Branch", "Leave", "Range", "empty", "trace"]
+
+Leave = Literal["never", "at bifurcations", "always"]  # when a state that loses its stability leaves the branch
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """States along one branch, in the order in which they were found."""
+
+    control: Array  #: (points,)
+    x: Array = field(repr=False)  #: the states, (points, n)
+    loss: Array = field(repr=False)  #: F, (points,)
+    index: NDArray[np.int64] = field(repr=False)  #: negative directions of the Hessian, (points,); 0: stable
+    order_parameters: Array = field(repr=False)  #: as the problem defines them, (points, k)
+    special: tuple[SpecialPoint, ...]  #: special points on it, in order
+    status: Status  #: how it ended; the value is a sentence
+    reason: str = field(repr=False)  #: that sentence, or a more precise one
+    parent: SpecialPoint | None = field(default=None, repr=False)  #: where it was born
+
+    @property
+    def stable(self) -> NDArray[np.bool_]:
+        """Which points are local minima, (points,)."""
+        return self.index == 0
+
+    def stranded(self) -> "Branch":
+        """The same branch, from which nothing was found to go on along."""
+        return replace(self, status=Status.STRANDED, reason=Status.STRANDED.value)
+
+    def born(self, parent: SpecialPoint | None) -> "Branch":
+        """The same branch with the special point that it left from."""
+        return replace(self, parent=parent)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where and in what steps to follow, in the solver's coordinate q."""
+
+    limits: tuple[float, float]  #: least and greatest q
+    onward: float  #: +1 towards the greatest, −1 towards the least
+    max_step: float
+    max_points: int
+    on_progress: Callable[[float], object]
+
+    STEPS = 30  # so many at least from one end to the other
+
+    @classmethod
+    def of(
+        cls,
+        solver: Solver,
+        start: float,
+        stop: float,
+        max_step: float | None,
+        max_points: int,
+        on_progress: Callable[[float], object],
+    ) -> "Range":
+        """The range between two controls; raises `InputError` where it is none."""
+        positive = solver.problem.logarithmic
+        if not np.isfinite([start, stop]).all() or start == stop or (positive and min(start, stop) <= 0):
+            raise InputError(
+                f"Branches are followed between two different {'positive ' if positive else ''}numbers, but "
+                f"{solver.problem.control} from {start} to {stop} was given."
+            )
+        if max_points < 2 or (max_step is not None and not max_step > 0):
+            raise InputError(
+                f"At most {max_points} points with steps up to {max_step} were asked for: give 2 points or more and a "
+                "positive step, or leave both out."
+            )
+        first, last = solver.coordinate(start), solver.coordinate(stop)
+        longest = abs(last - first) / cls.STEPS if max_step is None else float(max_step)
+        return cls((min(first, last), max(first, last)), float(np.sign(last - first)), longest, max_points, on_progress)
+
+    def reversed(self, towards: float) -> "Range":
+        """The same range in the direction of rising (+1) or falling (−1) q."""
+        return replace(self, onward=towards)
+
+
+def trace(solver: Solver, start: Point, within: Range, *, leave: Leave) -> Branch:
+    """The branch through a point, from there on until it ends or is left."""
+    points, special = [_Record.of(solver, start)], list[SpecialPoint]()
+    status, reason, waiting = Status.STEPS, "", 0
+    try:
+        for item in walk(solver, start, within.limits, max_step=within.max_step):
+            if isinstance(item, SpecialPoint):
+                special.append(item)
+                waiting = waiting - item.kernel_dimension if waiting else item.near  # for the rest of a split multiplet
+                if waiting <= 0 and _leaves(special, leave):
+                    status = Status.LEFT
+                    break
+            elif waiting and _leaves(special, leave):
+                status = Status.LEFT
+                break
+            else:
+                waiting = 0
+                points.append(_Record.of(solver, item))
+                within.on_progress(points[-1].control)
+                if len(points) >= within.max_points:
+                    break
+    except Ended as end:
+        status, reason = end.status, str(end)
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
+    if special and status in (Status.LEFT, Status.MERGED):  # the special point is the branch's last
+        points.append(_Record.at(solver, special[-1]))
+    return _assembled(points, tuple(special), status, reason or status.value)
+
+
+def _leaves(special: list[SpecialPoint], leave: Leave) -> bool:
+    """Whether a stable state has lost its stability at the last special points."""
+    if leave == "never":
+        return False
+    first = next((point for point in special if point.index[0] == 0), None)
+    return first is not None and first.index[1] > 0 and (leave == "always" or first.kind != "fold")
+
+
+def empty(status: Status, reason: str | None = None) -> Branch:
+    """A branch without points, and why."""
+    return _assembled([], (), status, reason or status.value)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What is kept of a point."""
+
+    control: float
+    x: Array
+    loss: float
+    index: int
+    order_parameters: Array
+
+    @classmethod
+    def of(cls, solver: Solver, point: Point) -> "_Record":
+        control = solver.control(point.q)
+        return cls(control, point.x, point.loss, point.index, solver.problem.order_parameters(point.x, control))
+
+    @classmethod
+    def at(cls, solver: Solver, special: SpecialPoint) -> "_Record":
+        order = solver.problem.order_parameters(special.x, special.control)
+        return cls(special.control, special.x, special.loss, special.index[0], order)
+
+
+def _assembled(points: list[_Record], special: tuple[SpecialPoint, ...], status: Status, reason: str) -> Branch:
+    def gather(name: str, dtype: Any = np.float64) -> NDArray[Any]:
+        return readonly([getattr(point, name) for point in points], dtype)
+
+    return Branch(
+        gather("control"), gather("x"), gather("loss"), gather("index", np.int64), gather("order_parameters"),
+        special, status, reason,
+    )  # fmt: skip

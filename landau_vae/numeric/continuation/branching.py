@@ -1,0 +1,142 @@
+"""Leaving a branch at a special point: the first states of the branches that are born there.
+
+A state is displaced along a direction of the normal form, by as much as lets the neighbouring thresholds alone: the
+number of its unstable directions must be the one that the normal form predicts.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from landau_vae.numeric.continuation.descend import descend
+from landau_vae.numeric.continuation.normal_form import VANISHING, Reduced
+from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
+from landau_vae.numeric.continuation.special import RESTING, SpecialPoint
+from landau_vae.results import Array
+
+__all__ = ["born_at", "grown", "trunk"]
+
+AMPLITUDES = tuple(0.1 * 0.3**n for n in range(11))  # in z, until the prediction holds
+DUST = 1e-6  # of the largest entry: a guess is none the worse without smaller ones
+MOVED = 1e-9  # of q, per amplitude²: less is a branch that stands upright
+
+
+def grown(solver: Solver, special: SpecialPoint) -> Point | None:
+    """The first state of the branch that the state grows along where it loses its stability; None if there is none."""
+    form = special.form
+    if form is None:
+        return None
+    point = _displaced(solver, special, form.direction, _side(special))
+    if point is None and special.near and form.kind == "supercritical pitchfork":
+        point = _settled(solver, special)
+    return point
+
+
+def born_at(solver: Solver, special: SpecialPoint) -> Iterator[Point]:
+    """The first states of all branches that leave here, one of each kind that was found: the trunk's own not."""
+    form = special.form
+    if form is None:
+        return
+    odd = form.kind == "transcritical"
+    reduced = _reduced(solver, special)
+    for direction in reduced.directions(odd=odd):
+        for side in (1.0, -1.0) if odd else (1.0,):
+            point = _displaced(solver, special, direction, side)
+            if point is not None:
+                yield point
+
+
+def trunk(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
+    """The first state of the branch that another one ends in, on the side of rising (+1) or falling (−1) control."""
+    if special.form is None:
+        return None
+    reduced = _reduced(solver, special)
+    centre, expected = reduced.centre, reduced.others_index
+    expected += reduced.kernel.shape[1] if special.form.growth * onward < 0 else 0
+    for amplitude in AMPLITUDES:
+        step = onward * amplitude**2
+        try:
+            point = solver.fixed(centre.x + step * special.form.trunk / centre.scale, centre.q + step, onward)
+        except Diverged:
+            continue
+        if point.index == expected:
+            return point
+    return None
+
+
+def _side(special: SpecialPoint) -> float:
+    """Which of the two directions ±â a state takes on its way: only a transcritical point asks for a choice."""
+    form = special.form
+    assert form is not None
+    if form.kind != "transcritical":
+        return 1.0
+    return -float(np.sign(form.growth * special.onward * form.cubic))
+
+
+def _displaced(solver: Solver, special: SpecialPoint, direction: Array, side: float) -> Point | None:
+    form = special.form
+    assert form is not None
+    reduced = _reduced(solver, special)
+    centre, odd = reduced.centre, form.kind == "transcritical"
+    direction = side * direction
+    cubic = float(direction @ reduced.cubic(direction)) / 3
+    quartic = float(direction @ reduced.quartic(direction)) / 4
+    expected = _expected_index(reduced, direction, odd)
+    along = _clean(reduced.kernel @ direction)
+    for amplitude in AMPLITUDES:
+        shift = -3 * cubic * amplitude / form.growth if odd else -4 * quartic * amplitude**2 / form.growth
+        try:
+            moved = (reduced.state(amplitude * direction) - centre.x) * centre.scale + shift * form.trunk
+            start = centre.x + _clean(moved) / centre.scale
+            x, q, steps = solver.correct(start, centre.q + shift, (along, 0.0), centre.scale)
+            point = solver.at(x, q, (along, 0.0), steps)
+        except Diverged:
+            continue
+        if abs(q - centre.q) < MOVED * amplitude**2:
+            return None
+        if point.index == expected or expected is None:
+            return point
+    return None
+
+
+def _settled(solver: Solver, special: SpecialPoint) -> Point | None:
+    """Where the multiplet is split by a little, only the descent itself finds how a state shares itself out in it."""
+    form = special.form
+    assert form is not None
+    reduced = _reduced(solver, special)
+    amplitude = AMPLITUDES[0]
+    q = reduced.centre.q - 4 * form.quartic * amplitude**2 / form.growth
+    found = descend(solver, reduced.state(amplitude * form.direction), q, special.onward)
+    return found if isinstance(found, Point) else None
+
+
+def _expected_index(reduced: Reduced, direction: Array, odd: bool) -> int | None:
+    """Unstable directions on the branch, from the normal form; None where its leading order does not tell."""
+    force = reduced.cubic if odd else reduced.quartic
+    height, soft = float(direction @ force(direction)), len(direction)
+    if soft == 1:
+        return None if abs(height) < VANISHING else reduced.others_index + (height < 0)
+    step, unit = 1e-3, np.eye(soft)
+
+    def homogeneous(v: Array) -> Array:
+        length = float(np.linalg.norm(v))
+        return force(v / length) * length ** (2 if odd else 3)
+
+    hessian = np.array([homogeneous(direction + step * u) - homogeneous(direction - step * u) for u in unit]) / (
+        2 * step
+    )
+    values = np.linalg.eigvalsh((hessian + hessian.T) / 2 - height * unit)
+    return reduced.others_index + int(np.count_nonzero(values < -1e-4 * max(1.0, np.abs(values).max())))
+
+
+def _clean(vector: Array) -> Array:
+    """Without what rounding and the search for the direction have left where a symmetry has nothing."""
+    return np.where(np.abs(vector) > DUST * np.abs(vector).max(), vector, 0.0)
+
+
+def _reduced(solver: Solver, special: SpecialPoint) -> Reduced:
+    """The loss reduced to the special point's own kernel."""
+    assert special.form is not None
+    rest = np.zeros(len(special.x))
+    centre = solver.at(special.x, solver.coordinate(special.control), (rest, 1.0), still=RESTING)
+    return Reduced(solver, centre, special.form.kernel)

@@ -1,0 +1,172 @@
+"""What is born where eigenvalues vanish: the loss reduced to the kernel, and the directions in which branches leave.
+
+    V(a; q) = ½ μ′ (q − q*) |a|² + κ₃(a) + κ₄(a) + …      a ∈ kernel, all else at its own equilibrium (Lyapunov–Schmidt)
+
+Branches leave along directions in which the force is radial: a = ±r â with r² = −μ′(q − q*)/4κ₄ (pitchfork; κ₄ > 0:
+supercritical) or r = −μ′(q − q*)/3κ₃ (transcritical). In a kernel of several dimensions the direction of least κ₄ is
+the one along which the loss falls fastest: the state that is stable. Amplitudes are those of z (see `solve`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import minimize, root
+
+from landau_vae.numeric.continuation.solve import STALLED, Diverged, Point, Solver
+from landau_vae.results import Array
+
+__all__ = ["VANISHING", "NormalForm", "Reduced", "normal_form"]
+
+REACH = 0.02  # amplitude at which the reduced force is read: κ₅ and rounding both stay below 1e-6 of κ₄
+VANISHING = 1e-5  # a cubic coefficient below it is that of a symmetry, a quartic one that of a higher order or none
+CLUSTER = 1e-4  # in q: thresholds closer than this are one multiplet to a branch that leaves
+HERE = 1e-6  # in q: an eigenvalue that vanishes within it of the end of a branch vanishes there
+CANDIDATE = 1e-3  # eigenvalues above it do not vanish within CLUSTER
+SOFT = 1e-9  # eigenvalues below it do not hold a trunk in place
+SYMMETRY = 1e-7  # eigenvalues below it that do not vanish nearby
+STEP = 1e-4  # in q, for the growth of the vanishing eigenvalues
+STARTS = 3  # random directions from which the one of least κ₄ is looked for
+SEED = 20260522
+
+
+@dataclass(frozen=True, eq=False)
+class NormalForm:
+    """The leading coefficients at a branch point."""
+
+    kind: str  #: 'transcritical', or 'supercritical', 'subcritical', 'degenerate' and 'pitchfork'
+    soft: int  #: eigenvalues that vanish
+    growth: float  #: μ′ = dμ/dq of the vanishing eigenvalues along the trunk, nats
+    cubic: float  #: κ₃ along `direction`
+    quartic: float  #: κ₄ along `direction`
+    kernel: Array = field(repr=False)  #: basis of the kernel, near-degenerate directions included, in z, (n, k)
+    direction: Array = field(repr=False)  #: â, in the kernel, (k,)
+    trunk: Array = field(repr=False)  #: dz/dq of the branch that they leave, (n,)
+
+
+class Reduced:
+    """The loss of a state that is displaced along the kernel while everything else finds its own equilibrium."""
+
+    def __init__(self, solver: Solver, centre: Point, kernel: Array) -> None:
+        self.solver, self.centre, self.kernel = solver, centre, kernel
+        rest = np.square(kernel.T @ centre.vectors).sum(0) < 0.5
+        self._others, values = centre.vectors[:, rest], centre.values[rest]
+        # What is so soft without being about to vanish is nearly a symmetry: nothing pushes it but rounding.
+        self._compliance = np.where(np.abs(values) > SYMMETRY, 1.0 / np.where(values == 0, 1.0, values), 0.0)
+        self.others_index = int(np.count_nonzero(values < -SYMMETRY))  # unstable directions outside the kernel
+
+    def state(self, a: Array, q: float | None = None) -> Array:
+        """x with the kernel's amplitudes a (k,) and the rest relaxed, at q (by default that of the point)."""
+        q = self.centre.q if q is None else q
+        start, rest, change = self.kernel @ a, np.zeros(len(self.centre.x)), np.inf
+        for _ in range(60):
+            force = self._others.T @ self._gradient(start + rest, q)
+            step = self._others @ (self._compliance * force)
+            rest -= step
+            before, change = change, float(np.linalg.norm(step))
+            if change <= 1e-15 or (change > 0.5 * before and change < STALLED):
+                return self.centre.x + (start + rest) / self.centre.scale
+            if not np.isfinite(change) or change > 2 * before:
+                break
+        raise Diverged("the other unknowns do not follow so large an amplitude")
+
+    def force(self, a: Array) -> Array:
+        """∂V/∂a, (k,)."""
+        return self.kernel.T @ self.solver.gradient(self.state(a), self.centre.q, self.centre.scale)
+
+    def _gradient(self, z: Array, q: float) -> Array:
+        return self.solver.gradient(self.centre.x + z / self.centre.scale, q, self.centre.scale)
+
+    def cubic(self, a: Array) -> Array:
+        """∂κ₃/∂a at a unit vector a, (k,)."""
+        return (self.force(REACH * a) + self.force(-REACH * a)) / (2 * REACH**2)
+
+    def quartic(self, a: Array, *, sharp: bool = False) -> Array:
+        """∂κ₄/∂a at a unit vector a, (k,); `sharp` removes the next order (Richardson)."""
+
+        def at(reach: float) -> Array:
+            return (self.force(reach * a) - self.force(-reach * a)) / (2 * reach**3)
+
+        return (4 * at(REACH) - at(2 * REACH)) / 3 if sharp else at(REACH)
+
+    def least(self) -> Array:
+        """The unit direction of least κ₄."""
+        k = self.kernel.shape[1]
+        if k == 1:
+            return np.ones(1)
+        generator = np.random.default_rng(SEED)
+
+        def height(v: Array) -> tuple[float, Array]:
+            a = v / np.linalg.norm(v)
+            slope = self.quartic(a)
+            return float(a @ slope) / 4, (slope - (a @ slope) * a) / np.linalg.norm(v)
+
+        starts = (generator.standard_normal(k) for _ in range(STARTS))
+        found = [
+            minimize(height, v / np.linalg.norm(v), jac=True, method="BFGS", options={"gtol": 1e-8}) for v in starts
+        ]
+        best = min(found, key=lambda one: one.fun).x
+        return np.asarray(best / np.linalg.norm(best))
+
+    def directions(self, *, odd: bool, starts: int = 20) -> Iterator[Array]:
+        """Directions in which the leading force is radial, of different heights: one of each kind that was found."""
+        k = self.kernel.shape[1]
+        if k == 1:
+            yield np.ones(1)
+            return
+        generator, seen = np.random.default_rng(SEED), list[float]()
+        force = self.cubic if odd else self.quartic
+
+        def tangential(v: Array) -> Array:
+            a = v / np.linalg.norm(v)
+            slope = force(a)
+            return slope - (a @ slope) * a + (v @ v - 1) * a
+
+        for _ in range(starts):
+            found = root(tangential, generator.standard_normal(k) / np.sqrt(k), method="lm", tol=1e-9)
+            a = found.x / np.linalg.norm(found.x)
+            height = float(a @ force(a))
+            if np.linalg.norm(tangential(a)) < 1e-5 and all(abs(height - other) > 1e-4 for other in seen):
+                seen.append(height)
+                yield a
+
+
+def normal_form(solver: Solver, centre: Point, soft: int | None, trunk: Array | None) -> NormalForm:
+    """The normal form at a point at which `soft` eigenvalues vanish, with those that are about to.
+
+    Eigenvalues that vanish within `CLUSTER` of the point belong to the same multiplet, split by a little: a branch that
+    leaves shares itself out among all of them. `trunk` is dz/dq of the branch that others leave, and `soft` the count
+    on it; without them, they are those of the branch on which all that vanishes here stays at rest.
+    """
+    values, vectors, size = centre.values, centre.vectors, np.abs(centre.values)
+    if trunk is None:
+        stiff = size > SOFT
+        trunk = -vectors[:, stiff] @ (vectors[:, stiff].T @ centre.slope / values[stiff])
+    near = np.argsort(size)[: max(int(np.count_nonzero(size < CANDIDATE)), soft or 1)]
+    growth = _growth(solver, centre, vectors[:, near], trunk)
+    distance = np.divide(size[near], np.abs(growth), out=np.full(len(near), np.inf), where=growth != 0)
+    if soft is None:
+        soft = max(1, int(np.count_nonzero(distance < HERE)))
+    first = np.argsort(distance)[:soft]
+    together = np.union1d(first, np.flatnonzero(distance < CLUSTER))
+    reduced = Reduced(solver, centre, vectors[:, near[together]])
+    direction = reduced.least()
+    cubic = float(direction @ reduced.cubic(direction)) / 3
+    quartic = float(direction @ reduced.quartic(direction, sharp=True)) / 4
+    if abs(cubic) > VANISHING * max(1.0, abs(quartic)):
+        kind = "transcritical"
+    elif abs(quartic) > VANISHING:
+        kind = f"{'supercritical' if quartic > 0 else 'subcritical'} pitchfork"
+    else:
+        kind = "degenerate pitchfork"
+    return NormalForm(kind, soft, float(growth[first].mean()), cubic, quartic, reduced.kernel, direction, trunk)
+
+
+def _growth(solver: Solver, centre: Point, vectors: Array, trunk: Array) -> Array:
+    """dμ/dq along the trunk for each of some eigenvectors, by central differences (Hellmann & Feynman)."""
+
+    def hessian(step: float) -> Array:
+        return solver.hessian(centre.x + step * trunk / centre.scale, centre.q + step, centre.scale)[0]
+
+    change = (hessian(STEP) - hessian(-STEP)) / (2 * STEP)
+    return np.einsum("nk,nk->k", vectors, change @ vectors)

@@ -1,0 +1,197 @@
+"""Special points of a branch: where an eigenvalue of the Hessian vanishes or the branch turns, and what is born there.
+
+Between two neighbouring points the branch is interpolated (Hermite) and solved for at any fraction of the way; the
+eigenvalue that changes sign, or the tangent's share of the control, is brought to zero by Brent's method. The interval
+that is reported is the control between two *solved* states on either side, at which the count of negative eigenvalues
+has been seen to be what it is far from the point: the true value lies between them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from landau_vae.numeric.continuation.normal_form import NormalForm, normal_form
+from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
+from landau_vae.results import Array
+
+__all__ = ["RESTING", "SpecialPoint", "next_special"]
+
+CLOSE = 1e-10  # of the control (relative where it is followed in its logarithm): how far from the point it is bracketed
+WIDEST = 1e-4  # beyond it a bracket says nothing
+SHORT = 1e-5  # a step (in z and q) over which a point that cannot be bracketed any closer is accepted
+NOISE = 1e-12  # of the largest eigenvalue: what rounding of the Hessian can do to a vanishing one
+UNFORCED = 1e-5  # a change of the control pushes less than this along a branch that turns because of a symmetry
+RESTING = 1e-4  # a kernel amplitude (in z) below it counts as 0 there
+
+
+@dataclass(frozen=True, eq=False)
+class SpecialPoint:
+    """Where branches meet, or one turns: an estimate of the control, with the interval that holds it."""
+
+    kind: str  #: 'fold', 'transcritical', '(supercritical, subcritical, degenerate) pitchfork'; 'branch point': unknown
+    control: float  #: estimate
+    interval: tuple[float, float]  #: the control of solved states to either side
+    status: str  #: 'bracketed', or why the interval is only an estimate
+    kernel_dimension: int  #: eigenvalues that vanish
+    index: tuple[int, int]  #: negative directions before and after, along the branch
+    loss: float  #: F there
+    x: Array = field(repr=False)  #: the state, (n,)
+    form: NormalForm | None = field(repr=False)  #: what branches off, where something does
+    precision: float  #: half the interval; relative, where the control is followed in its logarithm
+    onward: float  #: +1 or −1: whether the control was rising or falling on arrival
+    ends: bool = False  #: whether the branch ends here, in the one that it was born from
+
+    @property
+    def near(self) -> int:
+        """How many more eigenvalues vanish so near that the branches that leave belong to all of them together."""
+        return 0 if self.form is None else self.form.kernel.shape[1] - self.kernel_dimension
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        form = {"growth": None, "cubic": None, "quartic": None} if self.form is None else {
+            name: getattr(self.form, name) for name in ("growth", "cubic", "quartic")
+        }  # fmt: skip
+        names = ("kind", "control", "interval", "precision", "status", "kernel_dimension", "index", "loss")
+        return {name: getattr(self, name) for name in names} | form
+
+
+def next_special(solver: Solver, a: Point, b: Point) -> tuple[SpecialPoint, Point] | None:
+    """The first special point between two points of a branch, and a point of the branch just behind it.
+
+    Raises `Diverged` where the branch between them cannot be solved for (then they are too far apart).
+    """
+    turns, crosses = a.tangent[1] * b.tangent[1] < 0, a.index != b.index
+    if not (turns or crosses):
+        return None
+    between = _Chord(solver, a, b)
+    places = {}
+    if turns:
+        places["turn"] = between.root(lambda point: point.tangent[1])
+    if crosses:
+        first = a.index if b.index > a.index else a.index - 1  # the eigenvalue that changes sign first
+        places["cross"] = between.root(lambda point: float(point.values[first]))
+    first_kind = min(places, key=lambda name: places[name])
+    if len(places) == 2 and abs(places["turn"] - places["cross"]) < 1e-3:
+        first_kind = "turn"  # at a fold both vanish at once, and the turn is the sharper of the two
+    return _bracket(between, places[first_kind], first_kind == "turn")
+
+
+class _Chord:
+    """The branch between two of its points, solved for at a fraction θ of the way."""
+
+    def __init__(self, solver: Solver, a: Point, b: Point) -> None:
+        self.solver, self.a, self.b = solver, a, b
+        self.step = (b.x - a.x) * a.scale
+        self.rise = b.q - a.q
+        self.length = float(np.hypot(np.linalg.norm(self.step), self.rise))
+        self.normal = self.step / self.length, self.rise / self.length
+        self._known: dict[float, Point] = {0.0: a, 1.0: b}
+
+    def at(self, theta: float) -> Point:
+        """The point of the branch above this place of the chord."""
+        if theta not in self._known:
+            x, q = self._interpolated(theta)
+            x, q, steps = self.solver.correct(x, q, self.normal, self.a.scale)
+            point = self.solver.at(x, q, self.normal, steps)
+            self._known[theta] = point
+        return self._known[theta]
+
+    def root(self, of: Callable[[Point], float]) -> float:
+        """θ where a quantity that changes sign along the chord vanishes."""
+
+        def value(theta: float) -> float:
+            try:
+                return of(self.at(theta))
+            except (
+                Diverged
+            ):  # the Hessian is singular to rounding: this is the place, or `_bracket` will find it is not
+                return 0.0
+
+        return float(brentq(value, 0.0, 1.0, xtol=1e-11, rtol=1e-13))
+
+    def _interpolated(self, theta: float) -> tuple[Array, float]:
+        """Hermite's cubic through both ends with their tangents; only a prediction."""
+        a, b = self.a, self.b
+        start, stop = self._per_length(a), self._per_length(b)
+        h00, h10 = (1 + 2 * theta) * (1 - theta) ** 2, theta * (1 - theta) ** 2
+        h01, h11 = theta**2 * (3 - 2 * theta), theta**2 * (theta - 1)
+        x = h00 * a.x + h01 * b.x + (h10 * start[0] + h11 * stop[0]) / a.scale
+        return x, h00 * a.q + h01 * b.q + h10 * start[1] + h11 * stop[1]
+
+    def _per_length(self, point: Point) -> tuple[Array, float]:
+        """d(z, q)/dθ at an end, z in the scale of the first."""
+        along, rise = point.tangent[0] * self.a.scale / point.scale, point.tangent[1]
+        forward = float(along @ self.normal[0] + rise * self.normal[1])
+        return along * (self.length / forward), rise * (self.length / forward)
+
+
+def _bracket(between: _Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Point]:
+    """The special point at a place of the chord, bracketed as closely as can be, and a state behind it."""
+    solver, a, b = between.solver, between.a, between.b
+    try:
+        centre = between.at(theta)
+    except Diverged:  # too near a singular Hessian: any neighbour that can be solved for will do
+        centre = between.at(theta * (1 - 1e-7))
+    along = float(centre.tangent[0] @ centre.slope)
+    ends = turn and abs(along) < UNFORCED * max(1.0, float(np.linalg.norm(centre.slope)))
+    fold, status = turn and not ends, "bracketed"
+    before, after = _sides(between, theta, turn, fold)
+    if before is None or after is None:
+        if between.length > SHORT:
+            raise Diverged("a special point cannot be told from its neighbourhood in so long a step")
+        before, after, status = a, b, "the Hessian is too nearly singular to bracket the point more closely"
+    if turn:
+        half = 2 * max(abs(before.q - centre.q), abs(after.q - centre.q)) + 1e-12 * max(1.0, abs(centre.q))
+        q, low, high = centre.q, centre.q - half, centre.q + half
+    else:
+        low, high = sorted((before.q, after.q))
+        q = 0.5 * (low + high)
+    index = (a.index, a.index) if ends else (before.index, after.index)  # behind its end is the branch's mirror image
+    soft, kind, form = abs(index[1] - index[0]) or 1, "fold", None
+    if not fold:
+        if ends:  # the state is at rest to 1e-8, and so is the symmetry that moves it
+            centre = solver.at(centre.x, centre.q, between.normal, still=RESTING)
+        try:
+            form = normal_form(solver, centre, *((None, None) if ends else (soft, _trunk(between, theta, centre))))
+            kind, soft = form.kind, form.soft
+        except Diverged:
+            kind = "branch point"
+    special = SpecialPoint(
+        kind, solver.control(q), (solver.control(low), solver.control(high)), status,
+        soft, index, centre.loss, centre.x, form, 0.5 * (high - low), float(np.sign(a.tangent[1])), ends,
+    )  # fmt: skip
+    return special, after
+
+
+def _sides(between: _Chord, theta: float, turn: bool, fold: bool) -> tuple[Point, Point] | tuple[None, None]:
+    """The nearest solved states on either side that differ by more than rounding."""
+    start = between.a
+    noise = NOISE * max(1.0, float(start.values[-1]))
+    speed = between.length if turn else abs(between.rise)
+    reach = CLOSE / max(speed, CLOSE)
+    while reach * speed <= WIDEST:
+        try:
+            before, after = between.at(max(theta - reach, 0.0)), between.at(min(theta + reach, 1.0))
+        except Diverged:
+            reach *= 4
+            continue
+        clear = all(np.abs(point.values).min() > noise for point in (before, after))
+        turned = start.tangent[1] * before.tangent[1] > 0 > start.tangent[1] * after.tangent[1]
+        crossed = clear and before.index == start.index != after.index
+        if (turned or not turn) and (crossed or (turn and not fold)):
+            return before, after
+        reach *= 4
+    return None, None
+
+
+def _trunk(between: _Chord, theta: float, centre: Point) -> Array | None:
+    """dz/dq along the branch, by differences over a stretch on which the Hessian is not too nearly singular."""
+    try:
+        low, high = (between.at(float(np.clip(theta + step, 0.0, 1.0))) for step in (-1e-3, 1e-3))
+    except Diverged:
+        return None
+    rise = high.q - low.q
+    return (high.x - low.x) * centre.scale / rise if rise else None

@@ -1,0 +1,297 @@
+"""Sweeps: a stable state carried along as the control moves, its jumps, and what coexists with it.
+
+Where the state merely bifurcates it goes on along the branch that grows out of it. Where it ends (a fold, a subcritical
+pitchfork: the spinodal) it falls to another minimum: a first-order jump. The new state is then followed backwards to
+where it ends in turn (the width of the hysteresis); the control at which both are equally good is the Maxwell point.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from landau_vae.numeric.continuation.branch import Branch, Range, empty, trace
+from landau_vae.numeric.continuation.branching import grown, trunk
+from landau_vae.numeric.continuation.descend import descend
+from landau_vae.numeric.continuation.path import Status
+from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
+from landau_vae.numeric.continuation.special import SpecialPoint
+from landau_vae.numeric.problems.problem import Problem
+from landau_vae.results import Array, jsonable, significant, table
+
+__all__ = ["Hysteresis", "Jump", "Sweep", "hysteresis", "sweep"]
+
+BEYOND = 1e-6  # in q: how far behind the spinodal the fall begins
+NUDGE = 1e-3  # in z: how far to either side of the softest direction
+SAME = 1e-7  # of the loss (and 1): branches closer than this are one
+
+
+@dataclass(frozen=True, eq=False)
+class Jump:
+    """A first-order jump: the state ends, and falls to another minimum."""
+
+    at: SpecialPoint = field(repr=False)  #: where the old state ends (the spinodal)
+    control: float  #: of the spinodal
+    maxwell: float | None  #: where old and new state are equally good; None if that lies outside the range
+    returns: float | None  #: where the new state ends on the way back; None if that lies outside the range
+    drop: float  #: by how much the loss falls
+    before: Array = field(repr=False)  #: order parameters of the old state
+    after: Array = field(repr=False)  #: of the new one
+
+    @property
+    def width(self) -> float | None:
+        """|spinodal − spinodal|, in the control."""
+        return None if self.returns is None else abs(self.returns - self.control)
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A stable state from one end of the range to the other."""
+
+    problem: Problem = field(repr=False)
+    branches: tuple[Branch, ...]  #: the stable pieces, in order
+    jumps: tuple[Jump, ...]  #: between pieces that do not hang together
+
+    @property
+    def status(self) -> Status:
+        """How the sweep ended."""
+        return self.branches[-1].status
+
+    @property
+    def reason(self) -> str:
+        """The status in words."""
+        return self.branches[-1].reason
+
+    def at(self, control: float) -> tuple[Array, float]:
+        """The state and its loss at a control within the sweep."""
+        solver = Solver(self.problem)
+        for branch in self.branches:
+            if len(branch.control) and branch.control.min() <= control <= branch.control.max():
+                return _state_on(solver, branch, solver.coordinate(control))
+        raise ValueError(f"{self.problem.control} = {control} lies outside the sweep")
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        jumps = [
+            {
+                name: getattr(jump, name)
+                for name in ("control", "maxwell", "returns", "width", "drop", "before", "after")
+            }
+            | {"at": jump.at.to_dict()}
+            for jump in self.jumps
+        ]
+        return jsonable({"status": self.status.name, "reason": self.reason, "jumps": jumps})
+
+
+@dataclass(frozen=True, eq=False)
+class Hysteresis:
+    """A sweep down and up again."""
+
+    problem: Problem = field(repr=False)
+    down: Sweep
+    up: Sweep
+    gap: float  #: largest difference of the loss between both sweeps, outside the loops
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the state went there and back without a jump, through the same states."""
+        return not (self.down.jumps or self.up.jumps) and bool(self.gap < SAME)
+
+    @property
+    def verdict(self) -> str:
+        """In words, with the theorem where there is one."""
+        if np.isnan(self.gap):
+            return f"the sweep came to no end: {self.down.reason}"
+        theorem = self.problem.certificate
+        if self.continuous:
+            return f"continuous: {theorem}" if theorem else "no jump was found; no theorem excludes one elsewhere"
+        count = max(len(self.down.jumps), len(self.up.jumps))
+        found = f"{count} first-order jump{'s' * (count != 1)}" if count else "two sweeps that differ"
+        return f"{found}, which contradicts that {theorem}: please report it" if theorem else found
+
+    def __repr__(self) -> str:
+        return f"Hysteresis({self.verdict})"
+
+    def summary(self) -> str:
+        """The table of jumps, if there are any."""
+        jumps = [("falling", jump) for jump in self.down.jumps] + [("rising", jump) for jump in self.up.jumps]
+        name = self.problem.control
+        rows = [
+            [way, jump.at.kind, significant(jump.control, 9), _or_dash(jump.maxwell), _or_dash(jump.returns),
+             _or_dash(jump.width), f"{jump.drop:.4g}"]
+            for way, jump in jumps
+        ]  # fmt: skip
+        header = [name, "ends at a", "spinodal", "Maxwell", "returns", "width", "ΔF"]
+        return repr(self) + (f"\n{table(header, rows)}" if rows else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "continuous": self.continuous,
+            "verdict": self.verdict,
+            "down": self.down.to_dict(),
+            "up": self.up.to_dict(),
+        }
+
+
+def sweep(
+    problem: Problem,
+    start: float,
+    stop: float,
+    *,
+    x: ArrayLike | None = None,
+    max_step: float | None = None,
+    max_points: int = 2000,
+    max_jumps: int = 100,
+    on_progress: Callable[[float], object] = lambda control: None,
+) -> Sweep:
+    """Carry a stable state (by default the one that the state of rest falls to) from `start` to `stop`.
+
+    A jump goes to the minimum that a trust-region Newton descent reaches from just behind the spinodal.
+
+    >>> import sympy as sp
+    >>> from landau_vae.numeric.problems import Symbolic
+    >>> from landau_vae.symbolic import Landau
+    >>> a, c = sp.symbols("a c", real=True)
+    >>> problem = Symbolic(Landau(a**6 / 6 - a**4 / 4 + c * a**2 / 2, a, (), c, {a: 0}))  # collapse at c = 0
+    >>> [jump] = sweep(problem, 1, -1).jumps
+    >>> round(jump.control, 9), round(jump.maxwell, 9), round(jump.returns, 9)
+    (-0.0, 0.1875, 0.25)
+    """
+    solver = Solver(problem)
+    within = Range.of(solver, start, stop, max_step, max_points, on_progress)
+    if (reason := problem.singular(start)) is not None:
+        return Sweep(problem, (empty(Status.UNBOUNDED, reason),), ())
+    first = np.asarray(problem.rest(start) if x is None else x, dtype=float)
+    point = descend(solver, first, solver.coordinate(start), within.onward)
+    if isinstance(point, Status):
+        return Sweep(problem, (empty(point),), ())
+    branches, jumps = list[Branch](), list[Jump]()
+    parent: SpecialPoint | None = None
+    while True:
+        branch = trace(solver, point, within, leave="always").born(parent)
+        branches.append(branch)
+        if branch.status not in (Status.LEFT, Status.MERGED) or len(jumps) >= max_jumps:
+            return Sweep(problem, tuple(branches), tuple(jumps))
+        parent = branch.special[-1]
+        onward = _stable_continuation(solver, parent, within.onward)
+        if onward is None:
+            fallen = _fall(solver, parent, within)
+            if isinstance(fallen, Status):
+                return Sweep(problem, (*branches, empty(fallen)), tuple(jumps))
+            jumps.append(_jump(solver, branch, fallen, within))
+            onward = fallen
+        point = onward
+
+
+def hysteresis(
+    problem: Problem,
+    high: float,
+    low: float,
+    *,
+    x: ArrayLike | None = None,
+    max_step: float | None = None,
+    max_points: int = 2000,
+    on_progress: Callable[[float], object] = lambda control: None,
+) -> Hysteresis:
+    """Sweep the control from `high` down to `low`, then up again from the state that was reached.
+
+    >>> from landau_vae import Loss, Spectrum
+    >>> from landau_vae.numeric.problems import Linear
+    >>> hysteresis(Linear(Spectrum.from_eigenvalues([2, 1]), Loss.gaussian(latents=2)), 3, 0.5).continuous
+    True
+    """
+    settings: dict[str, Any] = {"max_step": max_step, "max_points": max_points, "on_progress": on_progress}
+    down = sweep(problem, high, low, x=x, **settings)
+    last = down.branches[-1]
+    if down.status is not Status.REACHED:
+        return Hysteresis(problem, down, Sweep(problem, (empty(down.status, down.reason),), ()), float("nan"))
+    up = sweep(problem, float(last.control[-1]), high, x=last.x[-1], **settings)
+    return Hysteresis(problem, down, up, _gap(down, up))
+
+
+# ------------------------------------------------------------------------------------------------- what happens at ends
+
+
+def _stable_continuation(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
+    """The first state of a stable branch that goes on in the same direction, if one hangs together with this one."""
+    if special.form is None:
+        return None
+    point = trunk(solver, special, onward) if special.ends else grown(solver, special)
+    forward = point is not None and point.index == 0 and point.tangent[1] * onward > 0
+    return point if forward else None
+
+
+def _fall(solver: Solver, special: SpecialPoint, within: Range) -> Point | Status:
+    """The minimum that is reached from just behind the end of a branch: the lower one of both sides."""
+    q = solver.coordinate(special.control) + within.onward * BEYOND
+    centre = solver.at(special.x, q, (np.zeros(len(special.x)), 1.0))
+    softest = centre.vectors[:, 0] / centre.scale
+    found = [descend(solver, special.x + side * NUDGE * softest, q, within.onward) for side in (1, -1)]
+    minima = [point for point in found if isinstance(point, Point)]
+    if len(minima) < len(found):  # to one side there is no minimum
+        return next(status for status in found if isinstance(status, Status))
+    return min(minima, key=lambda point: point.loss)
+
+
+def _jump(solver: Solver, old: Branch, new: Point, within: Range) -> Jump:
+    """The jump from the end of one branch to a state beside it, with the way back."""
+    special = old.special[-1]
+    back = trace(solver, solver.at(new.x, new.q, (np.zeros(len(new.x)), -within.onward)), within, leave="always")
+    ended = back.status in (Status.LEFT, Status.MERGED)
+    return Jump(
+        special, special.control, _maxwell(solver, old, back), float(back.control[-1]) if ended else None,
+        special.loss - new.loss, old.order_parameters[-1],
+        solver.problem.order_parameters(new.x, solver.control(new.q)),
+    )  # fmt: skip
+
+
+def _maxwell(solver: Solver, old: Branch, new: Branch) -> float | None:
+    """The control at which two branches that overlap have the same loss."""
+    shared = [np.sort(solver.coordinates(branch.control)) for branch in (old, new)]
+    low, high = max(q[0] for q in shared), min(q[-1] for q in shared)
+
+    def difference(q: float) -> float:
+        return _state_on(solver, old, q)[1] - _state_on(solver, new, q)[1]
+
+    inset = 1e-6 * (high - low)
+    try:
+        if not low < high or difference(low + inset) * difference(high - inset) > 0:
+            return None
+        return solver.control(float(brentq(difference, low + inset, high - inset, xtol=1e-13)))
+    except Diverged:
+        return None
+
+
+def _state_on(solver: Solver, branch: Branch, q: float) -> tuple[Array, float]:
+    """State and loss of a branch at q, solved for from its nearest points."""
+    known = solver.coordinates(branch.control)
+    order = np.argsort(known)
+    after = int(np.clip(np.searchsorted(known[order], q), 1, len(known) - 1))
+    i, j = order[after - 1], order[after]
+    share = (q - known[i]) / (known[j] - known[i])
+    guess = (1 - share) * branch.x[i] + share * branch.x[j]
+    x, q, _ = solver.correct(guess, q, (np.zeros(len(guess)), 1.0), solver.scale(guess, q))
+    return x, solver.problem.loss(x, solver.control(q))
+
+
+def _gap(down: Sweep, up: Sweep) -> float:
+    """Largest relative difference of the loss between both sweeps, at controls that no loop covers."""
+    loops = [sorted((jump.control, jump.returns)) for jump in (*down.jumps, *up.jumps) if jump.returns is not None]
+    worst = 0.0
+    for branch in up.branches:
+        for control, loss in zip(branch.control[1:-1:3], branch.loss[1:-1:3], strict=True):
+            if any(low <= control <= high for low, high in loops):
+                continue
+            try:
+                worst = max(worst, abs(down.at(float(control))[1] - loss) / max(1.0, abs(loss)))
+            except (Diverged, ValueError):
+                continue
+    return worst
+
+
+def _or_dash(value: float | None) -> str:
+    return "—" if value is None else significant(value, 9)

@@ -1,0 +1,279 @@
+"""The linear β-VAE with all its weights, and its exact variations: weight decay, another prior, learned σ_dec².
+
+    F = A/τ + Σ_k ½[(‖g_k‖² + s_k)/η² − 1 − ln(s_k/η²)],   τ = β σ_dec²
+    A = ½⟨‖x − Wz‖²⟩ = ½ tr C − Σ √λ_i W_ik G_ik + ½ tr WᵀW GᵀG + ½ Σ s_k ‖w_k‖² + decay
+
+F is the loss over β, in nats. Unknowns are W (d × K), G = C^{1/2} Eᵀ (d × K: the encoder of whitened data, so that
+modes of any variance are equally stiff), t = ln s (K) and, where it is learned, ln σ_dec². Rows are written along the
+principal axes of the data, which is a rotation of x and no approximation; nothing else is known here of modes. i, j:
+axes; k, l: latents. In symbols: `symbolic.linear.loss`, `symbolic.variations`; derivations 1, 7, 8 and 12.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from landau_vae.errors import InputError
+from landau_vae.loss import Loss
+from landau_vae.numeric.problems.problem import Problem
+from landau_vae.numeric.transitions import transitions
+from landau_vae.numeric.variations import learned_variance, weight_decay
+from landau_vae.results import Array
+from landau_vae.samples.tables import is_real
+from landau_vae.spectrum import Spectrum
+
+__all__ = ["Linear"]
+
+NEAR = 1e-4  # relative: eigenvalues closer than this are one multiplet, split by a little
+EQUAL = 1e-7  # relative: closer than this, it makes no difference which of them has a latent
+
+
+@dataclass(frozen=True)
+class _State:
+    """One state, unpacked."""
+
+    decoder: Array  #: W, (d, K)
+    encoder: Array  #: G, (d, K)
+    variance: Array  #: s, (K,)
+    price: float  #: τ
+
+    @property
+    def second_moment(self) -> Array:
+        """⟨z zᵀ⟩ = GᵀG + diag s, (K, K)."""
+        return self.encoder.T @ self.encoder + np.diag(self.variance)
+
+
+class Linear(Problem):
+    """The linear β-VAE on data of a given spectrum, in the convention of the user's loss.
+
+    `decoder_decay` and `encoder_decay` add ½γ_W‖W‖² + ½γ_E‖E‖² to the user's loss, `prior_variance` is η² of N(0, η²),
+    `learned_variance` trains σ_dec² too (of a loss with the ½ of a likelihood).
+
+    >>> problem = Linear(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(latents=2))
+    >>> len(problem.rest(1.0)), problem.predicted()
+    (10, [(4.0, 1), (1.0, 1)])
+    """
+
+    def __init__(
+        self,
+        spectrum: Spectrum,
+        loss: Loss | None = None,
+        *,
+        decoder_decay: float = 0.0,
+        encoder_decay: float = 0.0,
+        prior_variance: float = 1.0,
+        learned_variance: bool = False,
+    ) -> None:
+        loss = Loss.gaussian() if loss is None else loss
+        for name, value, good in (
+            ("decoder_decay", decoder_decay, "non-negative"),
+            ("encoder_decay", encoder_decay, "non-negative"),
+            ("prior_variance", prior_variance, "positive"),
+        ):
+            if not (is_real(value) and (value > 0 or (value == 0 and good == "non-negative"))):
+                raise InputError(f"{name} is {value!r}, but a {good} number is expected.")
+        decays = bool(decoder_decay or encoder_decay)
+        if learned_variance and (decays or not loss.half or loss.decoder_variance != 1.0):
+            raise InputError(
+                "A learned decoder variance goes with the plain Gaussian likelihood: leave out weight decay, and give "
+                "the loss with its ½ and no decoder variance of its own."
+            )
+        self.spectrum, self.user_loss = spectrum, loss
+        self.latents = spectrum.modes if loss.latents is None else int(loss.latents)
+        self.learned = bool(learned_variance)
+        self.prior_variance = float(prior_variance)
+        a, _ = loss.weights(spectrum.dimension)
+        self._per_beta = float(loss.at(1.0).price(spectrum))  # τ at β = 1 (σ_dec² = 1 where it is learned)
+        self._decays = (decoder_decay, encoder_decay)
+        starts, sizes = spectrum.multiplets
+        self._multiplets = [
+            group
+            for apart in (spectrum.floor, NEAR * spectrum.eigenvalues[:-1])
+            for group in np.split(np.arange(spectrum.modes), np.flatnonzero(-np.diff(spectrum.eigenvalues) > apart) + 1)
+            if len(group) > 1
+        ]  # the exact ones, then those that are split by a little
+        self._axes = len(spectrum.covariance)
+        self._variance = np.zeros(self._axes)  # λ_i, equal within a multiplet
+        self._variance[: spectrum.modes] = np.repeat(np.add.reduceat(spectrum.eigenvalues, starts) / sizes, sizes)
+        self._gain = np.sqrt(self._variance)
+        stiffness = np.divide(
+            encoder_decay / (2 * a), self._variance, out=np.zeros(self._axes), where=self._variance > 0
+        )
+        self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), stiffness[:, None]
+        self.certificate = self._continuity()
+
+    # --------------------------------------------------------------------------------- the loss and its derivatives
+
+    def loss(self, x: Array, control: float) -> float:
+        """F = L/β, nats."""
+        at = self._unpack(x, control)
+        value = self._error(at) / at.price + 0.5 * np.sum(
+            (np.square(at.encoder).sum(0) + at.variance) / self.prior_variance
+            - 1.0
+            - np.log(at.variance / self.prior_variance)
+        )
+        return float(value + self._per_nat(control) * x[-1] if self.learned else value)
+
+    def gradient(self, x: Array, control: float) -> Array:
+        """∂F/∂x."""
+        at = self._unpack(x, control)
+        of_error = self._error_gradient(at) / at.price
+        size = at.encoder.size
+        of_error[size : 2 * size] += at.encoder.ravel() / self.prior_variance
+        of_error[2 * size :] += 0.5 * (at.variance / self.prior_variance - 1.0)
+        if self.learned:
+            return np.append(of_error, self._per_nat(control) - self._error(at) / at.price)
+        return of_error
+
+    def hessian(self, x: Array, control: float) -> Array:
+        """∂²F/∂x²."""
+        at = self._unpack(x, control)
+        d, K = at.decoder.shape
+        W, G, s, tau = at.decoder, at.encoder, at.variance, at.price
+        axis, latent = np.arange(d), np.arange(K)
+        n = 2 * d * K + K
+        hessian = np.zeros((len(x), len(x)))
+        blocks = hessian[:n, :n]
+        ww = blocks[: d * K, : d * K].reshape(d, K, d, K)
+        ww[axis, :, axis, :] = at.second_moment + self._decoder_decay * np.eye(K)
+        gg = blocks[d * K : 2 * d * K, d * K : 2 * d * K].reshape(d, K, d, K)
+        gg[axis, :, axis, :] = W.T @ W + self._encoder_decay[..., None] * np.eye(K)
+        wg = blocks[: d * K, d * K : 2 * d * K].reshape(d, K, d, K)
+        wg += np.einsum("il,jk->ikjl", W, G)  # ∂²A/∂W_ik ∂G_jl = W_il G_jk + δ_kl [(W Gᵀ)_ij − δ_ij √λ_i]
+        wg[:, latent, :, latent] += W @ G.T - np.diag(self._gain)
+        wt = blocks[: d * K, 2 * d * K :].reshape(d, K, K)
+        wt[:, latent, latent] = s * W
+        blocks[d * K :, : d * K] = blocks[: d * K, d * K :].T
+        blocks[2 * d * K + latent, 2 * d * K + latent] = 0.5 * s * np.square(W).sum(0)
+        blocks /= tau
+        blocks[d * K + np.arange(d * K), d * K + np.arange(d * K)] += 1.0 / self.prior_variance
+        blocks[2 * d * K + latent, 2 * d * K + latent] += 0.5 * s / self.prior_variance
+        if self.learned:
+            hessian[-1, :-1] = hessian[:-1, -1] = -self._error_gradient(at) / tau
+            hessian[-1, -1] = self._error(at) / tau
+        return hessian
+
+    def drift(self, x: Array, control: float) -> Array:
+        """∂(∂F/∂x)/∂β: the price is in A/τ only."""
+        at = self._unpack(x, control)
+        of_error = -self._error_gradient(at) / (at.price * control)
+        if self.learned:
+            return np.append(of_error, (self._error(at) / at.price - self._per_nat(control)) / control)
+        return of_error
+
+    def _error(self, at: _State) -> float:
+        """A, the squared error and the decay."""
+        W, G = at.decoder, at.encoder
+        value = 0.5 * self.spectrum.total_variance - np.sum(self._gain[:, None] * W * G)
+        value += 0.5 * np.sum((W.T @ W) * at.second_moment)
+        value += 0.5 * self._decoder_decay * np.square(W).sum() + 0.5 * np.sum(self._encoder_decay * np.square(G))
+        return float(value)
+
+    def _error_gradient(self, at: _State) -> Array:
+        """∂A/∂(W, G, t)."""
+        W, G = at.decoder, at.encoder
+        by_decoder = W @ at.second_moment - self._gain[:, None] * G + self._decoder_decay * W
+        by_encoder = G @ (W.T @ W) - self._gain[:, None] * W + self._encoder_decay * G
+        by_variance = 0.5 * at.variance * np.square(W).sum(0)
+        return np.concatenate([by_decoder.ravel(), by_encoder.ravel(), by_variance])
+
+    def _per_nat(self, control: float) -> float:
+        """d/2β: what a unit of ln σ_dec² costs, where it is learned."""
+        return self.spectrum.dimension / (2 * self._per_beta * control)
+
+    def _unpack(self, x: Array, control: float) -> _State:
+        size = self._axes * self.latents
+        decoder, encoder, log_variance, scale = np.split(x, [size, 2 * size, 2 * size + self.latents])
+        price = self._per_beta * control * (np.exp(scale[0]) if self.learned else 1.0)
+        shape = (self._axes, self.latents)
+        return _State(decoder.reshape(shape), encoder.reshape(shape), np.exp(log_variance), float(price))
+
+    # ------------------------------------------------------------------------------------- what a solver may know
+
+    def rest(self, control: float) -> Array:
+        """The collapsed state."""
+        x = np.zeros(2 * self._axes * self.latents + self.latents + self.learned)
+        x[2 * self._axes * self.latents :] = np.log(self.prior_variance)
+        if self.learned:
+            x[-1] = np.log(self.spectrum.total_variance / self.spectrum.dimension)
+        return x
+
+    def metric(self, x: Array, control: float) -> Array:
+        """The diagonal of the Hessian, which is positive everywhere."""
+        at = self._unpack(x, control)
+        ones = np.ones((self._axes, 1))
+        decoder = ones * (np.square(at.encoder).sum(0) + at.variance + self._decoder_decay) / at.price
+        encoder = (ones * np.square(at.decoder).sum(0) + self._encoder_decay) / at.price + 1.0 / self.prior_variance
+        variance = 0.5 * at.variance * (np.square(at.decoder).sum(0) / at.price + 1.0 / self.prior_variance)
+        scale = [self._error(at) / at.price] if self.learned else []
+        return np.concatenate([decoder.ravel(), encoder.ravel(), variance, scale])
+
+    def orbit(self, x: Array) -> Array:
+        """Rotations within each multiplet; in one that is split by a little, those of its living modes.
+
+        If λ₁ ≈ λ₂ both live, their latents may share them in any way at a cost of the order (λ₁ − λ₂)².
+        """
+        size = self._axes * self.latents
+        both = x[: 2 * size].reshape(2, self._axes, self.latents)
+        moved = [np.zeros((0, len(x)))]
+        for group in self._multiplets:
+            split = self._variance[group[0]] - self._variance[group[-1]]
+            axes = np.eye(len(group))
+            if split > EQUAL * self._variance[group[0]]:
+                axes, gain, _ = np.linalg.svd(both[0, group])
+                axes = axes[:, : np.count_nonzero(np.square(gain) > 10 * split)]
+            for a, b in combinations(axes.T, 2):
+                turned = np.zeros((1, len(x)))
+                turned[0, : 2 * size].reshape(both.shape)[:, group] = (np.outer(a, b) - np.outer(b, a)) @ both[:, group]
+                moved.append(turned)
+        return np.concatenate(moved)
+
+    def order_parameters(self, x: Array, control: float) -> Array:
+        """M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + s_k) of each latent, strongest first, (K,)."""
+        at = self._unpack(x, control)
+        signal = np.square(at.encoder).sum(0)
+        return np.sort(signal / (signal + at.variance))[::-1]
+
+    def singular(self, control: float) -> str | None:
+        """With as many latents as modes and σ_dec² learned, the loss has no lower bound below β = d/modes."""
+        if not self.learned or (limit := learned_variance(self.spectrum, self.latents).singular) is None:
+            return None
+        if self._per_beta * control > limit:
+            return None
+        return (
+            f"At β ≤ {limit / self._per_beta:g} the learned decoder variance falls to 0 and the loss without bound, as "
+            f"{self.latents} latents encode all {self.spectrum.modes} modes: use fewer latents or a larger β."
+        )
+
+    def predicted(self) -> list[tuple[float, int]]:
+        """Thresholds in β by the closed forms; modes whose collapsed state is stable at every β have none."""
+        if self.learned:
+            known = learned_variance(self.spectrum, self.latents)
+            found = [float(b) / self._per_beta for b in known.beta], known.multiplicity
+        elif any(self._decays):
+            decay = weight_decay(self.spectrum, self._loss_of_k, decoder=self._decays[0], encoder=self._decays[1])
+            found = [float(p) / self._per_beta for p in decay.price], decay.multiplicity
+        else:
+            cascade = transitions(self.spectrum, self._loss_of_k)
+            found = [float(b) for b in cascade.beta], cascade.multiplicity
+        return [(beta, int(m)) for beta, m in zip(*found, strict=True) if np.isfinite(beta)]
+
+    @property
+    def _loss_of_k(self) -> Loss:
+        """The user's loss with the number of latents said."""
+        given = self.user_loss
+        return Loss.gaussian(
+            1.0, decoder_variance=given.decoder_variance, reconstruction=given.reconstruction, kl=given.kl,
+            half=given.half, latents=self.latents,
+        )  # fmt: skip
+
+    def _continuity(self) -> str | None:
+        if self.learned:
+            return "one equilibrium at each β (landau-vae derive learned-variance)"
+        if not any(self._decays):
+            return "the only local minimum is the global one, and it moves continuously (landau-vae derive landscape)"
+        decay = weight_decay(self.spectrum, self._loss_of_k, decoder=self._decays[0], encoder=self._decays[1])
+        if "first-order" in decay.kind:
+            return None
+        return "γ_E ≤ γ_tri for every mode (landau-vae derive weight-decay)"

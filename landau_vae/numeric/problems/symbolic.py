@@ -1,0 +1,92 @@
+"""Any loss in symbols as a problem to follow: a Landau theory of one's own, a mode with weight decay, the hierarchy.
+
+The loss is stated once, in SymPy; gradient, Hessian and drift are its exact derivatives, compiled by `lambdify`.
+Unknowns and controls that are declared positive (variances, prices) are followed in their logarithm.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from landau_vae.errors import InputError
+from landau_vae.numeric.problems.problem import Problem
+from landau_vae.results import Array
+from landau_vae.symbolic.landau import Landau
+
+__all__ = ["Symbolic"]
+
+
+class Symbolic(Problem):
+    """The loss of a theory with numbers put in for all parameters but the control.
+
+    `control` is by default the theory's own, `order_parameters` the square of its slow amplitude, and the state of rest
+    its collapsed point. `certificate` names the theorem that excludes jumps, where there is one.
+
+    >>> from landau_vae.symbolic import linear
+    >>> problem = Symbolic(linear.mode_theory(), {linear.lam: 2})
+    >>> rest = problem.rest(3.0)
+    >>> rest.tolist(), problem.loss(rest, 3.0), problem.hessian(rest, 3.0).tolist()
+    ([0.0, 0.0, 0.0], 1.0, [[1.0, -2.0, 0.0], [-2.0, 6.0, 0.0], [0.0, 0.0, 1.5]])
+    """
+
+    def __init__(
+        self,
+        theory: Landau,
+        parameters: Mapping[sp.Symbol, Any] | None = None,
+        *,
+        control: sp.Symbol | None = None,
+        order_parameters: Sequence[sp.Expr] | None = None,
+        certificate: str | None = None,
+    ) -> None:
+        symbol = theory.control if control is None else control
+        values = {sp.sympify(name): sp.sympify(value) for name, value in (parameters or {}).items()}
+        logs = {v: sp.exp(sp.Symbol(f"log_{v}", real=True)) for v in theory.variables if v.is_positive}
+        unknowns = [next(iter(logs[v].free_symbols)) if v in logs else v for v in theory.variables]
+        loss = theory.loss.subs(values).subs(logs)
+        missing = loss.free_symbols - {*unknowns, symbol}
+        if missing or symbol not in loss.free_symbols:
+            named = ", ".join(sorted(map(str, missing))) or "nothing"
+            raise InputError(
+                f"Numbers are needed for every parameter but the control {symbol}; {named} is left over, in a loss "
+                f"of {', '.join(sorted(map(str, theory.loss.free_symbols)))}: give parameters={{symbol: number}}."
+            )
+        self.control, self.logarithmic, self.certificate = str(symbol), bool(symbol.is_positive), certificate
+        gradient = [sp.diff(loss, v) for v in unknowns]
+        at = [theory.collapsed[v].subs(values) for v in theory.variables]
+        rest = [sp.log(value) if v in logs else value for v, value in zip(theory.variables, at, strict=True)]
+        orders = [theory.slow**2] if order_parameters is None else list(order_parameters)
+
+        def compiled(expression: Any) -> Any:
+            return sp.lambdify([unknowns, symbol], expression, modules="numpy", cse=True)
+
+        self._loss, self._gradient = compiled(loss), compiled(gradient)
+        self._hessian = compiled([[sp.diff(g, v) for v in unknowns] for g in gradient])
+        self._drift = compiled([sp.diff(g, symbol) for g in gradient])
+        self._rest = sp.lambdify([symbol], rest, modules="numpy")
+        self._orders = compiled([sp.sympify(order).subs(values).subs(logs) for order in orders])
+
+    def loss(self, x: Array, control: float) -> float:
+        """The loss."""
+        return float(self._loss(x, control))
+
+    def gradient(self, x: Array, control: float) -> Array:
+        """Its slopes."""
+        return np.asarray(self._gradient(x, control), dtype=float)
+
+    def hessian(self, x: Array, control: float) -> Array:
+        """Its curvatures."""
+        return np.asarray(self._hessian(x, control), dtype=float)
+
+    def drift(self, x: Array, control: float) -> Array:
+        """How the slopes change with the control."""
+        return np.asarray(self._drift(x, control), dtype=float)
+
+    def rest(self, control: float) -> Array:
+        """The collapsed point."""
+        return np.asarray(self._rest(control), dtype=float)
+
+    def order_parameters(self, x: Array, control: float) -> Array:
+        """As given, by default the square of the slow amplitude."""
+        return np.asarray(self._orders(x, control), dtype=float)

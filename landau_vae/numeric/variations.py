@@ -1,0 +1,285 @@
+"""Two exact variations of the linear β-VAE: a decoder variance that is learned, and weight decay.
+
+    learned σ²      D(τ)/τ = d/β with τ = βσ²       β_k = d λ_k / Σ_i min(λ_i, λ_k)
+    weight decay    τ_c = λ/(1+γ_W) − γ_E/λ         first-order iff γ_E > γ_tri = λ² (1+2γ_W) / (2(1+γ_W)²)
+
+Proofs: `landau-vae derive learned-variance`, `weight-decay`. Without these variations: J. Hirn, arXiv:2605.22691;
+learned σ² at β = 1 is probabilistic PCA (Lucas et al., arXiv:1911.02469). Latents serve one mode each, the
+strongest first. Weight decay is computed in units of the mode: g = γ_E/λ², price t = τ/λ, amplitude x = w²/λ.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landau_vae.errors import InputError
+from landau_vae.loss import Loss
+from landau_vae.numeric.transitions import Transitions, transitions
+from landau_vae.results import Array, jsonable, readonly, significant, table
+from landau_vae.spectrum import Spectrum
+
+__all__ = ["LearnedVariance", "WeightDecay", "learned_variance", "weight_decay"]
+
+STRONGEST = 1e100  # decay, in units of the mode, up to which no formula overflows
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedVariance:
+    """The cascade where σ_dec² is trained too: one entry per multiplet, from the last to die (mode 1) to the first."""
+
+    spectrum: Spectrum = field(repr=False)  #: the modes λ_k
+    dimension: int  #: d, unresolved directions included
+    latents: int  #: K
+    mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
+    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents die together
+    beta: Array  #: β_k, (transitions,), without unit and scale
+    singular: float | None  #: d/r where K latents encode all r modes: σ² → 0 below it; None where that cannot happen
+
+    def price(self, beta: ArrayLike) -> Array:
+        """The equilibrium price τ, of the shape of β, data² per nat; the decoder variance is σ² = τ/β.
+
+        With n live modes τ = T_n / (d/β − n), T_n the variance of the others. Raises `InputError` unless every β is
+        above `singular`.
+
+        >>> learned_variance(Spectrum.from_eigenvalues([4, 1, 1]), latents=1).price([3.0, 2.0, 1.0]).tolist()
+        [6.0, 4.0, 1.0]
+        """
+        values = Loss.gaussian(beta).beta
+        least, modes = float(values.min()), self.spectrum.modes
+        if self.singular is not None and least <= self.singular:
+            raise InputError(
+                f"β = {significant(least, 9)} has no equilibrium, because {self.latents} latents encode all {modes} "
+                f"modes and σ² falls to zero below β = d/r = {significant(self.singular, 9)} (at it a whole line of "
+                f"states is equally good): use {f'fewer than {modes} latents or ' if modes > 1 else ''}a larger β."
+            )
+        lam, rest, slope = self.spectrum.eigenvalues[: self.latents], _tail(self.spectrum), self.dimension / values
+        modewise = np.arange(1, len(lam) + 1) + rest[1 : len(lam) + 1] / lam  # d/β_k
+        alive = np.searchsorted(modewise, slope, side="left")
+        bound = np.append(np.inf, lam)[alive]  # reached where T_n is lost in the rounding of d/β
+        return np.minimum(rest[alive] / (slope - alive), bound)
+
+    def __repr__(self) -> str:
+        ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
+        return f"LearnedVariance({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
+
+    def summary(self) -> str:
+        """The table of the cascade, strongest mode first."""
+        shares = np.cumsum(self.spectrum.normalized)
+        rows = [
+            [_label(first, size), significant(threshold), f"{shares[first + size - 2]:.4%}"]
+            for first, size, threshold in zip(self.mode, self.multiplicity, self.beta, strict=True)
+        ]
+        wall = f"\nUp to β = {significant(self.singular)} σ² has no equilibrium." if self.singular is not None else ""
+        return f"{self!r}\n{table(['mode', 'dies at β', 'up to here'], rows)}{wall}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        names = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
+        return jsonable({name: getattr(self, name) for name in names})
+
+
+def learned_variance(spectrum: Spectrum, latents: int | None = None) -> LearnedVariance:
+    """Thresholds of the loss −ln N(x; x̂, σ²) + β KL, both summed, with σ² trained along; no `latents`: one per mode.
+
+    >>> cascade = learned_variance(Spectrum.from_eigenvalues([4, 1, 1]))
+    >>> cascade.beta.tolist(), cascade.singular
+    ([2.0, 1.0], 1.0)
+    """
+    cascade = transitions(spectrum, Loss.gaussian(latents=latents))
+    d, modes = spectrum.dimension, spectrum.modes
+    ends = np.sum(spectrum.multiplets, axis=0)[: len(cascade.mode)]
+    beta = readonly(d / (ends + _tail(spectrum)[ends] / cascade.price))
+    K = modes if latents is None else int(latents)
+    singular = d / modes if modes <= K else None
+    return LearnedVariance(spectrum, d, K, cascade.mode, cascade.multiplicity, beta, singular)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightDecay:
+    """The cascade under weight decay: one entry per multiplet, from the last to die (mode 1) to the first."""
+
+    spectrum: Spectrum = field(repr=False)  #: the modes λ_k
+    loss: Loss = field(repr=False)  #: the convention in which β and the decays are read
+    decoder: float  #: γ_W, of ½ γ_W ‖W‖² in the user's own per-sample loss
+    encoder: float  #: γ_E, of ½ γ_E ‖E‖²
+    mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
+    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents die together
+    kind: NDArray[np.str_]  #: (transitions,) "continuous", "first-order" or "never" (dead at every price)
+    price: Array  #: τ_c, (transitions,): below it the collapsed state is unstable; NaN where it never is
+    maxwell: Array  #: τ_M, (transitions,): below it the living state is best; τ_c if continuous, NaN if never
+    spinodal: Array  #: τ_s, (transitions,): below it there is a living state; τ_c if continuous, NaN if never
+
+    @cached_property
+    def beta(self) -> Array:
+        """The β at which the best state changes, (transitions,): that of `maxwell`."""
+        return readonly(self.loss.beta_at(self.maxwell, self.spectrum))
+
+    @cached_property
+    def unstable_beta(self) -> Array:
+        """The β below which training from small weights leaves the collapsed state, (transitions,): that of `price`."""
+        return readonly(self.loss.beta_at(self.price, self.spectrum))
+
+    @cached_property
+    def spinodal_beta(self) -> Array:
+        """The β up to which training that comes from a living state keeps it, (transitions,): that of `spinodal`."""
+        return readonly(self.loss.beta_at(self.spinodal, self.spectrum))
+
+    def signal_fraction(self, beta: float) -> Array:
+        """M²_k in the best state at one β, (modes,): 0 where the collapsed state is as good, or without a latent.
+
+        >>> weight_decay(Spectrum.from_eigenvalues([4, 1]), decoder=0.5).signal_fraction(1.0).round(9).tolist()
+        [0.666666667, 0.0]
+        """
+        tau = self.loss.at(beta).price(self.spectrum)
+        if tau.ndim:
+            raise InputError(f"M² is given at one β, but there are {tau.size}: give one number.")
+        cascade, living = transitions(self.spectrum, self.loss), np.zeros(len(self.mode))
+        gamma_W, strength = _in_units_of_modes(cascade, self.decoder, self.encoder)
+        for i in np.flatnonzero(tau < self.maxwell):
+            living[i] = _living(float(tau / cascade.price[i]), gamma_W, float(strength[i]))
+        fraction = np.zeros(self.spectrum.modes)
+        fraction[: self.multiplicity.sum()] = np.repeat(living, self.multiplicity)
+        return readonly(fraction)
+
+    def __repr__(self) -> str:
+        sizes = {kind: int(self.multiplicity[self.kind == kind].sum()) for kind in ("first-order", "never")}
+        count, alive = int(self.multiplicity.sum()), self.beta[self.kind != "never"]
+        ends = f", β = {significant(alive[0])} … {significant(alive[-1])}" if alive.size else ""
+        return f"WeightDecay({count - sizes['never']} of {count} modes, {sizes['first-order']} first-order{ends})"
+
+    def summary(self) -> str:
+        """The table of the cascade, strongest mode first; modes that never live are named below it."""
+        rows = [
+            [_label(first, size), kind, *map(significant, betas)]
+            for first, size, kind, *betas in zip(
+                self.mode, self.multiplicity, self.kind, self.unstable_beta, self.beta, self.spinodal_beta, strict=True
+            )
+        ]
+        header = ["mode", "collapse", "unstable below β", "dies at β", "survives to β"]
+        lines = [repr(self), table(header, rows)]
+        dead = int(self.multiplicity[self.kind == "never"].sum())
+        if dead:  # the weakest, so one range
+            label = _label(int(self.multiplicity.sum()) - dead + 1, dead)
+            lines.append(f"{f'Mode {label} is' if dead == 1 else f'Modes {label} are'} never active, at whatever β.")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        names = ["decoder", "encoder", "mode", "multiplicity", "kind", "price", "maxwell", "spinodal"]
+        names += ["unstable_beta", "beta", "spinodal_beta"]
+        return jsonable({"loss": self.loss.to_dict(), **{name: getattr(self, name) for name in names}})
+
+
+def weight_decay(
+    spectrum: Spectrum, loss: Loss | None = None, *, decoder: float = 0.0, encoder: float = 0.0
+) -> WeightDecay:
+    """Thresholds with ½ γ_W ‖W‖² + ½ γ_E ‖E‖² (γ: `decoder`, `encoder`) added to the user's own per-sample loss.
+
+    No `loss` means `Loss.gaussian()`; its β plays no part. A decay that an optimiser decouples (AdamW) is not meant.
+
+    >>> cascade = weight_decay(Spectrum.from_eigenvalues([4, 1]), encoder=1.0)
+    >>> cascade.kind.tolist(), cascade.price.tolist(), cascade.spinodal.round(9).tolist()
+    (['continuous', 'first-order'], [3.75, nan], [3.75, 0.333333333])
+    """
+    loss = Loss.gaussian() if loss is None else loss
+    cascade = transitions(spectrum, loss)
+    lam = cascade.price
+    gamma_W, strength = _in_units_of_modes(cascade, decoder, encoder)
+    tau_c = lam / (1 + gamma_W) - strength * lam
+    never = gamma_W * strength >= 1
+    jumps = (strength > (1 + 2 * gamma_W) / (2 * (1 + gamma_W) ** 2)) & ~never
+    kind = np.select([never, jumps], ["never", "first-order"], "continuous")
+    price, maxwell, spinodal = np.where(tau_c > 0, tau_c, np.nan), *np.where(never, np.nan, [tau_c, tau_c])
+    for i in np.flatnonzero(jumps):  # by rounding alone the three could change places at the tricritical point
+        maxwell[i] = max(lam[i] * _solve(_coexistence, gamma_W, float(strength[i])), tau_c[i])
+        spinodal[i] = max(lam[i] * _solve(_double_root, gamma_W, float(strength[i])), maxwell[i])
+    prices = (readonly(values) for values in (price, maxwell, spinodal))
+    decays = float(decoder), float(encoder)
+    return WeightDecay(spectrum, loss, *decays, cascade.mode, cascade.multiplicity, readonly(kind, np.str_), *prices)
+
+
+# ------------------------------------------------------------------------------------------- formulas
+
+
+def _in_units_of_modes(cascade: Transitions, decoder: float, encoder: float) -> tuple[float, Array]:
+    """γ_W and g = γ_E/λ² in units of σ_dec² L, in which the squared error costs ½."""
+    for side, value in (("decoder", decoder), ("encoder", encoder)):
+        if not isinstance(value, int | float | np.integer | np.floating) or not 0 <= value < math.inf:
+            raise InputError(f"The decay of the {side} is {value}, but a finite number from 0 on is expected.")
+    a, _ = cascade.loss.weights(cascade.spectrum.dimension)
+    gamma_W = float(decoder) / (2 * a)
+    with np.errstate(over="ignore"):  # complained about in words
+        strength = float(encoder) / (2 * a) / cascade.price / cascade.price
+    if not max(gamma_W, *strength) < STRONGEST:
+        raise InputError(
+            f"The decays {decoder:g} and {encoder:g} are beyond what can be computed with ({STRONGEST:g} in units of "
+            "1/σ_dec² and λ²/σ_dec²): choose smaller ones, or rescale the data."
+        )
+    return gamma_W, strength
+
+
+def _coexistence(y: float, gamma_W: float) -> tuple[float, float]:
+    """(g, t) where the living state with u = τy has the loss of the collapsed one; r = 1/(1+y) − p."""
+    if y < 0.1:  # differences would cancel: p = (y − ln(1+y))/y² by its series, and q = ln(1+y)/y from it
+        p = sum((-y) ** n / (n + 2) for n in range(18))
+        q, r = 1 - y * p, 1 / (1 + y) - p
+    else:
+        q = math.log1p(y) / y
+        p, r = (1 - q) / y, (q - 1 / (1 + y)) / y
+    return (gamma_W + p) / (gamma_W + q) ** 2, r / (gamma_W + q) ** 2
+
+
+def _double_root(y: float, gamma_W: float) -> tuple[float, float]:
+    """(g, t) where the living state with u = τy meets the barrier; a = 1/κ."""
+    v = 1 + y
+    a = 1 / (1 + gamma_W * v)
+    return (2 - a) * a * ((2 - a) * v + a) / 4, a**2 * (2 - a + a / v) / 4
+
+
+def _solve(line: Callable[[float, float], tuple[float, float]], gamma_W: float, strength: float) -> float:
+    """The price t of the point on a line (g, t)(y) that has the given strength g, which rises with y."""
+    y = _root(lambda y: math.log(line(y, gamma_W)[0] / strength), 1e-18, 1e130)
+    return line(y, gamma_W)[1]
+
+
+def _living(t: float, gamma_W: float, strength: float) -> float:
+    """M² at the largest root of the cubic in x, which is convex: between its minimum and the root without c3."""
+    h = t + strength
+    c3, c2 = gamma_W, 2 * gamma_W * h + (1 + gamma_W) * t
+    c1, c0 = h * (gamma_W * h + 2 * (1 + gamma_W) * t - 1), t * h * ((1 + gamma_W) * h - 1)
+    if min(c0, c1) >= 0:
+        return 0.0  # a rounding away from a continuous threshold
+    swing = math.sqrt(max(c1 * c1 - 4 * c2 * c0, 0.0))
+    high = (swing - c1) / (2 * c2) if c1 < 0 else -2 * c0 / (c1 + swing)
+    low = -c1 / (c2 + math.sqrt(c2 * c2 - 3 * c3 * c1)) if c1 < 0 else 0.0
+    x = _root(lambda x: ((c3 * x + c2) * x + c1) * x + c0, max(low, 1e-30 * high), high)
+    return 1 / (1 + t * ((x + h) / x) * ((x + h) / (x + t)))
+
+
+def _root(rising: Callable[[float], float], low: float, high: float) -> float:
+    """The zero of a rising function, sought on a log scale; an end where rounding hides the change of sign."""
+    from scipy.optimize import brentq  # here, so that `import landau_vae` stays light
+
+    def scaled(log: float) -> float:
+        return rising(math.exp(log))
+
+    ends = math.log(low), math.log(high)
+    if scaled(ends[0]) >= 0:
+        return low
+    if scaled(ends[1]) <= 0:
+        return high
+    return math.exp(brentq(scaled, *ends, xtol=1e-15, rtol=1e-15, maxiter=1000))
+
+
+def _tail(spectrum: Spectrum) -> Array:
+    """T_n = Σ_{i>n} λ_i, (modes + 1,), ending with 0."""
+    return np.append(np.cumsum(spectrum.eigenvalues[::-1])[::-1], 0.0)
+
+
+def _label(first: int, size: int) -> str:
+    return str(first) if size == 1 else f"{first}–{first + size - 1}"
