@@ -121,14 +121,16 @@ class Loss:
 
     def at(self, beta: ArrayLike) -> "Loss":
         """The same convention at another β."""
-        return Loss.gaussian(
-            beta,
-            decoder_variance=self.decoder_variance,
-            reconstruction=self.reconstruction,
-            kl=self.kl,
-            half=self.half,
-            latents=self.latents,
-        )
+        return Loss.gaussian(beta, **self._convention)
+
+    def with_latents(self, latents: int) -> "Loss":
+        """The same loss of a model with K latents."""
+        return Loss.gaussian(self.beta, **self._convention | {"latents": latents})
+
+    @property
+    def _convention(self) -> dict[str, Any]:
+        names = ("decoder_variance", "reconstruction", "kl", "half", "latents")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def formula(self) -> str:
@@ -162,14 +164,4 @@ class Loss:
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
-        return jsonable(
-            {
-                "formula": self.formula,
-                "beta": self.beta,
-                "decoder_variance": self.decoder_variance,
-                "reconstruction": self.reconstruction,
-                "kl": self.kl,
-                "half": self.half,
-                "latents": self.latents,
-            }
-        )
+        return jsonable({"formula": self.formula, "beta": self.beta, **self._convention})

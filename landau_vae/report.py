@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
 from landau_vae import plotting
@@ -20,7 +21,7 @@ from landau_vae.verification.coincidence import Verification
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["make_folder", "save_figure", "write"]
+__all__ = ["check_picture", "make_folder", "save_figure", "write"]
 
 
 def write(folder: str | Path, result: Verification, scan: "xarray.Dataset") -> list[Path]:
@@ -46,16 +47,21 @@ def make_folder(folder: str | Path) -> Path:
     return folder
 
 
-def save_figure(path: str | Path, picture: Figure | Axes) -> Path:
-    """Save a figure (or the one that axes belong to) in the format of the file's suffix."""
-    path = Path(path)
-    figure = picture.get_figure(root=True) if isinstance(picture, Axes) else picture
-    assert figure is not None
-    supported = figure.canvas.get_supported_filetypes()
+def check_picture(path: str | Path) -> Path:
+    """A path for a figure, once its suffix has been found to be one that figures are saved as."""
+    path, supported = Path(path), FigureCanvasBase.get_supported_filetypes()
     if path.suffix.removeprefix(".") not in supported:
         raise InputError(
             f"A figure cannot be saved as {path.name!r}: give it one of the suffixes {', '.join(supported)}."
         )
+    return path
+
+
+def save_figure(path: str | Path, picture: Figure | Axes) -> Path:
+    """Save a figure (or the one that axes belong to) in the format of the file's suffix."""
+    path = check_picture(path)
+    figure = picture.get_figure(root=True) if isinstance(picture, Axes) else picture
+    assert figure is not None
     with matplotlib.rc_context(plotting.STYLE):
         return _replace(path, lambda partial: figure.savefig(partial, format=path.suffix.removeprefix(".")))
 

@@ -28,14 +28,13 @@ def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
         program, *arguments = shlex.split(command)
         assert program == "landau-vae"
         assert main(arguments) == 0
-        assert {"thresholds": "dies at β", "derive": "a_12 ="}[arguments[0]] in capsys.readouterr().out
+        expected = {"thresholds": "dies at β", "derive": "a_12 =", "bifurcate": "supercritical"}[arguments[0]]
+        assert expected in capsys.readouterr().out
 
 
 def test_every_option_that_is_named_exists(capsys):
-    main(["thresholds", "--help"])
-    main(["choose", "--help"])
-    main(["reproduce", "--help"])
-    main(["derive", "--help"])
+    for command in ("thresholds", "choose", "bifurcate", "reproduce", "derive"):
+        main([command, "--help"])
     known = capsys.readouterr().out
     for option in re.findall(r"(--[a-z][a-z-]+)", re.sub(r"```sh.*?```", "", README, flags=re.DOTALL)):
         assert option in known, option

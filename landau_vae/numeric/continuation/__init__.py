@@ -1,6 +1,7 @@
 """Predictor–corrector continuation of the equilibria of any smooth loss: branches, bifurcations, jumps, potentials."""
 
 from landau_vae.numeric.continuation.branch import Branch
+from landau_vae.numeric.continuation.coexistence import Coexistence, Exchange, coexistence
 from landau_vae.numeric.continuation.descend import State, minima
 from landau_vae.numeric.continuation.follow import Diagram, follow
 from landau_vae.numeric.continuation.path import Status
@@ -9,6 +10,6 @@ from landau_vae.numeric.continuation.special import SpecialPoint
 from landau_vae.numeric.continuation.sweep import Hysteresis, Jump, Sweep, hysteresis, sweep
 
 __all__ = [
-    "Branch", "Diagram", "Hysteresis", "Jump", "Potential", "SpecialPoint", "State", "Status", "Sweep",
-    "follow", "hysteresis", "landau_potential", "minima", "sweep",
+    "Branch", "Coexistence", "Diagram", "Exchange", "Hysteresis", "Jump", "Potential", "SpecialPoint", "State",
+    "Status", "Sweep", "coexistence", "follow", "hysteresis", "landau_potential", "minima", "sweep",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from landau_vae.numeric.continuation.solve import Point, Solver
 from landau_vae.numeric.continuation.special import SpecialPoint
 from landau_vae.results import Array, readonly
 
-__all__ = ["Branch", "Leave", "Range", "empty", "trace"]
+__all__ = ["Branch", "Leave", "Range", "empty", "joined", "state_on", "trace"]
 
 Leave = Literal["never", "at bifurcations", "always"]  # when a state that loses its stability leaves the branch
 
@@ -117,6 +117,30 @@ def trace(solver: Solver, start: Point, within: Range, *, leave: Leave) -> Branc
     if special and status in (Status.LEFT, Status.MERGED):  # the special point is the branch's last
         points.append(_Record.at(solver, special[-1]))
     return _assembled(points, tuple(special), status, reason or status.value)
+
+
+def joined(falling: Branch, rising: Branch) -> Branch:
+    """The two halves of a branch that was followed from one state both ways, as one, by rising control."""
+
+    def chain(name: str) -> NDArray[Any]:
+        return readonly(np.concatenate([getattr(falling, name)[::-1], getattr(rising, name)[1:]]), None)
+
+    return replace(
+        rising, control=chain("control"), x=chain("x"), loss=chain("loss"), index=chain("index"),
+        order_parameters=chain("order_parameters"), special=(*falling.special[::-1], *rising.special),
+    )  # fmt: skip
+
+
+def state_on(solver: Solver, branch: Branch, q: float) -> tuple[Array, float]:
+    """State and loss of a branch at q, solved for from its nearest points."""
+    known = solver.coordinates(branch.control)
+    order = np.argsort(known)
+    after = int(np.clip(np.searchsorted(known[order], q), 1, len(known) - 1))
+    i, j = order[after - 1], order[after]
+    share = (q - known[i]) / (known[j] - known[i])
+    guess = (1 - share) * branch.x[i] + share * branch.x[j]
+    x, q, _ = solver.correct(guess, q, (np.zeros(len(guess)), 1.0), solver.scale(guess, q))
+    return x, solver.problem.loss(x, solver.control(q))
 
 
 def _leaves(special: list[SpecialPoint], leave: Leave) -> bool:

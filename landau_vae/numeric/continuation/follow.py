@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.branch import Branch, Leave, Range, empty, trace
-from landau_vae.numeric.continuation.branching import born_at, grown, trunk
 from landau_vae.numeric.continuation.path import Status
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 from landau_vae.numeric.continuation.special import SpecialPoint
+from landau_vae.numeric.continuation.switching import born_at, grown, trunk
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.results import jsonable, significant, table
 
@@ -35,8 +35,13 @@ class Diagram:
 
     @property
     def special(self) -> tuple[SpecialPoint, ...]:
-        """The special points of all branches, each once: not again where another branch ends in one."""
-        return tuple(point for branch in self.branches for point in branch.special if not point.ends)
+        """The special points of all branches, each once, however many branches meet there."""
+        everything = [point for branch in self.branches for point in branch.special]
+        found: list[SpecialPoint] = []
+        for point in sorted(everything, key=lambda one: one.ends):  # where a branch is born, rather than where it ends
+            if not any(point.is_at(other) for other in found):
+                found.append(point)
+        return tuple(sorted(found, key=everything.index))
 
     @property
     def _last(self) -> Branch:

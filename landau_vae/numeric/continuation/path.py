@@ -21,6 +21,7 @@ SHORTEST = 1e-9  # a step below it is no step
 CAREFUL = 0.1  # of the longest step: the first one
 BEND = 0.9  # cosine of the angle between tangents that a step may span
 STRAY = 0.15  # of a step: how far a state may lie off the tangent at the other end
+CRAWL = 1e-4  # a step below it may pass a place where two eigenvalues change signs with one another at once
 SHARED = 0.3  # least overlap of the unstable directions at both ends of a step
 EASY = 4  # Newton steps up to which the next step may be longer
 FARTHEST = 1e9  # |z| beyond which a branch runs off
@@ -142,7 +143,7 @@ def _continues(a: Point, b: Point) -> bool:
         off = np.append(step, rise) - distance * tangent
         if np.linalg.norm(off) > STRAY * distance:
             return False
-    if 0 < a.index == b.index:  # two eigenvalues that change places would go unseen
+    if distance > CRAWL and 0 < a.index == b.index:  # two eigenvalues that change places would go unseen
         overlap = np.linalg.svd(a.vectors[:, : a.index].T @ b.vectors[:, : b.index], compute_uv=False)
         return bool(overlap[-1] > SHARED)
     return True

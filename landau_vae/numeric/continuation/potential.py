@@ -1,9 +1,9 @@
 """The Landau potential of any problem, to all orders: the loss of a state held at an amplitude, all else relaxed.
 
-    V(r; control) = min F(x; control)  over x with  â · (z − z*) = r
+    V(r; control) = min F(x; control)   over x whose displacement from the special point has the kernel part r â
 
-â is the direction in which a branch leaves a special point, z* the state there; the constraint costs one Lagrange
-multiplier, which is the force ∂V/∂r. Near the point V = ½ μ′(q − q*) r² + κ₃ r³ + κ₄ r⁴ + … (see `normal_form`).
+â is the direction in which a branch leaves the special point; each direction of the kernel that is held costs one
+Lagrange multiplier. Near the point V = ½ μ′(q − q*) r² + κ₃ r³ + κ₄ r⁴ + … (see `normal_form`).
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from landau_vae.errors import InputError
-from landau_vae.numeric.continuation.solve import Diverged, Solver, bordered
+from landau_vae.numeric.continuation.solve import Diverged, Solver
 from landau_vae.numeric.continuation.special import SpecialPoint
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.results import Array, readonly
@@ -20,6 +20,7 @@ from landau_vae.results import Array, readonly
 __all__ = ["Potential", "landau_potential"]
 
 NEWTON_STEPS = 30
+SETTLED = 1e-9  # relative size of the last Newton step
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,39 +55,43 @@ def landau_potential(problem: Problem, special: SpecialPoint, control: ArrayLike
         raise InputError(f"A {special.kind} has no direction in which a branch leaves: give a pitchfork.")
     solver = Solver(problem)
     controls, amplitudes = (np.atleast_1d(np.asarray(values, dtype=float)) for values in (control, amplitude))
-    scale = solver.scale(special.x, solver.coordinate(special.control))
+    here = solver.coordinate(special.control)
+    scale = solver.scale(special.x, here)
     along = form.kernel @ form.direction
     value = np.full((len(controls), len(amplitudes)), np.nan)
     orders = np.full((*value.shape, len(problem.order_parameters(special.x, special.control))), np.nan)
     for c, one in enumerate(controls):
         q = solver.coordinate(float(one))
-        start: Array = special.x + (q - solver.coordinate(special.control)) * form.trunk / scale
         try:
-            x, force = _held(solver, special, start, 0.0, 0.0, q, along, scale)
+            x = _held(solver, special, special.x + (q - here) * form.trunk / scale, 0.0, q, scale)
+            ground, reached = problem.loss(x, float(one)), 0.0
+            for r, place in enumerate(amplitudes):
+                x = _held(solver, special, x + (place - reached) * along / scale, place, q, scale)
+                reached = place
+                value[c, r] = problem.loss(x, float(one)) - ground
+                orders[c, r] = problem.order_parameters(x, float(one))
         except Diverged:
             continue
-        ground, reached = problem.loss(x, float(one)), 0.0
-        for r, place in enumerate(amplitudes):
-            try:
-                x, force = _held(solver, special, x + (place - reached) * along / scale, force, place, q, along, scale)
-            except Diverged:
-                break
-            reached = place
-            value[c, r] = problem.loss(x, float(one)) - ground
-            orders[c, r] = problem.order_parameters(x, float(one))
     return Potential(problem, special, readonly(controls), readonly(amplitudes), readonly(value), readonly(orders))
 
 
-def _held(
-    solver: Solver, special: SpecialPoint, x: Array, force: float, place: float, q: float, along: Array, scale: Array
-) -> tuple[Array, float]:
-    """The state at an amplitude with everything else relaxed, and the force that holds it there."""
+def _held(solver: Solver, special: SpecialPoint, x: Array, amplitude: float, q: float, scale: Array) -> Array:
+    """The state nearby with this amplitude and everything outside the kernel relaxed (Newton, Lagrange multipliers)."""
+    form = special.form
+    assert form is not None
+    n, k = form.kernel.shape
+    matrix = np.zeros((n + k, n + k))
+    matrix[:n, n:], matrix[n:, :n] = form.kernel, form.kernel.T
     for _ in range(NEWTON_STEPS):
-        hessian, _ = solver.hessian(x, q, scale)
-        slope = solver.gradient(x, q, scale) - force * along
-        short = place - float(along @ ((x - special.x) * scale))
-        move, change = bordered(hessian, -along, (along, 0.0), -slope, short)
-        x, force = x + move / scale, force + change
-        if np.linalg.norm(move) < 1e-9 * (1 + np.linalg.norm(x * scale)):
-            return x, force
+        matrix[:n, :n] = solver.hessian(x, q, scale)[0]
+        short = amplitude * form.direction - form.kernel.T @ ((x - special.x) * scale)
+        try:
+            move = np.linalg.solve(matrix, np.append(-solver.gradient(x, q, scale), short))[:n]
+        except np.linalg.LinAlgError:
+            break
+        x = x + move / scale
+        if not np.all(np.isfinite(x)):
+            break
+        if np.linalg.norm(move) < SETTLED * (1 + np.linalg.norm(x * scale)):
+            return x
     raise Diverged("no state at this amplitude")

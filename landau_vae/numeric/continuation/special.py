@@ -17,12 +17,16 @@ from landau_vae.numeric.continuation.normal_form import NormalForm, normal_form
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 from landau_vae.results import Array
 
-__all__ = ["RESTING", "SpecialPoint", "next_special"]
+__all__ = ["RESTING", "Chord", "SpecialPoint", "next_special"]
 
 CLOSE = 1e-10  # of the control (relative where it is followed in its logarithm): how far from the point it is bracketed
-WIDEST = 1e-4  # beyond it a bracket says nothing
+ASIDE = (
+    1e-5  # of the way (in z and q), where the branch turns: the control is stationary there, and moves by its square
+)
+WIDEST = 1e-3  # beyond it a bracket says nothing
 SHORT = 1e-5  # a step (in z and q) over which a point that cannot be bracketed any closer is accepted
 NOISE = 1e-12  # of the largest eigenvalue: what rounding of the Hessian can do to a vanishing one
+SAME = 1e-9  # of the loss (and 1): places that differ by less are one
 UNFORCED = 1e-5  # a change of the control pushes less than this along a branch that turns because of a symmetry
 RESTING = 1e-4  # a kernel amplitude (in z) below it counts as 0 there
 
@@ -43,6 +47,11 @@ class SpecialPoint:
     precision: float  #: half the interval; relative, where the control is followed in its logarithm
     onward: float  #: +1 or −1: whether the control was rising or falling on arrival
     ends: bool = False  #: whether the branch ends here, in the one that it was born from
+
+    def is_at(self, other: "SpecialPoint") -> bool:
+        """Whether it is the place, up to a symmetry, at which another one was found."""
+        apart = abs(self.control - other.control) - np.ptp(self.interval) - np.ptp(other.interval)
+        return bool(apart <= 0 and abs(self.loss - other.loss) <= SAME * max(1.0, abs(self.loss)))
 
     @property
     def near(self) -> int:
@@ -66,7 +75,7 @@ def next_special(solver: Solver, a: Point, b: Point) -> tuple[SpecialPoint, Poin
     turns, crosses = a.tangent[1] * b.tangent[1] < 0, a.index != b.index
     if not (turns or crosses):
         return None
-    between = _Chord(solver, a, b)
+    between = Chord(solver, a, b)
     places = {}
     if turns:
         places["turn"] = between.root(lambda point: point.tangent[1])
@@ -79,7 +88,7 @@ def next_special(solver: Solver, a: Point, b: Point) -> tuple[SpecialPoint, Poin
     return _bracket(between, places[first_kind], first_kind == "turn")
 
 
-class _Chord:
+class Chord:
     """The branch between two of its points, solved for at a fraction θ of the way."""
 
     def __init__(self, solver: Solver, a: Point, b: Point) -> None:
@@ -89,6 +98,12 @@ class _Chord:
         self.length = float(np.hypot(np.linalg.norm(self.step), self.rise))
         self.normal = self.step / self.length, self.rise / self.length
         self._known: dict[float, Point] = {0.0: a, 1.0: b}
+
+    @classmethod
+    def between(cls, solver: Solver, x: Array, q: float, later_x: Array, later_q: float) -> "Chord":
+        """The chord of two neighbouring states."""
+        normal = (later_x - x) * solver.scale(x, q), later_q - q
+        return cls(solver, solver.at(x, q, normal), solver.at(later_x, later_q, normal))
 
     def at(self, theta: float) -> Point:
         """The point of the branch above this place of the chord."""
@@ -105,10 +120,8 @@ class _Chord:
         def value(theta: float) -> float:
             try:
                 return of(self.at(theta))
-            except (
-                Diverged
-            ):  # the Hessian is singular to rounding: this is the place, or `_bracket` will find it is not
-                return 0.0
+            except Diverged:
+                return 0.0  # singular to rounding: this is the place, or bracketing it will fail
 
         return float(brentq(value, 0.0, 1.0, xtol=1e-11, rtol=1e-13))
 
@@ -128,7 +141,7 @@ class _Chord:
         return along * (self.length / forward), rise * (self.length / forward)
 
 
-def _bracket(between: _Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Point]:
+def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Point]:
     """The special point at a place of the chord, bracketed as closely as can be, and a state behind it."""
     solver, a, b = between.solver, between.a, between.b
     try:
@@ -166,12 +179,13 @@ def _bracket(between: _Chord, theta: float, turn: bool) -> tuple[SpecialPoint, P
     return special, after
 
 
-def _sides(between: _Chord, theta: float, turn: bool, fold: bool) -> tuple[Point, Point] | tuple[None, None]:
+def _sides(between: Chord, theta: float, turn: bool, fold: bool) -> tuple[Point, Point] | tuple[None, None]:
     """The nearest solved states on either side that differ by more than rounding."""
     start = between.a
     noise = NOISE * max(1.0, float(start.values[-1]))
     speed = between.length if turn else abs(between.rise)
-    reach = CLOSE / max(speed, CLOSE)
+    close = ASIDE if turn else CLOSE
+    reach = close / max(speed, close)
     while reach * speed <= WIDEST:
         try:
             before, after = between.at(max(theta - reach, 0.0)), between.at(min(theta + reach, 1.0))
@@ -187,7 +201,7 @@ def _sides(between: _Chord, theta: float, turn: bool, fold: bool) -> tuple[Point
     return None, None
 
 
-def _trunk(between: _Chord, theta: float, centre: Point) -> Array | None:
+def _trunk(between: Chord, theta: float, centre: Point) -> Array | None:
     """dz/dq along the branch, by differences over a stretch on which the Hessian is not too nearly singular."""
     try:
         low, high = (between.at(float(np.clip(theta + step, 0.0, 1.0))) for step in (-1e-3, 1e-3))

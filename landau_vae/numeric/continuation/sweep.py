@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
-from landau_vae.numeric.continuation.branch import Branch, Range, empty, trace
-from landau_vae.numeric.continuation.branching import grown, trunk
+from landau_vae.numeric.continuation.branch import Branch, Range, empty, state_on, trace
 from landau_vae.numeric.continuation.descend import descend
 from landau_vae.numeric.continuation.path import Status
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
-from landau_vae.numeric.continuation.special import SpecialPoint
+from landau_vae.numeric.continuation.special import Chord, SpecialPoint
+from landau_vae.numeric.continuation.switching import grown, trunk
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.results import Array, jsonable, significant, table
 
@@ -70,7 +69,7 @@ class Sweep:
         solver = Solver(self.problem)
         for branch in self.branches:
             if len(branch.control) and branch.control.min() <= control <= branch.control.max():
-                return _state_on(solver, branch, solver.coordinate(control))
+                return state_on(solver, branch, solver.coordinate(control))
         raise ValueError(f"{self.problem.control} = {control} lies outside the sweep")
 
     def to_dict(self) -> dict[str, Any]:
@@ -250,32 +249,31 @@ def _jump(solver: Solver, old: Branch, new: Point, within: Range) -> Jump:
 
 
 def _maxwell(solver: Solver, old: Branch, new: Branch) -> float | None:
-    """The control at which two branches that overlap have the same loss."""
-    shared = [np.sort(solver.coordinates(branch.control)) for branch in (old, new)]
-    low, high = max(q[0] for q in shared), min(q[-1] for q in shared)
+    """The control at which two branches that overlap have the same loss.
 
-    def difference(q: float) -> float:
-        return _state_on(solver, old, q)[1] - _state_on(solver, new, q)[1]
+    One of them ends in a fold, where a state is no function of the control: it is gone along by its own length.
+    """
+    folded, other = (old, new) if old.special[-1].kind == "fold" else (new, old)
+    known = solver.coordinates(other.control)
 
-    inset = 1e-6 * (high - low)
+    def gap(x: Array, q: float) -> float:
+        return solver.problem.loss(x, solver.control(q)) - state_on(solver, other, q)[1]
+
+    covered = [
+        (x, q)
+        for x, q in zip(folded.x, solver.coordinates(folded.control), strict=True)
+        if known.min() <= q <= known.max()
+    ]
     try:
-        if not low < high or difference(low + inset) * difference(high - inset) > 0:
-            return None
-        return solver.control(float(brentq(difference, low + inset, high - inset, xtol=1e-13)))
+        gaps = [gap(*state) for state in covered]
+        for n in range(len(covered) - 1):
+            if gaps[n] * gaps[n + 1] < 0:
+                between = Chord.between(solver, *covered[n], *covered[n + 1])
+                theta = between.root(lambda point: gap(point.x, point.q))
+                return solver.control(between.at(theta).q)
     except Diverged:
-        return None
-
-
-def _state_on(solver: Solver, branch: Branch, q: float) -> tuple[Array, float]:
-    """State and loss of a branch at q, solved for from its nearest points."""
-    known = solver.coordinates(branch.control)
-    order = np.argsort(known)
-    after = int(np.clip(np.searchsorted(known[order], q), 1, len(known) - 1))
-    i, j = order[after - 1], order[after]
-    share = (q - known[i]) / (known[j] - known[i])
-    guess = (1 - share) * branch.x[i] + share * branch.x[j]
-    x, q, _ = solver.correct(guess, q, (np.zeros(len(guess)), 1.0), solver.scale(guess, q))
-    return x, solver.problem.loss(x, solver.control(q))
+        pass
+    return None
 
 
 def _gap(down: Sweep, up: Sweep) -> float:

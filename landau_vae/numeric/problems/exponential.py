@@ -84,7 +84,7 @@ class ExponentialFamily(Problem):
 
     def __init__(
         self, data: Any, probability: ArrayLike | None = None, *, family: str = "bernoulli", latents: int = 1,
-        nodes: int = 20,
+        nodes: int = 60,
     ) -> None:  # fmt: skip
         if family not in FAMILIES:
             raise InputError(f"The family is {family!r}, but one of {', '.join(map(repr, FAMILIES))} is expected.")
@@ -184,9 +184,9 @@ class ExponentialFamily(Problem):
 
     @quietly
     def order_parameters(self, x: Array, control: float) -> Array:
-        """M²_k, (K,): the share of a latent's variance that is signal."""
+        """M²_k, the share of a latent's variance that is signal, strongest first, (K,)."""
         signal = np.sum(x[self._encoder[:, :-1]] ** 2, axis=1)  # as ⟨yyᵀ⟩ = 1
-        return signal / (signal + np.exp(x[self._log_s]))
+        return np.sort(signal / (signal + np.exp(x[self._log_s])))[::-1]
 
     def predicted(self) -> list[tuple[float, int]]:
         """The eigenvalues of F^{-1/2} C F^{-1/2} with their multiplicities, the first K of them, K latents.
@@ -250,7 +250,8 @@ def _distribution(data: Any, probability: ArrayLike | None, family: str) -> tupl
         raise nonfinite_problem([table], names)
     low, high = FAMILIES[family].range
     for row, column in np.argwhere((table < low) | (table > high))[:1].tolist():
-        expected, other = ("between 0 and 1", "poisson") if family == "bernoulli" else ("0 or more", "gaussian")
+        expected = "between 0 and 1" if family == "bernoulli" else "0 or more"
+        other = "poisson" if table[row, column] > 0 else "gaussian"
         raise InputError(
             f"For the family {family!r} the data must be {expected}, but row {row}, column {column} (counting from 0) "
             f"holds {table[row, column]:g}: rescale the data or choose another family, such as {other!r}."

@@ -79,13 +79,12 @@ class Linear(Problem):
                 "A learned decoder variance goes with the plain Gaussian likelihood: leave out weight decay, and give "
                 "the loss with its ½ and no decoder variance of its own."
             )
-        self.spectrum, self.user_loss = spectrum, loss
         self.latents = spectrum.modes if loss.latents is None else int(loss.latents)
+        self.spectrum, self.user_loss = spectrum, loss.with_latents(self.latents)
         self.learned = bool(learned_variance)
         self.prior_variance = float(prior_variance)
         a, _ = loss.weights(spectrum.dimension)
         self._per_beta = float(loss.at(1.0).price(spectrum))  # τ at β = 1 (σ_dec² = 1 where it is learned)
-        self._decays = (decoder_decay, encoder_decay)
         starts, sizes = spectrum.multiplets
         self._multiplets = [
             group
@@ -101,6 +100,17 @@ class Linear(Problem):
             encoder_decay / (2 * a), self._variance, out=np.zeros(self._axes), where=self._variance > 0
         )
         self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), stiffness[:, None]
+        # z → z/η turns the prior into N(0, 1) and carries the decays along
+        self.decay = (
+            weight_decay(
+                spectrum,
+                self.user_loss,
+                decoder=decoder_decay / self.prior_variance,
+                encoder=encoder_decay * self.prior_variance,
+            )
+            if decays
+            else None
+        )
         self.certificate = self._continuity()
 
     # --------------------------------------------------------------------------------- the loss and its derivatives
@@ -250,30 +260,20 @@ class Linear(Problem):
         """Thresholds in β by the closed forms; modes whose collapsed state is stable at every β have none."""
         if self.learned:
             known = learned_variance(self.spectrum, self.latents)
-            found = [float(b) / self._per_beta for b in known.beta], known.multiplicity
-        elif any(self._decays):
-            decay = weight_decay(self.spectrum, self._loss_of_k, decoder=self._decays[0], encoder=self._decays[1])
-            found = [float(p) / self._per_beta for p in decay.price], decay.multiplicity
+            beta, modes = known.beta / self._per_beta, known.multiplicity
+            beta = np.where(beta > (known.singular or 0.0) / self._per_beta, beta, np.nan)
+        elif self.decay is not None:
+            beta, modes = self.decay.price / self._per_beta, self.decay.multiplicity
         else:
-            cascade = transitions(self.spectrum, self._loss_of_k)
-            found = [float(b) for b in cascade.beta], cascade.multiplicity
-        return [(beta, int(m)) for beta, m in zip(*found, strict=True) if np.isfinite(beta)]
-
-    @property
-    def _loss_of_k(self) -> Loss:
-        """The user's loss with the number of latents said."""
-        given = self.user_loss
-        return Loss.gaussian(
-            1.0, decoder_variance=given.decoder_variance, reconstruction=given.reconstruction, kl=given.kl,
-            half=given.half, latents=self.latents,
-        )  # fmt: skip
+            cascade = transitions(self.spectrum, self.user_loss)
+            beta, modes = cascade.beta, cascade.multiplicity
+        return [(float(b), int(m)) for b, m in zip(beta, modes, strict=True) if np.isfinite(b)]
 
     def _continuity(self) -> str | None:
         if self.learned:
             return "one equilibrium at each β (landau-vae derive learned-variance)"
-        if not any(self._decays):
+        if self.decay is None:
             return "the only local minimum is the global one, and it moves continuously (landau-vae derive landscape)"
-        decay = weight_decay(self.spectrum, self._loss_of_k, decoder=self._decays[0], encoder=self._decays[1])
-        if "first-order" in decay.kind:
+        if "first-order" in self.decay.kind:
             return None
         return "γ_E ≤ γ_tri for every mode (landau-vae derive weight-decay)"

@@ -1,4 +1,4 @@
-"""Leaving a branch at a special point: the first states of the branches that are born there.
+"""Branch switching: the first states of the branches that are born at a special point.
 
 A state is displaced along a direction of the normal form, by as much as lets the neighbouring thresholds alone: the
 number of its unstable directions must be the one that the normal form predicts.
@@ -18,6 +18,8 @@ __all__ = ["born_at", "grown", "trunk"]
 
 AMPLITUDES = tuple(0.1 * 0.3**n for n in range(11))  # in z, until the prediction holds
 DUST = 1e-6  # of the largest entry: a guess is none the worse without smaller ones
+STEP = 1e-3  # on the unit sphere of the kernel, for differences of the force
+FLAT = 1e-4  # of the largest curvature (and 1): below it the leading order does not tell
 MOVED = 1e-9  # of q, per amplitude²: less is a branch that stands upright
 
 
@@ -42,7 +44,7 @@ def born_at(solver: Solver, special: SpecialPoint) -> Iterator[Point]:
     for direction in reduced.directions(odd=odd):
         for side in (1.0, -1.0) if odd else (1.0,):
             point = _displaced(solver, special, direction, side)
-            if point is not None:
+            if point is not None and _selected(reduced, direction, odd, point.flat - reduced.centre.flat):
                 yield point
 
 
@@ -112,21 +114,35 @@ def _settled(solver: Solver, special: SpecialPoint) -> Point | None:
 
 def _expected_index(reduced: Reduced, direction: Array, odd: bool) -> int | None:
     """Unstable directions on the branch, from the normal form; None where its leading order does not tell."""
-    force = reduced.cubic if odd else reduced.quartic
-    height, soft = float(direction @ force(direction)), len(direction)
-    if soft == 1:
+    height = _height(reduced, direction, odd)
+    if len(direction) == 1:
         return None if abs(height) < VANISHING else reduced.others_index + (height < 0)
-    step, unit = 1e-3, np.eye(soft)
+    values = _curvatures(reduced, direction, odd)
+    return reduced.others_index + int(np.count_nonzero(values < -FLAT * max(1.0, np.abs(values).max())))
+
+
+def _selected(reduced: Reduced, direction: Array, odd: bool, flat: int) -> bool:
+    """Whether the leading order selects the direction, up to the directions of a symmetry."""
+    values = _curvatures(reduced, direction, odd)
+    return int(np.count_nonzero(np.abs(values) < FLAT * max(1.0, np.abs(values).max()))) <= flat
+
+
+def _height(reduced: Reduced, direction: Array, odd: bool) -> float:
+    return float(direction @ (reduced.cubic if odd else reduced.quartic)(direction))
+
+
+def _curvatures(reduced: Reduced, direction: Array, odd: bool) -> Array:
+    """The eigenvalues, in the kernel, of the leading term's Hessian on the branch, with the quadratic term's share."""
+    force, unit = reduced.cubic if odd else reduced.quartic, np.eye(len(direction))
 
     def homogeneous(v: Array) -> Array:
         length = float(np.linalg.norm(v))
         return force(v / length) * length ** (2 if odd else 3)
 
-    hessian = np.array([homogeneous(direction + step * u) - homogeneous(direction - step * u) for u in unit]) / (
-        2 * step
+    hessian = np.array([homogeneous(direction + STEP * u) - homogeneous(direction - STEP * u) for u in unit]) / (
+        2 * STEP
     )
-    values = np.linalg.eigvalsh((hessian + hessian.T) / 2 - height * unit)
-    return reduced.others_index + int(np.count_nonzero(values < -1e-4 * max(1.0, np.abs(values).max())))
+    return np.linalg.eigvalsh((hessian + hessian.T) / 2 - _height(reduced, direction, odd) * unit)
 
 
 def _clean(vector: Array) -> Array:

@@ -1,57 +1,30 @@
-"""Pictures of the cascade: predicted lines, trained points, the user's own β axis.
+"""Theory against trained models: the four pictures of a verification, and one page of them."""
 
-Each function draws one idea on an `Axes` (a new figure by default) and returns it; `overview` puts the four
-pictures of a verification on one page. Nothing here computes physics, shows windows or keeps state.
-"""
-
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from landau_vae.loss import Loss
 from landau_vae.numeric.equilibrium import equilibrium
-from landau_vae.numeric.transitions import transitions
+from landau_vae.plotting.style import COOL, INK, STYLE, WARM, axes, colours, title
 from landau_vae.results import Array
 from landau_vae.spectrum import Spectrum
 from landau_vae.verification.branches import ALIVE
 from landau_vae.verification.coincidence import Verification
 
-__all__ = ["branches", "cascade", "overview", "rate_distortion", "spectra", "universal_law"]
-
-INK, MUTED, WARM, COOL = "#22262b", "#68717b", "#c8452d", "#2f6db3"
-STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.linewidth": 0.8,
-    "lines.linewidth": 1.3,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "savefig.dpi": 160,
-    "figure.facecolor": "white",
-}
+__all__ = ["branches", "overview", "rate_distortion", "spectra", "universal_law"]
 
 
 def branches(result: Verification, ax: Axes | None = None) -> Axes:
     """Signal fractions M²_k(T): predicted lines, trained points, thresholds λ_k/V marked on the axis."""
-    with _axes(ax, (6.4, 3.8)) as ax:
+    with axes(ax, (6.4, 3.8)) as ax:
         temperature = np.geomspace(result.branches.temperature[0], result.branches.temperature[-1], 2000)
         predicted = _predicted(result.spectrum, temperature)
-        for k, colour in enumerate(_colours(len(result.verdict))):
+        for k, colour in enumerate(colours(len(result.verdict))):
             pca, measured = result.spectrum.normalized[k], result.branches.signal_fraction[:, k]
             alive = measured > ALIVE
             ax.plot(temperature, predicted[:, k], color=colour, zorder=1)
@@ -73,7 +46,7 @@ def branches(result: Verification, ax: Axes | None = None) -> Axes:
             ylim=(0, 1.03),
             ylabel="signal fraction $M^2_k$",
         )
-        _title(
+        title(
             ax,
             "Every latent dies at its own temperature",
             "lines: predicted from PCA; dots: trained from random starts",
@@ -85,9 +58,9 @@ def branches(result: Verification, ax: Axes | None = None) -> Axes:
 
 def universal_law(result: Verification, ax: Axes | None = None) -> Axes:
     """The same points against T/T_k: one line, 1 − T/T_k."""
-    with _axes(ax, (4.2, 3.8)) as ax:
+    with axes(ax, (4.2, 3.8)) as ax:
         ax.plot([0, 1, 1.6], [1, 0, 0], color=INK, zorder=1)
-        for k, colour in enumerate(_colours(len(result.verdict))):
+        for k, colour in enumerate(colours(len(result.verdict))):
             ax.plot(
                 result.branches.temperature / result.spectrum.normalized[k],
                 result.branches.signal_fraction[:, k],
@@ -102,13 +75,13 @@ def universal_law(result: Verification, ax: Axes | None = None) -> Axes:
             xlabel="$T / T_k$,  $T_k = \\lambda_k / V$",
             ylabel="signal fraction $M^2_k$",
         )
-        _title(ax, "…along one law", "line: $1 - T/T_k$; dots: the same latents")
+        title(ax, "…along one law", "line: $1 - T/T_k$; dots: the same latents")
         return ax
 
 
 def spectra(result: Verification, ax: Axes | None = None) -> Axes:
     """Collapse, utility and PCA spectrum on one axis of modes."""
-    with _axes(ax, (4.2, 3.8)) as ax:
+    with axes(ax, (4.2, 3.8)) as ax:
         count = len(result.verdict)
         modes = np.arange(1, count + 1)
         ax.plot(modes, result.spectrum.normalized[:count], color=INK, label="PCA  $\\lambda_k/V$", zorder=1)
@@ -120,7 +93,7 @@ def spectra(result: Verification, ax: Axes | None = None) -> Axes:
             modes, predicted[0, :count], ":", color=WARM, label=f"utility predicted at T = {coldest[0]:g}", zorder=1
         )
         ax.set(yscale="log", xlabel="mode $k$", ylabel="share of the variance")
-        _title(ax, "Three spectra are one", "of the data, of the collapses, of ranked pruning")
+        title(ax, "Three spectra are one", "of the data, of the collapses, of ranked pruning")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(loc="lower left")
         return ax
@@ -128,7 +101,7 @@ def spectra(result: Verification, ax: Axes | None = None) -> Axes:
 
 def rate_distortion(result: Verification, ax: Axes | None = None) -> Axes:
     """Total rate against distortion: reverse water-filling and the trained models; a tick where a mode wakes."""
-    with _axes(ax, (4.2, 3.8)) as ax:
+    with axes(ax, (4.2, 3.8)) as ax:
         grid = result.branches.temperature
         state = equilibrium(result.spectrum, _at(result.spectrum, np.geomspace(grid[0], grid[-1], 1000)))
         ax.plot(state.total_rate, state.total_distortion, color=INK, label="reverse water-filling", zorder=1)
@@ -147,40 +120,10 @@ def rate_distortion(result: Verification, ax: Axes | None = None) -> Axes:
             xlabel="rate  $R$  [nat]",
             ylabel="distortion  $\\tilde D$",
         )
-        _title(ax, "On the rate–distortion curve", "each trained model is optimal at its own price")
+        title(ax, "On the rate–distortion curve", "each trained model is optimal at its own price")
         waking = equilibrium(result.spectrum, _at(result.spectrum, result.spectrum.normalized[: len(result.verdict)]))
         ax.plot(waking.total_rate, waking.total_distortion, "|", color=WARM, ms=9, label="a mode wakes", zorder=3)
         ax.legend(loc="upper right")
-        return ax
-
-
-def cascade(spectrum: Spectrum, loss: Loss, ax: Axes | None = None, *, chosen: float | None = None) -> Axes:
-    """How many latents live, and what share of the variance is lost, against the user's own β."""
-    with _axes(ax, (6.4, 3.8)) as ax:
-        death = transitions(spectrum, loss)
-        ends = death.beta[[-1, 0]] * np.array([0.3, 3.0])
-        beta = np.unique(np.concatenate([np.geomspace(ends[0], ends[1], 1500), death.beta, death.beta * (1 - 1e-12)]))
-        state = equilibrium(spectrum, loss.at(beta))
-        ax.plot(beta, state.active, color=COOL, drawstyle="steps-post")
-        ax.set(xscale="log", xlabel="$\\beta$ of your loss", ylim=(0, None))
-        _title(ax, "How many latents survive at which β", "predicted from the spectrum of the data")
-        ax.set_ylabel("living latents", color=COOL)
-        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-        right = ax.twinx()
-        right.plot(beta, state.total_distortion, color=WARM)
-        right.set(ylim=(0, 1.03))
-        right.set_ylabel("distortion  $\\tilde D$ (sampled)", color=WARM)
-        right.yaxis.set_major_formatter(PercentFormatter(1.0))
-        if chosen is not None:
-            ax.axvline(chosen, color=INK, ls="--", lw=1)
-            ax.annotate(
-                f"β = {chosen:.4g}",
-                (chosen, 1),
-                (4, -2),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                va="top",
-            )
         return ax
 
 
@@ -195,28 +138,10 @@ def overview(result: Verification) -> Figure:
         return figure
 
 
-# ------------------------------------------------------------------------------------------ helpers
-
-
-@contextmanager
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Iterator[Axes]:
-    with matplotlib.rc_context(STYLE):
-        yield Figure(figsize=size, layout="constrained").add_subplot() if ax is None else ax
-
-
 def _at(spectrum: Spectrum, temperature: Array) -> Loss:
     """The plain loss at these temperatures."""
     return Loss.gaussian(temperature * spectrum.total_variance)
 
 
-def _title(ax: Axes, title: str, subtitle: str) -> None:
-    ax.set_title(title, pad=16)
-    ax.text(0, 1.02, subtitle, transform=ax.transAxes, fontsize=8, color=MUTED)
-
-
 def _predicted(spectrum: Spectrum, temperature: Array) -> Array:
     return equilibrium(spectrum, _at(spectrum, temperature)).signal_fraction
-
-
-def _colours(count: int) -> Any:
-    return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, count))

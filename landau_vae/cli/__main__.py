@@ -1,0 +1,7 @@
+"""`python -m landau_vae.cli`."""
+
+import sys
+
+from landau_vae.cli import main
+
+sys.exit(main())

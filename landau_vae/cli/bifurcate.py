@@ -1,0 +1,220 @@
+"""`landau-vae bifurcate FILE`: follow the equilibria of the user's model against β, knowing nothing of closed forms."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import typer
+
+from landau_vae.cli.data import Given, with_data_and_loss
+from landau_vae.cli.program import AsJson, app, draw, say, say_json
+from landau_vae.errors import InputError
+from landau_vae.results import significant, table
+
+if TYPE_CHECKING:
+    from landau_vae.numeric.continuation import Diagram
+    from landau_vae.numeric.problems import Problem
+
+__all__ = ["bifurcate"]
+
+Decoder = Literal["gaussian", "bernoulli", "poisson"]
+
+LARGEST = 1500  # unknowns: the Hessian is solved with at each step
+COMFORTABLE = 1000  # unknowns, up to which as many latents as modes are taken by default
+ABOVE, BELOW = 1.5, 0.5  # of the first and the last threshold: where to start and to stop
+NEAR = 1e-3  # relative: a closed form farther off speaks of something else
+STARTS = 8  # random starts at each of five β, from which coexisting minima are looked for
+FEW = 3  # latents by default, where the decoder is not Gaussian
+
+
+@app.command()
+@with_data_and_loss
+def bifurcate(
+    given: Given,
+    decoder: Annotated[Decoder, typer.Option(help="Likelihood; other than Gaussian, samples are needed.")] = "gaussian",
+    learned_variance: Annotated[
+        bool, typer.Option("--learned-variance", help="Train the decoder's variance too.")
+    ] = False,
+    decoder_decay: Annotated[float, typer.Option(help="γ of ½γ‖W‖² added to the loss.")] = 0.0,
+    encoder_decay: Annotated[float, typer.Option(help="γ of ½γ‖E‖² added to the loss.")] = 0.0,
+    prior_variance: Annotated[float, typer.Option(help="η² of the prior N(0, η²).")] = 1.0,
+    start: Annotated[float | None, typer.Option("--from", help="β to start at.", show_default="above all")] = None,
+    stop: Annotated[float | None, typer.Option("--to", help="β to stop at.", show_default="below all")] = None,
+    every_branch: Annotated[bool, typer.Option("--all", help="Follow unstable branches too.")] = False,
+    as_json: AsJson = False,
+    output: Annotated[Path | None, typer.Option(help="Draw the diagram into this file (.png, .pdf, .svg).")] = None,
+) -> int:
+    """Where states are born, die and jump as β changes: found by continuation, compared with closed forms."""
+    from tqdm import tqdm
+
+    from landau_vae.numeric.continuation import coexistence, follow, hysteresis
+
+    if output is not None:
+        from landau_vae import report
+
+        report.check_picture(output)  # before the work, not after it
+    exact = decoder == "gaussian"
+    if exact:
+        problem = _linear(given, learned_variance, decoder_decay, encoder_decay, prior_variance)
+    else:
+        plain = not learned_variance and decoder_decay == encoder_decay == 0.0 and prior_variance == 1.0
+        problem = _exponential(given, decoder, plain)
+    high, low = _range(problem, start, stop)
+    with tqdm(total=100, desc="following", unit="%", leave=False, disable=None) as bar:
+
+        def progress(beta: float) -> None:
+            share = 100 * np.log(high / beta) / np.log(high / low)
+            bar.update(max(0, int(share) - bar.n))
+
+        diagram = follow(problem, high, low, switch="always" if every_branch else "stability", on_progress=progress)
+        loops = families = None
+        if problem.certificate is None and not diagram.status.failed:
+            bar.reset()
+            loops = hysteresis(problem, high, low, on_progress=progress)
+            bar.reset()
+            families = coexistence(problem, high, low, starts=STARTS, on_progress=progress)
+    known = _beside_closed_forms(problem, diagram, exact=exact)
+    if as_json:
+        content = {
+            "file": given.name,
+            "loss": given.loss.to_dict(),
+            "decoder": decoder,
+            "unknowns": len(problem.rest(high)),
+            "predicted": [beta for beta, _ in problem.predicted()],
+            "certificate": problem.certificate,
+        }
+        more = {"hysteresis": loops, "coexistence": families}
+        say_json(content | diagram.to_dict() | {k: None if v is None else v.to_dict() for k, v in more.items()})
+    else:
+        lines = [*_introduction(given, decoder, problem, high, low), "", _found(diagram, known, exact=exact), ""]
+        lines.append(diagram.reason)
+        lines += [f"No jumps: {problem.certificate}."] if loops is None else ["", loops.summary()]
+        lines += [] if families is None else ["", families.summary()]
+        if decoder_decay or encoder_decay:
+            lines += ["", *_closed_forms(given, problem)]
+        say("\n".join(lines))
+    if output is not None:
+        from landau_vae import plotting
+
+        draw(output, plotting.bifurcations(diagram))
+    if exact and not every_branch and not _agrees(problem, diagram, high, low):
+        print("landau-vae: continuation and closed forms disagree; see the table.", file=sys.stderr)
+        return 1
+    return 1 if diagram.status.failed and problem.singular(low) is None else 0
+
+
+def _linear(given: Given, learned: bool, decoder_decay: float, encoder_decay: float, prior: float) -> "Problem":
+    from landau_vae.numeric.problems import Linear
+
+    axes, latents = len(given.spectrum.covariance), given.loss.latents
+    per_latent = 2 * axes + 1
+    if latents is None:
+        latents = given.spectrum.modes
+        if latents * per_latent > COMFORTABLE:
+            latents = max(1, COMFORTABLE // per_latent)
+    if latents * per_latent > LARGEST:
+        raise InputError(
+            f"{latents} latents on {axes} features have {latents * per_latent} unknowns, but up to {LARGEST} are "
+            f"followed: give at most --latents {LARGEST // per_latent}, or fewer columns."
+            if per_latent <= LARGEST
+            else f"{axes} features are too many to follow even one latent: give fewer columns, or use `thresholds`."
+        )
+    return Linear(
+        given.spectrum,
+        given.loss.with_latents(latents),
+        decoder_decay=decoder_decay,
+        encoder_decay=encoder_decay,
+        prior_variance=prior,
+        learned_variance=learned,
+    )
+
+
+def _exponential(given: Given, decoder: Decoder, plain: bool) -> "Problem":
+    from landau_vae.numeric.problems import ExponentialFamily
+
+    loss = given.loss
+    if given.covariance or given.standardize:
+        raise InputError(
+            f"A {decoder} decoder needs the samples as they are: leave --covariance and --standardize out."
+        )
+    if not plain or (loss.reconstruction, loss.kl, loss.half, loss.decoder_variance) != ("sum", "sum", True, 1.0):
+        raise InputError(
+            f"With a {decoder} decoder β is that of cross-entropy summed over features plus β times KL summed over "
+            "latents: leave the options of the squared error, of the prior and of weight decay out."
+        )
+    rows, weights = given.samples()
+    latents = loss.latents or min(FEW, rows.shape[1])
+    return ExponentialFamily(rows, weights, family=decoder, latents=latents)
+
+
+def _range(problem: "Problem", start: float | None, stop: float | None) -> tuple[float, float]:
+    """From above the first threshold to below the last, unless told otherwise."""
+    known = [beta for beta, _ in problem.predicted()]
+    if (decay := getattr(problem, "decay", None)) is not None:
+        known += [float(beta) for beta in (*decay.beta, *decay.spinodal_beta) if np.isfinite(beta)]
+    if not known and (start is None or stop is None):
+        raise InputError("No mode becomes unstable at any β here: say from where to where to follow (--from, --to).")
+    high = ABOVE * max(known) if start is None else start
+    low = BELOW * min(known) if stop is None else stop
+    if not (np.isfinite([high, low]).all() and high > low > 0):
+        raise InputError(
+            f"β is followed downward, from a larger to a smaller positive number, but --from {high:g} --to {low:g} "
+            "was asked for."
+        )
+    return high, low
+
+
+def _introduction(given: Given, decoder: Decoder, problem: "Problem", high: float, low: float) -> list[str]:
+    unknowns = len(problem.rest(high))
+    orders = len(problem.order_parameters(problem.rest(high), high))
+    model = f"{orders} latent{'s' * (orders != 1)}, {unknowns} unknowns, β from {high:.4g} down to {low:.4g}"
+    if given.loss.latents is None and decoder == "gaussian" and orders < given.spectrum.modes:
+        model += f" (fewer latents than the {given.spectrum.modes} modes, to be quick: --latents)"
+    if decoder != "gaussian":
+        return [f"{given.name}: {decoder} decoder, cross-entropy summed over features + β Σ KL", model]
+    return [given.heading(), given.loss.explain(given.spectrum), model]
+
+
+def _beside_closed_forms(problem: "Problem", diagram: "Diagram", *, exact: bool) -> list[float | None]:
+    """What a closed form says of each special point: exactly the nearest, or in their order from collapse on."""
+    known = [beta for beta, _ in problem.predicted()]
+    if not exact:
+        ordered = iter(known)
+        return [None if point.form is None else next(ordered, None) for point in diagram.special]
+    nearest = [min(known, key=lambda beta: abs(beta / point.control - 1), default=np.nan) for point in diagram.special]
+    return [
+        beta if point.form is not None and abs(beta / point.control - 1) < NEAR else None
+        for beta, point in zip(nearest, diagram.special, strict=True)
+    ]
+
+
+def _found(diagram: "Diagram", known: list[float | None], *, exact: bool) -> str:
+    """The table of special points beside what closed forms say."""
+    if not diagram.special:
+        return "no special points"
+    rows = [
+        [str(n), point.kind, significant(point.control, 10), f"{point.precision:.0e}", str(point.kernel_dimension),
+         f"{point.index[0]} → {point.index[1]}",
+         *(["—", "—"] if beta is None else [significant(beta, 10), f"{point.control / beta - 1:+.1e}"])]
+        for n, (point, beta) in enumerate(zip(diagram.special, known, strict=True), start=1)
+    ]  # fmt: skip
+    return table(
+        ["", "kind", "β", "±", "kernel", "index", "closed form" if exact else "from collapse", "differs"], rows
+    )
+
+
+def _agrees(problem: "Problem", diagram: "Diagram", high: float, low: float) -> bool:
+    """Whether every threshold of the closed form has been found, within its interval."""
+    found = [point for point in diagram.special if point.form is not None]
+    return all(
+        any(abs(point.control / beta - 1) <= 2 * point.precision for point in found)
+        for beta, _ in problem.predicted()
+        if low < beta < high
+    )
+
+
+def _closed_forms(given: Given, problem: "Problem") -> list[str]:
+    """What weight decay does to each mode, those that it keeps dead at every β included."""
+    known = getattr(problem, "decay", None)
+    return [] if known is None else known.summary().splitlines()

@@ -1,0 +1,51 @@
+"""`landau-vae derive RESULT`: print a derivation, checked as it is printed."""
+
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from landau_vae.cli.program import AsJson, app, say, say_json
+from landau_vae.errors import InputError
+
+__all__ = ["derive"]
+
+
+@app.command()
+def derive(
+    result: Annotated[str | None, typer.Argument(help="Its name; without one, the list.", show_default=False)] = None,
+    order: Annotated[
+        int | None, typer.Option(help="Order of the expansion, where there is one.", show_default=False)
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown with GitHub's mathematics.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="A LaTeX document.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Derive a result from the loss, every step checked as it is printed."""
+    from landau_vae import symbolic
+    from landau_vae.symbolic.page import CheckFailed
+
+    if markdown + latex + as_json > 1:
+        raise InputError("Of --markdown, --latex and --json one can be given.")
+    if result is None:
+        if order is not None or markdown or latex:
+            raise InputError("No derivation is named; `landau-vae derive` alone lists them.")
+        titles = {name: symbolic.title(name) for name in symbolic.names()}
+        if as_json:
+            say_json(titles)
+        else:
+            say("\n".join(f"{name:<{max(map(len, titles))}}  {about}" for name, about in titles.items()))
+        return 0
+    try:
+        page = symbolic.derive(result, progress=True, **({} if order is None else {"order": order}))
+    except CheckFailed as problem:
+        print(f"landau-vae: the derivation does not hold. {problem}", file=sys.stderr)
+        return 1
+    if as_json:
+        say_json(page.to_dict())
+    elif markdown or latex:
+        say((symbolic.typeset.markdown if markdown else symbolic.typeset.latex)(page).rstrip())
+    else:
+        say(symbolic.typeset.text(page, width=min(100, shutil.get_terminal_size().columns)))
+    return 0

@@ -1,0 +1,90 @@
+"""`landau-vae thresholds FILE` and `landau-vae choose FILE`: closed forms for the user's data and loss."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from landau_vae.cli.data import Given, with_data_and_loss
+from landau_vae.cli.program import AsJson, app, draw, say, say_json
+from landau_vae.errors import InputError
+
+__all__ = ["choose", "thresholds"]
+
+Picture = Annotated[Path | None, typer.Option("--output", help="Draw the cascade into this file (.png, .pdf, .svg).")]
+
+
+@app.command()
+@with_data_and_loss
+def thresholds(
+    given: Given,
+    modes: Annotated[int, typer.Option(help="How many modes to list.")] = 30,
+    as_json: AsJson = False,
+    output: Picture = None,
+) -> int:
+    """At which β of your loss each latent dies, for your data."""
+    from landau_vae import equilibrium, transitions
+    from landau_vae.verification.coincidence import unresolved_lines
+
+    if modes < 1:
+        raise InputError(f"{modes} modes were to be listed, but a whole number from 1 on is expected.")
+    spectrum, loss = given.spectrum, given.loss
+    cascade, state = transitions(spectrum, loss), equilibrium(spectrum, loss)
+    if as_json:
+        say_json(
+            {
+                "file": given.name,
+                "loss": loss.to_dict(),
+                "spectrum": spectrum.to_dict(),
+                "transitions": cascade.to_dict(),
+                "equilibrium": state.to_dict(),
+            }
+        )
+    else:
+        hidden = len(cascade.mode) - modes
+        lines = [
+            given.heading(),
+            loss.explain(spectrum),
+            "",
+            cascade.summary(limit=modes),
+            *([f"… and {hidden} more (--modes)"] if hidden > 0 else []),
+            "",
+            f"At β = {float(loss.beta):g}, {int(state.active)} of {spectrum.modes} modes live: rate "
+            f"{float(state.total_rate):.4g} nats, distortion {float(state.total_distortion):.4%} of the variance; "
+            f"everything is dead from β = {cascade.beta[0]:.6g} on.",
+            *unresolved_lines(spectrum),
+        ]
+        say("\n".join(lines))
+    _draw_cascade(output, given, None)
+    return 0
+
+
+@app.command()
+@with_data_and_loss
+def choose(
+    given: Given,
+    keep: Annotated[int | None, typer.Option(help="Keep this many latents alive.")] = None,
+    tolerance: Annotated[float | None, typer.Option(help="Share of the variance that may be lost.")] = None,
+    mean: Annotated[bool, typer.Option("--mean", help="Measure the loss on z = μ(x), not on sampled z.")] = False,
+    as_json: AsJson = False,
+    output: Picture = None,
+) -> int:
+    """Which β keeps a number of latents, or reaches a tolerance, for your data and loss."""
+    from landau_vae import choose_beta
+
+    choice = choose_beta(
+        given.spectrum, given.loss, keep=keep, tolerance=tolerance, reconstruction="mean" if mean else "sampled"
+    )
+    if as_json:
+        say_json({"file": given.name, "spectrum": given.spectrum.to_dict(), **choice.to_dict()})
+    else:
+        say(f"{given.heading()}\n{choice.summary()}")
+    _draw_cascade(output, given, choice.beta)
+    return 0
+
+
+def _draw_cascade(output: Path | None, given: Given, chosen: float | None) -> None:
+    if output is not None:
+        from landau_vae import plotting
+
+        draw(output, plotting.cascade(given.spectrum, given.loss, chosen=chosen))
