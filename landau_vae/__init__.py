@@ -23,8 +23,8 @@ _HOMES = {
     "landscape": "numeric.landscape",
     "Diagram": "numeric.continuation.follow",
     "follow": "numeric.continuation.follow",
-    "Hysteresis": "numeric.continuation.sweep",
-    "hysteresis": "numeric.continuation.sweep",
+    "Hysteresis": "numeric.continuation.hysteresis",
+    "hysteresis": "numeric.continuation.hysteresis",
     "scan": "training.scan",
     "Verification": "verification.coincidence",
     "verify": "verification.coincidence",
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from landau_vae.numeric.choice import choose_beta as choose_beta
     from landau_vae.numeric.continuation.follow import Diagram as Diagram
     from landau_vae.numeric.continuation.follow import follow as follow
-    from landau_vae.numeric.continuation.sweep import Hysteresis as Hysteresis
-    from landau_vae.numeric.continuation.sweep import hysteresis as hysteresis
+    from landau_vae.numeric.continuation.hysteresis import Hysteresis as Hysteresis
+    from landau_vae.numeric.continuation.hysteresis import hysteresis as hysteresis
     from landau_vae.numeric.equilibrium import Equilibrium as Equilibrium
     from landau_vae.numeric.equilibrium import equilibrium as equilibrium
     from landau_vae.numeric.landscape import Landscape as Landscape

@@ -64,7 +64,7 @@ def best(problem, beta, seed, starts):
     for start in np.random.default_rng(seed).standard_normal((starts, len(rest))):
         result = minimize(
             problem.loss, rest + 0.7 * start, args=(beta,), jac=problem.gradient, method="L-BFGS-B",
-            options={"maxiter": 20_000, "ftol": 1e-16, "gtol": 1e-9},
+            options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-8},
         )  # fmt: skip
         found.append((result.fun, result.x))
     return problem.order_parameters(min(found, key=lambda one: one[0])[1], beta)
@@ -125,7 +125,7 @@ def test_coexisting_states_of_a_single_latent():
     above, below = float(exchange.above[0]), float(exchange.below[0])
     assert below - above > 0.01
     for beta, state in ((1.002 * exchange.control, above), (0.998 * exchange.control, below)):
-        assert best(problem, beta, seed=7, starts=15)[0] == pytest.approx(state, abs=2e-3)  # M² moves by 1e-3 in 0.2 %
+        assert best(problem, beta, seed=7, starts=12)[0] == pytest.approx(state, abs=2e-3)  # M² moves by 1e-3 in 0.2 %
     assert len(found.families) >= 2
 
 

@@ -20,7 +20,7 @@ __all__ = ["bifurcate"]
 
 Decoder = Literal["gaussian", "bernoulli", "poisson"]
 
-LARGEST = 1500  # unknowns: the Hessian is solved with at each step
+LARGEST = 2500  # unknowns: the Hessian is solved with at each step
 COMFORTABLE = 1000  # unknowns, up to which as many latents as modes are taken by default
 ABOVE, BELOW = 1.5, 0.5  # of the first and the last threshold: where to start and to stop
 NEAR = 1e-3  # relative: a closed form farther off speaks of something else

@@ -17,6 +17,7 @@ __all__ = ["State", "descend", "minima"]
 ESCAPES = 20  # times that a saddle may be left before giving up
 ASIDE = 1e-2  # in z, along the most unstable direction
 BOTTOMLESS = -1e8  # nats: no loss of ours comes near it but by having no minimum
+WIDER = (10.0, 1.0, 3.0)  # spreads of the starts, in turn; a far minimum has a far basin
 SAME = 1e-8  # of the loss (and 1): minima closer than this are one, up to a symmetry
 
 
@@ -55,8 +56,8 @@ def descend(solver: Solver, x: Array, q: float, onward: float = 1.0) -> Point | 
 def minima(problem: Problem, control: float, *, starts: int = 20, spread: float = 1.0, seed: int = 0) -> list[State]:
     """The local minima that random starts fall to, best first; those of equal loss count as one (see `symmetry`).
 
-    Starts are the state of rest plus `spread` times Gaussian noise in units of each unknown's own stiffness, and the
-    state of rest itself. What no start falls to is not found: more starts, another spread.
+    Starts are the state of rest itself, and it plus Gaussian noise of `spread` (3 and 10 times as much for the second
+    and third start, and so on in turn), in units of each unknown's own stiffness. What no start falls to is not found.
 
     >>> import sympy as sp
     >>> from landau_vae.numeric.problems import Symbolic
@@ -74,7 +75,7 @@ def minima(problem: Problem, control: float, *, starts: int = 20, spread: float 
     q, rest = solver.coordinate(control), np.asarray(problem.rest(control), dtype=float)
     scale, found = solver.scale(rest, q), list[State]()
     for n in range(starts + 1):
-        start = rest + (spread * generator.standard_normal(len(rest)) / scale if n else 0.0)
+        start = rest + (WIDER[n % 3] * spread * generator.standard_normal(len(rest)) / scale if n else 0.0)
         point = descend(solver, start, q)
         if isinstance(point, Status):
             continue

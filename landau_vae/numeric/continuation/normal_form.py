@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize, root
+from scipy.sparse import csr_array
 
 from landau_vae.numeric.continuation.solve import STALLED, Diverged, Point, Solver
 from landau_vae.results import Array
@@ -50,7 +51,7 @@ class Reduced:
     def __init__(self, solver: Solver, centre: Point, kernel: Array) -> None:
         self.solver, self.centre, self.kernel = solver, centre, kernel
         rest = np.square(kernel.T @ centre.vectors).sum(0) < 0.5
-        self._others, values = centre.vectors[:, rest], centre.values[rest]
+        self._others, values = csr_array(centre.vectors[:, rest]), centre.values[rest]  # blocks: few are not zero
         # What is so soft without being about to vanish is nearly a symmetry: nothing pushes it but rounding.
         self._compliance = np.where(np.abs(values) > SYMMETRY, 1.0 / np.where(values == 0, 1.0, values), 0.0)
         self.others_index = int(np.count_nonzero(values < -SYMMETRY))  # unstable directions outside the kernel
