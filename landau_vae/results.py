@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.floating[Any]]
 
-__all__ = ["Array", "jsonable", "readonly", "significant", "table"]
+__all__ = ["Array", "jsonable", "numbered", "readonly", "significant", "table"]
 
 
 def readonly(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
@@ -44,6 +44,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)]
     return "\n".join([lines[0], "─" * (sum(widths) + 2 * (len(widths) - 1)), *lines[1:]])
+
+
+def numbered(first: int, count: int) -> str:
+    """Consecutive modes by their numbers.
+
+    >>> numbered(3, 1), numbered(3, 2)
+    ('3', '3–4')
+    """
+    return str(first) if count == 1 else f"{first}–{first + count - 1}"
 
 
 def jsonable(value: Any) -> Any:

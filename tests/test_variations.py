@@ -12,7 +12,8 @@ from oracles import covariance, raw_loss
 from scipy.optimize import brentq, minimize, minimize_scalar
 
 from landau_vae import InputError, Loss, Spectrum, equilibrium, transitions
-from landau_vae.numeric.variations import learned_variance, weight_decay
+from landau_vae.numeric.learned_variance import learned_variance
+from landau_vae.numeric.weight_decay import weight_decay
 
 SPECTRA = st.lists(st.integers(1, 60), min_size=1, max_size=8).map(Spectrum.from_eigenvalues)  # ties are common
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from landau_vae.loss import Loss
 from landau_vae.numeric.equilibrium import equilibrium
-from landau_vae.results import Array, jsonable, readonly, significant, table
+from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
 from landau_vae.spectrum import Spectrum
 
 __all__ = ["Transitions", "transitions"]
@@ -48,7 +48,7 @@ class Transitions:
         for i in range(len(self.mode))[:limit]:
             first, last = int(self.mode[i]) - 1, int(self.mode[i] + self.multiplicity[i]) - 1
             row = [
-                str(last) if last == first + 1 else f"{first + 1}–{last}",
+                numbered(first + 1, last - first),
                 significant(self.temperature[i]),
                 significant(self.beta[i]),
                 f"{shares[last - 1]:.4%}",

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.errors import InputError
-from landau_vae.numeric.continuation.path import Ended, Status, walk
-from landau_vae.numeric.continuation.solve import Point, Solver
-from landau_vae.numeric.continuation.special import SpecialPoint
+from landau_vae.numeric.continuation.path import Ended, walk
+from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
+from landau_vae.numeric.continuation.special import Chord, SpecialPoint
+from landau_vae.numeric.continuation.status import Status
 from landau_vae.results import Array, readonly
 
 __all__ = ["Branch", "Leave", "Range", "empty", "joined", "state_on", "trace"]
@@ -132,14 +133,18 @@ def joined(falling: Branch, rising: Branch) -> Branch:
 
 
 def state_on(solver: Solver, branch: Branch, q: float) -> tuple[Array, float]:
-    """State and loss of a branch at q, solved for from its nearest points."""
+    """State and loss of a branch at q, solved for from its nearest points; raises `Diverged` where that fails."""
     known = solver.coordinates(branch.control)
     order = np.argsort(known)
     after = int(np.clip(np.searchsorted(known[order], q), 1, len(known) - 1))
     i, j = order[after - 1], order[after]
     share = (q - known[i]) / (known[j] - known[i])
     guess = (1 - share) * branch.x[i] + share * branch.x[j]
-    x, q, _ = solver.correct(guess, q, (np.zeros(len(guess)), 1.0), solver.scale(guess, q))
+    try:
+        x, _, _ = solver.correct(guess, q, (np.zeros(len(guess)), 1.0), solver.scale(guess, q))
+    except Diverged:  # close to a fold: along the branch
+        chord = Chord.between(solver, branch.x[i], float(known[i]), branch.x[j], float(known[j]))
+        x = chord.at(chord.root(lambda point: point.q - q)).x
     return x, solver.problem.loss(x, solver.control(q))
 
 

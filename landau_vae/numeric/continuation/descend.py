@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from landau_vae.errors import InputError
-from landau_vae.numeric.continuation.path import FARTHEST, Status
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
+from landau_vae.numeric.continuation.status import FARTHEST, Status
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.results import Array
 
@@ -17,7 +17,7 @@ __all__ = ["State", "descend", "minima"]
 ESCAPES = 20  # times that a saddle may be left before giving up
 ASIDE = 1e-2  # in z, along the most unstable direction
 BOTTOMLESS = -1e8  # nats: no loss of ours comes near it but by having no minimum
-WIDER = (10.0, 1.0, 3.0)  # spreads of the starts, in turn; a far minimum has a far basin
+WIDER = (4.0, 1.0, 2.0)  # spreads of the starts, in turn; a far minimum has a far basin
 SAME = 1e-8  # of the loss (and 1): minima closer than this are one, up to a symmetry
 
 
@@ -38,8 +38,11 @@ def descend(solver: Solver, x: Array, q: float, onward: float = 1.0) -> Point | 
         return Status.UNBOUNDED
     for _ in range(ESCAPES):
         scale = solver.scale(x, q)
-        with np.errstate(all="ignore"):
-            found = _descent(problem, x, control, scale)
+        try:
+            with np.errstate(all="ignore"):
+                found = _descent(problem, x, control, scale)
+        except (Diverged, ValueError, np.linalg.LinAlgError):  # SciPy's complaint about numbers that are none
+            return Status.NOT_FINITE
         x = x + found / scale
         if not np.all(np.isfinite(x)) or not problem.loss(x, control) > BOTTOMLESS or np.abs(found).max() > FARTHEST:
             return Status.UNBOUNDED
@@ -56,8 +59,8 @@ def descend(solver: Solver, x: Array, q: float, onward: float = 1.0) -> Point | 
 def minima(problem: Problem, control: float, *, starts: int = 20, spread: float = 1.0, seed: int = 0) -> list[State]:
     """The local minima that random starts fall to, best first; those of equal loss count as one (see `symmetry`).
 
-    Starts are the state of rest itself, and it plus Gaussian noise of `spread` (3 and 10 times as much for the second
-    and third start, and so on in turn), in units of each unknown's own stiffness. What no start falls to is not found.
+    Starts are the state of rest itself, and it plus Gaussian noise of `spread` (twice and four times as much for every
+    second and third start), in units of each unknown's own stiffness. What no start falls to is not found.
 
     >>> import sympy as sp
     >>> from landau_vae.numeric.problems import Symbolic
@@ -99,6 +102,10 @@ def _descent(problem: Problem, x: Array, control: float, scale: Array) -> Array:
         return value if np.isfinite(value) else 1e300
 
     options: dict[str, Any] = {"gtol": 1e-9, "maxiter": 2000, "initial_trust_radius": 0.3, "max_trust_radius": 1e3}
+    with np.errstate(all="ignore"):
+        start = problem.loss(x, control)
+    if not np.isfinite(start):
+        raise Diverged("the loss is not finite here")
     found = minimize(
         bounded, np.zeros(len(x)), method="trust-exact", options=options,
         jac=lambda z: problem.gradient(at(z), control) / scale,

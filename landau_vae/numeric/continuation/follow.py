@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.branch import Branch, Leave, Range, empty, trace
-from landau_vae.numeric.continuation.path import Status
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 from landau_vae.numeric.continuation.special import SpecialPoint
+from landau_vae.numeric.continuation.status import Status
 from landau_vae.numeric.continuation.switching import born_at, grown, trunk
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.results import jsonable, significant, table
@@ -32,6 +32,7 @@ class Diagram:
 
     problem: Problem = field(repr=False)
     branches: tuple[Branch, ...]  #: in the order in which they were found
+    unfollowed: int = 0  #: branches that were found and not followed, for want of max_branches
 
     @property
     def special(self) -> tuple[SpecialPoint, ...]:
@@ -50,12 +51,12 @@ class Diagram:
     @property
     def status(self) -> Status:
         """How the last branch ended, or the first one that failed."""
-        return self._last.status
+        return Status.BRANCHES if self.unfollowed and not self._last.status.failed else self._last.status
 
     @property
     def reason(self) -> str:
         """The status in words, with advice where there is any."""
-        return self._last.reason
+        return self._last.reason if self.status is self._last.status else self.status.value
 
     def __repr__(self) -> str:
         return f"Diagram({len(self.branches)} branches, {len(self.special)} special points, {self.status.name})"
@@ -129,8 +130,7 @@ def follow(
     if (reason := problem.singular(start)) is not None:
         return Diagram(problem, (empty(Status.UNBOUNDED, reason),))
     try:
-        first = np.asarray(problem.rest(start) if x is None else x, dtype=float)
-        origin = solver.fixed(first, solver.coordinate(start), within.onward)
+        origin = solver.fixed(solver.beginning(x, start), solver.coordinate(start), within.onward)
     except Diverged:
         return Diagram(problem, (empty(Status.NOT_STATIONARY),))
     waiting: deque[tuple[Point, SpecialPoint | None]] = deque([(origin, None)])
@@ -151,7 +151,7 @@ def follow(
                 waiting.append((next_one, special))
         elif switch == "always":
             waiting.extend(_everything(solver, branches[-1], known))
-    return Diagram(problem, tuple(branches))
+    return Diagram(problem, tuple(branches), len(waiting))
 
 
 def _everything(

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from landau_vae.numeric.continuation.branch import empty
-from landau_vae.numeric.continuation.path import Status
 from landau_vae.numeric.continuation.solve import Diverged
+from landau_vae.numeric.continuation.status import Status
 from landau_vae.numeric.continuation.sweep import Sweep, sweep
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.results import significant, table

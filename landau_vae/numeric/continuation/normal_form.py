@@ -8,6 +8,7 @@ the one along which the loss falls fastest: the state that is stable. Amplitudes
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +22,7 @@ __all__ = ["VANISHING", "NormalForm", "Reduced", "normal_form"]
 
 REACH = 0.02  # amplitude at which the reduced force is read: κ₅ and rounding both stay below 1e-6 of κ₄
 VANISHING = 1e-5  # a cubic coefficient below it is that of a symmetry, a quartic one that of a higher order or none
-CLUSTER = 1e-4  # in q: thresholds closer than this are one multiplet to a branch that leaves
+CLUSTER = 2e-4  # in q: thresholds closer than this are one multiplet to a branch that leaves
 HERE = 1e-6  # in q: an eigenvalue that vanishes within it of the end of a branch vanishes there
 CANDIDATE = 1e-3  # eigenvalues above it do not vanish within CLUSTER
 SOFT = 1e-9  # eigenvalues below it do not hold a trunk in place
@@ -43,14 +44,17 @@ class NormalForm:
     kernel: Array = field(repr=False)  #: basis of the kernel, near-degenerate directions included, in z, (n, k)
     direction: Array = field(repr=False)  #: â, in the kernel, (k,)
     trunk: Array = field(repr=False)  #: dz/dq of the branch that they leave, (n,)
+    reach: float = field(repr=False, default=REACH)  #: amplitude at which the coefficients were read
 
 
 class Reduced:
     """The loss of a state that is displaced along the kernel while everything else finds its own equilibrium."""
 
-    def __init__(self, solver: Solver, centre: Point, kernel: Array) -> None:
-        self.solver, self.centre, self.kernel = solver, centre, kernel
-        rest = np.square(kernel.T @ centre.vectors).sum(0) < 0.5
+    def __init__(self, solver: Solver, centre: Point, kernel: Array, reach: float = REACH) -> None:
+        self.solver, self.centre, self.kernel, self.reach = solver, centre, kernel, reach
+        inside = kernel.T @ centre.vectors
+        self._stiffness = (inside * centre.values) @ inside.T  # 0, but for a multiplet that is split by a little
+        rest = np.square(inside).sum(0) < 0.5
         self._others, values = csr_array(centre.vectors[:, rest]), centre.values[rest]  # blocks: few are not zero
         # What is so soft without being about to vanish is nearly a symmetry: nothing pushes it but rounding.
         self._compliance = np.where(np.abs(values) > SYMMETRY, 1.0 / np.where(values == 0, 1.0, values), 0.0)
@@ -72,15 +76,16 @@ class Reduced:
         raise Diverged("the other unknowns do not follow so large an amplitude")
 
     def force(self, a: Array) -> Array:
-        """∂V/∂a, (k,)."""
-        return self.kernel.T @ self.solver.gradient(self.state(a), self.centre.q, self.centre.scale)
+        """∂V/∂a without its linear part, (k,)."""
+        slope = self.solver.gradient(self.state(a), self.centre.q, self.centre.scale)
+        return self.kernel.T @ slope - self._stiffness @ a
 
     def _gradient(self, z: Array, q: float) -> Array:
         return self.solver.gradient(self.centre.x + z / self.centre.scale, q, self.centre.scale)
 
     def cubic(self, a: Array) -> Array:
         """∂κ₃/∂a at a unit vector a, (k,)."""
-        return (self.force(REACH * a) + self.force(-REACH * a)) / (2 * REACH**2)
+        return (self.force(self.reach * a) + self.force(-self.reach * a)) / (2 * self.reach**2)
 
     def quartic(self, a: Array, *, sharp: bool = False) -> Array:
         """∂κ₄/∂a at a unit vector a, (k,); `sharp` removes the next order (Richardson)."""
@@ -88,7 +93,7 @@ class Reduced:
         def at(reach: float) -> Array:
             return (self.force(reach * a) - self.force(-reach * a)) / (2 * reach**3)
 
-        return (4 * at(REACH) - at(2 * REACH)) / 3 if sharp else at(REACH)
+        return (4 * at(self.reach) - at(2 * self.reach)) / 3 if sharp else at(self.reach)
 
     def least(self) -> Array:
         """The unit direction of least κ₄."""
@@ -150,7 +155,7 @@ def normal_form(solver: Solver, centre: Point, soft: int | None, trunk: Array | 
         soft = max(1, int(np.count_nonzero(distance < HERE)))
     first = np.argsort(distance)[:soft]
     together = np.union1d(first, np.flatnonzero(distance < CLUSTER))
-    reduced = Reduced(solver, centre, vectors[:, near[together]])
+    reduced = _within_reach(solver, centre, vectors[:, near[together]])
     direction = reduced.least()
     cubic = float(direction @ reduced.cubic(direction)) / 3
     quartic = float(direction @ reduced.quartic(direction, sharp=True)) / 4
@@ -160,7 +165,19 @@ def normal_form(solver: Solver, centre: Point, soft: int | None, trunk: Array | 
         kind = f"{'supercritical' if quartic > 0 else 'subcritical'} pitchfork"
     else:
         kind = "degenerate pitchfork"
-    return NormalForm(kind, soft, float(growth[first].mean()), cubic, quartic, reduced.kernel, direction, trunk)
+    mean_growth = float(growth[first].mean())
+    return NormalForm(kind, soft, mean_growth, cubic, quartic, reduced.kernel, direction, trunk, reduced.reach)
+
+
+def _within_reach(solver: Solver, centre: Point, kernel: Array) -> Reduced:
+    """The reduced loss with a reach at which the rest follows: where something else is soft too, a shorter one."""
+    for reach in (REACH, REACH / 4, REACH / 16):
+        reduced = Reduced(solver, centre, kernel, reach)
+        with suppress(Diverged):
+            for a in np.eye(kernel.shape[1]):
+                reduced.quartic(a, sharp=True)
+            return reduced
+    raise Diverged("the other unknowns do not follow along the kernel")
 
 
 def _growth(solver: Solver, centre: Point, vectors: Array, trunk: Array) -> Array:

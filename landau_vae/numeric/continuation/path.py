@@ -8,54 +8,23 @@ is halved. Between each two points the special ones are looked for (`special`). 
 """
 
 from collections.abc import Iterator
-from enum import Enum
 
 import numpy as np
 
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 from landau_vae.numeric.continuation.special import SpecialPoint, next_special
+from landau_vae.numeric.continuation.status import FARTHEST, Status
 
-__all__ = ["Ended", "Status", "walk"]
+__all__ = ["Ended", "walk"]
 
 SHORTEST = 1e-9  # a step below it is no step
+FEW = 5  # steps that do not lead round a closed branch
 CAREFUL = 0.1  # of the longest step: the first one
 BEND = 0.9  # cosine of the angle between tangents that a step may span
 STRAY = 0.15  # of a step: how far a state may lie off the tangent at the other end
 CRAWL = 1e-4  # a step below it may pass a place where two eigenvalues change signs with one another at once
 SHARED = 0.3  # least overlap of the unstable directions at both ends of a step
 EASY = 4  # Newton steps up to which the next step may be longer
-FARTHEST = 1e9  # |z| beyond which a branch runs off
-
-
-class Status(Enum):
-    """How a branch ended; the value is the sentence to read."""
-
-    REACHED = "The end of the range was reached."
-    LEFT = "The state lost its stability here and went on along another branch."
-    STRANDED = (
-        "The state loses its stability here, and no branch was found to go on along: use switch='never' or sweep."
-    )
-    MERGED = "The branch ends in the one that it was born from; beyond is its mirror image."
-    CLOSED = "The branch came back to where it began."
-    STEPS = "The number of steps was used up: raise max_points, or lengthen max_step."
-    UNDERFLOW = (
-        "No state was found a step of 1e-9 further on: the loss may not be smooth here, or its derivatives not exact."
-    )
-    NOT_STATIONARY = "No stationary state was found near the start: give a better one (x=), or another control."
-    UNBOUNDED = "The branch runs off to infinity, as it does where the loss has no minimum: stay farther from here."
-    INTERRUPTED = "Interrupted; what was found until then is kept."
-
-    @property
-    def failed(self) -> bool:
-        """Whether the branch ended short of where it should."""
-        return self in (
-            Status.STRANDED,
-            Status.STEPS,
-            Status.UNDERFLOW,
-            Status.NOT_STATIONARY,
-            Status.UNBOUNDED,
-            Status.INTERRUPTED,
-        )
 
 
 class Ended(Exception):
@@ -70,7 +39,7 @@ def walk(
     solver: Solver, start: Point, limits: tuple[float, float], *, max_step: float
 ) -> Iterator[Point | SpecialPoint]:
     """The points of the branch after `start`, and the special ones between them, until `Ended` is raised."""
-    a, ds = start, CAREFUL * max_step
+    a, ds, steps = start, CAREFUL * max_step, 0
     while True:
         b, landed = _step(solver, a, ds, limits)
         if b is None:
@@ -95,6 +64,9 @@ def walk(
             raise Ended(Status.REACHED if reason is None else Status.UNBOUNDED, reason or "")
         if not np.linalg.norm(b.x * b.scale) < FARTHEST:
             raise Ended(Status.UNBOUNDED)
+        steps += 1
+        if steps > FEW and _passes(a, b, start):
+            raise Ended(Status.CLOSED)
         ds = min(ds * (1.6 if b.steps <= EASY else 0.8), max_step)
         a = b
 
@@ -147,6 +119,19 @@ def _continues(a: Point, b: Point) -> bool:
         overlap = np.linalg.svd(a.vectors[:, : a.index].T @ b.vectors[:, : b.index], compute_uv=False)
         return bool(overlap[-1] > SHARED)
     return True
+
+
+def _passes(a: Point, b: Point, start: Point) -> bool:
+    """Whether the step from a to b leads past the state that the branch began with, in the same direction."""
+    step, rise = (b.x - a.x) * a.scale, b.q - a.q
+    back, fall = (start.x - a.x) * a.scale, start.q - a.q
+    length = float(np.hypot(np.linalg.norm(step), rise))
+    share = float(back @ step + fall * rise) / length**2
+    if not 0 < share <= 1:
+        return False
+    off = np.hypot(np.linalg.norm(back - share * step), fall - share * rise)
+    same = float(start.tangent[0] @ a.tangent[0] + start.tangent[1] * a.tangent[1])
+    return bool(off < STRAY * length and same > 0)
 
 
 def _special_points(solver: Solver, a: Point, b: Point) -> Iterator[SpecialPoint]:

@@ -11,7 +11,9 @@ Numerical Continuation Methods (1990).
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.blocks import eigh, moving
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.results import Array
@@ -71,9 +73,21 @@ class Solver:
         """The coordinates of many controls."""
         return np.log(control) if self.problem.logarithmic else control
 
+    def beginning(self, x: ArrayLike | None, control: float) -> Array:
+        """The state to begin with: the one that is given, or the problem's state of rest."""
+        rest = np.asarray(self.problem.rest(control), dtype=float)
+        given = rest if x is None else np.asarray(x, dtype=float)
+        if given.shape != rest.shape:
+            raise InputError(
+                f"The state x has the shape {given.shape}, but one of {rest.shape} is expected: the problem has "
+                f"{len(rest)} unknowns, those of problem.rest({control:g})."
+            )
+        return given
+
     def scale(self, x: Array, q: float) -> Array:
         """√metric at a state."""
-        return np.sqrt(self.problem.metric(x, self.control(q)))
+        with np.errstate(all="ignore"):
+            return np.sqrt(self.problem.metric(x, self.control(q)))
 
     def gradient(self, x: Array, q: float, scale: Array) -> Array:
         """∂F/∂z."""
@@ -120,18 +134,27 @@ class Solver:
             before = size
         raise Diverged("Newton's method does not converge here")
 
-    def at(self, x: Array, q: float, towards: tuple[Array, float], steps: int = 0, still: float = STILL) -> Point:
-        """The point at a state: eigenvalues, eigenvectors and the tangent whose product with `towards` is positive."""
+    def at(
+        self, x: Array, q: float, towards: tuple[Array, float] | None = None, steps: int = 0, still: float = STILL
+    ) -> Point:
+        """The point at a state: eigenvalues, eigenvectors and the tangent whose product with `towards` is positive.
+
+        Without `towards` the tangent is left at 0: at a special point there may be none.
+        """
         scale = self.scale(x, q)
-        hessian, flat = self.hessian(x, q, scale, still)
+        with np.errstate(all="ignore"):
+            hessian, flat = self.hessian(x, q, scale, still)
         if not np.all(np.isfinite(hessian)):
             raise Diverged(NOT_FINITE)
         values, vectors = eigh(hessian)
         slope = self.slope(x, q, scale)
-        move, rise = bordered(hessian, slope, towards, np.zeros(len(x)), 1.0)
-        length = float(np.hypot(np.linalg.norm(move), rise))
+        tangent: tuple[Array, float] = np.zeros(len(x)), 0.0
+        if towards is not None:
+            move, rise = bordered(hessian, slope, towards, np.zeros(len(x)), 1.0)
+            length = float(np.hypot(np.linalg.norm(move), rise))
+            tangent = move / length, rise / length
         loss = self.problem.loss(x, self.control(q))
-        return Point(x, q, loss, scale, values, vectors, slope, (move / length, rise / length), flat, steps)
+        return Point(x, q, loss, scale, values, vectors, slope, tangent, flat, steps)
 
     def fixed(self, x: Array, q: float, onward: float = 1.0) -> Point:
         """The state near x at a given q, with the tangent of growing (onward = 1) or falling (−1) q."""

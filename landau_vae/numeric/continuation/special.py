@@ -114,7 +114,7 @@ class Chord:
             self._known[theta] = point
         return self._known[theta]
 
-    def root(self, of: Callable[[Point], float]) -> float:
+    def root(self, of: Callable[[Point], float], low: float = 0.0, high: float = 1.0) -> float:
         """θ where a quantity that changes sign along the chord vanishes."""
 
         def value(theta: float) -> float:
@@ -123,7 +123,12 @@ class Chord:
             except Diverged:
                 return 0.0  # singular to rounding: this is the place, or bracketing it will fail
 
-        return float(brentq(value, 0.0, 1.0, xtol=1e-11, rtol=1e-13))
+        return float(brentq(value, low, high, xtol=1e-11, rtol=1e-13))
+
+    def within(self, theta: float, low: float, high: float) -> float:
+        """An end of the chord, or the place nearest to it at which q lies in a range that the chord reaches into."""
+        bound = min(max(self.at(theta).q, low), high)
+        return theta if bound == self.at(theta).q else self.root(lambda point: point.q - bound)
 
     def _interpolated(self, theta: float) -> tuple[Array, float]:
         """Hermite's cubic through both ends with their tangents; only a prediction."""
@@ -166,7 +171,7 @@ def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Po
     soft, kind, form = abs(index[1] - index[0]) or 1, "fold", None
     if not fold:
         if ends:  # the state is at rest to 1e-8, and so is the symmetry that moves it
-            centre = solver.at(centre.x, centre.q, between.normal, still=RESTING)
+            centre = solver.at(centre.x, centre.q, still=RESTING)
         try:
             form = normal_form(solver, centre, *((None, None) if ends else (soft, _trunk(between, theta, centre))))
             kind, soft = form.kind, form.soft

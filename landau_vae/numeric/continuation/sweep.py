@@ -6,7 +6,9 @@ where it ends in turn (the width of the hysteresis); the control at which both a
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,9 @@ from numpy.typing import ArrayLike
 
 from landau_vae.numeric.continuation.branch import Branch, Range, empty, state_on, trace
 from landau_vae.numeric.continuation.descend import descend
-from landau_vae.numeric.continuation.path import Status
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 from landau_vae.numeric.continuation.special import Chord, SpecialPoint
+from landau_vae.numeric.continuation.status import Status
 from landau_vae.numeric.continuation.switching import grown, trunk
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.results import Array, jsonable
@@ -112,8 +114,7 @@ def sweep(
     within = Range.of(solver, start, stop, max_step, max_points, on_progress)
     if (reason := problem.singular(start)) is not None:
         return Sweep(problem, (empty(Status.UNBOUNDED, reason),), ())
-    first = np.asarray(problem.rest(start) if x is None else x, dtype=float)
-    point = descend(solver, first, solver.coordinate(start), within.onward)
+    point = descend(solver, solver.beginning(x, start), solver.coordinate(start), within.onward)
     if isinstance(point, Status):
         return Sweep(problem, (empty(point),), ())
     branches, jumps = list[Branch](), list[Jump]()
@@ -149,7 +150,10 @@ def _stable_continuation(solver: Solver, special: SpecialPoint, onward: float) -
 def _fall(solver: Solver, special: SpecialPoint, within: Range) -> Point | Status:
     """The minimum that is reached from just behind the end of a branch: the lower one of both sides."""
     q = solver.coordinate(special.control) + within.onward * BEYOND
-    centre = solver.at(special.x, q, (np.zeros(len(special.x)), 1.0))
+    try:
+        centre = solver.at(special.x, q)
+    except Diverged:
+        return Status.UNDERFLOW
     softest = centre.vectors[:, 0] / centre.scale
     found = [descend(solver, special.x + side * NUDGE * softest, q, within.onward) for side in (1, -1)]
     minima = [point for point in found if isinstance(point, Point)]
@@ -161,13 +165,22 @@ def _fall(solver: Solver, special: SpecialPoint, within: Range) -> Point | Statu
 def _jump(solver: Solver, old: Branch, new: Point, within: Range) -> Jump:
     """The jump from the end of one branch to a state beside it, with the way back."""
     special = old.special[-1]
-    back = trace(solver, solver.at(new.x, new.q, (np.zeros(len(new.x)), -within.onward)), within, leave="always")
+    try:
+        turned = solver.at(new.x, new.q, (np.zeros(len(new.x)), -within.onward))
+        back = trace(solver, turned, within, leave="always")
+    except Diverged:
+        back = empty(Status.UNDERFLOW)
     ended = back.status in (Status.LEFT, Status.MERGED)
+    control = solver.control(new.q)
     return Jump(
-        special, special.control, _maxwell(solver, old, back), float(back.control[-1]) if ended else None,
-        special.loss - new.loss, old.order_parameters[-1],
-        solver.problem.order_parameters(new.x, solver.control(new.q)),
-    )  # fmt: skip
+        special,
+        special.control,
+        _maxwell(solver, old, back) if len(back.control) else None,
+        float(back.control[-1]) if ended else None,
+        special.loss - new.loss,
+        old.order_parameters[-1],
+        solver.problem.order_parameters(new.x, control),
+    )
 
 
 def _maxwell(solver: Solver, old: Branch, new: Branch) -> float | None:
@@ -177,22 +190,19 @@ def _maxwell(solver: Solver, old: Branch, new: Branch) -> float | None:
     """
     folded, other = (old, new) if old.special[-1].kind == "fold" else (new, old)
     known = solver.coordinates(other.control)
+    inset = 1e-9 * np.ptp(known)
+    ends = known.min() + inset, known.max() - inset
 
-    def gap(x: Array, q: float) -> float:
-        return solver.problem.loss(x, solver.control(q)) - state_on(solver, other, q)[1]
+    def gap(point: Point) -> float:
+        return point.loss - state_on(solver, other, point.q)[1]
 
-    covered = [
-        (x, q)
-        for x, q in zip(folded.x, solver.coordinates(folded.control), strict=True)
-        if known.min() <= q <= known.max()
-    ]
-    try:
-        gaps = [gap(*state) for state in covered]
-        for n in range(len(covered) - 1):
-            if gaps[n] * gaps[n + 1] < 0:
-                between = Chord.between(solver, *covered[n], *covered[n + 1])
-                theta = between.root(lambda point: gap(point.x, point.q))
-                return solver.control(between.at(theta).q)
-    except Diverged:
-        pass
+    states = list(zip(folded.x, solver.coordinates(folded.control), strict=True))
+    for a, b in pairwise(states):
+        if max(a[1], b[1]) <= ends[0] or min(a[1], b[1]) >= ends[1]:
+            continue
+        with suppress(Diverged):
+            between = Chord.between(solver, *a, *b)
+            inside = [between.within(theta, *ends) for theta in (0.0, 1.0)]
+            if gap(between.at(inside[0])) * gap(between.at(inside[1])) <= 0:
+                return solver.control(between.at(between.root(gap, *inside)).q)
     return None

@@ -5,6 +5,7 @@ number of its unstable directions must be the one that the normal form predicts.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 
@@ -28,10 +29,12 @@ def grown(solver: Solver, special: SpecialPoint) -> Point | None:
     form = special.form
     if form is None:
         return None
-    point = _displaced(solver, special, form.direction, _side(special))
-    if point is None and special.near and form.kind == "supercritical pitchfork":
-        point = _settled(solver, special)
-    return point
+    with suppress(Diverged):
+        point = _displaced(solver, special, form.direction, _side(special))
+        if point is None and special.near and form.kind == "supercritical pitchfork":
+            point = _settled(solver, special)
+        return point
+    return None
 
 
 def born_at(solver: Solver, special: SpecialPoint) -> Iterator[Point]:
@@ -40,19 +43,23 @@ def born_at(solver: Solver, special: SpecialPoint) -> Iterator[Point]:
     if form is None:
         return
     odd = form.kind == "transcritical"
-    reduced = _reduced(solver, special)
-    for direction in reduced.directions(odd=odd):
-        for side in (1.0, -1.0) if odd else (1.0,):
-            point = _displaced(solver, special, direction, side)
-            if point is not None and _selected(reduced, direction, odd, point.flat - reduced.centre.flat):
-                yield point
+    with suppress(Diverged):
+        reduced = _reduced(solver, special)
+        for direction in reduced.directions(odd=odd):
+            for side in (1.0, -1.0) if odd else (1.0,):
+                point = _displaced(solver, special, direction, side)
+                if point is not None and _selected(reduced, direction, odd, point.flat - reduced.centre.flat):
+                    yield point
 
 
 def trunk(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
     """The first state of the branch that another one ends in, on the side of rising (+1) or falling (−1) control."""
     if special.form is None:
         return None
-    reduced = _reduced(solver, special)
+    try:
+        reduced = _reduced(solver, special)
+    except Diverged:
+        return None
     centre, expected = reduced.centre, reduced.others_index
     expected += reduced.kernel.shape[1] if special.form.growth * onward < 0 else 0
     for amplitude in AMPLITUDES:
@@ -84,14 +91,13 @@ def _displaced(solver: Solver, special: SpecialPoint, direction: Array, side: fl
     cubic = float(direction @ reduced.cubic(direction)) / 3
     quartic = float(direction @ reduced.quartic(direction)) / 4
     expected = _expected_index(reduced, direction, odd)
-    along = _clean(reduced.kernel @ direction)
     for amplitude in AMPLITUDES:
         shift = -3 * cubic * amplitude / form.growth if odd else -4 * quartic * amplitude**2 / form.growth
         try:
             moved = (reduced.state(amplitude * direction) - centre.x) * centre.scale + shift * form.trunk
-            start = centre.x + _clean(moved) / centre.scale
-            x, q, steps = solver.correct(start, centre.q + shift, (along, 0.0), centre.scale)
-            point = solver.at(x, q, (along, 0.0), steps)
+            towards = _clean(moved), shift
+            x, q, steps = solver.correct(centre.x + towards[0] / centre.scale, centre.q + shift, towards, centre.scale)
+            point = solver.at(x, q, towards, steps)
         except Diverged:
             continue
         if abs(q - centre.q) < MOVED * amplitude**2:
@@ -153,6 +159,5 @@ def _clean(vector: Array) -> Array:
 def _reduced(solver: Solver, special: SpecialPoint) -> Reduced:
     """The loss reduced to the special point's own kernel."""
     assert special.form is not None
-    rest = np.zeros(len(special.x))
-    centre = solver.at(special.x, solver.coordinate(special.control), (rest, 1.0), still=RESTING)
-    return Reduced(solver, centre, special.form.kernel)
+    centre = solver.at(special.x, solver.coordinate(special.control), still=RESTING)
+    return Reduced(solver, centre, special.form.kernel, special.form.reach)

@@ -16,9 +16,10 @@ import numpy as np
 
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
+from landau_vae.numeric.learned_variance import learned_variance
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.numeric.transitions import transitions
-from landau_vae.numeric.variations import learned_variance, weight_decay
+from landau_vae.numeric.weight_decay import weight_decay
 from landau_vae.results import Array
 from landau_vae.samples.tables import is_real
 from landau_vae.spectrum import Spectrum

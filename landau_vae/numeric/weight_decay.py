@@ -1,11 +1,9 @@
-"""Two exact variations of the linear β-VAE: a decoder variance that is learned, and weight decay.
+"""Weight decay: at which price each mode collapses, and whether it does so with a jump.
 
-    learned σ²      D(τ)/τ = d/β with τ = βσ²       β_k = d λ_k / Σ_i min(λ_i, λ_k)
-    weight decay    τ_c = λ/(1+γ_W) − γ_E/λ         first-order iff γ_E > γ_tri = λ² (1+2γ_W) / (2(1+γ_W)²)
+    τ_c = λ/(1+γ_W) − γ_E/λ         first-order iff γ_E > γ_tri = λ² (1+2γ_W) / (2(1+γ_W)²)
 
-Proofs: `landau-vae derive learned-variance`, `weight-decay`. Without these variations: J. Hirn, arXiv:2605.22691;
-learned σ² at β = 1 is probabilistic PCA (Lucas et al., arXiv:1911.02469). Latents serve one mode each, the
-strongest first. Weight decay is computed in units of the mode: g = γ_E/λ², price t = τ/λ, amplitude x = w²/λ.
+Proof: `landau-vae derive weight-decay`. Without decay: J. Hirn, arXiv:2605.22691. Latents serve one mode each, the
+strongest first. Computed in units of the mode: g = γ_E/λ², price t = τ/λ, amplitude x = w²/λ.
 """
 
 import math
@@ -15,88 +13,17 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.numeric.transitions import Transitions, transitions
-from landau_vae.results import Array, jsonable, readonly, significant, table
+from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
 from landau_vae.spectrum import Spectrum
 
-__all__ = ["LearnedVariance", "WeightDecay", "learned_variance", "weight_decay"]
+__all__ = ["WeightDecay", "weight_decay"]
 
 STRONGEST = 1e100  # decay, in units of the mode, up to which no formula overflows
-
-
-@dataclass(frozen=True, eq=False)
-class LearnedVariance:
-    """The cascade where σ_dec² is trained too: one entry per multiplet, from the last to die (mode 1) to the first."""
-
-    spectrum: Spectrum = field(repr=False)  #: the modes λ_k
-    dimension: int  #: d, unresolved directions included
-    latents: int  #: K
-    mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
-    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents die together
-    beta: Array  #: β_k, (transitions,), without unit and scale
-    singular: float | None  #: d/r where K latents encode all r modes: σ² → 0 below it; None where that cannot happen
-
-    def price(self, beta: ArrayLike) -> Array:
-        """The equilibrium price τ, of the shape of β, data² per nat; the decoder variance is σ² = τ/β.
-
-        With n live modes τ = T_n / (d/β − n), T_n the variance of the others. Raises `InputError` unless every β is
-        above `singular`.
-
-        >>> learned_variance(Spectrum.from_eigenvalues([4, 1, 1]), latents=1).price([3.0, 2.0, 1.0]).tolist()
-        [6.0, 4.0, 1.0]
-        """
-        values = Loss.gaussian(beta).beta
-        least, modes = float(values.min()), self.spectrum.modes
-        if self.singular is not None and least <= self.singular:
-            raise InputError(
-                f"β = {significant(least, 9)} has no equilibrium, because {self.latents} latents encode all {modes} "
-                f"modes and σ² falls to zero below β = d/r = {significant(self.singular, 9)} (at it a whole line of "
-                f"states is equally good): use {f'fewer than {modes} latents or ' if modes > 1 else ''}a larger β."
-            )
-        lam, rest, slope = self.spectrum.eigenvalues[: self.latents], _tail(self.spectrum), self.dimension / values
-        modewise = np.arange(1, len(lam) + 1) + rest[1 : len(lam) + 1] / lam  # d/β_k
-        alive = np.searchsorted(modewise, slope, side="left")
-        bound = np.append(np.inf, lam)[alive]  # reached where T_n is lost in the rounding of d/β
-        return np.minimum(rest[alive] / (slope - alive), bound)
-
-    def __repr__(self) -> str:
-        ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
-        return f"LearnedVariance({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
-
-    def summary(self) -> str:
-        """The table of the cascade, strongest mode first."""
-        shares = np.cumsum(self.spectrum.normalized)
-        rows = [
-            [_label(first, size), significant(threshold), f"{shares[first + size - 2]:.4%}"]
-            for first, size, threshold in zip(self.mode, self.multiplicity, self.beta, strict=True)
-        ]
-        wall = f"\nUp to β = {significant(self.singular)} σ² has no equilibrium." if self.singular is not None else ""
-        return f"{self!r}\n{table(['mode', 'dies at β', 'up to here'], rows)}{wall}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
-        names = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
-        return jsonable({name: getattr(self, name) for name in names})
-
-
-def learned_variance(spectrum: Spectrum, latents: int | None = None) -> LearnedVariance:
-    """Thresholds of the loss −ln N(x; x̂, σ²) + β KL, both summed, with σ² trained along; no `latents`: one per mode.
-
-    >>> cascade = learned_variance(Spectrum.from_eigenvalues([4, 1, 1]))
-    >>> cascade.beta.tolist(), cascade.singular
-    ([2.0, 1.0], 1.0)
-    """
-    cascade = transitions(spectrum, Loss.gaussian(latents=latents))
-    d, modes = spectrum.dimension, spectrum.modes
-    ends = np.sum(spectrum.multiplets, axis=0)[: len(cascade.mode)]
-    beta = readonly(d / (ends + _tail(spectrum)[ends] / cascade.price))
-    K = modes if latents is None else int(latents)
-    singular = d / modes if modes <= K else None
-    return LearnedVariance(spectrum, d, K, cascade.mode, cascade.multiplicity, beta, singular)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +82,7 @@ class WeightDecay:
     def summary(self) -> str:
         """The table of the cascade, strongest mode first; modes that never live are named below it."""
         rows = [
-            [_label(first, size), kind, *map(significant, betas)]
+            [numbered(first, size), kind, *map(significant, betas)]
             for first, size, kind, *betas in zip(
                 self.mode, self.multiplicity, self.kind, self.unstable_beta, self.beta, self.spinodal_beta, strict=True
             )
@@ -164,7 +91,7 @@ class WeightDecay:
         lines = [repr(self), table(header, rows)]
         dead = int(self.multiplicity[self.kind == "never"].sum())
         if dead:  # the weakest, so one range
-            label = _label(int(self.multiplicity.sum()) - dead + 1, dead)
+            label = numbered(int(self.multiplicity.sum()) - dead + 1, dead)
             lines.append(f"{f'Mode {label} is' if dead == 1 else f'Modes {label} are'} never active, at whatever β.")
         return "\n".join(lines)
 
@@ -274,12 +201,3 @@ def _root(rising: Callable[[float], float], low: float, high: float) -> float:
     if scaled(ends[1]) <= 0:
         return high
     return math.exp(brentq(scaled, *ends, xtol=1e-15, rtol=1e-15, maxiter=1000))
-
-
-def _tail(spectrum: Spectrum) -> Array:
-    """T_n = Σ_{i>n} λ_i, (modes + 1,), ending with 0."""
-    return np.append(np.cumsum(spectrum.eigenvalues[::-1])[::-1], 0.0)
-
-
-def _label(first: int, size: int) -> str:
-    return str(first) if size == 1 else f"{first}–{first + size - 1}"

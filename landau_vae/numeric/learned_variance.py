@@ -1,0 +1,97 @@
+"""The cascade where the decoder's variance is trained too: thresholds in β, without unit and scale.
+
+    D(τ)/τ = d/β with τ = βσ²       β_k = d λ_k / Σ_i min(λ_i, λ_k)
+
+Proof: `landau-vae derive learned-variance`. With σ² fixed: J. Hirn, arXiv:2605.22691; at β = 1 this is probabilistic
+PCA (Lucas et al., arXiv:1911.02469). With a latent for every mode nothing is left over below β = d/modes, and σ² → 0.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from landau_vae.errors import InputError
+from landau_vae.loss import Loss
+from landau_vae.numeric.transitions import transitions
+from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
+from landau_vae.spectrum import Spectrum
+
+__all__ = ["LearnedVariance", "learned_variance"]
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedVariance:
+    """The cascade where σ_dec² is trained too: one entry per multiplet, from the last to die (mode 1) to the first."""
+
+    spectrum: Spectrum = field(repr=False)  #: the modes λ_k
+    dimension: int  #: d, unresolved directions included
+    latents: int  #: K
+    mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
+    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents die together
+    beta: Array  #: β_k, (transitions,), without unit and scale
+    singular: float | None  #: d/r where K latents encode all r modes: σ² → 0 below it; None where that cannot happen
+
+    def price(self, beta: ArrayLike) -> Array:
+        """The equilibrium price τ, of the shape of β, data² per nat; the decoder variance is σ² = τ/β.
+
+        With n live modes τ = T_n / (d/β − n), T_n the variance of the others. Raises `InputError` unless every β is
+        above `singular`.
+
+        >>> learned_variance(Spectrum.from_eigenvalues([4, 1, 1]), latents=1).price([3.0, 2.0, 1.0]).tolist()
+        [6.0, 4.0, 1.0]
+        """
+        values = Loss.gaussian(beta).beta
+        least, modes = float(values.min()), self.spectrum.modes
+        if self.singular is not None and least <= self.singular:
+            raise InputError(
+                f"β = {significant(least, 9)} has no equilibrium, because {self.latents} latents encode all {modes} "
+                f"modes and σ² falls to zero below β = d/r = {significant(self.singular, 9)} (at it a whole line of "
+                f"states is equally good): use {f'fewer than {modes} latents or ' if modes > 1 else ''}a larger β."
+            )
+        lam, rest, slope = self.spectrum.eigenvalues[: self.latents], _tail(self.spectrum), self.dimension / values
+        modewise = np.arange(1, len(lam) + 1) + rest[1 : len(lam) + 1] / lam  # d/β_k
+        alive = np.searchsorted(modewise, slope, side="left")
+        bound = np.append(np.inf, lam)[alive]  # reached where T_n is lost in the rounding of d/β
+        return np.minimum(rest[alive] / (slope - alive), bound)
+
+    def __repr__(self) -> str:
+        ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
+        return f"LearnedVariance({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
+
+    def summary(self) -> str:
+        """The table of the cascade, strongest mode first."""
+        shares = np.cumsum(self.spectrum.normalized)
+        rows = [
+            [numbered(first, size), significant(threshold), f"{shares[first + size - 2]:.4%}"]
+            for first, size, threshold in zip(self.mode, self.multiplicity, self.beta, strict=True)
+        ]
+        wall = f"\nUp to β = {significant(self.singular)} σ² has no equilibrium." if self.singular is not None else ""
+        return f"{self!r}\n{table(['mode', 'dies at β', 'up to here'], rows)}{wall}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        names = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
+        return jsonable({name: getattr(self, name) for name in names})
+
+
+def learned_variance(spectrum: Spectrum, latents: int | None = None) -> LearnedVariance:
+    """Thresholds of the loss −ln N(x; x̂, σ²) + β KL, both summed, with σ² trained along; no `latents`: one per mode.
+
+    >>> cascade = learned_variance(Spectrum.from_eigenvalues([4, 1, 1]))
+    >>> cascade.beta.tolist(), cascade.singular
+    ([2.0, 1.0], 1.0)
+    """
+    cascade = transitions(spectrum, Loss.gaussian(latents=latents))
+    d, modes = spectrum.dimension, spectrum.modes
+    ends = np.sum(spectrum.multiplets, axis=0)[: len(cascade.mode)]
+    beta = readonly(d / (ends + _tail(spectrum)[ends] / cascade.price))
+    K = modes if latents is None else int(latents)
+    singular = d / modes if modes <= K else None
+    return LearnedVariance(spectrum, d, K, cascade.mode, cascade.multiplicity, beta, singular)
+
+
+def _tail(spectrum: Spectrum) -> Array:
+    """T_n = Σ_{i>n} λ_i, (modes + 1,), ending with 0."""
+    return np.append(np.cumsum(spectrum.eigenvalues[::-1])[::-1], 0.0)
