@@ -18,7 +18,7 @@ from gradient_systems import (
 )
 
 from landau_vae.numeric.continuation import Status, follow, hysteresis, sweep
-from landau_vae.numeric.problems import Symbolic
+from landau_vae.numeric.problems import Problem, Symbolic
 from landau_vae.symbolic import Landau
 
 TRANSCRITICAL = ([0, 0, 0, -THIRD, 1 / 4], [0, 0, -HALF, 0, 0])  # −c a²/2 − a³/3 + a⁴/4
@@ -235,3 +235,34 @@ def test_a_closed_branch():
     stable = follow(problem, -2, 2, max_branches=4)
     assert stability(stable.branches) == [0]
     assert [branch.control[-1] for branch in stable.branches] == pytest.approx([-crossing, crossing, 2], rel=1e-5)
+
+
+class Exchange(Problem):
+    """F = Σ ½ μ_i y_i² + ¼ y_i⁴ with μ = (−1, c, w − c): at rest, y₂ gains its stability at 0, y₃ loses it at w."""
+
+    control, logarithmic, w = "c", False, 2e-3
+
+    def stiffness(self, c):
+        return np.array([-1, c, self.w - c])
+
+    def loss(self, x, c):
+        return float(np.sum(self.stiffness(c) * x**2 / 2 + x**4 / 4))
+
+    def gradient(self, x, c):
+        return self.stiffness(c) * x + x**3
+
+    def hessian(self, x, c):
+        return np.diag(self.stiffness(c) + 3 * x**2)
+
+    def drift(self, x, c):
+        return np.array([0, 1, -1]) * x
+
+    def rest(self, c):
+        return np.zeros(3)
+
+
+def test_two_directions_that_change_places_within_a_step():
+    """The index is 2 far to either side, and a step is thirty times as long as what lies between the two points."""
+    diagram = follow(Exchange(), -1, 1, switch="never")
+    check_located(diagram.special, [0, Exchange.w])
+    assert [point.index for point in diagram.special] == [(2, 1), (1, 2)]

@@ -20,7 +20,6 @@ __all__ = ["Ended", "walk"]
 SHORTEST = 1e-9  # a step below it is no step
 FEW = 5  # steps that do not lead round a closed branch
 CAREFUL = 0.1  # of the longest step: the first one
-BEND = 0.9  # cosine of the angle between tangents that a step may span
 STRAY = 0.15  # of a step: how far a state may lie off the tangent at the other end
 CRAWL = 1e-4  # a step below it may pass a place where two eigenvalues change signs with one another at once
 SHARED = 0.3  # least overlap of the unstable directions at both ends of a step
@@ -107,8 +106,6 @@ def _continues(a: Point, b: Point) -> bool:
     distance = np.hypot(np.linalg.norm(step), rise)
     tangents = [np.append(point.tangent[0] * a.scale / point.scale, point.tangent[1]) for point in (a, b)]
     tangents = [tangent / np.linalg.norm(tangent) for tangent in tangents]
-    if tangents[0] @ tangents[1] < BEND:
-        return False
     for (
         tangent
     ) in tangents:  # near a pitchfork a step may lead from one branch on to the other: then one of these fails
