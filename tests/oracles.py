@@ -57,3 +57,17 @@ def one_mode(eigenvalue, price):
 def water_level(eigenvalues, distortion):
     """The level θ with Σ min(λ, θ) = distortion, by bisection (Cover & Thomas, section 10.3.3)."""
     return brentq(lambda level: np.minimum(eigenvalues, level).sum() - distortion, 0, max(eigenvalues), xtol=1e-15)
+
+
+def slope(function, x, h=4e-3):
+    """∂function/∂x along a first axis, central differences extrapolated once."""
+
+    def central(h):
+        return np.array([(function(x + h * e) - function(x - h * e)) / (2 * h) for e in np.eye(len(x))])
+
+    return (4 * central(h / 2) - central(h)) / 3
+
+
+def close(actual, expected, tolerance):
+    """Asserts agreement to a tolerance relative to the largest entry, and to 1."""
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1, np.abs(expected).max()))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from oracles import close, slope
 
 from landau_vae import InputError, Spectrum
 from landau_vae.numeric.problems.exponential import ExponentialFamily
@@ -41,19 +42,6 @@ def states(problem, rng, scale=0.4):
     idle = generic.copy()
     idle[np.arange(DATA[problem.family].shape[1]) * problem.latents] = 0  # W_i1
     return [generic, idle, rest + 1e-7 * (generic - rest), rest]
-
-
-def slope(function, x, h=4e-3):
-    """∂function/∂x along a first axis, central differences extrapolated once."""
-
-    def central(h):
-        return np.array([(function(x + h * e) - function(x - h * e)) / (2 * h) for e in np.eye(len(x))])
-
-    return (4 * central(h / 2) - central(h)) / 3
-
-
-def close(actual, expected, tolerance):
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1, np.abs(expected).max()))
 
 
 # ------------------------------------------------------------------------------------------- the loss

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from conftest import CLOSED
-from oracles import raw_loss
+from oracles import close, raw_loss, slope
 
 from landau_vae import InputError, Loss, Spectrum, transitions
 from landau_vae.numeric.continuation import follow
@@ -67,19 +67,6 @@ def states(problem, rng):
     W[:, 0] = G[:, 0] = 0  # views of the state
     assert np.count_nonzero(idle == 0) == 2 * len(W)
     return [generic, idle, rest + 1e-6 * (generic - rest)]
-
-
-def slope(function, x, h=4e-3):
-    """∂function/∂x along a first axis, central differences extrapolated once."""
-
-    def central(h):
-        return np.array([(function(x + h * e) - function(x - h * e)) / (2 * h) for e in np.eye(len(x))])
-
-    return (4 * central(h / 2) - central(h)) / 3
-
-
-def close(actual, expected, tolerance):
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1, np.abs(expected).max()))
 
 
 def check_derivatives(problem, x, control):

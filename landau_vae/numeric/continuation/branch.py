@@ -85,10 +85,6 @@ class Range:
         longest = abs(last - first) / cls.STEPS if max_step is None else float(max_step)
         return cls((min(first, last), max(first, last)), float(np.sign(last - first)), longest, max_points, on_progress)
 
-    def reversed(self, towards: float) -> "Range":
-        """The same range in the direction of rising (+1) or falling (−1) q."""
-        return replace(self, onward=towards)
-
 
 def trace(solver: Solver, start: Point, within: Range, *, leave: Leave) -> Branch:
     """The branch through a point, from there on until it ends or is left."""
