@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import landau_vae as lv
 from landau_vae import plotting, report
-from landau_vae.numeric.continuation import Diagram, follow, landau_potential
+from landau_vae.numeric.continuation import Diagram, follow, landau_potential, telling_potential
 from landau_vae.numeric.problems import Linear, Symbolic
 from landau_vae.plotting import style
 from landau_vae.symbolic import Landau
@@ -283,3 +283,21 @@ def test_nothing_half_written_is_left(result, tmp_path, monkeypatch):
         report.write(tmp_path, result, scan)
     assert not (tmp_path / "scan.nc").exists()
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_page_of_branches_and_a_potential():
+    problem = linear(4, 2)
+    diagram = follow(problem, 8, 0.7)
+    potential = telling_potential(problem, diagram.special[0])
+    left, right = plotting.bifurcation_page(diagram, potential).axes
+    assert len(marks(left, "o")) == 2
+    assert minima(right)[2][1, 1] < 0 == minima(right)[1][0, 1]  # two minima below the threshold, one at it
+    assert len(plotting.bifurcation_page(diagram, None).axes) == 1
+
+
+def test_a_potential_that_does_not_tell():
+    problem = Linear(lv.Spectrum.from_eigenvalues([1.0]), lv.Loss.gaussian(latents=1), encoder_decay=0.8)
+    pitchfork, fold = follow(problem, 1, 0.1).special
+    for special in (pitchfork, fold):
+        with pytest.raises(lv.InputError, match=f"How far a {special.kind} leads is not in its normal form"):
+            telling_potential(problem, special)

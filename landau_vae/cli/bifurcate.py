@@ -13,7 +13,7 @@ from landau_vae.errors import InputError
 from landau_vae.results import significant, table
 
 if TYPE_CHECKING:
-    from landau_vae.numeric.continuation import Diagram
+    from landau_vae.numeric.continuation import Diagram, Hysteresis, Potential
     from landau_vae.numeric.problems import Problem
 
 __all__ = ["bifurcate"]
@@ -48,7 +48,7 @@ def bifurcate(
     """Where states are born, die and jump as β changes: found by continuation, compared with closed forms."""
     from tqdm import tqdm
 
-    from landau_vae.numeric.continuation import coexistence, follow, hysteresis
+    from landau_vae.numeric.continuation import Diagram, coexistence, follow, hysteresis
 
     if output is not None:
         from landau_vae import report
@@ -97,11 +97,31 @@ def bifurcate(
     if output is not None:
         from landau_vae import plotting
 
-        draw(output, plotting.bifurcations(diagram))
+        shown = diagram
+        if not every_branch and len(problem.rest(high)) <= COMFORTABLE:  # the dead state too, where it is unstable
+            trunk = follow(problem, high, low, switch="never")
+            shown = Diagram(problem, diagram.branches + trunk.branches)
+        draw(output, plotting.bifurcation_page(shown, _potential(problem, diagram, loops)))
     if exact and not every_branch and not _agrees(problem, diagram, high, low):
         print("landau-vae: continuation and closed forms disagree; see the table.", file=sys.stderr)
         return 1
     return 1 if diagram.status.failed and problem.singular(low) is None else 0
+
+
+def _potential(problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None") -> "Potential | None":
+    """The Landau potential around the first jump, or else the first continuous pitchfork."""
+    from landau_vae.numeric.continuation import telling_potential
+
+    if loops is not None:
+        for jump in loops.down.jumps:
+            if jump.at.form is not None and jump.maxwell is not None and jump.returns is not None:
+                above, below = (jump.maxwell * jump.returns) ** 0.5, (jump.maxwell**3 * jump.control) ** 0.25
+                living, _ = loops.down.at(jump.control * 0.999)
+                return telling_potential(problem, jump.at, living, (above, jump.maxwell, below))
+    for special in diagram.special:
+        if special.kind == "supercritical pitchfork":
+            return telling_potential(problem, special)
+    return None
 
 
 def _linear(given: Given, learned: bool, decoder_decay: float, encoder_decay: float, prior: float) -> "Problem":

@@ -4,12 +4,12 @@ Each function draws one idea on an `Axes` (a new figure by default) and returns 
 a verification on one page. Nothing here computes physics, shows windows or keeps state.
 """
 
-from landau_vae.plotting.followed import bifurcations, landau_potential
+from landau_vae.plotting.followed import bifurcation_page, bifurcations, landau_potential
 from landau_vae.plotting.predicted import cascade
 from landau_vae.plotting.style import STYLE
 from landau_vae.plotting.verified import branches, overview, rate_distortion, spectra, universal_law
 
 __all__ = [
-    "STYLE", "bifurcations", "branches", "cascade", "landau_potential", "overview", "rate_distortion", "spectra",
-    "universal_law",
+    "STYLE", "bifurcation_page", "bifurcations", "branches", "cascade", "landau_potential", "overview",
+    "rate_distortion", "spectra", "universal_law",
 ]  # fmt: skip

@@ -5,14 +5,16 @@ from itertools import pairwise
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from landau_vae.plotting.style import COOL, INK, MUTED, WARM, axes, colours, title
+from landau_vae.plotting.style import COOL, INK, MUTED, STYLE, WARM, axes, colours, title
 from landau_vae.results import Array
 
 if TYPE_CHECKING:  # these bring SymPy along, which no picture needs
@@ -22,7 +24,7 @@ if TYPE_CHECKING:  # these bring SymPy along, which no picture needs
     from landau_vae.numeric.continuation.special import SpecialPoint
     from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["bifurcations", "landau_potential"]
+__all__ = ["bifurcation_page", "bifurcations", "landau_potential"]
 
 STABLE: Any = {"ls": "-", "lw": 1.4}
 UNSTABLE: Any = {"ls": (0, (4, 2)), "lw": 0.9}
@@ -132,6 +134,18 @@ def landau_potential(potential: "Potential", ax: Axes | None = None) -> Axes:
         place = f"{problem.control}* = {round(special.control, 12) + 0.0:.4g}"  # no −0
         title(ax, "The Landau potential", f"{special.kind} at {place}; dots: minima")
         return ax
+
+
+def bifurcation_page(diagram: "Diagram", potential: "Potential | None") -> Figure:
+    """The branches, and beside them the Landau potential of one of their pitchforks, on one page."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 4.0) if potential is None else (10.6, 4.0), layout="constrained")
+        widths = (1.0,) if potential is None else (1.5, 1.0)
+        grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
+        bifurcations(diagram, figure.add_subplot(grid[0, 0]))
+        if potential is not None:
+            landau_potential(potential, figure.add_subplot(grid[0, 1]))
+        return figure
 
 
 def _is_vae(problem: "Problem") -> bool:

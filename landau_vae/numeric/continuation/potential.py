@@ -17,9 +17,10 @@ from landau_vae.numeric.continuation.special import SpecialPoint
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.results import Array, readonly
 
-__all__ = ["Potential", "landau_potential"]
+__all__ = ["Potential", "landau_potential", "telling_potential"]
 
 NEWTON_STEPS = 30
+ASIDE, BEYOND, POINTS = 0.2, 1.8, 181  # of a telling picture
 SETTLED = 1e-9  # relative size of the last Newton step
 
 
@@ -73,6 +74,32 @@ def landau_potential(problem: Problem, special: SpecialPoint, control: ArrayLike
         except Diverged:
             continue
     return Potential(problem, special, readonly(controls), readonly(amplitudes), readonly(value), readonly(orders))
+
+
+def telling_potential(
+    problem: Problem,
+    special: SpecialPoint,
+    living: Array | None = None,
+    controls: tuple[float, float, float] | None = None,
+) -> Potential:
+    """The potential at three controls that show what happens at a pitchfork: above, at, and below the transition.
+
+    By default a fifth above and below it in the coordinate, and amplitudes a good way beyond the minimum that the
+    normal form predicts. For a jump say at which `controls` (about the Maxwell point) and how far: to a state `living`.
+    """
+    form, solver = special.form, Solver(problem)
+    if form is None or (living is None and not form.quartic > 0):
+        raise InputError(f"How far a {special.kind} leads is not in its normal form: give a state to reach (living=).")
+    here = solver.coordinate(special.control)
+    side = -float(np.sign(form.growth)) * ASIDE  # towards the unstable side
+    if controls is None:
+        controls = (solver.control(here - side), special.control, solver.control(here + side))
+    if living is None:
+        farthest = np.sqrt(abs(form.growth * side) / (4 * form.quartic))
+    else:
+        moved = (living - special.x) * solver.scale(special.x, here)
+        farthest = abs(float(form.direction @ form.kernel.T @ moved))
+    return landau_potential(problem, special, controls, np.linspace(0, BEYOND * farthest, POINTS))
 
 
 def _held(solver: Solver, special: SpecialPoint, x: Array, amplitude: float, q: float, scale: Array) -> Array:
