@@ -266,3 +266,44 @@ def test_two_directions_that_change_places_within_a_step():
     diagram = follow(Exchange(), -1, 1, switch="never")
     check_located(diagram.special, [0, Exchange.w])
     assert [point.index for point in diagram.special] == [(2, 1), (1, 2)]
+
+
+class Threefold(Problem):
+    """F = −c |x|²/2 + (x³ − 3xy²)/3 + |x|⁴/4 in the plane: both directions vanish at 0, with a cubic invariant.
+
+    Along y = 0 it is −c x²/2 + x³/3 + x⁴/4: the minima lie at x = −(1 + √(1 + 4c))/2, from the fold at c = −¼, x = −½.
+    """
+
+    control, logarithmic = "c", False
+
+    def loss(self, x, c):
+        a, b = x
+        return float(-c * (x @ x) / 2 + (a**3 - 3 * a * b**2) / 3 + (x @ x) ** 2 / 4)
+
+    def gradient(self, x, c):
+        a, b = x
+        return -c * x + np.array([a**2 - b**2, -2 * a * b]) + (x @ x) * x
+
+    def hessian(self, x, c):
+        a, b = x
+        return -c * np.eye(2) + 2 * np.array([[a, -b], [-b, -a]]) + (x @ x) * np.eye(2) + 2 * np.outer(x, x)
+
+    def drift(self, x, c):
+        return -x
+
+    def rest(self, c):
+        return np.zeros(2)
+
+
+def test_a_threefold_transition_is_first_order():
+    """Two eigenvalues vanish at once, the cubic decides: through the fold to a minimum, and a jump for a sweep."""
+    diagram = follow(Threefold(), -1, 1)
+    point, fold = diagram.special[:2]
+    assert (point.kind, point.kernel_dimension, point.index) == ("transcritical", 2, (0, 2))
+    assert abs(point.form.cubic) == pytest.approx(1 / 3, rel=1e-6)
+    assert (fold.kind, fold.control) == ("fold", pytest.approx(-0.25, abs=LOCATED))
+    assert diagram.branches[-1].stable[-1]
+    assert diagram.branches[-1].order_parameters[-1, 0] == pytest.approx((1 + np.sqrt(5)) / 2, abs=SOLVED)
+    [jump] = sweep(Threefold(), -1, 1).jumps
+    assert (jump.control, jump.returns) == (pytest.approx(0, abs=LOCATED), pytest.approx(-0.25, abs=LOCATED))
+    assert jump.maxwell == pytest.approx(-2 / 9, abs=1e-9)  # c = a²/2 + 2a/3 and c = a + a² at a = −⅔

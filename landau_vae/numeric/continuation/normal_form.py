@@ -95,24 +95,25 @@ class Reduced:
 
         return (4 * at(self.reach) - at(2 * self.reach)) / 3 if sharp else at(self.reach)
 
-    def least(self) -> Array:
-        """The unit direction of least κ₄."""
-        k = self.kernel.shape[1]
+    def leading(self) -> tuple[Array, bool]:
+        """The unit direction of least κ₃, if there are cubic terms at all, or else of least κ₄; and which it was."""
+        generator, k = np.random.default_rng(SEED), self.kernel.shape[1]
+        starts = [v / np.linalg.norm(v) for v in generator.standard_normal((STARTS, k))]
+        odd = any(
+            np.linalg.norm(self.cubic(a)) > VANISHING * max(1.0, float(np.linalg.norm(self.quartic(a)))) for a in starts
+        )
         if k == 1:
-            return np.ones(1)
-        generator = np.random.default_rng(SEED)
+            return np.ones(1), odd
+        force, power = (self.cubic, 3) if odd else (self.quartic, 4)
 
         def height(v: Array) -> tuple[float, Array]:
             a = v / np.linalg.norm(v)
-            slope = self.quartic(a)
-            return float(a @ slope) / 4, (slope - (a @ slope) * a) / np.linalg.norm(v)
+            slope = force(a)
+            return float(a @ slope) / power, (slope - (a @ slope) * a) / np.linalg.norm(v)
 
-        starts = (generator.standard_normal(k) for _ in range(STARTS))
-        found = [
-            minimize(height, v / np.linalg.norm(v), jac=True, method="BFGS", options={"gtol": 1e-8}) for v in starts
-        ]
+        found = [minimize(height, v, jac=True, method="BFGS", options={"gtol": 1e-8}) for v in starts]
         best = min(found, key=lambda one: one.fun).x
-        return np.asarray(best / np.linalg.norm(best))
+        return np.asarray(best / np.linalg.norm(best)), odd
 
     def directions(self, *, odd: bool, starts: int = 20) -> Iterator[Array]:
         """Directions in which the leading force is radial, of different heights: one of each kind that was found."""
@@ -156,10 +157,10 @@ def normal_form(solver: Solver, centre: Point, soft: int | None, trunk: Array | 
     first = np.argsort(distance)[:soft]
     together = np.union1d(first, np.flatnonzero(distance < CLUSTER))
     reduced = _within_reach(solver, centre, vectors[:, near[together]])
-    direction = reduced.least()
+    direction, odd = reduced.leading()
     cubic = float(direction @ reduced.cubic(direction)) / 3
     quartic = float(direction @ reduced.quartic(direction, sharp=True)) / 4
-    if abs(cubic) > VANISHING * max(1.0, abs(quartic)):
+    if odd:
         kind = "transcritical"
     elif abs(quartic) > VANISHING:
         kind = f"{'supercritical' if quartic > 0 else 'subcritical'} pitchfork"

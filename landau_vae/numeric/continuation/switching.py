@@ -74,12 +74,17 @@ def trunk(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
 
 
 def _side(special: SpecialPoint) -> float:
-    """Which of the two directions ±â a state takes on its way: only a transcritical point asks for a choice."""
+    """Which of the two directions ±â a state takes on its way: only a transcritical point asks for a choice.
+
+    One vanishing eigenvalue: the branch that is stable beyond. Several: that one is a saddle, and the minima are
+    reached through the other, which comes back towards the stable side and turns (a jump, for a sweep).
+    """
     form = special.form
     assert form is not None
     if form.kind != "transcritical":
         return 1.0
-    return -float(np.sign(form.growth * special.onward * form.cubic))
+    beyond = -float(np.sign(form.growth * special.onward * form.cubic))
+    return beyond if len(form.direction) == 1 else -beyond
 
 
 def _displaced(solver: Solver, special: SpecialPoint, direction: Array, side: float) -> Point | None:
