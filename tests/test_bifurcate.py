@@ -10,6 +10,7 @@ import pytest
 import landau_vae as lv
 from landau_vae import cli
 from landau_vae.cli import main
+from landau_vae.numeric import continuation
 from landau_vae.numeric.problems import Linear
 
 LOCATED = 1e-8  # relative: the bar for a located bifurcation
@@ -175,3 +176,36 @@ def test_large_models_get_fewer_latents_by_default(tmp_path, capsys, rng):
     np.save(tmp_path / "wide.npy", rng.standard_normal((80, 60)))
     assert main(["bifurcate", str(tmp_path / "wide.npy"), "--to", "3"]) == 0
     assert f"{cli.bifurcate.COMFORTABLE // 121} latents" in capsys.readouterr().out
+
+
+def test_ctrl_c_keeps_what_was_found(table, capsys, monkeypatch):
+    """The signal comes when β is half-way down: the branches so far are printed, and the exit code is a shell's."""
+    spectrum, path = table
+    below = np.sqrt(spectrum.eigenvalues[1] * spectrum.eigenvalues[2])
+    real = continuation.follow
+
+    def interrupted(*arguments, on_progress, **options):
+        def stop_at(beta):
+            on_progress(beta)
+            if beta < below:
+                raise KeyboardInterrupt
+
+        return real(*arguments, on_progress=stop_at, **options)
+
+    monkeypatch.setattr(continuation, "follow", interrupted)
+    assert main(["bifurcate", path]) == 130
+    out, err = capsys.readouterr()
+    assert out.count("supercritical pitchfork") == 2
+    assert "Interrupted; what was found until then is kept." in out
+    assert "interrupted" in err
+    assert "disagree" not in err
+
+
+def test_a_search_that_fails_says_so(table, capsys, monkeypatch):
+    _, path = table
+    real = continuation.follow
+    monkeypatch.setattr(continuation, "follow", lambda *a, **options: real(*a, max_points=5, **options))
+    assert main(["bifurcate", path, "--encoder-decay", "0.1"]) == 1
+    out = capsys.readouterr().out
+    assert "The number of steps was used up" in out
+    assert "No jumps: None" not in out

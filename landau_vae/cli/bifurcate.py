@@ -8,12 +8,14 @@ import numpy as np
 import typer
 
 from landau_vae.cli.data import Given, with_data_and_loss
-from landau_vae.cli.program import AsJson, app, draw, say, say_json
+from landau_vae.cli.program import INTERRUPTED, AsJson, app, draw, say, say_json
 from landau_vae.errors import InputError
 from landau_vae.results import significant, table
 
 if TYPE_CHECKING:
-    from landau_vae.numeric.continuation import Diagram, Hysteresis, Potential
+    from matplotlib.figure import Figure
+
+    from landau_vae.numeric.continuation import Coexistence, Diagram, Hysteresis, Potential
     from landau_vae.numeric.problems import Problem
 
 __all__ = ["bifurcate"]
@@ -46,35 +48,17 @@ def bifurcate(
     output: Annotated[Path | None, typer.Option(help="Draw the diagram into this file (.png, .pdf, .svg).")] = None,
 ) -> int:
     """Where states are born, die and jump as β changes: found by continuation, compared with closed forms."""
-    from tqdm import tqdm
-
-    from landau_vae.numeric.continuation import Diagram, coexistence, follow, hysteresis
-
     if output is not None:
         from landau_vae import report
 
         report.check_picture(output)  # before the work, not after it
-    exact = decoder == "gaussian"
-    if exact:
+    if exact := decoder == "gaussian":
         problem = _linear(given, learned_variance, decoder_decay, encoder_decay, prior_variance)
     else:
         plain = not learned_variance and decoder_decay == encoder_decay == 0.0 and prior_variance == 1.0
         problem = _exponential(given, decoder, plain)
     high, low = _range(problem, start, stop)
-    with tqdm(total=100, desc="following", unit="%", leave=False, disable=None) as bar:
-
-        def progress(beta: float) -> None:
-            share = 100 * np.log(high / beta) / np.log(high / low)
-            bar.update(max(0, int(share) - bar.n))
-
-        diagram = follow(problem, high, low, switch="always" if every_branch else "stability", on_progress=progress)
-        loops = families = None
-        if problem.certificate is None and not diagram.status.failed:
-            bar.reset()
-            loops = hysteresis(problem, high, low, on_progress=progress)
-            bar.reset()
-            families = coexistence(problem, high, low, starts=STARTS, on_progress=progress)
-    known = _beside_closed_forms(problem, diagram, exact=exact)
+    diagram, loops, families = _explored(problem, high, low, every_branch)
     if as_json:
         content = {
             "file": given.name,
@@ -87,25 +71,67 @@ def bifurcate(
         more = {"hysteresis": loops, "coexistence": families}
         say_json(content | diagram.to_dict() | {k: None if v is None else v.to_dict() for k, v in more.items()})
     else:
+        known = _beside_closed_forms(problem, diagram, exact=exact)
         lines = [*_introduction(given, decoder, problem, high, low), "", _found(diagram, known, exact=exact), ""]
         lines.append(diagram.reason)
-        lines += [f"No jumps: {problem.certificate}."] if loops is None else ["", loops.summary()]
-        lines += [] if families is None else ["", families.summary()]
+        lines += [f"No jumps: {problem.certificate}."] if problem.certificate else []
+        for result in (loops, families):
+            lines += ["", result.summary()] if result is not None else []
         if decoder_decay or encoder_decay:
-            lines += ["", *_closed_forms(given, problem)]
+            lines += ["", *_closed_forms(problem)]
         say("\n".join(lines))
+    if _was_interrupted(diagram, loops):
+        return INTERRUPTED
     if output is not None:
-        from landau_vae import plotting
-
-        shown = diagram
-        if not every_branch and len(problem.rest(high)) <= COMFORTABLE:  # the dead state too, where it is unstable
-            trunk = follow(problem, high, low, switch="never")
-            shown = Diagram(problem, diagram.branches + trunk.branches)
-        draw(output, plotting.bifurcation_page(shown, _potential(problem, diagram, loops)))
+        draw(output, _picture(problem, diagram, loops, (high, low), every_branch))
+    if diagram.status.failed and problem.singular(low) is None:
+        return 1
     if exact and not every_branch and not _agrees(problem, diagram, high, low):
         print("landau-vae: continuation and closed forms disagree; see the table.", file=sys.stderr)
         return 1
-    return 1 if diagram.status.failed and problem.singular(low) is None else 0
+    return 0
+
+
+def _explored(
+    problem: "Problem", high: float, low: float, every_branch: bool
+) -> tuple["Diagram", "Hysteresis | None", "Coexistence | None"]:
+    """Branches, and, where no theorem excludes jumps, sweeps and coexisting minima; Ctrl-C keeps what was found."""
+    from tqdm import tqdm
+
+    from landau_vae.numeric.continuation import coexistence, follow, hysteresis
+
+    with tqdm(total=100, desc="following", unit="%", leave=False, disable=None) as bar:
+
+        def progress(beta: float) -> None:
+            share = 100 * np.log(high / beta) / np.log(high / low)
+            bar.update(max(0, int(share) - bar.n))
+
+        diagram = follow(problem, high, low, switch="always" if every_branch else "stability", on_progress=progress)
+        if problem.certificate is not None or diagram.status.failed:
+            return diagram, None, None
+        bar.reset()
+        loops = hysteresis(problem, high, low, on_progress=progress)
+        if _was_interrupted(diagram, loops):
+            return diagram, loops, None
+        bar.reset()
+        return diagram, loops, coexistence(problem, high, low, starts=STARTS, on_progress=progress)
+
+
+def _was_interrupted(diagram: "Diagram", loops: "Hysteresis | None") -> bool:
+    statuses = [diagram.status, *([] if loops is None else [loops.down.status, loops.up.status])]
+    return any(status.name == "INTERRUPTED" for status in statuses)
+
+
+def _picture(
+    problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None", ends: tuple[float, float], every_branch: bool
+) -> "Figure":
+    """The branches, with the dead state where it is unstable, and the potential of one transition."""
+    from landau_vae import plotting
+    from landau_vae.numeric.continuation import Diagram, follow
+
+    if not every_branch and len(problem.rest(ends[0])) <= COMFORTABLE:
+        diagram = Diagram(problem, diagram.branches + follow(problem, *ends, switch="never").branches)
+    return plotting.bifurcation_page(diagram, _potential(problem, diagram, loops))
 
 
 def _potential(problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None") -> "Potential | None":
@@ -234,7 +260,7 @@ def _agrees(problem: "Problem", diagram: "Diagram", high: float, low: float) -> 
     )
 
 
-def _closed_forms(given: Given, problem: "Problem") -> list[str]:
+def _closed_forms(problem: "Problem") -> list[str]:
     """What weight decay does to each mode, those that it keeps dead at every β included."""
     known = getattr(problem, "decay", None)
     return [] if known is None else known.summary().splitlines()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["AsJson", "app", "draw", "main", "say", "say_json"]
+__all__ = ["INTERRUPTED", "AsJson", "app", "draw", "main", "say", "say_json"]
 
 app = typer.Typer(
     add_completion=False,
