@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -47,13 +48,14 @@ def test_a_4_gb_array_is_read_by_blocks(tmp_path, rng, dtype):
 
 
 def test_a_long_csv_and_parquet_are_read_by_blocks(tmp_path, rng):
-    """Five times the rows in the same memory."""
+    """Five times the rows in the same memory, which of a Parquet file is that of a row group."""
     import pandas as pd
 
     frame = pd.DataFrame(rng.standard_normal((400_000, 10)).round(6))
     frame.columns = frame.columns.map(str)
     long = pd.concat([frame] * 5)
-    for suffix, save in ((".csv", pd.DataFrame.to_csv), (".parquet", pd.DataFrame.to_parquet)):
+    to_parquet = partial(pd.DataFrame.to_parquet, row_group_size=200_000)
+    for suffix, save in ((".csv", pd.DataFrame.to_csv), (".parquet", to_parquet)):
         for name, table in (("short", frame), ("long", long)):
             save(table, tmp_path / f"{name}{suffix}", index=False)
         short, more = (thresholds(tmp_path / f"{name}{suffix}") for name in ("short", "long"))

@@ -265,7 +265,9 @@ def _open_parquet(path: Path) -> tuple[tuple[str, ...], Rows]:
     def rows(keep: list[int]) -> Iterator[NDArray[Any]]:
         columns = [names[i] for i in keep]
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_rows_at_a_time(len(columns)), columns=columns):
-                yield as_table(batch.to_pandas(ignore_metadata=True)[columns])[0]
+            size = _rows_at_a_time(len(columns))
+            for group in range(file.num_row_groups):  # one at a time: Arrow keeps what it has read of a file
+                for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=columns):
+                    yield as_table(batch.to_pandas(ignore_metadata=True)[columns])[0]
 
     return names, rows
