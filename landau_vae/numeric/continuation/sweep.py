@@ -37,7 +37,7 @@ class Jump:
     control: float  #: of the spinodal
     maxwell: float | None  #: where old and new state are equally good; None if that lies outside the range
     returns: float | None  #: where the new state ends on the way back; None if that lies outside the range
-    drop: float  #: by how much the loss falls
+    drop: float  #: by how much the loss falls, just behind the spinodal
     before: Array = field(repr=False)  #: order parameters of the old state
     after: Array = field(repr=False)  #: of the new one
 
@@ -177,7 +177,7 @@ def _jump(solver: Solver, old: Branch, new: Point, within: Range) -> Jump:
         special.control,
         _maxwell(solver, old, back) if len(back.control) else None,
         float(back.control[-1]) if ended else None,
-        special.loss - new.loss,
+        solver.problem.loss(special.x, control) - new.loss,
         old.order_parameters[-1],
         solver.problem.order_parameters(new.x, control),
     )
