@@ -10,7 +10,7 @@ from contextlib import suppress
 import numpy as np
 
 from landau_vae.numeric.continuation.descend import descend
-from landau_vae.numeric.continuation.normal_form import VANISHING, Reduced
+from landau_vae.numeric.continuation.normal_form import VANISHING, NormalForm, Reduced
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 from landau_vae.numeric.continuation.special import RESTING, SpecialPoint
 from landau_vae.results import Array
@@ -30,9 +30,10 @@ def grown(solver: Solver, special: SpecialPoint) -> Point | None:
     if form is None:
         return None
     with suppress(Diverged):
-        point = _displaced(solver, special, form.direction, _side(special))
+        reduced = _reduced(solver, special)
+        point = _displaced(reduced, form, _side(special) * form.direction)
         if point is None and special.near and form.kind == "supercritical pitchfork":
-            point = _settled(solver, special)
+            point = _settled(reduced, form, special.onward)
         return point
     return None
 
@@ -47,7 +48,7 @@ def born_at(solver: Solver, special: SpecialPoint) -> Iterator[Point]:
         reduced = _reduced(solver, special)
         for direction in reduced.directions(odd=odd):
             for side in (1.0, -1.0) if odd else (1.0,):
-                point = _displaced(solver, special, direction, side)
+                point = _displaced(reduced, form, side * direction)
                 if point is not None and _selected(reduced, direction, odd, point.flat - reduced.centre.flat):
                     yield point
 
@@ -87,12 +88,9 @@ def _side(special: SpecialPoint) -> float:
     return beyond if len(form.direction) == 1 else -beyond
 
 
-def _displaced(solver: Solver, special: SpecialPoint, direction: Array, side: float) -> Point | None:
-    form = special.form
-    assert form is not None
-    reduced = _reduced(solver, special)
-    centre, odd = reduced.centre, form.kind == "transcritical"
-    direction = side * direction
+def _displaced(reduced: Reduced, form: NormalForm, direction: Array) -> Point | None:
+    """The state at the largest amplitude at which it has the index that the normal form predicts."""
+    solver, centre, odd = reduced.solver, reduced.centre, form.kind == "transcritical"
     cubic = float(direction @ reduced.cubic(direction)) / 3
     quartic = float(direction @ reduced.quartic(direction)) / 4
     expected = _expected_index(reduced, direction, odd)
@@ -112,14 +110,11 @@ def _displaced(solver: Solver, special: SpecialPoint, direction: Array, side: fl
     return None
 
 
-def _settled(solver: Solver, special: SpecialPoint) -> Point | None:
+def _settled(reduced: Reduced, form: NormalForm, onward: float) -> Point | None:
     """Where the multiplet is split by a little, only the descent itself finds how a state shares itself out in it."""
-    form = special.form
-    assert form is not None
-    reduced = _reduced(solver, special)
     amplitude = AMPLITUDES[0]
     q = reduced.centre.q - 4 * form.quartic * amplitude**2 / form.growth
-    found = descend(solver, reduced.state(amplitude * form.direction), q, special.onward)
+    found = descend(reduced.solver, reduced.state(amplitude * form.direction), q, onward)
     return found if isinstance(found, Point) else None
 
 

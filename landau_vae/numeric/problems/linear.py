@@ -16,7 +16,7 @@ import numpy as np
 
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric.learned_variance import learned_variance
+from landau_vae.numeric.learned_variance import learned_variance as cascade_of_learned
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.numeric.transitions import transitions
 from landau_vae.numeric.weight_decay import weight_decay
@@ -101,6 +101,8 @@ class Linear(Problem):
             encoder_decay / (2 * a), self._variance, out=np.zeros(self._axes), where=self._variance > 0
         )
         self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), stiffness[:, None]
+        limit = cascade_of_learned(spectrum, self.latents).singular if self.learned else None
+        self._limit = None if limit is None else limit / self._per_beta  # β at and below which nothing holds σ_dec² up
         # z → z/η turns the prior into N(0, 1) and carries the decays along
         self.decay = (
             weight_decay(
@@ -248,21 +250,19 @@ class Linear(Problem):
 
     def singular(self, control: float) -> str | None:
         """With as many latents as modes and σ_dec² learned, the loss has no lower bound below β = d/modes."""
-        if not self.learned or (limit := learned_variance(self.spectrum, self.latents).singular) is None:
-            return None
-        if self._per_beta * control > limit:
+        if self._limit is None or control > self._limit:
             return None
         return (
-            f"At β ≤ {limit / self._per_beta:g} the learned decoder variance falls to 0 and the loss without bound, as "
+            f"At β ≤ {self._limit:g} the learned decoder variance falls to 0 and the loss without bound, as "
             f"{self.latents} latents encode all {self.spectrum.modes} modes: use fewer latents or a larger β."
         )
 
     def predicted(self) -> list[tuple[float, int]]:
         """Thresholds in β by the closed forms; modes whose collapsed state is stable at every β have none."""
         if self.learned:
-            known = learned_variance(self.spectrum, self.latents)
+            known = cascade_of_learned(self.spectrum, self.latents)
             beta, modes = known.beta / self._per_beta, known.multiplicity
-            beta = np.where(beta > (known.singular or 0.0) / self._per_beta, beta, np.nan)
+            beta = np.where(beta > (self._limit or 0.0), beta, np.nan)
         elif self.decay is not None:
             beta, modes = self.decay.price / self._per_beta, self.decay.multiplicity
         else:
