@@ -219,3 +219,22 @@ def test_a_start_of_the_wrong_size(verb):
     problem = Linear(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(latents=2))
     with pytest.raises(InputError):
         verb(problem, 8, 1, x=[0.0, 1.0, 2.0])
+
+
+def test_a_branch_that_turns_back():
+    """V = c a²/2 − a⁴/4: the state leaves subcritically, towards where it came from, and that is no arrival."""
+    diagram = follow(Coupled([0, 0, 0, 0, -1 / 4], [0, 0, HALF, 0, 0]), 1, -1)
+    assert diagram.status is Status.RETURNED
+    assert diagram.branches[-1].control[-1] == 1
+
+
+def test_controls_that_are_none():
+    problem = Linear(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(latents=2))
+    [special, _] = follow(problem, 8, 0.5).special
+    for bad in (-1.0, 0.0, float("nan")):
+        with pytest.raises(InputError, match=r"β is .*, but a positive number is expected"):
+            minima(problem, bad)
+        with pytest.raises(InputError, match="a positive number is expected"):
+            landau_potential(problem, special, [bad], [0.1])
+    with pytest.raises(InputError, match="at least 1 is expected"):
+        follow(problem, 8, 1, max_branches=0)

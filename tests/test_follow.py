@@ -92,7 +92,19 @@ def test_nearly_equal_eigenvalues(split, latents):
 
 @pytest.mark.parametrize(
     ("equal", "latents", "split"),
-    [(2, 3, 1e-7), (2, 3, 1e-3), (1, 2, 9.999e-5), (2, 3, 2e-5), (2, 3, 9e-5), (3, 5, 9.9e-5)],
+    [
+        (2, 3, 1e-7),
+        (2, 3, 1e-3),
+        (1, 2, 9.999e-5),
+        (2, 3, 1.00005e-4),
+        (2, 4, 1.01e-4),
+        (2, 3, 1.99e-4),
+        (2, 3, 2.01e-4),
+        (2, 3, 3.01e-4),
+        (2, 3, 2e-5),
+        (2, 3, 9e-5),
+        (3, 5, 9.9e-5),
+    ],
 )
 def test_a_multiplet_beside_a_mode(equal, latents, split):
     """Equal eigenvalues with one more, a little below."""

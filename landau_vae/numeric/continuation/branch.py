@@ -109,6 +109,9 @@ def trace(solver: Solver, start: Point, within: Range, *, leave: Leave) -> Branc
                     break
     except Ended as end:
         status, reason = end.status, str(end)
+        goal = within.limits[1] if within.onward > 0 else within.limits[0]
+        if status is Status.REACHED and abs(solver.coordinate(points[-1].control) - goal) > np.ptp(within.limits) / 2:
+            status, reason = Status.RETURNED, ""
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
     if special and status in (Status.LEFT, Status.MERGED):  # the special point is the branch's last

@@ -125,6 +125,8 @@ def follow(
     """
     if switch not in ("stability", "always", "never"):
         raise InputError(f"switch is {switch!r}, but 'stability', 'always' or 'never' is expected.")
+    if max_branches < 1:
+        raise InputError(f"At most {max_branches} branches were asked for, but at least 1 is expected.")
     solver = Solver(problem)
     within = Range.of(solver, start, stop, max_step, max_points, on_progress)
     if (reason := problem.singular(start)) is not None:

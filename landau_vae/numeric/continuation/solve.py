@@ -67,6 +67,9 @@ class Solver:
 
     def coordinate(self, control: float) -> float:
         """The coordinate q of a control."""
+        if not np.isfinite(control) or (self.problem.logarithmic and control <= 0):
+            kind = "positive" if self.problem.logarithmic else "finite"
+            raise InputError(f"{self.problem.control} is {control}, but a {kind} number is expected.")
         return float(np.log(control)) if self.problem.logarithmic else float(control)
 
     def coordinates(self, control: Array) -> Array:

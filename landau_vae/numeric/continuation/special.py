@@ -162,7 +162,7 @@ def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Po
             raise Diverged("a special point cannot be told from its neighbourhood in so long a step")
         before, after, status = a, b, "the Hessian is too nearly singular to bracket the point more closely"
     if turn:
-        half = 2 * max(abs(before.q - centre.q), abs(after.q - centre.q)) + 1e-12 * max(1.0, abs(centre.q))
+        half = 4 * max(abs(before.q - centre.q), abs(after.q - centre.q)) + 1e-11 * max(1.0, abs(centre.q))
         q, low, high = centre.q, centre.q - half, centre.q + half
     else:
         low, high = sorted((before.q, after.q))

@@ -16,6 +16,7 @@ class Status(Enum):
         "The state loses its stability here, and no branch was found to go on along: use switch='never' or sweep."
     )
     MERGED = "The branch ends in the one that it was born from; beyond is its mirror image."
+    RETURNED = "The branch turned back and left the range at the end where it began."
     CLOSED = "The branch came back to where it began."
     STEPS = "The number of steps was used up: raise max_points, or lengthen max_step."
     UNDERFLOW = (
@@ -30,4 +31,4 @@ class Status(Enum):
     @property
     def failed(self) -> bool:
         """Whether the branch ended short of where it should."""
-        return self not in (Status.REACHED, Status.LEFT, Status.MERGED, Status.CLOSED)
+        return self not in (Status.REACHED, Status.LEFT, Status.MERGED, Status.RETURNED, Status.CLOSED)

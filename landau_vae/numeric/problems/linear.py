@@ -26,7 +26,7 @@ from landau_vae.spectrum import Spectrum
 
 __all__ = ["Linear"]
 
-NEAR = 1e-4  # relative: eigenvalues closer than this are one multiplet, split by a little
+NEAR = 3e-4  # relative, and more than the solver's CLUSTER: closer eigenvalues are one multiplet, split by a little
 EQUAL = 1e-7  # relative: closer than this, it makes no difference which of them has a latent
 
 
