@@ -108,7 +108,8 @@ def coexistence(
         if problem.singular(control) is not None:
             continue
         for state in minima(problem, control, starts=starts, spread=spread, seed=seed):
-            if not any(_holds(solver, branch, float(q), state.loss) for branch in families):
+            near = SAME * max(1.0, abs(state.loss))
+            if not any(abs(_loss_on(solver, branch, float(q)) - state.loss) <= near for branch in families):
                 families.append(_family(solver, state.x, float(q), within))
         on_progress(control)
     exchanges = sorted(_exchanges(solver, families), key=lambda one: -one.control)
@@ -121,15 +122,15 @@ def _family(solver: Solver, x: Array, q: float, within: Range) -> Branch:
     return joined(*both)
 
 
-def _holds(solver: Solver, branch: Branch, q: float, loss: float) -> bool:
-    """Whether a family has a state of this loss at q."""
+def _loss_on(solver: Solver, branch: Branch, q: float) -> float:
+    """The loss of a family at q; infinite where it has no state."""
     known = solver.coordinates(branch.control)
     if not known.min() <= q <= known.max():
-        return False
+        return np.inf
     try:
-        return bool(abs(state_on(solver, branch, q)[1] - loss) <= SAME * max(1.0, abs(loss)))
+        return state_on(solver, branch, q)[1]
     except Diverged:
-        return False
+        return np.inf
 
 
 def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
@@ -149,21 +150,12 @@ def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
             for n in np.flatnonzero(np.sign(leads[:-1]) * np.sign(leads[1:]) < 0):
                 q = float(brentq(lead, grid[n], grid[n + 1], xtol=1e-13))
                 loss, control = state_on(solver, one, q)[1], solver.control(q)
-                if all(_not_better(solver, branch, q, loss) for branch in families):
+                near = SAME * max(1.0, abs(loss))
+                if all(_loss_on(solver, branch, q) >= loss - near for branch in families):
                     below, above = (one, other) if leads[n] < 0 else (other, one)
                     yield Exchange(control, _orders(solver, above, q), _orders(solver, below, q))
         except Diverged:
             continue
-
-
-def _not_better(solver: Solver, branch: Branch, q: float, loss: float) -> bool:
-    known = solver.coordinates(branch.control)
-    if not known.min() <= q <= known.max():
-        return True
-    try:
-        return state_on(solver, branch, q)[1] >= loss - SAME * max(1.0, abs(loss))
-    except Diverged:
-        return True
 
 
 def _orders(solver: Solver, branch: Branch, q: float) -> Array:

@@ -57,7 +57,7 @@ def descend(solver: Solver, x: Array, q: float, onward: float = 1.0) -> Point | 
 
 
 def minima(problem: Problem, control: float, *, starts: int = 20, spread: float = 1.0, seed: int = 0) -> list[State]:
-    """The local minima that random starts fall to, best first; those of equal loss count as one (see `symmetry`).
+    """The local minima that random starts fall to, best first; those of equal loss count as one.
 
     Starts are the state of rest itself, and it plus Gaussian noise of `spread` (twice and four times as much for every
     second and third start), in units of each unknown's own stiffness. What no start falls to is not found.

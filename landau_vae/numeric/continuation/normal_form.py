@@ -60,12 +60,11 @@ class Reduced:
         self._compliance = np.where(np.abs(values) > SYMMETRY, 1.0 / np.where(values == 0, 1.0, values), 0.0)
         self.others_index = int(np.count_nonzero(values < -SYMMETRY))  # unstable directions outside the kernel
 
-    def state(self, a: Array, q: float | None = None) -> Array:
-        """x with the kernel's amplitudes a (k,) and the rest relaxed, at q (by default that of the point)."""
-        q = self.centre.q if q is None else q
+    def state(self, a: Array) -> Array:
+        """x with the kernel's amplitudes a (k,) and the rest relaxed."""
         start, rest, change = self.kernel @ a, np.zeros(len(self.centre.x)), np.inf
         for _ in range(60):
-            force = self._others.T @ self._gradient(start + rest, q)
+            force = self._others.T @ self._gradient(start + rest)
             step = self._others @ (self._compliance * force)
             rest -= step
             before, change = change, float(np.linalg.norm(step))
@@ -80,8 +79,8 @@ class Reduced:
         slope = self.solver.gradient(self.state(a), self.centre.q, self.centre.scale)
         return self.kernel.T @ slope - self._stiffness @ a
 
-    def _gradient(self, z: Array, q: float) -> Array:
-        return self.solver.gradient(self.centre.x + z / self.centre.scale, q, self.centre.scale)
+    def _gradient(self, z: Array) -> Array:
+        return self.solver.gradient(self.centre.x + z / self.centre.scale, self.centre.q, self.centre.scale)
 
     def cubic(self, a: Array) -> Array:
         """∂κ₃/∂a at a unit vector a, (k,)."""

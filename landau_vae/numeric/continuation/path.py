@@ -106,9 +106,8 @@ def _continues(a: Point, b: Point) -> bool:
     distance = np.hypot(np.linalg.norm(step), rise)
     tangents = [np.append(point.tangent[0] * a.scale / point.scale, point.tangent[1]) for point in (a, b)]
     tangents = [tangent / np.linalg.norm(tangent) for tangent in tangents]
-    for (
-        tangent
-    ) in tangents:  # near a pitchfork a step may lead from one branch on to the other: then one of these fails
+    # Near a pitchfork a step may lead from one branch on to the other: then it strays from one of the tangents.
+    for tangent in tangents:
         off = np.append(step, rise) - distance * tangent
         if np.linalg.norm(off) > STRAY * distance:
             return False

@@ -25,8 +25,6 @@ SETTLED = 1e-11  # relative size of the last Newton step: the next one would be 
 STALLED = 1e-6  # a step that is this small and shrinks no more is rounding, amplified by a nearly singular Hessian
 SINGULAR = 1e15  # a solution beyond it (of equations of order 1) is that of a singular system
 STILL = 1e-8  # an orbit direction shorter than this (in z) belongs to a state that the symmetry leaves alone
-
-
 NOT_FINITE = "the loss or one of its derivatives is not finite here"
 
 
