@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from landau_vae.errors import InputError
@@ -137,7 +136,7 @@ def follow(
         return Diagram(problem, (empty(Status.NOT_STATIONARY),))
     waiting: deque[tuple[Point, SpecialPoint | None]] = deque([(origin, None)])
     branches: list[Branch] = []
-    known: list[tuple[float, float]] = []
+    known: list[SpecialPoint] = []
     while waiting and len(branches) < max_branches:
         point, parent = waiting.popleft()
         leave: Leave = "at bifurcations" if switch == "stability" else "never"
@@ -156,15 +155,12 @@ def follow(
     return Diagram(problem, tuple(branches), len(waiting))
 
 
-def _everything(
-    solver: Solver, branch: Branch, known: list[tuple[float, float]]
-) -> Iterator[tuple[Point, SpecialPoint]]:
+def _everything(solver: Solver, branch: Branch, known: list[SpecialPoint]) -> Iterator[tuple[Point, SpecialPoint]]:
     """The first states of all branches that leave one, but for those of special points that are known already."""
     for special in branch.special:
-        key = (solver.coordinate(special.control), special.loss)
-        if special.form is None or any(np.allclose(key, other, rtol=1e-7, atol=1e-9) for other in known):
+        if special.form is None or any(special.is_at(other) for other in known):
             continue
-        known.append(key)
+        known.append(special)
         born = [trunk(solver, special, side) for side in (1.0, -1.0)] if special.ends else born_at(solver, special)
         yield from ((point, special) for point in born if point is not None)
 
