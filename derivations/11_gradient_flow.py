@@ -126,6 +126,40 @@ check(
 )
 
 # %% [markdown]
+# **Latents that still share a mode.** Along the path from small weights all latents grow along the strongest mode, and
+# it becomes active while they share it. Let two latents carry mode $i$ alike, with whatever amplitudes $a$ and $c$, and
+# with posterior variances that have both fallen to $s$. Mode $l$ can then grow in the direction of latent space that
+# mode $i$ leaves free, $w_l=u(1,-1)/\sqrt2$ and $e_l=v(1,-1)/\sqrt2$. Its Hessian in $(u,v)$:
+
+# %%
+W2, E2, variances2 = linear.variables(2, 2)
+u, v, a_i, c_i = sp.symbols("u v a c", real=True)
+shared = {
+    **dict(zip(W2, [a_i, a_i, u / sp.sqrt(2), -u / sp.sqrt(2)], strict=True)),  # rows: modes i and l
+    **dict(zip(E2, [c_i, v / sp.sqrt(2), c_i, -v / sp.sqrt(2)], strict=True)),
+    **dict.fromkeys(variances2, s),
+}
+both = linear.loss(W2, E2, variances2, sp.diag(mode_i, mode_l)).subs(shared, simultaneous=True)
+free = sp.hessian(sp.expand(both), [u, v]).subs({u: 0, v: 0}).applyfunc(sp.expand)
+show("H", free)
+check(
+    "beside a shared mode the Hessian is that of the collapsed point with $s$ in the place of 1, whatever $a$ and $c$",
+    free - sp.Matrix([[s, -mode_l], [-mode_l, tau * mode_l]]),
+)
+width = x**2 - (s + tau * lam) * x + lam * (s * tau - lam)
+falling = sp.cancel((-sp.diff(width, s) / sp.diff(width, x)).subs(x, -k))
+check(
+    "$\\partial\\kappa/\\partial s=-(\\kappa+\\tau\\lambda)/(2\\kappa+s+\\tau\\lambda)<0$",
+    -falling + (k + tau * lam) / (2 * k + s + tau * lam),
+)
+
+# %% [markdown]
+# So while latents share a mode, and their variance is below 1 already, others grow faster than they would from latents
+# that idle: the rates at the collapsed point are the slowest. Far above the price the difference is large for
+# $\lambda\ll1$, where $\kappa$ goes from $\lambda^2$ to $\lambda$ as $s$ falls from 1 to 0, and small for $\lambda\gg1$,
+# where $\kappa\approx\lambda$ whatever $s$ is.
+
+# %% [markdown]
 # ## The active branch
 #
 # There the Hessian couples all three variables:
@@ -336,6 +370,24 @@ check(
     "one step multiplies the growing direction by $1+\\eta\\kappa$",
     (jacobian * growing - (1 + step * kappa) * growing).expand(),
 )
+
+# %% [markdown]
+# With heavy-ball momentum $\mu$ the step is $\eta$ times a velocity, $v\leftarrow\mu v-\text{slope}$: along the growing
+# direction amplitudes follow $a_{n+1}=(1+\mu+\eta\kappa)a_n-\mu a_{n-1}$ and grow by the larger root of
+# $z^2-(1+\mu+\eta\kappa)z+\mu$. For small steps that is $1+\eta\kappa/(1-\mu)$.
+
+# %%
+mu, position, velocity = sp.symbols("mu a v", real=True)
+kicked = mu * velocity + kappa * position
+heavy = sp.Matrix([position + step * kicked, kicked]).jacobian([position, velocity])
+z = sp.Symbol("z", real=True)
+momentum = z**2 - (1 + mu + step * kappa) * z + mu
+check(
+    "with momentum this is the characteristic polynomial of one update",
+    sp.expand((z * sp.eye(2) - heavy).det() - momentum),
+)
+first_order = -(sp.diff(momentum, step) / sp.diff(momentum, z)).subs({step: 0, z: 1})
+check("and for small steps $z\\approx1+\\eta\\kappa/(1-\\mu)$", sp.cancel(first_order - kappa / (1 - mu)))
 
 # %% [markdown]
 # ## The same numbers

@@ -21,11 +21,15 @@ _HOMES = {
     "choose_beta": "numeric.choice",
     "Landscape": "numeric.landscape",
     "landscape": "numeric.landscape",
+    "Activation": "numeric.activation",
+    "activation": "numeric.activation",
     "Diagram": "numeric.continuation.follow",
     "follow": "numeric.continuation.follow",
     "Hysteresis": "numeric.continuation.hysteresis",
     "hysteresis": "numeric.continuation.hysteresis",
     "scan": "training.scan",
+    "save_scan": "training.storage",
+    "load_scan": "training.storage",
     "Verification": "verification.coincidence",
     "verify": "verification.coincidence",
 }
@@ -54,6 +58,8 @@ if TYPE_CHECKING:
     )
     from landau_vae.errors import InputError as InputError
     from landau_vae.loss import Loss as Loss
+    from landau_vae.numeric.activation import Activation as Activation
+    from landau_vae.numeric.activation import activation as activation
     from landau_vae.numeric.choice import Choice as Choice
     from landau_vae.numeric.choice import choose_beta as choose_beta
     from landau_vae.numeric.continuation.follow import Diagram as Diagram
@@ -68,6 +74,8 @@ if TYPE_CHECKING:
     from landau_vae.numeric.transitions import transitions as transitions
     from landau_vae.spectrum import Spectrum as Spectrum
     from landau_vae.training.scan import scan as scan
+    from landau_vae.training.storage import load_scan as load_scan
+    from landau_vae.training.storage import save_scan as save_scan
     from landau_vae.verification.coincidence import Verification as Verification
     from landau_vae.verification.coincidence import verify as verify
 

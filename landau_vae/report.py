@@ -4,8 +4,6 @@ Each file is written beside its place and renamed into it, so that an interrupti
 """
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ from matplotlib.figure import Figure
 
 from landau_vae import plotting
 from landau_vae.errors import InputError
+from landau_vae.training.storage import replace_file, save_scan
 from landau_vae.verification.coincidence import Verification
 
 if TYPE_CHECKING:
@@ -31,9 +30,8 @@ def write(folder: str | Path, result: Verification, scan: "xarray.Dataset") -> l
     pictures = (plotting.branches, plotting.universal_law, plotting.spectra, plotting.rate_distortion)
     written += [save_figure(folder / f"{draw.__name__}.png", draw(result)) for draw in pictures]
     numbers = json.dumps(result.to_dict(), ensure_ascii=False, indent=1)
-    written.append(_replace(folder / "results.json", lambda path: path.write_text(numbers, encoding="utf-8")))
-    storable = scan.assign(converged=scan.converged.astype("int8"))  # netCDF 3 has no booleans
-    written.append(_replace(folder / "scan.nc", lambda path: storable.to_netcdf(path, engine="scipy")))
+    written.append(replace_file(folder / "results.json", lambda path: path.write_text(numbers, encoding="utf-8")))
+    written.append(save_scan(folder / "scan.nc", scan))
     return written
 
 
@@ -63,16 +61,4 @@ def save_figure(path: str | Path, picture: Figure | Axes) -> Path:
     figure = picture.get_figure(root=True) if isinstance(picture, Axes) else picture
     assert figure is not None
     with matplotlib.rc_context(plotting.STYLE):
-        return _replace(path, lambda partial: figure.savefig(partial, format=path.suffix.removeprefix(".")))
-
-
-def _replace(path: Path, save: Callable[[Path], object]) -> Path:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save(partial)
-        partial.replace(path)
-    except OSError as problem:
-        raise InputError(f"{path} cannot be written ({problem.strerror}): name another place.") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+        return replace_file(path, lambda partial: figure.savefig(partial, format=path.suffix.removeprefix(".")))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.floating[Any]]
 
-__all__ = ["Array", "jsonable", "numbered", "readonly", "significant", "table"]
+__all__ = ["Array", "jsonable", "listed", "numbered", "readonly", "significant", "table"]
 
 
 def readonly(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
@@ -53,6 +53,21 @@ def numbered(first: int, count: int) -> str:
     ('3', '3–4')
     """
     return str(first) if count == 1 else f"{first}–{first + count - 1}"
+
+
+def listed(modes: Sequence[int]) -> str:
+    """Modes (counted from 0) by their numbers, runs as ranges.
+
+    >>> listed([0, 2, 3, 4])
+    '1, 3–5'
+    """
+    runs: list[list[int]] = []
+    for k in modes:
+        if runs and runs[-1][-1] == k - 1:
+            runs[-1].append(k)
+        else:
+            runs.append([k])
+    return ", ".join(numbered(run[0] + 1, len(run)) for run in runs)
 
 
 def jsonable(value: Any) -> Any:

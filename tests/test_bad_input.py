@@ -384,6 +384,20 @@ def test_reproduce(capsys, options, words):
 
 @pytest.mark.parametrize(
     ("options", "words"),
+    [(["--seeds", "0"], "0 seeds were asked for"), (["--updates", "0"], "updates is 0"), (["--batch", "0"], "batch is 0"),
+     (["--learning-rate", "-1"], "learning rate is -1"), (["--optimizer", "lion"], "'--optimizer'"),
+     (["--points", "2"], "at least 3"), (["--coldest", "2"], "lowest temperature is 2"),
+     (["--coldest", "0"], "lowest temperature is 0"), (["--tolerance", "0"], "tolerance is 0"),
+     (["--workers", "0"], "workers is 0"), (["--latents", "0"], "latents is 0"),
+     (["--output", "/dev/null/x"], "cannot be made")],
+)  # fmt: skip
+def test_verify(folder, capsys, frame, options, words):
+    frame.to_csv("x.csv", index=False)
+    assert words in complaint(capsys, "verify", "x.csv", *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
     [(["nonsense"], "name one of loss, collapse"), (["loss", "--order", "8"], "has no order to choose; collapse has"),
      (["collapse", "--order", "1"], "from 2 on"), (["collapse", "--order", "two"], "'--order'"),
      (["--order", "8"], "No derivation is named"), (["loss", "--latex", "--json"], "one can be given")],

@@ -21,19 +21,25 @@ def test_python_examples():
 
 def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
     monkeypatch.chdir(tmp_path)
-    np.savetxt("climate.csv", rng.standard_normal((100, 9)), delimiter=",", header=",".join("abcdefghi"), comments="")
+    rows = rng.standard_normal((300, 9)) * 0.6 ** np.arange(9) @ np.linalg.qr(rng.standard_normal((9, 9)))[0]
+    np.savetxt("climate.csv", rows, delimiter=",", header=",".join("abcdefghi"), comments="")
     commands = [line.removeprefix("$ ") for block in blocks(README, "console") for line in block.splitlines()]
     assert commands
     for command in commands:
         program, *arguments = shlex.split(command)
         assert program == "landau-vae"
         assert main(arguments) == 0
-        expected = {"thresholds": "dies at β", "derive": "a_12 =", "bifurcate": "supercritical"}[arguments[0]]
-        assert expected in capsys.readouterr().out
+        expected = {
+            "thresholds": "dies at β",
+            "derive": "a_12 =",
+            "bifurcate": "supercritical",
+            "verify": "modes agree",
+        }
+        assert expected[arguments[0]] in capsys.readouterr().out
 
 
 def test_every_option_that_is_named_exists(capsys):
-    for command in ("thresholds", "choose", "bifurcate", "reproduce", "derive"):
+    for command in ("thresholds", "choose", "bifurcate", "verify", "reproduce", "derive"):
         main([command, "--help"])
     known = capsys.readouterr().out
     for option in re.findall(r"(--[a-z][a-z-]+)", re.sub(r"```sh.*?```", "", README, flags=re.DOTALL)):

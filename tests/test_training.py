@@ -179,13 +179,13 @@ def test_a_seed_is_a_result_whatever_runs_beside_it():
     assert np.abs(both.decoder.sel(seed=4) - both.decoder.sel(seed=9)).max() > 0.1
 
 
-def test_batches_bounded_by_memory_change_nothing(monkeypatch):
+def test_the_size_of_batches_changes_nothing(monkeypatch):
     spectrum = Spectrum.from_eigenvalues([3, 2, 1])
     grid = np.geomspace(0.5, 0.01, 7)
     whole = scan(spectrum, grid)
     import importlib
 
-    monkeypatch.setattr(importlib.import_module("landau_vae.training.scan"), "MEMORY_BUDGET", 1)
+    monkeypatch.setattr(importlib.import_module("landau_vae.training.exact"), "NUMBERS", 1)
     np.testing.assert_array_equal(scan(spectrum, grid).decoder, whole.decoder)
 
 
@@ -195,7 +195,7 @@ def test_a_scan_takes_data_and_keeps_their_names():
     frame = pd.DataFrame({"rain": [0.0, 1, 2, 4], "wind": [1.0, 0, 1, 0]})
     models = scan(frame, [0.1])
     assert models.feature.values.tolist() == ["rain", "wind"]
-    assert dict(models.sizes) == {"seed": 1, "temperature": 1, "feature": 2, "latent": 2}
+    assert dict(models.sizes) == {"seed": 1, "temperature": 1, "feature": 2, "latent": 2, "other_feature": 2}
     assert models.attrs["total_variance"] == pytest.approx(Spectrum.from_data(frame).total_variance)
 
 

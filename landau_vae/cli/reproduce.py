@@ -27,12 +27,14 @@ def reproduce(
     import numpy as np
 
     from landau_vae import datasets, scan, verify
+    from landau_vae.verification.coincidence import check_tolerance
 
     if points < 2 or not 0 < coldest < 1:
         raise InputError(
             f"A grid of {points} temperatures from {coldest:g} to 1 was asked for, but at least 2 points "
             "and a lowest temperature between 0 and 1 are needed."
         )
+    check_tolerance(tolerance)
     if output is not None:
         from landau_vae import report
 

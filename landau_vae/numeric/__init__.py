@@ -3,18 +3,21 @@
 from importlib import import_module
 from typing import Any
 
+from landau_vae.numeric.activation import Activation, activation
 from landau_vae.numeric.choice import Choice, choose_beta
 from landau_vae.numeric.equilibrium import Equilibrium, equilibrium
 from landau_vae.numeric.landscape import Landscape, landscape
 from landau_vae.numeric.learned_variance import LearnedVariance, learned_variance
+from landau_vae.numeric.spiked import Spiked, population_threshold, spiked
 from landau_vae.numeric.transitions import Transitions, transitions
 from landau_vae.numeric.weight_decay import WeightDecay, weight_decay
 
 _MODULES = ("continuation", "problems")  # heavier: loaded on first use
 
 __all__ = [
-    "Choice", "Equilibrium", "Landscape", "LearnedVariance", "Transitions", "WeightDecay", "choose_beta",
-    "equilibrium", "landscape", "learned_variance", "transitions", "weight_decay", *_MODULES,
+    "Activation", "Choice", "Equilibrium", "Landscape", "LearnedVariance", "Spiked", "Transitions", "WeightDecay",
+    "activation", "choose_beta", "equilibrium", "landscape", "learned_variance", "population_threshold", "spiked",
+    "transitions", "weight_decay", *_MODULES,
 ]  # fmt: skip
 
 

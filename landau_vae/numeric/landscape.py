@@ -22,6 +22,7 @@ import numpy as np
 
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
+from landau_vae.numeric.growth import growth, per_update
 from landau_vae.results import Array, jsonable, readonly, significant, table
 from landau_vae.spectrum import Spectrum
 
@@ -76,19 +77,21 @@ class Landscape:
 
     # ------------------------------------------------------------------------------------ the Hessian
 
-    def hessian_eigenvalues(self, point: StationaryPoint) -> Array:
+    def hessian_eigenvalues(self, point: StationaryPoint, *, logarithmic: bool = False) -> Array:
         """All K (2p + 1) eigenvalues of the Hessian of σ_dec² L in (W, E, s), p resolved modes, ascending.
 
-        Block by block: the dense Hessian is never formed. (i, j: active modes; l: modes without a latent.)
+        `logarithmic`: in (W, E, ln s), as most code trains. Signs are the same, stiff directions are not. Block by
+        block: the dense Hessian is never formed. (i, j: active modes; l: modes without a latent.)
         """
         lam, tau = self.spectrum.eigenvalues, self.price
         i = np.asarray(point.active, dtype=np.int64) - 1
         active, outside = lam[i], np.delete(lam, i)
         idle, w = self.latents - len(i), np.sqrt(lam[i] - tau)
+        to_w, own_s = (w * tau / active, tau / 2) if logarithmic else (w, active**2 / (2 * tau))
         own = np.zeros((len(i), 3, 3))
-        own[:, 0, 0], own[:, 1, 1], own[:, 2, 2] = 1.0, active**2, active**2 / (2 * tau)
+        own[:, 0, 0], own[:, 1, 1], own[:, 2, 2] = 1.0, active**2, own_s
         own[:, 0, 1] = own[:, 1, 0] = active - 2 * tau
-        own[:, 0, 2] = own[:, 2, 0] = w
+        own[:, 0, 2] = own[:, 2, 0] = to_w
         first, second = np.triu_indices(len(i), 1)
         stiff, mixing = active[first] * active[second], w[first] * w[second]
         busy = np.multiply.outer(active, outside)
@@ -111,20 +114,21 @@ class Landscape:
         found = []
         for target in outside:
             if idle and lam[target] > self.price:
-                rate = _growth(lam[target], self.price)
+                rate = growth(lam[target], self.price)
                 found.append(Escape(None, target + 1, self._scale * rate, (1 + rate) / lam[target], idle))
             for mode in point.active:
                 if groups[target] < groups[mode - 1]:
-                    rate = _growth(lam[target], lam[mode - 1])
+                    rate = growth(lam[target], lam[mode - 1])
                     found.append(Escape(mode, target + 1, self._scale * rate, (1 + rate) / lam[target], 1))
         return tuple(sorted(found, key=lambda escape: -escape.rate))
 
-    def plateau(self, start: float = 0.01, learning_rate: float | None = None) -> Array:
+    def plateau(self, start: float = 0.01, learning_rate: float | None = None, momentum: float = 0.0) -> Array:
         """How long each mode above the price needs to leave the collapsed point, (modes above the price,).
 
         In time (learning rate × steps) under gradient flow of the user's loss, or in steps of gradient descent with a
-        given learning rate. `start` is the share of its final amplitude that a mode begins with. Valid for small
-        starts; other optimisers have other times. Modes beyond the number of latents are not reached.
+        given learning rate (and heavy-ball momentum). `start` is the share of its final amplitude that a mode begins
+        with. Valid for small starts; other optimisers have other times. Modes beyond the number of latents are not
+        reached.
 
         >>> scene = landscape(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(beta=0.5))
         >>> scene.plateau(start=0.01).round(2).tolist(), scene.plateau(0.01, learning_rate=0.1).round().tolist()
@@ -135,8 +139,8 @@ class Landscape:
         if learning_rate is not None and not learning_rate > 0:
             raise InputError(f"The learning rate is {learning_rate:g}, but a number greater than 0 is expected.")
         lam = self.spectrum.eigenvalues[: self.latents]
-        rate = self._scale * _growth(lam[lam > self.price], self.price)
-        per_unit = rate if learning_rate is None else np.log1p(learning_rate * rate)
+        rate = self._scale * growth(lam[lam > self.price], self.price)
+        per_unit = rate if learning_rate is None else per_update(rate, learning_rate, momentum)
         return readonly(-np.log(start) / per_unit)
 
     @cached_property
@@ -212,12 +216,6 @@ def landscape(spectrum: Spectrum, loss: Loss) -> Landscape:
 # ------------------------------------------------------------------------------------------- formulas
 
 
-def _growth(target: Any, served: Any) -> Any:
-    """κ = −x₋ of the block [[1, −λ], [−λ, λm]]: how fast a latent turns to mode λ; m is τ, or the λ it serves."""
-    total = 1 + target * served
-    return target * (target - served) / ((total + np.sqrt((1 - target * served) ** 2 + 4 * target**2)) / 2)
-
-
 def _pair(coupling: Array, stiffness: Array) -> Array:
     """The eigenvalues of [[1, c], [c, h]], (2, …)."""
     larger = (1 + stiffness + np.sqrt((1 - stiffness) ** 2 + 4 * coupling**2)) / 2
@@ -232,7 +230,8 @@ def _point(
     modes = [start + k for (start, _), share in zip(above, shares, strict=True) for k in range(share)]
     left = [size - share for (_, size), share in zip(above, shares, strict=True)]
     idle = latents - len(modes)
-    weaker = sum(share * sum(left[:g]) for g, share in enumerate(shares))  # busy latents that see a stronger mode
+    stronger = np.cumsum([0, *left])[:-1]  # modes without a latent, before each multiplet
+    weaker = int(stronger @ np.asarray(shares, dtype=np.int64))  # busy latents that see one of them
     flat = sum(share * rest + share * (share - 1) // 2 for share, rest in zip(shares, left, strict=True))
     flat += idle * int(np.count_nonzero(lam == tau))
     active = lam[modes]

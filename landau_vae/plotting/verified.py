@@ -13,10 +13,11 @@ from landau_vae.numeric.equilibrium import equilibrium
 from landau_vae.plotting.style import COOL, INK, STYLE, WARM, axes, colours, title
 from landau_vae.results import Array
 from landau_vae.spectrum import Spectrum
-from landau_vae.verification.branches import ALIVE
 from landau_vae.verification.coincidence import Verification
 
 __all__ = ["branches", "overview", "rate_distortion", "spectra", "universal_law"]
+
+DRAWN = 1e-3  # M² above which a latent of a branch is drawn
 
 
 def branches(result: Verification, ax: Axes | None = None) -> Axes:
@@ -26,7 +27,7 @@ def branches(result: Verification, ax: Axes | None = None) -> Axes:
         predicted = _predicted(result.spectrum, temperature)
         for k, colour in enumerate(colours(len(result.verdict))):
             pca, measured = result.spectrum.normalized[k], result.branches.signal_fraction[:, k]
-            alive = measured > ALIVE
+            alive = measured > DRAWN
             ax.plot(temperature, predicted[:, k], color=colour, zorder=1)
             ax.plot(result.branches.temperature[alive], measured[alive], ".", color=colour, ms=4, zorder=2)
             if temperature[0] <= pca <= temperature[-1]:
@@ -86,12 +87,17 @@ def spectra(result: Verification, ax: Axes | None = None) -> Axes:
         modes = np.arange(1, count + 1)
         ax.plot(modes, result.spectrum.normalized[:count], color=INK, label="PCA  $\\lambda_k/V$", zorder=1)
         ax.plot(modes, result.threshold, "o", mfc="none", color=COOL, ms=7, label="collapse temperature, trained")
-        ax.plot(modes, result.utility, "x", color=WARM, ms=5, label="utility of the latent, trained")
         coldest = result.branches.temperature[:1]
-        predicted = equilibrium(result.spectrum, _at(result.spectrum, coldest)).utility(result.reconstruction)
-        ax.plot(
-            modes, predicted[0, :count], ":", color=WARM, label=f"utility predicted at T = {coldest[0]:g}", zorder=1
-        )
+        if result.branches.noisy:  # standard errors, and nothing of modes that the grid does not hold
+            known = np.array([verdict != "outside the grid" for verdict in result.verdict])
+            ends = np.nan_to_num(np.abs(result.threshold_interval - result.threshold[:, None]))
+            ax.errorbar(modes, result.threshold, ends.T, fmt="none", ecolor=COOL, elinewidth=1)
+            ax.plot(modes[known], result.utility[known], "x", color=WARM, ms=5, label="utility of the latent, trained")
+        else:
+            ax.plot(modes, result.utility, "x", color=WARM, ms=5, label="utility of the latent, trained")
+            predicted = equilibrium(result.spectrum, _at(result.spectrum, coldest)).utility(result.reconstruction)
+            name = f"utility predicted at T = {coldest[0]:g}"
+            ax.plot(modes, predicted[0, :count], ":", color=WARM, label=name, zorder=1)
         ax.set(yscale="log", xlabel="mode $k$", ylabel="share of the variance")
         title(ax, "Three spectra are one", "of the data, of the collapses, of ranked pruning")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -121,8 +127,10 @@ def rate_distortion(result: Verification, ax: Axes | None = None) -> Axes:
             ylabel="distortion  $\\tilde D$",
         )
         title(ax, "On the rate–distortion curve", "each trained model is optimal at its own price")
-        waking = equilibrium(result.spectrum, _at(result.spectrum, result.spectrum.normalized[: len(result.verdict)]))
-        ax.plot(waking.total_rate, waking.total_distortion, "|", color=WARM, ms=9, label="a mode wakes", zorder=3)
+        ends = result.spectrum.normalized[: len(result.verdict)]
+        if np.any(ends >= grid[0]):
+            waking = equilibrium(result.spectrum, _at(result.spectrum, ends[ends >= grid[0]]))
+            ax.plot(waking.total_rate, waking.total_distortion, "|", color=WARM, ms=9, label="a mode wakes", zorder=3)
         ax.legend(loc="upper right")
         return ax
 

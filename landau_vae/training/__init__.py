@@ -1,6 +1,17 @@
-"""Torch-free training of linear β-VAEs: the exact expected loss, its minimiser, scans over temperature."""
+"""Torch-free training of β-VAEs: trainers, and scans over temperature that are parallel, resumable and bounded."""
 
+from landau_vae.training.exact import Exact
+from landau_vae.training.memory import ScanPlan
 from landau_vae.training.model import LinearVAE
-from landau_vae.training.scan import scan
+from landau_vae.training.optimizers import SGD, Adam
+from landau_vae.training.sampled import Sampled
+from landau_vae.training.scan import plan, scan
+from landau_vae.training.schedules import Schedule, anneal, cosine, cyclical, warm_up
+from landau_vae.training.settings import Patience
+from landau_vae.training.storage import load_scan, save_scan
+from landau_vae.training.trainer import Trainer, TrainingSet
 
-__all__ = ["LinearVAE", "scan"]
+__all__ = [
+    "SGD", "Adam", "Exact", "LinearVAE", "Patience", "Sampled", "ScanPlan", "Schedule", "Trainer", "TrainingSet",
+    "anneal", "cosine", "cyclical", "load_scan", "plan", "save_scan", "scan", "warm_up",
+]  # fmt: skip

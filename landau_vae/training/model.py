@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landau_vae.results import Array
 
@@ -75,9 +76,14 @@ class LinearVAE:
         total = np.broadcast_to(np.trace(self.covariance), (*change.shape[:-1], 1))
         return np.cumsum(np.concatenate([total, change], axis=-1), axis=-1)
 
+    @property
+    def ranking(self) -> NDArray[np.intp]:
+        """Latents by falling signal fraction, (…, K)."""
+        return np.argsort(-self.signal_fraction, axis=-1, kind="stable")
+
     def ranked(self) -> "LinearVAE":
         """The same models with their latents ordered by falling signal fraction."""
-        order = np.argsort(-self.signal_fraction, axis=-1, kind="stable")
+        order = self.ranking
         return LinearVAE(
             self.covariance,
             self.price,

@@ -1,32 +1,36 @@
-"""Train a linear β-VAE at every temperature of a grid, each from its own random start.
+"""Train a β-VAE at every temperature of a grid, from each of several seeds, by any trainer.
 
-The exact expected loss is minimised (`profile`), at σ_dec² = 1 and β = τ = T V. No start knows of another,
-of the theory or of the data's eigenvectors. The result is one labelled `xarray.Dataset`.
+Each model starts from its own random weights, drawn from its seed and its place in the grid; no start knows of another,
+of the theory or of the data's eigenvectors. A scan can be shared out among workers, interrupted, and taken up again: it
+gives the same bits. The result is one labelled `xarray.Dataset`.
 """
 
+import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from landau_vae.errors import InputError
 from landau_vae.results import Array
-from landau_vae.samples.tables import as_numbers
-from landau_vae.spectrum import Spectrum
-from landau_vae.training.minimize import Minimum, minimize
-from landau_vae.training.model import LinearVAE
-from landau_vae.training.profile import ProfileLoss
+from landau_vae.samples.tables import as_numbers, is_real
+from landau_vae.training.dataset import Results
+from landau_vae.training.exact import Exact
+from landau_vae.training.memory import ScanPlan, checked_limit
+from landau_vae.training.resume import opened
+from landau_vae.training.tasks import Task, Work, execute
+from landau_vae.training.trainer import Trainer
+from landau_vae.training.training_set import training_set
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["scan"]
+__all__ = ["plan", "scan"]
 
-GRADIENT = 1e-8  # relative gradient at which a model counts as trained
-MEMORY_BUDGET = 256 * 2**20  # bytes that one batch of models may take while it is trained
-COPIES = 40  # arrays of the size of W that training a model keeps: L-BFGS pairs, gradients, factors
+LARGEST_SEED = 2**63
 
 
 def scan(
@@ -35,54 +39,118 @@ def scan(
     *,
     latents: int | None = None,
     seeds: int | Sequence[int] = (0,),
-    tolerance: float = GRADIENT,
-    max_iterations: int = 5000,
+    trainer: Trainer | None = None,
+    standardize: bool = False,
+    weights: ArrayLike | None = None,
+    splits: Sequence[float] | None = None,
+    workers: int = 1,
+    folder: str | Path | None = None,
+    memory: float | None = None,
+    keep_weights: bool = True,
     progress: bool = False,
 ) -> "xarray.Dataset":
-    """Train at each normalised temperature T = τ/V, from each seed, down to a relative gradient of `tolerance`.
+    """Train at each normalised temperature T = τ/V, from each seed, by the `trainer` (`Exact()` by default).
 
-    `source` is a `Spectrum` or a table of data; `latents` is K (as many as there are features by default). Returns a
-    dataset with dimensions seed, temperature, latent and feature: the models (decoder W, encoder E, posterior
-    variance s), what was measured on them (⟨μ²⟩, M², rate, distortion, loss) and how training ended.
+    `source` is a `Spectrum` or a table of data (n, p), with `weights` (n,) of its rows; `splits` are the shares of its
+    rows for training, validation and test, (0.8, 0.1, 0.1), by default all for training. `latents` is K (by default as
+    many as there are features, of wide data as modes). `workers` tasks are carried out at once, -1: one per core;
+    inside `joblib.parallel_config(backend="dask")`, by a cluster. With a `folder`, finished tasks are kept there, and
+    an interrupted scan goes on when it is called again. `memory` is a limit in bytes, by default most of what is free.
 
+    Returns a dataset with dimensions seed, temperature, latent and feature: the models (decoder W, encoder E, unless
+    `keep_weights` is False; posterior variance), what was measured on them (⟨μ²⟩, M², rate, distortion as a share of
+    V, loss), how training ended (`status`, `converged`), the covariance that they saw, and what else the trainer tells.
+    Raises `InputError` for bad input, for a folder that holds another scan, and for a scan that would not fit.
+
+    >>> from landau_vae import Spectrum
     >>> models = scan(Spectrum.from_eigenvalues([4, 1]), [0.4, 0.08])
     >>> models.signal_fraction.max("latent").values.round(6).tolist()
     [[0.5, 0.9]]
     """
-    from tqdm import tqdm
+    work, planned = _prepared(
+        source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights
+    )
+    planned.check()
+    if progress:
+        print(planned.sentence, file=sys.stderr)
+    results, bar = Results(work, planned), _Bar(planned.models, progress)
+    with bar, opened(folder, work) if folder is not None else nullcontext() as kept:
+        open_tasks: list[Task] = []
+        for task in work.tasks:
+            if kept is not None and (named := kept.read(task)) is not None:
+                results.put(task, named)
+                bar.finish(len(task.places))
+            else:
+                open_tasks.append(task)
+        for task, named in execute(work, open_tasks, workers, bar.advance):
+            if kept is not None:
+                kept.write(task, named)
+            results.put(task, named)
+            bar.finish(len(task.places))
+    return results.dataset(standardize=standardize, splits=splits)
 
-    spectrum = source if isinstance(source, Spectrum) else Spectrum.from_data(source)
-    grid = _checked_temperatures(temperatures)
-    covariance = spectrum.covariance
-    features = len(covariance)
-    if latents is None:
-        latents = features
-    if latents != int(latents) or latents < 1:
-        raise InputError(f"The number of latents is {latents}, but a whole number from 1 on is expected.")
-    if not tolerance > 0 or max_iterations < 0:
-        raise InputError(
-            f"Training to a relative gradient of {tolerance} in {max_iterations} iterations was asked for: "
-            "give a positive tolerance, and a number of iterations from 0 on."
-        )
-    seeds = (seeds,) if isinstance(seeds, int) else seeds
-    if len(seeds) == 0 or any(seed != int(seed) or seed < 0 for seed in seeds):
-        raise InputError(
-            f"The seeds are {list(seeds)}, but at least one whole number from 0 on is expected: seeds=(0,)."
-        )
-    price = np.tile(grid * spectrum.total_variance, len(seeds))
-    starts = [(seed, index) for seed in seeds for index in range(len(grid))]
-    step = max(1, MEMORY_BUDGET // (COPIES * 8 * features * latents))
-    parts = []
-    with tqdm(
-        total=len(starts), desc="training", unit=" models", leave=False, disable=None if progress else True
-    ) as bar:
-        for first in range(0, len(starts), step):
-            some = slice(first, first + step)
-            loss = ProfileLoss(covariance, price[some])
-            start = np.stack([_start(seed, index, features, latents) for seed, index in starts[some]])
-            found = minimize(loss, start, tolerance=tolerance, max_iterations=max_iterations, on_progress=bar.update)
-            parts.append((found, loss.model(found.x)))
-    return _dataset(parts, spectrum, grid, seeds, latents, tolerance)
+
+def plan(
+    source: Any,
+    temperatures: ArrayLike,
+    *,
+    latents: int | None = None,
+    seeds: int | Sequence[int] = (0,),
+    trainer: Trainer | None = None,
+    standardize: bool = False,
+    weights: ArrayLike | None = None,
+    splits: Sequence[float] | None = None,
+    workers: int = 1,
+    folder: str | Path | None = None,
+    memory: float | None = None,
+    keep_weights: bool = True,
+    progress: bool = False,
+) -> ScanPlan:
+    """What `scan` with the same arguments would train and how much memory it would take; nothing is trained.
+
+    >>> from landau_vae import Spectrum
+    >>> planned = plan(Spectrum.from_eigenvalues([4, 1]), np.geomspace(1, 0.01, 50), seeds=range(4))
+    >>> planned.models, planned.tasks, planned.fits
+    (200, 4, True)
+    """
+    return _prepared(
+        source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights
+    )[1]
+
+
+def _prepared(
+    source: Any,
+    temperatures: ArrayLike,
+    latents: int | None,
+    seeds: int | Sequence[int],
+    trainer: Trainer | None,
+    standardize: bool,
+    weights: ArrayLike | None,
+    splits: Sequence[float] | None,
+    workers: int,
+    memory: float | None,
+    keep_weights: bool,
+) -> tuple[Work, ScanPlan]:
+    """Everything checked, and the plan."""
+    grid, own_seeds, limit = _checked_temperatures(temperatures), _checked_seeds(seeds), checked_limit(memory)
+    if latents is not None and not (is_real(latents) and latents == int(latents) >= 1):
+        raise InputError(f"The number of latents is {latents!r}, but a whole number from 1 on is expected.")
+    if not is_real(workers) or workers != int(workers) or workers == 0:
+        raise InputError(f"The number of workers is {workers!r}, but a whole number is expected, or -1 for all cores.")
+    trainer = Exact() if trainer is None else trainer
+    if not callable(getattr(trainer, "train", None)):
+        raise InputError(f"The trainer is {trainer!r}, but one such as Exact(tolerance=1e-8) is expected.")
+    data = training_set(
+        source,
+        standardize=standardize,
+        weights=weights,
+        splits=splits,
+        keep_rows=getattr(trainer, "uses_rows", True),
+        limit=limit,
+    )
+    latents = len(data.spectrum.covariance) if latents is None else int(latents)
+    work = Work(trainer, data, grid, own_seeds, latents, keep_weights)
+    return work, work.plan(source, int(workers), limit)
 
 
 def _checked_temperatures(temperatures: ArrayLike) -> Array:
@@ -95,49 +163,41 @@ def _checked_temperatures(temperatures: ArrayLike) -> Array:
     return grid
 
 
-def _start(seed: int, index: int, features: int, latents: int) -> Array:
-    """Independent weights of variance 1/features, in units of √τ: the same for a seed and a place in the grid."""
-    return np.random.default_rng([seed, index]).standard_normal((features, latents)) / np.sqrt(features)
+def _checked_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    given: list[Any] = [seeds] if np.ndim(seeds) == 0 else list(seeds)  # type: ignore[arg-type]
+    if not given or not all(is_real(seed) and seed == int(seed) and 0 <= seed < LARGEST_SEED for seed in given):
+        raise InputError(f"The seeds are {given}, but at least one whole number from 0 on is expected: seeds=(0,).")
+    whole = tuple(int(seed) for seed in given)
+    if len(set(whole)) < len(whole):
+        raise InputError(f"The seeds are {list(whole)}, but each may be there only once: they would train the same.")
+    return whole
 
 
-def _dataset(
-    parts: list[tuple[Minimum, LinearVAE]],
-    spectrum: Spectrum,
-    grid: Array,
-    seeds: Sequence[int],
-    latents: int,
-    tolerance: float,
-) -> "xarray.Dataset":
-    import xarray
+class _Bar:
+    """A progress bar that takes fractions of models and shows whole ones."""
 
-    def gather(values: list[NDArray[Any]], *dims: str) -> tuple[tuple[str, ...], NDArray[Any]]:
-        whole = np.concatenate(values)
-        return ("seed", "temperature", *dims), whole.reshape(len(seeds), len(grid), *whole.shape[1:])
+    def __init__(self, models: int, show: bool) -> None:
+        self.models, self.show = models, show
+        self.done = self.finished = 0.0
 
-    found, models = zip(*parts, strict=True)
-    own_features = spectrum.matrix is not None
-    labels = spectrum.names if own_features and spectrum.names else np.arange(len(spectrum.covariance))
-    return xarray.Dataset(
-        {
-            "decoder": gather([m.decoder for m in models], "feature", "latent"),
-            "encoder": gather([m.encoder for m in models], "latent", "feature"),
-            "posterior_variance": gather([m.posterior_variance for m in models], "latent"),
-            "mean_square": gather([m.mean_square for m in models], "latent"),
-            "signal_fraction": gather([m.signal_fraction for m in models], "latent"),
-            "rate": gather([m.rate for m in models], "latent"),
-            "distortion": gather([m.distortion / spectrum.total_variance for m in models]),
-            "loss": gather([m.loss for m in models]),
-            "converged": gather([f.converged for f in found]),
-            "iterations": gather([f.iterations for f in found]),
-            "relative_gradient": gather([f.relative_gradient for f in found]),
-        },
-        coords={"seed": list(seeds), "temperature": grid, "latent": np.arange(latents), "feature": list(labels)},
-        attrs={
-            "title": "linear Gaussian beta-VAEs, exact expected loss",
-            "loss": "half of the squared error summed over features, plus tau times KL summed over latents",
-            "temperature": "T = tau / V; distortion is a share of V, rates are in nats",
-            "total_variance": spectrum.total_variance,
-            "relative_gradient_tolerance": tolerance,
-            "landau_vae": version("landau-vae"),
-        },
-    )
+    def __enter__(self) -> "_Bar":
+        from tqdm import tqdm
+
+        self.bar = tqdm(
+            total=self.models, desc="training", unit=" models", leave=False, disable=None if self.show else True
+        )
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.bar.close()
+
+    def advance(self, models: float) -> None:
+        """So much more has been done of the task at hand."""
+        self.done += models
+        self.bar.update(max(0, int(self.done) - self.bar.n))
+
+    def finish(self, models: int) -> None:
+        """A task is finished, whatever it has told of itself."""
+        self.finished += models
+        self.done = max(self.done, self.finished)
+        self.advance(0)

@@ -2,5 +2,9 @@
 
 from landau_vae.verification.branches import Branches, branches
 from landau_vae.verification.coincidence import Verification, verify
+from landau_vae.verification.dataset_size import DatasetSize, dataset_size
+from landau_vae.verification.dynamics import Dynamics, dynamics
 
-__all__ = ["Branches", "Verification", "branches", "verify"]
+__all__ = [
+    "Branches", "DatasetSize", "Dynamics", "Verification", "branches", "dataset_size", "dynamics", "verify",
+]  # fmt: skip

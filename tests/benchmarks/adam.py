@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import landau_vae as lv
+from landau_vae.training import Exact
 
 __all__ = ["Run", "train"]
 
@@ -31,7 +32,7 @@ def train(spectrum: lv.Spectrum, temperature: float, minimum: float, rate: float
     import torch
 
     price = temperature * spectrum.total_variance
-    start = lv.scan(spectrum, [temperature], max_iterations=0).isel(seed=0, temperature=0)
+    start = lv.scan(spectrum, [temperature], trainer=Exact(max_iterations=0)).isel(seed=0, temperature=0)
     covariance = torch.tensor(spectrum.covariance.copy())
     first = (start.decoder.values, start.encoder.values, np.log(start.posterior_variance.values))
     decoder, encoder, log_variance = weights = [torch.tensor(part, requires_grad=True) for part in first]

@@ -13,6 +13,7 @@ from adam import Run, train
 from timing import Row, absolute, duration, fold, missing, seconds, verdict
 
 import landau_vae as lv
+from landau_vae.training import Exact
 
 BAR_SCAN = 15.0  # seconds
 BAR_ADAM = 0.01
@@ -43,9 +44,8 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def _compare(spectrum: lv.Spectrum, temperature: float, budget: float) -> Iterator[Row]:
     """Ours before, between and after Adam's turns; a learning rate that cannot be the fastest any more is stopped."""
-    ours = {
-        gap: partial(lv.scan, spectrum, [temperature], tolerance=_tolerance(spectrum, temperature, gap)) for gap in GAPS
-    }
+    trainers = {gap: Exact(tolerance=_tolerance(spectrum, temperature, gap)) for gap in GAPS}
+    ours = {gap: partial(lv.scan, spectrum, [temperature], trainer=trainers[gap]) for gap in GAPS}
     times = {gap: [seconds(ours[gap]) for _ in range(3)] for gap in GAPS}
     runs: list[Run] = []
     for rate in RATES:
@@ -65,7 +65,7 @@ def _tolerance(spectrum: lv.Spectrum, temperature: float, gap: float) -> float:
     """The loosest of 1e-3, 1e-4, … 1e-8 at which ours ends within the gap."""
     least = _least(spectrum, temperature)
     for tolerance in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7):
-        if lv.scan(spectrum, [temperature], tolerance=tolerance).loss.item() / least - 1 <= gap:
+        if lv.scan(spectrum, [temperature], trainer=Exact(tolerance=tolerance)).loss.item() / least - 1 <= gap:
             return tolerance
     return 1e-8
 

@@ -1,0 +1,90 @@
+"""How many samples a latent needs: trained thresholds and overlaps against n/d, with their closed forms."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from landau_vae.numeric.spiked import Spiked, spiked
+from landau_vae.plotting.style import INK, axes, colours, title
+from landau_vae.results import Array
+from landau_vae.verification.dataset_size import DatasetSize
+
+__all__ = ["dataset_size"]
+
+LARGE = 10**9  # features of the lines: so many that any n/d is a whole number of samples
+ENDLESS: Any = {"ls": (0, (5, 3)), "lw": 0.9}
+SIZED: Any = {"ls": (0, (1, 1)), "lw": 1.1}
+
+
+def dataset_size(result: DatasetSize, ax: Axes | None = None) -> Axes:
+    """Two panels within the axes, against n/d: where latents die, and their squared overlap with the spikes.
+
+    One colour per spike, strongest first. Lines are limits, points mean ± standard error over training sets: hollow
+    where finite size or scatter leaves the comparison open, crosses where it fails. Diamonds mark the BBP transition.
+    """
+    with axes(ax, (6.0, 5.4)) as ax:
+        ax.set_axis_off()
+        upper = ax.inset_axes((0.0, 0.46, 1.0, 0.54))
+        lower = ax.inset_axes((0.0, 0.0, 1.0, 0.40), sharex=upper)
+        theory, ends = result.predicted[0], (0.75 * float(result.ratio[0]), 1.35 * float(result.ratio[-1]))
+        inside = (theory.critical_aspect > ends[0]) & (theory.critical_aspect < ends[1])
+        alpha = np.sort([*np.geomspace(*ends, 800), *theory.critical_aspect[inside]])
+        limit = [_at(theory, value, LARGE) for value in alpha]
+        sized = [_at(theory, value, theory.features) for value in alpha]
+        for k, colour in enumerate(colours(len(theory.spikes))):
+            upper.axhline(theory.population[k], color=colour, zorder=0, **ENDLESS)
+            for panel, name in ((upper, "threshold"), (lower, "overlap")):
+                line = np.array([getattr(at, name)[k] for at in limit])
+                panel.plot(alpha, line, color=colour)
+                if inside[k]:
+                    critical = theory.critical_aspect[k]
+                    panel.axvline(critical, color=colour, ls=":", lw=0.9, zorder=0)
+                    panel.plot(critical, np.interp(critical, alpha, line), "D", color=colour, ms=7, zorder=1.5)
+                _points(panel, result, k, getattr(result, name), colour)
+            known = [at for at in sized if not (at.seen[k] or at.blurred[k])]
+            upper.plot([at.aspect for at in known], [at.expected_threshold[k] for at in known], color=colour, **SIZED)
+            if inside[k]:
+                text = "BBP transition" if len(inside) == 1 else f"BBP, $k = {k + 1}$"
+                at_top = lower.get_xaxis_transform()
+                lower.text(critical, 1.03, text, color=colour, fontsize=8, ha="center", transform=at_top)
+        upper.set(xscale="log", yscale="log", xlim=ends, ylabel="training-set threshold  $\\hat\\lambda_k$")
+        lower.set(ylim=(-0.05, 1.05), ylabel="squared overlap", xlabel="samples per feature  $\\alpha = n/d$")
+        for axis in (upper.xaxis, upper.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+        upper.tick_params(labelbottom=False)
+        upper.legend(handles=_entries(result), loc="upper right")
+        title(upper, "With few samples, latents live on noise", "lines: random-matrix theory; points: trained models")
+        return ax
+
+
+def _at(theory: Spiked, aspect: float, features: int) -> Spiked:
+    return spiked(theory.spikes, theory.noise, max(2, round(aspect * features)), features)
+
+
+def _points(ax: Axes, result: DatasetSize, k: int, values: Array, colour: Any) -> None:
+    """Mean ± standard error over seeds, each with the mark of its verdict."""
+    error = values.std(axis=1, ddof=1)[:, k] / np.sqrt(values.shape[1])
+    for verdict, look in {"agrees": "o", "not resolved": "o", "disagrees": "x"}.items():
+        which = result.verdict[:, k] == verdict
+        points = result.ratio[which], values.mean(axis=1)[which, k], error[which]
+        face = "white" if verdict == "not resolved" else colour
+        ax.errorbar(*points, fmt=look, ms=4.5, mfc=face, color=colour, elinewidth=0.9, capsize=2, label=verdict)
+
+
+def _entries(result: DatasetSize) -> list[Line2D]:
+    """The legend, in ink: colours are spikes."""
+    mark: Any = {"color": INK, "ls": "", "ms": 4.5}
+    entries = [
+        Line2D([], [], color=INK, label="limit $n, d \\to \\infty$"),
+        Line2D([], [], color=INK, label=f"edge of noise at $d = {result.predicted[0].features}$", **SIZED),
+        Line2D([], [], color=INK, label="population", **ENDLESS),
+        Line2D([], [], marker="o", label="trained", **mark),
+    ]
+    extra = {"not resolved": Line2D([], [], marker="o", mfc="white", label="trained, not resolved", **mark)}
+    extra["disagrees"] = Line2D([], [], marker="x", label="trained, disagrees", **mark)
+    return entries + [entry for verdict, entry in extra.items() if np.any(result.verdict == verdict)]

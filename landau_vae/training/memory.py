@@ -1,0 +1,156 @@
+"""Will a scan fit? What it takes, term by term, and what may be used: known before training starts.
+
+    total = data + result + workers × per worker
+
+All workers work at once and results are gathered as they come, so nothing grows with the number of tasks but the
+result itself. What may be used is a share of what the system calls available, or of what a control group leaves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from landau_vae.errors import InputError
+from landau_vae.results import jsonable, table
+from landau_vae.samples.tables import is_real
+
+__all__ = ["ScanPlan", "available", "checked_limit", "in_words"]
+
+SHARE = 0.8  # of the memory that is free: others live here too
+
+
+@dataclass(frozen=True)
+class ScanPlan:
+    """What a scan consists of and takes; all sizes in bytes."""
+
+    models: int
+    tasks: int  #: pieces of work, fixed by the problem; finished ones are kept in the scan's folder
+    workers: int  #: that work at once
+    data: int  #: copies of the data, and what workers share of them
+    result: int  #: the dataset
+    per_worker: int  #: what one worker works with, and its results on their way; of a worker of a cluster only these
+    limit: int  #: what may be used
+
+    @property
+    def total(self) -> int:
+        """The most that the scan needs at once."""
+        return self.data + self.result + self.workers * self.per_worker
+
+    @property
+    def fits(self) -> bool:
+        """Whether it may start."""
+        return self.total <= self.limit
+
+    def check(self) -> None:
+        """Raise an `InputError` that says what to reduce, unless the scan fits."""
+        if self.fits:
+            return
+        advice = {
+            "the result": (self.result, "train fewer temperatures, seeds or latents, or give keep_weights=False"),
+            "what workers work with": (
+                self.workers * self.per_worker,
+                f"give {'fewer workers' if self.workers > 1 else 'fewer latents'}, or smaller batches",
+            ),
+            "the data": (self.data, "give fewer rows or columns, or fewer workers"),
+        }
+        what, (size, mend) = max(advice.items(), key=lambda item: item[1][0])
+        raise InputError(
+            f"The scan needs {in_words(self.total)}, but {in_words(self.limit)} may be used; most of it "
+            f"({in_words(size)}) is {what}: {mend}, or set memory= if more is there."
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"ScanPlan({self._what()}: data {in_words(self.data)} + result "
+            f"{in_words(self.result)} + {self.workers} × {in_words(self.per_worker)} = {in_words(self.total)} "
+            f"of {in_words(self.limit)})"
+        )
+
+    @property
+    def sentence(self) -> str:
+        """What is said before a scan starts."""
+        workers = f"{self.workers} worker{'s' * (self.workers != 1)}"
+        return (
+            f"{self._what()}, up to {in_words(self.total)} of memory (data {in_words(self.data)}, result "
+            f"{in_words(self.result)}, {workers} × {in_words(self.per_worker)}); {in_words(self.limit)} may be used"
+        )
+
+    def summary(self) -> str:
+        """The terms as a table."""
+        rows = [
+            ["data", in_words(self.data)],
+            ["result", in_words(self.result)],
+            [f"{self.workers} × {in_words(self.per_worker)}", in_words(self.workers * self.per_worker)],
+            ["total", in_words(self.total)],
+            ["may be used", in_words(self.limit)],
+        ]
+        return f"{self._what()}\n" + table(["memory", "size"], rows)
+
+    def _what(self) -> str:
+        return f"{self.models} model{'s' * (self.models != 1)} in {self.tasks} task{'s' * (self.tasks != 1)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` would print."""
+        return jsonable(asdict(self) | {"total": self.total, "fits": self.fits})
+
+
+def checked_limit(memory: float | None) -> int:
+    """The user's own limit, or else what is available."""
+    if memory is None:
+        return available()
+    if not is_real(memory) or memory <= 0:
+        raise InputError(f"The memory limit is {memory!r}, but a positive number of bytes is expected, such as 8e9.")
+    return int(memory)
+
+
+def available(root: Path = Path("/")) -> int:
+    """Bytes that may be used here: a share of what is free, in the system and in its control groups."""
+    import psutil
+
+    return int(SHARE * min([psutil.virtual_memory().available, *_group_rooms(root)]))
+
+
+def _group_rooms(root: Path) -> Iterator[int]:
+    """What each control group that this process is in leaves, version 1 or 2; file caches can be taken back."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            base = root / "sys/fs/cgroup/memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        group = base / path.lstrip("/")
+        while True:
+            yield from _group_room(group, *names)
+            if group == base or base not in group.parents:
+                break
+            group = group.parent
+
+
+def _group_room(group: Path, most: str, used: str, cache: str) -> Iterator[int]:
+    try:
+        limit, usage = (group / most).read_text().strip(), int((group / used).read_text())
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return  # a group without a limit of its own, or none that can be seen from here
+    if limit != "max":
+        yield max(0, int(limit) - usage + int(statistics.get(cache, 0)))
+
+
+def in_words(size: float) -> str:
+    """A number of bytes, to three digits.
+
+    >>> in_words(123456789), in_words(5)
+    ('123 MB', '5 B')
+    """
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size:.3g} B"

@@ -1,0 +1,167 @@
+"""A scan as a list of tasks, each some temperatures of one seed, and how they are carried out, here or elsewhere.
+
+The list is fixed by the problem and never by the number of workers, and in each task linear algebra runs on one
+thread: so the same seed gives the same bits however many workers there are, and wherever they are. Tasks go through
+joblib, so that any of its backends can carry them out: processes of this machine, or a Dask cluster.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from landau_vae.results import Array
+from landau_vae.training.memory import ScanPlan
+from landau_vae.training.trainer import Named, Trainer, TrainingSet
+
+__all__ = ["Task", "Work", "execute"]
+
+PROCESS = 160 * 2**20  # bytes of a worker process before it has any data: the interpreter and what it imports
+
+
+@dataclass(frozen=True)
+class Task:
+    """Temperatures first, first + step, … of one seed: from all over the grid, so that tasks take equally long."""
+
+    seed: int
+    first: int
+    step: int
+    count: int  #: temperatures in the grid
+
+    @property
+    def places(self) -> range:
+        """Of its temperatures in the grid."""
+        return range(self.first, self.count, self.step)
+
+    @property
+    def part(self) -> slice:
+        """The same, to index arrays with."""
+        return slice(self.first, self.count, self.step)
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """All that a scan is about, checked."""
+
+    trainer: Trainer
+    data: TrainingSet
+    temperature: Array
+    seeds: tuple[int, ...]
+    latents: int
+    keep_weights: bool
+
+    def __sizeof__(self) -> int:
+        # Schedulers ask for it: what is heavy is sent to each worker once, and not with every task.
+        return object.__sizeof__(self) + sum(part.nbytes for part in self.data.arrays())
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Each seed's temperatures, in pieces of almost the same size."""
+        count = len(self.temperature)
+        pieces = -(-count // self.trainer.models_at_once(self.data, self.latents))
+        return [Task(seed, first, pieces, count) for seed in self.seeds for first in range(pieces)]
+
+    def train(self, task: Task, on_progress: Callable[[float], object] = lambda models: None) -> Named:
+        """Carry out one task."""
+        starts = [(task.seed, place) for place in task.places]
+        with _one_thread():
+            named = self.trainer.train(self.data, self.temperature[task.part], starts, self.latents, on_progress)
+        return {
+            name: values for name, values in named.items() if self.keep_weights or name not in ("decoder", "encoder")
+        }
+
+    def plan(self, source: Any, workers: int, limit: int) -> ScanPlan:
+        """What it takes; data that share the memory of `source` are there already."""
+        import joblib
+
+        tasks = self.tasks
+        at_once = min(joblib.effective_n_jobs(workers), len(tasks))
+        elsewhere = hasattr(joblib.parallel.get_active_backend()[0], "client")  # a cluster minds its own memory
+        arrays = list(self.data.arrays())
+        own = isinstance(source, np.ndarray)
+        data = sum(part.nbytes for part in arrays if not (own and np.may_share_memory(part, source)))
+        if at_once > 1:  # workers map one more copy, unless the data are a mapped file
+            data += sum(part.nbytes for part in arrays)
+        most = max(len(task.places) for task in tasks)
+        one = self._result_bytes()
+        work = 0 if elsewhere else self.trainer.memory(self.data, self.latents, most) + (PROCESS if at_once > 1 else 0)
+        models, wide = len(self.seeds) * len(self.temperature), self._features > len(self.data.spectrum.covariance)
+        result = models * one + 3 * wide * 8 * self._features**2  # wide data's covariance is made for it
+        return ScanPlan(models, len(tasks), at_once, data, result, work + 2 * most * one, limit)
+
+    @property
+    def _features(self) -> int:
+        rows = self.data.rows
+        return len(self.data.spectrum.covariance) if rows is None else rows.shape[1]
+
+    def _result_bytes(self) -> int:
+        """Of one model, if its trainer does not say: the weights and a dozen numbers per latent."""
+        if (known := getattr(self.trainer, "result_bytes", None)) is not None:
+            return int(known(self.data, self.latents))
+        weights = 2 * self._features * self.latents if self.keep_weights else 0
+        return 8 * (weights + self._features + 12 * self.latents + 32)
+
+
+def execute(
+    work: Work, tasks: Sequence[Task], workers: int, on_progress: Callable[[float], object]
+) -> Iterator[tuple[Task, Named]]:
+    """Each task with what came of it, as they get done; in this process `on_progress` hears of fractions too."""
+    import joblib
+
+    if joblib.effective_n_jobs(workers) == 1:
+        for task in tasks:
+            yield task, work.train(task, on_progress)
+        return
+    calls = (joblib.delayed(_carry_out)(work, task) for task in tasks)
+    with closing(_as_completed(calls, workers)) as done:
+        yield from done
+
+
+def _carry_out(work: Work, task: Task) -> tuple[Task, Named]:
+    return task, work.train(task)
+
+
+def _as_completed(calls: Iterable[Any], workers: int) -> Generator[tuple[Task, Named], None, None]:
+    import joblib
+
+    try:
+        parallel = joblib.Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
+    except ValueError:  # a backend that gives everything back at the end: it gets as much as it can do at once
+        parallel, calls = joblib.Parallel(n_jobs=workers, batch_size=1), iter(calls)
+        while some := [call for _, call in zip(range(joblib.effective_n_jobs(workers)), calls, strict=False)]:
+            yield from parallel(some)
+        return
+    yield from parallel(calls)
+
+
+class _Threads:
+    """The limit on threads of linear algebra: it is one of the whole process, and tasks may share a process."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.running = 0
+        self.limits: Any = None
+
+
+_THREADS = _Threads()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for linear algebra as long as any task runs in this process."""
+    from threadpoolctl import threadpool_limits
+
+    with _THREADS.lock:
+        _THREADS.running += 1
+        if _THREADS.running == 1:
+            _THREADS.limits = threadpool_limits(1)
+    try:
+        yield
+    finally:
+        with _THREADS.lock:
+            _THREADS.running -= 1
+            if _THREADS.running == 0:
+                _THREADS.limits.restore_original_limits()

@@ -1,0 +1,103 @@
+"""Agreement as a statement about means and standard errors.
+
+A deviation agrees if it is within the tolerance plus t standard errors. t is the two-sided 95 % point of Student's
+distribution, with the degrees of freedom that the seeds give, shared out among all modes that are compared
+(Bonferroni): in a scan of many modes the chance of one false alarm is 5 % at most. A mode is not resolved if that
+allowance exceeds 10 % of its threshold or utility, or 0.3 of its exponent (which tells 1 from ½ and 2).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from landau_vae.results import Array
+from landau_vae.spectrum import Spectrum
+from landau_vae.verification.branches import FITTED, Branches
+
+__all__ = ["Deviation", "interval", "judge", "sampling_error"]
+
+CONFIDENCE = 0.95
+RESOLUTION = np.array([0.1, 0.1, 0.3])  # of threshold, utility, exponent: largest allowance for noise
+ROUNDING = 1e-6  # a difference of exactly the tolerance (T = T_k/10, say) agrees
+
+
+@dataclass(frozen=True, eq=False)
+class Deviation:
+    """A relative difference between measurement and theory, by mode."""
+
+    mean: Array  #: over seeds
+    error: Array  #: standard error over seeds; NaN from one seed, 0 where training is exact
+    count: NDArray[np.int64]  #: how many seeds had a number
+    drawn: Array  #: standard error of the training set itself, as a sample of what it is compared with
+
+    @property
+    def total(self) -> Array:
+        """Both errors together."""
+        return np.hypot(self.error, self.drawn)
+
+    def quantile(self, confidence: float) -> Array:
+        """Of Student's t; degrees of freedom after Welch and Satterthwaite: only the error over seeds is uncertain."""
+        seeds = np.maximum(self.count - 1, 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.nan_to_num((self.error / self.total) ** 2, nan=1.0)
+            freedom = np.minimum(seeds / share**2, 1e9)
+        return np.asarray(stdtrit(freedom, 0.5 + confidence / 2))
+
+
+def interval(deviation: Deviation) -> Array:
+    """The 95 % interval of a deviation, mode by mode, (modes, 2)."""
+    half = deviation.quantile(CONFIDENCE) * deviation.total
+    return np.stack([deviation.mean - half, deviation.mean + half], axis=-1)
+
+
+def sampling_error(spectrum: Spectrum, own: Spectrum | None, samples: int, modes: int) -> Array:
+    """Relative standard error of λ_k/V of n Gaussian samples; 0 against the spectrum of the training set itself.
+
+    λ̂_k/V̂ has the influence function (y_k² − λ_k)/V − λ_k (‖x‖² − V)/V² with y_k normal of variance λ_k, so that
+    n (s.e.)²/(λ_k/V)² = 2 (1 − 2 λ_k/V + Σ_i (λ_i/V)²).
+    """
+    zero = np.zeros(modes)
+    if own is None or not samples:
+        return zero
+    share = spectrum.normalized
+    if own.modes >= modes and np.allclose(own.normalized[:modes], share[:modes], rtol=1e-6):
+        return zero
+    return np.sqrt(2 * (1 - 2 * share[:modes] + np.sum(share**2)) / samples)
+
+
+def judge(
+    measured: Branches, pca: Array, deviations: list[Deviation], law: Array, pca_error: Array, tolerance: float
+) -> tuple[str, ...]:
+    """The verdict of each mode, from the deviations of threshold, utility and exponent."""
+    modes, room = len(pca), tolerance * (1 + ROUNDING)
+    seen = ~np.isnan(deviations[0].mean)
+    shared = 1 - (1 - CONFIDENCE) / max(1, int(np.count_nonzero(seen)))
+    allowances = np.stack([deviation.quantile(shared) * deviation.total for deviation in deviations])
+    means = np.abs(np.stack([deviation.mean for deviation in deviations]))
+    within = np.all(np.isnan(means) | (means <= room + np.nan_to_num(allowances)), axis=0) & (law <= room)
+    if not measured.noisy:
+        within &= np.isnan(pca_error) | (np.abs(pca_error) <= room)
+        failure = "disagrees" if measured.converged.min() == 1 else "not converged"
+        return tuple(np.where(within, np.where(seen, "agrees", "outside the grid"), failure).tolist())
+    resolved = np.all(np.isnan(means) | (allowances <= RESOLUTION[:, None]), axis=0)
+    return tuple(_noisy(measured, pca, k, bool(seen[k]), bool(within[k]), bool(resolved[k])) for k in range(modes))
+
+
+def _noisy(measured: Branches, pca: Array, k: int, seen: bool, within: bool, resolved: bool) -> str:
+    """Noisy models: what cannot be told is told apart from what is wrong."""
+    living = np.broadcast_to((measured.temperature < (1 - FITTED) * pca[k]), measured.at_rest.shape[:2])
+    rest = measured.at_rest[..., k]
+    settled = np.count_nonzero(living & rest) > np.count_nonzero(living) / 2
+    if seen:
+        if within and (resolved or measured.at_rest.shape[0] == 1):
+            return "agrees"
+        if not settled:
+            return "not converged"
+        return "disagrees" if resolved and not within else "not resolved"
+    if np.isinf(measured.brackets[k, 1]):
+        return "outside the grid"  # alive at the warmest temperature
+    if np.count_nonzero(living[0]) < 2:
+        return "outside the grid"
+    return "disagrees" if settled else "not converged"

@@ -1,0 +1,304 @@
+"""Minibatch gradients, the distribution of drawn moments, and measurements on models: all against brute force."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from conftest import CLOSED, SAMPLED
+from oracles import close, minibatch_loss, slope
+
+from landau_vae import Spectrum
+from landau_vae.training.gauge import Gauge
+from landau_vae.training.gradients import MomentGradient, Noise, RowGradient
+from landau_vae.training.optimizers import SGD
+from landau_vae.training.run import gauge_of
+from landau_vae.training.sampled import Sampled
+from landau_vae.training.trainer import TrainingSet
+from landau_vae.training.weights import Layout, Parts
+
+DIFFERENCES = 1e-8  # of `slope`: h⁴ times a fifth derivative of some hundreds is 1e-9, rounding over h is 1e-12
+SHAPES = [(3, 2), (2, 2), (2, 4), (3, 1), (1, 1), (1, 2)]  # features, latents
+KINDS = [
+    (decoder, encoder, learned)
+    for decoder, encoder, learned in product(("gaussian", "bernoulli", "tanh"), ("constant", "input"), (False, True))
+    if not (decoder == "bernoulli" and learned)
+]
+PRICES = np.array([[0.7], [2.0]])
+
+
+def random_weights(rng, layout, models=2):
+    return 0.5 * rng.standard_normal((models, layout.size))
+
+
+def random_batches(rng, features, size=5, updates=2):
+    """Centred on nothing in particular: a minibatch has a mean."""
+    return np.concatenate([rng.standard_normal((updates, size, features)), np.ones((updates, size, 1))], axis=2)
+
+
+def gradient(engine, layout, flat, update=0):
+    out = np.full_like(flat, np.nan)  # every entry has to be written
+    engine.gradient(layout.parts(flat), PRICES[: len(flat)], update, layout.parts(out))
+    return out
+
+
+# ------------------------------------------------------------------------------------------------- gradients
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"d={shape[0]},K={shape[1]}")
+@pytest.mark.parametrize(("decoder", "encoder", "learned"), KINDS)
+def test_row_gradients_are_those_of_finite_differences(rng, shape, decoder, encoder, learned):
+    layout = Layout(*shape, encoder == "input", learned)
+    flat, batches = random_weights(rng, layout), random_batches(rng, shape[0])
+    shift = rng.uniform(0.2, 0.8, shape[0]) if decoder == "bernoulli" else 0.0
+    engine = RowGradient(layout, 0.3, Noise([(0, 0), (0, 1)], np.float64), decoder, shift)
+    engine.draw(batches)
+    found = gradient(engine, layout, flat, update=1)
+    for model in range(2):
+
+        def loss(v, model=model):
+            weights = [part[0] for part in layout.parts(v[None])]
+            noise = engine._noise[model, 1]
+            return minibatch_loss(weights, batches[1, :, :-1], noise, 0.3, PRICES[model, 0], decoder, shift)
+
+        close(found[model], slope(loss, flat[model]), DIFFERENCES)
+
+
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"d={shape[0]},K={shape[1]}")
+def test_moment_gradients_are_row_gradients(rng, shape, learned):
+    layout = Layout(*shape, False, learned)
+    flat, batches = random_weights(rng, layout), random_batches(rng, shape[0])
+    rows = RowGradient(layout, 0.3, Noise([(0, 0), (0, 1)], np.float64))
+    rows.draw(batches)
+    moments = MomentGradient(layout, 0.3, rows.noise)
+    size, noise = batches.shape[1], rows._noise
+    moments._second = np.einsum("ubi,ubj->uij", batches, batches) / size
+    moments._cross = np.einsum("ubi,mubk->muik", batches, noise) / size
+    moments._noise = np.einsum("mubk,mubl->mukl", noise, noise) / size
+    for update in range(2):
+        close(gradient(moments, layout, flat, update), gradient(rows, layout, flat, update), CLOSED)
+
+
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"d={shape[0]},K={shape[1]}")
+def test_the_expected_gradient_is_that_of_noise_with_exact_moments(rng, shape, learned):
+    """Each row meets ε = ±√K e_k: ⟨ε⟩ = 0 and ⟨εεᵀ⟩ = 1 for every row, and no more of ε enters."""
+    (_, latents), layout = shape, Layout(*shape, False, learned)
+    flat, batch = random_weights(rng, layout), random_batches(rng, shape[0], updates=1)
+    design = np.sqrt(latents) * np.concatenate([np.eye(latents), -np.eye(latents)])
+    rows = RowGradient(layout, 0.3, Noise([], np.float64))
+    rows._batches = np.repeat(batch, 2 * latents, axis=1)
+    rows._noise = np.tile(design, (2, 1, batch.shape[1], 1))
+    second = batch[0].T @ batch[0] / batch.shape[1]
+    exact = MomentGradient(layout, 0.3, Noise([], np.float64), second)
+    close(gradient(exact, layout, flat), gradient(rows, layout, flat), CLOSED)
+
+
+# ------------------------------------------------------------------------------------- distribution of moments
+
+
+def drawn(batch, latents, updates, dtype=np.float64):
+    """⟨x̃εᵀ⟩ and ⟨εεᵀ⟩ of one batch under many draws of the noise, (updates, ·)."""
+    engine = MomentGradient(Layout(batch.shape[1] - 1, latents), 0.5, Noise([(3, 1)], dtype))
+    engine.draw(np.broadcast_to(batch.astype(dtype), (updates, *batch.shape)))
+    np.testing.assert_allclose(engine._second[7], batch.T @ batch / len(batch), rtol=1e-6 if dtype == "f4" else CLOSED)
+    return engine._cross[0].astype(float), engine._noise[0].astype(float)
+
+
+def brute_force(batch, latents, updates, rng):
+    noise = rng.standard_normal((updates, len(batch), latents))
+    return batch.T @ noise / len(batch), np.swapaxes(noise, 1, 2) @ noise / len(batch)
+
+
+def products(cross, square):
+    """All moments up to the second of all entries, and ⟨εεᵀ⟩ times squares of ⟨x̃εᵀ⟩, which belong together."""
+    above = np.triu_indices(square.shape[-1])
+    entries = np.concatenate([cross.reshape(len(cross), -1), square[:, *above]], axis=1)
+    pairs = [entries[:, i] * entries[:, j] for i in range(entries.shape[1]) for j in range(i + 1)]
+    triples = np.einsum("uik,ujk,ukk->uijk", cross, cross, square).reshape(len(cross), -1)
+    return np.column_stack([entries, *pairs, triples])
+
+
+SIZES = {"one row": 1, "fewer than features": 2, "as many": 3, "one more": 4, "one short of Bartlett's": 5,
+         "Bartlett's least": 6, "many": 40}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
+def test_drawn_moments_have_the_distribution_of_brute_force(rng, size, dtype):
+    """Rank 3 (two features and the constant), two latents: what no feature sees is a Wishart matrix from 6 rows on."""
+    batch = random_batches(rng, 2, size, 1)[0] + [0.5, 0, 0]
+    check_distribution(batch, 2, rng, dtype)
+
+
+def test_drawn_moments_of_a_batch_without_full_rank(rng):
+    """Equal rows, and a column twice."""
+    batch = random_batches(rng, 3, 9, 1)[0]
+    batch[3:] = batch[2]
+    batch[:, 1] = batch[:, 0]
+    check_distribution(batch, 2, rng)
+
+
+@pytest.mark.parametrize("size", [2, 8])
+def test_drawn_moments_for_one_latent_and_one_feature(rng, size):
+    check_distribution(random_batches(rng, 1, size, 1)[0], 1, rng)
+
+
+def check_distribution(batch, latents, rng, dtype="f8", updates=40_000):
+    a = products(*drawn(batch, latents, updates, dtype))
+    b = products(*brute_force(batch, latents, updates, rng))
+    error = np.sqrt((a.var(axis=0) + b.var(axis=0)) / updates)
+    rounding = 1e-6 if dtype == "f4" else CLOSED  # of entries that are zero, or that noise does not change
+    np.testing.assert_array_less(np.abs(a.mean(axis=0) - b.mean(axis=0)), SAMPLED * error + rounding)
+
+
+def test_no_two_draws_share_noise():
+    """Correlations of ⟨ε₁ε₂⟩ and of ⟨x̃ε⟩ across models, and across successive updates, vanish within 4/√n."""
+    engine = MomentGradient(Layout(1, 2), 0.5, Noise([(0, 0), (0, 1)], np.float64))
+    engine.draw(np.ones((10_000, 9, 2)))
+    for values in (engine._noise[..., 0, 1], engine._cross[..., 0, 0], engine._noise[..., 1, 1]):
+        assert abs(np.corrcoef(values)[0, 1]) < SAMPLED / 100
+        assert abs(np.corrcoef(values[0, 1:], values[0, :-1])[0, 1]) < SAMPLED / 100
+
+
+# ------------------------------------------------------------------------------------------------ measurements
+
+
+def brute_force_measurements(how, layout, flat, rows, mean, b, rng, repeats=8):
+    """⟨μ²⟩, ⟨σ²⟩, R_k, ‖x − x̂‖² and the loss of every (row, ε), (n · repeats, ·)."""
+    W, F, bias, spread, log_decoder = (part[0] for part in layout.parts(flat[None]))
+    x = np.repeat(rows - mean, repeats, axis=0)
+    seen = np.column_stack([x, np.ones(len(x))])
+    mu, log_variance = seen @ F, seen @ spread if layout.input_dependent else np.tile(spread, (len(x), 1))
+    logits = (mu + np.exp(log_variance / 2) * rng.standard_normal(mu.shape)) @ W.T + bias
+    a = 0.5
+    if how.decoder == "bernoulli":
+        y, p = x + mean, 1 / (1 + np.exp(-logits))
+        error, rec = ((y - p) ** 2).sum(axis=1), 2 * a * -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=1)
+    else:
+        error = ((x - (np.tanh(logits) if how.decoder == "tanh" else logits)) ** 2).sum(axis=1)
+        rec = a * error
+        if layout.learned_variance:
+            rec = a * (error / np.exp(log_decoder[0]) + layout.features * log_decoder[0])
+    rate = (mu**2 + np.exp(log_variance) - 1 - log_variance) / 2
+    return mu**2, np.exp(log_variance), rate, error, rec + b * rate.sum(axis=1)
+
+
+@pytest.mark.parametrize("split", [None, "test"])
+@pytest.mark.parametrize(("decoder", "encoder", "learned"), KINDS)
+def test_measurements_on_any_model_are_those_of_its_samples(rng, decoder, encoder, learned, split):
+    """Brute force meets the same rows 8 times with other noise; the gauge takes one draw per row, or integrates.
+
+    The spread of both is bounded by that over rows *and* noise.
+    """
+    n, how = 3000, Sampled(decoder=decoder, encoder=encoder, learned_variance=learned)
+    rows = rng.uniform(0, 1, (n, 3)) ** [[0.5, 1, 2]]
+    held_out = rng.uniform(0, 1, (n, 3)) ** 2
+    data = TrainingSet(Spectrum.from_data(rows), rows, held_out={"test": held_out})
+    layout, b = Layout(3, 2, encoder == "input", learned), 0.8
+    flat = random_weights(rng, layout, 1)
+    gauge, parts = gauge_of(how, layout, data, split), layout.parts(flat)
+    seen = rows if split is None else held_out
+    brute = brute_force_measurements(how, layout, flat[0], seen, rows.mean(axis=0), b, rng)
+    square, variance, rate, error, loss = (part.mean(axis=0) for part in brute)
+    close(gauge.mean_square(parts)[0], square, CLOSED)
+    close(gauge.variance(parts)[0], variance, CLOSED)
+    close(gauge.rate(parts)[0], rate, CLOSED)
+    close(gauge.signal_fraction(parts)[0], square / (square + variance), CLOSED)
+    for found, expected, values in (
+        (gauge.distortion(parts), error, brute[3]),
+        (gauge.loss(parts, how.squared(data), np.array([[b]])), loss, brute[4]),
+    ):
+        assert abs(found[0] - expected) < SAMPLED * values.std() * np.sqrt(1 / n + 1 / (8 * n))
+
+
+@pytest.mark.parametrize(("decoder", "encoder"), [("gaussian", "input"), ("bernoulli", "constant"), ("tanh", "input")])
+def test_measurements_know_the_weights_of_rows(rng, decoder, encoder):
+    """Weights 1 and 3 are rows that stand there once and three times."""
+    how, layout = Sampled(decoder=decoder, encoder=encoder), Layout(2, 2, encoder == "input")
+    few, weights = rng.uniform(0, 1, (1000, 2)), np.where(np.arange(1000) < 500, 1.0, 3.0)
+    few[500:] **= 3
+    many = np.repeat(few, weights.astype(int), axis=0)
+    parts = layout.parts(random_weights(rng, layout, 3))
+    one, other = (
+        gauge_of(how, layout, TrainingSet(Spectrum.from_data(rows), rows, share), None)
+        for rows, share in ((few, 10 * weights), (many, None))
+    )
+    held_out = TrainingSet(Spectrum.from_data(many), many, None, {"test": few}, {"test": 10 * weights})
+    seen = gauge_of(how, layout, held_out, "test")
+    close(seen.loss(parts, 0.5, np.ones((3, 1))), one.loss(parts, 0.5, np.ones((3, 1))), CLOSED)
+    close(one.mean_square(parts), other.mean_square(parts), CLOSED)
+    close(one.variance(parts), other.variance(parts), CLOSED)
+    close(one.rate(parts), other.rate(parts), CLOSED)
+    # 4000 draws of ε, under which the error of a row has a spread below 1: 4 standard errors of a difference are 0.09.
+    np.testing.assert_allclose(one.distortion(parts), other.distortion(parts), atol=0.09)
+    np.testing.assert_allclose(*(g.loss(parts, 0.5, np.ones((3, 1))) for g in (one, other)), atol=0.09)
+
+
+def test_what_training_returns_is_what_was_measured(rng):
+    """One update of no length: the start itself, in the units that are promised."""
+    rows = 100 + rng.standard_normal((500, 3)) * [3, 2, 1]
+    data = TrainingSet(Spectrum.from_data(rows), rows, held_out={"test": 2 * rows[:100]})
+    how = Sampled(updates=1, batch=8, optimizer=SGD(1e-300))
+    named = how.train(data, np.array([0.1, 0.3]), [(5, 0), (5, 1)], 2, lambda models: None)
+    found = {name: values for name, (_, values) in named.items()}
+    layout, b = Layout(3, 2), 2 * 0.5 * 0.1 * data.spectrum.total_variance
+    start = layout.start(5, 0, 1.0)
+    np.testing.assert_array_equal(found["decoder"][0], layout.parts(start[None]).decoder[0])
+    np.testing.assert_array_equal(found["encoder"][0], layout.parts(start[None]).encoder[0, :-1].T)
+    for prefix, seen in (("", rows), ("test_", 2 * rows[:100])):
+        brute = brute_force_measurements(how, layout, start, seen, rows.mean(axis=0), b, rng)
+        square, variance, rate, error, loss = (part.mean(axis=0) for part in brute)
+        bound = SAMPLED * brute[3].std() / np.sqrt(8 * len(seen))
+        assert abs(found[f"{prefix}distortion"][0] * data.spectrum.total_variance - error) < bound
+        assert abs(found[f"{prefix}loss"][0] - loss) < SAMPLED * brute[4].std() / np.sqrt(8 * len(seen))
+        if not prefix:
+            close(found["signal_fraction"][0], square / (square + variance), CLOSED)
+            close(found["rate"][0], rate, CLOSED)
+    close(found["price"], np.array([0.1, 0.3]) * data.spectrum.total_variance, CLOSED)
+    learned = Sampled(updates=1, batch=8, optimizer=SGD(1e-300), learned_variance=True)  # σ_dec² begins at V/d
+    price = learned.train(data, np.array([0.1, 0.3]), [(5, 0), (5, 1)], 2, lambda models: None)["price"][1]
+    close(price, np.array([0.1, 0.3]) * data.spectrum.total_variance, CLOSED)
+    assert found["decoder_bias"].shape == (2, 3)
+    assert found["encoder_bias"].shape == (2, 2)
+
+
+def waiting(covariance, decoder, encoder, price, mean=0.0, penalty=0.0, kind="gaussian"):
+    """Latents that wait, of one hand-made model."""
+    features, latents = np.shape(decoder)
+    second = np.ones((features + 1,) * 2)
+    second[:-1, :-1] = covariance + mean**2
+    second[:-1, -1] = second[-1, :-1] = mean
+    gauge = Gauge(Layout(features, latents), kind, second, np.zeros((1, features + 1)), np.full(features, 0.2))
+    F = np.column_stack([encoder, np.zeros(latents)]).T
+    parts = Parts(*map(np.array, ([decoder], [F], np.zeros((1, features)), np.zeros((1, latents)), np.zeros((1, 0)))))
+    return int(gauge.waiting(parts, np.array([[price]]), np.array([[penalty]]))[0])
+
+
+@pytest.mark.parametrize("mean", [0.0, 3.0])
+def test_waiting_counts_idle_latents_that_a_mode_would_wake(mean):
+    rotation = np.linalg.qr(np.arange(9.0).reshape(3, 3) ** 2 + np.eye(3))[0]
+    covariance, none = rotation @ np.diag([4.0, 2.0, 1.0]) @ rotation.T, np.zeros((3, 3))
+    ask = lambda *parts: waiting(covariance, *parts, mean)  # noqa: E731
+    assert [ask(none, none, price) for price in (5.0, 3.61, 3.59, 1.5, 0.5)] == [0, 0, 1, 2, 3]
+    assert ask(none[:, :1], none[:1], 0.5) == 1  # only as many as there are latents
+    live = np.zeros((3, 3))
+    live[:, 0] = rotation[:, 0]
+    assert [ask(live, live.T, price) for price in (3.0, 1.5, 0.5)] == [0, 1, 2]  # mode 1 is gone from what is left
+    assert ask(live[:, :1], live[:, :1].T, 0.5) == 0  # the others have no latent to wake
+    assert ask(none, live.T, 1.0) == 2  # a latent with signal that no decoder uses is not idle
+    assert waiting(covariance, none, none, 1.5, mean, kind="tanh") == 2
+    assert waiting(covariance, none, none, 1.5 / 0.16, mean, kind="bernoulli") == 2  # F = 0.2 (1 − 0.2)
+    assert (
+        waiting(covariance, live, live.T, 0.5, mean, kind="tanh") == 0
+    )  # beyond the fully collapsed state: not judged
+
+
+@pytest.mark.parametrize("penalty", [0.1, 1.5])
+def test_waiting_knows_of_weight_decay(penalty):
+    """Against the Hessian of w and e at the collapsed point, [[1 + γ, −λ], [−λ, τλ + γ]], λ² less 10 % of slack."""
+    eigenvalues, none = np.array([4.0, 2.0, 1.0]), np.zeros((3, 3))
+    for price in np.geomspace(0.05, 5, 40):
+        hessians = [[[1 + penalty, -np.sqrt(0.9) * v], [-np.sqrt(0.9) * v, price * v + penalty]] for v in eigenvalues]
+        unstable = sum(np.linalg.eigvalsh(hessian)[0] < 0 for hessian in hessians)
+        assert waiting(np.diag(eigenvalues), none, none, price, 2.0, penalty) == unstable

@@ -1,0 +1,266 @@
+"""Scans over any trainer: the same bits whoever does the work, labelled results, data that are split honestly."""
+
+import json
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import CLOSED
+from trainers import Means, Small, same
+
+import landau_vae as lv
+from landau_vae import InputError, Spectrum, scan
+from landau_vae.training import Exact, TrainingSet, plan
+from landau_vae.training.tasks import Work
+from landau_vae.training.training_set import training_set
+
+GRID = np.geomspace(0.5, 0.01, 10)
+
+
+@pytest.fixture
+def table(rng):
+    return pd.DataFrame(rng.standard_normal((40, 3)) * [3, 1, 0.3] + [5, 0, 0], columns=["Höhe", "b", "c"])
+
+
+# ------------------------------------------------------------------------------------------- who does the work
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_workers_change_no_bit(climate, backend):
+    """Matrices of 19 × 19, multiplied on one thread wherever they are; multiprocessing cannot hand over one by one."""
+    arguments = (climate, GRID), {"seeds": (3, 1), "trainer": Small(max_iterations=30)}
+    alone = scan(*arguments[0], **arguments[1])
+    with joblib.parallel_config(backend=backend):
+        assert same(scan(*arguments[0], **arguments[1], workers=2), alone)
+
+
+def test_rows_reach_the_workers_as_they_are(rng):
+    """2 MB of rows: what workers get is a memory map."""
+    rows = rng.standard_normal((64_000, 4))
+    for data in (rows, np.asfortranarray(rows), rows[::-1, ::2], rows.astype("f4"), pd.DataFrame(rows)):
+        assert same(scan(data, GRID, trainer=Means(), workers=2), scan(data, GRID, trainer=Means()))
+
+
+def test_a_scan_is_reproducible(table):
+    assert same(scan(table, GRID, splits=(0.6, 0.2, 0.2)), scan(table, GRID, splits=(0.6, 0.2, 0.2)))
+
+
+@pytest.mark.parametrize(("count", "together"), [(1, 1), (1, 5), (7, 3), (8, 4), (9, 100), (121, 45)])
+def test_tasks_share_out_each_temperature_once(count, together):
+    data = TrainingSet(Spectrum.from_eigenvalues([2, 1]))
+    work = Work(Means(together), data, np.arange(1.0, count + 1), (5, 2), 2, True)
+    for seed in work.seeds:
+        tasks = [task for task in work.tasks if task.seed == seed]
+        assert sorted(place for task in tasks for place in task.places) == list(range(count))
+        sizes = [len(task.places) for task in tasks]
+        assert max(sizes) - min(sizes) <= 1
+        assert max(sizes) <= together
+        for task in tasks:
+            assert work.temperature[task.part].tolist() == [work.temperature[place] for place in task.places]
+
+
+def test_linear_algebra_gets_its_threads_back():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    with threadpool_limits(2):
+        before = [pool["num_threads"] for pool in threadpool_info()]
+        with joblib.parallel_config(backend="threading"):
+            scan(Spectrum.from_eigenvalues([3, 1]), GRID, trainer=Small(), workers=2)
+        assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_tasks_run_on_one_thread_even_if_others_end_meanwhile():
+    from threading import Barrier, Thread
+
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    from landau_vae.training.tasks import _one_thread
+
+    inside, ended, seen = Barrier(2), Barrier(2), []
+
+    def short():
+        with _one_thread():
+            inside.wait()
+        ended.wait()
+
+    with threadpool_limits(2):
+        thread = Thread(target=short)
+        with _one_thread():
+            thread.start()
+            inside.wait()
+            ended.wait()
+            seen += [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        thread.join()
+    assert set(seen) == {1}
+
+
+# --------------------------------------------------------------------------------------------------- the dataset
+
+
+def test_results_are_labelled_and_say_where_they_come_from(table):
+    models = scan(table, GRID, seeds=(1, 2), latents=2, standardize=True, trainer=Exact(tolerance=1e-6))
+    assert models.decoder.dims == ("seed", "temperature", "feature", "latent")
+    assert models.feature.values.tolist() == models.other_feature.values.tolist() == ["Höhe", "b", "c"]
+    np.testing.assert_allclose(models.covariance, np.corrcoef(table.T), atol=CLOSED)
+    assert models.attrs["total_variance"] == pytest.approx(3)
+    assert models.attrs["samples"] == 40
+    assert models.attrs["standardized"] == "yes"
+    assert models.attrs["landau_vae"] == lv.__version__
+    assert models.attrs["numpy"] == np.__version__
+    assert json.loads(models.attrs["trainer"]) == {"name": "Exact", "tolerance": 1e-6, "max_iterations": 5000}
+    assert models.converged.dtype == bool
+    assert models.converged.all()
+
+
+def test_how_training_ended_is_told_in_words():
+    models = scan(Spectrum.from_eigenvalues([3, 1]), GRID, trainer=Exact(max_iterations=2))
+    assert models.status.dtype == np.int8
+    words = dict(zip(models.status.flag_values.tolist(), models.status.flag_meanings.split(), strict=True))
+    assert words == {0: "converged", 1: "moving", 2: "plateau", 3: "diverged"}
+    assert {words[status] for status in models.status.values.ravel()} == {"moving"}
+    assert not models.converged.any()
+
+
+def test_a_trainer_brings_variables_dimensions_and_coordinates_of_its_own(table):
+    models = scan(table, GRID, seeds=(0, 1), trainer=Means())
+    assert models.history.dims == ("seed", "temperature", "update")
+    assert models["update"].values.tolist() == [0, 100]
+    assert "elsewhere" not in models.coords
+    np.testing.assert_array_equal(models.history[1], np.outer(GRID, [1, 10]).astype("f4"))
+    np.testing.assert_allclose(models["mean"][0, 3], table.mean(), rtol=CLOSED)
+    assert models.status[0].values.tolist() == [place % 4 for place in range(10)]
+    np.testing.assert_array_equal(models.converged, models.status == 0)
+
+
+def test_weights_may_be_left_out(table):
+    with_weights, without = (scan(table, GRID, keep_weights=keep) for keep in (True, False))
+    assert same(without, with_weights.drop_vars(["decoder", "encoder"]))
+
+
+# ------------------------------------------------------------------------------------------------------ the data
+
+
+def test_parts_are_disjoint_complete_and_the_same_for_all(table):
+    data = training_set(table, splits=(0.6, 0.25, 0.15))
+    parts = [data.rows, data.held_out["validation"], data.held_out["test"]]
+    assert [len(part) for part in parts] == [24, 10, 6]
+    rows = np.concatenate(parts)
+    np.testing.assert_array_equal(rows[np.argsort(rows[:, 0])], table.sort_values("Höhe"))
+    again = training_set(table.to_numpy(), splits=(0.6, 0.25, 0.15))
+    np.testing.assert_array_equal(again.held_out["test"], parts[2])
+    assert list(training_set(table, splits=(0.9, 0.1, 0)).held_out) == ["validation"]
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scale_and_spectrum_are_the_training_parts_own(table, rng, standardize, weighted):
+    weights = rng.uniform(0.5, 2, 40) if weighted else None
+    data = training_set(table, standardize=standardize, weights=weights, splits=(0.5, 0.3, 0.2))
+    raw = training_set(table, weights=weights, splits=(0.5, 0.3, 0.2))
+    mean = np.average(raw.rows, axis=0, weights=raw.weights)
+    second = np.average((raw.rows - mean) ** 2, axis=0, weights=raw.weights)
+    shift, scale = (mean, np.sqrt(second)) if standardize else (0, 1)
+    np.testing.assert_allclose(data.rows, (raw.rows - shift) / scale, rtol=CLOSED, atol=CLOSED)
+    np.testing.assert_allclose(data.held_out["test"], (raw.held_out["test"] - shift) / scale, rtol=CLOSED, atol=CLOSED)
+    own = Spectrum.from_data(raw.rows, standardize=standardize, weights=raw.weights)
+    np.testing.assert_array_equal(data.spectrum.covariance, own.covariance)
+    for part, covariance in data.held_out_covariance.items():
+        centred = data.held_out[part] - np.average(data.rows, axis=0, weights=data.weights)
+        shares = data.held_out_weights.get(part, np.ones(len(centred)))
+        expected = (centred * shares[:, None]).T @ centred / shares.sum()
+        np.testing.assert_allclose(covariance, expected, rtol=CLOSED, atol=CLOSED)
+
+
+def test_held_out_rows_are_measured_by_models_that_have_not_seen_them(table):
+    models = scan(table, [0.05], splits=(0.5, 0.5, 0)).isel(seed=0, temperature=0)
+    data = training_set(table, splits=(0.5, 0.5, 0))
+    held = data.held_out["validation"] - data.rows.mean(axis=0)
+    decoder, encoder = models.decoder.values, models.encoder.values
+    noise = (np.square(decoder).sum(axis=0) * models.posterior_variance.values).sum()
+    distortion = np.square(held - held @ encoder.T @ decoder.T).sum(axis=1).mean() + noise
+    assert float(models.validation_distortion) == pytest.approx(distortion / data.spectrum.total_variance, rel=CLOSED)
+    assert float(models.validation_loss) > 0.5 * distortion
+    assert "test_loss" not in models
+    assert json.loads(models.attrs["splits"]) == {"training": 0.5, "validation": 0.5, "test": 0}
+    assert models.attrs["samples"] == 20
+    assert float(models.distortion) < float(models.validation_distortion)
+
+
+def test_a_trainer_by_rows_gets_the_parts(table):
+    models = scan(table, [0.1], trainer=Means(), splits=(0.5, 0.25, 0.25)).isel(seed=0, temperature=0)
+    data = training_set(table, splits=(0.5, 0.25, 0.25))
+    np.testing.assert_array_equal(models["mean"], np.average(data.rows, axis=0))
+    np.testing.assert_array_equal(models.test_mean, data.held_out["test"].mean(axis=0))
+    assert int(models.seen) == 20
+
+
+def test_wide_data_by_modes_and_by_rows(rng):
+    wide = rng.standard_normal((6, 30))
+    modes = scan(wide, [0.05])
+    assert (modes.sizes["feature"], modes.sizes["latent"]) == (5, 5)
+    np.testing.assert_allclose(np.linalg.eigvalsh(modes.covariance), modes.covariance.values.diagonal()[::-1])
+    rows = scan(wide, [0.05], trainer=Means(), latents=2)
+    assert rows.sizes["feature"] == 30
+    np.testing.assert_allclose(rows.covariance, np.cov(wide.T, bias=True), atol=CLOSED)
+    assert "validation_loss" not in scan(wide, [0.05], splits=(0.8, 0.2, 0))
+
+
+def test_rows_are_copied_only_if_need_be(rng):
+    rows = rng.standard_normal((50, 3))
+    assert np.shares_memory(training_set(rows).rows, rows)
+    assert training_set(rows, keep_rows=False).rows is None
+    assert not training_set(rows, keep_rows=False, splits=(0.5, 0.5, 0)).held_out
+    with pytest.raises(ValueError, match="read-only"):
+        training_set(rows).rows[0] = 0
+    rows[0] = 1  # the user's own array stays as it was
+
+
+SPECTRUM = Spectrum.from_eigenvalues([2, 1])
+ROWS = np.arange(20.0).reshape(10, 2) ** 1.5
+LAST = training_set(np.arange(10.0)[:, None], splits=(0.9, 0.1, 0)).held_out["validation"].item()
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments", "complaint"),
+    [(SPECTRUM, {"standardize": True}, "has no rows for standardize to act on"),
+     (SPECTRUM, {"weights": [1], "splits": (1, 0, 0)}, "no rows for weights and splits to act on"),
+     (ROWS, {"weights": [1, 2]}, "one weight per row"),
+     (ROWS, {"splits": (0.5, 0.5)}, "three shares that add up to 1"),
+     (ROWS, {"splits": (0.5, 0.6, 0.1)}, "three shares that add up to 1"),
+     (ROWS, {"splits": (0, 0.5, 0.5)}, "three shares that add up to 1"),
+     (ROWS, {"splits": (1.5, -0.5, 0)}, "three shares that add up to 1"),
+     (ROWS, {"splits": "80/10/10"}, "cannot be read as numbers"),
+     (ROWS, {"splits": (0.97, 0.03, 0)}, "of 10 rows leaves 0 for the validation part"),
+     (ROWS, {"splits": (0.1, 0.9, 0)}, "leaves 1 for the training part"),
+     (ROWS, {"splits": (0.9, 0.1, 0), "weights": np.arange(10) != LAST}, "weights of all validation rows"),
+     (np.where(ROWS > 80, np.nan, ROWS), {"splits": (0.5, 0.5, 0)}, "in row 9, column 1"),
+     (ROWS, {"seeds": (1, 1)}, "each may be there only once"),
+     (ROWS, {"seeds": (1.5,)}, "at least one whole number"),
+     (ROWS, {"seeds": -1}, "at least one whole number"),
+     (ROWS, {"seeds": ["a"]}, "at least one whole number"),
+     (ROWS, {"latents": "two"}, "number of latents is 'two'"),
+     (ROWS, {"latents": 1.5}, "number of latents is 1.5"),
+     (ROWS, {"workers": 0}, "number of workers is 0"),
+     (ROWS, {"workers": 1.5}, "number of workers is 1.5"),
+     (ROWS, {"memory": -1}, "positive number of bytes"),
+     (ROWS, {"memory": "8 GB"}, "positive number of bytes"),
+     (ROWS, {"trainer": "Adam"}, "The trainer is 'Adam'")],
+)  # fmt: skip
+def test_bad_input(source, arguments, complaint):
+    for ask in (scan, plan):
+        with pytest.raises(InputError, match=complaint) as caught:
+            ask(source, [0.1], **arguments)
+        assert str(caught.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("settings", [{"tolerance": 0}, {"tolerance": "1e-8"}, {"max_iterations": -1},
+                                      {"max_iterations": 1.5}])  # fmt: skip
+def test_bad_settings_of_the_exact_trainer(settings):
+    with pytest.raises(InputError, match="give a positive tolerance"):
+        Exact(**settings)
+
+
+@pytest.mark.parametrize("seeds", [7, np.int64(7), [7], np.array([7]), range(7, 8), (7.0,)])
+def test_seeds_in_any_form(seeds):
+    assert scan(SPECTRUM, [0.1], seeds=seeds).seed.values.tolist() == [7]

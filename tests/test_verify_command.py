@@ -1,0 +1,98 @@
+"""`landau-vae verify FILE` as a user runs it: tables, JSON, report, resuming, exit codes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import landau_vae as lv
+from landau_vae.cli import main
+from landau_vae.training import load_scan
+
+QUICK = ["--seeds", "3", "--updates", "2500", "--batch", "128", "--coldest", "0.01", "--workers", "1"]
+
+
+@pytest.fixture
+def table(tmp_path, rng):
+    axes = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    rows = rng.standard_normal((2000, 4)) * np.sqrt([3.0, 1.0, 0.4, 0.15]) @ axes.T + 7.0
+    frame = pd.DataFrame(rows, columns=list("abcd"))
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    return frame, str(tmp_path / "x.csv")
+
+
+def test_table(table, capsys):
+    _, path = table
+    assert main(["verify", path, *QUICK]) == 0
+    out, err = capsys.readouterr()
+    assert "4 of 4 modes agree" in out
+    assert "3 seeds, 4 latents: 2500 updates of 128 rows by ADAM" in out
+    assert "models in 3 tasks, up to" in err
+
+
+def test_json_and_folder(table, capsys, tmp_path):
+    frame, path = table
+    folder = tmp_path / "out"
+    assert main(["verify", path, *QUICK, "--output", str(folder), "--json", "--reconstruction", "mean"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["agrees"] is True
+    spectrum = lv.Spectrum.from_data(frame)
+    np.testing.assert_allclose([mode["pca"] for mode in told["modes"]], spectrum.normalized, rtol=1e-9)
+    assert told["loss"]["reconstruction"] == "mean"
+    models = load_scan(folder / "scan.nc")
+    assert json.loads(models.attrs["trainer"])["loss"]["reconstruction"] == "mean"  # their loop is what was trained
+    assert models.feature.values.tolist() == list("abcd")
+    assert {file.name for file in folder.iterdir()} >= {"overview.png", "results.json", "scan"}
+
+
+def test_an_interrupted_run_goes_on(table, tmp_path, monkeypatch, capsys):
+    _, path = table
+    folder, trained = tmp_path / "out", []
+    from landau_vae.training.run import Run
+
+    result = Run.result
+
+    def interrupted(self):
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        trained.append(self)
+        return result(self)
+
+    monkeypatch.setattr(Run, "result", interrupted)
+    assert main(["verify", path, *QUICK, "--output", str(folder)]) == 130
+    trained.clear()
+    assert main(["verify", path, *QUICK, "--output", str(folder)]) == 0
+    assert len(trained) == 1  # two of three tasks were kept
+    assert main(["verify", path, *QUICK, "--output", str(folder), "--learning-rate", "0.01"]) == 2
+    assert "another trainer" in capsys.readouterr().err
+
+
+def test_exact_training(table, capsys):
+    _, path = table
+    assert main(["verify", path, "--exact", "--seeds", "1", "--standardize"]) == 0
+    assert "4 of 4 resolved modes agree within 0.01" in capsys.readouterr().out
+
+
+def test_a_covariance_is_trained_on_by_fresh_samples(tmp_path, capsys):
+    np.savetxt(tmp_path / "c.csv", np.diag([3.0, 1.0]), delimiter=",")
+    assert main(["verify", str(tmp_path / "c.csv"), "--covariance", *QUICK]) == 0
+    assert "2 of 2 modes agree" in capsys.readouterr().out
+
+
+def test_weights_and_columns(table, capsys):
+    frame, path = table
+    frame.assign(w=np.where(np.arange(len(frame)) < 1000, 1.0, 0.0)).to_csv(path, index=False)
+    options = ["--weights", "w", "--exclude", "d", "--json"]
+    assert main(["verify", path, *QUICK, *options]) == 0
+    told = json.loads(capsys.readouterr().out)
+    half = lv.Spectrum.from_data(frame.iloc[:1000, :3])
+    np.testing.assert_allclose([mode["pca"] for mode in told["modes"]], half.normalized, rtol=1e-9)
+
+
+def test_too_short_a_run_is_no_success(table, capsys):
+    _, path = table
+    assert main(["verify", path, *QUICK, "--updates", "50"]) == 1
+    out = capsys.readouterr().out
+    assert "not converged" in out
+    assert "Likely cause: Training (50 updates) ended before" in out
