@@ -384,7 +384,8 @@ def test_reproduce(capsys, options, words):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--seeds", "0"], "0 seeds were asked for"), (["--updates", "0"], "updates is 0"), (["--batch", "0"], "batch is 0"),
+    [(["--seeds", "0"], "0 seeds were asked for"), (["--updates", "0"], "updates is 0"),
+     (["--batch", "0"], "batch is 0"),
      (["--learning-rate", "-1"], "learning rate is -1"), (["--optimizer", "lion"], "'--optimizer'"),
      (["--points", "2"], "at least 3"), (["--coldest", "2"], "lowest temperature is 2"),
      (["--coldest", "0"], "lowest temperature is 0"), (["--tolerance", "0"], "tolerance is 0"),

@@ -240,7 +240,7 @@ def test_weighted_rows_train_like_duplicates(rng):
     many = np.repeat(few, weights, axis=0)
     one = TrainingSet(Spectrum.from_data(few, weights=weights), few, 0.1 * weights)
     other = TrainingSet(Spectrum.from_data(many), many)
-    how = Sampled(updates=200, noise=False, optimizer=SGD(0.02))  # Adam would blow up gradients of 1e-16 at a bias
+    how = Sampled(200, None, SGD(0.02), noise=False)  # Adam would blow up gradients of 1e-16 at a bias
     one, other = train(how, one, [0.3, 0.1], 2), train(how, other, [0.3, 0.1], 2)
     for name in ("decoder", "encoder", "loss", "distortion", "signal_fraction"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-10, atol=1e-10)

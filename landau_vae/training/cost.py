@@ -21,6 +21,8 @@ def drawn(how: Settings, data: TrainingSet, latents: int, models: int) -> int:
     if how.by_moments(data) and how.expected(data):
         return 1
     d, size = features(data), how.rows_per_update(data)
+    if not how.noise:
+        return 3 * (size + d) * (d + 1)
     each = 4 * (d + 1 + latents) * latents if how.by_moments(data) else 2 * size * latents
     return 3 * (size + d) * (d + 1) + models * each
 

@@ -56,31 +56,36 @@ class MomentGradient:
 
     layout: Layout
     squared: float  #: a
-    noise: Noise
-    exact: Array | None = None  #: ⟨x̃x̃ᵀ⟩ of all data, (d + 1, d + 1): no minibatches and no noise, the expected loss
+    noise: Noise | None  #: None: the expectation over ε
+    exact: Array | None = None  #: ⟨x̃x̃ᵀ⟩ of all data, (d + 1, d + 1), in place of batches
 
     def draw(self, batches: Array) -> None:
         """Moments of these batches (updates, size, d + 1) and of noise upon them."""
         updates, size, _ = batches.shape
         self._second = np.swapaxes(batches, -1, -2) @ batches / size
+        if self.noise is None:
+            return
         factor = np.linalg.qr(batches, mode="r") / size  # (updates, r, d + 1)
         rank, latents = factor.shape[1], self.layout.latents
         rest = size - rank  # degrees of freedom of the noise that no feature sees
         inside = self.noise.normal(updates, rank, latents)
         self._cross = np.swapaxes(factor, -1, -2)[None] @ inside  # ⟨x̃εᵀ⟩
-        outside = self._bartlett(updates, rest) if rest > latents else self.noise.normal(updates, rest, latents, kind=1)
+        if rest > latents:
+            outside = self._bartlett(self.noise, updates, rest)
+        else:
+            outside = self.noise.normal(updates, rest, latents, kind=1)
         both = np.concatenate([inside, outside], axis=2)
         self._noise = np.swapaxes(both, -1, -2) @ both / size  # ⟨εεᵀ⟩
 
-    def _bartlett(self, updates: int, freedom: int) -> Array:
+    def _bartlett(self, noise: Noise, updates: int, freedom: int) -> Array:
         """The transposed Cholesky factor of a Wishart matrix, (models, updates, K, K)."""
         latents = self.layout.latents
         above = np.triu_indices(latents, 1)
-        normal = self.noise.normal(updates, len(above[0]), kind=1)
+        normal = noise.normal(updates, len(above[0]), kind=1)
         factor = np.zeros((*normal.shape[:2], latents, latents), dtype=normal.dtype)
         factor[..., above[0], above[1]] = normal
         diagonal = np.arange(latents)
-        factor[..., diagonal, diagonal] = self.noise.chi(freedom - diagonal, updates)
+        factor[..., diagonal, diagonal] = noise.chi(freedom - diagonal, updates)
         return factor
 
     def gradient(self, weights: Parts, price: Array, update: int, out: Parts) -> None:
@@ -90,7 +95,7 @@ class MomentGradient:
         sigma = np.sqrt(variance)[:, None, :]
         second = self._second[update] if self.exact is None else self.exact
         encoded = second @ f  # ⟨x̃μᵀ⟩
-        if self.exact is None:
+        if self.noise is not None:
             cross, square = self._cross[:, update], self._noise[:, update]
             seen = encoded + cross * sigma  # ⟨x̃zᵀ⟩
             felt = f.transpose(_T) @ cross + sigma.transpose(_T) * square  # ⟨zεᵀ⟩
@@ -99,7 +104,7 @@ class MomentGradient:
         residual = seen @ w.transpose(_T)  # ⟨x̃rᵀ⟩ with r = x̂ − x
         residual += second[:, -1:] * weights.bias[:, None, :]
         residual -= second[:, :d]
-        if self.exact is None:
+        if self.noise is not None:
             kick = w @ felt  # ⟨rεᵀ⟩
             kick += weights.bias[:, :, None] * cross[:, None, -1, :]
             kick -= cross[:, :d]

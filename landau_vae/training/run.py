@@ -63,7 +63,7 @@ class Run:
         how = self.how
         if how.by_moments(self.data):
             exact = self.gauge.second.astype(self.dtype) if how.expected(self.data) else None
-            return MomentGradient(self.layout, self.a, self.noise, exact)
+            return MomentGradient(self.layout, self.a, self.noise if how.noise and exact is None else None, exact)
         return RowGradient(self.layout, self.a, self.noise, how.decoder, self.gauge.shift.astype(self.dtype))
 
     def result(self) -> Named:

@@ -128,12 +128,13 @@ class Settings:
         return self.batch or 0
 
     def expected(self, data: TrainingSet) -> bool:
-        """Whether the expectation over noise and data is followed instead of draws."""
-        return not self.noise or (self.batch is None and data.rows is None)
+        """Whether the loss that is followed is the expected one: nothing at all is drawn."""
+        return self.batch is None and (not self.noise or data.rows is None)
 
     def by_moments(self, data: TrainingSet) -> bool:
         """Whether moments are cheaper than rows (and possible)."""
-        return self.linear_and_constant and (self.expected(data) or 2 * self.rows_per_update(data) >= features(data))
+        cheap = not self.noise or self.expected(data) or 2 * self.rows_per_update(data) >= features(data)
+        return self.linear_and_constant and cheap
 
     def weight_per_temperature(self, data: TrainingSet) -> float:
         """B/T: what a nat costs in the loss at T = 1."""

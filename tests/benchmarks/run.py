@@ -1,4 +1,4 @@
-"""Benchmarks: `python tests/benchmarks/run.py [--quick] [spectrum|closed_forms|landau|linear_scan|cascade ...]`.
+"""Benchmarks: `python tests/benchmarks/run.py [--quick] [NAME ...]`, names as in `NAMES`.
 
 Ratios are ours over the rival's, taken in one run on one machine. `--quick` runs everything at tiny sizes, to see that
 it still runs; its numbers mean nothing.
@@ -9,7 +9,7 @@ from importlib import import_module
 
 from timing import report
 
-NAMES = ["spectrum", "closed_forms", "landau", "linear_scan", "cascade"]
+NAMES = ["spectrum", "closed_forms", "landau", "linear_scan", "sampled_scan", "cascade"]
 
 
 def main() -> None:
