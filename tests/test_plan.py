@@ -106,11 +106,17 @@ import re, sys
 from pathlib import Path
 import numpy as np
 from landau_vae import Spectrum, scan
-from landau_vae.training import Exact, plan
-scan(Spectrum.from_eigenvalues([2, 1]), [0.1])  # what the first call loads is not this scan's
-features, latents, temperatures = map(int, sys.argv[1:])
-spectrum = Spectrum.from_eigenvalues(np.geomspace(1, 1e-3, features))
-arguments = (spectrum, np.geomspace(0.1, 1e-4, temperatures)), dict(latents=latents, trainer=Exact(max_iterations=25))
+from landau_vae.training import Exact, Sampled, plan
+how = sys.argv[1]
+features, latents, temperatures = map(int, sys.argv[2:])
+if how == "exact":
+    trainer, data = Exact(max_iterations=25), Spectrum.from_eigenvalues(np.geomspace(1, 1e-3, features))
+else:
+    trainer = Sampled(updates=40, encoder="constant" if how == "moments" else "input")
+    data = np.random.default_rng(0).standard_normal((100_000, features))
+first = Spectrum.from_eigenvalues([2, 1]) if how == "exact" else data[:50, :2]
+scan(first, [0.1], trainer=trainer)  # what the first call loads is not this scan's
+arguments = (data, np.geomspace(0.1, 1e-4, temperatures)), dict(latents=latents, trainer=trainer)
 planned = plan(*arguments[0], **arguments[1])
 def status(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
@@ -122,10 +128,15 @@ print(status("VmHWM") - before, planned.total)
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="there is no /proc to read the peak from")
-@pytest.mark.parametrize("shape", [(250, 200, 3), (19, 19, 1000), (30, 200, 20)], ids=str)
-def test_the_plan_bounds_the_peak(shape):
+@pytest.mark.parametrize(
+    "case",
+    [("exact", 250, 200, 3), ("exact", 19, 19, 1000), ("exact", 30, 200, 20), ("moments", 19, 19, 121),
+     ("moments", 60, 90, 20), ("rows", 19, 19, 40), ("rows", 60, 10, 20)],
+    ids=str,
+)  # fmt: skip
+def test_the_plan_bounds_the_peak(case):
     """Of many small models, of few large ones, and of more latents than features; nor is the bound a loose one."""
-    command = [sys.executable, "-c", MEASURE, *map(str, shape)]
+    command = [sys.executable, "-c", MEASURE, *map(str, case)]
     run = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     peak, planned = map(int, run.stdout.split())
     assert peak < planned < 3 * peak + 1e7

@@ -17,9 +17,9 @@ from landau_vae.numeric.learned_variance import learned_variance
 from landau_vae.numeric.weight_decay import weight_decay
 from landau_vae.training import cost
 from landau_vae.training.batches import Batches
+from landau_vae.training.ending import CONVERGED, DIVERGED, MOVED, MOVING, PLATEAU
 from landau_vae.training.gradients import MomentGradient
 from landau_vae.training.optimizers import SGD, Adam
-from landau_vae.training.run import CONVERGED, DIVERGED, MOVED, MOVING, PLATEAU
 from landau_vae.training.sampled import Sampled
 from landau_vae.training.schedules import CONSTANT, Schedule, anneal, cosine, cyclical, warm_up
 from landau_vae.training.settings import Patience

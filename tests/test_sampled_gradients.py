@@ -8,10 +8,9 @@ from conftest import CLOSED, SAMPLED
 from oracles import close, minibatch_loss, slope
 
 from landau_vae import Spectrum
-from landau_vae.training.gauge import Gauge
+from landau_vae.training.gauge import Gauge, gauge_of
 from landau_vae.training.gradients import MomentGradient, Noise, RowGradient
 from landau_vae.training.optimizers import SGD
-from landau_vae.training.run import gauge_of
 from landau_vae.training.sampled import Sampled
 from landau_vae.training.trainer import TrainingSet
 from landau_vae.training.weights import Layout, Parts

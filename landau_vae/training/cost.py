@@ -1,12 +1,11 @@
 """What training by samples takes: numbers per model and per update, and from them memory."""
 
-from landau_vae.training.settings import LOOKS, Settings, features
+from landau_vae.training.settings import LOOKS, ROWS, Settings, features
 from landau_vae.training.trainer import TrainingSet
 
 __all__ = ["drawn", "memory", "numbers", "per_draw", "result_bytes"]
 
 BLOCK = 2**22  # numbers that noise and batches may take between two draws
-ROWS = 4096  # draws of (x, ε) from a split, for measurements that second moments do not give
 
 
 def numbers(how: Settings, data: TrainingSet, latents: int) -> int:

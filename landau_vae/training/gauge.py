@@ -12,9 +12,12 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from landau_vae.results import Array
+from landau_vae.training.batches import row_mean
+from landau_vae.training.settings import ROWS, Settings
+from landau_vae.training.trainer import TrainingSet
 from landau_vae.training.weights import Layout, Parts
 
-__all__ = ["SLACK", "Gauge"]
+__all__ = ["SLACK", "Gauge", "gauge_of"]
 
 SLACK = 0.1  # M² of the strongest mode that a resting model may miss, and below which a latent idles
 STREAM = 0x67617567
@@ -130,3 +133,37 @@ class Gauge:
     @cached_property
     def _noise(self) -> Array:
         return np.random.default_rng(STREAM).standard_normal((len(self.rows), self.layout.latents))
+
+
+def gauge_of(how: Settings, layout: Layout, data: TrainingSet, split: str | None = None) -> Gauge:
+    """The measurements on the training part, or on one that was held out."""
+    if data.rows is None:
+        covariance = data.spectrum.covariance
+        second = np.eye(len(covariance) + 1)
+        second[:-1, :-1] = covariance
+        values, vectors = np.linalg.eigh(covariance)
+        normal = np.random.default_rng(0).standard_normal((0 if how.linear_and_constant else ROWS, len(covariance)))
+        rows = normal * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+        return Gauge(layout, how.decoder, second, _augmented(rows, 0.0), np.zeros(len(covariance)))
+    mean = row_mean(data.rows, data.weights)
+    rows = data.rows if split is None else data.held_out[split]
+    weights = data.weights if split is None else data.held_out_weights.get(split)
+    second = np.zeros((rows.shape[1] + 1,) * 2)
+    for first in range(0, len(rows), ROWS):
+        block = _augmented(rows[first : first + ROWS], mean)
+        share = None if weights is None else weights[first : first + ROWS, None]
+        second += block.T @ (block if share is None else share * block)
+    second /= len(rows) if weights is None else weights.sum()
+    if how.linear_and_constant:
+        rows, weights = rows[:0], None  # not looked at
+    elif len(rows) > ROWS:  # so many in proportion to their weights, evenly spread
+        ends = np.cumsum(np.ones(len(rows)) if weights is None else weights)
+        rows, weights = rows[np.searchsorted(ends, ends[-1] * (np.arange(ROWS) + 0.5) / ROWS)], None
+    else:  # each as often as that allows: it meets other noise every time
+        times = ROWS // len(rows)
+        rows, weights = np.tile(rows, (times, 1)), None if weights is None else np.tile(weights, times)
+    return Gauge(layout, how.decoder, second, _augmented(rows, mean), mean, weights)
+
+
+def _augmented(rows: Array, mean: Array | float) -> Array:
+    return np.column_stack([rows - mean, np.ones(len(rows))])

@@ -14,9 +14,10 @@ from landau_vae.training.optimizers import Adam, Optimizer
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine
 from landau_vae.training.trainer import TrainingSet
 
-__all__ = ["LOOKS", "Patience", "Settings", "features", "probabilities", "spread"]
+__all__ = ["LOOKS", "ROWS", "Patience", "Settings", "features", "probabilities", "spread"]
 
 LOOKS = 40  # at the models in the course of a run
+ROWS = 4096  # draws of (x, ε) from a split, for measurements that second moments do not give
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from landau_vae.errors import InputError
 from landau_vae.numeric.equilibrium import Reconstruction, noise_power
 from landau_vae.results import Array, readonly
 from landau_vae.spectrum import Spectrum
+from landau_vae.training.ending import MOVED
 from landau_vae.training.model import LinearVAE
-from landau_vae.training.run import MOVED
 from landau_vae.verification.record import trained_with
 
 if TYPE_CHECKING:

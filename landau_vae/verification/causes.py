@@ -14,7 +14,7 @@ import numpy as np
 from landau_vae.numeric.activation import activation
 from landau_vae.results import Array, listed, significant
 from landau_vae.spectrum import Spectrum
-from landau_vae.training.run import DIVERGED
+from landau_vae.training.ending import DIVERGED
 from landau_vae.verification.branches import Branches
 from landau_vae.verification.record import learning_rate_schedule, trained_loss, trained_with
 

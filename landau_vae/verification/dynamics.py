@@ -22,7 +22,7 @@ from landau_vae.errors import InputError
 from landau_vae.numeric.growth import growth
 from landau_vae.results import Array, jsonable, readonly, significant, table
 from landau_vae.spectrum import Spectrum
-from landau_vae.training.run import DIVERGED
+from landau_vae.training.ending import DIVERGED
 from landau_vae.verification.arrivals import Arrivals, arrivals
 from landau_vae.verification.descent import Descent, descent
 
