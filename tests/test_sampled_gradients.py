@@ -22,7 +22,10 @@ KINDS = [
     for decoder, encoder, learned in product(("gaussian", "bernoulli", "tanh"), ("constant", "input"), (False, True))
     if not (decoder == "bernoulli" and learned)
 ]
-PRICES = np.array([[0.7], [2.0]])
+PRICES = np.array([[0.7], [2.0], [1.1]])
+
+
+ONE_SEED = np.zeros(2, dtype=int)
 
 
 def random_weights(rng, layout, models=2):
@@ -50,7 +53,7 @@ def test_row_gradients_are_those_of_finite_differences(rng, shape, decoder, enco
     flat, batches = random_weights(rng, layout), random_batches(rng, shape[0])
     shift = rng.uniform(0.2, 0.8, shape[0]) if decoder == "bernoulli" else 0.0
     engine = RowGradient(layout, 0.3, Noise([(0, 0), (0, 1)], np.float64), decoder, shift)
-    engine.draw(batches)
+    engine.draw(batches[None], ONE_SEED)
     found = gradient(engine, layout, flat, update=1)
     for model in range(2):
 
@@ -68,10 +71,10 @@ def test_moment_gradients_are_row_gradients(rng, shape, learned):
     layout = Layout(*shape, False, learned)
     flat, batches = random_weights(rng, layout), random_batches(rng, shape[0])
     rows = RowGradient(layout, 0.3, Noise([(0, 0), (0, 1)], np.float64))
-    rows.draw(batches)
+    rows.draw(batches[None], ONE_SEED)
     moments = MomentGradient(layout, 0.3, rows.noise)
     size, noise = batches.shape[1], rows._noise
-    moments._second = np.einsum("ubi,ubj->uij", batches, batches) / size
+    moments._second, moments._owner = np.einsum("ubi,ubj->uij", batches, batches)[None] / size, ONE_SEED
     moments._cross = np.einsum("ubi,mubk->muik", batches, noise) / size
     moments._noise = np.einsum("mubk,mubl->mukl", noise, noise) / size
     for update in range(2):
@@ -86,14 +89,30 @@ def test_the_expected_gradient_is_that_of_noise_with_exact_moments(rng, shape, l
     flat, batch = random_weights(rng, layout), random_batches(rng, shape[0], updates=1)
     design = np.sqrt(latents) * np.concatenate([np.eye(latents), -np.eye(latents)])
     rows = RowGradient(layout, 0.3, Noise([], np.float64))
-    rows._batches = np.repeat(batch, 2 * latents, axis=1)
+    rows._batches, rows._owner = np.repeat(batch, 2 * latents, axis=1)[None], ONE_SEED
     rows._noise = np.tile(design, (2, 1, batch.shape[1], 1))
     second = batch[0].T @ batch[0] / batch.shape[1]
     exact = MomentGradient(layout, 0.3, None, second)
     close(gradient(exact, layout, flat), gradient(rows, layout, flat), CLOSED)
     quiet = MomentGradient(layout, 0.3, None)  # the same of minibatches
-    quiet.draw(batch)
+    quiet.draw(batch[None], ONE_SEED)
     close(gradient(quiet, layout, flat), gradient(rows, layout, flat), CLOSED)
+
+
+@pytest.mark.parametrize("kind", [MomentGradient, RowGradient])
+def test_models_of_several_seeds_see_the_batches_of_their_own(rng, kind):
+    """Bit by bit what each seed gives by itself."""
+    layout, starts, owner = Layout(3, 2), [(0, 0), (5, 0), (0, 1)], np.array([0, 1, 0])
+    flat, batches = random_weights(rng, layout, 3), np.stack([random_batches(rng, 3, 6) for _ in range(2)])
+    together = kind(layout, 0.3, Noise(starts, np.float64))
+    together.draw(batches, owner)
+    found = gradient(together, layout, flat, 1)
+    for seed, members in ((0, [0, 2]), (1, [1])):
+        alone = kind(layout, 0.3, Noise([starts[i] for i in members], np.float64))
+        alone.draw(batches[seed][None], np.zeros(len(members), dtype=int))
+        expected = np.full_like(flat[members], np.nan)
+        alone.gradient(layout.parts(flat[members]), PRICES[members], 1, layout.parts(expected))
+        np.testing.assert_array_equal(found[members], expected)
 
 
 # ------------------------------------------------------------------------------------- distribution of moments
@@ -102,8 +121,8 @@ def test_the_expected_gradient_is_that_of_noise_with_exact_moments(rng, shape, l
 def drawn(batch, latents, updates, dtype=np.float64):
     """⟨x̃εᵀ⟩ and ⟨εεᵀ⟩ of one batch under many draws of the noise, (updates, ·)."""
     engine = MomentGradient(Layout(batch.shape[1] - 1, latents), 0.5, Noise([(3, 1)], dtype))
-    engine.draw(np.broadcast_to(batch.astype(dtype), (updates, *batch.shape)))
-    np.testing.assert_allclose(engine._second[7], batch.T @ batch / len(batch), rtol=1e-6 if dtype == "f4" else CLOSED)
+    engine.draw(np.broadcast_to(batch.astype(dtype), (1, updates, *batch.shape)), ONE_SEED)
+    np.testing.assert_allclose(engine._second[0, 7], batch.T @ batch / len(batch), rtol=1e-6 if dtype == "f4" else CLOSED)
     return engine._cross[0].astype(float), engine._noise[0].astype(float)
 
 
@@ -157,7 +176,7 @@ def check_distribution(batch, latents, rng, dtype="f8", updates=40_000):
 def test_no_two_draws_share_noise():
     """Correlations of ⟨ε₁ε₂⟩ and of ⟨x̃ε⟩ across models, and across successive updates, vanish within 4/√n."""
     engine = MomentGradient(Layout(1, 2), 0.5, Noise([(0, 0), (0, 1)], np.float64))
-    engine.draw(np.ones((10_000, 9, 2)))
+    engine.draw(np.ones((1, 10_000, 9, 2)), ONE_SEED)
     for values in (engine._noise[..., 0, 1], engine._cross[..., 0, 0], engine._noise[..., 1, 1]):
         assert abs(np.corrcoef(values)[0, 1]) < SAMPLED / 100
         assert abs(np.corrcoef(values[0, 1:], values[0, :-1])[0, 1]) < SAMPLED / 100

@@ -234,7 +234,7 @@ def test_coverage():
     data = samples([3.0, 1.0], count=600)
     spectrum = lv.Spectrum.from_data(data)
     models = lv.scan(
-        data, np.geomspace(0.6, 0.03, 8), seeds=range(1000), trainer=sampled(updates=3000, batch=64), workers=2
+        data, np.geomspace(0.9, 0.03, 9), seeds=range(1000), trainer=sampled(updates=3000, batch=64), workers=2
     )
     by_seed = branches(models, spectrum).lines[..., 0] / spectrum.normalized - 1
     held = []

@@ -60,7 +60,7 @@ class Means:
     def models_at_once(self, data, latents):
         return self.together
 
-    def memory(self, data, latents, models):
+    def memory(self, data, latents, models, seeds):
         return self.per_call
 
     def train(self, data, temperature, starts, latents, on_progress):

@@ -1,8 +1,8 @@
 """Minibatches x̃ = (x − x̄, 1): rows of the data, or fresh samples of N(0, C) where only the covariance is known.
 
 All models of a seed see the same minibatches in the same order, as they do when each training begins with the same
-`manual_seed`. Rows are shuffled anew in each epoch and the incomplete batch at its end is left out; weighted rows are
-drawn with replacement, in proportion to their weights.
+`manual_seed`; other seeds see others. Rows are shuffled anew in each epoch and the incomplete batch at its end is left
+out; weighted rows are drawn with replacement, in proportion to their weights.
 """
 
 from dataclasses import dataclass

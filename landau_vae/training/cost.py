@@ -15,27 +15,27 @@ def numbers(how: Settings, data: TrainingSet, latents: int) -> int:
     return matrices if how.by_moments(data) else matrices + how.rows_per_update(data) * (3 * d + 8 * latents)
 
 
-def drawn(how: Settings, data: TrainingSet, latents: int, models: int) -> int:
+def drawn(how: Settings, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
     """Numbers that are drawn for one update of so many models, working arrays included."""
     if how.by_moments(data) and how.expected(data):
         return 1
     d, size = features(data), how.rows_per_update(data)
     if not how.noise:
-        return 3 * (size + d) * (d + 1)
+        return 3 * seeds * (size + d) * (d + 1)
     each = 4 * (d + 1 + latents) * latents if how.by_moments(data) else 2 * size * latents
-    return 3 * (size + d) * (d + 1) + models * each
+    return 3 * seeds * (size + d) * (d + 1) + models * each
 
 
-def per_draw(how: Settings, data: TrainingSet, latents: int, models: int) -> int:
+def per_draw(how: Settings, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
     """Updates that are drawn for at a time."""
-    return max(1, BLOCK // drawn(how, data, latents, models))
+    return max(1, BLOCK // drawn(how, data, latents, models, seeds))
 
 
-def memory(how: Settings, data: TrainingSet, latents: int, models: int) -> int:
+def memory(how: Settings, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
     """Weights and the optimiser's memory, the working arrays of one gradient, a block of draws, and the gauges."""
     d, count = features(data), 0 if data.rows is None else len(data.rows)
-    updates = min(per_draw(how, data, latents, models), -(-how.updates // LOOKS))
-    block = drawn(how, data, latents, models) * updates
+    updates = min(per_draw(how, data, latents, models, seeds), -(-how.updates // LOOKS))
+    block = drawn(how, data, latents, models, seeds) * updates
     rows = 0 if how.linear_and_constant else ROWS
     one_model = rows * (3 * latents + (0 if how.decoder == "gaussian" else 6 * d + 3 * latents))
     one_block = 3 * max(rows, min(count, ROWS)) * (d + 1)  # from which second moments are made

@@ -51,7 +51,7 @@ class Exact:
         """As many as make arrays worth a call."""
         return max(1, NUMBERS // (len(data.spectrum.covariance) * latents))
 
-    def memory(self, data: TrainingSet, latents: int, models: int) -> int:
+    def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
         """Of so many weights and what L-BFGS remembers."""
         features = len(data.spectrum.covariance)
         return 8 * models * (COPIES * features * latents + 4 * latents**2)

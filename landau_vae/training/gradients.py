@@ -24,6 +24,11 @@ STREAM = 0x6E6F6973  # tells a model's generator of noise from that of its start
 _T = (0, 2, 1)
 
 
+def of_models(by_seed: Array, owner: NDArray[np.intp]) -> Array:
+    """What each model sees of what its seed has, (m, …); of one seed only, (1, …), for all to share."""
+    return by_seed if len(by_seed) == 1 else by_seed[owner]
+
+
 class Noise:
     """Generators of each model's own, so that no model's noise depends on what trains beside it.
 
@@ -59,17 +64,17 @@ class MomentGradient:
     noise: Noise | None  #: None: the expectation over ε
     exact: Array | None = None  #: ⟨x̃x̃ᵀ⟩ of all data, (d + 1, d + 1), in place of batches
 
-    def draw(self, batches: Array) -> None:
-        """Moments of these batches (updates, size, d + 1) and of noise upon them."""
-        updates, size, _ = batches.shape
-        self._second = np.swapaxes(batches, -1, -2) @ batches / size
+    def draw(self, batches: Array, owner: NDArray[np.intp]) -> None:
+        """Moments of these batches (seeds, updates, size, d + 1) and of noise upon them; `owner`: each model's seed."""
+        _, updates, size, _ = batches.shape
+        self._second, self._owner = np.swapaxes(batches, -1, -2) @ batches / size, owner
         if self.noise is None:
             return
-        factor = np.linalg.qr(batches, mode="r") / size  # (updates, r, d + 1)
-        rank, latents = factor.shape[1], self.layout.latents
+        factor = np.linalg.qr(batches, mode="r") / size  # (seeds, updates, r, d + 1)
+        rank, latents = factor.shape[2], self.layout.latents
         rest = size - rank  # degrees of freedom of the noise that no feature sees
         inside = self.noise.normal(updates, rank, latents)
-        self._cross = np.swapaxes(factor, -1, -2)[None] @ inside  # ⟨x̃εᵀ⟩
+        self._cross = np.swapaxes(of_models(factor, owner), -1, -2) @ inside  # ⟨x̃εᵀ⟩
         if rest > latents:
             outside = self._bartlett(self.noise, updates, rest)
         else:
@@ -93,7 +98,7 @@ class MomentGradient:
         w, f, d = weights.decoder, weights.encoder, self.layout.features
         variance = np.exp(weights.log_variance)
         sigma = np.sqrt(variance)[:, None, :]
-        second = self._second[update] if self.exact is None else self.exact
+        second = of_models(self._second[:, update], self._owner) if self.exact is None else self.exact[None]
         encoded = second @ f  # ⟨x̃μᵀ⟩
         if self.noise is not None:
             cross, square = self._cross[:, update], self._noise[:, update]
@@ -102,8 +107,8 @@ class MomentGradient:
         else:
             seen = encoded
         residual = seen @ w.transpose(_T)  # ⟨x̃rᵀ⟩ with r = x̂ − x
-        residual += second[:, -1:] * weights.bias[:, None, :]
-        residual -= second[:, :d]
+        residual += second[..., -1:] * weights.bias[:, None, :]
+        residual -= second[..., :d]
         if self.noise is not None:
             kick = w @ felt  # ⟨rεᵀ⟩
             kick += weights.bias[:, :, None] * cross[:, None, -1, :]
@@ -147,14 +152,15 @@ class RowGradient:
     decoder: str = "gaussian"  #: or "bernoulli", or "tanh": a Gaussian one with x̂ = tanh(W z + b)
     shift: Any = 0.0  #: x̄, (d,): what the encoder does not see but the decoder has to give
 
-    def draw(self, batches: Array) -> None:
-        """Noise upon these batches (updates, size, d + 1)."""
-        self._batches = batches
-        self._noise = self.noise.normal(*batches.shape[:2], self.layout.latents)
+    def draw(self, batches: Array, owner: NDArray[np.intp]) -> None:
+        """Noise upon these batches (seeds, updates, size, d + 1); `owner`: each model's seed."""
+        self._batches, self._owner = batches, owner
+        self._noise = self.noise.normal(*batches.shape[1:3], self.layout.latents)
 
     def gradient(self, weights: Parts, price: Array, update: int, out: Parts) -> None:
         """Of the loss at b = `price` (m, 1), on the update-th of the drawn batches."""
-        rows, noise = self._batches[update], self._noise[:, update]
+        rows, noise = of_models(self._batches[:, update], self._owner), self._noise[:, update]
+        size, across = rows.shape[1], np.swapaxes(rows, -1, -2)
         mean = rows @ weights.encoder  # (m, size, K)
         log_variance = weights.log_variance[:, None, :]
         if self.layout.input_dependent:
@@ -163,23 +169,23 @@ class RowGradient:
         scatter = np.sqrt(variance) * noise
         latent = mean + scatter
         logits = latent @ weights.decoder.transpose(_T) + weights.bias[:, None, :]
-        target = rows[:, :-1] + self.shift if self.decoder == "bernoulli" else rows[:, :-1]
+        target = rows[..., :-1] + self.shift if self.decoder == "bernoulli" else rows[..., :-1]
         slope, error = self._error(logits, target)
         if self.layout.learned_variance:
             unit = 2 * self.squared * np.exp(-weights.log_decoder_variance)
-            loss = self.squared * self.layout.features - 0.5 * unit[:, 0] * error / len(rows)
+            loss = self.squared * self.layout.features - 0.5 * unit[:, 0] * error / size
             out.log_decoder_variance[:] = loss[:, None]
         else:
             unit = np.full((len(noise), 1), 2 * self.squared, dtype=rows.dtype)
-        slope *= unit[:, :, None] / len(rows)
+        slope *= unit[:, :, None] / size
         back = slope @ weights.decoder  # ∂/∂z
         np.matmul(slope.transpose(_T), latent, out=out.decoder)
         out.bias[:] = slope.sum(axis=1)
-        share = price[:, :, None] / len(rows)
-        np.matmul(rows.T, back + share * mean, out=out.encoder)
+        share = price[:, :, None] / size
+        np.matmul(across, back + share * mean, out=out.encoder)
         spread = 0.5 * (back * scatter + share * (variance - 1))
         if self.layout.input_dependent:
-            np.matmul(rows.T, spread, out=out.log_variance)
+            np.matmul(across, spread, out=out.log_variance)
         else:
             out.log_variance[:] = spread.sum(axis=1)
 

@@ -47,9 +47,11 @@ class Run:
         self.gauge = gauge_of(how, self.layout, data)
         self.judge = gauge_of(how, self.layout, data, "validation") if "validation" in data.held_out else self.gauge
         self.engine = self._engine()
-        self.batches = None
+        seeds = list(dict.fromkeys(seed for seed, _ in starts))
+        self.owner = np.array([seeds.index(seed) for seed, _ in starts])
+        self.batches: list[Batches] = []
         if not (isinstance(self.engine, MomentGradient) and self.engine.exact is not None):
-            self.batches = Batches(data, how.rows_per_update(data), starts[0][0], self.dtype)
+            self.batches = [Batches(data, how.rows_per_update(data), seed, self.dtype) for seed in seeds]
         self.running = np.arange(len(starts))  # models that have not stopped
         self.final = self.flat.copy()
         self.stopped = np.full(len(starts), how.updates)
@@ -87,11 +89,11 @@ class Run:
         before = np.arange(first, last)
         rates, factors = how.learning_rate(before / how.updates), how.beta((before + 1) / how.updates)
         target = self.target[self.running].astype(self.dtype)
-        block = per_draw(how, self.data, self.layout.latents, len(self.flat))
+        block = per_draw(how, self.data, self.layout.latents, len(self.flat), len(self.batches))
         for begin in range(first, last, block):
             updates = min(block, last - begin)
-            if self.batches is not None:
-                self.engine.draw(self.batches.block(updates))
+            if self.batches:
+                self.engine.draw(np.stack([each.block(updates) for each in self.batches]), self.owner)
             for update in range(updates):
                 at = begin - first + update
                 self.engine.gradient(weights, target * self.dtype.type(factors[at]), update, out)
@@ -118,7 +120,7 @@ class Run:
         ended = np.setdiff1d(self.running, self.running[keep])
         self.stopped[ended] = done
         self.on_progress(len(ended) * (1 - done / self.how.updates))
-        self.running, self.flat = self.running[keep], self.flat[keep]
+        self.running, self.flat, self.owner = self.running[keep], self.flat[keep], self.owner[keep]
         self.memory = [each[keep] for each in self.memory]
         self.noise.keep(keep.tolist())
 

@@ -44,9 +44,9 @@ class Sampled(Settings):
         """At most 64, fewer where they are large."""
         return int(np.clip(8 * cost.BLOCK // cost.numbers(self, data, latents), 1, TOGETHER))
 
-    def memory(self, data: TrainingSet, latents: int, models: int) -> int:
+    def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
         """Bytes: weights and the optimiser's memory, one gradient, a block of draws, and what is measured with."""
-        return cost.memory(self, data, latents, models)
+        return cost.memory(self, data, latents, models, seeds)
 
     def result_bytes(self, data: TrainingSet, latents: int) -> int:
         """Of one model."""
@@ -60,6 +60,6 @@ class Sampled(Settings):
         latents: int,
         on_progress: Callable[[float], object],
     ) -> Named:
-        """One model per temperature, all at once."""
+        """One model per temperature and start, all at once."""
         with np.errstate(all="ignore"):  # a run that diverges says so by its status
             return Run(self, data, temperature, starts, latents, on_progress).result()

@@ -1,8 +1,9 @@
-"""A scan as a list of tasks, each some temperatures of one seed, and how they are carried out, here or elsewhere.
+"""A scan as a list of tasks, each a few temperatures of one seed, and how they are carried out, here or elsewhere.
 
-The list is fixed by the problem and never by the number of workers, and in each task linear algebra runs on one
-thread: so the same seed gives the same bits however many workers there are, and wherever they are. Tasks go through
-joblib, so that any of its backends can carry them out: processes of this machine, or a Dask cluster.
+The list is fixed by the problem, and what comes of a task does not depend on what is trained beside it; linear algebra
+runs on one thread. So the same seed gives the same bits however many workers there are, and wherever they are. Tasks of
+several seeds go in bundles, which are trained as one batch of arrays, through joblib, so that any of its backends can
+carry them out: processes of this machine, or a Dask cluster.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -64,14 +65,31 @@ class Work:
         pieces = -(-count // self.trainer.models_at_once(self.data, self.latents))
         return [Task(seed, first, pieces, count) for seed in self.seeds for first in range(pieces)]
 
-    def train(self, task: Task, on_progress: Callable[[float], object] = lambda models: None) -> Named:
-        """Carry out one task."""
-        starts = [(task.seed, place) for place in task.places]
+    def bundles(self, tasks: Sequence[Task], workers: int) -> list[tuple[Task, ...]]:
+        """Tasks of the same temperatures to be trained together: as many as suit the trainer and leave none idle."""
+        most, each = self.trainer.models_at_once(self.data, self.latents), -(-len(tasks) // max(1, workers))
+        found: list[tuple[Task, ...]] = []
+        for first in dict.fromkeys(task.first for task in tasks):
+            alike = [task for task in tasks if task.first == first]
+            size = max(1, min(most // len(alike[0].places), each))
+            found += [tuple(alike[i : i + size]) for i in range(0, len(alike), size)]
+        return found
+
+    def train(
+        self, bundle: Sequence[Task], on_progress: Callable[[float], object] = lambda models: None
+    ) -> list[tuple[Task, Named]]:
+        """Carry out a bundle of tasks; each with what came of it."""
+        starts = [(task.seed, place) for task in bundle for place in task.places]
+        temperature = np.concatenate([self.temperature[task.part] for task in bundle])
         with _one_thread():
-            named = self.trainer.train(self.data, self.temperature[task.part], starts, self.latents, on_progress)
-        return {
-            name: values for name, values in named.items() if self.keep_weights or name not in ("decoder", "encoder")
-        }
+            named = self.trainer.train(self.data, temperature, starts, self.latents, on_progress)
+        kept = {name: part for name, part in named.items() if self.keep_weights or name not in ("decoder", "encoder")}
+        size = len(bundle[0].places)
+        parts = [slice(i * size, (i + 1) * size) for i in range(len(bundle))]
+        return [
+            (task, {name: (dims, values[part]) for name, (dims, values) in kept.items()})
+            for task, part in zip(bundle, parts, strict=True)
+        ]
 
     def plan(self, source: Any, workers: int, limit: int) -> ScanPlan:
         """What it takes; data that share the memory of `source` are there already."""
@@ -85,9 +103,12 @@ class Work:
         data = sum(part.nbytes for part in arrays if not (own and np.may_share_memory(part, source)))
         if at_once > 1:  # workers map one more copy, unless the data are a mapped file
             data += sum(part.nbytes for part in arrays)
-        most = max(len(task.places) for task in tasks)
+        largest = max(self.bundles(tasks, at_once), key=lambda bundle: len(bundle) * len(bundle[0].places))
+        most = len(largest) * len(largest[0].places)
         one = self._result_bytes()
-        work = 0 if elsewhere else self.trainer.memory(self.data, self.latents, most) + (PROCESS if at_once > 1 else 0)
+        work = 0
+        if not elsewhere:
+            work = self.trainer.memory(self.data, self.latents, most, len(largest)) + (PROCESS if at_once > 1 else 0)
         models, wide = len(self.seeds) * len(self.temperature), self._features > len(self.data.spectrum.covariance)
         result = models * one + 3 * wide * 8 * self._features**2  # wide data's covariance is made for it
         return ScanPlan(models, len(tasks), at_once, data, result, work + 2 * most * one, limit)
@@ -111,20 +132,23 @@ def execute(
     """Each task with what came of it, as they get done; in this process `on_progress` hears of fractions too."""
     import joblib
 
-    if joblib.effective_n_jobs(workers) == 1:
-        for task in tasks:
-            yield task, work.train(task, on_progress)
+    at_once = joblib.effective_n_jobs(workers)
+    bundles = work.bundles(tasks, at_once)
+    if at_once == 1:
+        for bundle in bundles:
+            yield from work.train(bundle, on_progress)
         return
-    calls = (joblib.delayed(_carry_out)(work, task) for task in tasks)
+    calls = (joblib.delayed(_carry_out)(work, bundle) for bundle in bundles)
     with closing(_as_completed(calls, workers)) as done:
-        yield from done
+        for finished in done:
+            yield from finished
 
 
-def _carry_out(work: Work, task: Task) -> tuple[Task, Named]:
-    return task, work.train(task)
+def _carry_out(work: Work, bundle: Sequence[Task]) -> list[tuple[Task, Named]]:
+    return work.train(bundle)
 
 
-def _as_completed(calls: Iterable[Any], workers: int) -> Generator[tuple[Task, Named], None, None]:
+def _as_completed(calls: Iterable[Any], workers: int) -> Generator[list[tuple[Task, Named]], None, None]:
     import joblib
 
     try:

@@ -51,8 +51,8 @@ class Trainer(Protocol):
         """How many models one call of `train` should get: enough to be quick, few enough to bound memory."""
         ...
 
-    def memory(self, data: TrainingSet, latents: int, models: int) -> int:
-        """Bytes that one call of `train` needs beside the data and its result."""
+    def memory(self, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
+        """Bytes that one call of `train` needs beside the data and its result, for models of so many seeds."""
         ...
 
     def train(
@@ -65,9 +65,9 @@ class Trainer(Protocol):
     ) -> Named:
         """Train one model per temperature T = τ/V, started from its (seed, place in the grid).
 
-        All starts of a call share one seed. `on_progress` hears of models as they get done, fractions included. What
-        comes out depends on (data, temperature, start, latents) of each model alone. Among it there must be `status`,
-        int8: 0 converged, 1 moving, 2 plateau, 3 diverged.
+        `on_progress` hears of models as they get done, fractions included. What comes out depends, to the bit, on
+        (data, temperature, start, latents) of each model alone, and not on those beside it. Among it there must be
+        `status`, int8: 0 converged, 1 moving, 2 plateau, 3 diverged.
         """
         ...
 

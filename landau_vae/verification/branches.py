@@ -119,6 +119,9 @@ def branches(scan: "xarray.Dataset", spectrum: Spectrum) -> Branches:
     """
     if "decoder" not in scan:
         raise InputError("The scan holds no weights, which ranked pruning needs: scan with keep_weights=True.")
+    for dim in ("seed", "temperature"):
+        if dim not in scan.dims:
+            raise InputError(f"The scan has no dimension {dim}: choose with a list, as in scan.isel({dim}=[0]).")
     if scan.sizes["feature"] != spectrum.dimension and scan.sizes["feature"] != len(spectrum.covariance):
         raise InputError(
             f"The models were trained on {scan.sizes['feature']} features, but the spectrum has "

@@ -91,16 +91,20 @@ def _beta_schedule(evidence: Evidence) -> Cause | None:
     scan = evidence.scan
     if "price" not in scan or evidence.trainer.get("learned_variance") or _decoder(evidence) == "bernoulli":
         return None
-    factor = scan.price.values / (scan.temperature.values * scan.attrs["total_variance"])
+    factor = (scan.price / (scan.temperature * scan.attrs["total_variance"])).values
     factor = factor[np.isfinite(factor)]
     if factor.size == 0 or np.abs(factor - 1).max() <= evidence.tolerance:
         return None
     low, high = significant(float(factor.min()), 3), significant(float(factor.max()), 3)
     shown = low if low == high else f"{low} to {high}"
+    points = evidence.trainer.get("beta", {}).get("points")
+    advice = "let the schedule reach 1 and stay there, or compare at the β it ended at"
+    if points and points[-1][1] == 1:  # it did
+        advice = "the β schedule itself ends at 1, so it is the temperatures that have been relabelled"
     return Cause(
         "beta-schedule",
         f"β ended at {shown} times its target, so the models are those of other temperatures than they are "
-        "labelled with: let the schedule reach 1 and stay there, or compare at the β it ended at.",
+        f"labelled with: {advice}.",
         recorded=True,
     )
 
@@ -119,11 +123,12 @@ def _other_likelihood(evidence: Evidence) -> Cause | None:
 def _nonlinear(evidence: Evidence) -> Cause | None:
     """A linear decoder with the recorded matrix would reconstruct otherwise."""
     scan, measured = evidence.scan, evidence.branches
-    if _decoder(evidence) == "bernoulli":
+    if _decoder(evidence) == "bernoulli" or "distortion" not in scan:
         return None
-    told = scan.sortby("temperature").distortion.transpose("seed", "temperature").values * scan.attrs["total_variance"]
-    with np.errstate(invalid="ignore"):
-        crooked = np.abs(told / measured.models.distortion - 1)
+    data = scan.sortby("temperature").transpose("seed", "temperature", ...)
+    told = data.distortion.values * scan.attrs["total_variance"]
+    with np.errstate(invalid="ignore", over="ignore"):
+        crooked = np.abs((told - _offset(data)) / measured.models.distortion - 1)
     crooked = crooked[np.isfinite(crooked)]
     far = float(np.quantile(crooked, 0.75)) if crooked.size else 0.0
     if far <= CROOKED:
@@ -136,9 +141,23 @@ def _nonlinear(evidence: Evidence) -> Cause | None:
     )
 
 
+def _offset(data: "xarray.Dataset") -> Array:
+    """‖W e + b‖², (seeds, temperatures): what biases e, b that noise has driven off add to the distortion, data²."""
+    shift = np.zeros(data.decoder.shape[:2])[..., None]
+    if "encoder_bias" in data:
+        decoder = data.decoder.transpose(..., "feature", "latent").values
+        shift = np.einsum("stpk,stk->stp", decoder, data.encoder_bias.values)
+    if "decoder_bias" in data:
+        shift = shift + data.decoder_bias.values
+    return np.asarray(np.square(shift).sum(axis=-1))
+
+
 def _weight_decay(evidence: Evidence) -> Cause | None:
-    decay = float(evidence.trainer.get("optimizer", {}).get("weight_decay", 0.0))
-    if not decay or not {"disagrees", "not resolved"} & set(evidence.verdict):
+    rule = evidence.trainer.get("optimizer", {})
+    decay = float(rule.get("weight_decay", 0.0))
+    told = {"disagrees", "not resolved"}
+    told |= {"not converged"} if rule.get("decoupled") else set()  # what a model has to go knows of coupled decay only
+    if not decay or not told & set(evidence.verdict):
         return None
     return Cause(
         "weight-decay",
@@ -213,17 +232,26 @@ def _ended_early(evidence: Evidence) -> Cause | None:
         return None
     scan = evidence.scan
     waiting = int(np.count_nonzero(scan.waiting.values > 0)) if "waiting" in scan else 0
-    moving = int(np.count_nonzero(~scan.converged.values)) - waiting
+    lost = int(np.count_nonzero(scan.status.values == DIVERGED)) if "status" in scan else 0
+    moving = int(np.count_nonzero(~scan.converged.values)) - waiting - lost
     length = f" ({int(scan.updates.values.max())} updates)" if "updates" in scan else ""
     parts = [f"{waiting} had latents that were still to wake"] * (waiting > 0)
     parts += [f"{moving} had latents that were still moving"] * (moving > 0)
     return Cause(
         "ended-early",
         f"Training{length} ended before mode{'s' * (len(late) > 1)} {listed(late)} had settled: of "
-        f"{scan.converged.size} models {' and '.join(parts) or 'none was at rest'}; train longer, or with a larger "
-        f"learning rate.{_plateau(evidence, late[0])}",
+        f"{scan.converged.size} models {' and '.join(parts) or 'none was at rest'}; train longer"
+        f"{_faster(evidence)}.{_plateau(evidence, late[0])}",
         recorded=False,
     )
+
+
+def _faster(evidence: Evidence) -> str:
+    """What else would help a run that ended early: not a larger learning rate where it was too large already."""
+    points = evidence.trainer.get("learning_rate", {}).get("points", [[1.0, 0.0]])
+    if points[-1][1] > 0:  # noise moves latents as slowness does
+        return ", or let the learning rate fall to 0 at the end"
+    return "" if _diverged(evidence) else ", or with a larger learning rate"
 
 
 def _plateau(evidence: Evidence, k: int) -> str:

@@ -23,7 +23,7 @@ from landau_vae.samples.tables import is_real
 from landau_vae.spectrum import Spectrum
 from landau_vae.verification.branches import ALIVE, FITTED, Branches, branches, mean_and_error
 from landau_vae.verification.causes import Cause, Evidence, find_causes
-from landau_vae.verification.judgement import Deviation, interval, judge, sampling_error
+from landau_vae.verification.judgement import CONFIDENCE, Deviation, interval, judge, sampling_error
 from landau_vae.verification.law import collapse_residual, exponents
 from landau_vae.verification.record import trained_with
 
@@ -277,19 +277,22 @@ def _read_at(measured: Branches) -> NDArray[np.intp]:
 def _law_deviation(measured: Branches, theory: Equilibrium, drawn: Array) -> Array:
     """Largest distance from the law, (modes,).
 
-    Of noisy models, over means of seeds where they had come to rest: below T_k/2, less four standard errors and what
-    they had still to go, and above 1.5 T_k by what exceeds `ALIVE`; in between they relax too slowly to tell.
+    Of noisy models, over means of seeds where at least two had come to rest: below T_k/2, less what they had still to
+    go and t standard errors (95 %, shared out among the temperatures), and above 1.5 T_k by what exceeds `ALIVE`; in
+    between they relax too slowly to tell.
     """
     modes = len(drawn)
     fraction, law = measured.models.signal_fraction[..., :modes], theory.signal_fraction[..., :modes]
     if not measured.noisy:
         return np.abs(fraction - law).max(axis=(0, 1))
     rest = measured.at_rest[..., :modes]
-    mean, error, _ = mean_and_error(np.where(rest, fraction - law, np.nan))
+    mean, error, count = mean_and_error(np.where(rest, fraction - law, np.nan))
     dead = mean_and_error(np.where(rest, fraction, np.nan))[0] - ALIVE
     share = measured.temperature[:, None] / theory.spectrum.normalized[:modes]
     left = mean_and_error(np.where(rest, measured.to_go[..., :modes], np.nan))[0]
-    living = np.abs(mean) - left - 4 * np.hypot(np.nan_to_num(error), share * drawn)
+    spread = Deviation(mean, np.nan_to_num(error), count, share * drawn)
+    living = np.abs(mean) - left - spread.quantile(1 - (1 - CONFIDENCE) / len(share)) * spread.total
+    living = np.where(count > min(1, len(rest) - 1), living, 0.0)
     beyond = np.where(law.mean(axis=0) > FITTED, living, np.where(share > SETTLED, dead, 0.0))
     return np.maximum(0.0, np.nan_to_num(beyond)).max(axis=0)
 

@@ -46,5 +46,7 @@ def _exponent(measured: Branches, seed: int, k: int) -> float:
         stretch, power = np.exp(parameters)
         return np.asarray(np.maximum(1.0 - x / stretch, 1e-12) ** power - y)
 
-    found = least_squares(miss, [np.log(1.0 + 1e-3), 0.0], bounds=([-0.1, -2.0], [2.0, 2.0]), x_scale=[0.1, 0.1])
+    nearest = float(np.log(x.max()))  # a branch ends beyond its last point; no nearer bound, which seeds would share
+    start, bounds = [max(1e-3, nearest + 1e-3), 0.0], ([nearest, -2.0], [2.0, 2.0])
+    found = least_squares(miss, start, bounds=bounds, x_scale=[0.1, 0.1])
     return float(np.exp(found.x[1])) if found.success else float("nan")
