@@ -122,7 +122,8 @@ def drawn(batch, latents, updates, dtype=np.float64):
     """⟨x̃εᵀ⟩ and ⟨εεᵀ⟩ of one batch under many draws of the noise, (updates, ·)."""
     engine = MomentGradient(Layout(batch.shape[1] - 1, latents), 0.5, Noise([(3, 1)], dtype))
     engine.draw(np.broadcast_to(batch.astype(dtype), (1, updates, *batch.shape)), ONE_SEED)
-    np.testing.assert_allclose(engine._second[0, 7], batch.T @ batch / len(batch), rtol=1e-6 if dtype == "f4" else CLOSED)
+    rounding = 1e-6 if dtype == "f4" else CLOSED
+    np.testing.assert_allclose(engine._second[0, 7], batch.T @ batch / len(batch), rtol=rounding)
     return engine._cross[0].astype(float), engine._noise[0].astype(float)
 
 

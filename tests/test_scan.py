@@ -11,7 +11,7 @@ from trainers import Means, Small, same
 
 import landau_vae as lv
 from landau_vae import InputError, Spectrum, scan
-from landau_vae.training import Exact, TrainingSet, plan
+from landau_vae.training import Exact, Sampled, TrainingSet, plan
 from landau_vae.training.tasks import Work
 from landau_vae.training.training_set import training_set
 
@@ -264,3 +264,19 @@ def test_bad_settings_of_the_exact_trainer(settings):
 @pytest.mark.parametrize("seeds", [7, np.int64(7), [7], np.array([7]), range(7, 8), (7.0,)])
 def test_seeds_in_any_form(seeds):
     assert scan(SPECTRUM, [0.1], seeds=seeds).seed.values.tolist() == [7]
+
+
+def test_bundles_change_no_bit_and_leave_no_worker_idle():
+    """Seeds that are trained together, one by one (as where tasks are kept), and shared out."""
+    rows = np.random.default_rng(0).standard_normal((200, 3))
+    trainer = Sampled(updates=60, batch=16)
+    work = Work(trainer, training_set(rows), np.array([0.5, 0.2, 0.1]), (3, 1, 4, 1000), 2, True)
+    for workers, kept, sizes in ((1, False, [4]), (2, False, [2, 2]), (8, False, [1] * 4), (1, True, [1] * 4)):
+        bundles = work.bundles(work.tasks, workers, kept=kept)
+        assert [len(bundle) for bundle in bundles] == sizes
+    [whole] = work.bundles(work.tasks, 1)
+    for (task, together), alone in zip(work.train(whole), work.tasks, strict=True):
+        [(same_task, by_itself)] = work.train([alone])
+        assert task == same_task
+        for name, (_, values) in by_itself.items():
+            np.testing.assert_array_equal(together[name][1], values)

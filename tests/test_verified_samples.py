@@ -1,6 +1,7 @@
 """Models trained by samples against theory: agreement where it is due, refusal with the right cause where it is not."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ from conftest import CLOSED
 
 import landau_vae as lv
 from landau_vae.training import SGD, Adam, Patience, Sampled, anneal
+from landau_vae.training.schedules import CONSTANT
 from landau_vae.verification import branches
 from landau_vae.verification.branches import mean_and_error
 from landau_vae.verification.judgement import Deviation, interval, sampling_error
+from landau_vae.verification.law import exponents
 
 EIGENVALUES = [3.0, 1.2, 0.5, 0.2]
 GRID = np.geomspace(0.9, 0.008, 16)
@@ -195,7 +198,76 @@ def test_one_bent_branch_is_refuted(healthy):
     assert not result.agrees
 
 
+# ---------------------------------------------------------------------- what is no cause, and is told
+
+
+def test_biases_that_noise_has_driven_off_are_no_nonlinear_decoder(healthy):
+    moved = healthy.copy(deep=True)
+    moved["decoder_bias"] = moved.decoder_bias * 0 + 0.3
+    moved["encoder_bias"] = moved.encoder_bias * 0
+    moved["distortion"] = moved.distortion + 4 * 0.3**2 / moved.attrs["total_variance"]
+    assert lv.verify(moved).causes == ()
+
+
+def test_what_one_seed_says_alone_refutes_nothing(healthy):
+    """At one temperature, too cold for the lines, the strongest latents are off, but only one seed was at rest."""
+    lonely = healthy.copy(deep=True)
+    cold = int(np.abs(lonely.temperature.values - 0.0386).argmin())
+    strongest = lonely.signal_fraction[:, cold].argmax("latent").values
+    lonely.posterior_variance.values[np.arange(SEEDS), cold, strongest] *= 1.8
+    assert lv.verify(lonely).verdict == ("disagrees", "agrees", "agrees", "agrees")
+    lonely.moved.values[1:, cold] = 0.5
+    assert lv.verify(lonely).verdict == ("agrees",) * 4
+
+
+def test_a_branch_that_is_at_rest_only_where_no_line_is_drawn_is_not_refuted(healthy):
+    """All were at rest below T = 0.06 only, so that the first line has one point, but the law holds there."""
+    late = healthy.copy(deep=True)
+    late.moved.values[:, late.temperature.values > 0.06] = 0.5
+    result = lv.verify(late)
+    assert np.isnan(result.threshold[0])
+    assert result.verdict[0] == "not converged"
+    late.posterior_variance.values *= 1e3  # all dead there, though at rest
+    assert lv.verify(late).verdict[0] == "disagrees"
+
+
+def test_a_constant_learning_rate_is_not_to_be_raised():
+    noisy = lv.verify(trained(sampled(optimizer=Adam(0.3), learning_rate=CONSTANT, updates=400)))
+    assert [cause.code for cause in noisy.causes] == ["ended-early"]
+    assert "let the learning rate fall to 0" in noisy.conclusion()
+    assert "larger learning rate" not in noisy.conclusion()
+
+
+def test_relabelled_temperatures_are_not_blamed_on_the_schedule(healthy):
+    [cause] = lv.verify(healthy.assign_coords(temperature=healthy.temperature / 2)).causes
+    assert cause.code == "beta-schedule"
+    assert "relabelled" in cause.sentence
+
+
+def test_scans_in_other_shapes(healthy):
+    same = healthy.transpose("latent", "temperature", ...).isel(temperature=slice(None, None, -1))
+    assert lv.verify(same.drop_vars("distortion")).verdict == lv.verify(healthy).verdict
+    for dim in ("seed", "temperature"):
+        with pytest.raises(lv.InputError, match=f"no dimension {dim}"):
+            lv.verify(healthy.isel({dim: 0}))
+
+
 # -------------------------------------------------------------------------------------- statistics
+
+
+def test_the_exponent_is_not_held_by_the_line():
+    """A branch with p = 0.6, whose line ends far beyond it."""
+    temperature = np.linspace(0.1, 0.6, 8)
+    fraction = (1 - temperature) ** 0.6
+    slope, intercept = np.polyfit(temperature, fraction, 1)
+    measured = SimpleNamespace(
+        at_rest=np.ones((1, 8, 1), dtype=bool),
+        fitted=np.ones((1, 8, 1), dtype=bool),
+        lines=np.array([[[-intercept / slope, intercept]]]),
+        abscissa=temperature[None],
+        models=SimpleNamespace(signal_fraction=fraction[None, :, None]),
+    )
+    np.testing.assert_allclose(exponents(measured), 0.6, rtol=1e-4)
 
 
 def test_mean_and_error_are_those_of_the_textbook(rng):

@@ -96,3 +96,46 @@ def test_too_short_a_run_is_no_success(table, capsys):
     out = capsys.readouterr().out
     assert "not converged" in out
     assert "Likely cause: Training (50 updates) ended before" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--exact", "--updates", "100"], "--updates has no meaning"),
+        (["--exact", "--optimizer", "adam"], "--optimizer has no meaning"),
+        (["--exact", "--learning-rate", "nan"], "--learning-rate has no meaning"),
+        (["--seeds", "99999999999"], "from 1 to 100000"),
+        (["--points", "99999999999"], "at most 100000"),
+    ],
+)
+def test_options_that_cannot_be_meant(table, options, said, capsys):
+    assert main(["verify", table[1], *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_modes_that_no_latent_is_left_for(table, capsys, tmp_path):
+    options = ["--latents", "1", "--seeds", "1", "--updates", "50", "--batch", "9999999", "--workers", "1"]
+    main(["verify", table[1], *options, "--points", "4", "--output", str(tmp_path / "out")])
+    out = capsys.readouterr().out
+    assert "1 latent: 50 updates of 2000 rows" in out
+    assert "Modes 2–4: not compared (there was no latent left)." in out
+
+
+def test_a_grid_that_is_too_warm_says_so(table, capsys):
+    assert main(["verify", table[1], *QUICK, "--updates", "50", "--coldest", "0.9", "--points", "3"]) == 1
+    assert "Modes 1–4: outside the grid (too few temperatures" in capsys.readouterr().out
+
+
+def test_pictures_of_one_latent_and_of_crowded_modes():
+    spectrum = lv.Spectrum.from_eigenvalues([3.0, 1.0, 1.0, 1.0])
+    one = lv.verify(lv.scan(spectrum, np.geomspace(1, 0.01, 8), latents=1), spectrum)
+    curve, trained, *_ = lv.plotting.rate_distortion(one).lines
+    np.testing.assert_allclose(trained.get_ydata()[0], curve.get_ydata()[0], rtol=1e-6)  # optimal with one latent
+    pca = lv.plotting.spectra(one).lines[0]
+    assert pca.get_marker() == "_"  # a line through one point would not be seen
+    assert lv.plotting.spectra(one).get_title("left") == "Three spectra are one"
+    wrong = lv.verify(lv.scan(spectrum, np.geomspace(1, 0.01, 8)), lv.Spectrum.from_eigenvalues([2.0, 2.0, 1.0, 1.0]))
+    assert lv.plotting.spectra(wrong).get_title("left") == "Three spectra"  # no claim that the table denies
+    lv.plotting.overview(lv.verify(lv.scan(spectrum, [0.1]), spectrum))  # of one temperature, without a warning
+    crowded = lv.verify(lv.scan(spectrum, np.geomspace(1, 0.01, 8)), spectrum)
+    assert [text.get_text() for text in lv.plotting.branches(crowded).texts if text.get_text().isdigit()] == list("123")

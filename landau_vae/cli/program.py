@@ -52,8 +52,9 @@ def draw(output: Path, picture: "Axes | Figure") -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if isinstance(sys.stdout, io.TextIOWrapper):  # Greek letters on a terminal that has none
-        sys.stdout.reconfigure(errors="replace")
+    for stream in (sys.stdout, sys.stderr):  # Greek letters on a terminal that has none
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     command = typer.main.get_command(app)
     try:
         code = int(command.main(arguments or ["--help"], prog_name="landau-vae", standalone_mode=False) or 0)

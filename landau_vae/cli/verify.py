@@ -24,6 +24,8 @@ PER_DECADE = 12  # temperatures
 ABOVE, BELOW = 1.5, 0.1  # of the first threshold and of the last one: where the grid begins and ends
 COLDEST = 1e-3  # by default, for training by samples: colder modes take longer than most people wait
 LATENTS = 32  # by default, at most
+MOST = 100_000  # seeds, or temperatures
+UPDATES, BATCH, RATE = 10_000, 256, 0.02  # by default
 
 
 @app.command()
@@ -31,10 +33,14 @@ LATENTS = 32  # by default, at most
 def verify(
     given: Given,
     seeds: Annotated[int, typer.Option(help="Trainings at each temperature, each with random numbers of its own.")] = 5,
-    updates: Annotated[int, typer.Option(help="Updates of each training.")] = 10_000,
-    batch: Annotated[int, typer.Option(help="Rows per update.")] = 256,
-    optimizer: Annotated[Literal["adam", "sgd"], typer.Option(help="Adam, or SGD with momentum 0.9.")] = "adam",
-    learning_rate: Annotated[float, typer.Option(help="At the beginning; it falls along a cosine.")] = 0.02,
+    updates: Annotated[int | None, typer.Option(help="Updates of each training.", show_default=str(UPDATES))] = None,
+    batch: Annotated[int | None, typer.Option(help="Rows per update.", show_default=str(BATCH))] = None,
+    optimizer: Annotated[
+        Literal["adam", "sgd"] | None, typer.Option(help="Adam, or SGD with momentum 0.9.", show_default="adam")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="At the beginning; it falls along a cosine.", show_default=str(RATE))
+    ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Minimise the exact expected loss instead: no samples, no noise.")
     ] = False,
@@ -43,6 +49,7 @@ def verify(
         float | None, typer.Option(help="Lowest temperature T = τ/V.", show_default="0.1 of the last mode, or 0.001")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Relative difference that counts as agreement.")] = 0.01,
+    modes: Annotated[int, typer.Option(help="How many modes to list.")] = 30,
     workers: Annotated[int, typer.Option(help="Processes; -1: one per core.")] = -1,
     as_json: AsJson = False,
     output: Annotated[
@@ -54,8 +61,15 @@ def verify(
     from landau_vae import verify as compare
     from landau_vae.verification.coincidence import check_tolerance
 
-    if seeds < 1:
-        raise InputError(f"{seeds} seeds were asked for, but a whole number from 1 on is expected.")
+    if modes < 1:
+        raise InputError(f"{modes} modes were to be listed, but a whole number from 1 on is expected.")
+    if not 1 <= seeds <= MOST:
+        raise InputError(f"{seeds} seeds were asked for, but a whole number from 1 to {MOST} is expected.")
+    sampling = {"updates": updates, "batch": batch, "optimizer": optimizer, "learning-rate": learning_rate}
+    if exact and (idle := [f"--{name}" for name, value in sampling.items() if value is not None]):
+        raise InputError(f"With --exact nothing is sampled, and {idle[0]} has no meaning: leave one of the two out.")
+    updates, batch = UPDATES if updates is None else updates, BATCH if batch is None else batch
+    optimizer, learning_rate = optimizer or "adam", RATE if learning_rate is None else learning_rate
     check_tolerance(tolerance)
     folder = None
     if output is not None:
@@ -68,7 +82,7 @@ def verify(
     )
     spectrum, (source, weights) = given.spectrum, _source(given)
     grid = _grid(spectrum, points, coldest, exact=exact)
-    latents = given.loss.latents or min(spectrum.dimension if exact else LATENTS, spectrum.dimension)
+    latents = given.loss.latents or min(LATENTS, spectrum.dimension)
     models = scan(
         source,
         grid,
@@ -86,12 +100,13 @@ def verify(
         say_json({"file": given.name, "loss": given.loss.to_dict(), **result.to_dict()})
     else:
         unit = significant(float(given.loss.beta_at(spectrum.total_variance, spectrum)))
-        how = "exact expected loss" if exact else f"{updates} updates of {batch} rows by {optimizer.upper()}"
+        rows = batch if given.covariance else min(batch, spectrum.samples or batch)
+        how = "exact expected loss" if exact else f"{updates} updates of {rows} rows by {optimizer.upper()}"
         say(
             f"{given.heading()}\n"
             f"{len(grid)} temperatures T = {grid[0]:.3g} … {grid[-1]:.3g}, {seeds} seed{'s' * (seeds > 1)}, "
-            f"{latents} latents: {how}\n"
-            f"loss {given.loss.formula}: β = {unit} T\n\n{result.summary()}"
+            f"{latents} latent{'s' * (latents > 1)}: {how}\n"
+            f"loss {given.loss.formula}: β = {unit} T, whatever --beta says\n\n{result.summary(limit=modes)}"
         )
     if output is not None:
         from landau_vae import report
@@ -134,4 +149,6 @@ def _grid(spectrum: "Spectrum", points: int | None, coldest: float | None, *, ex
         points = max(8, int(np.ceil(PER_DECADE * np.log10(warmest / coldest))) + 1)
     if points < 3:
         raise InputError(f"{points} temperatures were asked for, but at least 3 are needed to see a mode die.")
+    if points > MOST:
+        raise InputError(f"{points} temperatures were asked for, but at most {MOST} are trained at.")
     return np.geomspace(warmest, coldest, points)

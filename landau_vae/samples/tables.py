@@ -162,7 +162,7 @@ def as_covariance(data: Any) -> tuple[Array, tuple[str, ...] | None]:
     if matrix.shape[0] != matrix.shape[1]:
         raise InputError(
             f"The covariance has shape {matrix.shape}, but a square matrix is expected: "
-            "for a table of samples use Spectrum.from_data."
+            "for a table of samples use Spectrum.from_data (on the command line, leave --covariance out)."
         )
     if not np.all(np.isfinite(matrix)):
         raise nonfinite_problem([matrix], names)

@@ -149,12 +149,14 @@ def _compare(path: Path, own: dict[str, Any]) -> None:
         )
 
 
-def _other_settings(stored: Any, own: dict[str, Any]) -> str:
-    """Of trainers: their first setting that differs."""
-    for key in own:
-        if not isinstance(stored, dict) or stored.get(key) != own[key]:
-            return f"another trainer ({key}: {stored.get(key) if isinstance(stored, dict) else stored}, not {own[key]})"
-    return "another trainer"
+def _other_settings(stored: Any, own: Any, name: str = "") -> str:
+    """Of trainers: their first setting that differs; settings may have settings."""
+    if not isinstance(stored, dict) or not isinstance(own, dict):
+        return f"another trainer ({name}: {stored}, not {own})"
+    differing = [key for key in own if stored.get(key) != own[key]]
+    if not differing:
+        return "another trainer"
+    return _other_settings(stored.get(differing[0]), own[differing[0]], f"{name} {differing[0]}".strip())
 
 
 def _digest(data: TrainingSet) -> str:

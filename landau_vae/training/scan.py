@@ -82,7 +82,7 @@ def scan(
                 bar.finish(len(task.places))
             else:
                 open_tasks.append(task)
-        for task, named in execute(work, open_tasks, workers, bar.advance):
+        for task, named in execute(work, open_tasks, workers, bar.advance, kept=kept is not None):
             if kept is not None:
                 kept.write(task, named)
             results.put(task, named)

@@ -16,6 +16,7 @@ from landau_vae.training.trainer import TrainingSet
 
 __all__ = ["LOOKS", "ROWS", "Patience", "Settings", "features", "probabilities", "spread"]
 
+MOST = 10**8  # updates, rows, snapshots
 LOOKS = 40  # at the models in the course of a run
 ROWS = 4096  # draws of (x, ε) from a split, for measurements that second moments do not give
 
@@ -63,6 +64,8 @@ class Settings:
                 continue
             if not (is_real(value) and value == int(value) >= least) or isinstance(value, bool):
                 raise InputError(f"{name} is {value!r}, but a whole number from {least} on is expected.")
+            if value > MOST:
+                raise InputError(f"{name} is {value!r}, but at most {MOST} can be done.")
             object.__setattr__(self, name, int(value))  # 64.0 is as good
         choices = {
             "decoder": ("gaussian", "bernoulli", "tanh"),
@@ -101,7 +104,8 @@ class Settings:
         plain = {name: value for name, value in vars(self).items() if not hasattr(value, "to_dict")}
         nested = {name: value.to_dict() for name, value in vars(self).items() if hasattr(value, "to_dict")}
         patience = None if self.patience is None else vars(self.patience)
-        nested["loss"] = {key: value for key, value in nested["loss"].items() if key != "beta"}
+        idle = {"beta"} if self.loss.kl == "mean" else {"beta", "latents"}  # K means something to a mean over latents
+        nested["loss"] = {key: value for key, value in nested["loss"].items() if key not in idle}
         return {"name": "Sampled", **plain, **nested, "patience": patience}
 
     @property

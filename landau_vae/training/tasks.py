@@ -65,8 +65,13 @@ class Work:
         pieces = -(-count // self.trainer.models_at_once(self.data, self.latents))
         return [Task(seed, first, pieces, count) for seed in self.seeds for first in range(pieces)]
 
-    def bundles(self, tasks: Sequence[Task], workers: int) -> list[tuple[Task, ...]]:
-        """Tasks of the same temperatures to be trained together: as many as suit the trainer and leave none idle."""
+    def bundles(self, tasks: Sequence[Task], workers: int, *, kept: bool = False) -> list[tuple[Task, ...]]:
+        """Tasks of the same temperatures to be trained together: as many as suit the trainer and leave no worker idle.
+
+        Where finished tasks are `kept`, each goes by itself: what an interruption loses is the task in flight.
+        """
+        if kept:
+            return [(task,) for task in tasks]
         most, each = self.trainer.models_at_once(self.data, self.latents), -(-len(tasks) // max(1, workers))
         found: list[tuple[Task, ...]] = []
         for first in dict.fromkeys(task.first for task in tasks):
@@ -127,13 +132,13 @@ class Work:
 
 
 def execute(
-    work: Work, tasks: Sequence[Task], workers: int, on_progress: Callable[[float], object]
+    work: Work, tasks: Sequence[Task], workers: int, on_progress: Callable[[float], object], *, kept: bool = False
 ) -> Iterator[tuple[Task, Named]]:
-    """Each task with what came of it, as they get done; in this process `on_progress` hears of fractions too."""
+    """Each task with what came of it, as they get done (and are `kept`); here `on_progress` hears of fractions too."""
     import joblib
 
     at_once = joblib.effective_n_jobs(workers)
-    bundles = work.bundles(tasks, at_once)
+    bundles = work.bundles(tasks, at_once, kept=kept)
     if at_once == 1:
         for bundle in bundles:
             yield from work.train(bundle, on_progress)

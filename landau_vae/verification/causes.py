@@ -189,7 +189,7 @@ def _other_data(evidence: Evidence) -> Cause | None:
 
 def _convention(evidence: Evidence) -> Cause | None:
     """All thresholds are off by one factor."""
-    known = np.isfinite(evidence.ratio)
+    known = np.isfinite(evidence.ratio) & (evidence.ratio > 0)  # a line of noise may end anywhere
     if np.count_nonzero(known) < 2 or "disagrees" not in evidence.verdict:
         return None
     ratio = evidence.ratio[known]

@@ -88,9 +88,11 @@ class Verification:
             f"Verification({self.verdict.count('agrees')} of {len(self.verdict)} modes agree within {self.tolerance:g})"
         )
 
-    def summary(self) -> str:
-        """The table of modes, the ranks, the verdict."""
-        return "\n\n".join([self._mode_table(), self._rank_table(), self.conclusion()])
+    def summary(self, limit: int | None = None) -> str:
+        """The table of modes (of the first `limit`), the ranks, the verdict."""
+        hidden = len(self.verdict[limit:]) if limit is not None else 0
+        more = f"\n… and {hidden} more (--modes)" if hidden else ""
+        return "\n\n".join([self._mode_table(limit) + more, self._rank_table(), self.conclusion()])
 
     def conclusion(self) -> str:
         """The verdict in words, causes and unresolved directions included."""
@@ -104,6 +106,9 @@ class Verification:
             modes = [k for k, verdict in enumerate(self.verdict) if verdict == word]
             if modes:
                 lines.append(f"Mode{'s' * (len(modes) > 1)} {listed(modes)}: {word}{_MEANING.get(word, '')}.")
+        if without := range(len(self.verdict), self.spectrum.modes):
+            name = f"Mode{'s' * (len(without) > 1)} {listed(without)}"
+            lines.append(f"{name}: not compared (there was no latent left).")
         lines += [f"Likely cause: {cause}" for cause in self.causes]
         lines += unresolved_lines(self.spectrum)
         slow = int(np.count_nonzero(self.branches.converged < 1))
@@ -113,7 +118,7 @@ class Verification:
             )
         return "\n".join(lines)
 
-    def _mode_table(self) -> str:
+    def _mode_table(self, limit: int | None) -> str:
         pca, noisy = self.spectrum.normalized, self.branches.noisy
         header = ["mode", "PCA λ/V", "utility", "threshold"]
         header += ["95 % interval", "exponent"] if noisy else []
@@ -121,7 +126,7 @@ class Verification:
         header += [] if noisy else ["utility/PCA−1"]
         header += ["max |ΔM²|", "verdict"]
         rows = []
-        for k, verdict in enumerate(self.verdict):
+        for k, verdict in enumerate(self.verdict[:limit]):
             row = [str(k + 1), significant(pca[k]), significant(self.utility[k]), significant(self.threshold[k])]
             if noisy:
                 row += [_interval(self.threshold_interval[k]), _plus_minus(self.exponent[k], self.exponent_interval[k])]
@@ -214,7 +219,7 @@ def verify(
     known = 1.0
     if trained_with(scan).get("decoder") == "bernoulli":  # logits: neither the law nor these utilities are theirs
         known, verdict = np.nan, ("outside the theory",) * modes
-    ends = pca[:, None] * (1 + interval(threshold))
+    ends = np.maximum(0.0, pca[:, None] * (1 + interval(threshold)))
     scale = np.nan_to_num(predicted).mean(axis=0)[:, None]
     evidence = Evidence(
         scan, spectrum, measured, 1 + threshold.mean, threshold.error, 1 + exponent.mean, verdict, tolerance
@@ -230,7 +235,7 @@ def verify(
         utility_interval=readonly(scale * (1 + interval(useful)) * known),
         utility_temperature=readonly(at),
         exponent=readonly((1 + exponent.mean) * known),
-        exponent_interval=readonly((1 + interval(exponent)) * known),
+        exponent_interval=readonly(np.maximum(0.0, 1 + interval(exponent)) * known),
         collapse=collapse_residual(measured, pca * (1 + threshold.mean)),
         threshold_error=readonly(threshold.mean * known),
         utility_error=readonly(useful.mean * known),
@@ -300,6 +305,7 @@ def _law_deviation(measured: Branches, theory: Equilibrium, drawn: Array) -> Arr
 _MEANING = {
     "not resolved": " (their standard errors are too large: more seeds, or longer training)",
     "not converged": " (training ended before they had settled)",
+    "outside the grid": " (too few temperatures below their thresholds, or none above: a wider or finer grid)",
 }
 
 
@@ -325,4 +331,4 @@ def _interval(ends: Array) -> str:
 def _plus_minus(value: float, ends: Array) -> str:
     if np.isnan(value):
         return "—"
-    return f"{value:.3f}" + ("" if np.isnan(ends).any() else f" ± {(ends[1] - ends[0]) / 2:.3f}")
+    return f"{value:.3f}" + ("" if np.isnan(ends).any() else f" ± {ends[1] - value:.3f}")

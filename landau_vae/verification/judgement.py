@@ -17,7 +17,7 @@ from landau_vae.results import Array
 from landau_vae.spectrum import Spectrum
 from landau_vae.verification.branches import FITTED, Branches
 
-__all__ = ["Deviation", "interval", "judge", "sampling_error"]
+__all__ = ["Deviation", "gaussian_error", "interval", "judge", "sampling_error"]
 
 CONFIDENCE = 0.95
 RESOLUTION = np.array([0.1, 0.1, 0.3])  # of threshold, utility, exponent: largest allowance for noise
@@ -55,18 +55,22 @@ def interval(deviation: Deviation) -> Array:
 
 
 def sampling_error(spectrum: Spectrum, own: Spectrum | None, samples: int, modes: int) -> Array:
-    """Relative standard error of λ_k/V of n Gaussian samples; 0 against the spectrum of the training set itself.
+    """Relative standard error of λ_k/V of n Gaussian samples; 0 against the spectrum of the training set itself."""
+    if own is None or not samples:
+        return np.zeros(modes)
+    if own.modes >= modes and np.allclose(own.normalized[:modes], spectrum.normalized[:modes], rtol=1e-6):
+        return np.zeros(modes)
+    return gaussian_error(spectrum, samples)[:modes]
+
+
+def gaussian_error(spectrum: Spectrum, samples: int) -> Array:
+    """Relative standard error of each λ_k/V, known from n samples, (modes,): Gaussian data, not standardised.
 
     λ̂_k/V̂ has the influence function (y_k² − λ_k)/V − λ_k (‖x‖² − V)/V² with y_k normal of variance λ_k, so that
     n (s.e.)²/(λ_k/V)² = 2 (1 − 2 λ_k/V + Σ_i (λ_i/V)²).
     """
-    zero = np.zeros(modes)
-    if own is None or not samples:
-        return zero
     share = spectrum.normalized
-    if own.modes >= modes and np.allclose(own.normalized[:modes], share[:modes], rtol=1e-6):
-        return zero
-    return np.sqrt(2 * (1 - 2 * share[:modes] + np.sum(share**2)) / samples)
+    return np.sqrt(2 * (1 - 2 * share + np.sum(share**2)) / samples)
 
 
 def judge(
@@ -85,6 +89,7 @@ def judge(
         failure = "disagrees" if measured.converged.min() == 1 else "not converged"
         return tuple(np.where(within, np.where(seen, "agrees", "outside the grid"), failure).tolist())
     resolved = np.all(np.isnan(means) | (allowances <= RESOLUTION[:, None]), axis=0)
+    within = np.where(seen, within, law <= room)  # without a line there is only the law to be broken
     return tuple(_noisy(measured, pca, k, bool(seen[k]), bool(within[k]), bool(resolved[k])) for k in range(modes))
 
 
@@ -103,4 +108,4 @@ def _noisy(measured: Branches, pca: Array, k: int, seen: bool, within: bool, res
         return "outside the grid"  # alive at the warmest temperature
     if np.count_nonzero(living[0]) < 2:
         return "outside the grid"
-    return "disagrees" if settled else "not converged"
+    return "disagrees" if settled and not within else "not converged"

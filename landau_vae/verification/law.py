@@ -35,7 +35,7 @@ def collapse_residual(measured: Branches, thresholds: Array) -> Array:
 def _exponent(measured: Branches, seed: int, k: int) -> float:
     """By least squares from the straight line on, p = 1."""
     near, threshold = measured.fitted[seed, :, k], measured.lines[seed, k, 0]
-    if np.count_nonzero(near) < 3 or not np.isfinite(threshold):
+    if np.count_nonzero(near) < 3 or not 0 < threshold < np.inf:
         return float("nan")
     from scipy.optimize import least_squares
 
