@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from landau_vae.results import Array
 from landau_vae.training.gauge import Gauge
 from landau_vae.training.settings import LOOKS, Settings, spread
-from landau_vae.training.settle import settle
+from landau_vae.training.settle import parted, settle
 from landau_vae.training.weights import Parts
 
 __all__ = ["CONVERGED", "DIVERGED", "MOVED", "MOVING", "PLATEAU", "Ending", "ending", "last_movement"]
@@ -43,14 +43,23 @@ def ending(
     waiting[healthy] = gauge.waiting(sound, tau, gamma)
     moved = np.where(healthy[:, None], last, np.inf)
     if how.decoder == "gaussian":
-        settled = settle(gauge.covariance, tau, sound.decoder, gamma)
-        moved[healthy, :latents] = np.abs(settled - gauge.signal_fraction(sound))
+        moved[healthy, :latents] = _to_go(gauge.signal_fraction(sound), gauge.covariance, tau, sound.decoder, gamma)
         if how.learned_variance:  # the best σ_dec² is the mean squared error of a feature
             best = np.log(gauge.distortion(sound) / gauge.layout.features)
             moved[healthy, latents] = np.abs(best - sound.log_decoder_variance[:, 0])
     status = np.where(moved.max(axis=1) <= MOVED, CONVERGED, MOVING)  # NaN is not at rest
     status = np.where(waiting > 0, PLATEAU, status)
     return Ending(moved[:, :latents], waiting, np.where(healthy, status, DIVERGED).astype(np.int8))
+
+
+def _to_go(fraction: Array, covariance: Array, price: Array, decoder: Array, penalty: Array) -> Array:
+    """|M² at rest − M²| by rank, (m, K): the farther of where latents lead as they are, and parted at once."""
+    order = np.argsort(-fraction, axis=1)
+    ends = [np.sort(settle(covariance, price, w, penalty), axis=1)[:, ::-1] for w in (decoder, parted(decoder))]
+    left = np.max([np.abs(end - np.take_along_axis(fraction, order, axis=1)) for end in ends], axis=0)
+    found = np.empty_like(left)
+    np.put_along_axis(found, order, left, axis=1)
+    return found
 
 
 def last_movement(how: Settings, looks: Array, stopped: NDArray[np.intp]) -> Array:
