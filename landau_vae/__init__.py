@@ -30,7 +30,7 @@ _HOMES = {
     "scan": "training.scan",
     "save_scan": "training.storage",
     "load_scan": "training.storage",
-    "Verification": "verification.coincidence",
+    "Verification": "verification.result",
     "verify": "verification.coincidence",
 }
 _MODULES = ("datasets", "plotting", "verification", "training", "numeric", "symbolic")
@@ -76,8 +76,8 @@ if TYPE_CHECKING:
     from landau_vae.training.scan import scan as scan
     from landau_vae.training.storage import load_scan as load_scan
     from landau_vae.training.storage import save_scan as save_scan
-    from landau_vae.verification.coincidence import Verification as Verification
     from landau_vae.verification.coincidence import verify as verify
+    from landau_vae.verification.result import Verification as Verification
 
 
 def __getattr__(name: str) -> Any:

@@ -27,6 +27,7 @@ def test_table(table, capsys):
     assert main(["verify", path, *QUICK]) == 0
     out, err = capsys.readouterr()
     assert "4 of 4 modes agree" in out
+    assert "All this is of these 2000 rows; of the population behind them λ/V is known to ± " in out
     assert "4 seeds, 4 latents: 2500 updates of 128 rows by ADAM" in out
     assert "models in 4 tasks, up to" in err
 

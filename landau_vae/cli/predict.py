@@ -24,7 +24,7 @@ def thresholds(
 ) -> int:
     """At which β of your loss each latent dies, for your data."""
     from landau_vae import equilibrium, transitions
-    from landau_vae.verification.coincidence import unresolved_lines
+    from landau_vae.verification.result import unresolved_lines
 
     if modes < 1:
         raise InputError(f"{modes} modes were to be listed, but a whole number from 1 on is expected.")

@@ -107,6 +107,7 @@ def verify(
             f"{len(grid)} temperatures T = {grid[0]:.3g} … {grid[-1]:.3g}, {seeds} seed{'s' * (seeds > 1)}, "
             f"{latents} latent{'s' * (latents > 1)}: {how}\n"
             f"loss {given.loss.formula}: β = {unit} T, whatever --beta says\n\n{result.summary(limit=modes)}"
+            f"{_of_the_population(given)}"
         )
     if output is not None:
         from landau_vae import report
@@ -114,6 +115,20 @@ def verify(
         files = report.write(output, result, models)
         print(f"\nwritten: {output}/ ({', '.join(path.name for path in files)})", file=sys.stderr)
     return 0 if result.agrees else 1
+
+
+def _of_the_population(given: Given) -> str:
+    """How well so many rows know their population; a line, where the formula for it holds."""
+    from landau_vae.verification.judgement import gaussian_error
+
+    spectrum = given.spectrum
+    if spectrum.samples is None or given.standardize or given.selection["weights"] is not None:
+        return ""
+    error = gaussian_error(spectrum, spectrum.samples)
+    return (
+        f"\nAll this is of these {spectrum.samples} rows; of the population behind them λ/V is known to "
+        f"± {error[0]:.1%} (mode 1) … ± {error[-1]:.1%} (mode {spectrum.modes}): standard errors, for Gaussian data."
+    )
 
 
 def _source(given: Given) -> tuple["DataFrame | Spectrum", Array | None]:

@@ -13,7 +13,7 @@ from landau_vae.numeric.equilibrium import equilibrium
 from landau_vae.plotting.style import COOL, INK, STYLE, WARM, axes, colours, title
 from landau_vae.results import Array
 from landau_vae.spectrum import Spectrum
-from landau_vae.verification.coincidence import Verification
+from landau_vae.verification.result import Verification
 
 __all__ = ["branches", "overview", "rate_distortion", "spectra", "universal_law"]
 
