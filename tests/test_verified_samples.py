@@ -54,6 +54,8 @@ def test_sampled_training_agrees(healthy):
     np.testing.assert_allclose(result.exponent, 1, atol=0.1)
     assert np.all(result.collapse < 0.02)
     assert "4 of 4 modes agree within 0.01 and their standard errors" in result.conclusion()
+    assert "Without any tolerance: of 8 comparisons of collapse and utility with PCA" in result.conclusion()
+    assert np.all((result.threshold_p > 0) & (result.threshold_p <= 1))
 
 
 LEGITIMATE = {
@@ -159,6 +161,12 @@ def test_a_bernoulli_decoder_is_outside_the_theory():
     assert [cause.code for cause in result.causes] == ["bernoulli"]
     assert np.isnan(result.threshold).all()
     assert "only the first threshold" in result.summary()
+
+
+def test_a_decay_too_weak_to_matter_is_not_blamed():
+    result = lv.verify(trained(sampled(optimizer=Adam(0.02, weight_decay=1e-6), updates=300)))
+    assert not result.agrees
+    assert "weight-decay" not in [cause.code for cause in result.causes]
 
 
 def test_weight_decay():
@@ -286,6 +294,8 @@ def test_the_interval_is_students(rng):
     expected = stats.ttest_1samp(values[:, 0], 0).confidence_interval(0.95)
     found = interval(Deviation(mean, error, count, np.zeros(1)))[0]
     np.testing.assert_allclose(found, [expected.low, expected.high], rtol=1e-9)
+    test = stats.ttest_1samp(values[:, 0], 0)
+    np.testing.assert_allclose(Deviation(mean, error, count, np.zeros(1)).p_value, test.pvalue, rtol=1e-9)
     drawn = interval(Deviation(mean, 1e-9 * error, count, np.ones(1)))[0]
     np.testing.assert_allclose(np.ptp(drawn), 2 * stats.norm.ppf(0.975), rtol=1e-6)  # only the known error is left
 

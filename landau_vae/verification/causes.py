@@ -157,7 +157,12 @@ def _weight_decay(evidence: Evidence) -> Cause | None:
     decay = float(rule.get("weight_decay", 0.0))
     told = {"disagrees", "not resolved"}
     told |= {"not converged"} if rule.get("decoupled") else set()  # what a model has to go knows of coupled decay only
-    if not decay or not told & set(evidence.verdict):
+    touched = [k for k, verdict in enumerate(evidence.verdict) if verdict in told]
+    if not decay or not touched:
+        return None
+    gamma = decay / (2 * trained_loss(evidence.trainer).weights(evidence.spectrum.dimension)[0])
+    shift = gamma * (1 + 1 / np.square(evidence.spectrum.eigenvalues[touched]))  # of τ_c = λ/(1 + γ) − γ/λ, relative
+    if shift.max() <= evidence.tolerance:
         return None
     return Cause(
         "weight-decay",

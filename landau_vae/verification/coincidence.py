@@ -100,6 +100,8 @@ def verify(
         threshold_error=readonly(threshold.mean * known),
         utility_error=readonly(useful.mean * known),
         utility_pca_error=readonly(pca_error * known),
+        threshold_p=readonly(threshold.p_value * known),
+        utility_p=readonly(useful.p_value * known),
         law_error=readonly(law * known),
         verdict=verdict,
         causes=find_causes(evidence),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from landau_vae.results import Array
 from landau_vae.spectrum import Spectrum
@@ -39,13 +39,24 @@ class Deviation:
         """Both errors together."""
         return np.hypot(self.error, self.drawn)
 
-    def quantile(self, confidence: float) -> Array:
-        """Of Student's t; degrees of freedom after Welch and Satterthwaite: only the error over seeds is uncertain."""
+    @property
+    def freedom(self) -> Array:
+        """Degrees of freedom after Welch and Satterthwaite: only the error over seeds is uncertain."""
         seeds = np.maximum(self.count - 1, 1)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = np.nan_to_num((self.error / self.total) ** 2, nan=1.0)
-            freedom = np.minimum(seeds / share**2, 1e9)
-        return np.asarray(stdtrit(freedom, 0.5 + confidence / 2))
+            return np.minimum(seeds / share**2, 1e9)
+
+    def quantile(self, confidence: float) -> Array:
+        """Of Student's t, two-sided."""
+        return np.asarray(stdtrit(self.freedom, 0.5 + confidence / 2))
+
+    @property
+    def p_value(self) -> Array:
+        """Two-sided, of no deviation at all; NaN where there is no error to tell by."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(self.total > 0, np.abs(self.mean) / self.total, np.nan)
+        return np.asarray(2 * stdtr(self.freedom, -ratio))
 
 
 def interval(deviation: Deviation) -> Array:

@@ -36,6 +36,8 @@ class Verification:
     threshold_error: Array  #: of the threshold against λ_k/V, (modes,)
     utility_error: Array  #: of the utility against its own prediction at that temperature, (modes,)
     utility_pca_error: Array  #: of the utility against λ_k/V, where theory lets them agree, (modes,)
+    threshold_p: Array  #: p-value of T_k = λ_k/V, without any tolerance, (modes,); NaN where training is exact
+    utility_p: Array  #: p-value of ΔD̃_k = its own prediction, (modes,)
     law_error: Array  #: largest |M²_k(T) − [1 − T/T_k]₊|, beyond its standard errors if noisy, (modes,)
     verdict: tuple[str, ...]  #: agrees, disagrees, not resolved, not converged, outside the grid (or theory); (modes,)
     causes: tuple[Cause, ...]  #: why modes do not agree, as far as the models tell
@@ -89,6 +91,7 @@ class Verification:
         if without := range(len(self.verdict), self.spectrum.modes):
             name = f"Mode{'s' * (len(without) > 1)} {listed(without)}"
             lines.append(f"{name}: not compared (there was no latent left).")
+        lines += self._coincidence()
         lines += [f"Likely cause: {cause}" for cause in self.causes]
         lines += unresolved_lines(self.spectrum)
         slow = int(np.count_nonzero(self.branches.converged < 1))
@@ -97,6 +100,20 @@ class Verification:
                 f"Training stopped short of its tolerance at {slow} of {len(self.branches.converged)} temperatures."
             )
         return "\n".join(lines)
+
+    def _coincidence(self) -> list[str]:
+        """The coincidence of the three spectra as a statistical statement, of noisy models."""
+        resolved = np.isin(self.verdict, ("agrees", "disagrees"))
+        values = np.concatenate([self.threshold_p[resolved], self.utility_p[resolved]])
+        values = values[np.isfinite(values)]
+        if values.size == 0:
+            return []
+        least, residual = float(values.min()), float(np.sqrt(np.nanmean(np.square(self.collapse[resolved]))))
+        return [
+            f"Without any tolerance: of {values.size} comparisons of collapse and utility with PCA, the smallest "
+            f"p-value is {least:.2g} ({min(1.0, least * values.size):.2g} after Bonferroni); M² keeps to its law "
+            f"within {residual:.2g} (root mean square)."
+        ]
 
     def _mode_table(self, limit: int | None) -> str:
         pca, noisy = self.spectrum.normalized, self.branches.noisy
@@ -129,7 +146,8 @@ class Verification:
         """What `--json` prints."""
         names = (
             "threshold", "threshold_interval", "utility", "utility_interval", "utility_temperature", "exponent",
-            "exponent_interval", "collapse", "threshold_error", "utility_error", "utility_pca_error", "law_error",
+            "exponent_interval", "collapse", "threshold_error", "utility_error", "utility_pca_error", "threshold_p",
+            "utility_p", "law_error",
         )  # fmt: skip
         return jsonable(
             {
