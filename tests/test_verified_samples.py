@@ -163,6 +163,14 @@ def test_a_bernoulli_decoder_is_outside_the_theory():
     assert "only the first threshold" in result.summary()
 
 
+def test_weights_that_were_changed_since(healthy):
+    swapped = healthy.assign(encoder=healthy.encoder.copy(data=healthy.encoder.values[..., ::-1]))
+    result = lv.verify(swapped)
+    assert not result.agrees
+    assert result.causes[0].code == "changed"
+    assert "order of features" in result.causes[0].sentence
+
+
 def test_a_decay_too_weak_to_matter_is_not_blamed():
     result = lv.verify(trained(sampled(optimizer=Adam(0.02, weight_decay=1e-6), updates=300)))
     assert not result.agrees

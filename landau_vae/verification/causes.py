@@ -133,6 +133,13 @@ def _nonlinear(evidence: Evidence) -> Cause | None:
     far = float(np.quantile(crooked, 0.75)) if crooked.size else 0.0
     if far <= CROOKED:
         return None
+    if evidence.trainer.get("decoder") == "gaussian":
+        return Cause(
+            "changed",
+            "The distortions on record are not those of these weights, although the decoder was a linear one: weights, "
+            "or the order of features or latents, have been changed since training.",
+            recorded=False,
+        )
     return Cause(
         "nonlinear",
         f"The decoder is not linear: of every fourth model the distortion differs by more than {far:.2g} times itself "
