@@ -11,7 +11,7 @@ from landau_vae.numeric.adam import longest_steps
 from landau_vae.numeric.growth import growth, per_update
 from landau_vae.numeric.succession import succession
 from landau_vae.training import SGD, Adam, Sampled, Schedule, cosine
-from landau_vae.training.gradients import MomentGradient, Noise
+from landau_vae.training.gradients import MomentGradient
 from landau_vae.training.weights import Layout
 from landau_vae.verification import dynamics
 
@@ -89,7 +89,7 @@ def test_limit_of_the_learning_rate_against_the_trainers_own_gradient(lam, price
     layout, (a, b) = Layout(d, latents), loss.weights(d)
     second = np.eye(d + 1)
     second[:d, :d] = np.diag(lam)
-    engine = MomentGradient(layout, a, Noise([(0, 0)], np.float64), second)
+    engine = MomentGradient(layout, a, None, second)
     largest = 0.0
     scene = lv.landscape(spectrum, loss)
     for point in (scene.collapsed, scene.minimum):
