@@ -683,3 +683,11 @@ def test_the_size_of_a_result_is_known(rng, history, held_out):
     trainer, data = Sampled(updates=80, history=history), TrainingSet(Spectrum.from_data(rows), rows, held_out=held_out)
     size = sum(values.nbytes for values in train(trainer, data, [0.1], 4).values())
     assert size <= trainer.result_bytes(data, 4) <= size + 32  # small integers count as floats
+
+
+def test_the_half_of_squared_errors_means_nothing_to_a_cross_entropy(rng):
+    bits = (rng.standard_normal((300, 3)) > 0.2).astype(float)
+    data, how = TrainingSet(Spectrum.from_data(bits), bits), {"decoder": "bernoulli", "updates": 20, "batch": 32}
+    plain, bare = (train(Sampled(**how, loss=Loss.gaussian(half=half)), data, [0.1], 2) for half in (True, False))
+    for name, values in plain.items():
+        np.testing.assert_array_equal(values, bare[name])

@@ -152,7 +152,7 @@ class Settings:
     def squared(self, data: TrainingSet) -> float:
         """A: what a squared unit (with a Bernoulli decoder, a nat of cross-entropy) costs in the loss."""
         a = self.loss.weights(data.spectrum.dimension)[0]
-        return 2 * a if self.decoder == "bernoulli" else a
+        return 2 * a if self.decoder == "bernoulli" and self.loss.half else a  # the ½ is of squared errors only
 
 
 def spread(updates: int, pieces: int) -> Array:
