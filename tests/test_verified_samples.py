@@ -163,6 +163,19 @@ def test_a_bernoulli_decoder_is_outside_the_theory():
     assert "only the first threshold" in result.summary()
 
 
+def test_a_dead_seed_among_good_ones(healthy):
+    broken = healthy.copy(deep=True)
+    broken.encoder[2] = 0.0
+    broken.decoder[2] = 0.0
+    broken.posterior_variance[2] = 1.0
+    broken.distortion[2] = 1.0
+    result = lv.verify(broken)
+    assert not result.agrees
+    assert "one-seed" in [cause.code for cause in result.causes], result.summary()
+    assert "Seed 2 differs" in result.conclusion()
+    assert "one-seed" not in [cause.code for cause in lv.verify(broken.drop_sel(seed=2)).causes]
+
+
 def test_weights_that_were_changed_since(healthy):
     swapped = healthy.assign(encoder=healthy.encoder.copy(data=healthy.encoder.values[..., ::-1]))
     result = lv.verify(swapped)

@@ -20,7 +20,8 @@ from landau_vae.results import Array, readonly
 from landau_vae.samples.tables import is_real
 from landau_vae.spectrum import Spectrum
 from landau_vae.verification.branches import ALIVE, FITTED, Branches, branches, mean_and_error
-from landau_vae.verification.causes import Evidence, find_causes
+from landau_vae.verification.causes import find_causes
+from landau_vae.verification.evidence import Evidence
 from landau_vae.verification.judgement import CONFIDENCE, Deviation, interval, judge, sampling_error
 from landau_vae.verification.law import collapse_residual, exponents
 from landau_vae.verification.record import trained_with

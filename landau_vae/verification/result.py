@@ -10,7 +10,7 @@ from landau_vae.numeric.equilibrium import Reconstruction
 from landau_vae.results import Array, jsonable, listed, significant, table
 from landau_vae.spectrum import Spectrum
 from landau_vae.verification.branches import Branches
-from landau_vae.verification.causes import Cause
+from landau_vae.verification.evidence import Cause
 
 __all__ = ["RANK_TOLERANCES", "Verification", "unresolved_lines"]
 
