@@ -15,8 +15,11 @@ from landau_vae.results import jsonable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from xarray import Dataset
 
-__all__ = ["INTERRUPTED", "AsJson", "app", "draw", "main", "say", "say_json"]
+    from landau_vae import Verification
+
+__all__ = ["INTERRUPTED", "AsJson", "app", "draw", "main", "say", "say_json", "write_report"]
 
 app = typer.Typer(
     add_completion=False,
@@ -47,6 +50,14 @@ def draw(output: Path, picture: "Axes | Figure") -> None:
 
     report.save_figure(output, picture)
     print(f"written: {output}", file=sys.stderr)
+
+
+def write_report(output: Path, result: "Verification", models: "Dataset") -> None:
+    """Write a verification and the models behind it into a folder, and say where."""
+    from landau_vae import report
+
+    files = report.write(output, result, models)
+    print(f"\nwritten: {output}/ ({', '.join(path.name for path in files)})", file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,12 +1,11 @@
 """`landau-vae reproduce`: predict, train and compare on shipped statistics."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from landau_vae.cli.program import AsJson, app, say, say_json
+from landau_vae.cli.program import AsJson, app, say, say_json, write_report
 from landau_vae.errors import InputError
 
 __all__ = ["reproduce"]
@@ -54,6 +53,5 @@ def reproduce(
             f"{result.summary()}"
         )
     if output is not None:
-        files = report.write(output, result, models)
-        print(f"\nwritten: {output}/ ({', '.join(path.name for path in files)})", file=sys.stderr)
+        write_report(output, result, models)
     return 0 if result.agrees else 1

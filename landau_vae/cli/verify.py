@@ -1,6 +1,5 @@
 """`landau-vae verify FILE`: train on the user's data as people train, and compare with what their spectrum predicts."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,7 +7,7 @@ import numpy as np
 import typer
 
 from landau_vae.cli.data import Given, with_data_and_loss
-from landau_vae.cli.program import AsJson, app, say, say_json
+from landau_vae.cli.program import AsJson, app, say, say_json, write_report
 from landau_vae.errors import InputError
 from landau_vae.results import Array, significant
 
@@ -110,10 +109,7 @@ def verify(
             f"{_of_the_population(given)}"
         )
     if output is not None:
-        from landau_vae import report
-
-        files = report.write(output, result, models)
-        print(f"\nwritten: {output}/ ({', '.join(path.name for path in files)})", file=sys.stderr)
+        write_report(output, result, models)
     return 0 if result.agrees else 1
 
 

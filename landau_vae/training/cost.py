@@ -1,6 +1,6 @@
 """What training by samples takes: numbers per model and per update, and from them memory."""
 
-from landau_vae.training.settings import LOOKS, ROWS, Settings, features
+from landau_vae.training.settings import LOOKS, ROWS, Settings
 from landau_vae.training.trainer import TrainingSet
 
 __all__ = ["drawn", "memory", "numbers", "per_draw", "result_bytes"]
@@ -10,7 +10,7 @@ BLOCK = 2**22  # numbers that noise and batches may take between two draws
 
 def numbers(how: Settings, data: TrainingSet, latents: int) -> int:
     """That one model works with: its weights, an optimiser's memory, and one gradient or measurement."""
-    d = features(data)
+    d = data.features
     matrices = d * (5 * d + 18 * latents) + 3 * latents**2 + LOOKS * latents
     return matrices if how.by_moments(data) else matrices + how.rows_per_update(data) * (3 * d + 8 * latents)
 
@@ -19,7 +19,7 @@ def drawn(how: Settings, data: TrainingSet, latents: int, models: int, seeds: in
     """Numbers that are drawn for one update of so many models, working arrays included."""
     if how.by_moments(data) and how.expected(data):
         return 1
-    d, size = features(data), how.rows_per_update(data)
+    d, size = data.features, how.rows_per_update(data)
     if not how.noise:
         return 3 * seeds * (size + d) * (d + 1)
     each = 4 * (d + 1 + latents) * latents if how.by_moments(data) else 2 * size * latents
@@ -33,7 +33,7 @@ def per_draw(how: Settings, data: TrainingSet, latents: int, models: int, seeds:
 
 def memory(how: Settings, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
     """Weights and the optimiser's memory, the working arrays of one gradient, a block of draws, and the gauges."""
-    d, count = features(data), 0 if data.rows is None else len(data.rows)
+    d, count = data.features, 0 if data.rows is None else len(data.rows)
     updates = min(per_draw(how, data, latents, models, seeds), -(-how.updates // LOOKS))
     block = drawn(how, data, latents, models, seeds) * updates
     rows = 0 if how.linear_and_constant else ROWS
@@ -45,6 +45,6 @@ def memory(how: Settings, data: TrainingSet, latents: int, models: int, seeds: i
 
 def result_bytes(how: Settings, data: TrainingSet, latents: int) -> int:
     """Of one model: weights, a few numbers per latent and per model, and snapshots (of weights, in float32)."""
-    weights = 2 * features(data) * latents
-    plain = weights + features(data) + 6 * latents + 6 + 2 * len(data.held_out)
+    weights = 2 * data.features * latents
+    plain = weights + data.features + 6 * latents + 6 + 2 * len(data.held_out)
     return 8 * plain + len(how.frames) * (8 * latents + 4 * weights)

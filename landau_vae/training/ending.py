@@ -32,16 +32,21 @@ class Ending:
 
 
 def ending(
-    how: Settings, gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Array, last: Array
+    how: Settings, gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Array, last: Array | None
 ) -> Ending:
-    """Judge models by their final weights at prices τ with an L2 penalty γ (m, 1), and by their `last` movement."""
+    """Judge models by their final weights at prices τ with an L2 penalty γ (m, 1).
+
+    The `last` movement, of M² and ln σ_dec² where it is learned, (m, …), counts for decoders that are not Gaussian.
+    """
     latents = gauge.layout.latents
     numbers = [part.reshape(len(loss), -1) for part in (*weights, loss, gauge.signal_fraction(weights), price)]
     healthy = np.isfinite(np.concatenate(numbers, axis=1)).all(axis=1) & (price[:, 0] > 0)
     sound, tau, gamma = Parts(*(part[healthy] for part in weights)), price[healthy], penalty[healthy]
     waiting = np.zeros(len(healthy), dtype=np.int16)
     waiting[healthy] = gauge.waiting(sound, tau, gamma)
-    moved = np.where(healthy[:, None], last, np.inf)
+    moved = np.full((len(healthy), latents + how.learned_variance), np.inf)
+    if last is not None:
+        moved[healthy] = last[healthy]
     if how.decoder == "gaussian":
         moved[healthy, :latents] = _to_go(gauge.signal_fraction(sound), gauge.covariance, tau, sound.decoder, gamma)
         if how.learned_variance:  # the best σ_dec² is the mean squared error of a feature

@@ -11,7 +11,7 @@ from landau_vae.training.cost import per_draw
 from landau_vae.training.ending import ending, last_movement
 from landau_vae.training.gauge import gauge_of
 from landau_vae.training.gradients import MomentGradient, Noise, RowGradient
-from landau_vae.training.settings import LOOKS, Settings, features, probabilities, spread
+from landau_vae.training.settings import LOOKS, Settings, probabilities, spread
 from landau_vae.training.trainer import Named, TrainingSet
 from landau_vae.training.weights import Layout
 
@@ -33,7 +33,7 @@ class Run:
         on_progress: Callable[[float], object],
     ) -> None:
         self.how, self.data, self.temperature, self.on_progress = how, data, temperature, on_progress
-        self.layout = Layout(features(data), latents, how.encoder == "input", how.learned_variance)
+        self.layout = Layout(data.features, latents, how.encoder == "input", how.learned_variance)
         self.a = how.squared(data)
         self.target = (temperature * how.weight_per_temperature(data))[:, None]  # b, (m, 1)
         self.dtype = np.dtype(how.precision)
@@ -103,9 +103,10 @@ class Run:
             self.on_progress(len(self.flat) * updates / how.updates)
 
     def _look(self, done: int) -> None:
-        """Note M²; with patience, part with the models whose loss stands still."""
-        parts = self.layout.parts(self.final)
-        self.looks.append(np.concatenate([self.gauge.signal_fraction(parts), parts.log_decoder_variance], axis=1))
+        """Note M², where its last movement will count; with patience, part with the models whose loss stands still."""
+        if self.how.decoder != "gaussian":  # of a Gaussian one what is left to go is known without them
+            parts = self.layout.parts(self.final)
+            self.looks.append(np.concatenate([self.gauge.signal_fraction(parts), parts.log_decoder_variance], axis=1))
         patience = self.how.patience
         if patience is None or done < self.how.beta.settled * self.how.updates:
             return
@@ -136,7 +137,7 @@ class Run:
         if how.learned_variance:
             unit *= np.exp(-weights.log_decoder_variance)
         price, penalty, loss = weight / unit, how.optimizer.penalty / unit, gauge.loss(weights, self.a, weight)
-        last = last_movement(how, np.stack(self.looks), self.stopped)
+        last = last_movement(how, np.stack(self.looks), self.stopped) if self.looks else None
         end, total = ending(how, gauge, weights, price, penalty, loss, last), self.data.spectrum.total_variance
         named: Named = {
             "decoder": (("feature", "latent"), weights.decoder),

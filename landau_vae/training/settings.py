@@ -14,7 +14,7 @@ from landau_vae.training.optimizers import Adam, Optimizer
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine
 from landau_vae.training.trainer import TrainingSet
 
-__all__ = ["LOOKS", "ROWS", "Patience", "Settings", "features", "probabilities", "spread"]
+__all__ = ["LOOKS", "ROWS", "Patience", "Settings", "probabilities", "spread"]
 
 MOST = 10**8  # updates, rows, snapshots
 LOOKS = 40  # at the models in the course of a run
@@ -138,7 +138,7 @@ class Settings:
 
     def by_moments(self, data: TrainingSet) -> bool:
         """Whether moments are cheaper than rows (and possible)."""
-        cheap = not self.noise or self.expected(data) or 2 * self.rows_per_update(data) >= features(data)
+        cheap = not self.noise or self.expected(data) or 2 * self.rows_per_update(data) >= data.features
         return self.linear_and_constant and cheap
 
     def weight_per_temperature(self, data: TrainingSet) -> float:
@@ -147,7 +147,7 @@ class Settings:
         if self.decoder == "bernoulli":
             mean = probabilities(data)
             return float(a * np.sum(_variances(data, mean) / (mean * (1 - mean))))
-        return 2 * a * (features(data) if self.learned_variance else data.spectrum.total_variance)
+        return 2 * a * (data.features if self.learned_variance else data.spectrum.total_variance)
 
     def squared(self, data: TrainingSet) -> float:
         """A: what a squared unit (with a Bernoulli decoder, a nat of cross-entropy) costs in the loss."""
@@ -158,11 +158,6 @@ class Settings:
 def spread(updates: int, pieces: int) -> Array:
     """Updates from 0 to the last, evenly spread."""
     return np.unique(np.linspace(0, updates, pieces + 1).round().astype(int))
-
-
-def features(data: TrainingSet) -> int:
-    """How many there are, d; p where rows are trained on."""
-    return len(data.spectrum.covariance) if data.rows is None else data.rows.shape[1]
 
 
 def probabilities(data: TrainingSet) -> Array:

@@ -114,21 +114,16 @@ class Work:
         work = 0
         if not elsewhere:
             work = self.trainer.memory(self.data, self.latents, most, len(largest)) + (PROCESS if at_once > 1 else 0)
-        models, wide = len(self.seeds) * len(self.temperature), self._features > len(self.data.spectrum.covariance)
-        result = models * one + 3 * wide * 8 * self._features**2  # wide data's covariance is made for it
+        models, wide = len(self.seeds) * len(self.temperature), self.data.features > len(self.data.spectrum.covariance)
+        result = models * one + 3 * wide * 8 * self.data.features**2  # wide data's covariance is made for it
         return ScanPlan(models, len(tasks), at_once, data, result, work + 2 * most * one, limit)
-
-    @property
-    def _features(self) -> int:
-        rows = self.data.rows
-        return len(self.data.spectrum.covariance) if rows is None else rows.shape[1]
 
     def _result_bytes(self) -> int:
         """Of one model, if its trainer does not say: the weights and a dozen numbers per latent."""
         if (known := getattr(self.trainer, "result_bytes", None)) is not None:
             return int(known(self.data, self.latents))
-        weights = 2 * self._features * self.latents if self.keep_weights else 0
-        return 8 * (weights + self._features + 12 * self.latents + 32)
+        weights = 2 * self.data.features * self.latents if self.keep_weights else 0
+        return 8 * (weights + self.data.features + 12 * self.latents + 32)
 
 
 def execute(

@@ -31,6 +31,11 @@ class TrainingSet:
     #: ⟨(x − x̄)(x − x̄)ᵀ⟩ of the held-out rows about the *training* mean x̄, (p, p); none of wide data (n < p)
     held_out_covariance: Mapping[str, Array] = field(default_factory=dict)
 
+    @property
+    def features(self) -> int:
+        """How many there are: p of the rows, or those of the covariance where there are none."""
+        return len(self.spectrum.covariance) if self.rows is None else self.rows.shape[1]
+
     def arrays(self) -> Iterator[Array]:
         """All that is held, in a fixed order."""
         parts = (self.spectrum.eigenvalues, self.spectrum.covariance, self.rows, self.weights)

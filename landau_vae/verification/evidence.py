@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from landau_vae.results import Array
 from landau_vae.spectrum import Spectrum
+from landau_vae.training.ending import DIVERGED
 from landau_vae.verification.branches import Branches
 from landau_vae.verification.record import trained_with
 
@@ -43,6 +46,11 @@ class Evidence:
     def trainer(self) -> dict[str, Any]:
         """The trainer's settings, as far as the scan tells them."""
         return trained_with(self.scan)
+
+    @property
+    def lost(self) -> int:
+        """How many models diverged."""
+        return int(np.count_nonzero(self.scan.status.values == DIVERGED)) if "status" in self.scan else 0
 
     @property
     def decoder(self) -> str:

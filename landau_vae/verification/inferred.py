@@ -6,10 +6,8 @@ import numpy as np
 
 from landau_vae.numeric.activation import activation
 from landau_vae.results import Array, listed, significant
-from landau_vae.training.ending import DIVERGED
 from landau_vae.verification.evidence import Cause, Evidence
 from landau_vae.verification.record import learning_rate_schedule, trained_loss
-from landau_vae.verification.recorded import diverged
 
 if TYPE_CHECKING:
     import xarray
@@ -129,8 +127,7 @@ def ended_early(evidence: Evidence) -> Cause | None:
         return None
     scan = evidence.scan
     waiting = int(np.count_nonzero(scan.waiting.values > 0)) if "waiting" in scan else 0
-    lost = int(np.count_nonzero(scan.status.values == DIVERGED)) if "status" in scan else 0
-    moving = int(np.count_nonzero(~scan.converged.values)) - waiting - lost
+    moving = int(np.count_nonzero(~scan.converged.values)) - waiting - evidence.lost
     length = f" ({int(scan.updates.values.max())} updates)" if "updates" in scan else ""
     parts = [f"{waiting} had latents that were still to wake"] * (waiting > 0)
     parts += [f"{moving} had latents that were still moving"] * (moving > 0)
@@ -148,7 +145,7 @@ def _faster(evidence: Evidence) -> str:
     points = evidence.trainer.get("learning_rate", {}).get("points", [[1.0, 0.0]])
     if points[-1][1] > 0:  # noise moves latents as slowness does
         return ", or let the learning rate fall to 0 at the end"
-    return "" if diverged(evidence) else ", or with a larger learning rate"
+    return "" if evidence.lost else ", or with a larger learning rate"
 
 
 def _plateau(evidence: Evidence, k: int) -> str:

@@ -4,7 +4,6 @@ import numpy as np
 
 from landau_vae.results import significant
 from landau_vae.spectrum import Spectrum
-from landau_vae.training.ending import DIVERGED
 from landau_vae.verification.evidence import Cause, Evidence
 from landau_vae.verification.record import trained_loss
 
@@ -13,14 +12,12 @@ __all__ = ["beta_schedule", "diverged", "other_data", "other_likelihood", "weigh
 
 def diverged(evidence: Evidence) -> Cause | None:
     """Models that are none any more."""
-    if "status" not in evidence.scan:
-        return None
-    lost = int(np.count_nonzero(evidence.scan.status.values == DIVERGED))
-    if not lost:
+    if not evidence.lost:
         return None
     return Cause(
         "diverged",
-        f"{lost} of {evidence.scan.status.size} models diverged: the learning rate is too large for these data.",
+        f"{evidence.lost} of {evidence.scan.status.size} models diverged: the learning rate is too large for "
+        "these data.",
         recorded=True,
     )
 

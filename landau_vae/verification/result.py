@@ -48,13 +48,11 @@ class Verification:
 
         Exact training has no excuse: there every mode of the grid must agree.
         """
-        count = {word: self.verdict.count(word) for word in set(self.verdict)}
-        open_modes = count.get("not converged", 0) + count.get("not resolved", 0)
-        if count.get("disagrees", 0) or any(cause.code in ("beta-schedule", "diverged") for cause in self.causes):
+        count = self.verdict.count
+        if count("disagrees") or any(cause.code in ("beta-schedule", "diverged") for cause in self.causes):
             return False
-        return count.get("agrees", 0) > (open_modes if self.branches.noisy else 0) and (
-            self.branches.noisy or open_modes == 0
-        )
+        told, untold = count("agrees"), count("not converged") + count("not resolved")
+        return told > untold if self.branches.noisy else told > 0 and untold == 0
 
     @cached_property
     def ranks(self) -> list[tuple[float, int, int | None]]:
