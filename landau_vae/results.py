@@ -32,8 +32,8 @@ def significant(value: float, digits: int = 6) -> str:
     return "—" if math.isnan(value) else f"{value:.{digits}g}"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned to the right, a rule under the header.
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = ()) -> str:
+    """Columns aligned to the right (those of `text` to the left), a rule under the header.
 
     >>> print(table(["mode", "T_k"], [["1", "0.56"], ["2", "0.18"]]))
     mode   T_k
@@ -42,7 +42,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
        2  0.18
     """
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if i in text else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (header, *rows)
+    ]
+    lines = [line.rstrip() for line in lines]
     return "\n".join([lines[0], "─" * (sum(widths) + 2 * (len(widths) - 1)), *lines[1:]])
 
 

@@ -6,6 +6,7 @@ Everything the linear theory predicts follows from it (J. Hirn, arXiv:2605.22691
 Covariances divide by n, as the training loss does; `divisor="n-1"` is the rival. Eigenvalues below the
 rounding floor ε λ₁ d (plus the rounding noise of coarse input such as float32) are *unresolved*: they
 are counted, never returned as numbers. Eigenvalues closer than the floor form one multiplet.
+For a Bernoulli or Poisson decoder C is F^(−½) C F^(−½), F its variance at the mean (x̄(1 − x̄), x̄).
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,9 +27,10 @@ from landau_vae.samples.moments import Moments
 from landau_vae.samples.streams import chunk_pairs, gather, gather_array, with_progress
 from landau_vae.samples.tables import as_covariance, as_names, as_numbers, as_table, as_weights
 
-__all__ = ["Divisor", "Spectrum"]
+__all__ = ["Divisor", "Likelihood", "Spectrum"]
 
 Divisor = Literal["n", "n-1"]
+Likelihood = Literal["gaussian", "bernoulli", "poisson"]
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -52,6 +54,7 @@ class Spectrum:
     names: tuple[str, ...] | None = None  #: of the features, (d,)
     standardized: bool = False  #: whether each feature was divided by its standard deviation
     matrix: Array | None = field(default=None, repr=False)  #: C, (d, d), where it was formed
+    likelihood: Likelihood = "gaussian"  #: of the decoder that this is the spectrum for
 
     # ------------------------------------------------------------------------------ constructors
 
@@ -64,6 +67,7 @@ class Spectrum:
         weights: ArrayLike | None = None,
         names: Sequence[str] | None = None,
         divisor: Divisor = "n",
+        likelihood: Likelihood = "gaussian",
         progress: bool = False,
     ) -> "Spectrum":
         """The spectrum of a table of samples × features: array, DataFrame, memory map, nested sequences.
@@ -77,7 +81,7 @@ class Spectrum:
         array, own_names = as_table(data)
         labels = as_names(names, array.shape[1]) or own_names
         weight = None if weights is None else as_weights(weights, len(array))
-        return _from_moments(gather_array(array, weight, labels, progress), standardize, labels, divisor)
+        return _from_moments(gather_array(array, weight, labels, progress), standardize, labels, divisor, likelihood)
 
     @classmethod
     def from_chunks(
@@ -88,6 +92,7 @@ class Spectrum:
         weights: Iterable[ArrayLike] | None = None,
         names: Sequence[str] | None = None,
         divisor: Divisor = "n",
+        likelihood: Likelihood = "gaussian",
         progress: bool = False,
     ) -> "Spectrum":
         """The spectrum of rows that arrive in blocks: any iterable of tables, read once, in O(d²) memory.
@@ -102,7 +107,7 @@ class Spectrum:
         labels = as_names(getattr(first, "columns", None) if names is None else names)
         pairs = chunk_pairs(chain([first], chunks), weights)
         moments = gather(with_progress(pairs, None, progress), labels)
-        return _from_moments(moments, standardize, labels, divisor)
+        return _from_moments(moments, standardize, labels, divisor, likelihood)
 
     @classmethod
     def from_file(
@@ -117,6 +122,7 @@ class Spectrum:
         covariance: bool = False,
         header: bool | None = None,
         divisor: Divisor = "n",
+        likelihood: Likelihood = "gaussian",
         progress: bool = False,
     ) -> "Spectrum":
         """The spectrum of a CSV, Parquet, NPY or NPZ file, read by blocks.
@@ -129,13 +135,15 @@ class Spectrum:
         if covariance:
             if weights is not None or divisor != "n":
                 raise InputError("A covariance has no rows to weigh or to divide by: leave weights and divisor out.")
+            if likelihood != "gaussian":
+                raise InputError(f"For a {likelihood} decoder the means count too: give the samples, not a covariance.")
             matrix = table.array if table.array is not None else np.concatenate([rows for rows, _ in table.blocks])
             return cls.from_covariance(matrix, standardize=standardize, names=table.names)
         if table.array is not None:
             moments = gather_array(table.array, None, None, progress)
         else:
             moments = gather(with_progress(table.blocks, None, progress), table.names)
-        return _from_moments(moments, standardize, table.names, divisor)
+        return _from_moments(moments, standardize, table.names, divisor, likelihood)
 
     @classmethod
     def from_covariance(
@@ -269,6 +277,7 @@ class Spectrum:
                 "dimension": self.dimension,
                 "samples": self.samples,
                 "standardized": self.standardized,
+                "likelihood": self.likelihood,
                 "total_variance": self.total_variance,
                 "floor": self.floor,
                 "unresolved": self.unresolved,
@@ -288,7 +297,11 @@ def check_share(tolerance: float) -> None:
 
 
 def _from_moments(
-    moments: Moments | Gram, standardize: bool, names: tuple[str, ...] | None, divisor: Divisor
+    moments: Moments | Gram,
+    standardize: bool,
+    names: tuple[str, ...] | None,
+    divisor: Divisor,
+    likelihood: Likelihood,
 ) -> Spectrum:
     if moments.count < 2:
         raise InputError("There is only one row, and one sample has no spread: at least two rows are needed.")
@@ -297,6 +310,10 @@ def _from_moments(
     if np.all(_constant(moments.variance, moments.mean, moments.precision)):
         raise InputError("All rows are equal, so there is no variance: at least two different rows are needed.")
     scale = _scale(moments.variance, moments.mean, moments.precision, names) if standardize else None
+    if likelihood != "gaussian":
+        if standardize:
+            raise InputError(f"A {likelihood} decoder sees the data as they are: do not standardise them.")
+        scale = _spread_at_mean(moments, likelihood, names)
     matrix, values = moments.decompose(scale)
     # One factor turns C into its rival estimate; the correlation matrix does not depend on it.
     divided = _divisor_factor(divisor, moments)
@@ -313,7 +330,31 @@ def _from_moments(
         names=names,
         standardized=standardize,
         matrix=None if matrix is None else readonly(matrix * factor if factor != 1.0 else matrix),
+        likelihood=likelihood,
     )
+
+
+def _spread_at_mean(moments: Moments | Gram, likelihood: Likelihood, names: tuple[str, ...] | None) -> Array:
+    """√F: the standard deviation that the likelihood has at the mean, (d,)."""
+    if likelihood not in ("bernoulli", "poisson"):
+        raise InputError(f"The likelihood is {likelihood!r}, but gaussian, bernoulli or poisson is expected.")
+    mean = moments.mean
+    # A Bernoulli variable has ⟨x²⟩ ≤ ⟨x⟩; what is negative somewhere is found out by its mean at the latest.
+    top = np.inf if likelihood == "poisson" else 1.0
+    outside = (mean < 0) | (mean > top)
+    if likelihood == "bernoulli":
+        outside |= moments.variance > mean * (1 - mean) + 1e-9
+    if np.any(outside):
+        column = int(np.argmax(outside))
+        told = "from 0 to 1" if likelihood == "bernoulli" else "counts, from 0 on"
+        raise InputError(
+            f"Data for a {likelihood} decoder are {told}, but column {names[column] if names else column} is not "
+            f"(mean {significant(mean[column])}, variance {significant(moments.variance[column])}): rescale them, or "
+            "take a Gaussian loss."
+        )
+    variance = mean * (1 - mean) if likelihood == "bernoulli" else mean
+    _scale(np.where(variance > 0, moments.variance, 0.0), mean, moments.precision, names)  # complains of constant ones
+    return np.sqrt(variance)
 
 
 def _mode_noise(matrix: Array | None, values: Array, rounding: Array) -> Array | float:

@@ -35,9 +35,6 @@ FEW = 3  # latents by default, where the decoder is not Gaussian
 def bifurcate(
     given: Given,
     decoder: Annotated[Decoder, typer.Option(help="Likelihood; other than Gaussian, samples are needed.")] = "gaussian",
-    learned_variance: Annotated[
-        bool, typer.Option("--learned-variance", help="Train the decoder's variance too.")
-    ] = False,
     decoder_decay: Annotated[float, typer.Option(help="γ of ½γ‖W‖² added to the loss.")] = 0.0,
     encoder_decay: Annotated[float, typer.Option(help="γ of ½γ‖E‖² added to the loss.")] = 0.0,
     prior_variance: Annotated[float, typer.Option(help="η² of the prior N(0, η²).")] = 1.0,
@@ -52,10 +49,12 @@ def bifurcate(
         from landau_vae import report
 
         report.check_picture(output)  # before the work, not after it
+    if decoder == "gaussian":
+        decoder = given.loss.likelihood
     if exact := decoder == "gaussian":
-        problem = _linear(given, learned_variance, decoder_decay, encoder_decay, prior_variance)
+        problem = _linear(given, decoder_decay, encoder_decay, prior_variance)
     else:
-        plain = not learned_variance and decoder_decay == encoder_decay == 0.0 and prior_variance == 1.0
+        plain = not given.loss.learned and decoder_decay == encoder_decay == 0.0 and prior_variance == 1.0
         problem = _exponential(given, decoder, plain)
     high, low = _range(problem, start, stop)
     diagram, loops, families = _explored(problem, high, low, every_branch)
@@ -150,7 +149,7 @@ def _potential(problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None
     return None
 
 
-def _linear(given: Given, learned: bool, decoder_decay: float, encoder_decay: float, prior: float) -> "Problem":
+def _linear(given: Given, decoder_decay: float, encoder_decay: float, prior: float) -> "Problem":
     from landau_vae.numeric.problems import Linear
 
     axes, latents = len(given.spectrum.covariance), given.loss.latents
@@ -172,7 +171,6 @@ def _linear(given: Given, learned: bool, decoder_decay: float, encoder_decay: fl
         decoder_decay=decoder_decay,
         encoder_decay=encoder_decay,
         prior_variance=prior,
-        learned_variance=learned,
     )
 
 
@@ -184,7 +182,9 @@ def _exponential(given: Given, decoder: Decoder, plain: bool) -> "Problem":
         raise InputError(
             f"A {decoder} decoder needs the samples as they are: leave --covariance and --standardize out."
         )
-    if not plain or (loss.reconstruction, loss.kl, loss.half, loss.decoder_variance) != ("sum", "sum", True, 1.0):
+    sums = loss.reconstruction == loss.kl == "sum" and loss.reconstruction_weight == loss.kl_weight == 1.0
+    squares = not loss.half or loss.decoder_variance != 1.0 if loss.likelihood == "gaussian" else False
+    if not plain or not sums or squares or loss.likelihood not in ("gaussian", decoder):
         raise InputError(
             f"With a {decoder} decoder β is that of cross-entropy summed over features plus β times KL summed over "
             "latents: leave the options of the squared error, of the prior and of weight decay out."

@@ -11,7 +11,8 @@ import numpy as np
 import typer
 
 from landau_vae import Loss, Spectrum
-from landau_vae.loss import Reduction
+from landau_vae.errors import InputError
+from landau_vae.loss import Likelihood, Reduction
 from landau_vae.results import Array
 from landau_vae.samples.files import read
 from landau_vae.spectrum import Divisor
@@ -29,6 +30,7 @@ class Given:
     covariance: bool
     divisor: Divisor
     selection: dict[str, Any]  #: columns, exclude, weights, array, header
+    batch: int | None = None  #: rows of a batch
 
     @property
     def name(self) -> str:
@@ -43,6 +45,7 @@ class Given:
             standardize=self.standardize,
             covariance=self.covariance,
             divisor=self.divisor,
+            likelihood=self.loss.likelihood,
             progress=True,
             **self.selection,
         )
@@ -80,26 +83,82 @@ def _given(
         typer.Option("--header/--no-header", help="Whether a CSV has one; seen by its words.", show_default=False),
     ] = None,
     divisor: Annotated[Divisor, typer.Option(help="What the covariance divides by; a loss divides by n.")] = "n",
-    beta: Annotated[float, typer.Option(help="β, the weight of the KL term.")] = 1.0,
-    decoder_variance: Annotated[float, typer.Option(help="σ², which the squared error is divided by.")] = 1.0,
-    reconstruction: Annotated[Reduction, typer.Option(help="Squared errors: sum or mean over features.")] = "sum",
-    kl: Annotated[Reduction, typer.Option(help="KL: sum or mean over latents.")] = "sum",
+    loss: Annotated[
+        str | None,
+        typer.Option(help="The loss of a public code base; `landau-vae convert` lists them.", show_default=False),
+    ] = None,
+    beta: Annotated[float | None, typer.Option(help="β, the weight of the KL term.", show_default="1")] = None,
+    decoder_variance: Annotated[
+        float | None, typer.Option(help="σ², which the squared error is divided by.", show_default="1")
+    ] = None,
+    learned_variance: Annotated[
+        bool, typer.Option("--learned-variance", help="The decoder's variance is trained too.")
+    ] = False,
+    reconstruction: Annotated[
+        Reduction | None, typer.Option(help="Errors: sum or mean over features.", show_default="sum")
+    ] = None,
+    kl: Annotated[Reduction | None, typer.Option(help="KL: sum or mean over latents.", show_default="sum")] = None,
     half: Annotated[
-        bool, typer.Option("--half/--no-half", help="Whether the squared error has a ½; mse_loss has none.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--half/--no-half", help="Whether the squared error has a ½; mse_loss has none.", show_default="half"
+        ),
+    ] = None,
+    likelihood: Annotated[
+        Likelihood | None, typer.Option(help="Squared error, or cross-entropy.", show_default="gaussian")
+    ] = None,
     latents: Annotated[int | None, typer.Option(help="Number of latents of your model.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Rows of a batch: some losses depend on it.")] = None,
+    channels: Annotated[int | None, typer.Option(help="Channels of an image, for losses that depend on it.")] = None,
 ) -> Given:
     """The file, how to read it, and the user's loss."""
-    loss = Loss.gaussian(
-        beta, decoder_variance=decoder_variance, reconstruction=reconstruction, kl=kl, half=half, latents=latents
-    )
+    parts = {
+        "decoder_variance": decoder_variance, "reconstruction": reconstruction, "kl": kl, "half": half,
+        "likelihood": likelihood,
+    }  # fmt: skip
+    meant = _loss(loss, beta, parts, learned=learned_variance, latents=latents, batch=batch, channels=channels)
     selection = {"columns": column or None, "exclude": exclude, "weights": weights, "array": array, "header": header}
-    return Given(file, loss, standardize, covariance, divisor, selection)
+    return Given(file, meant, standardize, covariance, divisor, selection, batch)
 
 
-def with_data_and_loss(command: Callable[..., int]) -> Callable[..., int]:
-    """Give `command(given, …)` the options of `_given` in place of its first argument."""
-    shared = inspect.signature(_given).parameters
+def _loss(
+    name: str | None,
+    beta: float | None,
+    parts: dict[str, Any],
+    *,
+    learned: bool,
+    latents: int | None,
+    batch: int | None,
+    channels: int | None,
+) -> Loss:
+    """A code base's loss by its name, or one put together from its parts."""
+    told = {part: value for part, value in parts.items() if value is not None}
+    if learned:
+        if "decoder_variance" in told:
+            raise InputError("A learned decoder variance has no value of its own: leave --decoder-variance out.")
+        told["decoder_variance"] = "learned"
+    if name is not None:
+        if told:
+            option = "learned-variance" if learned else next(iter(told)).replace("_", "-")
+            raise InputError(
+                f"--loss {name} says how that loss is formed, and so does --{option}: give one of the two."
+            )
+        return Loss.preset(name, beta, latents=latents, batch=batch, channels=channels)
+    if channels is not None:
+        raise InputError("--channels belongs to losses of code bases that depend on it: name one (--loss).")
+    return Loss(np.asarray(1.0 if beta is None else beta), **told, latents=latents)
+
+
+def with_data_and_loss(command: Callable[..., int], *, option: str | None = None) -> Callable[..., int]:
+    """Give `command(given, …)` the options of `_given` in place of its first argument.
+
+    The file is the command's argument, or an `option` where the command has another argument.
+    """
+    shared = dict(inspect.signature(_given).parameters)
+    if option is not None:
+        shared["file"] = shared["file"].replace(
+            annotation=Annotated[Path, typer.Option(option, help="The data: CSV, Parquet, NPY or NPZ.")]
+        )
     own = dict(list(inspect.signature(command).parameters.items())[1:])
 
     def run(**options: Any) -> int:

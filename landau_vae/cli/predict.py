@@ -65,15 +65,21 @@ def choose(
     given: Given,
     keep: Annotated[int | None, typer.Option(help="Keep this many latents alive.")] = None,
     tolerance: Annotated[float | None, typer.Option(help="Share of the variance that may be lost.")] = None,
+    noise_floor: Annotated[bool, typer.Option("--noise-floor", help="Stay above what sampling noise fakes.")] = False,
     mean: Annotated[bool, typer.Option("--mean", help="Measure the loss on z = μ(x), not on sampled z.")] = False,
     as_json: AsJson = False,
     output: Picture = None,
 ) -> int:
-    """Which β keeps a number of latents, or reaches a tolerance, for your data and loss."""
+    """Which β keeps a number of latents, reaches a tolerance, or stays above sampling noise, for your data and loss."""
     from landau_vae import choose_beta
 
     choice = choose_beta(
-        given.spectrum, given.loss, keep=keep, tolerance=tolerance, reconstruction="mean" if mean else "sampled"
+        given.spectrum,
+        given.loss,
+        keep=keep,
+        tolerance=tolerance,
+        noise_floor=noise_floor,
+        reconstruction="mean" if mean else "sampled",
     )
     if as_json:
         say_json({"file": given.name, "spectrum": given.spectrum.to_dict(), **choice.to_dict()})

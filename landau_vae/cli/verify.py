@@ -33,7 +33,6 @@ def verify(
     given: Given,
     seeds: Annotated[int, typer.Option(help="Trainings at each temperature, each with random numbers of its own.")] = 5,
     updates: Annotated[int | None, typer.Option(help="Updates of each training.", show_default=str(UPDATES))] = None,
-    batch: Annotated[int | None, typer.Option(help="Rows per update.", show_default=str(BATCH))] = None,
     optimizer: Annotated[
         Literal["adam", "sgd"] | None, typer.Option(help="Adam, or SGD with momentum 0.9.", show_default="adam")
     ] = None,
@@ -64,6 +63,7 @@ def verify(
         raise InputError(f"{modes} modes were to be listed, but a whole number from 1 on is expected.")
     if not 1 <= seeds <= MOST:
         raise InputError(f"{seeds} seeds were asked for, but a whole number from 1 to {MOST} is expected.")
+    batch = given.batch
     sampling = {"updates": updates, "batch": batch, "optimizer": optimizer, "learning-rate": learning_rate}
     if exact and (idle := [f"--{name}" for name, value in sampling.items() if value is not None]):
         raise InputError(f"With --exact nothing is sampled, and {idle[0]} has no meaning: leave one of the two out.")
@@ -75,6 +75,11 @@ def verify(
         from landau_vae import report
 
         folder = report.make_folder(output) / "scan"  # before the work, not after it
+    if given.loss.likelihood != "gaussian":
+        raise InputError(
+            f"Of a {given.loss.likelihood} decoder the theory tells the first threshold only, so there is no cascade "
+            "to verify: follow its equilibria with `landau-vae bifurcate`, or take a Gaussian loss."
+        )
     rule = training.Adam(learning_rate) if optimizer == "adam" else training.SGD(learning_rate, momentum=0.9)
     trainer: Trainer = (
         training.Exact() if exact else training.Sampled(updates=updates, batch=batch, optimizer=rule, loss=given.loss)

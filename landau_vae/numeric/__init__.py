@@ -8,6 +8,7 @@ from landau_vae.numeric.choice import Choice, choose_beta
 from landau_vae.numeric.equilibrium import Equilibrium, equilibrium
 from landau_vae.numeric.landscape import Landscape, landscape
 from landau_vae.numeric.learned_variance import LearnedVariance, learned_variance
+from landau_vae.numeric.noise import NoiseFloor, noise_floor
 from landau_vae.numeric.spiked import Spiked, population_threshold, spiked
 from landau_vae.numeric.transitions import Transitions, transitions
 from landau_vae.numeric.weight_decay import WeightDecay, weight_decay
@@ -15,9 +16,9 @@ from landau_vae.numeric.weight_decay import WeightDecay, weight_decay
 _MODULES = ("continuation", "problems")  # heavier: loaded on first use
 
 __all__ = [
-    "Activation", "Choice", "Equilibrium", "Landscape", "LearnedVariance", "Spiked", "Transitions", "WeightDecay",
-    "activation", "choose_beta", "equilibrium", "landscape", "learned_variance", "population_threshold", "spiked",
-    "transitions", "weight_decay", *_MODULES,
+    "Activation", "Choice", "Equilibrium", "Landscape", "LearnedVariance", "NoiseFloor", "Spiked", "Transitions",
+    "WeightDecay", "activation", "choose_beta", "equilibrium", "landscape", "learned_variance", "noise_floor",
+    "population_threshold", "spiked", "transitions", "weight_decay", *_MODULES,
 ]  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""Which β to train at: the one that keeps k modes, or the largest that reaches a tolerance.
+"""Which β to train at: one that keeps k modes, the largest that reaches a tolerance, the least above sampling noise.
 
 Mode k is kept for λ_{k+1} ≤ τ < λ_k, so "keep k" has an interval of answers; its geometric middle is as far
 (in factors) from losing mode k as from waking mode k + 1. The distortion D̃(τ) is continuous and increasing
-(reverse water-filling), so "tolerance ε" has one answer: the price at which D̃ = ε.
+(reverse water-filling), so "tolerance ε" has one answer: the price at which D̃ = ε. From the price of the noise floor
+(`noise`) up to the weakest λ_k above it the same modes live, none of them noise; the floor itself encodes them best.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import numpy as np
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.numeric.equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
+from landau_vae.numeric.noise import noise_floor as floor_of_noise
 from landau_vae.results import jsonable, significant
 from landau_vae.spectrum import Spectrum, check_share
 
@@ -29,16 +31,18 @@ class Choice:
     beta: float  #: the recommended β, in the loss's own convention
     interval: tuple[float, float]  #: every β in between does what was asked
     equilibrium: Equilibrium = field(repr=False)  #: the state at `beta`
+    caveat: str | None = field(default=None, repr=False)  #: what to bear in mind, if anything
 
     def summary(self) -> str:
-        """The answer in one line, then the modes at that β."""
+        """The answer in one line, what to bear in mind, then the modes at that β."""
         low, high = self.interval
         others = (
             f"any β from {significant(low)} to below {significant(high)} does too"
             if low
             else f"any β below {significant(high)} does too"
         )
-        return f"{self.question}: β = {significant(self.beta)} ({others})\n{self.equilibrium.summary()}"
+        lines = [f"{self.question}: β = {significant(self.beta)} ({others})", self.caveat, self.equilibrium.summary()]
+        return "\n".join(line for line in lines if line)
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -48,6 +52,7 @@ class Choice:
                 "beta": self.beta,
                 "interval": self.interval,
                 "equilibrium": self.equilibrium.to_dict(),
+                "caveat": self.caveat,
             }
         )
 
@@ -58,34 +63,44 @@ def choose_beta(
     *,
     keep: int | None = None,
     tolerance: float | None = None,
+    noise_floor: bool = False,
     reconstruction: Reconstruction = "sampled",
 ) -> Choice:
-    """The β, in the convention of `loss`, that keeps `keep` modes or whose normalised distortion is `tolerance`.
+    """The β, in the convention of `loss`, that keeps `keep` modes, reaches a `tolerance`, or is at the noise floor.
 
-    The distortion is that of the sampled reconstruction, as in the loss, unless `reconstruction="mean"`. Raises
-    `InputError` if no β does it: a multiplet that would have to be split, too few latents, too little variance.
+    `tolerance` is a normalised distortion: of the sampled reconstruction, as in the loss, unless
+    `reconstruction="mean"`. The noise floor is the least β at which no latent lives on sampling noise alone. Raises
+    `InputError` if no β does it: a multiplet that would have to be split, too few latents, too little variance,
+    nothing but noise.
 
     >>> spectrum = Spectrum.from_eigenvalues([16, 4, 1])
     >>> choose_beta(spectrum, Loss.gaussian(), keep=1)
     Choice(question='keep 1 mode', beta=8.0, interval=(4.0, 16.0))
     >>> choose_beta(spectrum, Loss.gaussian(), tolerance=5 / 21).beta
     2.0
+    >>> measured = Spectrum.from_eigenvalues([16, 1.2, 1.1, 1.0, 0.9, 0.8], samples=600)
+    >>> choice = choose_beta(measured, Loss.gaussian(), noise_floor=True)
+    >>> round(choice.beta, 4), choice.interval[1], int(choice.equilibrium.active)
+    (1.2623, 16.0, 1)
     """
-    if (keep is None) == (tolerance is None):
-        raise InputError("Ask for one thing: either keep=k modes or tolerance=a share of the variance.")
+    if (keep is not None) + (tolerance is not None) + bool(noise_floor) != 1:
+        raise InputError("Ask for one thing: keep=k modes, tolerance=a share of the variance, or noise_floor=True.")
+    if tolerance is None and reconstruction != "sampled":
+        raise InputError(
+            "The kind of reconstruction plays no part in which modes live: leave it out, or ask for a tolerance."
+        )
+    caveat = None
     if keep is not None:
-        if reconstruction != "sampled":
-            raise InputError(
-                "The kind of reconstruction plays no part in keeping modes: leave it out, or ask for a tolerance."
-            )
         low, price, high = _keep(spectrum, loss, keep)
         question = f"keep {int(keep)} mode{'s' * (keep != 1)}"
-    else:
-        assert tolerance is not None
+    elif tolerance is not None:
         price = _tolerate(spectrum, loss, tolerance, reconstruction)
         question, low, high = f"distortion of the {reconstruction} reconstruction ≤ {tolerance:g}", 0.0, price
+    else:
+        price, high, caveat = _above_noise(spectrum, loss)
+        question, low = "stay above the noise floor", price
     beta, low, high = (float(x) for x in loss.beta_at([price, low, high], spectrum))
-    return Choice(question, beta, (low, high), equilibrium(spectrum, loss.at(beta)))
+    return Choice(question, beta, (low, high), equilibrium(spectrum, loss.at(beta)), caveat)
 
 
 def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> tuple[float, float, float]:
@@ -132,3 +147,16 @@ def _tolerate(spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: 
             f"{tail[-1]:.3g} of the variance; ask for more than that, or give the model more latents."
         )
     return price
+
+
+def _above_noise(spectrum: Spectrum, loss: Loss) -> tuple[float, float, str | None]:
+    """(recommended, high) prices at which the same modes live and none is noise, and the floor's caveat."""
+    floor = floor_of_noise(spectrum)
+    if floor.modes == 0:
+        raise InputError(
+            f"Nothing in these data stands above sampling noise, which reaches {significant(floor.price)} with "
+            f"{floor.samples} samples while the strongest mode has {significant(float(spectrum.eigenvalues[0]))}: "
+            "take more samples, or choose by keep or tolerance."
+        )
+    live = floor.modes if loss.latents is None else min(floor.modes, loss.latents)
+    return floor.price, float(spectrum.eigenvalues[live - 1]), floor.caveat

@@ -105,9 +105,15 @@ class Equilibrium:
 
     @cached_property
     def loss_value(self) -> Array:
-        """a D + b R, (…): the least value of the user's own per-sample loss (constants of a log-density left out)."""
-        a, _ = self.loss.weights(self.spectrum.dimension)
-        return 2 * a * self.free_energy
+        """a D + b R, (…): the least value of the user's own per-sample loss (constants of a log-density left out).
+
+        With a learned σ² it is a (D/σ² + d ln σ²) + b R; of other likelihoods −ln p is taken to second order, ½ a D.
+        """
+        a, b = self.loss.weights(self.spectrum.dimension)
+        if self.loss.learned:
+            variance = 2 * a * self.price / b
+            return 2 * a * self.free_energy / variance + a * self.spectrum.dimension * np.log(variance)
+        return (2 * a if self.loss.likelihood == "gaussian" else a) * self.free_energy
 
     # ----------------------------------------------------------------------------------- helpers
 

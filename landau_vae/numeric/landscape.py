@@ -198,6 +198,7 @@ def landscape(spectrum: Spectrum, loss: Loss) -> Landscape:
     >>> scene.counts
     {0: 1, 1: 1, 2: 2, 3: 1, 4: 1, 6: 1}
     """
+    loss.must_be_fixed("the landscape is known")
     price = loss.price(spectrum)
     if price.ndim:
         raise InputError(f"A landscape is drawn at one price, but β holds {price.size}: give one number.")

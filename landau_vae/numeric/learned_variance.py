@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.errors import InputError
 from landau_vae.loss import Loss
+from landau_vae.loss.learned import price_of_learned, singular_beta, tail
 from landau_vae.numeric.transitions import transitions
 from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
 from landau_vae.spectrum import Spectrum
@@ -42,19 +42,7 @@ class LearnedVariance:
         >>> learned_variance(Spectrum.from_eigenvalues([4, 1, 1]), latents=1).price([3.0, 2.0, 1.0]).tolist()
         [6.0, 4.0, 1.0]
         """
-        values = Loss.gaussian(beta).beta
-        least, modes = float(values.min()), self.spectrum.modes
-        if self.singular is not None and least <= self.singular:
-            raise InputError(
-                f"β = {significant(least, 9)} has no equilibrium, because {self.latents} latents encode all {modes} "
-                f"modes and σ² falls to zero below β = d/r = {significant(self.singular, 9)} (at it a whole line of "
-                f"states is equally good): use {f'fewer than {modes} latents or ' if modes > 1 else ''}a larger β."
-            )
-        lam, rest, slope = self.spectrum.eigenvalues[: self.latents], _tail(self.spectrum), self.dimension / values
-        modewise = np.arange(1, len(lam) + 1) + rest[1 : len(lam) + 1] / lam  # d/β_k
-        alive = np.searchsorted(modewise, slope, side="left")
-        bound = np.append(np.inf, lam)[alive]  # reached where T_n is lost in the rounding of d/β
-        return np.minimum(rest[alive] / (slope - alive), bound)
+        return price_of_learned(Loss.gaussian(beta).beta, self.spectrum, self.latents)
 
     def __repr__(self) -> str:
         ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
@@ -86,12 +74,6 @@ def learned_variance(spectrum: Spectrum, latents: int | None = None) -> LearnedV
     cascade = transitions(spectrum, Loss.gaussian(latents=latents))
     d, modes = spectrum.dimension, spectrum.modes
     ends = np.sum(spectrum.multiplets, axis=0)[: len(cascade.mode)]
-    beta = readonly(d / (ends + _tail(spectrum)[ends] / cascade.price))
+    beta = readonly(d / (ends + tail(spectrum)[ends] / cascade.price))
     K = modes if latents is None else int(latents)
-    singular = d / modes if modes <= K else None
-    return LearnedVariance(spectrum, d, K, cascade.mode, cascade.multiplicity, beta, singular)
-
-
-def _tail(spectrum: Spectrum) -> Array:
-    """T_n = Σ_{i>n} λ_i, (modes + 1,), ending with 0."""
-    return np.append(np.cumsum(spectrum.eigenvalues[::-1])[::-1], 0.0)
+    return LearnedVariance(spectrum, d, K, cascade.mode, cascade.multiplicity, beta, singular_beta(spectrum, latents))

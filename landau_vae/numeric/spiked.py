@@ -23,7 +23,7 @@ from landau_vae.errors import InputError
 from landau_vae.results import Array, jsonable, readonly, significant, table
 from landau_vae.samples.tables import as_numbers
 
-__all__ = ["Spiked", "population_threshold", "spiked"]
+__all__ = ["Spiked", "edge", "population_threshold", "spiked", "tracy_widom", "whole"]
 
 BLURRED = 1.25  # widths from the transition up to which no formula holds at finite size
 TRACY_WIDOM_99 = 2.0234  # of the largest noise eigenvalues of real data, 99 % lie below edge + this many `tracy_widom`
@@ -63,7 +63,7 @@ class Spiked:
     @property
     def edge(self) -> float:
         """η(1 + 1/√α)²: where noise ends as n, d → ∞. In one training set of six (n, d ~ 100: eight) some is above."""
-        return _edge(self.noise, self.samples, self.features)
+        return edge(self.noise, self.samples, self.features)
 
     @property
     def noise_floor(self) -> float:
@@ -73,8 +73,7 @@ class Spiked:
     @property
     def tracy_widom(self) -> float:
         """The scale of the edge's fluctuations, η (√n + √d)(1/√n + 1/√d)^⅓ / n."""
-        n, d = self.samples**0.5, self.features**0.5
-        return float(self.noise * (n + d) * (1 / n + 1 / d) ** (1 / 3) / n**2)
+        return tracy_widom(self.noise, self.samples, self.features)
 
     @property
     def width(self) -> float:
@@ -138,7 +137,7 @@ def spiked(spikes: ArrayLike, noise: float, samples: int, features: int) -> Spik
     Spiked(n/d = 2, 1 of 1 spikes seen, noise ends at τ = 2.91421)
     """
     rho, eta = np.sort(np.atleast_1d(as_numbers(spikes, "The spikes")).ravel())[::-1], _noise(noise)
-    n, d = _count(samples, "samples"), _count(features, "features")
+    n, d = whole(samples, "samples"), whole(features, "features")
     if rho.size == 0 or not np.all(np.isfinite(rho) & (rho > 0)) or np.any(np.diff(rho) == 0) or rho.size >= d:
         raise InputError(
             f"The spikes are {np.asarray(spikes).tolist()}, but distinct positive variances beyond the noise are "
@@ -146,7 +145,7 @@ def spiked(spikes: ArrayLike, noise: float, samples: int, features: int) -> Spik
         )
     seen = rho > eta * (d / n) ** 0.5
     excess = eta / rho * (d / n)  # η/(αρ)
-    threshold = np.where(seen, (rho + eta) * (1 + excess), _edge(eta, n, d))
+    threshold = np.where(seen, (rho + eta) * (1 + excess), edge(eta, n, d))
     overlap = np.where(seen, (1 - excess * eta / rho) / (1 + excess), 0.0)
     return Spiked(readonly(rho), eta, n, d, readonly(threshold), readonly(overlap))
 
@@ -161,15 +160,41 @@ def population_threshold(threshold: ArrayLike, noise: float, samples: int, featu
     [4.0, nan]
     """
     lam, eta = as_numbers(threshold, "The threshold"), _noise(noise)
-    n, d = _count(samples, "samples"), _count(features, "features")
-    above, below = lam - _edge(eta, n, d), lam - eta * (1 - (d / n) ** 0.5) ** 2
+    n, d = whole(samples, "samples"), whole(features, "features")
+    above, below = lam - edge(eta, n, d), lam - eta * (1 - (d / n) ** 0.5) ** 2
     # ℓ² − (λ̂ + η − η/α) ℓ + ηλ̂ = 0, whose discriminant is the product of the distances from the two edges.
     root = np.sqrt(np.where(above >= 0, above * below, np.nan))
     return readonly((lam + eta - eta * d / n + root) / 2)
 
 
-def _edge(noise: float, samples: int, features: int) -> float:
+def edge(noise: float, samples: int, features: int) -> float:
+    """η(1 + 1/√α)²: where the eigenvalues of noise end as n, d → ∞.
+
+    >>> edge(2, samples=400, features=100)
+    4.5
+    """
     return noise * (1 + (features / samples) ** 0.5) ** 2
+
+
+def tracy_widom(noise: float, samples: int, features: int) -> float:
+    """The scale on which the largest eigenvalue of noise fluctuates about `edge`, η (√n + √d)(1/√n + 1/√d)^⅓ / n.
+
+    >>> round(tracy_widom(2, samples=400, features=100), 9)
+    0.079699393
+    """
+    n, d = samples**0.5, features**0.5
+    return float(noise * (n + d) * (1 / n + 1 / d) ** (1 / 3) / n**2)
+
+
+def whole(value: int, what: str) -> int:
+    """`value` as the number of `what`.
+
+    >>> whole(200, "samples")
+    200
+    """
+    if not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"The number of {what} is {value}, but a whole number from 1 on is expected.")
+    return int(value)
 
 
 def _noise(value: float) -> float:
@@ -177,9 +202,3 @@ def _noise(value: float) -> float:
     if number.ndim or not 0 < number < np.inf:
         raise InputError(f"The noise is {value}, but one positive finite variance is expected.")
     return float(number)
-
-
-def _count(value: int, what: str) -> int:
-    if not isinstance(value, int | np.integer) or value < 1:
-        raise InputError(f"The number of {what} is {value}, but a whole number from 1 on is expected.")
-    return int(value)

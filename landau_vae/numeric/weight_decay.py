@@ -114,6 +114,7 @@ def weight_decay(
     (['continuous', 'first-order'], [3.75, nan], [3.75, 0.333333333])
     """
     loss = Loss.gaussian() if loss is None else loss
+    loss.must_be_fixed("thresholds with weight decay are known")
     cascade = transitions(spectrum, loss)
     lam = cascade.price
     gamma_W, strength = _in_units_of_modes(cascade, decoder, encoder)

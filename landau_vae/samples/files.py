@@ -22,7 +22,7 @@ from landau_vae.errors import InputError
 from landau_vae.results import Array
 from landau_vae.samples.tables import as_table, as_weights, is_number, row_blocks
 
-__all__ = ["Table", "read"]
+__all__ = ["Table", "array_names", "read"]
 
 T = TypeVar("T")
 Rows = Callable[[list[int]], Iterator[NDArray[Any]]]  # columns to keep → blocks of rows
@@ -83,6 +83,21 @@ def read(
         names, rows = _guard(path, lambda: _open_parquet(path) if kind == "Parquet" else _open_csv(path, header))
     keep = _selection(names, columns, exclude, weights)
     return Table(names=tuple(names[i] for i in keep), blocks=_blocks(path, rows, names, keep, weights))
+
+
+def array_names(path: str | Path) -> tuple[str, ...]:
+    """The arrays of an NPZ file."""
+    path = Path(path)
+    if (kind := _kind(path)) != "NPZ":
+        raise InputError(
+            f"{path.name} is a {kind} file, but an NPZ file of named arrays is expected: np.savez(path, …)."
+        )
+
+    def names() -> tuple[str, ...]:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return tuple(archive.files)
+
+    return _guard(path, names)
 
 
 def _kind(path: Path) -> str:

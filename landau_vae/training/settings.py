@@ -89,6 +89,13 @@ class Settings:
                 raise InputError(f"{name} is {getattr(self, name)!r}, but something like {example} is expected.")
         if not (is_real(self.start) and self.start > 0):
             raise InputError(f"The scale of the start is {self.start}, but a positive number is expected.")
+        if self.loss.learned:
+            object.__setattr__(self, "learned_variance", True)
+        if self.loss.likelihood not in ("gaussian", self.decoder):  # a plain loss serves a Bernoulli decoder too
+            raise InputError(
+                f"The loss has a {self.loss.likelihood} likelihood, but the decoder is {self.decoder}: let them agree "
+                "(bernoulli decoders are trained, Poisson ones are not)."
+            )
         if self.learned_variance and self.decoder == "bernoulli":
             raise InputError("A Bernoulli decoder has no variance to learn: leave learned_variance out.")
         if not self.noise and not self.linear_and_constant:

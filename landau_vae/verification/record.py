@@ -19,7 +19,7 @@ def trained_with(scan: "xarray.Dataset") -> dict[str, Any]:
 
 def trained_loss(how: dict[str, Any]) -> Loss:
     """The convention of the loop, at β = 1."""
-    return Loss.gaussian(**{name: value for name, value in how["loss"].items() if name != "formula"})
+    return Loss.from_dict(how["loss"])
 
 
 def learning_rate_schedule(how: dict[str, Any]) -> Schedule:

@@ -9,7 +9,7 @@ principal axes of the data, which is a rotation of x and no approximation; nothi
 axes; k, l: latents. In symbols: `symbolic.linear.loss`, `symbolic.variations`; derivations 1, 7, 8 and 12.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -75,6 +75,8 @@ class Linear(Problem):
             if not (is_real(value) and (value > 0 or (value == 0 and good == "non-negative"))):
                 raise InputError(f"{name} is {value!r}, but a {good} number is expected.")
         decays = bool(decoder_decay or encoder_decay)
+        if loss.learned:
+            learned_variance, loss = True, replace(loss, decoder_variance=1.0)
         if learned_variance and (decays or not loss.half or loss.decoder_variance != 1.0):
             raise InputError(
                 "A learned decoder variance goes with the plain Gaussian likelihood: leave out weight decay, and give "

@@ -1,0 +1,53 @@
+"""The price where the decoder's variance is trained too: τ = βσ² with the σ² that training settles at.
+
+    D(τ)/τ = d/β,    D(τ) = Σ_{i≤K} min(λ_i, τ) + Σ_{i>K} λ_i
+
+The left side falls with τ, so each β has one price (`landau-vae derive learned-variance`; at β = 1 this is
+probabilistic PCA, Lucas et al., arXiv:1911.02469). With a latent for every mode nothing is left over below
+β = d/modes, and σ² → 0. β counts nats against the whole of −ln N(x; x̂, σ²), summed over features.
+"""
+
+import numpy as np
+
+from landau_vae.errors import InputError
+from landau_vae.results import Array, significant
+from landau_vae.spectrum import Spectrum
+
+__all__ = ["beta_of_learned", "price_of_learned", "singular_beta", "tail"]
+
+
+def tail(spectrum: Spectrum) -> Array:
+    """T_n = Σ_{i>n} λ_i, (modes + 1,), ending with 0."""
+    return np.append(np.cumsum(spectrum.eigenvalues[::-1])[::-1], 0.0)
+
+
+def singular_beta(spectrum: Spectrum, latents: int | None) -> float | None:
+    """d/modes where the latents encode all modes: at this β and below σ² → 0; None where that cannot happen."""
+    everything = latents is None or latents >= spectrum.modes
+    return spectrum.dimension / spectrum.modes if everything else None
+
+
+def beta_of_learned(price: Array, spectrum: Spectrum, latents: int | None) -> Array:
+    """β = d τ / D(τ), of the shape of τ; at τ = 0 its limit."""
+    lam, rest = spectrum.eigenvalues[:latents], tail(spectrum)
+    alive = np.searchsorted(-lam, -price, side="left")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        per_price = alive + rest[alive] / price  # D/τ
+    limit = singular_beta(spectrum, latents)
+    return np.where(price > 0, spectrum.dimension / per_price, 0.0 if limit is None else limit)
+
+
+def price_of_learned(beta: Array, spectrum: Spectrum, latents: int | None) -> Array:
+    """With n live modes τ = T_n / (d/β − n), of the shape of β."""
+    least, modes, singular = float(np.min(beta)), spectrum.modes, singular_beta(spectrum, latents)
+    if singular is not None and least <= singular:
+        raise InputError(
+            f"β = {significant(least, 9)} has no equilibrium, because {latents or modes} latents encode all {modes} "
+            f"modes and σ² falls to zero below β = d/r = {significant(singular, 9)} (at it a whole line of "
+            f"states is equally good): use {f'fewer than {modes} latents or ' if modes > 1 else ''}a larger β."
+        )
+    lam, rest, slope = spectrum.eigenvalues[:latents], tail(spectrum), spectrum.dimension / np.asarray(beta)
+    modewise = np.arange(1, len(lam) + 1) + rest[1 : len(lam) + 1] / lam  # d/β_k
+    alive = np.searchsorted(modewise, slope, side="left")
+    bound = np.append(np.inf, lam)[alive]  # reached where T_n is lost in the rounding of d/β
+    return np.minimum(rest[alive] / (slope - alive), bound)

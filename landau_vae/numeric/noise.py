@@ -1,0 +1,199 @@
+"""Sampling noise: above which price, in 99 of 100 training sets, does no latent live on noise alone?
+
+    τ = η(1 + √(p/ν))² + 2.02 η (√ν + √p)(1/√ν + 1/√p)^⅓ / ν        ν = n − 1: the mean is estimated, too
+
+The edge of isotropic noise in p directions and the 99 % quantile of its largest eigenvalue (Johnstone 2001, Annals of
+Statistics 29, 295; `spiked`). η is read off the data. Eigenvalues above the floor of the rest are spikes, taken out
+one by one, each with one of the p directions and one of the ν degrees of freedom; the rest's η is its median over the
+median of the Marchenko–Pastur law (Gavish & Donoho, arXiv:1305.5870), and in the end its mean, which fluctuates less.
+This stands clear spikes up to half of the nonzero eigenvalues (40 of 100, n = 400: η is 1 % off). Noise alone was above
+the floor in ≤ 0.9 % of 1000 to 4000 simulated sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %.
+
+Domain: independent rows of equal weight (weights are not accounted for), noise with finite fourth moments that is the
+same in all directions. `isotropic` says whether the rest looks like that.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from landau_vae.errors import InputError
+from landau_vae.numeric.spiked import TRACY_WIDOM_99, edge, tracy_widom, whole
+from landau_vae.results import Array, jsonable, significant
+from landau_vae.spectrum import Spectrum
+
+__all__ = ["NoiseFloor", "marchenko_pastur", "noise_floor"]
+
+ANGLES = np.linspace(0, np.pi, 4001)  # a median read off between them is right to 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseFloor:
+    """What sampling noise can fake in a spectrum; variances and prices in data²."""
+
+    spectrum: Spectrum = field(repr=False)  #: the modes λ_k of the training set
+    samples: int  #: n
+    dimension: int  #: p, how many directions have variance: d without exact linear dependencies
+    spikes: int  #: how many of the strongest modes were not taken for noise
+    noise: float  #: η, data², by the divisor of the spectrum
+
+    @property
+    def edge(self) -> float:
+        """Where the noise that the spikes leave ends as n, d → ∞, data²."""
+        return edge(*self._rest)
+
+    @property
+    def price(self) -> float:
+        """The floor: the price from which on, in 99 of 100 training sets, no latent lives on noise alone, data²/nat."""
+        return self.edge + TRACY_WIDOM_99 * tracy_widom(*self._rest)
+
+    @property
+    def modes(self) -> int:
+        """How many modes stand above the floor."""
+        return int(np.count_nonzero(self.spectrum.eigenvalues > self.price))
+
+    @property
+    def bulk(self) -> Array:
+        """The eigenvalues that were taken for noise, descending, data²."""
+        return self.spectrum.eigenvalues[self.spikes :]
+
+    @cached_property
+    def distance(self) -> float:
+        """The Kolmogorov–Smirnov distance of the bulk from the Marchenko–Pastur law."""
+        noise, samples, features = self._rest
+        share = marchenko_pastur(self.bulk[::-1] / noise * samples / max(samples, features), samples, features)
+        steps = np.arange(len(share) + 1) / len(share)
+        return float(max((share - steps[:-1]).max(), (steps[1:] - share).max()))
+
+    @property
+    def tolerance(self) -> float:
+        """The distance that 98 of 100 bulks of m eigenvalues of isotropic noise stay below, (1 + ½ ln m)/m.
+
+        Eigenvalues repel each other, so that it falls faster than the 1/√m of independent numbers. Found by simulation
+        for n and d from 3 to 2000, normal (99 of 100) or t-distributed with 8 degrees of freedom. Below ten eigenvalues
+        little but gross deviations is beyond it.
+        """
+        return float((1 + 0.5 * np.log(len(self.bulk))) / len(self.bulk))
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether the bulk looks like isotropic noise: within `tolerance`, and nothing in it above the floor."""
+        return self.distance <= self.tolerance and self.modes <= self.spikes
+
+    @property
+    def caveat(self) -> str | None:
+        """What to bear in mind where the bulk is not `isotropic`."""
+        if self.isotropic:
+            return None
+        return (
+            f"The bulk of {len(self.bulk)} eigenvalues does not look like isotropic noise (distance from "
+            f"Marchenko–Pastur {self.distance:.2g}, expected ≤ {self.tolerance:.2g}): the floor is that of the "
+            f"isotropic noise that fits the weaker {len(self.bulk)}, read it with care."
+        )
+
+    @property
+    def _rest(self) -> tuple[float, int, int]:
+        """(η, ν, p) of the noise that is left beside the spikes; its eigenvalues still carry the divisor of all."""
+        freedom = self.samples - 1
+        rest = freedom - self.spikes
+        return self.noise * rest / freedom, rest, self.dimension - self.spikes
+
+    def __repr__(self) -> str:
+        above = f"{self.modes} of {self.spectrum.modes} modes above"
+        return f"NoiseFloor(τ = {significant(self.price)}, noise η = {significant(self.noise)}, {above})"
+
+    def summary(self) -> str:
+        """The floor, what it was read off, and how far it can be trusted."""
+        looks = (
+            f"The other {len(self.bulk)} eigenvalues look like isotropic noise (distance from Marchenko–Pastur "
+            f"{self.distance:.2g}, expected ≤ {self.tolerance:.2g})."
+        )
+        return (
+            f"{self!r}\nNoise of n = {self.samples} samples in {self.dimension} directions ends at "
+            f"{significant(self.edge)}, and reaches τ = {significant(self.price)} in 1 of 100 training sets.\n"
+            f"{self.caveat or looks}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers as strict JSON."""
+        names = ["samples", "dimension", "spikes", "noise", "edge", "price", "modes", "distance", "tolerance"]
+        return jsonable({name: getattr(self, name) for name in [*names, "isotropic", "caveat"]})
+
+
+def noise_floor(spectrum: Spectrum, samples: int | None = None) -> NoiseFloor:
+    """The price above which no latent lives on what n samples of isotropic noise fake.
+
+    n is that of the spectrum unless `samples` is given, and rows count one each, whatever their weights. Directions
+    without variance are not noise, unless n ≤ d hides them. Raises `InputError` if n is unknown, or too small for the
+    rank of the spectrum.
+
+    >>> rows = np.random.default_rng(0).standard_normal((400, 100))
+    >>> rows[:, 0] *= 2
+    >>> floor = noise_floor(Spectrum.from_data(rows))
+    >>> floor.modes, round(floor.noise, 1), round(floor.price, 1), floor.isotropic
+    (1, 1.0, 2.3, True)
+    """
+    given = spectrum.samples if samples is None else samples
+    if given is None:
+        raise InputError(
+            "The spectrum does not say how many samples it comes from, and sampling noise depends on that: "
+            "give samples=n, or the data themselves instead of their covariance."
+        )
+    n, lam, modes = whole(given, "samples"), spectrum.eigenvalues, spectrum.modes
+    if modes > n - 1:
+        raise InputError(
+            f"The covariance of {n} samples has at most {n - 1} nonzero eigenvalues, but the spectrum has {modes}: "
+            "give the number of rows that it was computed from."
+        )
+    # Fewer modes than n − 1 are the rank of the population itself; otherwise n hides it.
+    p = spectrum.dimension if modes == n - 1 else modes
+    tails = np.cumsum(lam[::-1])[::-1]
+
+    def floor(spikes: int, robust: bool) -> NoiseFloor:
+        nu, rest = n - 1 - spikes, p - spikes
+        if robust:
+            variance = np.median(lam[spikes:]) / (_median(nu, rest) * max(nu, rest))
+        else:
+            variance = tails[spikes] / (nu * rest)
+        return NoiseFloor(spectrum, n, p, spikes, float(variance * (n - 1)))
+
+    most, spikes = modes // 2, 0
+    while spikes < most and lam[spikes] > floor(spikes, robust=True).price:
+        spikes += 1
+    while spikes and lam[spikes - 1] <= floor(spikes - 1, robust=False).price:
+        spikes -= 1
+    while spikes < most and lam[spikes] > floor(spikes, robust=False).price:
+        spikes += 1
+    return floor(spikes, robust=False)
+
+
+def marchenko_pastur(values: Array, samples: int, features: int) -> Array:
+    """The Marchenko–Pastur law: the share of nonzero eigenvalues up to `values`, any shape.
+
+    The eigenvalues are those of XᵀX / max(n, d) for n samples of d features of variance 1 about a known mean.
+
+    >>> marchenko_pastur(np.array([0, 1, 4]), samples=100, features=100).round(4).tolist()  # 1/3 + √3/2π at 1
+    [0.0, 0.609, 1.0]
+    """
+    root = _root(samples, features)
+    angle = np.arccos(np.clip((1 + root**2 - values) / (2 * root), -1, 1))
+    return _share(angle, root)
+
+
+def _median(samples: int, features: int) -> float:
+    root = _root(samples, features)
+    angle = np.interp(0.5, _share(ANGLES, root), ANGLES)
+    return float(1 + root**2 - 2 * root * np.cos(angle))
+
+
+def _root(samples: int, features: int) -> float:
+    """√γ, γ ≤ 1: rows and columns are equals as to the eigenvalues that are not zero."""
+    return float((min(samples, features) / max(samples, features)) ** 0.5)
+
+
+def _share(angle: Array, root: float) -> Array:
+    """(2/π) ∫ sin²t / (1 + γ − 2√γ cos t) dt from 0 to `angle`: the law at x = 1 + γ − 2√γ cos t."""
+    inner = np.arctan2(root * np.sin(angle), 1 - root * np.cos(angle))
+    return np.asarray((angle + np.sin(angle) / root - (1 / root**2 - 1) * inner) / np.pi)
