@@ -32,8 +32,10 @@ _HOMES = {
     "load_scan": "training.storage",
     "Verification": "verification.result",
     "verify": "verification.coincidence",
+    "Diagnosis": "diagnosis.result",
+    "diagnose": "diagnosis.diagnose",
 }
-_MODULES = ("datasets", "plotting", "verification", "training", "numeric", "symbolic")
+_MODULES = ("datasets", "report", "plotting", "diagnosis", "verification", "training", "numeric", "symbolic")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
@@ -42,10 +44,16 @@ if TYPE_CHECKING:
         datasets as datasets,
     )
     from landau_vae import (
+        diagnosis as diagnosis,
+    )
+    from landau_vae import (
         numeric as numeric,
     )
     from landau_vae import (
         plotting as plotting,
+    )
+    from landau_vae import (
+        report as report,
     )
     from landau_vae import (
         symbolic as symbolic,
@@ -56,6 +64,8 @@ if TYPE_CHECKING:
     from landau_vae import (
         verification as verification,
     )
+    from landau_vae.diagnosis.diagnose import diagnose as diagnose
+    from landau_vae.diagnosis.result import Diagnosis as Diagnosis
     from landau_vae.errors import InputError as InputError
     from landau_vae.loss import Loss as Loss
     from landau_vae.numeric.activation import Activation as Activation

@@ -353,7 +353,14 @@ def _spread_at_mean(moments: Moments | Gram, likelihood: Likelihood, names: tupl
             "take a Gaussian loss."
         )
     variance = mean * (1 - mean) if likelihood == "bernoulli" else mean
-    _scale(np.where(variance > 0, moments.variance, 0.0), mean, moments.precision, names)  # complains of constant ones
+    if not np.all(variance > 0):
+        stuck = np.flatnonzero(variance <= 0)
+        shown = ", ".join(repr(names[i]) if names else str(i) for i in stuck[:5])
+        raise InputError(
+            f"{stuck.size} column{'s are' if stuck.size > 1 else ' is'} {significant(mean[stuck[0]])} throughout "
+            f"({shown}{', …' if stuck.size > 5 else ''}), where a {likelihood} decoder has no variance: leave constant "
+            "columns out (X[:, X.std(axis=0) > 0]; --exclude)."
+        )
     return np.sqrt(variance)
 
 

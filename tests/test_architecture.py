@@ -22,7 +22,7 @@ STOREYS = [
     ["datasets"],
     ["numeric"],
     ["training"],
-    ["verification"],
+    ["verification", "diagnosis"],
     ["plotting"],
     ["report"],
     ["cli"],

@@ -1,8 +1,12 @@
 """Every example, file and number in the README is what the package does; `.ci/run` runs its two install commands."""
 
+import contextlib
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
+import types
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +23,21 @@ def test_python_examples():
     assert run_examples(README) >= 8
 
 
+def equilibrium(X, price):
+    """The posteriors of a linear model on X at its equilibrium, and its decoder (K, d): M² = 1 − τ/λ."""
+    lam, vectors = np.linalg.eigh(np.cov(X.T, bias=True))
+    alive = lam > price
+    share = 1 - price / lam[alive]
+    mean = (X - X.mean(axis=0)) @ vectors[:, alive] * np.sqrt(share / lam[alive])
+    return mean, np.log(np.broadcast_to(1 - share, mean.shape)), (vectors[:, alive] * np.sqrt(share * lam[alive])).T
+
+
 def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
     monkeypatch.chdir(tmp_path)
     rows = rng.standard_normal((300, 9)) * 0.6 ** np.arange(9) @ np.linalg.qr(rng.standard_normal((9, 9)))[0]
     np.savetxt("climate.csv", rows, delimiter=",", header=",".join("abcdefghi"), comments="")
+    mean, log_variance, _ = equilibrium((rows - rows.mean(axis=0)) / rows.std(axis=0), 1.0)
+    np.savez("posterior.npz", mean=mean, log_variance=log_variance)
     commands = [line.removeprefix("$ ") for block in blocks(README, "console") for line in block.splitlines()]
     assert commands
     for command in commands:
@@ -34,12 +49,63 @@ def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
             "derive": "a_12 =",
             "bifurcate": "supercritical",
             "verify": "modes agree",
+            "convert": "kld_weight = 0.000325521",
+            "diagnose": "healthy",
         }
         assert expected[arguments[0]] in capsys.readouterr().out
 
 
+class Tensor(np.ndarray):
+    """As much of a torch tensor as the README's example uses."""
+
+    def detach(self):
+        return self
+
+    def float(self):
+        return self.astype(np.float32)
+
+
+def test_pytorch_example(tmp_path, monkeypatch, capsys, rng):
+    """Line by line, with torch itself where it is installed and a stand-in for its few calls where it is not."""
+    try:
+        import torch
+
+        as_tensor = torch.as_tensor
+    except ImportError:
+        torch = types.ModuleType("torch")
+        torch.no_grad = contextlib.nullcontext
+        torch.as_tensor = as_tensor = lambda values: np.asarray(values).view(Tensor)
+        monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.chdir(tmp_path)
+    X = (rng.standard_normal((2000, 6)) * 0.6 ** np.arange(6)).astype(np.float32)
+    mean, log_variance, decoder = equilibrium(X, 0.1)
+
+    class Model:
+        def encode(self, rows):
+            return as_tensor(mean.astype(np.float32)), as_tensor(log_variance.astype(np.float32))
+
+        def decode(self, latents):
+            return latents @ as_tensor(decoder.astype(np.float32)) + as_tensor(X.mean(axis=0))
+
+    def my_loss(x, x_hat, mu, logvar):
+        kl = -0.5 * (1 + logvar - mu**2 - np.exp(logvar)).sum()
+        return (0.5 * ((x - x_hat) ** 2).sum() + 0.1 * kl) / len(x)
+
+    (example,) = re.findall(r"<!-- example: pytorch -->\n```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(example.strip().splitlines()) <= 10
+    exec(example, {"model": Model(), "X": as_tensor(X), "my_loss": my_loss})
+    assert "healthy" in capsys.readouterr().out
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_pictures_are_drawn_by_the_script_that_is_named(tmp_path):
+    subprocess.run([sys.executable, "docs/draw.py", str(tmp_path)], cwd=ROOT, check=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"diagnosis.png", "cascade.png"}
+
+
 def test_every_option_that_is_named_exists(capsys):
-    for command in ("thresholds", "choose", "bifurcate", "verify", "reproduce", "derive"):
+    commands = ("thresholds", "choose", "bifurcate", "verify", "diagnose", "convert", "reproduce", "derive")
+    for command in commands:
         main([command, "--help"])
     known = capsys.readouterr().out
     for option in re.findall(r"(--[a-z][a-z-]+)", re.sub(r"```sh.*?```", "", README, flags=re.DOTALL)):
@@ -58,7 +124,7 @@ def test_paths_and_versions():
         paths = re.findall(r"`(.*?)`", cell)
         for path in paths:
             assert (ROOT / path).exists() or (ROOT / "landau_vae" / path).exists(), path
-    for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
+    for path in re.findall(r"!\[.*?\]\((.*?)\)", README, flags=re.DOTALL):
         assert (ROOT / path).is_file()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"Python ≥ {project['requires-python'].removeprefix('>=')}" in README

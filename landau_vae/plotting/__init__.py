@@ -1,9 +1,10 @@
-"""Pictures: the cascade as predicted, trained models against it, branches and their bifurcations.
+"""Pictures: the cascade as predicted, trained models against it, a diagnosis, branches and their bifurcations.
 
 Each function draws one idea on an `Axes` (a new figure by default) and returns it; `overview` puts the four pictures of
 a verification on one page. Nothing here computes physics, shows windows or keeps state.
 """
 
+from landau_vae.plotting.diagnosed import diagnosed_cascade, latent_bars, rank_distortion_of, spectrum_with_floor
 from landau_vae.plotting.followed import bifurcation_page, bifurcations, landau_potential
 from landau_vae.plotting.moving import activation
 from landau_vae.plotting.predicted import cascade
@@ -13,5 +14,6 @@ from landau_vae.plotting.verified import branches, overview, rate_distortion, sp
 
 __all__ = [
     "STYLE", "activation", "bifurcation_page", "bifurcations", "branches", "cascade", "dataset_size",
-    "landau_potential", "overview", "rate_distortion", "spectra", "universal_law",
+    "diagnosed_cascade", "landau_potential", "latent_bars", "overview", "rank_distortion_of", "rate_distortion",
+    "spectra", "spectrum_with_floor", "universal_law",
 ]  # fmt: skip

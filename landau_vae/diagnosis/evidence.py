@@ -1,0 +1,184 @@
+"""What speaks for and against: the posteriors beside the equilibrium that spectrum and loss predict."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.diagnosis.observed import Observed
+from landau_vae.diagnosis.posterior import Posterior
+from landau_vae.diagnosis.pruning import Decoded
+from landau_vae.loss import Loss
+from landau_vae.numeric.activation import Activation
+from landau_vae.numeric.equilibrium import Equilibrium
+from landau_vae.numeric.noise import NoiseFloor
+from landau_vae.results import Array, listed
+from landau_vae.spectrum import Spectrum
+
+__all__ = ["ALIVE", "Evidence", "Finding"]
+
+ALIVE = 0.1  #: M² above which a latent counts as alive (J. Hirn, arXiv:2605.22691)
+EXPECTED = 0.2  #: predicted M² from which a mode is missed where it does not live
+OFF = 0.15  #: |ln| of a price that is more than noise and a finite run
+SHARP = 0.05  #: scatter of the prices up to which they are believed of a model that is not at rest
+LINEAR = 0.9  #: share of μ that is linear in x, up to which an encoder is taken for a linear one
+UNSETTLED = 0.1  #: |ln A²| of living latents that a run that has come to rest does not show
+LOOSE = 0.25  #: |ln A²| that says that nothing at all holds them
+GAIN = 0.9  #: of the best linear decoder's distortion: a decoder below it is not linear
+WEAK = 0.2  #: of the price: below it the KL is as good as off
+ROUGH = 2.0  #: factor in the price that the collapsed background's prediction may be off by, once other modes live
+NEAR = 0.005  #: nats that it costs to rotate two modes into one another, up to which they are near-degenerate
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found."""
+
+    code: str  #: for machines
+    alarm: bool  #: whether something is wrong
+    sentence: str  #: what, and how one sees it
+    advice: str = ""  #: what to do
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that the rules look at."""
+
+    posterior: Posterior
+    observed: Observed | None  #: where the data are known
+    spectrum: Spectrum
+    loss: Loss
+    state: Equilibrium  #: predicted
+    floor: NoiseFloor | None
+    run: Activation | None = None  #: how long each mode needs, where the run is known
+    decoded: Decoded | None = None  #: rank–distortion of the user's decoder, where it is known
+
+    @property
+    def price(self) -> float:
+        """τ of the loss."""
+        return float(self.state.price)
+
+    @property
+    def predicted(self) -> Array:
+        """M²_j, (modes,), at equilibrium, of the modes that are looked at."""
+        known = self.spectrum.modes if self.observed is None else len(self.observed.encoded)
+        return self.state.signal_fraction[:known]
+
+    @cached_property
+    def encoded(self) -> Array:
+        """M²_j as observed; without data, the latents' own M² by rank."""
+        if self.observed is not None:
+            return self.observed.encoded
+        ranked = np.sort(self.posterior.signal_fraction)[::-1][: self.spectrum.modes]
+        return np.append(ranked, np.zeros(self.spectrum.modes - len(ranked)))
+
+    @cached_property
+    def seen(self) -> NDArray[np.bool_]:
+        """(modes,): whether a mode is encoded at all."""
+        return self.observed.seen if self.observed is not None else self.encoded > ALIVE
+
+    @cached_property
+    def alive(self) -> NDArray[np.bool_]:
+        """(K,): whether a latent lives."""
+        return np.asarray(self.posterior.signal_fraction > ALIVE)
+
+    @cached_property
+    def linear(self) -> float:
+        """The least share of a living latent's mean that is linear in the data; 1 where nothing is known of it."""
+        if self.observed is None or not self.alive.any():
+            return 1.0
+        return float(np.median(self.observed.linear[self.alive]))
+
+    @cached_property
+    def prices(self) -> Array:
+        """τ̂_j = (1 − M²_j) λ_j of the modes that are seen."""
+        return ((1 - self.encoded) * self.spectrum.eigenvalues[: len(self.encoded)])[self.seen]
+
+    @cached_property
+    def implied(self) -> float | None:
+        """The price that the living modes tell, by their median."""
+        return float(np.median(self.prices)) if self.prices.size else None
+
+    @cached_property
+    def scatter(self) -> float:
+        """How far the modes disagree on it: the median of |ln(τ̂_j/τ̂)|."""
+        if self.implied is None or not np.all(self.prices > 0):
+            return np.inf
+        return float(np.median(np.abs(np.log(self.prices / self.implied))))
+
+    @cached_property
+    def bent(self) -> str:
+        """By what one sees that the model is not linear, if one does."""
+        if self.observed is None:
+            return ""
+        if self.linear < LINEAR:
+            return f"only {self.linear:.0%} of a living latent is linear in the data"
+        if self.decoded is not None:
+            own, best = float(self.decoded.sampled[-1]), float(self.observed.prefix[-1])
+            if own < GAIN * best:
+                return (
+                    f"its decoder leaves {own:.1%} of the variance, the best linear one from these latents {best:.1%}"
+                )
+        lam, price = self.spectrum.eigenvalues[: len(self.encoded)], self.price
+        passed_over = np.flatnonzero((1 - price / lam > EXPECTED) & (self.encoded < EXPECTED / 2))
+        weaker = np.flatnonzero((lam < price) & (self.encoded > ALIVE) & self.seen)
+        if passed_over.size and weaker.size and not self.unsettled:
+            return (
+                f"modes as weak as {listed(list(weaker))} live while {listed(list(passed_over))} are passed over, as "
+                "where a decoder makes these out of others"
+            )
+        return ""
+
+    @property
+    def slack(self) -> float:
+        """Factor in the price that is still agreement; linear models with a Gaussian likelihood need none."""
+        return 1.0 if self.loss.likelihood == "gaussian" and not self.bent else ROUGH
+
+    @property
+    def other_price(self) -> bool:
+        """Whether the living modes agree on a price, and it is not that of the loss."""
+        if self.implied is None or self.scatter > (SHARP if self.unsettled else OFF):
+            return False
+        return abs(np.log(self.implied / self.price)) > OFF + self.scatter + np.log(self.slack)
+
+    def expected(self, factor: float = 1.0) -> Array:
+        """M²_j at `factor` times the price that the modes tell, where they agree on one other than the loss's."""
+        price = self.implied if self.other_price and self.implied is not None else self.price
+        alive = np.clip(1 - factor * price / self.spectrum.eigenvalues[: len(self.predicted)], 0.0, None)
+        alive[self.posterior.latents :] = 0.0
+        return alive
+
+    @cached_property
+    def missing(self) -> NDArray[np.intp]:
+        """Modes (from 0) that should live and do not, or hardly."""
+        least = self.expected(self.slack)
+        return np.flatnonzero((least >= EXPECTED) & (self.encoded < least / 2))
+
+    @cached_property
+    def extra(self) -> NDArray[np.intp]:
+        """Modes (from 0) that live although the equilibrium says dead."""
+        return np.flatnonzero((self.encoded > ALIVE) & self.seen & (self.expected(1 / self.slack) == 0))
+
+    @property
+    def kl_is_off(self) -> bool:
+        """Whether nothing holds the latents' scale, and posteriors are far too narrow."""
+        return self.scale_error > LOOSE and self.implied is not None and self.implied < WEAK * self.price
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the living latents are off the scale of any model at rest."""
+        return self.scale_error > UNSETTLED
+
+    @cached_property
+    def scale_error(self) -> float:
+        """The median of |ln A²_k| of the latents that live: 0 wherever their scale is at rest."""
+        living = self.posterior.second_moment[self.alive]
+        return float(np.median(np.abs(np.log(living)))) if living.size else 0.0
+
+    @cached_property
+    def groups(self) -> NDArray[np.intp]:
+        """(modes,): number of the near-degenerate group that each mode belongs to."""
+        ratio = np.log(self.spectrum.eigenvalues[:-1] / self.spectrum.eigenvalues[1:])
+        apart = np.log(np.cosh(ratio / 2)) > NEAR  # ln of arithmetic over geometric mean
+        return np.concatenate([[0], np.cumsum(apart)])[: len(self.predicted)]

@@ -1,0 +1,101 @@
+"""How far the first k latents reconstruct the data: the user's own decoder, pruned latent by latent, beside PCA.
+
+    D̃(k) = ⟨‖x − decode(z_1 … z_k, 0 … 0)‖²⟩ / ⟨‖x − x̄‖²⟩,    latents ranked by falling M²
+
+What is pruned is set to the prior's mean. ΔD̃_k = D̃(k−1) − D̃(k) is the utility of the k-th latent (J. Hirn,
+arXiv:2605.22691), once with z = μ(x), as one uses a trained model, and once with z drawn from the posterior, as in the
+loss. Errors of Bernoulli and Poisson decoders are divided by F, the variance at the mean, as in their spectrum.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.errors import InputError
+from landau_vae.results import Array
+
+__all__ = ["TOLERANCES", "Decoded", "effective_dimension", "prune"]
+
+TOLERANCES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
+ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
+STEPS = 64  # ranks that are tried at most: each of the first ones, then ever wider apart
+SEED = 0x707275
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """Rank–distortion of the user's decoder."""
+
+    ranks: NDArray[np.int64]  #: k, from 0 to K
+    mean: Array  #: D̃(k) with z = μ(x)
+    sampled: Array  #: D̃(k) with z drawn from the posterior
+    rows: int  #: how many rows were decoded
+
+    @property
+    def utility(self) -> Array:
+        """ΔD̃ from rank to rank, of the mean reconstruction."""
+        return -np.diff(self.mean)
+
+
+def prune(
+    decode: Callable[[Any], Any],
+    mean: NDArray[Any],
+    deviation: Callable[[NDArray[np.intp]], Array],
+    data: NDArray[Any],
+    order: NDArray[np.intp],
+    shift: Array,
+    scale: Array,
+    *,
+    standardized: bool,
+) -> Decoded:
+    """Decode some thousands of rows with ever more latents; `deviation` gives σ of chosen rows, (m, K)."""
+    n, d = data.shape
+    rows = np.unique(np.linspace(0, n - 1, min(n, ROWS, max(64, NUMBERS // d))).astype(np.intp))
+    mu = np.asarray(mean[rows], dtype=np.float64)
+    drawn = mu + deviation(rows) * np.random.default_rng(SEED).standard_normal(mu.shape)
+    centred = (np.asarray(data[rows], dtype=np.float64) - shift) / scale
+    target = centred if standardized else np.asarray(data[rows], dtype=np.float64)
+    unit = np.ones(d) if standardized else scale
+    power = float(np.square(centred).sum())
+    K = mu.shape[1]
+    ranks = np.unique(np.concatenate([np.arange(min(K, STEPS // 2) + 1), np.geomspace(1, K, STEPS // 2).astype(int)]))
+
+    def distortion(latent: Array, rank: int) -> float:
+        kept = np.zeros_like(latent)
+        kept[:, order[:rank]] = latent[:, order[:rank]]
+        return float(np.square((target - _decoded(decode, kept, (len(rows), d))) / unit).sum()) / power
+
+    curves = [[distortion(latent, int(k)) for k in ranks] for latent in (mu, drawn)]
+    return Decoded(ranks, np.array(curves[0]), np.array(curves[1]), len(rows))
+
+
+def _decoded(decode: Callable[[Any], Any], latent: Array, shape: tuple[int, int]) -> Array:
+    try:
+        image = np.asarray(decode(latent), dtype=np.float64)
+    except Exception as problem:
+        raise InputError(
+            f"decode raised {type(problem).__name__} on an array of shape {latent.shape} ({problem}): it takes "
+            "latents, rows × K in double precision, and gives reconstructions as an array."
+        ) from problem
+    image = image.reshape(len(image), -1) if image.ndim > 1 else image
+    if image.shape != shape:
+        raise InputError(
+            f"decode gave an array of shape {image.shape} for {shape[0]} rows of {shape[1]} features: it has to give "
+            "one reconstruction per row, in the order of the data's features."
+        )
+    if not np.isfinite(image).all():
+        raise InputError("decode gave numbers that are NaN or infinite: look at the model's weights.")
+    return image
+
+
+def effective_dimension(ranks: NDArray[Any], distortion: Array, tolerance: float) -> int | None:
+    """The least rank whose distortion is within the tolerance, if there is one.
+
+    >>> effective_dimension(np.arange(4), np.array([1.0, 0.3, 0.04, 0.02]), 0.05)
+    2
+    """
+    within = np.flatnonzero(distortion <= tolerance)
+    return int(ranks[within[0]]) if within.size else None

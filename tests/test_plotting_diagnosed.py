@@ -1,0 +1,192 @@
+"""The pictures of a diagnosis show its numbers, whatever is known of a model."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import landau_vae as lv
+from landau_vae import plotting
+from landau_vae.plotting.lettering import plain
+
+PICTURES = (
+    plotting.diagnosed_cascade,
+    plotting.latent_bars,
+    plotting.rank_distortion_of,
+    plotting.spectrum_with_floor,
+)
+LAMBDA = (6.0, 3.0, 2.0, 0.6, 0.3)
+
+
+def rows(lam=LAMBDA, n=2000, seed=0):
+    """Data whose covariance has exactly these eigenvalues."""
+    raw = np.random.default_rng(seed).standard_normal((n, len(lam)))
+    raw -= raw.mean(0)
+    white = raw @ np.linalg.inv(np.linalg.cholesky(raw.T @ raw / n)).T
+    turn = np.linalg.qr(np.random.default_rng(7).standard_normal((len(lam), len(lam))))[0]
+    return white * np.sqrt(lam) @ turn.T, turn
+
+
+def trained(price, latents=5, lam=LAMBDA, scale=1.0, alive=None):
+    """Data, posteriors of the linear VAE at equilibrium at a price, its decoder."""
+    X, turn = rows(lam)
+    signal = np.clip(1 - price / np.array(lam), 0, None)[:latents]
+    if alive is not None:
+        signal *= alive
+    signal = np.append(signal, np.zeros(latents - len(signal)))
+    used = min(latents, len(lam))
+    mu = np.zeros((len(X), latents))
+    mu[:, :used] = X @ turn[:, :used] * np.sqrt(signal[:used] / np.array(lam)[:used]) * scale
+    decoder = np.zeros((latents, len(lam)))
+    decoder[:used] = (turn[:, :used] * np.sqrt(signal[:used] * np.array(lam)[:used])).T / scale
+    variance = np.broadcast_to((1 - signal) * scale**2, mu.shape)
+    return X, mu, variance, lambda z: z @ decoder
+
+
+def diagnosed(price, beta=None, decode=False, **how):
+    X, mu, variance, decoder = trained(price, **how)
+    loss = lv.Loss.gaussian(price if beta is None else beta)
+    return lv.diagnose(mu, variance=variance, data=X, loss=loss, decode=decoder if decode else None)
+
+
+def labelled(ax, name):
+    found = [line.get_xydata() for line in ax.get_lines() if line.get_label() == name]
+    return np.concatenate(found) if found else np.empty((0, 2))
+
+
+def words(ax):
+    legend = ax.get_legend()
+    own = [text.get_text() for text in ax.texts] + (
+        [] if legend is None else [t.get_text() for t in legend.get_texts()]
+    )
+    return " | ".join([ax.get_title("left"), ax.get_xlabel(), *own])
+
+
+def test_the_cascade_has_each_mode_on_its_line_and_the_model_at_its_beta():
+    ax = plotting.diagnosed_cascade(diagnosed(1.0))
+    for line in (line for line in ax.get_lines() if line.get_label() == "predicted"):
+        beta, signal = line.get_xydata().T
+        np.testing.assert_allclose(signal, 1 - beta / beta[-1], atol=1e-12)  # it ends at its threshold
+    ends = [line.get_xdata()[-1] for line in ax.get_lines() if line.get_label() == "predicted"]
+    np.testing.assert_allclose(ends, LAMBDA, rtol=1e-9)
+    np.testing.assert_allclose(labelled(ax, "threshold")[:, 0], LAMBDA, rtol=1e-9)
+    rings, dots = labelled(ax, "ring"), labelled(ax, "observed")
+    np.testing.assert_allclose(rings, [[1, 5 / 6], [1, 2 / 3], [1, 1 / 2]], atol=1e-9)
+    alive = dots[dots[:, 1] > 0.1]
+    np.testing.assert_allclose(alive, rings, atol=1e-9)
+    assert "3 latents should live at β = 1, 3 do" in words(ax)
+    assert "your β = 1" in words(ax)
+    assert "in effect" not in words(ax)
+
+
+def test_the_cascade_shows_where_the_model_really_stands():
+    result = diagnosed(0.25, beta=1.0)
+    assert "lower-price" in result.codes
+    ax = plotting.diagnosed_cascade(result)
+    there = labelled(ax, "in effect")
+    np.testing.assert_allclose(there[:, 0], 0.25, rtol=1e-6)
+    np.testing.assert_allclose(there[:, 1], 1 - 0.25 / np.array(LAMBDA), atol=1e-6)
+    stated = labelled(ax, "observed")
+    np.testing.assert_allclose(stated[:, 0], 1)
+    np.testing.assert_allclose(stated[:, 1], there[:, 1], atol=1e-9)
+    assert "in effect 0.25" in words(ax)
+    spectrum = plotting.spectrum_with_floor(result)
+    assert "in effect = 0.25" in words(spectrum)
+    assert "price τ = 1" in words(spectrum)
+
+
+def test_bars_are_the_latents_by_verdict_and_ticks_the_prediction():
+    result = diagnosed(1.0, alive=np.array([1, 0, 1, 1, 1]))
+    ax = plotting.latent_bars(result)
+    heights = sorted((bar.get_height() for bar in ax.patches), reverse=True)
+    np.testing.assert_allclose(heights, [5 / 6, 1 / 2, 0, 0, 0], atol=1e-9)
+    [ticks] = ax.collections
+    np.testing.assert_allclose([segment[0, 1] for segment in ticks.get_segments()], [5 / 6, 2 / 3, 1 / 2], atol=1e-9)
+    assert "alive (2)" in words(ax)
+    assert "should live (1)" in words(ax)
+    assert "dead as it must (2)" in words(ax)
+    assert "A² off" not in words(ax)
+    numbers = [int(text.get_text()) for text in ax.get_xticklabels()]
+    assert numbers[:2] == [1, 3]
+    assert "A² off 1" in words(plotting.latent_bars(diagnosed(1.0, scale=1.2)))
+
+
+def test_many_latents_are_summed_up_in_words():
+    ax = plotting.latent_bars(diagnosed(1.0, latents=500))
+    assert len(ax.patches) == 40
+    assert "not drawn: 460 dead as it must" in ax.get_xlabel()
+    assert "dead as it must (497)" in words(ax)
+
+
+def test_rank_distortion_is_that_of_pca_and_of_the_decoders():
+    result = diagnosed(1.0, decode=True)
+    ax = plotting.rank_distortion_of(result)
+    share = np.cumsum(LAMBDA) / sum(LAMBDA)
+    np.testing.assert_allclose(labelled(ax, "PCA")[:5, 1], [1, *(1 - share[:4])], rtol=1e-9)
+    np.testing.assert_allclose(labelled(ax, "best linear")[:, 1], result.observed.prefix, rtol=1e-12)
+    np.testing.assert_allclose(labelled(ax, "your decoder")[:, 1], result.decoded.mean, rtol=1e-12)
+    np.testing.assert_allclose(labelled(ax, "… sampled")[:, 1], result.decoded.sampled, rtol=1e-12)
+    assert "5 %" in words(ax)
+    assert "1 %" in words(ax)
+    assert not labelled(plotting.rank_distortion_of(diagnosed(1.0)), "your decoder").size
+
+
+def test_the_spectrum_tells_modes_that_live_from_those_that_do_not():
+    result = diagnosed(1.0, alive=np.array([1, 0, 1, 1, 1]))
+    ax = plotting.spectrum_with_floor(result)
+    np.testing.assert_allclose(labelled(ax, "lives (2)"), [[1, 6], [3, 2]], rtol=1e-9)
+    np.testing.assert_allclose(labelled(ax, "should live (1)"), [[2, 3]], rtol=1e-9)
+    np.testing.assert_allclose(labelled(ax, "dead (2)"), [[4, 0.6], [5, 0.3]], rtol=1e-9)
+    assert result.floor is not None
+    assert [patch.get_bbox().y1 for patch in ax.patches] == pytest.approx([result.floor.price] * len(ax.patches))
+    assert ("if the noise is isotropic" in words(ax)) != result.floor.isotropic
+
+
+def only_the_spectrum():
+    _, mu, variance, _ = trained(1.0)
+    spectrum = lv.Spectrum.from_eigenvalues(LAMBDA)
+    return lv.diagnose(mu, variance=variance, spectrum=spectrum, loss=lv.Loss.gaussian(1.0))
+
+
+def binary():
+    rng = np.random.default_rng(1)
+    x = (rng.random((800, 6)) < 1 / (1 + np.exp(-2 * rng.standard_normal((800, 1))))).astype(float)
+    score = x.sum(1, keepdims=True) - x.sum(1).mean()
+    mu = score / score.std() * np.sqrt(0.5)
+    return lv.diagnose(mu, variance=np.full_like(mu, 0.5), data=x, loss=lv.Loss.bernoulli(1.0))
+
+
+def learned():
+    X, mu, variance, _ = trained(1.0)
+    return lv.diagnose(mu, variance=variance, data=X, loss=lv.Loss.gaussian(1.0, decoder_variance="learned"))
+
+
+CASES = {
+    "spectrum only": only_the_spectrum,
+    "all dead": lambda: diagnosed(8.0),
+    "higher price": lambda: diagnosed(1.5, beta=0.3),
+    "kl off": lambda: diagnosed(1e-4, beta=1.0, scale=6.0),
+    "one latent": lambda: diagnosed(1.0, latents=1, decode=True),
+    "500 latents": lambda: diagnosed(1.0, latents=500),
+    "one mode": lambda: diagnosed(1.0, latents=1, lam=(2.0,), decode=True),
+    "70 modes": lambda: diagnosed(1.0, latents=70, lam=tuple(np.geomspace(30, 1e-7, 70))),
+    "bernoulli": binary,
+    "learned variance without an equilibrium": learned,
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("draw", PICTURES)
+def test_pictures_stand_whatever_is_known(case, draw):
+    result = CASES[case]()
+    ax = Figure().add_subplot()
+    assert draw(result, ax) is ax
+    figure = draw(result).get_figure(root=True)
+    figure.canvas.draw()
+    for axis in (figure.axes[0].get_xlim(), figure.axes[0].get_ylim()):
+        assert np.all(np.isfinite(axis))
+        assert axis[0] < axis[1]
+    assert not any("$" in text for text in words(figure.axes[0]).split())
+
+
+def test_numbers_are_written_as_one_writes_them():
+    assert [plain(x) for x in (0.05, 200.0, 1.0, 1e-5, 3e-7, 1e6)] == ["0.05", "200", "1", "10⁻⁵", "3·10⁻⁷", "10⁶"]

@@ -1,0 +1,216 @@
+"""Models that were really trained into trouble, and what the diagnosis says of them; and healthy ones, of which it must
+not complain.
+
+Thresholds between codes are those of `diagnosis.evidence`; every case here lies well inside its own region, so that
+another seed gives the same code.
+"""
+
+import numpy as np
+import pytest
+
+import landau_vae as lv
+from landau_vae.loss import Loss
+from landau_vae.training import SGD, Adam, Sampled, Schedule
+
+SPREAD = np.sqrt([6, 3, 2, 1.2, 0.6, 0.3, 0.15, 0.08])
+
+
+def rows(rng, spread=SPREAD, n=4000):
+    rotation = np.linalg.qr(rng.standard_normal((len(spread), len(spread))))[0]
+    return rng.standard_normal((n, len(spread))) * spread @ rotation.T
+
+
+@pytest.fixture(scope="module")
+def X():
+    return rows(np.random.default_rng(0))
+
+
+def train(X, price, latents=8, total=None, **how):
+    """One model at a price τ: its posterior means and variances of all rows, and its weights."""
+    total = float(np.var(X, axis=0).sum()) if total is None else total
+    settings = {"updates": 3000, "batch": 128, "optimizer": Adam(0.02)} | how
+    model = lv.scan(X, [price / total], latents=latents, trainer=Sampled(**settings)).isel(seed=0, temperature=0)
+    mean = (X - X.mean(axis=0)) @ model.encoder.transpose("feature", "latent").values + model.encoder_bias.values
+    return mean, np.broadcast_to(model.posterior_variance.values, mean.shape), model
+
+
+def told(result):
+    return " ".join(f"{finding.sentence} {finding.advice}" for finding in result.findings)
+
+
+# ------------------------------------------------------------------------------------- eight ways to fail
+
+
+def test_beta_far_too_high_through_a_mean_over_features(X):
+    """F.mse_loss(x̂, x) + 2 KL, where β = 2 was taken from a paper that sums over features."""
+    mean, variance, _ = train(X, 2 * 8 / 2)
+    loss = Loss.gaussian(2.0, reconstruction="mean", half=False)
+    result = lv.diagnose(mean, variance=variance, data=X, loss=loss)
+    assert result.verdict == "price-too-high"
+    assert not result.alive.any()
+    assert set(result.status) == {"dead as it must"}
+    assert "averages the error over its 8 features" in told(result)
+    first = float(loss.beta_at(result.spectrum.eigenvalues[0], result.spectrum))
+    assert f"below {first:.4g}" in told(result)
+    # Whoever believes that the loss sums is told that latents should live, and what else it may be.
+    mistaken = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(2.0, half=False))
+    assert mistaken.verdict == "should-live"
+    assert "averaged over features" in told(mistaken)
+
+
+def test_warm_up_that_ends_early(X):
+    """β rises linearly, and the run stops where it has come to three tenths."""
+    mean, variance, _ = train(X, 1.0, updates=4000, beta=Schedule(((0.0, 0.0), (1.0, 0.3))))
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0))
+    assert result.verdict == "lower-price"
+    assert result.implied_price == pytest.approx(0.3, rel=0.15)  # the model lags behind a β that still rises
+    assert "warm-up" in told(result)
+
+
+def test_kl_that_is_never_applied(X):
+    mean, variance, _ = train(X, 1e-9)
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0))
+    assert result.verdict == "kl-off"
+    assert result.alive.all()
+    assert "not used" in told(result)
+
+
+def test_learning_rate_too_small_to_leave_the_plateau(X):
+    mean, variance, _ = train(X, 1.0, updates=1000, optimizer=SGD(1e-3), start=0.01)
+    run = {"updates": 1000, "learning_rate": 1e-3, "optimizer": "gradient descent"}
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0), **run)
+    assert result.verdict == "should-live"
+    assert result.status.count("should live") == 3
+    assert "learning rate 0.001 to leave the plateau: the run of 1 000 ended before" in told(result)
+
+
+def test_a_start_that_was_hardly_trained(X):
+    mean, variance, _ = train(X, 1.0, updates=200, optimizer=SGD(1e-4))
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0))
+    assert result.verdict == "not-converged"
+
+
+def test_too_many_latents(X):
+    mean, variance, _ = train(X, 1.0, latents=32)
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0))
+    assert result.healthy
+    assert "superfluous" in result.codes
+    assert "at this price 4 modes of the data are worth encoding" in told(result)
+    assert result.status.count("dead as it must") >= 28
+
+
+def test_latents_that_fit_noise():
+    """One real direction in 120 rows of 60 features, and a price at which eleven latents live on noise."""
+    rng = np.random.default_rng(3)
+    direction = np.linalg.qr(rng.standard_normal((60, 1)))[0].T
+    X = rng.standard_normal((120, 60)) + 2 * rng.standard_normal((120, 1)) @ direction
+    mean, variance, _ = train(X, 1.5, latents=12, updates=6000, batch=120)
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.5))
+    assert result.verdict == "fits-noise"
+    assert result.floor.modes == 1
+
+
+def test_rotated_latents_at_near_degenerate_eigenvalues():
+    X = rows(np.random.default_rng(0), np.sqrt([4, 3.9, 3.8, 1, 0.5]))
+    mean, variance, _ = train(X, 1.5, latents=4, updates=1500)
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.5))
+    assert result.healthy
+    assert "rotated" in result.codes
+    assert "within modes 1–3" in told(result)
+
+
+def bits(n=4000):
+    rng = np.random.default_rng(1)
+    logits = rng.standard_normal((n, 2)) @ rng.standard_normal((2, 12))
+    return (rng.random((n, 12)) < 1 / (1 + np.exp(-logits))).astype(float)
+
+
+def test_binary_data_with_cross_entropy():
+    """Dead at β = 3.5 because the largest eigenvalue of the *correlation* matrix is 2.6."""
+    B = bits()
+    total = lv.Spectrum.from_data(B, likelihood="bernoulli").total_variance
+    mean, variance, _ = train(B, 3.5, latents=4, total=total, decoder="bernoulli")
+    result = lv.diagnose(mean, variance=variance, data=B, loss=Loss.bernoulli(3.5))
+    assert result.verdict == "price-too-high"
+    assert "correlations" in told(result)
+    assert result.spectrum.eigenvalues[0] == pytest.approx(np.linalg.eigvalsh(np.corrcoef(B.T))[-1], rel=1e-9)
+    mistaken = lv.diagnose(mean, variance=variance, data=B, loss=Loss.gaussian(3.5))
+    assert "binary-data" in mistaken.codes
+    assert "cross-entropy" in told(mistaken)
+
+
+def test_decoder_variance_learned(X):
+    """σ² is trained along, but the loss is said to have σ² = 1."""
+    mean, variance, model = train(X, 1.0, latents=5, total=8.0, updates=5000, learned_variance=True)
+    said_fixed = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0))
+    assert said_fixed.verdict == "lower-price"
+    assert "decoder variance is learned" in told(said_fixed)
+    said = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0, decoder_variance="learned"))
+    assert said.healthy
+    assert said.price == pytest.approx(float(model.price), rel=0.05)  # β σ² of the model itself
+    # And at a β above d λ₁/V everything is dead, whatever the scale of the data.
+    mean, variance, _ = train(X, 3.9, latents=5, total=8.0, learned_variance=True)
+    dead = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(3.9, decoder_variance="learned"))
+    assert dead.verdict == "price-too-high"
+    assert "σ² that training learns" in told(dead)
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(0.5, "without the ½"), (8.0, "averaged over features"), (1 / 6, "KL averaged over latents")],
+)
+def test_another_convention_than_stated(X, factor, words):
+    """At 0.3 and a factor of the conventions', the implied price is recognised."""
+    mean, variance, _ = train(X, 0.3 * factor, latents=6, updates=4000)
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(0.3))
+    assert result.verdict == ("lower-price" if factor < 1 else "higher-price")
+    assert result.implied_price == pytest.approx(0.3 * factor, rel=0.1)  # minibatch noise on M²
+    assert words in told(result)
+
+
+# ------------------------------------------------------------------------------------------- healthy ones
+
+
+def test_healthy_linear_model_with_its_decoder(X):
+    mean, variance, model = train(X, 1.0)
+    weights, bias = model.decoder.transpose("latent", "feature").values, model.decoder_bias.values + X.mean(axis=0)
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0), decode=lambda z: z @ weights + bias)
+    assert result.healthy
+    assert result.codes == ("superfluous", "as-predicted")
+    # Ranked pruning: what the k-th latent of this model gains, against the closed form for z = μ(x).
+    expected = result.predicted.utility("mean")[:4]
+    assert result.decoded.utility[:4] == pytest.approx(expected, abs=0.01)  # 4096 of 4000 rows, minibatch noise
+
+
+def test_healthy_at_another_convention(X):
+    mean, variance, _ = train(X, 0.5, latents=6)
+    loss = Loss.gaussian(0.5 * 6 * 2 / 8, reconstruction="mean", kl="mean", half=False, latents=6)
+    result = lv.diagnose(mean, std=np.sqrt(variance), data=X, loss=loss)
+    assert result.price == pytest.approx(0.5)
+    assert result.healthy
+
+
+def test_healthy_binary_model():
+    B = bits()
+    total = lv.Spectrum.from_data(B, likelihood="bernoulli").total_variance
+    mean, variance, _ = train(B, 1.2, latents=4, total=total, decoder="bernoulli")
+    result = lv.diagnose(mean, variance=variance, data=B, loss=Loss.bernoulli(1.2))
+    assert result.healthy
+    assert result.alive.sum() >= 1
+
+
+def test_healthy_standardised_model(X):
+    standard = (X - X.mean(axis=0)) / X.std(axis=0)
+    mean, variance, _ = train(standard, 0.4, latents=5)
+    result = lv.diagnose(mean, log_variance=np.log(variance), data=X, loss=Loss.gaussian(0.4), standardize=True)
+    assert result.healthy
+    raw = lv.diagnose(mean, log_variance=np.log(variance), data=X, loss=Loss.gaussian(0.4))
+    assert not raw.healthy  # these are not the data that the loss saw
+
+
+def test_healthy_model_by_its_spectrum_alone(X):
+    mean, variance, _ = train(X, 1.0)
+    result = lv.diagnose(mean, variance=variance, spectrum=lv.Spectrum.from_data(X), loss=Loss.gaussian(1.0))
+    assert result.healthy
+    assert result.observed is None
+    assert result.alive.sum() == 4
