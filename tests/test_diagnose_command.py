@@ -1,6 +1,7 @@
-"""`landau-vae diagnose` and `landau-vae convert` as a user types them: files in; a verdict, a page, an exit code out."""
+"""`landau-vae diagnose` and `convert` as a user types them: files in; a verdict, a page and an exit code out."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -201,3 +202,43 @@ def test_help_answers_quickly_and_without_heavy_imports():
     code = "import sys; from landau_vae.cli import main; main(['diagnose', '--help']); print(*sorted(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"scipy", "matplotlib", "pandas"} & set(out.split())
+
+
+# --------------------------------------------------------------------------------- other spectra in the commands
+
+
+def test_conditions_targets_and_noise(files, capsys, rng):
+    x = rng.standard_normal((200, 3))
+    np.savetxt("t.csv", x @ rng.standard_normal((3, 3)), delimiter=",", header="a,b,c", comments="")
+    np.savetxt("noise.csv", [1.0, 2.0, 3.0])
+    X = np.loadtxt("t.csv", delimiter=",", skiprows=1)
+    cases = {
+        ("--given", "a"): lv.spectra.conditional(X[:, :1], X[:, 1:]),
+        ("--target", "c", "--target", "a"): lv.spectra.supervised(X[:, 1:2], X[:, [0, 2]]),
+        ("--noise", "noise.csv"): lv.spectra.noise_metric(X, [1, 2, 3]),
+    }
+    for options, expected in cases.items():
+        content = json.loads(run(capsys, "thresholds", "t.csv", *options, "--json")[1])
+        assert content["spectrum"]["eigenvalues"] == pytest.approx(expected.eigenvalues.tolist())
+        code, out, _ = run(capsys, "thresholds", "t.csv", *options)
+        assert code == 0
+        assert expected.note in out
+        assert run(capsys, "choose", "t.csv", *options, "--keep", "1")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["thresholds", "data.csv", "--given", "z"], "no column 'z'"),
+        (["thresholds", "data.csv", "--given", "a", "--target", "b"], "one of the two"),
+        (["thresholds", "data.csv", *(part for name in "abcde" for part in ("--given", name))], "All columns are cond"),
+        (["thresholds", "data.csv", "--given", "a", "--likelihood", "poisson"], "go with squared errors"),
+        (["thresholds", "data.csv", "--noise", "data.csv"], "metric|covariance"),
+        (["verify", "data.csv", "--given", "a"], "takes the data as they are"),
+        (["diagnose", "post.npz", "--data", "data.csv", "--target", "a"], "takes the data as they are"),
+    ],
+)
+def test_other_spectra_bad_input(files, capsys, arguments, words):
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert re.search(words, err)

@@ -122,7 +122,7 @@ def test_rank_distortion_is_that_of_pca_and_of_the_decoders():
     ax = plotting.rank_distortion_of(result)
     share = np.cumsum(LAMBDA) / sum(LAMBDA)
     np.testing.assert_allclose(labelled(ax, "PCA")[:5, 1], [1, *(1 - share[:4])], rtol=1e-9)
-    np.testing.assert_allclose(labelled(ax, "best linear")[:, 1], result.observed.prefix, rtol=1e-12)
+    np.testing.assert_allclose(labelled(ax, "best linear, sampled")[:, 1], result.observed.prefix, rtol=1e-12)
     np.testing.assert_allclose(labelled(ax, "your decoder")[:, 1], result.decoded.mean, rtol=1e-12)
     np.testing.assert_allclose(labelled(ax, "… sampled")[:, 1], result.decoded.sampled, rtol=1e-12)
     assert "5 %" in words(ax)

@@ -168,6 +168,49 @@ def test_another_convention_than_stated(X, factor, words):
     assert words in told(result)
 
 
+def test_posteriors_of_other_rows(X):
+    """Encoded by a loader that shuffles, in whole or in part."""
+    mean, variance, _ = train(X, 1.0)
+    rng = np.random.default_rng(1)
+    for share in (1.0, 0.2):
+        order = np.arange(len(X))
+        some = rng.permutation(len(X))[: int(share * len(X))]
+        order[np.sort(some)] = some
+        result = lv.diagnose(mean[order], variance=variance, data=X, loss=Loss.gaussian(1.0))
+        assert result.verdict == "rows-mismatched"
+
+
+def test_a_decoder_that_gives_other_data(X):
+    """The model saw X, but X plus a constant is given: the spectrum is the same, the reconstruction is not."""
+    mean, variance, model = train(X, 1.0)
+    weights = model.decoder.transpose("latent", "feature").values
+    given = {"variance": variance, "data": X + 3, "loss": Loss.gaussian(1.0)}
+    assert lv.diagnose(mean, **given).healthy
+    result = lv.diagnose(mean, decode=lambda z: z @ weights + X.mean(axis=0), **given)
+    assert result.verdict == "decoder-mismatch"
+
+
+def test_free_bits():
+    """Latents that no mode is worth sit at the limit, here 0.3 nats, by noise of their own: drawn, not trained."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4000, 4)) * [2.5, 1.0, 0.5, 0.3]
+    mean, variance = np.empty((4000, 4)), np.empty((4000, 4))
+    mean[:, 0], variance[:, 0] = X[:, 0] * np.sqrt(1 - 1 / 6.25) / 2.5, 1 / 6.25
+    spread = np.exp(-0.6)  # R = ½ ln 1/s = 0.3 with ⟨μ²⟩ = 1 − s
+    idle = rng.standard_normal((4000, 3))
+    mean[:, 1:], variance[:, 1:] = (idle - idle.mean(axis=0)) / idle.std(axis=0) * np.sqrt(1 - spread), spread
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0))
+    assert "free-bits" in [finding.code for finding in result.findings if finding.alarm]
+    assert "0.3 nats" in told(result)
+
+
+def test_data_in_another_scale(X):
+    mean, variance, _ = train(X, 1.0)
+    result = lv.diagnose(mean, variance=variance, data=255 * X, loss=Loss.gaussian(1.0))
+    assert result.verdict == "higher-price"
+    assert "255 times what the loss saw" in told(result)
+
+
 # ------------------------------------------------------------------------------------------- healthy ones
 
 
@@ -214,3 +257,14 @@ def test_healthy_model_by_its_spectrum_alone(X):
     assert result.healthy
     assert result.observed is None
     assert result.alive.sum() == 4
+
+
+def test_healthy_decoder_that_is_not_linear(X):
+    """x̂ = tanh(…) on data of such a shape: no alarm over what only linear models must do."""
+    bent = np.tanh(X)
+    mean, variance, model = train(bent, 0.1, latents=4, updates=5000, optimizer=Adam(0.01), decoder="tanh")
+    weights, bias = model.decoder.transpose("latent", "feature").values, model.decoder_bias.values
+    result = lv.diagnose(mean, variance=variance, data=bent, loss=Loss.gaussian(0.1),
+                         decode=lambda z: np.tanh(z @ weights + bias))  # fmt: skip
+    assert result.healthy
+    assert result.alive.any()

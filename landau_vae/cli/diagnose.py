@@ -46,6 +46,7 @@ def diagnose(
 
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"The report is a page, but {output.name} does not end with .html: rename it, or use --json.")
+    given.must_be_plain("diagnose")
     if given.selection["weights"] is not None:
         raise InputError("Every posterior counts the same here: leave --weights out.")
     means, kind, spreads = _posterior(posterior, mean, {"variance": variance, "log_variance": log_variance, "std": std})

@@ -9,14 +9,17 @@ collapse is told exactly, the rest is a first reading.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.diagnosis.evidence import Evidence
+from landau_vae.diagnosis.evidence import LINEAR, Evidence
+from landau_vae.diagnosis.naming import Spread
+from landau_vae.diagnosis.neighbours import strangeness
 from landau_vae.diagnosis.observed import mode_cross, observe, scale_of
-from landau_vae.diagnosis.posterior import Posterior, Spread, read_posterior
+from landau_vae.diagnosis.posterior import Posterior, read_posterior
 from landau_vae.diagnosis.pruning import Decoded, prune
 from landau_vae.diagnosis.result import Diagnosis
 from landau_vae.diagnosis.rules import find
@@ -75,20 +78,30 @@ def diagnose(
         raise InputError("Give the data that were encoded (data=X) or their spectrum (spectrum=…), one of the two.")
     if decode is not None and data is None:
         raise InputError("decode needs the data to compare its reconstructions with: give data=X.")
-    rows = None if data is None else as_table(data)[0]
+    rows = None if data is None else _table(data, "data")
+    mean = _table(mean, "mean of the posterior")
     posterior = read_posterior(mean, spread, kind, rows)
     if spectrum is None:
         spectrum = Spectrum.from_data(rows, standardize=standardize, likelihood=loss.likelihood)
     loss = loss.with_latents(posterior.latents)
     observed = None
     if rows is not None:
-        observed = observe(posterior, spectrum, mode_cross(posterior, spectrum, rows, as_table(mean)[0]))
+        observed = observe(posterior, spectrum, mode_cross(posterior, spectrum, rows, mean))
     decoded = None if decode is None or rows is None else _prune(decode, mean, kind, spread, rows, posterior, spectrum)
     evidence = Evidence(
         posterior, observed, spectrum, loss, _equilibrium(spectrum, loss), _floor(spectrum),
         _run(spectrum, loss, updates, learning_rate, optimizer), decoded,
     )  # fmt: skip
+    if rows is not None and evidence.linear < LINEAR:
+        evidence = replace(evidence, strange=strangeness(mean, rows, scale_of(posterior, spectrum), evidence.alive))
     return Diagnosis(evidence, find(evidence))
+
+
+def _table(values: Any, what: str) -> NDArray[Any]:
+    try:
+        return as_table(values)[0]
+    except InputError as problem:
+        raise InputError(f"The {what} cannot be used. {problem}") from None
 
 
 def _named(variance: Any, log_variance: Any, std: Any) -> tuple[Spread, Any]:
@@ -145,6 +158,6 @@ def _prune(
 
     order = np.argsort(-posterior.signal_fraction, kind="stable")
     return prune(
-        decode, as_table(mean)[0], deviation, rows, order, posterior.data_mean, scale_of(posterior, spectrum),
+        decode, mean, deviation, rows, order, posterior.data_mean, scale_of(posterior, spectrum),
         standardized=spectrum.standardized,
     )  # fmt: skip

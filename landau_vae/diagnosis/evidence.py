@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from landau_vae.diagnosis.observed import Observed
 from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.diagnosis.pruning import Decoded
+from landau_vae.diagnosis.readings import meaning_of
 from landau_vae.loss import Loss
 from landau_vae.numeric.activation import Activation
 from landau_vae.numeric.equilibrium import Equilibrium
@@ -25,8 +26,15 @@ SHARP = 0.05  #: scatter of the prices up to which they are believed of a model 
 LINEAR = 0.9  #: share of μ that is linear in x, up to which an encoder is taken for a linear one
 UNSETTLED = 0.1  #: |ln A²| of living latents that a run that has come to rest does not show
 LOOSE = 0.25  #: |ln A²| that says that nothing at all holds them
+AT_REST, STILL, REST = 0.02, 0.05, 0.06  #: |ln A²| of a model at rest: for sure, with a learning rate left, at most
+FAIR = (0.6, 2.5)  #: of its price: what nonlinear models at rest tell by their own M² (64 trained ones: 0.8 to 1.9)
+OTHERS = (0.35, 3.0)  #: the same with a Bernoulli or Poisson likelihood (0.5 to 0.8)
+MORE = 1.015  #: ΣM² of latents over that of modes, which a linear model does not exceed
+SHY = 1e-3  #: share of a latent that is not linear, below which a model is linear
+STRANGE = 0.25  #: codes of neighbours less alike than neighbours are
 GAIN = 0.9  #: of the best linear decoder's distortion: a decoder below it is not linear
 WEAK = 0.2  #: of the price: below it the KL is as good as off
+NOTHING = 0.02  #: the same, by the latents' own M², which no nonlinearity hides
 ROUGH = 2.0  #: factor in the price that the collapsed background's prediction may be off by, once other modes live
 NEAR = 0.005  #: nats that it costs to rotate two modes into one another, up to which they are near-degenerate
 
@@ -53,6 +61,7 @@ class Evidence:
     floor: NoiseFloor | None
     run: Activation | None = None  #: how long each mode needs, where the run is known
     decoded: Decoded | None = None  #: rank–distortion of the user's decoder, where it is known
+    strange: float = 0.0  #: how much less alike the codes of neighbouring rows are than they should be, 0 to 1
 
     @property
     def price(self) -> float:
@@ -85,7 +94,7 @@ class Evidence:
 
     @cached_property
     def linear(self) -> float:
-        """The least share of a living latent's mean that is linear in the data; 1 where nothing is known of it."""
+        """The share of a living latent's mean that is linear in the data, their median; 1 where it is not known."""
         if self.observed is None or not self.alive.any():
             return 1.0
         return float(np.median(self.observed.linear[self.alive]))
@@ -108,6 +117,17 @@ class Evidence:
         return float(np.median(np.abs(np.log(self.prices / self.implied))))
 
     @cached_property
+    def own(self) -> float | None:
+        """The price that the latents tell by their own M², ranked, whatever they encode: the median (1 − M²) λ."""
+        living = np.sort(self.posterior.signal_fraction[self.alive])[::-1][: self.spectrum.modes]
+        return float(np.median((1 - living) * self.spectrum.eigenvalues[: len(living)])) if living.size else None
+
+    @property
+    def agreed(self) -> bool:
+        """Whether modes and latents tell one price, as they do in a linear model at rest."""
+        return bool(self.own and self.implied and abs(np.log(self.own / self.implied)) < OFF)
+
+    @cached_property
     def bent(self) -> str:
         """By what one sees that the model is not linear, if one does."""
         if self.observed is None:
@@ -117,9 +137,7 @@ class Evidence:
         if self.decoded is not None:
             own, best = float(self.decoded.sampled[-1]), float(self.observed.prefix[-1])
             if own < GAIN * best:
-                return (
-                    f"its decoder leaves {own:.1%} of the variance, the best linear one from these latents {best:.1%}"
-                )
+                return f"its decoder leaves {own:.1%} of the variance, the best linear one of these latents {best:.1%}"
         lam, price = self.spectrum.eigenvalues[: len(self.encoded)], self.price
         passed_over = np.flatnonzero((1 - price / lam > EXPECTED) & (self.encoded < EXPECTED / 2))
         weaker = np.flatnonzero((lam < price) & (self.encoded > ALIVE) & self.seen)
@@ -128,23 +146,72 @@ class Evidence:
                 f"modes as weak as {listed(list(weaker))} live while {listed(list(passed_over))} are passed over, as "
                 "where a decoder makes these out of others"
             )
+        held, read = float(self.posterior.signal_fraction[self.alive].sum()), float(self.encoded.sum())
+        if held > MORE * read and self.linear < 1 - SHY and self._all_at_rest:
+            return f"its latents hold more (ΣM² = {held:.3g}) than can be read off them linearly ({read:.3g})"
+        # Where all modes tell one price, whatever it is, they are where a linear model has them, but for swapped ones.
+        astray = not (self.agreed and self.scatter < OFF) or (passed_over.size and weaker.size)
+        fair = self.own is not None and FAIR[0] < self.own / price < FAIR[1] and self.scale_error < REST
+        if astray and fair and self.linear < 1 - SHY and self.alive.sum() <= self.state.active:
+            return "its latents are at rest at the right price, but the modes are not where a linear model has them"
         return ""
 
     @property
+    def maybe_bent(self) -> bool:
+        """Whether a decoder might show that the model is not linear."""
+        return self.observed is not None and self.decoded is None and self.linear < 1 - SHY
+
+    @property
+    def rough(self) -> bool:
+        """Whether the linear Gaussian theory is only a first reading of this model."""
+        return self.loss.likelihood != "gaussian" or bool(self.bent)
+
+    @property
     def slack(self) -> float:
-        """Factor in the price that is still agreement; linear models with a Gaussian likelihood need none."""
-        return 1.0 if self.loss.likelihood == "gaussian" and not self.bent else ROUGH
+        """Factor in the price that is still agreement."""
+        return ROUGH if self.rough else float(np.exp(OFF))
+
+    @property
+    def told(self) -> float | None:
+        """The price that this model tells, where it tells one."""
+        if self.implied is None:
+            return None
+        if self.rough:
+            return self.own
+        if self.observed is not None and not self.agreed:
+            return None
+        most = SHARP if self.unsettled else OFF if self.observed is None else 2 * OFF
+        return self.implied if self.scatter <= most else None
 
     @property
     def other_price(self) -> bool:
-        """Whether the living modes agree on a price, and it is not that of the loss."""
-        if self.implied is None or self.scatter > (SHARP if self.unsettled else OFF):
+        """Whether the model tells a price, and it is not that of the loss."""
+        if self.told is None or self.mismatched:
             return False
-        return abs(np.log(self.implied / self.price)) > OFF + self.scatter + np.log(self.slack)
+        ratio = self.told / self.price
+        if self.rough:
+            low, high = FAIR if self.loss.likelihood == "gaussian" else OTHERS
+            return self.scale_error < UNSETTLED and not low < ratio < high
+        if len(self.prices) == 1 and (self._late or self._missing(self.predicted).size):
+            # One mode agrees with itself, and is as likely on its way while others wait.
+            known = meaning_of(self.told, self.loss, self.spectrum, self.posterior.latents)
+            if self._late or self.scale_error > AT_REST or not known:
+                return False
+        return bool(abs(np.log(ratio)) > OFF + min(self.scatter, OFF))
+
+    @property
+    def mismatched(self) -> bool:
+        """Whether the posteriors do not belong to the rows of data."""
+        return self.strange > STRANGE and self.linear < LINEAR
+
+    @cached_property
+    def _all_at_rest(self) -> bool:
+        """Whether every living latent is at the scale of a model at rest."""
+        return bool(np.all(np.abs(np.log(self.posterior.second_moment[self.alive])) < UNSETTLED))
 
     def expected(self, factor: float = 1.0) -> Array:
         """M²_j at `factor` times the price that the modes tell, where they agree on one other than the loss's."""
-        price = self.implied if self.other_price and self.implied is not None else self.price
+        price = self.told if self.other_price and self.told is not None else self.price
         alive = np.clip(1 - factor * price / self.spectrum.eigenvalues[: len(self.predicted)], 0.0, None)
         alive[self.posterior.latents :] = 0.0
         return alive
@@ -152,8 +219,15 @@ class Evidence:
     @cached_property
     def missing(self) -> NDArray[np.intp]:
         """Modes (from 0) that should live and do not, or hardly."""
-        least = self.expected(self.slack)
+        return self._missing(self.expected(self.slack))
+
+    def _missing(self, least: Array) -> NDArray[np.intp]:
         return np.flatnonzero((least >= EXPECTED) & (self.encoded < least / 2))
+
+    @property
+    def _late(self) -> bool:
+        """Whether the run was too short for some mode to leave the plateau."""
+        return self.run is not None and bool(self.run.late.any())
 
     @cached_property
     def extra(self) -> NDArray[np.intp]:
@@ -163,7 +237,10 @@ class Evidence:
     @property
     def kl_is_off(self) -> bool:
         """Whether nothing holds the latents' scale, and posteriors are far too narrow."""
-        return self.scale_error > LOOSE and self.implied is not None and self.implied < WEAK * self.price
+        if self.own is None or self.implied is None or self.scale_error <= LOOSE:
+            return False
+        weak = self.implied < WEAK * self.price or self.own < NOTHING * self.price
+        return weak and bool(self.alive.mean() > 0.5)
 
     @property
     def unsettled(self) -> bool:

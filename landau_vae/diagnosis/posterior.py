@@ -7,27 +7,23 @@ numbers is refused: a swapped mean, a log-variance that was named a variance. So
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.diagnosis.naming import Spread, check_logs, check_name, not_positive
 from landau_vae.errors import InputError
 from landau_vae.results import Array
 from landau_vae.samples.tables import as_table, nonfinite_problem
 
-__all__ = ["EPSILON", "Posterior", "Spread", "read_posterior"]
-
-Spread = Literal["variance", "log_variance", "std"]
+__all__ = ["EPSILON", "Posterior", "read_posterior"]
 
 EPSILON = 0.01  #: nats, of (ε, δ)-collapse (Lucas et al., arXiv:1911.02469)
 BLOCK = 2**17  # numbers of each array that are worked on at a time: 1 MiB in double precision
-TOGETHER = 64  # features, at least, that are multiplied with the means at a time
+ONE_THREAD = 2**18  # multiplications up to which a BLAS takes one thread (OpenBLAS's threshold)
+SHORT = 32  # rows below which a product is not worth cutting into pieces
 CONSTANT = 8 * np.finfo(float).eps  # spread of a mean, in units of its size, that is rounding
-LOOKED_AT = 1024  # rows, evenly spread, by which the names of the arrays are checked
-RESTING, MOVING = 0.05, 0.1  # |ln A²| that every latent keeps under its right name, and that a wrong name exceeds
-TELLING = 0.05  # what a log-variance lies below zero on average where a latent lives
-WIDEST = 2.0  # a variance that no encoder's average exceeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +62,8 @@ class Posterior:
 
     @property
     def signal_fraction(self) -> Array:
-        """M²_k, (K,)."""
-        return self.mean_square / self.second_moment
+        """M²_k, (K,), of μ about its mean: an offset that all rows share encodes nothing."""
+        return self.mean_variance / (self.mean_variance + self.variance)
 
 
 def read_posterior(mean: Any, spread: Any, kind: Spread, data: NDArray[Any] | None) -> Posterior:
@@ -103,19 +99,19 @@ def _posterior_table(values: Any, what: str) -> NDArray[Any]:
 
 
 def _pass(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[Any] | None) -> Posterior:
-    n, K = mu.shape
+    n = len(mu)
     wide = data is not None and data.shape[1] > n
     narrow = None if wide else data
-    rows = min(n, max(64, BLOCK // (2 * K)))
-    totals, least = _Totals(mu, narrow, rows), np.inf
-    for start in range(0, n, rows):
-        part = slice(start, start + rows)
+    totals, least = _Totals(mu, narrow), np.inf
+    for start in range(0, n, totals.rows):
+        part = slice(start, start + totals.rows)
         least = min(least, totals.add(mu[part], spread[part], kind, None if narrow is None else narrow[part]))
         if not totals.finite and (problem := _nonfinite(mu, spread, kind)):
             raise problem
         if kind != "log_variance" and least <= 0:
-            raise _not_positive(kind, least, swapped=bool(np.min(mu) > 0))
-    _check_name(mu, spread, kind, least)
+            raise not_positive(kind, least, swapped=bool(np.min(mu) > 0))
+    if kind == "log_variance":
+        check_logs(mu, spread, least)
     found = totals.posterior(n, _feature_moments(data) if wide and data is not None else None)
     if not (totals.finite and np.isfinite(found.covariance).all() and found.variance.min() > np.finfo(float).tiny):
         raise InputError(
@@ -123,26 +119,25 @@ def _pass(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[An
             f"{float(mu.max()):.3g} and a {kind} from {float(spread.min()):.3g} to {float(spread.max()):.3g}: see "
             "whether training has diverged."
         )
+    check_name(kind, found.mean_square, found.variance, totals.other / n)
     return found
 
 
 class _Totals:
-    """Sums over blocks, of means and data shifted by those of the first rows; the blocks are copied to scratch.
+    """Sums over blocks, of means and data shifted by those of the first rows; the blocks are copied to scratch."""
 
-    Products are of one matrix with itself, of the means beside some features: BLAS makes these in half the time, and
-    its threads do not wait for each other where other programs want their cores, too (gemm: 50 times slower).
-    """
-
-    def __init__(self, mu: NDArray[Any], data: NDArray[Any] | None, rows: int) -> None:
-        K, d = mu.shape[1], 0 if data is None else data.shape[1]
+    def __init__(self, mu: NDArray[Any], data: NDArray[Any] | None) -> None:
+        (n, K), d = mu.shape, 0 if data is None else data.shape[1]
         self.shift = mu[:256].astype(np.float64).mean(axis=0)
         self.sum, self.square = np.zeros(K), np.zeros((K, K))
-        self.variance, self.rate, self.quiet = (np.zeros(K) for _ in range(3))
+        self.variance, self.other, self.rate, self.quiet = (np.zeros(K) for _ in range(4))
         self.data_shift = None if data is None else data[:256].astype(np.float64).mean(axis=0)
         self.data_sum, self.data_square, self.cross = np.zeros(d), np.zeros(d), np.zeros((d, K))
-        self.scratch = np.empty((3, rows, K))
-        self.side_by_side = np.empty((rows, K + min(d, max(K, TOGETHER))))
-        self.ones = np.ones(rows)
+        self.rows = min(n, max(64, BLOCK // max(K, min(d, 128))))  #: of a block
+        self.scratch = np.empty((3, self.rows, K))
+        width = min(ONE_THREAD // (SHORT * K), 2 * BLOCK // self.rows)  # of the features that are taken at a time
+        self.features = np.empty((self.rows, min(d, max(32, width))))
+        self.ones = np.ones(self.rows)
 
     @property
     def finite(self) -> bool:
@@ -163,35 +158,33 @@ class _Totals:
             np.log(variance, out=kl)
             kl *= -2.0 if kind == "std" else -1.0
             if kind == "std":
+                self.other += ones @ variance
                 np.square(variance, out=variance)
         kl += variance
         kl -= 1.0  # before μ² comes in: of a dead latent little is left
         self.variance += ones @ variance
+        if kind != "std":
+            self.other += ones @ np.square(variance, out=variance)
         kl += np.square(means, out=variance)
         self.rate += 0.5 * (ones @ kl)
         self.quiet += ones @ np.less(kl, 2 * EPSILON, out=kl, casting="unsafe")
-        self._products(means, data, ones)
+        means -= self.shift
+        self.sum += ones @ means
+        self.square += _product(means, means)
+        if data is not None and self.data_shift is not None:
+            self._add_features(means, data, self.data_shift)
         return least
 
-    def _products(self, means: Array, data: NDArray[Any] | None, ones: Array) -> None:
-        K, d = means.shape[1], len(self.data_sum)
-        both = self.side_by_side[: len(means)]
-        centred = np.subtract(means, self.shift, out=both[:, :K])
-        self.sum += ones @ centred
-        if data is None or self.data_shift is None:
-            self.square += centred.T @ centred
-            return
-        width = both.shape[1] - K
-        for start in range(0, d, width):
-            part = slice(start, min(start + width, d))
-            block = both[:, : K + part.stop - start]
-            np.subtract(data[:, part], self.data_shift[part], out=block[:, K:])
-            product = block.T @ block
-            self.data_sum[part] += ones @ block[:, K:]
-            self.data_square[part] += product.diagonal()[K:]
-            self.cross[part] += product[K:, :K]
-            if start == 0:
-                self.square += product[:K, :K]
+    def _add_features(self, means: Array, data: NDArray[Any], shift: Array) -> None:
+        """Some at a time: there may be many more features than latents."""
+        width = self.features.shape[1]
+        for start in range(0, data.shape[1], width):
+            part = slice(start, min(start + width, data.shape[1]))
+            centred = self.features[: len(data), : part.stop - start]
+            np.subtract(data[:, part], shift[part], out=centred)
+            self.data_sum[part] += self.ones[: len(data)] @ centred
+            self.data_square[part] += np.einsum("nd,nd->d", centred, centred)
+            self.cross[part] += _product(centred, means)
 
     def posterior(self, n: int, wide: tuple[Array, Array] | None) -> Posterior:
         """Averages, centred; of a mean that is constant up to rounding nothing is left."""
@@ -206,6 +199,21 @@ class _Totals:
         cross = self.cross / n - np.outer(off, step)
         cross[:, constant] = 0.0
         return Posterior(*moments, cross, self.data_shift + off, self.data_square / n - off**2)
+
+
+def _product(left: Array, right: Array) -> Array:
+    """leftᵀ right, of two tall matrices, as a sum of products that are each too small for more than one thread.
+
+    That is as fast, and does not wait for a second core where other programs want it, too (100 times longer).
+    """
+    p, q = left.shape[1], right.shape[1]
+    rows = ONE_THREAD // (p * q)
+    whole = len(left) // rows * rows if rows >= SHORT else 0
+    product = np.asarray(left[whole:].T @ right[whole:])
+    if whole:
+        piece = left[:whole].reshape(-1, rows, p).transpose(0, 2, 1)
+        product += (piece @ right[:whole].reshape(-1, rows, q)).sum(axis=0)
+    return product
 
 
 def _feature_moments(data: NDArray[Any]) -> tuple[Array, Array]:
@@ -230,75 +238,3 @@ def _nonfinite(mu: NDArray[Any], spread: NDArray[Any], kind: Spread) -> InputErr
         if not all(np.isfinite(block).all() for block in blocks):
             return InputError(f"The {what} of the posterior cannot be used. {nonfinite_problem(blocks, None)}")
     return None
-
-
-def _not_positive(kind: Spread, least: float, *, swapped: bool) -> InputError:
-    if swapped:
-        return InputError(
-            f"The {kind} is {least:.6g} somewhere while every mean is positive: mean and {kind} look swapped, give "
-            f"mean=μ and {kind}=… by name."
-        )
-    if least == 0:
-        return InputError(
-            f"A {kind} of a posterior is positive, but there are zeros: an encoder without noise is no VAE's; float16 "
-            "rounds variances below 6e-8 to zero, and zeros that are log-variances have to be called so "
-            "(log_variance=…)."
-        )
-    return InputError(
-        f"A {kind} of a posterior is positive, but the least is {least:.6g}: if these are log-variances, say so "
-        "(log_variance=…; encoders often return them)."
-    )
-
-
-def _check_name(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, least: float) -> None:
-    """Complain about arrays that are what they are not said to be: under their right names A² is 1 in a model at rest.
-
-    A thousand rows are looked at.
-    """
-    rows = np.unique(np.linspace(0, len(mu) - 1, LOOKED_AT).astype(np.intp))
-    means, spreads = mu[rows].astype(np.float64), spread[rows].astype(np.float64)
-    square = np.square(means).mean(axis=0)
-    if kind == "log_variance":
-        if _swapped(means, spreads):
-            raise InputError(
-                "Mean and log_variance look swapped: what is called the mean lies below zero, as ln σ² does where a "
-                "latent lives, and what is called log_variance lies evenly about zero. Give mean=μ and "
-                "log_variance=ln σ² by name."
-            )
-        own, other = _off(square + np.exp(spreads).mean(axis=0)), _off(square + np.exp(2 * spreads).mean(axis=0))
-        as_variance = _off(square + spreads.mean(axis=0))
-        as_std = _off(square + np.square(spreads).mean(axis=0))
-        average = spreads.mean(axis=0)
-        if least >= 0 and average.max() < WIDEST and min(np.median(as_variance), np.median(as_std)) < np.median(own):
-            raise InputError(
-                f"Every log-variance is positive ({spreads.min():.3g} … {spreads.max():.3g}), so that every posterior "
-                "would be wider than the prior: if these are variances or standard deviations, say so (variance=… or "
-                "std=…)."
-            )
-        better = "ln σ, logarithms of standard deviations: give std=np.exp(…)"
-    elif kind == "variance":
-        own, other = _off(square + spreads.mean(axis=0)), _off(square + np.square(spreads).mean(axis=0))
-        better = "standard deviations: give std=…"
-    else:
-        own, other = _off(square + np.square(spreads).mean(axis=0)), _off(square + spreads.mean(axis=0))
-        better = "variances: give variance=…"
-    if other.max() < RESTING and np.count_nonzero(own > MOVING) > 1:
-        raise InputError(
-            f"The {kind} does not fit the mean: ⟨μ²⟩ + ⟨σ²⟩, which is 1 for each latent of a model at rest, is up to "
-            f"{np.exp(own.max()):.2g}-fold off, but is 1 for all of them if these are {better}."
-        )
-
-
-def _off(second_moment: Array) -> Array:
-    """|ln A²| of each latent, (K,)."""
-    return np.abs(np.log(second_moment))
-
-
-def _swapped(means: Array, logs: Array) -> bool:
-    """Whether log-variances and means look like means and log-variances, in every latent that would then live."""
-    signal = np.square(logs).mean(axis=0)
-    living = signal > 0.1 * (signal + np.exp(means).mean(axis=0))
-    below = (means.mean(axis=0) < -TELLING) & ((means < 0).mean(axis=0) > 0.99)
-    evenly = np.abs(logs.mean(axis=0)) < 0.3 * logs.std(axis=0)
-    inside = np.abs((logs > 0).mean(axis=0) - 0.5) < 0.3
-    return bool(living.any() and np.all((below & evenly & inside)[living]))

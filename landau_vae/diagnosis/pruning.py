@@ -80,7 +80,8 @@ def _decoded(decode: Callable[[Any], Any], latent: Array, shape: tuple[int, int]
             f"decode raised {type(problem).__name__} on an array of shape {latent.shape} ({problem}): it takes "
             "latents, rows × K in double precision, and gives reconstructions as an array."
         ) from problem
-    image = image.reshape(len(image), -1) if image.ndim > 1 else image
+    if image.ndim > 1 and image.size:
+        image = image.reshape(len(image), -1)
     if image.shape != shape:
         raise InputError(
             f"decode gave an array of shape {image.shape} for {shape[0]} rows of {shape[1]} features: it has to give "

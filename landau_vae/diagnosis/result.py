@@ -1,5 +1,6 @@
 """The diagnosis of one trained model: every number with its prediction beside it, the verdict in words and codes."""
 
+import textwrap
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = ["Diagnosis"]
 
 HEALTHY = "healthy"
 SHOWN = 40  # latents in a table
+WIDTH = 110  # of what is told in words
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,11 +181,16 @@ class Diagnosis:
             f"{int(self.predicted.active)} predicted, τ = {significant(self.price, 4)})"
         )
 
+    @property
+    def conclusion(self) -> str:
+        """The findings in words, alarms (!) first."""
+        return "\n".join(_told(finding) for finding in self.findings) or "Nothing to report."
+
     def summary(self) -> str:
         """The verdict in words, then latents, modes, criteria, and what to do."""
         parts = [
             f"{self!r}\n{self.loss.explain(self.spectrum)}",
-            "\n".join(_told(finding) for finding in self.findings) or "Nothing to report.",
+            self.conclusion,
             self._latents(),
             self._modes(),
             self._criteria(),
@@ -270,7 +277,8 @@ class Diagnosis:
 
 def _told(finding: Finding) -> str:
     mark = "!" if finding.alarm else "·"
-    return f"{mark} {finding.code}: {finding.sentence}{f' {finding.advice}' if finding.advice else ''}"
+    text = f"{mark} {finding.code}: {finding.sentence}{f' {finding.advice}' if finding.advice else ''}"
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _mode_of(seen: Observed, k: int) -> str:

@@ -160,6 +160,23 @@ class Loss:
         )  # fmt: skip
 
     @classmethod
+    def family(
+        cls,
+        beta: ArrayLike = 1.0,
+        *,
+        reconstruction: Reduction = "sum",
+        kl: Reduction = "sum",
+        latents: int | None = None,
+        reconstruction_weight: float = 1.0,
+        kl_weight: float = 1.0,
+    ) -> "Loss":
+        """−ln p + β KL for any exponential family: its price is one of `spectra.exponential_family`."""
+        return cls(
+            as_numbers(beta, "β"), reconstruction=reconstruction, kl=kl, latents=latents, likelihood="family",
+            reconstruction_weight=reconstruction_weight, kl_weight=kl_weight,
+        )  # fmt: skip
+
+    @classmethod
     def preset(
         cls,
         name: str,

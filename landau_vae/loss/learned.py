@@ -17,12 +17,15 @@ __all__ = ["beta_of_learned", "price_of_learned", "singular_beta", "tail"]
 
 
 def tail(spectrum: Spectrum) -> Array:
-    """T_n = Σ_{i>n} λ_i, (modes + 1,), ending with 0."""
-    return np.append(np.cumsum(spectrum.eigenvalues[::-1])[::-1], 0.0)
+    """T_n = Σ_{i>n} λ_i, (modes + 1,), ending with what no mode holds (0 of a whole spectrum)."""
+    return np.append(np.cumsum(spectrum.eigenvalues[::-1])[::-1], 0.0) + spectrum.rest
 
 
 def singular_beta(spectrum: Spectrum, latents: int | None) -> float | None:
-    """d/modes where the latents encode all modes: at this β and below σ² → 0; None where that cannot happen."""
+    """d/modes where the latents encode all modes: at this β and below σ² → 0; None where that cannot happen, or
+    lies beyond the modes that were kept."""
+    if spectrum.rest > 0:
+        return None
     everything = latents is None or latents >= spectrum.modes
     return spectrum.dimension / spectrum.modes if everything else None
 
@@ -49,5 +52,10 @@ def price_of_learned(beta: Array, spectrum: Spectrum, latents: int | None) -> Ar
     lam, rest, slope = spectrum.eigenvalues[:latents], tail(spectrum), spectrum.dimension / np.asarray(beta)
     modewise = np.arange(1, len(lam) + 1) + rest[1 : len(lam) + 1] / lam  # d/β_k
     alive = np.searchsorted(modewise, slope, side="left")
+    if spectrum.truncated and (latents is None or latents > modes) and np.any(alive == modes):
+        raise InputError(
+            f"At β = {significant(least, 9)} modes beyond the {modes} that were kept may live: keep more (modes=…), "
+            f"raise β, or say that there are at most {modes} latents."
+        )
     bound = np.append(np.inf, lam)[alive]  # reached where T_n is lost in the rounding of d/β
     return np.minimum(rest[alive] / (slope - alive), bound)

@@ -10,8 +10,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ERRORS", "explain", "formula", "translation"]
 
-ERRORS = {"gaussian": "(x − x̂)²", "bernoulli": "BCE(x, x̂)", "poisson": "−ln Poisson(x; x̂)"}
-CHARGED = {"gaussian": "squared unit", "bernoulli": "nat of cross-entropy", "poisson": "nat of −ln p"}
+ERRORS = {"gaussian": "(x − x̂)²", "bernoulli": "BCE(x, x̂)", "poisson": "−ln Poisson(x; x̂)", "family": "−ln p(x | x̂)"}
+CHARGED = {
+    "gaussian": "squared unit",
+    "bernoulli": "nat of cross-entropy",
+    "poisson": "nat of −ln p",
+    "family": "nat of −ln p",
+}
 
 
 def formula(loss: "Loss") -> str:
@@ -39,10 +44,10 @@ def explain(loss: "Loss", spectrum: "Spectrum") -> str:
         f"{'/σ²' * loss.learned} and b = {weight}{'/K' if loss.kl == 'mean' else ''} per nat ({size}),\n"
         f"so τ = {divided} = {significant(per_beta)} β{' σ²' * loss.learned}"
     )
-    notes = "".join(f"\n{note}" for note in loss.notes)
+    notes = "\n" + " ".join(loss.notes) if loss.notes else ""
     if loss.likelihood != "gaussian":
-        name = loss.likelihood.capitalize()
-        notes += f"\nOf a {name} decoder the first threshold is exact; later ones are those seen from collapse."
+        name = "this" if loss.likelihood == "family" else f"a {loss.likelihood.capitalize()}"
+        notes += f"\nOf {name} decoder the first threshold is exact; later ones are those seen from collapse."
     if loss.beta.ndim:
         return f"{text}.{notes}"
     tau = float(loss.price(spectrum))
@@ -58,6 +63,10 @@ def translation(loss: "Loss", other: "Loss", known: "Spectrum") -> str:
     here, tau = significant(float(loss.beta)), significant(float(loss.price(known)))
     sizes = [f"d = {known.dimension}"] + [f"K = {each.latents}" for each in (loss, other) if each.kl == "mean"]
     return (
-        f"{loss.knob} = {here} in {loss.name or loss.formula} is {other.knob} = {significant(float(there.beta))} "
-        f"in {other.name or other.formula} ({', '.join(dict.fromkeys(sizes))}): τ = {tau}."
+        f"{loss.knob} = {here} in {_called(loss)} is {other.knob} = {significant(float(there.beta))} "
+        f"in {_called(other)} ({', '.join(dict.fromkeys(sizes))}): τ = {tau}."
     )
+
+
+def _called(loss: "Loss") -> str:
+    return loss.formula if loss.name in (None, "measured") else loss.name

@@ -118,7 +118,7 @@ def rank_distortion_of(result: Diagnosis, ax: Axes | None = None) -> Axes:
         curves: list[tuple[str, NDArray[np.integer], Array, str, str]] = [("PCA", np.arange(len(pca)), pca, INK, "-")]
         if result.observed is not None:
             best = result.observed.prefix
-            curves.append(("best linear", np.arange(len(best)), best, COOL, "o-"))
+            curves.append(("best linear, sampled", np.arange(len(best)), best, COOL, "o-"))
         if result.decoded is not None:
             own = result.decoded
             curves.append(("your decoder", own.ranks, own.mean, WARM, "s-"))

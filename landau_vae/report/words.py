@@ -13,6 +13,9 @@ HEADLINE = {
     "should-live": "Latents are dead that should live",
     "alive-though-dead": "Latents live that should be dead",
     "fits-noise": "Latents live on sampling noise",
+    "rows-mismatched": "These posteriors do not belong to these data",
+    "decoder-mismatch": "The decoder does not give these data",
+    "free-bits": "A KL with free bits",
     "mixed": "Latents share modes that should be theirs alone",
 }
 

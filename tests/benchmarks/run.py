@@ -9,7 +9,7 @@ from importlib import import_module
 
 from timing import report
 
-NAMES = ["spectrum", "closed_forms", "landau", "linear_scan", "sampled_scan", "cascade"]
+NAMES = ["spectrum", "sources", "closed_forms", "landau", "linear_scan", "sampled_scan", "cascade", "diagnosis"]
 
 
 def main() -> None:
