@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "InputError": "errors",
     "Spectrum": "spectrum",
+    "Partial": "partial",
     "Loss": "loss",
     "Equilibrium": "numeric.equilibrium",
     "equilibrium": "numeric.equilibrium",
@@ -27,6 +28,10 @@ _HOMES = {
     "follow": "numeric.continuation.follow",
     "Hysteresis": "numeric.continuation.hysteresis",
     "hysteresis": "numeric.continuation.hysteresis",
+    "Uncertainty": "intervals.uncertainty",
+    "uncertainty": "intervals.uncertainty",
+    "Bootstrap": "intervals.bootstrap",
+    "bootstrap": "intervals.bootstrap",
     "scan": "training.scan",
     "save_scan": "training.storage",
     "load_scan": "training.storage",
@@ -35,7 +40,7 @@ _HOMES = {
     "Diagnosis": "diagnosis.result",
     "diagnose": "diagnosis.diagnose",
 }
-_MODULES = ("datasets", "report", "plotting", "diagnosis", "verification", "training", "numeric", "symbolic")
+_MODULES = ("spectra", "datasets", "report", "plotting", "diagnosis", "verification", "training", "numeric", "symbolic")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
@@ -56,6 +61,9 @@ if TYPE_CHECKING:
         report as report,
     )
     from landau_vae import (
+        spectra as spectra,
+    )
+    from landau_vae import (
         symbolic as symbolic,
     )
     from landau_vae import (
@@ -67,6 +75,10 @@ if TYPE_CHECKING:
     from landau_vae.diagnosis.diagnose import diagnose as diagnose
     from landau_vae.diagnosis.result import Diagnosis as Diagnosis
     from landau_vae.errors import InputError as InputError
+    from landau_vae.intervals.bootstrap import Bootstrap as Bootstrap
+    from landau_vae.intervals.bootstrap import bootstrap as bootstrap
+    from landau_vae.intervals.uncertainty import Uncertainty as Uncertainty
+    from landau_vae.intervals.uncertainty import uncertainty as uncertainty
     from landau_vae.loss import Loss as Loss
     from landau_vae.numeric.activation import Activation as Activation
     from landau_vae.numeric.activation import activation as activation
@@ -82,6 +94,7 @@ if TYPE_CHECKING:
     from landau_vae.numeric.landscape import landscape as landscape
     from landau_vae.numeric.transitions import Transitions as Transitions
     from landau_vae.numeric.transitions import transitions as transitions
+    from landau_vae.partial import Partial as Partial
     from landau_vae.spectrum import Spectrum as Spectrum
     from landau_vae.training.scan import scan as scan
     from landau_vae.training.storage import load_scan as load_scan

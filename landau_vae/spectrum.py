@@ -10,29 +10,36 @@ For a Bernoulli or Poisson decoder C is F^(−½) C F^(−½), F its variance at
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.errors import InputError
 from landau_vae.results import Array, jsonable, readonly, significant, table
+from landau_vae.samples.columns import at_mean, constant, deviations, select
 from landau_vae.samples.files import read
 from landau_vae.samples.gram import Gram
+from landau_vae.samples.margins import Margins
 from landau_vae.samples.moments import Moments
-from landau_vae.samples.streams import chunk_pairs, gather, gather_array, with_progress
-from landau_vae.samples.tables import as_covariance, as_names, as_numbers, as_table, as_weights
+from landau_vae.samples.source import Source
+from landau_vae.samples.sources import of_chunks, of_data, of_file, of_labelled
+from landau_vae.samples.stored import is_partial, load_partial
+from landau_vae.samples.tables import as_covariance, as_names, as_numbers
+
+if TYPE_CHECKING:
+    import xarray
 
 __all__ = ["Divisor", "Likelihood", "Spectrum"]
 
 Divisor = Literal["n", "n-1"]
-Likelihood = Literal["gaussian", "bernoulli", "poisson"]
+Likelihood = Literal["gaussian", "bernoulli", "poisson", "family"]
 
 EPS = float(np.finfo(np.float64).eps)
+ROUNDED = 1e-6  # of V: more than rounding, be it that of float32, takes away with unresolved directions
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +62,8 @@ class Spectrum:
     standardized: bool = False  #: whether each feature was divided by its standard deviation
     matrix: Array | None = field(default=None, repr=False)  #: C, (d, d), where it was formed
     likelihood: Likelihood = "gaussian"  #: of the decoder that this is the spectrum for
+    note: str = ""  #: what it is the spectrum of, where it is not the covariance of the data, and where that is exact
+    truncated: bool = False  #: whether these are the strongest of more modes, which were not asked for; V is of all
 
     # ------------------------------------------------------------------------------ constructors
 
@@ -68,20 +77,22 @@ class Spectrum:
         names: Sequence[str] | None = None,
         divisor: Divisor = "n",
         likelihood: Likelihood = "gaussian",
+        modes: int | None = None,
         progress: bool = False,
     ) -> "Spectrum":
-        """The spectrum of a table of samples × features: array, DataFrame, memory map, nested sequences.
+        """The spectrum of a table of samples × features: array, DataFrame, memory map, nested lists, Dask collection.
 
-        `weights` (n,) weigh the samples; only their ratios matter. Tables with fewer rows than columns are worked on
-        in the n × n Gram space. Raises `InputError` unless every entry is a finite real number.
+        `weights` (n,) weigh the samples; only their ratios matter. `modes` asks for the strongest ones only, which may
+        be had of 10⁵ columns. Tables with fewer rows than columns are worked on in the n × n Gram space. Raises
+        `InputError` unless every entry is a finite real number.
 
         >>> Spectrum.from_data([[0, 0], [2, 4]], standardize=True).eigenvalues.tolist()
         [2.0]
+        >>> Spectrum.from_data([[2, 0, 0], [0, 1, 0], [-2, -1, 0], [0, 0, 1]], modes=1)
+        Spectrum(the first mode of more in 3 dimensions, λ = 2.15139, V = 2.6875, n = 4)
         """
-        array, own_names = as_table(data)
-        labels = as_names(names, array.shape[1]) or own_names
-        weight = None if weights is None else as_weights(weights, len(array))
-        return _from_moments(gather_array(array, weight, labels, progress), standardize, labels, divisor, likelihood)
+        source = of_data(data, weights, names)
+        return _of_source(source, modes, progress, standardize, divisor, likelihood)
 
     @classmethod
     def from_chunks(
@@ -93,21 +104,19 @@ class Spectrum:
         names: Sequence[str] | None = None,
         divisor: Divisor = "n",
         likelihood: Likelihood = "gaussian",
+        modes: int | None = None,
         progress: bool = False,
     ) -> "Spectrum":
         """The spectrum of rows that arrive in blocks: any iterable of tables, read once, in O(d²) memory.
 
-        `weights` is an iterable of weight blocks that runs along. Order and sizes of the blocks do not matter.
+        `weights` is an iterable of weight blocks that runs along. Order and sizes of the blocks do not matter. With
+        `modes`, chunks that can be iterated again (a list, not a generator) need no d × d matrix.
 
         >>> Spectrum.from_chunks([[[2, 0], [-2, 0]], [[0, 1], [0, -1]]]).eigenvalues.tolist()
         [2.0, 0.5]
         """
-        chunks = iter(chunks)
-        first = next(chunks, ())
-        labels = as_names(getattr(first, "columns", None) if names is None else names)
-        pairs = chunk_pairs(chain([first], chunks), weights)
-        moments = gather(with_progress(pairs, None, progress), labels)
-        return _from_moments(moments, standardize, labels, divisor, likelihood)
+        source = of_chunks(chunks, weights, names)
+        return _of_source(source, modes, progress, standardize, divisor, likelihood)
 
     @classmethod
     def from_file(
@@ -119,31 +128,68 @@ class Spectrum:
         columns: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] = (),
         array: str | None = None,
+        samples: str | Sequence[str] | None = None,
         covariance: bool = False,
         header: bool | None = None,
         divisor: Divisor = "n",
         likelihood: Likelihood = "gaussian",
+        modes: int | None = None,
         progress: bool = False,
     ) -> "Spectrum":
-        """The spectrum of a CSV, Parquet, NPY or NPZ file, read by blocks.
+        """The spectrum of a CSV, Parquet, NPY, NPZ, Zarr or netCDF file, read by blocks, or of a saved `Partial`.
 
         `columns` and `exclude` choose the features by name (by index, "0", "1", …, where the file has no names),
-        `weights` names a column of sample weights, `array` one of an NPZ's arrays; `covariance` says that the table
+        `weights` names a column of sample weights, `array` an array in the file; `samples` names the dimensions of a
+        Zarr or netCDF array that count the samples (the first, unless told); `covariance` says that the table
         is a covariance matrix and not samples; `header` says whether a CSV has one (by default: if it has words).
         """
-        table = read(path, columns=columns, exclude=exclude, weights=weights, array=array, header=header)
+        if is_partial(path):
+            if weights is not None or array is not None or samples is not None or covariance:
+                raise InputError(
+                    f"{Path(path).name} is a partial result, in which all that has been settled: leave weights, array, "
+                    "samples and covariance out."
+                )
+            part = select(load_partial(path)[0], columns, exclude)
+            return from_moments(part.result(), standardize, part.names, divisor, likelihood, modes)
+        how: dict[str, Any] = {"columns": columns, "exclude": exclude, "weights": weights, "array": array}
+        how |= {"header": header, "samples": samples}
         if covariance:
             if weights is not None or divisor != "n":
                 raise InputError("A covariance has no rows to weigh or to divide by: leave weights and divisor out.")
+            if modes is not None:
+                raise InputError("Of a covariance all modes are found at once: leave modes out.")
             if likelihood != "gaussian":
                 raise InputError(f"For a {likelihood} decoder the means count too: give the samples, not a covariance.")
+            table = read(path, **how)
             matrix = table.array if table.array is not None else np.concatenate([rows for rows, _ in table.blocks])
             return cls.from_covariance(matrix, standardize=standardize, names=table.names)
-        if table.array is not None:
-            moments = gather_array(table.array, None, None, progress)
-        else:
-            moments = gather(with_progress(table.blocks, None, progress), table.names)
-        return _from_moments(moments, standardize, table.names, divisor, likelihood)
+        return _of_source(of_file(path, **how), modes, progress, standardize, divisor, likelihood)
+
+    @classmethod
+    def from_xarray(
+        cls,
+        array: "xarray.DataArray | xarray.Dataset",
+        *,
+        samples: str | Sequence[str],
+        standardize: bool = False,
+        weights: Any = None,
+        divisor: Divisor = "n",
+        likelihood: Likelihood = "gaussian",
+        modes: int | None = None,
+        progress: bool = False,
+    ) -> "Spectrum":
+        """The spectrum of an xarray object, in memory or on the disk (Zarr, netCDF), read by slabs of samples.
+
+        `samples` names the dimension that counts the samples, or several; all others are stacked to features, those of
+        a Dataset's variables side by side. `weights` run along the samples: (n,), or an array with some of their
+        dimensions.
+
+        >>> import xarray
+        >>> field = xarray.DataArray(np.array([[[2, 0], [-2, 0], [0, 1], [0, -1]]]), dims=("level", "time", "place"))
+        >>> Spectrum.from_xarray(field, samples="time")
+        Spectrum(2 modes in 2 dimensions, λ = 2 … 0.5, V = 2.5, n = 4)
+        """
+        return _of_source(of_labelled(array, samples, weights), modes, progress, standardize, divisor, likelihood)
 
     @classmethod
     def from_covariance(
@@ -164,7 +210,7 @@ class Spectrum:
         matrix, own_names = as_covariance(covariance)
         labels = as_names(names, len(matrix)) or own_names
         if standardize:
-            scale = _scale(matrix.diagonal(), np.zeros(len(matrix)), EPS, labels)
+            scale = deviations(matrix.diagonal(), np.zeros(len(matrix)), EPS, labels)
             matrix = matrix / np.outer(scale, scale)
         values = np.linalg.eigvalsh(matrix)[::-1]
         return _resolve(
@@ -203,8 +249,17 @@ class Spectrum:
 
     @property
     def unresolved(self) -> int:
-        """How many directions carry no variance above the rounding floor."""
-        return self.dimension - self.modes
+        """How many directions carry no variance above the rounding floor; of a truncated spectrum none is known to."""
+        return 0 if self.truncated else self.dimension - self.modes
+
+    @property
+    def rest(self) -> float:
+        """V − Σ λ_k, what stays of V however many latents live; 0 where that is rounding.
+
+        It is the variance of modes that were not kept, or what no mode holds (of a target, what cannot be told).
+        """
+        left = self.total_variance - float(self.eigenvalues.sum())
+        return max(left, 0.0) if self.truncated or left > ROUNDED * self.total_variance else 0.0
 
     @cached_property
     def normalized(self) -> Array:
@@ -214,11 +269,15 @@ class Spectrum:
     @cached_property
     def covariance(self) -> Array:
         """A covariance with this spectrum: the data's own (d, d) where it was formed, else diagonal (modes, modes)."""
+        if self.matrix is None:
+            self.must_be_whole("A covariance with this spectrum needs")
         return self.matrix if self.matrix is not None else readonly(np.diag(self.eigenvalues))
 
     @cached_property
     def multiplets(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First index and multiplicity of each group of eigenvalues that lie within the floor of one another.
+
+        The last group of a truncated spectrum may have members that were not kept.
 
         >>> [part.tolist() for part in Spectrum.from_eigenvalues([3, 1, 1, 1]).multiplets]
         [[0, 1], [1, 3]]
@@ -233,8 +292,21 @@ class Spectrum:
         2
         """
         check_share(tolerance)
-        lost = np.cumsum(self.normalized[::-1])[::-1]  # lost[k]: by keeping k modes
+        left = self.rest / self.total_variance
+        if left > tolerance:
+            raise InputError(
+                f"{self.modes} modes are all that are known, and leave {left:.3g} of the variance, more than "
+                f"{tolerance:g}: {'keep more modes (modes=…), or ' * self.truncated}tolerate more."
+            )
+        lost = np.cumsum(self.normalized[::-1])[::-1] + left  # lost[k]: by keeping k modes
         return int(np.count_nonzero(lost > tolerance))
+
+    def must_be_whole(self, subject: str) -> None:
+        """Raise `InputError`, which begins with what needs them, if there are modes that were not kept."""
+        if self.truncated:
+            raise InputError(
+                f"{subject} all modes, but only the {self.modes} strongest were kept: make it without modes=…."
+            )
 
     def dependencies(self) -> list[tuple[str, ...]]:
         """Features that are linear combinations of one another: one group of names per unresolved direction.
@@ -254,10 +326,13 @@ class Spectrum:
     # ------------------------------------------------------------------------------------ output
 
     def __repr__(self) -> str:
-        ends = " … ".join(significant(x) for x in self.eigenvalues[[0, -1]])
+        ends = " … ".join(significant(x) for x in self.eigenvalues[[0, -1]][: self.modes])
         origin = f", n = {self.samples}" if self.samples is not None else ""
+        count = f"{self.modes} modes"
+        if self.truncated:
+            count = f"the first {count if self.modes > 1 else 'mode'} of more"
         return (
-            f"Spectrum({self.modes} modes in {self.dimension} dimensions, λ = {ends}, "
+            f"Spectrum({count} in {self.dimension} dimensions, λ = {ends}, "
             f"V = {significant(self.total_variance)}{origin})"
         )
 
@@ -268,7 +343,8 @@ class Spectrum:
             [str(k + 1), significant(self.eigenvalues[k]), significant(self.normalized[k]), f"{shares[k]:.4%}"]
             for k in range(self.modes)
         ]
-        return f"{self!r}\n" + table(["mode", "λ", "λ/V", "up to here"], rows)
+        more = f"\nThe modes that were not kept hold {self.rest / self.total_variance:.4%}." if self.truncated else ""
+        return f"{self!r}\n" + table(["mode", "λ", "λ/V", "up to here"], rows) + more
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -280,7 +356,8 @@ class Spectrum:
                 "likelihood": self.likelihood,
                 "total_variance": self.total_variance,
                 "floor": self.floor,
-                "unresolved": self.unresolved,
+                "unresolved": None if self.truncated else self.unresolved,
+                "truncated": self.truncated,
                 "names": self.names,
                 "eigenvalues": self.eigenvalues,
                 "dependencies": self.dependencies(),
@@ -296,32 +373,43 @@ def check_share(tolerance: float) -> None:
         )
 
 
-def _from_moments(
-    moments: Moments | Gram,
+def _of_source(source: Source, modes: int | None, progress: bool, *how: Any) -> Spectrum:
+    if modes is not None and (not isinstance(modes, int | np.integer) or modes < 1):
+        raise InputError(
+            f"{modes} modes were asked for, but a whole number from 1 on is expected (or none: all modes)."
+        )
+    standardize, divisor, likelihood = how
+    return from_moments(source.moments(modes, progress), standardize, source.names, divisor, likelihood, modes)
+
+
+def from_moments(
+    moments: Moments | Gram | Margins,
     standardize: bool,
     names: tuple[str, ...] | None,
     divisor: Divisor,
     likelihood: Likelihood,
+    modes: int | None = None,
 ) -> Spectrum:
+    """The spectrum of moments; of them all, or of the first `modes`."""
     if moments.count < 2:
         raise InputError("There is only one row, and one sample has no spread: at least two rows are needed.")
     if moments.weight == 0.0:
         raise InputError("All weights are zero: at least two rows need a positive weight.")
-    if np.all(_constant(moments.variance, moments.mean, moments.precision)):
+    if np.all(constant(moments.variance, moments.mean, moments.precision)):
         raise InputError("All rows are equal, so there is no variance: at least two different rows are needed.")
-    scale = _scale(moments.variance, moments.mean, moments.precision, names) if standardize else None
+    scale = deviations(moments.variance, moments.mean, moments.precision, names) if standardize else None
     if likelihood != "gaussian":
         if standardize:
             raise InputError(f"A {likelihood} decoder sees the data as they are: do not standardise them.")
-        scale = _spread_at_mean(moments, likelihood, names)
-    matrix, values = moments.decompose(scale)
+        scale = at_mean(moments.variance, moments.mean, likelihood, names)
+    matrix, values = moments.decompose(scale, modes)
     # One factor turns C into its rival estimate; the correlation matrix does not depend on it.
     divided = _divisor_factor(divisor, moments)
     factor = 1.0 if standardize else divided
     unit = np.ones(len(moments.mean)) if scale is None else scale
     rounding = moments.precision**2 / 12 * (moments.mean**2 + moments.variance) / unit**2
     total = float(np.sum(moments.variance / unit**2))
-    return _resolve(
+    spectrum = _resolve(
         values * factor,
         len(unit),
         total * factor,
@@ -332,36 +420,9 @@ def _from_moments(
         matrix=None if matrix is None else readonly(matrix * factor if factor != 1.0 else matrix),
         likelihood=likelihood,
     )
-
-
-def _spread_at_mean(moments: Moments | Gram, likelihood: Likelihood, names: tuple[str, ...] | None) -> Array:
-    """√F: the standard deviation that the likelihood has at the mean, (d,)."""
-    if likelihood not in ("bernoulli", "poisson"):
-        raise InputError(f"The likelihood is {likelihood!r}, but gaussian, bernoulli or poisson is expected.")
-    mean = moments.mean
-    # A Bernoulli variable has ⟨x²⟩ ≤ ⟨x⟩; what is negative somewhere is found out by its mean at the latest.
-    top = np.inf if likelihood == "poisson" else 1.0
-    outside = (mean < 0) | (mean > top)
-    if likelihood == "bernoulli":
-        outside |= moments.variance > mean * (1 - mean) + 1e-9
-    if np.any(outside):
-        column = int(np.argmax(outside))
-        told = "from 0 to 1" if likelihood == "bernoulli" else "counts, from 0 on"
-        raise InputError(
-            f"Data for a {likelihood} decoder are {told}, but column {names[column] if names else column} is not "
-            f"(mean {significant(mean[column])}, variance {significant(moments.variance[column])}): rescale them, or "
-            "take a Gaussian loss."
-        )
-    variance = mean * (1 - mean) if likelihood == "bernoulli" else mean
-    if not np.all(variance > 0):
-        stuck = np.flatnonzero(variance <= 0)
-        shown = ", ".join(repr(names[i]) if names else str(i) for i in stuck[:5])
-        raise InputError(
-            f"{stuck.size} column{'s are' if stuck.size > 1 else ' is'} {significant(mean[stuck[0]])} throughout "
-            f"({shown}{', …' if stuck.size > 5 else ''}), where a {likelihood} decoder has no variance: leave constant "
-            "columns out (X[:, X.std(axis=0) > 0]; --exclude)."
-        )
-    return np.sqrt(variance)
+    asked_fewer = modes is not None and spectrum.modes == modes < min(moments.count - 1, len(unit))
+    left = spectrum.total_variance - float(spectrum.eigenvalues.sum())
+    return replace(spectrum, truncated=True) if asked_fewer and left > 4 * spectrum.floor else spectrum
 
 
 def _mode_noise(matrix: Array | None, values: Array, rounding: Array) -> Array | float:
@@ -371,7 +432,7 @@ def _mode_noise(matrix: Array | None, values: Array, rounding: Array) -> Array |
         return 0.0  # no mode's fate hangs on it
     if matrix is None:
         return bound
-    directions = np.linalg.eigh(matrix)[1][:, ::-1]
+    directions = np.linalg.eigh(matrix)[1][:, ::-1][:, : len(values)]
     return np.square(directions).T @ rounding
 
 
@@ -389,7 +450,7 @@ def _floor(values: Array, dimension: int) -> float:
     return EPS * dimension * float(values[0])
 
 
-def _divisor_factor(divisor: Divisor, moments: Moments | Gram) -> float:
+def _divisor_factor(divisor: Divisor, moments: Moments | Gram | Margins) -> float:
     if divisor not in ("n", "n-1"):
         raise InputError(f"The divisor is {divisor!r}, but 'n' (as in the loss) or 'n-1' (unbiased) is expected.")
     if divisor == "n":
@@ -397,23 +458,6 @@ def _divisor_factor(divisor: Divisor, moments: Moments | Gram) -> float:
     if moments.weight != moments.count:
         raise InputError("The divisor n-1 has no meaning for weighted samples: use divisor='n'.")
     return moments.count / (moments.count - 1)
-
-
-def _constant(variance: Array, mean: Array, precision: float) -> NDArray[np.bool_]:
-    """Columns whose spread is within the rounding of their own mean."""
-    return variance <= (4 * precision * mean) ** 2
-
-
-def _scale(variance: Array, mean: Array, precision: float, names: tuple[str, ...] | None) -> Array:
-    constant = np.flatnonzero(_constant(variance, mean, precision))
-    if constant.size:
-        shown = ", ".join(repr(names[i]) if names else str(i) for i in constant[:5])
-        subject = f"Column {shown} is" if constant.size == 1 else f"{constant.size} columns ({shown}…) are"
-        raise InputError(
-            f"{subject} constant and cannot be standardised: leave constant columns out (--exclude), "
-            "or do not standardise."
-        )
-    return np.sqrt(variance)
 
 
 def _shown(values: Array) -> str:

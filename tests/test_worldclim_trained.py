@@ -43,9 +43,7 @@ def test_gaussian_samples_of_the_shipped_correlations(climate, latents):
 @pytest.mark.slow
 def test_the_real_layers(layers_folder, climate):
     """All 808 053 cells, far from Gaussian; against the spectrum of these very cells."""
-    from landau_vae.datasets import build_worldclim
-
-    cells, _ = build_worldclim.layers(layers_folder)
+    cells = lv.datasets.worldclim_layers(layers_folder).cells
     models = lv.scan(cells, GRID, seeds=range(5), standardize=True, trainer=TRAINER, workers=2)
     result = lv.verify(models)
     np.testing.assert_allclose(result.spectrum.normalized, climate.normalized, rtol=1e-4)  # six decades of float32

@@ -49,7 +49,7 @@ def bifurcate(
         from landau_vae import report
 
         report.check_picture(output)  # before the work, not after it
-    if decoder == "gaussian":
+    if given.loss.likelihood in ("bernoulli", "poisson"):
         decoder = given.loss.likelihood
     if exact := decoder == "gaussian":
         problem = _linear(given, decoder_decay, encoder_decay, prior_variance)
@@ -178,6 +178,7 @@ def _exponential(given: Given, decoder: Decoder, plain: bool) -> "Problem":
     from landau_vae.numeric.problems import ExponentialFamily
 
     loss = given.loss
+    given.preparation(decoder)  # of a data set that is not for such a decoder, its own complaint
     if given.covariance or given.standardize:
         raise InputError(
             f"A {decoder} decoder needs the samples as they are: leave --covariance and --standardize out."
@@ -189,7 +190,7 @@ def _exponential(given: Given, decoder: Decoder, plain: bool) -> "Problem":
             f"With a {decoder} decoder β is that of cross-entropy summed over features plus β times KL summed over "
             "latents: leave the options of the squared error, of the prior and of weight decay out."
         )
-    rows, weights = given.samples()
+    rows, weights = given.samples(decoder)
     latents = loss.latents or min(FEW, rows.shape[1])
     return ExponentialFamily(rows, weights, family=decoder, latents=latents)
 
@@ -218,7 +219,8 @@ def _introduction(given: Given, decoder: Decoder, problem: "Problem", high: floa
     if given.loss.latents is None and decoder == "gaussian" and orders < given.spectrum.modes:
         model += f" (fewer latents than the {given.spectrum.modes} modes, to be quick: --latents)"
     if decoder != "gaussian":
-        return [f"{given.name}: {decoder} decoder, cross-entropy summed over features + β Σ KL", model]
+        first = f"{given.name}: {decoder} decoder, cross-entropy summed over features + β Σ KL"
+        return [*filter(None, [first, given.preparation(decoder)]), model]
     return [given.heading(), given.loss.explain(given.spectrum), model]
 
 

@@ -1,45 +1,65 @@
-"""What all commands that take a file have in common: how to read it, and which loss is meant."""
+"""What all commands that take data have in common: how to read them, and which loss is meant."""
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
 
 from landau_vae import Loss, Spectrum
+from landau_vae.cli.public import expanded, public_set, table_of
+from landau_vae.datasets import NAMES, Dataset
 from landau_vae.errors import InputError
-from landau_vae.loss import Likelihood, Reduction
+from landau_vae.loss import Reduction
 from landau_vae.results import Array
-from landau_vae.samples.files import read
-from landau_vae.spectrum import Divisor
+from landau_vae.samples.files import Table, read
+from landau_vae.spectrum import Divisor, Likelihood
 
 __all__ = ["Given", "with_data_and_loss"]
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the user gave: a file, how to read it, and the loss."""
+    """What the user gave: a file and how to read it, or a public data set, and the loss."""
 
-    file: Path
+    path: Path | None  #: of the file
     loss: Loss
     standardize: bool
     covariance: bool
     divisor: Divisor
     selection: dict[str, Any]  #: columns, exclude, weights, array, header
     batch: int | None = None  #: rows of a batch
+    given: tuple[str, ...] = ()  #: columns that the decoder sees too
+    target: tuple[str, ...] = ()  #: columns to give from the others
+    noise: Path | None = None  #: variances or covariance of the noise
+    dataset: Dataset | None = None  #: in place of a file
+
+    @property
+    def file(self) -> Path:
+        """The path of the data, where they are a file's."""
+        assert self.path is not None
+        return self.path
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return self.file.name
+        """The file's name, or the data set's."""
+        return self.file.name if self.dataset is None else self.dataset.name
 
     @cached_property
     def spectrum(self) -> Spectrum:
-        """The spectrum of the file."""
+        """The spectrum of the file, or of what the options make of it."""
+        if self.given or self.target or self.noise is not None:
+            return self._other_spectrum()
+        return self._plain_spectrum()
+
+    def _plain_spectrum(self) -> Spectrum:
+        """Of the features as they are."""
+        if self.dataset is not None:
+            return self.dataset.spectrum(self.loss.likelihood, standardize=self.standardize, divisor=self.divisor)
         return Spectrum.from_file(
             self.file,
             standardize=self.standardize,
@@ -50,13 +70,76 @@ class Given:
             **self.selection,
         )
 
-    def heading(self) -> str:
-        """The first line of an answer: what was read."""
-        return f"{self.name}: {self.spectrum}{', standardised' if self.spectrum.standardized else ''}"
+    def _other_spectrum(self) -> Spectrum:
+        """Of a conditional VAE, of a target, or with a noise metric."""
+        from landau_vae import spectra
 
-    def samples(self) -> tuple[Array, Array | None]:
-        """The rows of the file, all in memory, and their weights if it has any."""
-        table = read(self.file, **self.selection)
+        if self.loss.likelihood != "gaussian" or self.divisor != "n":
+            raise InputError("Conditions, targets and noise metrics go with squared errors, and with the divisor n.")
+        if self.given and self.target:
+            raise InputError("--given is for conditional VAEs, --target for supervised ones: give one of the two.")
+        noise = None if self.noise is None else self._noise()
+        if self.covariance:
+            if self.given or self.target:
+                raise InputError("Conditions and targets need the samples: leave --covariance out.")
+            return spectra.noise_metric(self._plain_spectrum(), np.asarray(noise))
+        chosen = self.given or self.target
+        table = self.table()
+        names = list(table.names or map(str, range(table.array.shape[1] if table.array is not None else 0)))
+        for name in chosen:
+            if name not in names:
+                raise InputError(f"There is no column {name!r}: the columns are {', '.join(names[:12])}.")
+        rows, weights = self.samples()
+        if not chosen:
+            if self.standardize:
+                raise InputError("A noise metric has the data's own units: leave --standardize out.")
+            return spectra.noise_metric(rows, np.asarray(noise), weights=weights, names=table.names)
+        inside = np.array([name in chosen for name in names])
+        if inside.all():
+            raise InputError(f"All columns are {'conditions' if self.given else 'targets'}: leave some to the others.")
+        x, y = (rows[:, inside], rows[:, ~inside]) if self.given else (rows[:, ~inside], rows[:, inside])
+        own = [name for name, is_chosen in zip(names, inside, strict=True) if is_chosen != bool(self.given)]
+        build = spectra.conditional if self.given else spectra.supervised
+        return build(x, y, noise=noise, standardize=self.standardize, weights=weights, names=own)
+
+    def _noise(self) -> Array:
+        """Variances (a row or a column), or a covariance."""
+        assert self.noise is not None
+        table = read(self.noise)
+        values = table.array if table.array is not None else np.concatenate([rows for rows, _ in table.blocks])
+        return np.asarray(values.ravel() if 1 in values.shape else values, dtype=np.float64)
+
+    def must_be_plain(self, command: str) -> None:
+        """Raise `InputError` where the spectrum is not that of the file's own columns."""
+        if self.given or self.target or self.noise is not None:
+            raise InputError(
+                f"`{command}` takes the data as they are: leave --given, --target and --noise out (`thresholds`, "
+                "`choose` and `bifurcate` know them)."
+            )
+
+    def heading(self) -> str:
+        """What was read, and what its spectrum is of."""
+        lines = [
+            f"{self.name}: {self.spectrum}{', standardised' if self.standardize or self.spectrum.standardized else ''}"
+        ]
+        return "\n".join(filter(None, [*lines, self.preparation(), self.spectrum.note]))
+
+    def preparation(self, decoder: Likelihood | None = None) -> str:
+        """What was done to a data set so that a decoder can take it (by default that of the loss)."""
+        return "" if self.dataset is None else self._prepared(self.dataset, decoder).note
+
+    def table(self, decoder: Likelihood | None = None) -> Table:
+        """The columns that are meant, of a data set as a decoder takes them (by default that of the loss)."""
+        if self.dataset is None:
+            return read(self.file, **self.selection)
+        return table_of(self._prepared(self.dataset, decoder), self.given or self.target)
+
+    def _prepared(self, dataset: Dataset, decoder: Likelihood | None) -> Dataset:
+        return dataset.prepared(decoder or self.loss.likelihood, standardize=self.standardize)
+
+    def samples(self, decoder: Likelihood | None = None) -> tuple[Array, Array | None]:
+        """The rows, all in memory, and their weights if there are any; of a data set as a decoder takes them."""
+        table = self.table(decoder)
         if table.array is not None:
             return np.asarray(table.array, dtype=np.float64), None
         blocks = list(table.blocks)
@@ -65,7 +148,12 @@ class Given:
 
 
 def _given(
-    file: Annotated[Path, typer.Argument(help="Samples × features: CSV, Parquet, NPY or NPZ.", show_default=False)],
+    file: Annotated[
+        Path | None, typer.Argument(help="Samples × features: CSV, Parquet, NPY or NPZ.", show_default=False)
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help=f"A public data set in place of FILE: {', '.join(NAMES)}.", show_default=False)
+    ] = None,
     standardize: Annotated[
         bool, typer.Option("--standardize", help="Divide each feature by its standard deviation.")
     ] = False,
@@ -83,6 +171,21 @@ def _given(
         typer.Option("--header/--no-header", help="Whether a CSV has one; seen by its words.", show_default=False),
     ] = None,
     divisor: Annotated[Divisor, typer.Option(help="What the covariance divides by; a loss divides by n.")] = "n",
+    given: Annotated[
+        list[str],
+        typer.Option(
+            help="A column that the decoder sees too: a conditional VAE (repeat for more).", show_default=False
+        ),
+    ] = [],  # noqa: B006
+    target: Annotated[
+        list[str],
+        typer.Option(
+            help="A column to give from the others: a supervised bottleneck (repeat for more).", show_default=False
+        ),
+    ] = [],  # noqa: B006
+    noise: Annotated[
+        Path | None, typer.Option(help="A file with the noise of each feature: variances, or a covariance.")
+    ] = None,
     loss: Annotated[
         str | None,
         typer.Option(help="The loss of a public code base; `landau-vae convert` lists them.", show_default=False),
@@ -105,7 +208,8 @@ def _given(
         ),
     ] = None,
     likelihood: Annotated[
-        Likelihood | None, typer.Option(help="Squared error, or cross-entropy.", show_default="gaussian")
+        Literal["gaussian", "bernoulli", "poisson"] | None,
+        typer.Option(help="Squared error, or cross-entropy.", show_default="gaussian"),
     ] = None,
     latents: Annotated[int | None, typer.Option(help="Number of latents of your model.")] = None,
     batch: Annotated[int | None, typer.Option(help="Rows of a batch: some losses depend on it.")] = None,
@@ -118,7 +222,20 @@ def _given(
     }  # fmt: skip
     meant = _loss(loss, beta, parts, learned=learned_variance, latents=latents, batch=batch, channels=channels)
     selection = {"columns": column or None, "exclude": exclude, "weights": weights, "array": array, "header": header}
-    return Given(file, meant, standardize, covariance, divisor, selection, batch)
+    if file is None and dataset is None:
+        raise InputError(f"No data were given: name a FILE, or a public data set (--dataset {', '.join(NAMES)}).")
+    if file is not None and dataset is not None:
+        raise InputError(f"Both the file {file} and the data set {dataset} were given: leave one of the two out.")
+    if dataset is None:
+        columns = tuple(given), tuple(target)
+        return Given(file, meant, standardize, covariance, divisor, selection, batch, *columns, noise)
+    of_files = {"weights": weights, "array": array, "header": header is not None, "covariance": covariance}
+    data = public_set(dataset, column, exclude, of_files)
+    columns = expanded(data, given, condition=True), expanded(data, target, condition=False)
+    own_units = data.standardize and noise is None and meant.likelihood == "gaussian"
+    return Given(
+        None, meant, standardize or own_units, data.covariance, divisor, selection, batch, *columns, noise, data
+    )
 
 
 def _loss(
@@ -157,8 +274,10 @@ def with_data_and_loss(command: Callable[..., int], *, option: str | None = None
     shared = dict(inspect.signature(_given).parameters)
     if option is not None:
         shared["file"] = shared["file"].replace(
-            annotation=Annotated[Path, typer.Option(option, help="The data: CSV, Parquet, NPY or NPZ.")]
+            annotation=Annotated[Path, typer.Option(option, help="The data: CSV, Parquet, NPY or NPZ.")],
+            default=inspect.Parameter.empty,
         )
+        del shared["dataset"]
     own = dict(list(inspect.signature(command).parameters.items())[1:])
 
     def run(**options: Any) -> int:

@@ -1,13 +1,17 @@
 """`landau-vae thresholds FILE` and `landau-vae choose FILE`: closed forms for the user's data and loss."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from landau_vae.cli.data import Given, with_data_and_loss
 from landau_vae.cli.program import AsJson, app, draw, say, say_json
 from landau_vae.errors import InputError
+
+if TYPE_CHECKING:
+    from landau_vae import Uncertainty
 
 __all__ = ["choose", "thresholds"]
 
@@ -19,6 +23,9 @@ Picture = Annotated[Path | None, typer.Option("--output", help="Draw the cascade
 def thresholds(
     given: Given,
     modes: Annotated[int, typer.Option(help="How many modes to list.")] = 30,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Add 95 % intervals of the population's thresholds.")
+    ] = False,
     as_json: AsJson = False,
     output: Picture = None,
 ) -> int:
@@ -30,6 +37,7 @@ def thresholds(
         raise InputError(f"{modes} modes were to be listed, but a whole number from 1 on is expected.")
     spectrum, loss = given.spectrum, given.loss
     cascade, state = transitions(spectrum, loss), equilibrium(spectrum, loss)
+    errors = _uncertainty(given) if intervals else None
     if as_json:
         say_json(
             {
@@ -38,6 +46,7 @@ def thresholds(
                 "spectrum": spectrum.to_dict(),
                 "transitions": cascade.to_dict(),
                 "equilibrium": state.to_dict(),
+                **({} if errors is None else {"uncertainty": errors.to_dict(loss)}),
             }
         )
     else:
@@ -46,13 +55,14 @@ def thresholds(
             given.heading(),
             loss.explain(spectrum),
             "",
-            cascade.summary(limit=modes),
+            cascade.summary(limit=modes, intervals=None if errors is None else errors.cells(cascade)),
             *([f"… and {hidden} more (--modes)"] if hidden > 0 else []),
             "",
             f"At β = {float(loss.beta):g}, {int(state.active)} of {spectrum.modes} modes live: rate "
             f"{float(state.total_rate):.4g} nats, distortion {float(state.total_distortion):.4%} of the variance; "
             f"everything is dead from β = {cascade.beta[0]:.6g} on.",
             *unresolved_lines(spectrum),
+            *(["", *errors.remarks()] if errors is not None else []),
         ]
         say("\n".join(lines))
     _draw_cascade(output, given, None)
@@ -87,6 +97,34 @@ def choose(
         say(f"{given.heading()}\n{choice.summary()}")
     _draw_cascade(output, given, choice.beta)
     return 0
+
+
+def _uncertainty(given: Given) -> "Uncertainty":
+    """Errors of the population's spectrum, from all rows of the file."""
+    from landau_vae import uncertainty
+
+    if given.covariance:
+        raise InputError(
+            "A covariance does not say how far it can be trusted, that takes the rows it was made of: "
+            "give the samples, or leave --intervals out."
+        )
+    if given.divisor != "n":
+        raise InputError("Intervals are those of covariances that divide by n, as a loss does: leave --divisor out.")
+    if given.given or given.target or given.noise is not None:
+        raise InputError(
+            "Intervals are known for the spectrum of the file's own columns only: leave --given, --target and --noise "
+            "out, or leave --intervals out."
+        )
+    content = given.table()
+    blocks = [] if content.array is not None else list(content.blocks)
+    weights = [weight for _, weight in blocks if weight is not None]
+    return uncertainty(
+        np.concatenate([rows for rows, _ in blocks]) if content.array is None else content.array,
+        standardize=given.standardize,
+        weights=np.concatenate(weights) if weights else None,
+        likelihood=given.loss.likelihood,
+        names=content.names,
+    )
 
 
 def _draw_cascade(output: Path | None, given: Given, chosen: float | None) -> None:

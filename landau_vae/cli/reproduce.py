@@ -1,4 +1,4 @@
-"""`landau-vae reproduce`: predict, train and compare on shipped statistics."""
+"""`landau-vae reproduce`: predict, train and compare on the climate of all land."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,13 +19,27 @@ def reproduce(
     seed: Annotated[int, typer.Option(help="Seed of the random starts.")] = 0,
     tolerance: Annotated[float, typer.Option(help="Largest relative difference that counts as agreement.")] = 0.01,
     area_weighted: Annotated[bool, typer.Option("--area-weighted", help="Weigh cells by their area.")] = False,
+    layers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the WorldClim layers: run on their cells, not on shipped statistics.", show_default=False
+        ),
+    ] = None,
+    blocks: Annotated[
+        float | None,
+        typer.Option(
+            help="With --layers: train on 80 % of the cells, in whole blocks of so many km; 500 is usual.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option(help="Folder for figures, numbers and trained models.")] = None,
 ) -> int:
     """Predict, train and compare on the climate of all land (WorldClim 2.1, 19 variables)."""
     import numpy as np
 
-    from landau_vae import datasets, scan, verify
+    from landau_vae import scan, verify
+    from landau_vae.cli.climate import check_blocks, held_out_table, measure_held_out, of_layers, shipped
     from landau_vae.verification.coincidence import check_tolerance
 
     if points < 2 or not 0 < coldest < 1:
@@ -34,23 +48,26 @@ def reproduce(
             "and a lowest temperature between 0 and 1 are needed."
         )
     check_tolerance(tolerance)
+    check_blocks(layers, blocks)
     if output is not None:
         from landau_vae import report
 
         report.make_folder(output)  # before the work, not after it
-    climate = datasets.worldclim(weighted=area_weighted)
-    spectrum = climate.spectrum()
+    climate = shipped(weighted=area_weighted) if layers is None else of_layers(layers, blocks, weighted=area_weighted)
+    spectrum = climate.spectrum
     models = scan(spectrum, np.geomspace(1, coldest, points), latents=latents, seeds=(seed,), progress=True)
+    measure_held_out(climate, models)
     result = verify(models, spectrum, tolerance=tolerance)
     if as_json:
-        say_json({"data": "WorldClim 2.1", "area_weighted": area_weighted, "cells": climate.cells, **result.to_dict()})
+        held_out = {f"{part}_distortion": models[f"{part}_distortion"].values[0] for part in climate.held_out}
+        say_json({"data": "WorldClim 2.1", **climate.about, **result.to_dict(), **held_out})
     else:
         say(
-            f"WorldClim 2.1, {climate.cells} land cells, {len(climate.names)} standardised bioclimatic variables"
-            f"{', weighted by area' if area_weighted else ''}\n"
+            f"{climate.heading}\n"
             f"{points} linear Gaussian β-VAEs with {latents} latents, T = 1 … {coldest:g}, each from a random start\n"
             f"loss ½ Σ(x − x̂)² + β Σ KL at β = τ = {spectrum.total_variance:g} T\n\n"
             f"{result.summary()}"
+            f"{chr(10) * 2 + held_out_table(climate, models) if climate.held_out else ''}"
         )
     if output is not None:
         write_report(output, result, models)

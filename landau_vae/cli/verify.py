@@ -75,6 +75,7 @@ def verify(
         from landau_vae import report
 
         folder = report.make_folder(output) / "scan"  # before the work, not after it
+    given.must_be_plain("verify")
     if given.loss.likelihood != "gaussian":
         raise InputError(
             f"Of a {given.loss.likelihood} decoder the theory tells the first threshold only, so there is no cascade "

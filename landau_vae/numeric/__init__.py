@@ -6,6 +6,8 @@ from typing import Any
 from landau_vae.numeric.activation import Activation, activation
 from landau_vae.numeric.choice import Choice, choose_beta
 from landau_vae.numeric.equilibrium import Equilibrium, equilibrium
+from landau_vae.numeric.fixed_encoder import FixedEncoder, fixed_encoder
+from landau_vae.numeric.hierarchy import Hierarchy, hierarchy
 from landau_vae.numeric.landscape import Landscape, landscape
 from landau_vae.numeric.learned_variance import LearnedVariance, learned_variance
 from landau_vae.numeric.noise import NoiseFloor, noise_floor
@@ -16,9 +18,10 @@ from landau_vae.numeric.weight_decay import WeightDecay, weight_decay
 _MODULES = ("continuation", "problems")  # heavier: loaded on first use
 
 __all__ = [
-    "Activation", "Choice", "Equilibrium", "Landscape", "LearnedVariance", "NoiseFloor", "Spiked", "Transitions",
-    "WeightDecay", "activation", "choose_beta", "equilibrium", "landscape", "learned_variance", "noise_floor",
-    "population_threshold", "spiked", "transitions", "weight_decay", *_MODULES,
+    "Activation", "Choice", "Equilibrium", "FixedEncoder", "Hierarchy", "Landscape", "LearnedVariance", "NoiseFloor",
+    "Spiked", "Transitions", "WeightDecay", "activation", "choose_beta", "equilibrium", "fixed_encoder", "hierarchy",
+    "landscape", "learned_variance", "noise_floor", "population_threshold", "spiked", "transitions", "weight_decay",
+    *_MODULES,
 ]  # fmt: skip
 
 

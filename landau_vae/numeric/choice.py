@@ -107,8 +107,14 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> tuple[float, float, floa
     """(low, recommended, high) prices that leave `keep` modes alive."""
     modes = spectrum.modes
     if not isinstance(keep, int | float | np.integer) or not 1 <= keep <= modes or keep != int(keep):
-        raise InputError(f"{keep} modes cannot be kept, the spectrum resolves {modes}: ask for 1 to {modes}.")
+        more = ", or make the spectrum with more of them (modes=…)" if spectrum.truncated else ""
+        raise InputError(f"{keep} modes cannot be kept, the spectrum resolves {modes}: ask for 1 to {modes}{more}.")
     keep = int(keep)
+    if spectrum.truncated and keep == modes != loss.latents:
+        raise InputError(
+            f"{keep} modes cannot be kept safely, because the spectrum was cut after them, and the next threshold is "
+            f"not known: make it with more of them, such as modes={keep + 1}."
+        )
     if loss.latents is not None and keep > loss.latents:
         raise InputError(
             f"{keep} modes cannot be kept by {loss.latents} latents: ask for fewer, or give the model more."
@@ -136,11 +142,17 @@ def _tolerate(spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: 
     power = noise_power(reconstruction)
     shares = spectrum.normalized
     encodable = spectrum.modes if loss.latents is None else min(loss.latents, spectrum.modes)
-    tail = np.append(np.cumsum(shares[::-1])[::-1], 0.0)[1 : encodable + 1]  # share lost by k = 1, 2, … active modes
+    rest = spectrum.rest / spectrum.total_variance
+    tail = np.append(np.cumsum(shares[::-1])[::-1], 0.0)[1 : encodable + 1] + rest  # lost by k = 1, 2, … active modes
     weight = np.cumsum(shares[:encodable] ** (1 - power))
     active = int(np.count_nonzero(shares[:encodable] ** power * weight + tail > tolerance))
     spare = tolerance - tail[active - 1] if active else 0.0
     price = spectrum.total_variance * float(max(spare, 0.0) / weight[active - 1]) ** (1 / power)
+    if spectrum.truncated and (loss.latents is None or loss.latents > spectrum.modes) and active == spectrum.modes:
+        raise InputError(
+            f"A distortion of {tolerance:g} takes modes beyond the {active} that were kept: make the spectrum with "
+            "more of them (modes=…), or tolerate more."
+        )
     if price <= spectrum.floor:
         raise InputError(
             f"No β reaches a distortion of {tolerance:g}: as β → 0 {encodable} latents still leave "

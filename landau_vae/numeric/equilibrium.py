@@ -42,7 +42,12 @@ class Equilibrium:
 
     @cached_property
     def active(self) -> NDArray[np.int64]:
-        """How many latents live, (…)."""
+        """How many latents live, (…); `InputError` where modes that were not kept may live too."""
+        if self._beyond:
+            raise InputError(
+                f"At τ = {significant(float(np.min(self.price)))} modes beyond the {self.spectrum.modes} that were "
+                f"kept may live: keep more (modes=…), raise β, or say that latents are at most {self.spectrum.modes}."
+            )
         alive = np.searchsorted(-self.spectrum.eigenvalues, -self.price, side="left")
         return np.asarray(np.minimum(alive, self._encodable), dtype=np.int64)
 
@@ -123,6 +128,13 @@ class Equilibrium:
         latents = self.loss.latents
         return self.spectrum.modes if latents is None else min(latents, self.spectrum.modes)
 
+    @property
+    def _beyond(self) -> bool:
+        """Whether modes that were not kept may live."""
+        spectrum, latents = self.spectrum, self.loss.latents
+        free = spectrum.truncated and (latents is None or latents > spectrum.modes)
+        return free and bool(np.any(self.price < spectrum.eigenvalues[-1]))
+
     @cached_property
     def _noise_share(self) -> Array:
         """min(1, τ/λ_k), and 1 for modes without a latent."""
@@ -133,11 +145,14 @@ class Equilibrium:
     @cached_property
     def _tail(self) -> Array:
         """tail[k] = Σ_{i>k} λ_i / V."""
-        return np.concatenate([np.cumsum(self.spectrum.normalized[::-1])[::-1], [0.0]])
+        kept = np.concatenate([np.cumsum(self.spectrum.normalized[::-1])[::-1], [0.0]])
+        return kept + self.spectrum.rest / self.spectrum.total_variance
 
     # ------------------------------------------------------------------------------------ output
 
     def __repr__(self) -> str:
+        if self._beyond:
+            return f"Equilibrium({self.price.size} prices, modes beyond the {self.spectrum.modes} kept may be active)"
         if self.price.ndim:
             return (
                 f"Equilibrium({self.price.size} prices, τ = {significant(self.price.min())} … "

@@ -141,6 +141,7 @@ def noise_floor(spectrum: Spectrum, samples: int | None = None) -> NoiseFloor:
             "The spectrum does not say how many samples it comes from, and sampling noise depends on that: "
             "give samples=n, or the data themselves instead of their covariance."
         )
+    spectrum.must_be_whole("The noise floor needs")
     n, lam, modes = whole(given, "samples"), spectrum.eigenvalues, spectrum.modes
     if modes > n - 1:
         raise InputError(

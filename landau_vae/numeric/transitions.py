@@ -7,6 +7,7 @@ arXiv:2605.22691). A multiplet of equal eigenvalues dies at once. With K latents
 modes have a transition at all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,10 +40,14 @@ class Transitions:
             f"β = {significant(self.beta[0])} … {significant(self.beta[-1])})"
         )
 
-    def summary(self, limit: int | None = None) -> str:
-        """The table of the cascade, strongest mode first; at a single β also whether the mode lives there."""
+    def summary(self, limit: int | None = None, *, intervals: Sequence[str] | None = None) -> str:
+        """The table of the cascade, strongest mode first; at a single β also whether the mode lives there.
+
+        `intervals` has a cell for each transition, of an interval of its β (`sampling.Uncertainty.cells`).
+        """
         state = equilibrium(self.spectrum, self.loss) if self.loss.beta.ndim == 0 else None
-        header = ["mode", "λ/V = T_k", "dies at β", "up to here"] + (["M² at β", "R [nat]"] if state else [])
+        header = ["mode", "λ/V = T_k", "dies at β"] + ([] if intervals is None else ["population's β"])
+        header += ["up to here"] + (["M² at β", "R [nat]"] if state else [])
         shares = np.cumsum(self.spectrum.normalized)
         rows = []
         for i in range(len(self.mode))[:limit]:
@@ -51,6 +56,7 @@ class Transitions:
                 numbered(first + 1, last - first),
                 significant(self.temperature[i]),
                 significant(self.beta[i]),
+                *([] if intervals is None else [intervals[i]]),
                 f"{shares[last - 1]:.4%}",
             ]
             if state is not None:

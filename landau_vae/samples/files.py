@@ -1,12 +1,9 @@
-"""Data files → named columns, read by blocks: CSV, Parquet, NPY, NPZ.
+"""Data files → named columns, read by blocks: CSV, Parquet, NPY, NPZ, Zarr, netCDF.
 
-A file is opened once its first bytes agree with its suffix; nothing is ever unpickled. An NPY is mapped,
-CSV and Parquet are streamed, so that memory does not grow with the file.
+A file is opened once its first bytes agree with its suffix; nothing is ever unpickled. An NPY is mapped, all others
+but an NPZ are streamed, so that memory does not grow with the file.
 """
 
-import csv
-import gzip
-import re
 import warnings
 import zipfile
 import zlib
@@ -20,14 +17,18 @@ from numpy.typing import NDArray
 
 from landau_vae.errors import InputError
 from landau_vae.results import Array
-from landau_vae.samples.tables import as_table, as_weights, is_number, row_blocks
+from landau_vae.samples.columns import choose
+from landau_vae.samples.labelled import open_labelled
+from landau_vae.samples.parquet import from_row, open_parquet
+from landau_vae.samples.stored import is_partial
+from landau_vae.samples.tables import as_table, as_weights, row_blocks
+from landau_vae.samples.text import open_csv
 
 __all__ = ["Table", "array_names", "read"]
 
 T = TypeVar("T")
-Rows = Callable[[list[int]], Iterator[NDArray[Any]]]  # columns to keep → blocks of rows
+Rows = Callable[[list[int], int], Iterator[NDArray[Any]]]  # columns to keep, first row → blocks of rows
 
-READ_NUMBERS, READ_ROWS = 2**22, 2**14  # at most, that a reader hands over at a time
 KINDS = {
     ".csv": "CSV",
     ".tsv": "CSV",
@@ -36,10 +37,21 @@ KINDS = {
     ".pq": "Parquet",
     ".npy": "NPY",
     ".npz": "NPZ",
+    ".zarr": "Zarr",
+    ".nc": "netCDF",
+    ".nc4": "netCDF",
 }
-MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "."}
-MAGIC = {b"PAR1": "Parquet", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ"}
-SUPPORTED = "CSV (.csv, .tsv, .txt, also .gz), Parquet (.parquet), NPY (.npy) and NPZ (.npz) files are read"
+MAGIC = {
+    b"PAR1": "Parquet",
+    b"\x93NUMPY": "NPY",
+    b"PK\x03\x04": "NPZ",
+    b"CDF": "netCDF",
+    b"\x89HDF": "netCDF",
+}
+SUPPORTED = (
+    "CSV (.csv, .tsv, .txt, also .gz), Parquet (.parquet), NPY (.npy), NPZ (.npz), Zarr (.zarr) and netCDF (.nc) "
+    "files are read"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,7 @@ class Table:
 
     names: tuple[str, ...] | None
     array: NDArray[Any] | None = None
+    rows: int | None = None  #: how many, where that is known before reading
     blocks: Iterator[tuple[NDArray[Any], Array | None]] = field(default_factory=lambda: iter(()))
 
 
@@ -59,8 +72,11 @@ def read(
     weights: str | None = None,
     array: str | None = None,
     header: bool | None = None,
+    samples: str | Sequence[str] | None = None,
+    first: int = 0,
 ) -> Table:
-    """Open a data file. `header` says whether a CSV has one (None: if it looks so).
+    """Open a data file. `header` says whether a CSV has one (None: if it looks so), `samples` which dimension of a Zarr
+    or netCDF variable counts the samples (None: the first), `first` at which row to begin.
 
     Columns go by their names, or by their index ("0", "1", …) where the file names none.
     """
@@ -68,21 +84,19 @@ def read(
     columns = (columns,) if isinstance(columns, str) else columns
     exclude = (exclude,) if isinstance(exclude, str) else exclude
     kind = _kind(path)
-    if array is not None and kind != "NPZ":
-        raise InputError(
-            f"array={array!r} names an array inside an NPZ file, but {path.name} is a {kind} file: "
-            "leave that option out."
-        )
+    _check_options(path, kind, array, samples)
     if kind in ("NPY", "NPZ"):
         whole = _guard(path, lambda: _load_npy(path) if kind == "NPY" else _load_npz(path, array))
         whole, _ = as_table(whole)
         if columns is None and not exclude and weights is None:
-            return Table(names=None, array=whole)
+            return Table(names=None, array=whole[first:], rows=len(whole))
+        count: int | None = len(whole)
         names, rows = tuple(map(str, range(whole.shape[1]))), _array_rows(whole)
     else:
-        names, rows = _guard(path, lambda: _open_parquet(path) if kind == "Parquet" else _open_csv(path, header))
+        names, rows, count = _guard(path, lambda: _open(path, kind, header, array, samples))
     keep = _selection(names, columns, exclude, weights)
-    return Table(names=tuple(names[i] for i in keep), blocks=_blocks(path, rows, names, keep, weights))
+    blocks = _blocks(path, rows, names, keep, weights, first)
+    return Table(names=tuple(names[i] for i in keep), rows=count, blocks=blocks)
 
 
 def array_names(path: str | Path) -> tuple[str, ...]:
@@ -104,6 +118,8 @@ def _kind(path: Path) -> str:
     """What the file is by its suffix, once its first bytes agree."""
     if not path.exists():
         raise InputError(f"There is no file {path}: check the path (the working folder is {Path.cwd()}).")
+    if path.is_dir() and path.suffix.lower() == ".zarr":
+        return "Zarr"
     if not path.is_file():
         raise InputError(f"{path} is no file: {SUPPORTED}.")
     zipped = path.suffix.lower() == ".gz"
@@ -129,18 +145,30 @@ def _kind(path: Path) -> str:
     return kind
 
 
+def _check_options(path: Path, kind: str, array: str | None, samples: Any) -> None:
+    """Whether the file is of a kind that has such things."""
+    if array is not None and kind not in ("NPZ", "Zarr", "netCDF"):
+        raise InputError(
+            f"array={array!r} names an array inside an NPZ, Zarr or netCDF file, but {path.name} is a {kind} file: "
+            "leave that option out."
+        )
+    if samples is not None and kind not in ("Zarr", "netCDF"):
+        raise InputError(
+            f"samples={samples!r} names a dimension of a Zarr or netCDF variable, but {path.name} is a {kind} file, "
+            "whose rows are the samples: leave that option out."
+        )
+    if kind == "NPZ" and is_partial(path):
+        raise InputError(
+            f"{path.name} is a partial result, which has the moments of rows and not the rows themselves: "
+            "give the data, or use it where a spectrum is enough (thresholds, choose, gather)."
+        )
+
+
 def _selection(
     names: tuple[str, ...], columns: Sequence[str] | None, exclude: Sequence[str], weights: str | None
 ) -> list[int]:
-    """Indices of the feature columns, in the file's order."""
-    for name in [*(columns or ()), *exclude, *([weights] if weights is not None else [])]:
-        if name not in names:
-            shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-            raise InputError(f"There is no column {name!r}: the file's columns are {shown}.")
-    dropped = {*exclude, weights}
-    keep = [i for i, name in enumerate(names) if name not in dropped and (columns is None or name in columns)]
-    if not keep:
-        raise InputError(f"No column is left of the file's {len(names)}: keep at least one.")
+    """Indices of the feature columns, in the file's order; each must have a name."""
+    keep = choose(names, columns, exclude, weights)
     nameless = [names[i] for i in keep if names[i].startswith("Unnamed: ")]
     if nameless:
         raise InputError(
@@ -151,11 +179,10 @@ def _selection(
 
 
 def _blocks(
-    path: Path, rows: Rows, names: tuple[str, ...], keep: list[int], weights: str | None
+    path: Path, rows: Rows, names: tuple[str, ...], keep: list[int], weights: str | None, first: int
 ) -> Iterator[tuple[NDArray[Any], Array | None]]:
-    """Blocks of (rows, weights) with the weight column, if any, split off."""
-    source = rows(keep if weights is None else [*keep, names.index(weights)])
-    first = 0
+    """Blocks of (rows, weights) from row `first` on, with the weight column, if any, split off."""
+    source = rows(keep if weights is None else [*keep, names.index(weights)], first)
     while (block := _guard(path, lambda: next(source, None))) is not None:
         if weights is None:
             yield block, None
@@ -176,7 +203,7 @@ def _guard(path: Path, action: Callable[[], T]) -> T:
         problem = "its rows have more fields than its first line"
     except UnicodeDecodeError:
         problem = "its text is not UTF-8"
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, KeyError) as error:
         problem = str(error).splitlines()[0].replace("Error tokenizing data. C error: ", "").rstrip(". ")
         if any(word in problem.lower() for word in ("pickle", "python objects", "object arrays")):
             raise InputError(
@@ -186,15 +213,28 @@ def _guard(path: Path, action: Callable[[], T]) -> T:
     raise InputError(f"{path.name} is damaged, cut short or not what it seems ({problem}): write it again.") from None
 
 
-# ---------------------------------------------------------------------------------- the four kinds
+# -------------------------------------------------------------------------------------- the kinds
 
 
-def _rows_at_a_time(columns: int) -> int:
-    return max(64, min(READ_ROWS, READ_NUMBERS // columns))
+def _open(
+    path: Path, kind: str, header: bool | None, variable: str | None, samples: str | Sequence[str] | None
+) -> tuple[tuple[str, ...], Rows, int | None]:
+    """Names of columns, what goes through the rows, and how many there are, if that is known."""
+    if kind == "Parquet":
+        return open_parquet(path)
+    if kind == "CSV":
+        names, text = open_csv(path, header)
+        return names, lambda keep, first: from_row(text(keep), first), None
+    slabs = open_labelled(path, kind, variable, samples)
+    return slabs.names, lambda keep, first: (_columns(rows, keep) for _, rows in slabs.blocks(first)), slabs.rows
+
+
+def _columns(block: NDArray[Any], keep: list[int]) -> NDArray[Any]:
+    return block if len(keep) == block.shape[1] else block[:, keep]
 
 
 def _array_rows(array: NDArray[Any]) -> Rows:
-    return lambda keep: (block[:, keep] for block in row_blocks(array))
+    return lambda keep, first: (block[:, keep] for block in row_blocks(array[first:]))
 
 
 def _load_npy(path: Path) -> NDArray[Any]:
@@ -212,77 +252,3 @@ def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
         if key is not None and key not in names:
             raise InputError(f"{path.name} holds no array {key!r}, only {', '.join(names)}: name one of those.")
         return np.asarray(archive[key or names[0]])
-
-
-def _open_csv(path: Path, header: bool | None) -> tuple[tuple[str, ...], Rows]:
-    separator, fields = _csv_first_line(path)
-    header = _looks_like_header(fields) if header is None else header
-    names = tuple(field.strip() or f"Unnamed: {i}" for i, field in enumerate(fields))
-    names = names if header else tuple(map(str, range(len(fields))))
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{path.name} names two columns {twice!r}: give each column a name of its own.")
-
-    def rows(keep: list[int]) -> Iterator[NDArray[Any]]:
-        import pandas as pd
-
-        empty = True
-        with pd.read_csv(
-            path,
-            sep=separator,
-            header=None,
-            names=list(names),
-            skiprows=1 if header else 0,
-            chunksize=_rows_at_a_time(len(names)),
-            skipinitialspace=True,
-            index_col=False,
-            encoding="utf-8-sig",
-        ) as frames:
-            for frame in frames:
-                if len(frame) > 0:
-                    empty = False
-                    yield as_table(frame.iloc[:, keep])[0]
-        if empty:
-            raise InputError(f"{path.name} has a header but no rows: at least two rows are needed.")
-
-    return names, rows
-
-
-def _csv_first_line(path: Path) -> tuple[str, list[str]]:
-    """The separator and the fields of the first line; a leading # (as NumPy writes it) belongs to neither."""
-    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        line = file.readline().lstrip("# ")
-    if not line.strip():
-        raise InputError(f"{path.name} begins with a blank line: its first line must be a header or numbers.")
-    unquoted = re.sub(r'"[^"]*"', "", line)
-    separator = max(",;\t", key=unquoted.count)
-    if separator in unquoted:
-        return separator, next(csv.reader([line], delimiter=separator))
-    return r"\s+", next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True))
-
-
-def _looks_like_header(fields: list[str]) -> bool:
-    """Whether some field is a word; missing values are no words, and 0, 1, 2, … is the header pandas gives an array."""
-    counted = [str(i) for i in range(len(fields))]
-    if len(fields) > 1 and (fields == counted or (not fields[0].strip() and fields[1:] == counted[:-1])):
-        return True
-    return any(field.strip().lower() not in MISSING and not is_number(field) for field in fields)
-
-
-def _open_parquet(path: Path) -> tuple[tuple[str, ...], Rows]:
-    import pyarrow.parquet as pq
-
-    schema = pq.read_schema(path)
-    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
-    names = tuple(name for name in schema.names if name not in stored_index)
-
-    def rows(keep: list[int]) -> Iterator[NDArray[Any]]:
-        columns = [names[i] for i in keep]
-        with pq.ParquetFile(path) as file:
-            size = _rows_at_a_time(len(columns))
-            for group in range(file.num_row_groups):  # one at a time: Arrow keeps what it has read of a file
-                for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=columns):
-                    yield as_table(batch.to_pandas(ignore_metadata=True)[columns])[0]
-
-    return names, rows

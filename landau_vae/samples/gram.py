@@ -4,6 +4,7 @@ The non-zero eigenvalues of Xᵀ P X and of P^{1/2} X Xᵀ P^{1/2} are the same 
 samples' shares), so n² numbers are enough, however many columns there are. Columns are taken by blocks.
 """
 
+import mmap
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from landau_vae.results import Array
 from landau_vae.samples.moments import spacing
+from landau_vae.samples.strongest import strongest_of_matrix
+from landau_vae.samples.tables import mapping
 
 __all__ = ["Gram"]
 
-BLOCK_NUMBERS = 2**20
+BLOCK_NUMBERS = 2**22  # 32 MiB; each block costs a pass over the n × n matrix, so it should not be narrow either
 
 
 class Gram:
@@ -26,11 +29,11 @@ class Gram:
     ([1.0, 4.0, 0.0], [5.0, 0.0])
     """
 
-    def __init__(self, rows: NDArray[Any], weights: Array | None = None) -> None:
+    def __init__(self, rows: NDArray[Any], weights: Array | None = None, precision: float = 0.0) -> None:
         self.rows = rows
         self.count = len(rows)
         self.weight = float(self.count if weights is None else weights.sum())
-        self.precision = spacing(rows.dtype)
+        self.precision = max(precision, spacing(rows.dtype))
         self.mean: Array = np.zeros(rows.shape[1])
         self.variance: Array = np.zeros(rows.shape[1])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the caller looks for non-finite moments
@@ -44,20 +47,24 @@ class Gram:
         """Whether all rows are finite, and nothing has overflowed."""
         return self.weight == 0 or bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.variance)))
 
-    def decompose(self, scale: Array | None) -> tuple[None, Array]:
-        """No covariance (it was never formed), and its eigenvalues, descending: as many as rows."""
+    def decompose(self, scale: Array | None, modes: int | None = None) -> tuple[None, Array]:
+        """No covariance (it was never formed), and its eigenvalues, descending: one per row, or the first `modes`."""
         gram = np.zeros((self.count, self.count))
+        product = np.empty_like(gram)
         root = np.sqrt(self._share)[:, None]
         for part, block in self._column_blocks():
             centred = block - self.mean[part]
             centred *= root
             if scale is not None:
                 centred /= scale[part]
-            gram += centred @ centred.T
-        return None, np.linalg.eigvalsh(gram)[::-1]
+            gram += np.matmul(centred, centred.T, out=product)
+        return None, strongest_of_matrix(gram, modes)
 
     def _column_blocks(self) -> Iterator[tuple[slice, Array]]:
+        pages = mapping(self.rows)
         width = max(1, BLOCK_NUMBERS // self.count)
         for start in range(0, self.rows.shape[1], width):
             part = slice(start, start + width)
             yield part, np.asarray(self.rows[:, part], dtype=np.float64)
+            if pages is not None:
+                pages.madvise(mmap.MADV_DONTNEED)

@@ -8,18 +8,22 @@ it is shifted by a provisional mean, and the shift is renewed as soon as a colum
 from it by more than its own spread; what is left to subtract then costs one bit at most.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.results import Array
+from landau_vae.samples.strongest import strongest_of_matrix
 
 __all__ = ["Moments", "block_rows", "spacing"]
 
 CACHED_NUMBERS = 2**18  # 2 MiB of float64: a block of a narrow table and its shifted copy stay in the cache
 FOLDED_NUMBERS = 2**10
+HARMLESS = 2.0**-10  # of the scatter so far: to subtract so little costs it no digit
 BUFFER_NUMBERS = 2**22  # 32 MiB: a block of a wide table need not be larger
+STATE = ("count", "weight", "precision", "mean", "scatter", "_shift")  # all that matters to what comes after
 
 
 def block_rows(columns: int) -> int:
@@ -67,10 +71,10 @@ class Moments:
         """Whether nothing non-finite has been added, and nothing has overflowed."""
         return bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.scatter.diagonal())))
 
-    def decompose(self, scale: Array | None) -> tuple[Array, Array]:
-        """The covariance of the columns over `scale`, and its eigenvalues, descending."""
+    def decompose(self, scale: Array | None, modes: int | None = None) -> tuple[Array, Array]:
+        """The covariance of the columns over `scale`, and its eigenvalues, descending: all, or the first `modes`."""
         covariance = self.covariance if scale is None else self.covariance / np.outer(scale, scale)
-        return covariance, np.linalg.eigvalsh(covariance)[::-1]
+        return covariance, strongest_of_matrix(covariance, modes)
 
     def add(self, rows: NDArray[Any], weights: Array | None = None) -> None:
         """Add a block of rows (n, d), real and finite or not (then the moments turn non-finite)."""
@@ -85,7 +89,24 @@ class Moments:
         """Add everything `other` has seen; order does not matter."""
         self.count += other.count
         self.precision = max(self.precision, other.precision)
-        self._absorb(other.weight, other.mean, other.scatter)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._absorb(other.weight, other.mean, other.scatter)
+
+    def select(self, columns: Sequence[int]) -> "Moments":
+        """The moments of some of the columns."""
+        chosen = Moments(len(columns))
+        chosen.count, chosen.weight, chosen.precision = self.count, self.weight, self.precision
+        chosen.mean, chosen.scatter = self.mean[columns], self.scatter[np.ix_(columns, columns)]
+        chosen._shift = None if self._shift is None else self._shift[columns]
+        return chosen
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What has been added, without the room to work in."""
+        return {name: getattr(self, name) for name in STATE}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(len(state["mean"]))  # type: ignore[misc]
+        self.__dict__.update(state)
 
     def _add_block(self, rows: NDArray[Any], weights: Array | None) -> None:
         weight = float(len(rows)) if weights is None else float(weights.sum())
@@ -114,8 +135,9 @@ class Moments:
         return offset, np.matmul(block.T, block, out=self._product)
 
     def _strays(self, offset_square: Array, square: Array) -> bool:
-        """Whether a column's mean outweighs its spread, by more than the rounding of the shift itself."""
+        """Whether a column's mean outweighs its spread, by more than rounding (of the shift, of what was added)."""
         rounding = 0.0 if self._shift is None else len(self._product) * self.precision * self._shift**2
+        rounding = np.maximum(rounding, self.scatter.diagonal() * HARMLESS)
         return bool(np.any((offset_square > square / 2) & (offset_square > rounding)))
 
     def _shifted(self, rows: NDArray[Any]) -> Array:

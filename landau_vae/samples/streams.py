@@ -1,4 +1,4 @@
-"""Blocks of (rows, weights), from arrays and from any iterable, gathered into `Moments` or a `Gram`."""
+"""Blocks of (rows, weights), from arrays and from any iterable, collected into `Moments` or a `Gram`."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -9,41 +9,38 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.errors import InputError
 from landau_vae.results import Array
+from landau_vae.samples.collected import Collected, Names
 from landau_vae.samples.gram import Gram
 from landau_vae.samples.moments import Moments
-from landau_vae.samples.tables import as_names, as_table, as_weights, nonfinite_problem, row_blocks
+from landau_vae.samples.tables import as_table, as_weights, nonfinite_problem, row_blocks
 
-__all__ = ["Pairs", "chunk_pairs", "gather", "gather_array", "with_progress"]
+__all__ = ["Names", "Pairs", "array_pairs", "chunk_pairs", "collect", "gather_array", "with_progress"]
 
 Pairs = Iterator[tuple[NDArray[Any], Array | None]]  # blocks of (rows, weights of the rows)
-Names = tuple[str, ...] | None
 
 
 def gather_array(array: NDArray[Any], weights: Array | None, names: Names, progress: bool) -> Moments | Gram:
     """The moments of an array; of a wide one, its Gram."""
     if array.shape[0] < array.shape[1]:
-        return _checked_gram(array, weights, names)
-    pairs = with_progress(_array_pairs(array, weights), len(array) if progress else None, progress)
-    return _accumulate(pairs, array.shape[1], names)
+        part = Collected(names)
+        part.add(array, weights, copy=False)
+        return part.result()
+    return collect(
+        with_progress(array_pairs(array, weights), len(array) if progress else None, progress), names
+    ).result()
 
 
-def gather(pairs: Pairs, names: Names) -> Moments | Gram:
-    """The moments of a stream. Rows are held back until there are as many as columns: a stream that ends
-    before that is a wide table."""
-    head: list[tuple[NDArray[Any], Array | None]] = []
-    held, dimension = 0, 1
-    while held < dimension and (pair := next(pairs, None)) is not None:
-        head.append((pair[0].copy(), pair[1]))  # a stream may reuse its buffer
-        held, dimension = held + len(pair[0]), head[0][0].shape[1]
-        _check_width(pair[0], dimension)
-    if not head:
+def collect(pairs: Pairs, names: Names) -> Collected:
+    """All of a stream. Rows are held until there are as many as columns: one that ends before that is a wide table."""
+    part = Collected(names)
+    for rows, weights in pairs:
+        part.add(rows, weights)  # copied where they are held: a stream may reuse its buffer
+        if not part.finite:
+            later = chain([rows], (block for block, _ in pairs))
+            raise nonfinite_problem(later, part.names, row=part.count - len(rows))
+    if part.count == 0:
         raise InputError("There are no rows: at least two are needed.")
-    as_names(names, dimension)
-    if held < dimension:
-        weights = [weight for _, weight in head if weight is not None]
-        rows = np.concatenate([rows for rows, _ in head])
-        return _checked_gram(rows, np.concatenate(weights) if weights else None, names)
-    return _accumulate(chain(head, pairs), dimension, names)
+    return part
 
 
 def chunk_pairs(chunks: Iterable[Any], weights: Iterable[ArrayLike] | None) -> Pairs:
@@ -85,34 +82,9 @@ def with_progress(pairs: Pairs, total: int | None, progress: bool) -> Pairs:
     return counted()
 
 
-def _array_pairs(array: NDArray[Any], weights: Array | None) -> Pairs:
+def array_pairs(array: NDArray[Any], weights: Array | None, rows: int | None = None) -> Pairs:
+    """An array by blocks of rows, with their weights."""
     start = 0
-    for block in row_blocks(array):
+    for block in row_blocks(array, rows):
         yield block, None if weights is None else weights[start : start + len(block)]
         start += len(block)
-
-
-def _accumulate(pairs: Pairs, dimension: int, names: Names) -> Moments:
-    moments = Moments(dimension)
-    for rows, weights in pairs:
-        _check_width(rows, dimension)
-        moments.add(rows, weights)
-        if not moments.finite:
-            later = chain([rows], (block for block, _ in pairs))
-            raise nonfinite_problem(later, names, row=moments.count - len(rows))
-    return moments
-
-
-def _checked_gram(rows: NDArray[Any], weights: Array | None, names: Names) -> Gram:
-    gram = Gram(rows, weights)
-    if not gram.finite:
-        raise nonfinite_problem([rows], names)
-    return gram
-
-
-def _check_width(rows: NDArray[Any], dimension: int) -> None:
-    if rows.shape[1] != dimension:
-        raise InputError(
-            f"A chunk has {rows.shape[1]} columns, but those before it have {dimension}: "
-            "every chunk must hold the same columns."
-        )

@@ -25,13 +25,16 @@ __all__ = [
     "as_weights",
     "is_number",
     "is_real",
+    "mapping",
     "nonfinite_problem",
     "row_blocks",
+    "rows_at_a_time",
 ]
 
 ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
 NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
-MAPPED_ROWS = 16_384  # rows of a memory map between two releases of its pages
+READ_NUMBERS, READ_ROWS = 2**22, 2**14
+MAPPED_ROWS, MAPPED_NUMBERS = 16_384, 2**24  # of a memory map between two releases of its pages
 
 
 def as_table(data: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
@@ -185,17 +188,23 @@ def as_covariance(data: Any) -> tuple[Array, tuple[str, ...] | None]:
     return matrix, names
 
 
-def row_blocks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Row slices of a size to work on; the pages of a memory map are given back after each."""
-    pages = _mapping(array)
-    rows = max(block_rows(array.shape[1]), MAPPED_ROWS if pages else 0)
+def rows_at_a_time(columns: int) -> int:
+    """How many rows a reader hands over at a time."""
+    return max(64, min(READ_ROWS, READ_NUMBERS // columns))
+
+
+def row_blocks(array: NDArray[Any], rows: int | None = None) -> Iterator[NDArray[Any]]:
+    """Row slices of a size to work on, or of `rows` rows; the pages of a memory map are given back after each."""
+    pages, columns = mapping(array), array.shape[1]
+    if rows is None:
+        rows = max(block_rows(columns), min(MAPPED_ROWS, MAPPED_NUMBERS // columns) if pages else 0)
     for start in range(0, len(array), rows):
         yield np.asarray(array[start : start + rows])
         if pages is not None:
             pages.madvise(mmap.MADV_DONTNEED)
 
 
-def _mapping(array: NDArray[Any]) -> mmap.mmap | None:
+def mapping(array: NDArray[Any]) -> mmap.mmap | None:
     """The memory map behind `array`, if dropping its pages cannot lose anything."""
     if not isinstance(array, np.memmap) or array.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
         return None

@@ -7,8 +7,6 @@ A checksum in the file tells a damaged one.
 
 import hashlib
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.errors import InputError
+from landau_vae.samples.archive import replace_file
 from landau_vae.training.memory import in_words
 
 if TYPE_CHECKING:
@@ -77,26 +76,6 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
     if not whole:
         raise InputError(f"{path.name} is damaged, its checksum does not agree: restore it, or train again.")
     return decoded
-
-
-def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
-    """Let `save` write a file beside `path`, and rename it into place once it is on the disk."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save(partial)
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-        if os.name == "posix":  # elsewhere a folder cannot be opened
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-    except OSError as problem:
-        reason = problem.strerror or str(problem).splitlines()[0]
-        raise InputError(f"{path} cannot be written ({reason}): name another place.") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
 
 
 def _encoded(dataset: "xarray.Dataset") -> "xarray.Dataset":

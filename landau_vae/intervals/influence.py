@@ -1,0 +1,205 @@
+"""By how much does one row move each eigenvalue? Influence functions, and the covariance of the λ̂_k that follows.
+
+    IF(λ_k) = y_k² − λ_k − λ_k Σ_i v_ik² a_i,    Cov(λ̂) = Σ_rows p² IF IFᵀ · n/(n−1),    y = Vᵀz, z = (x − m)/s
+
+First-order perturbation theory of S⁻¹CS⁻¹, S = diag(s), whose scales move by the relative amount a/2 per row:
+
+    covariance               s = 1        a = 0
+    standardised             s = √C_ii    a_i = z_i² − 1
+    Bernoulli, Poisson       s = √F(m)    a_i = (d ln F/dm_i)(x_i − m_i)
+
+p are the rows' shares of the weight (1/n). λ_k's neighbour l couples to it by y_k y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i.
+Rows that hang together by blocks are summed by blocks first (cluster-robust). Nothing is assumed about the
+distribution but finite fourth moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.results import Array, readonly
+from landau_vae.samples.streams import gather_array
+from landau_vae.samples.tables import row_blocks
+from landau_vae.spectrum import Spectrum
+
+__all__ = ["Influence", "influence", "reduced_by"]
+
+BLOCK_NUMBERS = 2**20
+
+Blocks = Iterator[tuple[Array, Array]]  # (rows, modes) of influence and (rows, modes − 1) of coupling
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """What the influence functions of all rows come to."""
+
+    covariance: Array  #: (modes, modes): Cov(λ̂_k, λ̂_l), data⁴
+    coupling: Array  #: (modes − 1,): variance of v_kᵀ Ĉ v_{k+1}, which makes neighbours repel, data⁴
+    rowwise: Array  #: (modes,): Var(λ̂_k) if rows were independent, data⁴
+    effective: Array  #: (2, modes): N, how many rows (blocks) carry the error of λ_k, and of λ_k/V
+    units: int  #: rows, or blocks of rows, with a positive weight
+    kish: float  #: (ΣW)²/ΣW² over units: as many of equal weight
+    kish_rows: float  #: the same over rows
+
+
+def influence(
+    array: NDArray[Any], weights: Array | None, labels: NDArray[np.int64] | None, spectrum: Spectrum
+) -> Influence:
+    """Influence functions on the eigenvalues of `spectrum`, which is that of the rows of `array`.
+
+    `labels` (n,) number the block that each row belongs to, from 0 on.
+
+    >>> X = np.array([[3.0, 0], [-3, 0], [1, 1], [-1, -1], [1, -1], [-1, 1]])
+    >>> found = influence(X, None, None, Spectrum.from_data(X))
+    >>> found.units, found.covariance.round(3).tolist()
+    (6, [[2.844, -0.356], [-0.356, 0.044]])
+    """
+    share = np.full(len(array), 1 / len(array)) if weights is None else weights / weights.sum()
+    found = _wide(array, share, spectrum) if spectrum.matrix is None else _tall(array, share, spectrum)
+    sums, start, totals = _Sums(spectrum), 0, None
+    rowwise = np.zeros(spectrum.modes)
+    if labels is not None:
+        totals = np.zeros((int(labels.max()) + 1, 2 * spectrum.modes - 1))
+    for own, coupling in found:
+        part = slice(start, start + len(own))
+        own *= share[part, None]
+        coupling *= share[part, None]
+        rowwise += np.sum(own**2, axis=0)
+        if totals is None or labels is None:
+            sums.add(own, coupling)
+        else:
+            _add_by(labels[part], np.hstack([own, coupling]), totals)
+        start += len(own)
+    if totals is not None:
+        sums.add(totals[:, : spectrum.modes], totals[:, spectrum.modes :])
+    whole = share if labels is None else np.bincount(labels, share)
+    units, rows = (int(np.count_nonzero(each)) for each in (whole, share))
+    return Influence(
+        readonly(sums.covariance * (units / max(units - 1, 1))),
+        readonly(sums.coupling * (units / max(units - 1, 1))),
+        readonly(rowwise * (rows / max(rows - 1, 1))),
+        readonly(sums.effective(units)),
+        units,
+        float(1 / np.sum(whole**2)),
+        float(1 / np.sum(share**2)),
+    )
+
+
+class _Sums:
+    """Second moments of what units add to λ̂_k, and fourth moments of that and of what they add to λ̂_k/V."""
+
+    def __init__(self, spectrum: Spectrum) -> None:
+        modes = spectrum.modes
+        self.normalized = spectrum.normalized
+        self.covariance: Array = np.zeros((modes, modes))
+        self.coupling: Array = np.zeros(modes - 1)
+        self.squares: Array = np.zeros((2, modes))
+        self.fourth: Array = np.zeros((2, modes))
+
+    def add(self, own: Array, coupling: Array) -> None:
+        self.covariance += own.T @ own
+        self.coupling += np.sum(coupling**2, axis=0)
+        for i, each in enumerate((own, own - self.normalized * own.sum(axis=1, keepdims=True))):
+            square = each**2
+            self.squares[i] += square.sum(axis=0)
+            self.fourth[i] += np.sum(square**2, axis=0)
+
+    def effective(self, units: int) -> Array:
+        """N = (Σq)²/Σq²; where a quantity cannot vary at all every unit counts."""
+        real = self.squares > 1e-24 * self.squares[0].max()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(real, self.squares**2 / self.fourth, units)
+
+
+def _tall(array: NDArray[Any], share: Array, spectrum: Spectrum) -> Blocks:
+    assert spectrum.matrix is not None
+    mean, scale, slope = _centre(array, share, spectrum)
+    directions = np.linalg.eigh(spectrum.matrix)[1][:, ::-1][:, : spectrum.modes]
+    step = max(256, BLOCK_NUMBERS // array.shape[1])
+    for rows in row_blocks(array):
+        for start in range(0, len(rows), step):
+            z = (rows[start : start + step] - mean) / scale
+            y = z @ directions
+            parts = _shares_of(_moved(z, slope), directions) if _scaled(spectrum) else None
+            yield _influence(y, parts, spectrum.eigenvalues)
+
+
+def _wide(array: NDArray[Any], share: Array, spectrum: Spectrum) -> Blocks:
+    """All rows at once, in the n × n Gram space; columns are taken by blocks."""
+    mean, scale, slope = _centre(array, share, spectrum)
+    root = np.sqrt(share)[:, None]
+    width = max(1, BLOCK_NUMBERS // len(array))
+
+    def columns() -> Iterator[tuple[Array, slice]]:
+        for start in range(0, array.shape[1], width):
+            part = slice(start, start + width)
+            yield (np.asarray(array[:, part], dtype=np.float64) - mean[part]) / scale[part], part
+
+    gram = sum(((root * z) @ (root * z).T for z, _ in columns()), np.zeros((len(array), len(array))))
+    inner = np.linalg.eigh(gram)[1][:, ::-1][:, : spectrum.modes]
+    dual = root * inner / np.sqrt(spectrum.eigenvalues)  # v_k = Zᵀ dual_k
+    y = np.zeros(dual.shape)
+    parts = (np.zeros(y.shape), np.zeros((len(y), spectrum.modes - 1))) if _scaled(spectrum) else None
+    for z, part in columns():
+        directions = z.T @ dual
+        y += z @ directions
+        if parts is not None:
+            moved = _moved(z, None if slope is None else slope[part])
+            for total, more in zip(parts, _shares_of(moved, directions), strict=True):
+                total += more
+    yield _influence(y, parts, spectrum.eigenvalues)
+
+
+def _centre(array: NDArray[Any], share: Array, spectrum: Spectrum) -> tuple[Array, Array, Array | None]:
+    """(m, s, d ln F/dm · s): mean and scale of the columns; the slope is None where the scale is the data's own."""
+    moments = gather_array(array, share, spectrum.names, progress=False)
+    mean = moments.mean
+    if spectrum.standardized:
+        return mean, np.sqrt(moments.variance), None
+    if spectrum.likelihood == "bernoulli":
+        scale = np.sqrt(mean * (1 - mean))
+        return mean, scale, (1 - 2 * mean) / scale
+    if spectrum.likelihood == "poisson":
+        return mean, np.sqrt(mean), 1 / np.sqrt(mean)
+    return mean, np.ones(len(mean)), None
+
+
+def _scaled(spectrum: Spectrum) -> bool:
+    return spectrum.standardized or spectrum.likelihood != "gaussian"
+
+
+def _moved(z: Array, slope: Array | None) -> Array:
+    """a, (rows, d): twice the relative change of each column's scale."""
+    return z**2 - 1 if slope is None else z * slope
+
+
+def _shares_of(moved: Array, directions: Array) -> tuple[Array, Array]:
+    """Σ_i v_ik² a_i and Σ_i v_ik v_i,k+1 a_i."""
+    return moved @ directions**2, moved @ (directions[:, :-1] * directions[:, 1:])
+
+
+def _influence(y: Array, parts: tuple[Array, Array] | None, lam: Array) -> tuple[Array, Array]:
+    own, coupling = y**2 - lam, y[:, :-1] * y[:, 1:]
+    if parts is not None:
+        own -= lam * parts[0]
+        coupling -= (lam[:-1] + lam[1:]) / 2 * parts[1]
+    return own, coupling
+
+
+def reduced_by(labels: NDArray[np.int64], values: Array) -> tuple[NDArray[np.int64], Array]:
+    """The labels that occur, and the sums of `values` (rows, …) over the rows of each.
+
+    >>> [part.tolist() for part in reduced_by(np.array([2, 0, 2]), np.array([[1.0], [2.0], [3.0]]))]
+    [[0, 2], [[2.0], [4.0]]]
+    """
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    return present, np.add.reduceat(values[order], starts, axis=0)
+
+
+def _add_by(labels: NDArray[np.int64], values: Array, totals: Array) -> None:
+    present, sums = reduced_by(labels, values)
+    totals[present] += sums

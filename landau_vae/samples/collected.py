@@ -1,0 +1,127 @@
+"""What has been read so far, from wherever: rows as long as they are fewer than their columns, `Moments` from then on.
+
+Two of these merge exactly, in any order. Nothing is lost by keeping rows, and a table of 50 rows and 10⁵ columns
+need not become a matrix of 10¹⁰ numbers.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.errors import InputError
+from landau_vae.results import Array
+from landau_vae.samples.gram import Gram
+from landau_vae.samples.moments import Moments, spacing
+from landau_vae.samples.tables import as_names, nonfinite_problem
+
+__all__ = ["Collected", "Names"]
+
+Names = tuple[str, ...] | None
+
+
+class Collected:
+    """Rows that were added, as rows or as moments.
+
+    >>> left, right = Collected(), Collected()
+    >>> left.add(np.array([[0.0, 1.0], [2.0, 3.0]]))
+    >>> right.add(np.array([[4.0, 2.0]]))
+    >>> left.merge(right)
+    >>> left.count, left.result().mean.tolist()
+    (3, [2.0, 2.0])
+    """
+
+    def __init__(self, names: Names = None) -> None:
+        self.names = names
+        self.dimension: int | None = None
+        self.count = 0
+        self.finite = True  #: whether nothing non-finite was added, and nothing has overflowed
+        self.moments: Moments | None = None
+        self.held: list[tuple[NDArray[Any], Array | None]] = []
+        self.precision = 0.0
+
+    def add(self, rows: NDArray[Any], weights: Array | None = None, *, copy: bool = True) -> None:
+        """Add a block of rows (n, d); `copy` says that the block may change once it has been added."""
+        self._fit(rows.shape[1], "A chunk has", "those before it have")
+        self.count += len(rows)
+        self.precision = max(self.precision, spacing(rows.dtype))
+        if self.moments is None and self.count < rows.shape[1]:
+            self.finite &= bool(np.isfinite(rows).all())
+            self.held.append((rows.copy() if copy else rows, weights))
+            return
+        moments = self._form()
+        moments.add(rows, weights)
+        self.finite = moments.finite
+
+    def merge(self, other: "Collected") -> None:
+        """Add all that `other` has seen, which stays as it is."""
+        if other.dimension is None:
+            return
+        if self.names and other.names and self.names != other.names:
+            i = next((i for i, pair in enumerate(zip(self.names, other.names, strict=False)) if len(set(pair)) > 1), 0)
+            raise InputError(
+                f"The partial results are of different columns, {self.names[i]!r} and {other.names[i]!r} at index {i} "
+                f"of {len(self.names)} and {len(other.names)}: gather the same columns in the same order everywhere."
+            )
+        self._fit(other.dimension, "A partial result is of", "the other one is of")
+        self.names = self.names or other.names
+        self.precision = max(self.precision, other.precision)
+        if other.moments is None:
+            for rows, weights in other.held:
+                self.add(rows, weights, copy=False)
+        else:
+            self._form().merge(other.moments)
+            self.count += other.count
+        self.finite = self.finite and other.finite
+
+    def select(self, columns: list[int]) -> "Collected":
+        """The same of some of the columns."""
+        chosen = Collected(None if self.names is None else tuple(self.names[i] for i in columns))
+        chosen.precision, chosen.dimension = self.precision, len(columns)
+        if self.moments is None:
+            for rows, weights in self.held:
+                chosen.add(rows[:, columns], weights, copy=False)
+        else:
+            chosen.moments, chosen.count = self.moments.select(columns), self.count
+        return chosen
+
+    def result(self) -> Moments | Gram:
+        """The moments; of fewer rows than columns, their Gram."""
+        if self.moments is not None:
+            self.moments.precision = max(self.precision, self.moments.precision)
+            return self.moments
+        if not self.held:
+            raise InputError("There are no rows: at least two are needed.")
+        rows, weights = self.stacked()
+        gram = Gram(rows, weights, self.precision)
+        if not gram.finite:
+            raise nonfinite_problem([rows], self.names)
+        return gram
+
+    def stacked(self) -> tuple[NDArray[Any], Array | None]:
+        """The rows that are held, in one array, and their weights if any row has one."""
+        if len(self.held) == 1:
+            return self.held[0]
+        rows = np.concatenate([rows for rows, _ in self.held])
+        if all(weights is None for _, weights in self.held):
+            return rows, None
+        return rows, np.concatenate([np.ones(len(r)) if w is None else w for r, w in self.held])
+
+    def _form(self) -> Moments:
+        """The moments, of what is held to begin with."""
+        if self.moments is None:
+            assert self.dimension is not None
+            self.moments = Moments(self.dimension)
+            for rows, weights in self.held:
+                self.moments.add(rows, weights)
+            self.held = []
+        return self.moments
+
+    def _fit(self, dimension: int, subject: str, others: str) -> None:
+        if self.dimension is None:
+            as_names(self.names, dimension)
+            self.dimension = dimension
+        if dimension != self.dimension:
+            raise InputError(
+                f"{subject} {dimension} columns, but {others} {self.dimension}: every chunk must hold the same columns."
+            )

@@ -1,0 +1,159 @@
+"""xarray objects → rows × features: the sample dimensions are stacked to rows, all others to features.
+
+Read by slabs of samples that follow the chunks of the store, so that memory does not grow with the file. Arrays whose
+chunks are Dask's are left to `parallel`.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.errors import InputError
+from landau_vae.samples.tables import as_table
+
+if TYPE_CHECKING:
+    import xarray
+
+    Labelled = xarray.DataArray | xarray.Dataset
+
+__all__ = ["Slabs", "open_labelled", "stacked"]
+
+LEAST, MOST = 2**22, 2**24  # numbers of a slab: chunks larger than this are read in parts
+
+
+class Slabs:
+    """An xarray object as a table that is read slab by slab."""
+
+    def __init__(self, array: "Labelled", samples: str | Sequence[str], origin: str = "The array") -> None:
+        self.samples = (samples,) if isinstance(samples, str) else tuple(samples)
+        parts: list[Any] = [array] if not hasattr(array, "data_vars") else list(array.data_vars.values())
+        for part in parts:
+            self._check(part, origin)
+        if not parts:
+            raise InputError(f"{origin} has no variables: give an array of samples × features.")
+        self.parts = [part.transpose(*self.samples, ...) for part in parts]
+        self.sizes = [int(self.parts[0].sizes[dim]) for dim in self.samples]
+        self.rows = prod(self.sizes)
+        self.names = tuple(name for part in self.parts for name in self._labels(part, named=len(parts) > 1))
+        self.dimension = len(self.names)
+        if self.rows == 0 or self.dimension == 0:
+            raise InputError(f"{origin} is empty: it has {self.rows} samples of {self.dimension} features.")
+        self.in_dask = any(part.chunks is not None for part in self.parts)
+
+    def blocks(self, first: int = 0) -> Iterator[tuple[int, NDArray[Any]]]:
+        """(index of its first row, rows) of each slab from row `first` on."""
+        for start, stop, parts in self.pieces():
+            if stop > first:
+                rows = stacked([part.values for part in parts], len(self.samples))
+                yield max(start, first), rows[max(0, first - start) :]
+
+    def pieces(self) -> Iterator[tuple[int, int, list[Any]]]:
+        """(first row, last row + 1, the parts' own pieces) of each slab, none of it read."""
+        split, inner = len(self.samples) - 1, self.dimension  # the dimension that is cut; numbers of one index of it
+        while split > 0 and inner * self.sizes[split] <= LEAST:
+            inner *= self.sizes[split]
+            split -= 1
+        step, start = self._step(self.samples[split], inner), 0
+        for outer in np.ndindex(*self.sizes[:split]):
+            for low in range(0, self.sizes[split], step):
+                high = min(low + step, self.sizes[split])
+                where = {dim: slice(i, i + 1) for dim, i in zip(self.samples, outer, strict=False)}
+                where[self.samples[split]] = slice(low, high)
+                stop = start + (high - low) * inner // self.dimension
+                yield start, stop, [part.isel(where) for part in self.parts]
+                start = stop
+
+    def over_samples(self, weights: Any) -> Any:
+        """Weights of all samples, (n,), from an array of their number or one with some of the sample dimensions."""
+        if not hasattr(weights, "dims"):
+            return weights
+        strange = [str(dim) for dim in weights.dims if dim not in self.samples]
+        if strange:
+            raise InputError(
+                f"The weights run along {', '.join(strange)}, but samples along {', '.join(self.samples)}: weigh those."
+            )
+        missing = {dim: size for dim, size in zip(self.samples, self.sizes, strict=True) if dim not in weights.dims}
+        return weights.expand_dims(missing).transpose(*self.samples).values.ravel()
+
+    def _step(self, dim: str, inner: int) -> int:
+        """How many indices of the cut dimension to read at a time: whole chunks where these are not too large."""
+        sizes = [(part.chunksizes or part.encoding.get("preferred_chunks") or {}).get(dim, 1) for part in self.parts]
+        chunk = max(int(np.max(size)) for size in sizes)
+        step = -(-max(1, LEAST // inner) // chunk) * chunk
+        return step if step * inner <= MOST else max(1, MOST // inner)
+
+    def _check(self, part: Any, origin: str) -> None:
+        for dim in self.samples:
+            if dim not in part.dims:
+                name = f" {part.name!r}" if part.name is not None else ""
+                raise InputError(
+                    f"{origin} has no dimension {dim!r}{' in its variable' + name if name else ''}, only "
+                    f"{', '.join(map(str, part.dims)) or 'none at all'}: say which count the samples (samples=…)."
+                )
+        if not self.samples or len(set(self.samples)) < len(self.samples):
+            raise InputError(f"The sample dimensions are {self.samples}: name one, or several different ones.")
+        if part.dtype.kind not in "fiub":
+            raise InputError(
+                f"The variable {part.name!r} holds values of type {part.dtype}, but real numbers are expected: "
+                "leave it out, or convert it."
+            )
+
+    def _labels(self, part: Any, *, named: bool) -> list[str]:
+        """Of one variable's features: its name if there are several, and the coordinates of the other dimensions."""
+        dims = part.dims[len(self.samples) :]
+        stem = [str(part.name)] if named or not dims else []
+        ticks = [[str(tick) for tick in part[dim].values] for dim in dims]
+        shape = tuple(map(len, ticks))
+        return [
+            " ".join([*stem, *(tick[i] for tick, i in zip(ticks, index, strict=True))]) for index in np.ndindex(*shape)
+        ]
+
+
+def stacked(parts: Sequence[NDArray[Any]], samples: int) -> NDArray[Any]:
+    """Variables with `samples` leading sample dimensions as one table."""
+    flat = [part.reshape(prod(part.shape[:samples]), -1) for part in parts]
+    return as_table(flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1))[0]
+
+
+def open_labelled(path: Path, kind: str, variable: str | None, samples: str | Sequence[str] | None) -> Slabs:
+    """A Zarr store or netCDF file; samples run along `samples`, or along the first dimension of the variable."""
+    import xarray
+
+    _check_library(path, kind)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Failed to open Zarr store with consolidated")
+        engine: Any = "zarr" if kind == "Zarr" else None
+        dataset = xarray.open_dataset(path, engine=engine, chunks=None, cache=False)
+    names = [str(name) for name, part in dataset.data_vars.items() if part.dims]
+    if variable is None and len(names) != 1:
+        raise InputError(
+            f"{path.name} holds {len(names)} variables ({', '.join(names[:12])}), but one array is expected: name it "
+            "(array=…; on the command line --array NAME)."
+        )
+    if variable is not None and variable not in names:
+        raise InputError(
+            f"{path.name} holds no variable {variable!r}, only {', '.join(names[:12])}: name one of those."
+        )
+    array = dataset[variable or names[0]]
+    return Slabs(array, str(array.dims[0]) if samples is None else samples, path.name)
+
+
+def _check_library(path: Path, kind: str) -> None:
+    """The old netCDF formats are read by SciPy; the others need a library."""
+    if kind == "Zarr":
+        needed = True
+    else:
+        with path.open("rb") as file:
+            needed = file.read(4) == b"\x89HDF"
+    libraries = ("zarr",) if kind == "Zarr" else ("h5netcdf", "netCDF4")
+    if needed and not any(find_spec(library) for library in libraries):
+        raise InputError(
+            f"{path.name} is a {kind} file, but the library that reads it is not installed: "
+            f"pip install 'landau-vae[{kind.lower()}]'."
+        )
