@@ -12,34 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from landau_vae.datasets.layers import Layers, worldclim_layers
 from landau_vae.errors import InputError
-from landau_vae.samples.moments import Moments
 
-__all__ = ["layers", "statistics"]
+__all__ = ["statistics"]
 
-DESCRIPTIONS = (
-    "annual mean temperature [°C]",
-    "mean diurnal range [°C]",
-    "isothermality (bio2/bio7) [%]",
-    "temperature seasonality (standard deviation) [0.01 °C]",
-    "maximum temperature of the warmest month [°C]",
-    "minimum temperature of the coldest month [°C]",
-    "annual temperature range (bio5 − bio6) [°C]",
-    "mean temperature of the wettest quarter [°C]",
-    "mean temperature of the driest quarter [°C]",
-    "mean temperature of the warmest quarter [°C]",
-    "mean temperature of the coldest quarter [°C]",
-    "annual precipitation [mm]",
-    "precipitation of the wettest month [mm]",
-    "precipitation of the driest month [mm]",
-    "precipitation seasonality (coefficient of variation) [%]",
-    "precipitation of the wettest quarter [mm]",
-    "precipitation of the driest quarter [mm]",
-    "precipitation of the warmest quarter [mm]",
-    "precipitation of the coldest quarter [mm]",
-)
 PROVENANCE = (
     "WorldClim 2.1, historical climate 1970–2000, 10 arc-minutes, 19 bioclimatic GeoTIFF layers (float32); all cells "
     "that hold data in each layer, including 1 471 with fill-like values (bio1 = bio4 = 0, bio7 = 1) as published; "
@@ -55,31 +33,9 @@ LICENCE = (
 )
 
 
-def layers(folder: str | Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """The cells (n, 19) valid in all layers, and cos(latitude) of each (n,)."""
-    try:
-        import rasterio
-    except ModuleNotFoundError:
-        raise InputError(
-            "Reading the WorldClim layers needs the extra 'worldclim': pip install 'landau-vae[worldclim]'."
-        ) from None
-    bands = []
-    for number in range(1, 20):
-        path = Path(folder) / f"wc2.1_10m_bio_{number}.tif"
-        if not path.exists():
-            raise InputError(f"There is no layer {path}: download the 10-minute 'bio' layers of WorldClim 2.1.")
-        with rasterio.open(path) as source:
-            bands.append(source.read(1, masked=True))
-            latitude = source.xy(np.arange(source.height), np.zeros(source.height, int))[1]
-    valid = ~np.any([np.ma.getmaskarray(band) for band in bands], axis=0)
-    cosine = np.cos(np.deg2rad(np.asarray(latitude, dtype=np.float64)))
-    return np.stack([band.data[valid] for band in bands], axis=1), np.broadcast_to(cosine[:, None], valid.shape)[valid]
-
-
-def statistics(cells: NDArray[Any], weights: NDArray[np.float64] | None) -> dict[str, Any]:
+def statistics(layers: Layers, *, weighted: bool) -> dict[str, Any]:
     """Means, standard deviations and correlations of the cells."""
-    moments = Moments(cells.shape[1])
-    moments.add(cells, weights)
+    moments = layers.moments(weighted=weighted)
     std = np.sqrt(moments.variance)
     correlation = moments.covariance / np.outer(std, std)
     np.fill_diagonal(correlation, 1.0)
@@ -88,18 +44,18 @@ def statistics(cells: NDArray[Any], weights: NDArray[np.float64] | None) -> dict
 
 def main(folder: str, output: str = str(Path(__file__).with_name("worldclim.json"))) -> None:
     """Write the shipped file."""
-    cells, weights = layers(folder)
+    layers = worldclim_layers(folder)
     Path(output).write_text(
         json.dumps(
             {
-                "names": [f"bio{number}" for number in range(1, 20)],
-                "descriptions": DESCRIPTIONS,
-                "cells": len(cells),
+                "names": layers.names,
+                "descriptions": layers.descriptions,
+                "cells": len(layers.cells),
                 "provenance": PROVENANCE,
                 "citation": CITATION,
                 "licence": LICENCE,
-                "unweighted": statistics(cells, None),
-                "area_weighted": statistics(cells, weights),
+                "unweighted": statistics(layers, weighted=False),
+                "area_weighted": statistics(layers, weighted=True),
             },
             ensure_ascii=False,
             indent=1,
