@@ -1,4 +1,4 @@
-"""The README's pictures that no command draws: a diagnosis before and after its cure, and the climate's cascade.
+"""The README's pictures that no command draws: a diagnosis and its cure, the climate's cascade, a pitchfork.
 
 python docs/draw.py [FOLDER]
 """
@@ -8,10 +8,13 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import landau_vae as lv
 from landau_vae import plotting
+from landau_vae.numeric.continuation import telling_potential
+from landau_vae.numeric.problems import Linear
 from landau_vae.report import save_figure
 from landau_vae.training import Adam, Sampled
 
@@ -37,13 +40,21 @@ def diagnosis() -> Figure:
     return figure
 
 
+def pitchfork() -> Axes:
+    """The Landau potential of one mode of variance 1, found by continuation, above, at and below its threshold."""
+    problem = Linear(lv.Spectrum.from_eigenvalues([1.0]), lv.Loss.gaussian(latents=1))
+    [special] = lv.follow(problem, 1.5, 0.3).special
+    return plotting.landau_potential(telling_potential(problem, special))
+
+
 def main(folder: str = "") -> None:
-    """Draw both into a folder, by default the one of this file."""
+    """Draw them into a folder, by default the one of this file."""
     target = Path(folder) if folder else Path(__file__).parent
     with matplotlib.rc_context(plotting.STYLE):
         save_figure(target / "diagnosis.png", diagnosis())
         spectrum = lv.datasets.worldclim().spectrum()
         loss = lv.Loss.gaussian(reconstruction="mean", half=False)
+        save_figure(target / "pitchfork.png", pitchfork())
         save_figure(target / "cascade.png", plotting.cascade(spectrum, loss))
 
 

@@ -267,7 +267,13 @@ class Diagnosis:
                 "dimensions": self.dimensions,
                 "rank_distortion": None
                 if dead is None
-                else {"ranks": dead.ranks, "mean": dead.mean, "sampled": dead.sampled, "rows": dead.rows},
+                else {
+                    "ranks": dead.ranks,
+                    "mean": dead.mean,
+                    "sampled": dead.sampled,
+                    "utility": dead.utility,
+                    "rows": dead.rows,
+                },
                 "linear_rank_distortion": None if seen is None else seen.prefix,
                 "noise_floor": None if self.floor is None else self.floor.to_dict(),
                 "recommendations": [each.to_dict() for each in self.recommendations],

@@ -23,7 +23,7 @@ from landau_vae.samples.tables import as_names, as_table, as_weights, nonfinite_
 __all__ = ["DaskSource", "of_dask", "of_slabs"]
 
 BRANCHES = 4  # how many are merged at a time
-SLAB_NUMBERS = 2**22  # neighbouring blocks of rows are taken together up to this size
+SLAB_NUMBERS, MOST_NUMBERS = 2**19, 2**22  # neighbouring blocks of rows are taken together up to a size
 
 Slab = tuple[Any, Array | None]  # a delayed block of rows, all columns, and its weights
 
@@ -96,10 +96,11 @@ def _row_blocks(array: Any) -> tuple[list[Any], list[int] | None]:
     lengths, columns = array.chunks[0], int(array.shape[1])
     if any(np.isnan(length) for length in lengths):
         return [delayed(np.asarray)(array.blocks[i]) for i in range(len(lengths))], None
+    enough = max(SLAB_NUMBERS, min(4 * columns**2, MOST_NUMBERS))  # a block should be larger than what is made of it
     edges, held = [0], 0
     for i, length in enumerate(lengths):
         held += length
-        if held * columns >= SLAB_NUMBERS or i == len(lengths) - 1:
+        if held * columns >= enough or i == len(lengths) - 1:
             edges.append(i + 1)
             held = 0
     bounds = list(pairwise(edges))
