@@ -14,16 +14,17 @@ ones are those seen from the collapsed state.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isclose
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from landau_vae.errors import InputError
 from landau_vae.loss import words
+from landau_vae.loss.checks import LEARNED, check, checked_beta
 from landau_vae.loss.learned import beta_of_learned, price_of_learned
 from landau_vae.loss.presets import PRESETS
-from landau_vae.results import Array, jsonable, readonly
+from landau_vae.results import Array, jsonable
 from landau_vae.samples.tables import as_numbers, is_real
 from landau_vae.spectrum import Likelihood, Spectrum
 
@@ -31,7 +32,15 @@ __all__ = ["Likelihood", "Loss", "Reduction"]
 
 Reduction = Literal["sum", "mean"]
 
-LEARNED = "learned"
+
+class Options(TypedDict, total=False):
+    """How a loss that is no squared error is formed: see the fields of `Loss`."""
+
+    reconstruction: Reduction
+    kl: Reduction
+    latents: int | None
+    reconstruction_weight: float
+    kl_weight: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,39 +68,11 @@ class Loss:
     notes: tuple[str, ...] = ()  #: of a measured loss: what was found, in sentences
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "beta", _checked_beta(self.beta))
+        object.__setattr__(self, "beta", checked_beta(self.beta))
         object.__setattr__(self, "notes", tuple(self.notes))
-        if self.likelihood not in words.ERRORS:
-            raise InputError(
-                f"The likelihood is {self.likelihood!r}, but one of {', '.join(words.ERRORS)} is expected."
-            )
         if self.likelihood != "gaussian":
             object.__setattr__(self, "half", False)  # the ½ is of squared errors only
-        if not isinstance(self.half, bool | np.bool_):
-            raise InputError(f"half is {self.half!r}, but True (the squared error carries a ½) or False is expected.")
-        if isinstance(self.decoder_variance, str) and self.decoder_variance != LEARNED:
-            raise InputError(
-                f"The decoder variance is {self.decoder_variance!r}, but a number or 'learned' is expected."
-            )
-        positive: dict[str, Any] = {} if self.learned else {"decoder variance": self.decoder_variance}
-        positive |= {"reconstruction weight": self.reconstruction_weight, "KL weight": self.kl_weight}
-        for what, value in positive.items():
-            if not (is_real(value) and value > 0):
-                hint = ": use 1 for a plain squared error" if what == "decoder variance" else ""
-                raise InputError(f"The {what} is {value}, but a positive finite number is expected{hint}.")
-        if self.likelihood != "gaussian" and self.decoder_variance != 1.0:
-            raise InputError(f"A {self.likelihood} likelihood has no decoder variance: leave it out.")
-        for term, reduction in (("reconstruction", self.reconstruction), ("KL", self.kl)):
-            if reduction not in ("sum", "mean"):
-                raise InputError(f"The {term} reduction is {reduction!r}, but 'sum' or 'mean' is expected.")
-        K = self.latents
-        if K is not None and not (is_real(K) and int(K) == K and K >= 1):
-            raise InputError(f"The number of latents is {K}, but a whole number from 1 on is expected.")
-        if self.kl == "mean" and K is None:
-            raise InputError(
-                "A KL that is averaged over the latents depends on how many there are: "
-                "say so (latents=K; on the command line --latents K)."
-            )
+        check(self)
 
     # ------------------------------------------------------------------------------ constructors
 
@@ -120,16 +101,7 @@ class Loss:
         )  # fmt: skip
 
     @classmethod
-    def bernoulli(
-        cls,
-        beta: ArrayLike = 1.0,
-        *,
-        reconstruction: Reduction = "sum",
-        kl: Reduction = "sum",
-        latents: int | None = None,
-        reconstruction_weight: float = 1.0,
-        kl_weight: float = 1.0,
-    ) -> "Loss":
+    def bernoulli(cls, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
         """Binary cross-entropy + β KL, for data from 0 to 1: its price is one of F^(−½) C F^(−½), F = x̄(1 − x̄).
 
         >>> X = [[0, 0], [1, 1], [0, 1], [1, 0], [0, 0], [1, 1]]
@@ -137,44 +109,17 @@ class Loss:
         >>> Loss.bernoulli(beta=0.5).price(spectrum).item(), spectrum.eigenvalues.round(3).tolist()
         (0.5, [1.333, 0.667])
         """
-        return cls(
-            as_numbers(beta, "β"), reconstruction=reconstruction, kl=kl, latents=latents, likelihood="bernoulli",
-            reconstruction_weight=reconstruction_weight, kl_weight=kl_weight,
-        )  # fmt: skip
+        return cls(as_numbers(beta, "β"), likelihood="bernoulli", **options)
 
     @classmethod
-    def poisson(
-        cls,
-        beta: ArrayLike = 1.0,
-        *,
-        reconstruction: Reduction = "sum",
-        kl: Reduction = "sum",
-        latents: int | None = None,
-        reconstruction_weight: float = 1.0,
-        kl_weight: float = 1.0,
-    ) -> "Loss":
+    def poisson(cls, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
         """−ln Poisson(x; x̂) + β KL with log-linear x̂, for counts: its price is one of F^(−½) C F^(−½), F = x̄."""
-        return cls(
-            as_numbers(beta, "β"), reconstruction=reconstruction, kl=kl, latents=latents, likelihood="poisson",
-            reconstruction_weight=reconstruction_weight, kl_weight=kl_weight,
-        )  # fmt: skip
+        return cls(as_numbers(beta, "β"), likelihood="poisson", **options)
 
     @classmethod
-    def family(
-        cls,
-        beta: ArrayLike = 1.0,
-        *,
-        reconstruction: Reduction = "sum",
-        kl: Reduction = "sum",
-        latents: int | None = None,
-        reconstruction_weight: float = 1.0,
-        kl_weight: float = 1.0,
-    ) -> "Loss":
+    def family(cls, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
         """−ln p + β KL for any exponential family: its price is one of `spectra.exponential_family`."""
-        return cls(
-            as_numbers(beta, "β"), reconstruction=reconstruction, kl=kl, latents=latents, likelihood="family",
-            reconstruction_weight=reconstruction_weight, kl_weight=kl_weight,
-        )  # fmt: skip
+        return cls(as_numbers(beta, "β"), likelihood="family", **options)
 
     @classmethod
     def preset(
@@ -253,7 +198,7 @@ class Loss:
 
         if not is_real(beta):
             raise InputError(f"β is {beta!r}, but the one number is expected that the function runs at.")
-        value = _checked_beta(beta)
+        value = checked_beta(beta)
         found = measure(function, features=features, latents=latents, batch=batch, spread=spread, to=to)
         weight = found.kl_weight / float(value)
         return cls(
@@ -406,17 +351,6 @@ class Loss:
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
         return jsonable({"formula": self.formula} | {each.name: getattr(self, each.name) for each in fields(self)})
-
-
-def _checked_beta(beta: ArrayLike) -> Array:
-    values = as_numbers(beta, "β")
-    if values.size == 0 or not np.all(np.isfinite(values) & (values > 0)):
-        bad = values[~(np.isfinite(values) & (values > 0))]
-        raise InputError(
-            f"β is {bad.flat[0] if bad.size else 'missing'}, but a positive finite number is expected: "
-            "without a KL term information has no price and nothing collapses."
-        )
-    return readonly(values)
 
 
 def _spectrum(given: Spectrum | int, *losses: Loss) -> Spectrum:
