@@ -1,5 +1,6 @@
 """Memory: that nothing is copied, at sizes where a copy would show; at the sizes that users have (`slow`)."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import landau_vae as lv
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}  # each thread of a BLAS has buffers of its own
 
@@ -143,3 +146,21 @@ dask.config.set(scheduler="threads", num_workers=2)
 lv.Spectrum.from_data(array[:20_000])
 """
     assert rise(tmp_path, prepare, "assert lv.Spectrum.from_data(array).samples == 400_000") < 160
+
+
+def test_the_strongest_modes_on_the_command_line(tmp_path, capsys, rng):
+    from landau_vae.cli import main
+
+    X = rng.standard_normal((300, 40)) * 0.9 ** np.arange(40)
+    np.save(tmp_path / "x.npy", X)
+    whole = lv.Spectrum.from_data(X).eigenvalues
+    for beta, words in (("0.9", "1 of 5 modes live"), ("0.1", "all 5 modes live, and perhaps more")):
+        arguments = ["thresholds", str(tmp_path / "x.npy"), "--strongest", "5", "--beta", beta]
+        assert main([*arguments, "--output", str(tmp_path / "cascade.png")]) == 0
+        assert words in capsys.readouterr().out
+        assert main([*arguments, "--json"]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert content["transitions"]["price"] == pytest.approx(whole[:5].tolist(), rel=1e-8)
+        assert (content["equilibrium"] is None) == (beta == "0.1")
+    assert main([*arguments[:2], "--strongest", "5", "--given", "0"]) == 2
+    assert "all modes are found at once" in capsys.readouterr().err

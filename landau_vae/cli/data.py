@@ -31,12 +31,13 @@ class Given:
     standardize: bool
     covariance: bool
     divisor: Divisor
-    selection: dict[str, Any]  #: columns, exclude, weights, array, header
+    selection: dict[str, Any]  #: columns, exclude, weights, array, samples, header
     batch: int | None = None  #: rows of a batch
     given: tuple[str, ...] = ()  #: columns that the decoder sees too
     target: tuple[str, ...] = ()  #: columns to give from the others
     noise: Path | None = None  #: variances or covariance of the noise
     dataset: Dataset | None = None  #: in place of a file
+    strongest: int | None = None  #: how many of the modes to find
 
     @property
     def file(self) -> Path:
@@ -66,6 +67,7 @@ class Given:
             covariance=self.covariance,
             divisor=self.divisor,
             likelihood=self.loss.likelihood,
+            modes=self.strongest,
             progress=True,
             **self.selection,
         )
@@ -163,6 +165,17 @@ def _given(
     ] = [],  # noqa: B006
     weights: Annotated[str | None, typer.Option(help="The column that holds sample weights.")] = None,
     array: Annotated[str | None, typer.Option(help="Which array of an NPZ file.")] = None,
+    samples: Annotated[
+        list[str],
+        typer.Option(
+            help="The dimension of a Zarr or netCDF array that counts the samples (repeat for more); the first, unless "
+            "told.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006
+    strongest: Annotated[
+        int | None, typer.Option(help="Find only so many of the strongest modes, of very many columns.")
+    ] = None,
     covariance: Annotated[
         bool, typer.Option("--covariance", help="The file holds a covariance matrix, not samples.")
     ] = False,
@@ -221,15 +234,23 @@ def _given(
         "likelihood": likelihood,
     }  # fmt: skip
     meant = _loss(loss, beta, parts, learned=learned_variance, latents=latents, batch=batch, channels=channels)
-    selection = {"columns": column or None, "exclude": exclude, "weights": weights, "array": array, "header": header}
+    selection = {
+        "columns": column or None, "exclude": exclude, "weights": weights, "array": array, "samples": samples or None,
+        "header": header,
+    }  # fmt: skip
     if file is None and dataset is None:
         raise InputError(f"No data were given: name a FILE, or a public data set (--dataset {', '.join(NAMES)}).")
     if file is not None and dataset is not None:
         raise InputError(f"Both the file {file} and the data set {dataset} were given: leave one of the two out.")
     if dataset is None:
         columns = tuple(given), tuple(target)
-        return Given(file, meant, standardize, covariance, divisor, selection, batch, *columns, noise)
-    of_files = {"weights": weights, "array": array, "header": header is not None, "covariance": covariance}
+        if strongest is not None and (any(columns) or noise is not None):
+            raise InputError("With --given, --target or --noise all modes are found at once: leave --strongest out.")
+        return Given(
+            file, meant, standardize, covariance, divisor, selection, batch, *columns, noise, strongest=strongest
+        )
+    of_files = {"weights": weights, "array": array, "header": header is not None, "covariance": covariance,
+                "samples": samples, "strongest": strongest}  # fmt: skip
     data = public_set(dataset, column, exclude, of_files)
     columns = expanded(data, given, condition=True), expanded(data, target, condition=False)
     own_units = data.standardize and noise is None and meant.likelihood == "gaussian"

@@ -1,7 +1,7 @@
 """`landau-vae thresholds FILE` and `landau-vae choose FILE`: closed forms for the user's data and loss."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -11,7 +11,7 @@ from landau_vae.cli.program import AsJson, app, draw, say, say_json
 from landau_vae.errors import InputError
 
 if TYPE_CHECKING:
-    from landau_vae import Uncertainty
+    from landau_vae import Equilibrium, Uncertainty
 
 __all__ = ["choose", "thresholds"]
 
@@ -45,7 +45,7 @@ def thresholds(
                 "loss": loss.to_dict(),
                 "spectrum": spectrum.to_dict(),
                 "transitions": cascade.to_dict(),
-                "equilibrium": state.to_dict(),
+                "equilibrium": _known(state),
                 **({} if errors is None else {"uncertainty": errors.to_dict(loss)}),
             }
         )
@@ -58,15 +58,33 @@ def thresholds(
             cascade.summary(limit=modes, intervals=None if errors is None else errors.cells(cascade)),
             *([f"… and {hidden} more (--modes)"] if hidden > 0 else []),
             "",
-            f"At β = {float(loss.beta):g}, {int(state.active)} of {spectrum.modes} modes live: rate "
-            f"{float(state.total_rate):.4g} nats, distortion {float(state.total_distortion):.4%} of the variance; "
-            f"everything is dead from β = {cascade.beta[0]:.6g} on.",
+            f"{_totals(state)}everything is dead from β = {cascade.beta[0]:.6g} on.",
             *unresolved_lines(spectrum),
             *(["", *errors.remarks()] if errors is not None else []),
         ]
         say("\n".join(lines))
     _draw_cascade(output, given, None)
     return 0
+
+
+def _totals(state: "Equilibrium") -> str:
+    """How many modes live in all, and what that costs; where only the strongest were found, as far as they tell."""
+    beta, modes = float(state.loss.beta), state.spectrum.modes
+    try:
+        return (
+            f"At β = {beta:g}, {int(state.active)} of {modes} modes live: rate {float(state.total_rate):.4g} nats, "
+            f"distortion {float(state.total_distortion):.4%} of the variance; "
+        )
+    except InputError:
+        return f"At β = {beta:g} all {modes} modes live, and perhaps more that were not found (--strongest); "
+
+
+def _known(state: "Equilibrium") -> dict[str, Any] | None:
+    """The equilibrium, where all that lives was found."""
+    try:
+        return state.to_dict()
+    except InputError:
+        return None
 
 
 @app.command()

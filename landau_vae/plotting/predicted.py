@@ -17,8 +17,10 @@ def cascade(spectrum: Spectrum, loss: Loss, ax: Axes | None = None, *, chosen: f
     """How many latents live, and what share of the variance is lost, against the user's own β."""
     with axes(ax, (6.4, 3.8)) as ax:
         death = transitions(spectrum, loss)
-        ends = death.beta[[-1, 0]] * np.array([0.3, 3.0])
+        lowest = 1.0 if spectrum.truncated else 0.3  # below the last mode that was kept others may live
+        ends = death.beta[[-1, 0]] * np.array([lowest, 3.0])
         beta = np.unique(np.concatenate([np.geomspace(ends[0], ends[1], 1500), death.beta, death.beta * (1 - 1e-12)]))
+        beta = beta[beta >= ends[0]]
         state = equilibrium(spectrum, loss.at(beta))
         ax.plot(beta, state.active, color=COOL, drawstyle="steps-post")
         ax.set(xscale="log", xlabel="$\\beta$ of your loss", ylim=(0, None))
