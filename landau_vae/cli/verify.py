@@ -120,16 +120,18 @@ def verify(
 
 
 def _of_the_population(given: Given) -> str:
-    """How well so many rows know their population; a line, where the formula for it holds."""
-    from landau_vae.verification.judgement import gaussian_error
-
-    spectrum = given.spectrum
-    if spectrum.samples is None or given.standardize or given.selection["weights"] is not None:
+    """How well so many rows know their population; a line, where there are rows."""
+    if given.spectrum.samples is None or given.covariance:
         return ""
-    error = gaussian_error(spectrum, spectrum.samples)
+    from landau_vae import uncertainty
+
+    rows, weights = given.samples()
+    found = uncertainty(rows, standardize=given.standardize, weights=weights)
+    error = found.share.error / found.share.value
+    caveat = f" {found.caveats[0]}" if found.caveats else ""
     return (
-        f"\nAll this is of these {spectrum.samples} rows; of the population behind them λ/V is known to "
-        f"± {error[0]:.1%} (mode 1) … ± {error[-1]:.1%} (mode {spectrum.modes}): standard errors, for Gaussian data."
+        f"\nAll this is of these {given.spectrum.samples} rows; of the population behind them λ/V is known to "
+        f"± {error[0]:.1%} (mode 1) … ± {error[-1]:.1%} (mode {given.spectrum.modes}): standard errors.{caveat}"
     )
 
 
