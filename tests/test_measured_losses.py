@@ -437,7 +437,7 @@ def test_bad_arguments(more, words):
         measure(**{"function": plain, "features": D, "latents": K} | more)
 
 
-@pytest.mark.parametrize("beta", [0, -1.0, np.nan, "4", [1.0, 2.0], None])
+@pytest.mark.parametrize("beta", [0, -1.0, np.nan, "4", [1.0, 2.0]])
 def test_bad_beta(beta):
     with pytest.raises(InputError, match="β is"):
         Loss.measure(plain, features=D, latents=K, beta=beta)
@@ -465,3 +465,18 @@ def test_exception_of_the_function_is_kept():
 
     with pytest.raises(InputError, match=r"raised KeyError \('kl_weight'\) for x and x̂ of shape \(8, 12\)"):
         read(broken)
+
+
+def test_without_a_beta_all_are_multiples_of_the_weight_that_the_kl_has():
+    """The function runs at 0.25; whoever does not say so is told ratios, and that they are."""
+
+    def mine(x, x_hat, mean, log_variance):
+        kl = -0.5 * (1 + log_variance - mean**2 - np.exp(log_variance)).sum()
+        return (((x - x_hat) ** 2).sum() + 0.25 * kl) / len(x)
+
+    silent = Loss.measure(mine, features=6, latents=2)
+    told = Loss.measure(mine, features=6, latents=2, beta=0.25)
+    assert (float(silent.beta), silent.knob) == (1.0, "β/β_now")
+    assert "multiples of the weight that the KL has now" in silent.explain(Spectrum.from_eigenvalues(np.ones(6)))
+    assert float(silent.charge(6)) == pytest.approx(float(told.charge(6)))
+    assert (float(told.beta), told.knob) == (0.25, "β")

@@ -93,7 +93,7 @@ def test_pytorch_example(tmp_path, monkeypatch, capsys, rng):
 
     (example,) = re.findall(r"<!-- example: pytorch -->\n```python\n(.*?)```", README, flags=re.DOTALL)
     assert len(example.strip().splitlines()) <= 10
-    exec(example, {"model": Model(), "X": as_tensor(X), "my_loss": my_loss})
+    exec(example, {"model": Model(), "X": as_tensor(X), "my_loss": my_loss, "beta": 0.1})
     assert "healthy" in capsys.readouterr().out
     assert (tmp_path / "report.html").stat().st_size > 10_000
 

@@ -80,7 +80,7 @@ def test_learning_rate_too_small_to_leave_the_plateau(X):
     run = {"updates": 1000, "learning_rate": 1e-3, "optimizer": "gradient descent"}
     result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(1.0), **run)
     assert result.verdict == "should-live"
-    assert result.status.count("should live") == 3
+    assert result.status.count("should live") == 4
     assert "learning rate 0.001 to leave the plateau: the run of 1 000 ended before" in told(result)
 
 
@@ -268,3 +268,27 @@ def test_healthy_decoder_that_is_not_linear(X):
                          decode=lambda z: np.tanh(z @ weights + bias))  # fmt: skip
     assert result.healthy
     assert result.alive.any()
+
+
+def test_a_total_collapse_is_no_health_just_below_the_threshold(X):
+    """Everything dead at 0.85 of the first threshold, where M² would be 0.15: a failure, however weak the mode."""
+    mean, variance = np.zeros((len(X), 4)), np.ones((len(X), 4))
+    first = lv.Spectrum.from_data(X).eigenvalues[0]
+    given = {"mean": mean, "variance": variance, "data": X}
+    assert lv.diagnose(loss=Loss.gaussian(0.85 * first), **given).verdict == "should-live"
+    assert lv.diagnose(loss=Loss.gaussian(1.05 * first), **given).verdict == "price-too-high"
+
+
+def test_what_is_worth_its_price_but_finds_no_latent_is_not_called_unworthy(X):
+    """Two latents at a price that is right for six modes: the third mode is dead for want of a latent."""
+    mean, variance, _ = train(X, 0.2, latents=2)
+    result = lv.diagnose(mean, variance=variance, data=X, loss=Loss.gaussian(0.2))
+    assert result.healthy
+    assert "equilibrium says dead" not in told(result)
+    [keep, *_] = result.recommendations
+    assert keep.choice.interval[0] == 0  # with two latents any β below the second threshold keeps both
+
+
+def test_latents_must_be_those_of_the_loss(X):
+    with pytest.raises(lv.InputError, match="one of 5 latents, but the posterior has 2"):
+        lv.diagnose(np.zeros((9, 2)), variance=np.ones((9, 2)), data=X[:9], loss=Loss.gaussian(latents=5))

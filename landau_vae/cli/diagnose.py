@@ -46,6 +46,8 @@ def diagnose(
 
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"The report is a page, but {output.name} does not end with .html: rename it, or use --json.")
+    if output is not None and not output.parent.is_dir():
+        raise InputError(f"There is no folder {output.parent} to write the report into: make it, or name another.")
     given.must_be_plain("diagnose")
     if given.selection["weights"] is not None:
         raise InputError("Every posterior counts the same here: leave --weights out.")

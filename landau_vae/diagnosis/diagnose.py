@@ -83,6 +83,11 @@ def diagnose(
     posterior = read_posterior(mean, spread, kind, rows)
     if spectrum is None:
         spectrum = Spectrum.from_data(rows, standardize=standardize, likelihood=loss.likelihood)
+    if loss.latents not in (None, posterior.latents):
+        raise InputError(
+            f"The loss is one of {loss.latents} latents, but the posterior has {posterior.latents}: give the loss of "
+            "this model, or leave its latents out."
+        )
     loss = loss.with_latents(posterior.latents)
     observed = None
     if rows is not None:

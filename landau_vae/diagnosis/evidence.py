@@ -140,7 +140,8 @@ class Evidence:
                 return f"its decoder leaves {own:.1%} of the variance, the best linear one of these latents {best:.1%}"
         lam, price = self.spectrum.eigenvalues[: len(self.encoded)], self.price
         passed_over = np.flatnonzero((1 - price / lam > EXPECTED) & (self.encoded < EXPECTED / 2))
-        weaker = np.flatnonzero((lam < price) & (self.encoded > ALIVE) & self.seen)
+        beyond = (lam < price) | (np.arange(len(lam)) >= self.posterior.latents)
+        weaker = np.flatnonzero(beyond & (self.encoded > ALIVE) & self.seen)
         if passed_over.size and weaker.size and not self.unsettled:
             return (
                 f"modes as weak as {listed(list(weaker))} live while {listed(list(passed_over))} are passed over, as "
@@ -151,9 +152,9 @@ class Evidence:
             return f"its latents hold more (ΣM² = {held:.3g}) than can be read off them linearly ({read:.3g})"
         # Where all modes tell one price, whatever it is, they are where a linear model has them, but for swapped ones.
         astray = not (self.agreed and self.scatter < OFF) or (passed_over.size and weaker.size)
-        fair = self.own is not None and FAIR[0] < self.own / price < FAIR[1] and self.scale_error < REST
-        if astray and fair and self.linear < 1 - SHY and self.alive.sum() <= self.state.active:
-            return "its latents are at rest at the right price, but the modes are not where a linear model has them"
+        few = 0 < self.alive.sum() <= self.state.active
+        if astray and few and self.scale_error < REST and self.linear < 1 - SHY:
+            return "its latents are at rest, but the modes are not where a linear model has them"
         return ""
 
     @property
@@ -192,7 +193,7 @@ class Evidence:
         if self.rough:
             low, high = FAIR if self.loss.likelihood == "gaussian" else OTHERS
             return self.scale_error < UNSETTLED and not low < ratio < high
-        if len(self.prices) == 1 and (self._late or self._missing(self.predicted).size):
+        if len(self.prices) == 1 and (self._late or self.absent.size):
             # One mode agrees with itself, and is as likely on its way while others wait.
             known = meaning_of(self.told, self.loss, self.spectrum, self.posterior.latents)
             if self._late or self.scale_error > AT_REST or not known:
@@ -218,11 +219,18 @@ class Evidence:
 
     @cached_property
     def missing(self) -> NDArray[np.intp]:
-        """Modes (from 0) that should live and do not, or hardly."""
+        """Modes (from 0) that should live and do not, or hardly; a total collapse is told to the threshold."""
+        if not self.seen.any():
+            return np.flatnonzero(self.predicted > ALIVE)
         return self._missing(self.expected(self.slack))
 
     def _missing(self, least: Array) -> NDArray[np.intp]:
         return np.flatnonzero((least >= EXPECTED) & (self.encoded < least / 2))
+
+    @property
+    def absent(self) -> NDArray[np.intp]:
+        """Modes (from 0) that a linear model would encode at the price of the loss, and that are not."""
+        return self._missing(self.predicted)
 
     @property
     def _late(self) -> bool:
@@ -231,8 +239,10 @@ class Evidence:
 
     @cached_property
     def extra(self) -> NDArray[np.intp]:
-        """Modes (from 0) that live although the equilibrium says dead."""
-        return np.flatnonzero((self.encoded > ALIVE) & self.seen & (self.expected(1 / self.slack) == 0))
+        """Modes (from 0) that live although they are not worth their price."""
+        price = self.told if self.other_price and self.told is not None else self.price
+        unworthy = self.spectrum.eigenvalues[: len(self.encoded)] < price / self.slack
+        return np.flatnonzero(unworthy & (self.encoded > ALIVE) & self.seen)
 
     @property
     def kl_is_off(self) -> bool:

@@ -42,7 +42,11 @@ class Recommendation:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        choice = None if self.choice is None else {"beta": self.choice.beta, "interval": self.choice.interval}
+        choice = None
+        if self.choice is not None:
+            state = self.choice.equilibrium
+            choice = {"beta": self.choice.beta, "interval": self.choice.interval,
+                      "distortion": float(state.total_distortion), "caveat": self.choice.caveat}  # fmt: skip
         return {"question": self.question, "choice": choice, "latents": self.latents, "refusal": self.refusal}
 
 
@@ -61,11 +65,14 @@ def recommend(
         else loss.with_latents(max(loss.latents, spectrum.modes) if loss.kl == "sum" else loss.latents)
     )
     keep = min(keep, spectrum.modes)
-    asked: list[tuple[str, dict[str, Any]]] = [(f"To keep {keep} latent{'s' * (keep != 1)}", {"keep": keep})]
-    asked += [(f"To lose {share:.0%} of the variance", {"tolerance": share}) for share in tolerances]
+    own = loss if loss.latents is None else loss.with_latents(max(keep, loss.latents))
+    answers = [_answer(spectrum, own, f"To keep {keep} latent{'s' * (keep != 1)}", {"keep": keep})]
+    answers += [
+        _answer(spectrum, free, f"To lose {share:.0%} of the variance", {"tolerance": share}) for share in tolerances
+    ]
     if samples is not None:
-        asked.append(("To stay above sampling noise", {"noise_floor": True}))
-    return tuple(_answer(spectrum, free, question, how) for question, how in asked)
+        answers.append(_answer(spectrum, free, "To stay above sampling noise", {"noise_floor": True}))
+    return tuple(answers)
 
 
 def _answer(spectrum: Spectrum, loss: Loss, question: str, how: dict[str, Any]) -> Recommendation:

@@ -6,8 +6,18 @@ from landau_vae.diagnosis.evidence import EXPECTED, OFF, STILL, Evidence, Findin
 from landau_vae.diagnosis.wording import PERHAPS_BENT, beta_at, latents, next_one, roughly
 from landau_vae.results import listed, significant
 
-__all__ = ["alive_though_dead", "as_it_must", "binary_data", "fits_noise", "mixed", "nonlinear", "superfluous"]
+__all__ = [
+    "alive_though_dead",
+    "as_it_must",
+    "binary_data",
+    "few_rows",
+    "fits_noise",
+    "mixed",
+    "nonlinear",
+    "superfluous",
+]
 
+FEW = 5  # rows per feature, below which the modes of a sample are blurred
 ENOUGH = 10  # modes of noise from which its level is known
 RIGHT = 0.1  # scatter of the prices up to which axes may be off while all else is right
 PURE = 0.8  # share of a latent that must be one mode for it not to be mixed
@@ -110,7 +120,7 @@ def nonlinear(e: Evidence) -> Finding | None:
         "nonlinear",
         False,
         f"The model is not linear: {e.bent}. The linear theory tells exactly when such a model is all dead, and "
-        "only roughly what follows.",
+        f"only roughly what follows.{_absent(e)}",
         "Judge it by its own distortion against PCA's" + ("." if e.decoded is not None else " (decode=…)."),
     )
 
@@ -118,8 +128,8 @@ def nonlinear(e: Evidence) -> Finding | None:
 def superfluous(e: Evidence) -> Finding | None:
     """More latents than modes that are worth their price."""
     living, K = int(e.state.active), e.posterior.latents
-    dead = K - int(e.alive.sum())
-    if living == 0 or living >= K or dead == 0 or e.missing.size or e.other_price:
+    dead = K - max(living, int(e.alive.sum()))
+    if dead <= 0 or not e.alive.any() or e.missing.size or e.other_price:
         return None
     return Finding(
         "superfluous",
@@ -140,11 +150,14 @@ def as_it_must(e: Evidence) -> Finding | None:
     if not both.any() or e.bent:
         return None
     gap, count = np.abs(e.encoded - e.predicted)[both], int(both.sum())
+    told = f"{count} mode{'s are' if count != 1 else ' is'} encoded as the spectrum says"
+    if e.observed is None:
+        live = "latents live" if count != 1 else "latent lives"
+        told = f"Ranked, {count} {live} as the spectrum says (of which modes, only the data tell)"
     return Finding(
         "as-predicted",
         False,
-        f"{count} mode{'s live' if count != 1 else ' lives'} as the spectrum says: M² is {significant(gap.mean(), 2)} "
-        f"off on average, {significant(gap.max(), 2)} at most{roughly(e)}.",
+        f"{told}: M² is {significant(gap.mean(), 2)} off on average, {significant(gap.max(), 2)} at most{roughly(e)}.",
     )
 
 
@@ -160,6 +173,26 @@ def binary_data(e: Evidence) -> Finding | None:
         False,
         "The data are zeros and ones, and the loss was said to be a squared error.",
         "If it is a cross-entropy, say so (Loss.bernoulli): its prices are those of the correlation matrix.",
+    )
+
+
+def _absent(e: Evidence) -> str:
+    if not e.absent.size:
+        return ""
+    return f" (A linear one would encode mode{'s' * (e.absent.size > 1)} {listed(list(e.absent))} too.)"
+
+
+def few_rows(e: Evidence) -> Finding | None:
+    """Too few rows to tell modes apart."""
+    n, d = e.posterior.samples, e.spectrum.dimension
+    if e.observed is None or n >= FEW * d:
+        return None
+    return Finding(
+        "few-rows",
+        False,
+        f"{n} rows of {d} features blur the modes: their eigenvalues, and with them all predictions, are those of "
+        "these rows.",
+        "If the model was trained on more rows, give all of them.",
     )
 
 

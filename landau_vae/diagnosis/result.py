@@ -80,8 +80,11 @@ class Diagnosis:
 
     @property
     def implied_price(self) -> float | None:
-        """τ̂, the price that the living modes tell, data² per nat; None where none lives."""
-        return self.evidence.implied
+        """τ̂, the price that the model tells, data² per nat; None where no latent lives.
+
+        By its living modes; if it is not linear, by its latents' own M².
+        """
+        return self.evidence.own if self.evidence.rough else self.evidence.implied
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -149,10 +152,10 @@ class Diagnosis:
             {
                 "tolerance": tolerance,
                 "pca": self.spectrum.rank(tolerance),
-                "best linear decoder": None
+                "best_linear_decoder": None
                 if self.observed is None
                 else effective_dimension(ranks, self.observed.prefix, tolerance),
-                "own decoder": None
+                "own_decoder": None
                 if self.decoded is None
                 else effective_dimension(self.decoded.ranks, self.decoded.mean, tolerance),
             }
@@ -223,7 +226,16 @@ class Diagnosis:
              f"{e.predicted[j]:.4f}", f"{e.encoded[j]:.4f}"]
             for j, beta in enumerate(deaths[:shown])
         ]  # fmt: skip
-        return table(["mode", "λ", f"dies at {self.loss.knob}", "M² predicted", "M² observed"], rows)
+        return table(
+            [
+                "mode",
+                "λ",
+                f"dies at {self.loss.knob}",
+                "M² predicted",
+                "M² observed" if e.observed is not None else "M² by rank",
+            ],
+            rows,
+        )
 
     def _criteria(self) -> str:
         rows = [[each["rule"], str(each["observed"]), str(each["predicted"]), each["source"]] for each in self.criteria]
@@ -233,12 +245,12 @@ class Diagnosis:
         """How many latents each tolerance takes; nothing where only the spectrum is known."""
         if self.observed is None:
             return ""
-        names = ["pca", "best linear decoder", *(["own decoder"] if self.decoded is not None else [])]
+        names = ["pca", "best_linear_decoder", *(["own_decoder"] if self.decoded is not None else [])]
         rows = [
             [f"{each['tolerance']:.1%}", *("—" if each[name] is None else str(each[name]) for name in names)]
             for each in self.dimensions
         ]
-        return table(["to lose at most", *(name.replace("pca", "PCA") for name in names)], rows)
+        return table(["to lose at most", *(name.replace("pca", "PCA").replace("_", " ") for name in names)], rows)
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -246,7 +258,8 @@ class Diagnosis:
         latents = {name: getattr(q, name) for name in ("signal_fraction", "rate", "second_moment", "mean_variance",
                                                        "variance", "offset", "quiet")}  # fmt: skip
         if seen is not None:
-            latents |= {"mode": seen.mode + 1, "linear": seen.linear}
+            latents |= {"mode": [int(j) + 1 if alive else None for j, alive in zip(seen.mode, self.alive, strict=True)],
+                        "linear": seen.linear}  # fmt: skip
         return jsonable(
             {
                 "verdict": self.verdict,

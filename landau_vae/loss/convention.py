@@ -32,6 +32,9 @@ __all__ = ["Likelihood", "Loss", "Reduction"]
 
 Reduction = Literal["sum", "mean"]
 
+RELATIVE = "β/β_now"
+RELATIVELY = "β counts in multiples of the weight that the KL has now: give beta=… to have it in your own numbers."
+
 
 class Options(TypedDict, total=False):
     """How a loss that is no squared error is formed: see the fields of `Loss`."""
@@ -175,17 +178,18 @@ class Loss:
         features: int | Sequence[int],
         latents: int,
         batch: int = 8,
-        beta: float = 1.0,
+        beta: float | None = None,
         spread: Literal["log_variance", "variance", "std", "log_std"] = "log_variance",
         to: Callable[[Any], Any] | None = None,
     ) -> "Loss":
         """The loss that `function(x, x_hat, mean, log_variance)` computes, read off by finite differences.
 
         `features` is the shape of one sample, `batch` the rows of a training batch, `beta` the β that the function
-        runs at. x̂ may be a reconstruction, probabilities or logits, counts' means or their logarithms: what fits is
-        found. The fourth argument is what `spread` says. `to` makes the framework's arrays of NumPy's
-        (`to=torch.as_tensor`); a function may return a number, a tuple that begins with the loss, or a mapping with
-        "loss". Raises `InputError` where the loss is no reconstruction error plus KL, and says what it is instead.
+        runs at: without it every β is told in multiples of the weight that the KL has now. x̂ may be a reconstruction,
+        probabilities or logits, counts' means or their logarithms: what fits is found. The fourth argument is what
+        `spread` says. `to` makes the framework's arrays of NumPy's (`to=torch.as_tensor`); a function may return a
+        number, a tuple that begins with the loss, or a mapping with "loss". Raises `InputError` where the loss is no
+        reconstruction error plus KL, and says what it is instead. Values do not show whether a KL was detached.
 
         >>> def mine(x, x_hat, mean, log_variance):
         ...     kl = -0.5 * (1 + log_variance - mean**2 - np.exp(log_variance)).sum(axis=1)
@@ -196,15 +200,15 @@ class Loss:
         """
         from landau_vae.loss.measure import measure
 
-        if not is_real(beta):
+        if beta is not None and not is_real(beta):
             raise InputError(f"β is {beta!r}, but the one number is expected that the function runs at.")
-        value = checked_beta(beta)
+        value = checked_beta(1.0 if beta is None else beta)
         found = measure(function, features=features, latents=latents, batch=batch, spread=spread, to=to)
         weight = found.kl_weight / float(value)
         return cls(
             value, found.decoder_variance, found.reconstruction, found.kl, found.half, latents, found.likelihood,
             found.reconstruction_weight, 1.0 if isclose(weight, 1.0, rel_tol=1e-6) else weight, "measured",
-            notes=found.notes,
+            RELATIVE if beta is None else "β", (*found.notes, *([RELATIVELY] if beta is None else [])),
         )  # fmt: skip
 
     # -------------------------------------------------------------------------------- quantities

@@ -5,8 +5,8 @@ phone, and prints. What `Diagnosis.to_dict()` says is in it as JSON, under the i
 """
 
 import json
+import sys
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
 
 from landau_vae.diagnosis import Diagnosis
@@ -29,7 +29,8 @@ def page(result: Diagnosis, title: str) -> str:
     mark = "✓ healthy" if result.healthy else f"! {result.verdict}"
     q = result.posterior
     colophon = (
-        f"landau-vae {version('landau-vae')} · n = {q.samples}, d = {result.spectrum.dimension}, K = {q.latents} · "
+        f"landau-vae {sys.modules['landau_vae'].__version__} · n = {q.samples}, d = {result.spectrum.dimension}, "
+        f"K = {q.latents} · "
         "theory: J. Hirn, arXiv:2605.22691"
     )
     return f"""<!DOCTYPE html>

@@ -98,7 +98,10 @@ def _recommended(each: Recommendation) -> list[str]:
     low, high = each.choice.interval
     between = f"{significant(low, 4)} … {significant(high, 4)}" if low else f"below {significant(high, 4)}"
     share = float(each.choice.equilibrium.total_distortion)
-    return [each.question, significant(each.choice.beta, 4), between, str(each.latents), f"{share:.1%}"]
+    question = (
+        f"{each.question}, if the noise is isotropic (it does not look so)" if each.choice.caveat else each.question
+    )
+    return [question, significant(each.choice.beta, 4), between, str(each.latents), f"{share:.1%}"]
 
 
 def latents(result: Diagnosis) -> str:
@@ -143,13 +146,13 @@ def criteria(result: Diagnosis) -> str:
 
 def dimensions(result: Diagnosis) -> str:
     """How many latents it takes for a tolerance."""
-    given = ["pca", *([] if result.observed is None else ["best linear decoder"]),
-             *([] if result.decoded is None else ["own decoder"])]  # fmt: skip
+    given = ["pca", *([] if result.observed is None else ["best_linear_decoder"]),
+             *([] if result.decoded is None else ["own_decoder"])]  # fmt: skip
     rows = [
         [f"{100 * each['tolerance']:g} %", *(str(each[name] or "not reached") for name in given)]
         for each in result.dimensions
     ]
-    head = ["variance lost", *("principal components" if name == "pca" else name for name in given)]
+    head = ["variance lost", *("principal components" if name == "pca" else name.replace("_", " ") for name in given)]
     intro = "<p>How many of the strongest it takes to lose no more than so much of the variance.</p>"
     return _section("Effective dimension", intro + _table(head, rows, "Effective dimension"))
 

@@ -55,6 +55,8 @@ GLOSSARY = (
     ("rank k", "How many latents, or principal components, are kept, the strongest first."),
     ("noise floor", "The price below which latents may live on what a finite sample fakes, in 1 of 100 samples of pure "
                     "noise."),
+    ("may be dead", "The theory leaves it open whether this latent lives: its mode is near its threshold, or the "
+                    "model is not one for which the theory is exact."),
     ("nat", "The unit of information with natural logarithms; 1 nat is 1.44 bit."),
     ("n, d, K", "How many data were encoded, how many features each has, and how many latents the model has."),
 )  # fmt: skip
