@@ -99,10 +99,13 @@ class Given:
         inside = np.array([name in chosen for name in names])
         if inside.all():
             raise InputError(f"All columns are {'conditions' if self.given else 'targets'}: leave some to the others.")
-        x, y = (rows[:, inside], rows[:, ~inside]) if self.given else (rows[:, ~inside], rows[:, inside])
-        own = [name for name, is_chosen in zip(names, inside, strict=True) if is_chosen != bool(self.given)]
+        import pandas as pd
+
+        frame = pd.DataFrame(rows, columns=names, copy=False)  # so that complaints go by the columns' names
+        chosen_part, rest = frame.loc[:, inside], frame.loc[:, ~inside]
+        x, y = (chosen_part, rest) if self.given else (rest, chosen_part)
         build = spectra.conditional if self.given else spectra.supervised
-        return build(x, y, noise=noise, standardize=self.standardize, weights=weights, names=own)
+        return build(x, y, noise=noise, standardize=self.standardize, weights=weights)
 
     def _noise(self) -> Array:
         """Variances (a row or a column), or a covariance."""

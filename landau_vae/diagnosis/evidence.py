@@ -139,8 +139,8 @@ class Evidence:
             if own < GAIN * best:
                 return f"its decoder leaves {own:.1%} of the variance, the best linear one of these latents {best:.1%}"
         lam, price = self.spectrum.eigenvalues[: len(self.encoded)], self.price
-        passed_over = np.flatnonzero((1 - price / lam > EXPECTED) & (self.encoded < EXPECTED / 2))
         beyond = (lam < price) | (np.arange(len(lam)) >= self.posterior.latents)
+        passed_over = np.flatnonzero(~beyond & (1 - price / lam > EXPECTED) & (self.encoded < EXPECTED / 2))
         weaker = np.flatnonzero(beyond & (self.encoded > ALIVE) & self.seen)
         if passed_over.size and weaker.size and not self.unsettled:
             return (
@@ -152,7 +152,7 @@ class Evidence:
             return f"its latents hold more (ΣM² = {held:.3g}) than can be read off them linearly ({read:.3g})"
         # Where all modes tell one price, whatever it is, they are where a linear model has them, but for swapped ones.
         astray = not (self.agreed and self.scatter < OFF) or (passed_over.size and weaker.size)
-        few = 0 < self.alive.sum() <= self.state.active
+        few = 0 < self.alive.sum() <= (self.state.active or np.inf)  # where none should live, more do at any rate
         if astray and few and self.scale_error < REST and self.linear < 1 - SHY:
             return "its latents are at rest, but the modes are not where a linear model has them"
         return ""
