@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -281,3 +282,16 @@ def test_killed_and_run_again(tmp_path, rng):
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     same(Partial.load(tmp_path / "part.npz").spectrum(), Spectrum.from_file(tmp_path / "x.csv"))
     assert not (tmp_path / "part.npz.state").exists()
+
+
+def test_gather_overwrites_nothing_but_partial_results(tmp_path, capsys, monkeypatch):
+    from landau_vae.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    Path("x.csv").write_text("a,b\n1,2\n3,1\n2,2\n", encoding="utf-8")
+    np.savez("mine.npz", precious=np.ones(3))
+    assert main(["gather", "x.csv", "--output", "mine.npz"]) == 2
+    assert "is no partial result" in capsys.readouterr().err
+    assert np.load("mine.npz")["precious"].sum() == 3
+    assert main(["gather", "x.csv", "--output", "part.npz"]) == 0
+    assert main(["gather", "x.csv", "--output", "part.npz", "--every", "-1"]) == 2

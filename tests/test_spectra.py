@@ -313,3 +313,69 @@ def test_bad_input(rng, call, words):
     x, y = draw(rng)
     with pytest.raises(lv.InputError, match=words):
         call(x, y)
+
+
+# --------------------------------------------------------------------------- what a second reader found wrong
+
+
+def test_units_of_the_inputs_do_not_matter_down_to_rounding(rng):
+    y = rng.standard_normal((400, 1))
+    told = y + 0.3 * rng.standard_normal((400, 1))
+    noise = rng.standard_normal((400, 3))
+    whole = spectra.supervised(np.c_[noise, told], y).eigenvalues
+    for unit in (1e-12, 1e9):
+        found = spectra.supervised(np.c_[noise, unit * told], y)
+        assert found.eigenvalues == pytest.approx(whole, rel=1e-9)
+    assert "exact" in found.note
+
+
+def test_few_rows_for_many_inputs_are_said_to_tell_by_chance(rng):
+    note = spectra.supervised(rng.standard_normal((50, 20)), rng.standard_normal((50, 3))).note
+    assert "20 columns of x in 50 rows tell 41% of any noise" in note
+    assert "chance" not in spectra.supervised(rng.standard_normal((500, 2)), rng.standard_normal((500, 3))).note
+
+
+@pytest.mark.parametrize("build", [spectra.supervised, spectra.conditional])
+def test_no_noise_floor_for_spectra_of_another_law(rng, build):
+    spectrum = build(rng.standard_normal((200, 5)), rng.standard_normal((200, 4)))
+    with pytest.raises(lv.InputError, match="known for the covariance of samples"):
+        lv.choose_beta(spectrum, Loss.gaussian(), noise_floor=True)
+
+
+def test_rows_with_other_labels_are_not_joined(rng):
+    pd = pytest.importorskip("pandas")
+    x, y = draw(rng)
+    left, right = pd.DataFrame(x), pd.DataFrame(y)
+    with pytest.raises(lv.InputError, match="labelled otherwise"):
+        spectra.supervised(left, right.iloc[::-1])
+
+
+def test_truncated_spectra_are_refused_where_the_rest_would_count(rng):
+    short = lv.Spectrum.from_data(rng.standard_normal((200, 30)), modes=4)
+    with pytest.raises(lv.InputError, match="all modes, but only the 4 strongest were kept"):
+        fixed_encoder(short, Loss.gaussian(0.1), 0.5)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: lv.transitions([4, 1], Loss.gaussian()),
+        lambda: lv.equilibrium([4, 1], Loss.gaussian()),
+        lambda: lv.choose_beta(np.ones((3, 3)), Loss.gaussian(), keep=1),
+        lambda: fixed_encoder([4, 1], Loss.gaussian(), 1.0),
+        lambda: hierarchy([4, 1], first_variance=1.0),
+    ],
+)
+def test_a_list_is_no_spectrum(call):
+    with pytest.raises(lv.InputError, match="A Spectrum is expected"):
+        call()
+
+
+def test_a_word_is_no_loss():
+    with pytest.raises(lv.InputError, match="A Loss is expected"):
+        lv.choose_beta(lv.Spectrum.from_eigenvalues([4, 1]), "pythae", keep=1)
+
+
+def test_complex_noise_is_refused(rng):
+    with pytest.raises(lv.InputError, match="cannot be read as numbers"):
+        spectra.noise_metric(rng.standard_normal((20, 2)), np.array([1 + 5j, 2]))

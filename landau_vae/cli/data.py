@@ -253,7 +253,9 @@ def _given(
             file, meant, standardize, covariance, divisor, selection, batch, *columns, noise, strongest=strongest
         )
     of_files = {"weights": weights, "array": array, "header": header is not None, "covariance": covariance,
-                "samples": samples, "strongest": strongest}  # fmt: skip
+                "samples": samples}  # fmt: skip
+    if strongest is not None:
+        raise InputError("A data set has few columns, and all its modes are found at once: leave --strongest out.")
     data = public_set(dataset, column, exclude, of_files)
     columns = expanded(data, given, condition=True), expanded(data, target, condition=False)
     own_units = data.standardize and noise is None and meant.likelihood == "gaussian"

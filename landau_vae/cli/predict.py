@@ -101,6 +101,8 @@ def choose(
     """Which β keeps a number of latents, reaches a tolerance, or stays above sampling noise, for your data and loss."""
     from landau_vae import choose_beta
 
+    if noise_floor and given.selection["weights"] is not None:
+        raise InputError("The noise floor counts every row the same: leave --weights out, or ask for something else.")
     choice = choose_beta(
         given.spectrum,
         given.loss,

@@ -127,11 +127,16 @@ def _of_the_population(given: Given) -> str:
 
     rows, weights = given.samples()
     found = uncertainty(rows, standardize=given.standardize, weights=weights)
-    error = found.share.error / found.share.value
+    alone = np.flatnonzero(found.multiplicity == 1)  # of a group only the mean is known
+    if not alone.size:
+        return ""
+    error = found.share.error[alone] / found.share.value[alone]
+    first, last = found.mode[alone[[0, -1]]]
+    span = f"± {error[0]:.1%} (mode {first})" + (f" … ± {error[-1]:.1%} (mode {last})" if last > first else "")
     caveat = f" {found.caveats[0]}" if found.caveats else ""
     return (
-        f"\nAll this is of these {given.spectrum.samples} rows; of the population behind them λ/V is known to "
-        f"± {error[0]:.1%} (mode 1) … ± {error[-1]:.1%} (mode {given.spectrum.modes}): standard errors.{caveat}"
+        f"\nAll this is of these {given.spectrum.samples} rows; of the population behind them λ/V is known to {span}: "
+        f"standard errors.{caveat}"
     )
 
 

@@ -9,13 +9,29 @@ from landau_vae.errors import InputError
 from landau_vae.loss.words import ERRORS
 from landau_vae.results import Array, readonly
 from landau_vae.samples.tables import as_numbers, is_real
+from landau_vae.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from landau_vae.loss.convention import Loss
 
-__all__ = ["LEARNED", "check", "checked_beta"]
+__all__ = ["LEARNED", "check", "check_pair", "checked_beta"]
 
 LEARNED = "learned"
+
+
+def check_pair(spectrum: Any, loss: Any) -> None:
+    """Raise `InputError` unless these are a spectrum and a loss."""
+    if not isinstance(spectrum, Spectrum):
+        raise InputError(
+            f"A Spectrum is expected, but {_shown(spectrum)} was given: make one of it (Spectrum.from_eigenvalues, "
+            "from_data, from_covariance, …)."
+        )
+    if not hasattr(loss, "price_per_beta"):
+        raise InputError(f"A Loss is expected, but {_shown(loss)} was given: Loss.gaussian(beta=…), say.")
+
+
+def _shown(value: Any) -> str:
+    return f"{type(value).__name__} {value!r}"[:60]
 
 
 def checked_beta(beta: ArrayLike) -> Array:

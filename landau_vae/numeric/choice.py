@@ -13,6 +13,7 @@ import numpy as np
 
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
+from landau_vae.loss.checks import check_pair
 from landau_vae.numeric.equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
 from landau_vae.numeric.noise import noise_floor as floor_of_noise
 from landau_vae.results import jsonable, significant
@@ -83,6 +84,7 @@ def choose_beta(
     >>> round(choice.beta, 4), choice.interval[1], int(choice.equilibrium.active)
     (1.2623, 16.0, 1)
     """
+    check_pair(spectrum, loss)
     if (keep is not None) + (tolerance is not None) + bool(noise_floor) != 1:
         raise InputError("Ask for one thing: keep=k modes, tolerance=a share of the variance, or noise_floor=True.")
     if tolerance is None and reconstruction != "sampled":

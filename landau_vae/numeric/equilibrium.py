@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
+from landau_vae.loss.checks import check_pair
 from landau_vae.results import Array, jsonable, readonly, significant, table
 from landau_vae.spectrum import Spectrum
 
@@ -212,6 +213,7 @@ def equilibrium(spectrum: Spectrum, loss: Loss) -> Equilibrium:
     >>> int(state.active), state.signal_fraction.tolist(), state.distortion.tolist()
     (1, [0.5, 0.0], [0.4, 0.2])
     """
+    check_pair(spectrum, loss)
     return Equilibrium(spectrum, loss, readonly(loss.price(spectrum)))
 
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
+from landau_vae.loss.checks import check_pair
 from landau_vae.results import Array, jsonable, readonly, significant, table
 from landau_vae.samples.tables import as_numbers
 from landau_vae.spectrum import Spectrum
@@ -102,7 +103,9 @@ def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: ArrayLike) -> FixedE
     >>> found.threshold.tolist(), found.signal_fraction.tolist(), found.decoder_norm.round(4).tolist()
     ([4.0, 1.0], [0.75, 0.5], [0.866, 0.5])
     """
+    check_pair(spectrum, loss)
     loss.must_be_fixed("given posterior variances are solved")
+    spectrum.must_be_whole("Given posterior variances concern")
     if loss.beta.ndim:
         raise InputError(f"β holds {loss.beta.size} values, but one number is expected: give one β.")
     given = as_numbers(variance, "The posterior variance")

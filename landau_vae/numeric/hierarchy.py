@@ -108,6 +108,8 @@ def hierarchy(
     for name, value in named.items():
         if not (is_real(value) and value > 0):
             raise InputError(f"{name} is {value!r}, but a positive finite number is expected.")
+    if not isinstance(spectrum, Spectrum):
+        raise InputError(f"A Spectrum is expected, but {spectrum!r} was given: Spectrum.from_eigenvalues(…), say.")
     if spectrum.likelihood != "gaussian":
         raise InputError(f"The hierarchy is solved for squared errors, but this spectrum is for {spectrum.likelihood}.")
     return Hierarchy(spectrum, *(float(value) for value in named.values()))

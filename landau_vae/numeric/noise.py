@@ -22,6 +22,7 @@ import numpy as np
 from landau_vae.errors import InputError
 from landau_vae.numeric.spiked import TRACY_WIDOM_99, edge, tracy_widom, whole
 from landau_vae.results import Array, jsonable, significant
+from landau_vae.spectra.linear import CONDITIONAL, SUPERVISED
 from landau_vae.spectrum import Spectrum
 
 __all__ = ["NoiseFloor", "marchenko_pastur", "noise_floor"]
@@ -87,10 +88,14 @@ class NoiseFloor:
         """What to bear in mind where the bulk is not `isotropic`."""
         if self.isotropic:
             return None
+        seen = (
+            f"distance from Marchenko–Pastur {self.distance:.2g}, expected ≤ {self.tolerance:.2g}"
+            if self.distance > self.tolerance
+            else "more modes stand above it than can be told from the bulk"
+        )
         return (
-            f"The bulk of {len(self.bulk)} eigenvalues does not look like isotropic noise (distance from "
-            f"Marchenko–Pastur {self.distance:.2g}, expected ≤ {self.tolerance:.2g}): the floor is that of the "
-            f"isotropic noise that fits the weaker {len(self.bulk)}, read it with care."
+            f"The bulk of {len(self.bulk)} eigenvalues does not look like isotropic noise ({seen}): the floor is that "
+            f"of the isotropic noise that fits the weaker {len(self.bulk)}, read it with care."
         )
 
     @property
@@ -135,6 +140,11 @@ def noise_floor(spectrum: Spectrum, samples: int | None = None) -> NoiseFloor:
     >>> floor.modes, round(floor.noise, 1), round(floor.price, 1), floor.isotropic
     (1, 1.0, 2.3, True)
     """
+    if spectrum.note.startswith((SUPERVISED, CONDITIONAL)):
+        raise InputError(
+            "The noise floor is known for the covariance of samples, but this is the spectrum of a target or of what a "
+            "condition leaves: judge it by rows that were held out."
+        )
     given = spectrum.samples if samples is None else samples
     if given is None:
         raise InputError(

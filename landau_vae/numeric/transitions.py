@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.loss import Loss
+from landau_vae.loss.checks import check_pair
 from landau_vae.numeric.equilibrium import equilibrium
 from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
 from landau_vae.spectrum import Spectrum
@@ -85,6 +86,7 @@ def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
     >>> cascade.mode.tolist(), cascade.multiplicity.tolist(), cascade.beta.round(9).tolist()
     ([1, 2], [1, 2], [1.333333333, 0.333333333])
     """
+    check_pair(spectrum, loss)
     starts, counts = spectrum.multiplets
     ends = starts + counts if loss.latents is None else np.minimum(starts + counts, loss.latents)
     kept = ends > starts

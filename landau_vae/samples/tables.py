@@ -139,6 +139,8 @@ def as_names(names: Iterable[str] | None, dimension: int | None = None) -> tuple
 def as_numbers(values: Any, what: str) -> Array:
     """`values` as an array of floats, of any shape."""
     try:
+        if np.iscomplexobj(values):
+            raise TypeError
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{what} {values!r} cannot be read as numbers: give a number or an array of them.") from None

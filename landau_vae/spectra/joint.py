@@ -30,6 +30,8 @@ class Joint:
 
 def joint_moments(x: Any, y: Any, weights: ArrayLike | None, *, standardize: bool) -> Joint:
     """The covariances of two tables of as many rows, y in units of its standard deviations if `standardize`."""
+    if hasattr(x, "index") and hasattr(y, "index") and hasattr(x.index, "equals") and not x.index.equals(y.index):
+        raise InputError("The rows of x and y are labelled otherwise: bring both into one order (y.loc[x.index]).")
     (left, x_names), (right, y_names) = as_table(x), as_table(y)
     if len(left) != len(right):
         raise InputError(

@@ -20,9 +20,12 @@ from landau_vae.samples.tables import as_names
 from landau_vae.spectra.joint import inverse_root, joint_moments
 from landau_vae.spectrum import Spectrum
 
-__all__ = ["conditional", "noise_metric", "supervised"]
+__all__ = ["CONDITIONAL", "SUPERVISED", "conditional", "noise_metric", "supervised"]
 
 EPS = float(np.finfo(np.float64).eps)
+SUPERVISED = "Spectrum of what x tells of the target y; exact."
+CONDITIONAL = "Spectrum of what the condition leaves of y; exact."
+FEW = 10  # rows per column of x, below which chance tells a good part of y
 
 
 def noise_metric(
@@ -78,7 +81,7 @@ def supervised(
         float(np.trace(_in_units(joint.yy, root))),
         joint.samples,
         as_names(names, len(joint.yy)) or joint.y_names,
-        "Spectrum of what x tells of the target y; exact.",
+        SUPERVISED + _by_chance(joint.samples, len(joint.xx)),
     )
 
 
@@ -111,9 +114,17 @@ def conditional(
         None,
         joint.samples,
         as_names(names, len(joint.yy)) or joint.y_names,
-        "Spectrum of what the condition leaves of y; exact.",
+        CONDITIONAL + _by_chance(joint.samples, len(joint.xx)),
         least=lost,
     )
+
+
+def _by_chance(samples: int, columns: int) -> str:
+    """A word where x tells much of y in these rows that it would not tell in others."""
+    if samples >= FEW * columns:
+        return ""
+    share = min(1.0, columns / max(samples - 1, 1))
+    return f" (Of these rows: {columns} columns of x in {samples} rows tell {share:.0%} of any noise.)"
 
 
 def _covariance(plain: Spectrum) -> Array:
@@ -132,13 +143,16 @@ def _in_units(matrix: Array, root: Array | None) -> Array:
 
 
 def _projected(xx: Array, xy: Array) -> Array:
-    """Σ_xx⁺ Σ_xy: inputs may depend on one another, what they tell does not."""
-    lam, vectors = np.linalg.eigh(xx)
-    kept = lam > EPS * len(xx) * max(lam[-1], 0.0) * 10
-    if not kept.any():
+    """Σ_xx⁺ Σ_xy: inputs may depend on one another, what they tell does not, and their units do not matter."""
+    spread = np.sqrt(xx.diagonal())
+    varies = spread > 0
+    if not varies.any():
         raise InputError("All rows of x are equal: they tell nothing of y.")
+    unit = np.where(varies, spread, 1.0)
+    lam, vectors = np.linalg.eigh(xx / np.outer(unit, unit))
+    kept = lam > EPS * len(xx) * lam[-1] * 10
     inner = vectors[:, kept]
-    return np.asarray(inner / lam[kept] @ (inner.T @ xy))
+    return np.asarray(inner / lam[kept] @ (inner.T @ (xy / unit[:, None]))) / unit[:, None]
 
 
 def _check_collinear(xx: Array, names: tuple[str, ...] | None) -> None:
