@@ -21,6 +21,24 @@ from landau_vae.spectrum import Divisor, Likelihood
 
 __all__ = ["Given", "with_data_and_loss"]
 
+# How to read a file: options that `gather` has too.
+Column = Annotated[list[str], typer.Option(help="Use only this column (repeat for more).", show_default=False)]
+Exclude = Annotated[list[str], typer.Option(help="Leave this column out (repeat for more).", show_default=False)]
+Weights = Annotated[str | None, typer.Option(help="The column that holds sample weights.")]
+ArrayName = Annotated[str | None, typer.Option(help="Which array of an NPZ, Zarr or netCDF file.")]
+Samples = Annotated[
+    list[str],
+    typer.Option(
+        help="The dimension of a Zarr or netCDF array that counts the samples (repeat for more); the first, unless "
+        "told.",
+        show_default=False,
+    ),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option("--header/--no-header", help="Whether a CSV has one; seen by its words.", show_default=False),
+]
+
 
 @dataclass(frozen=True)
 class Given:
@@ -162,30 +180,18 @@ def _given(
     standardize: Annotated[
         bool, typer.Option("--standardize", help="Divide each feature by its standard deviation.")
     ] = False,
-    column: Annotated[list[str], typer.Option(help="Use only this column (repeat for more).", show_default=False)] = [],  # noqa: B006
-    exclude: Annotated[
-        list[str], typer.Option(help="Leave this column out (repeat for more).", show_default=False)
-    ] = [],  # noqa: B006
-    weights: Annotated[str | None, typer.Option(help="The column that holds sample weights.")] = None,
-    array: Annotated[str | None, typer.Option(help="Which array of an NPZ file.")] = None,
-    samples: Annotated[
-        list[str],
-        typer.Option(
-            help="The dimension of a Zarr or netCDF array that counts the samples (repeat for more); the first, unless "
-            "told.",
-            show_default=False,
-        ),
-    ] = [],  # noqa: B006
+    column: Column = [],  # noqa: B006
+    exclude: Exclude = [],  # noqa: B006
+    weights: Weights = None,
+    array: ArrayName = None,
+    samples: Samples = [],  # noqa: B006
     strongest: Annotated[
         int | None, typer.Option(help="Find only so many of the strongest modes, of very many columns.")
     ] = None,
     covariance: Annotated[
         bool, typer.Option("--covariance", help="The file holds a covariance matrix, not samples.")
     ] = False,
-    header: Annotated[
-        bool | None,
-        typer.Option("--header/--no-header", help="Whether a CSV has one; seen by its words.", show_default=False),
-    ] = None,
+    header: Header = None,
     divisor: Annotated[Divisor, typer.Option(help="What the covariance divides by; a loss divides by n.")] = "n",
     given: Annotated[
         list[str],

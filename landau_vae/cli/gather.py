@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from landau_vae.cli.data import ArrayName, Column, Exclude, Header, Samples, Weights
 from landau_vae.cli.program import app, say
 
 __all__ = ["gather"]
@@ -14,24 +15,12 @@ __all__ = ["gather"]
 def gather(
     files: Annotated[list[Path], typer.Argument(help="Data files, or partial results.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", help="The partial result to write (.npz).", show_default=False)],
-    column: Annotated[list[str], typer.Option(help="Use only this column (repeat for more).", show_default=False)] = [],  # noqa: B006
-    exclude: Annotated[
-        list[str], typer.Option(help="Leave this column out (repeat for more).", show_default=False)
-    ] = [],  # noqa: B006
-    weights: Annotated[str | None, typer.Option(help="The column that holds sample weights.")] = None,
-    array: Annotated[str | None, typer.Option(help="Which array of an NPZ, Zarr or netCDF file.")] = None,
-    samples: Annotated[
-        list[str],
-        typer.Option(
-            help="The dimension of a Zarr or netCDF array that counts the samples (repeat for more); the first, unless "
-            "told.",
-            show_default=False,
-        ),
-    ] = [],  # noqa: B006
-    header: Annotated[
-        bool | None,
-        typer.Option("--header/--no-header", help="Whether a CSV has one; seen by its words.", show_default=False),
-    ] = None,
+    column: Column = [],  # noqa: B006
+    exclude: Exclude = [],  # noqa: B006
+    weights: Weights = None,
+    array: ArrayName = None,
+    samples: Samples = [],  # noqa: B006
+    header: Header = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between two saves of how far it has come.")] = 30.0,
 ) -> int:

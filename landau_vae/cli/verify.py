@@ -112,21 +112,20 @@ def verify(
             f"{len(grid)} temperatures T = {grid[0]:.3g} … {grid[-1]:.3g}, {seeds} seed{'s' * (seeds > 1)}, "
             f"{latents} latent{'s' * (latents > 1)}: {how}\n"
             f"loss {given.loss.formula}: β = {unit} T, whatever --beta says\n\n{result.summary(limit=modes)}"
-            f"{_of_the_population(given)}"
+            f"{_of_the_population(given, source, weights)}"
         )
     if output is not None:
         write_report(output, result, models)
     return 0 if result.agrees else 1
 
 
-def _of_the_population(given: Given) -> str:
+def _of_the_population(given: Given, source: "DataFrame | Spectrum", weights: Array | None) -> str:
     """How well so many rows know their population; a line, where there are rows."""
-    if given.spectrum.samples is None or given.covariance:
+    if given.covariance:
         return ""
     from landau_vae import uncertainty
 
-    rows, weights = given.samples()
-    found = uncertainty(rows, standardize=given.standardize, weights=weights)
+    found = uncertainty(source, standardize=given.standardize, weights=weights)
     alone = np.flatnonzero(found.multiplicity == 1)  # of a group only the mean is known
     if not alone.size:
         return ""

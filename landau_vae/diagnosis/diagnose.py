@@ -161,8 +161,7 @@ def _prune(
         own = np.asarray(spreads[chosen], dtype=np.float64)
         return np.exp(own / 2) if kind == "log_variance" else np.sqrt(own) if kind == "variance" else own
 
-    order = np.argsort(-posterior.signal_fraction, kind="stable")
     return prune(
-        decode, mean, deviation, rows, order, posterior.data_mean, scale_of(posterior, spectrum),
+        decode, mean, deviation, rows, posterior.ranking, posterior.data_mean, scale_of(posterior, spectrum),
         standardized=spectrum.standardized,
     )  # fmt: skip

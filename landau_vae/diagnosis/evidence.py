@@ -201,6 +201,11 @@ class Evidence:
         return bool(abs(np.log(ratio)) > OFF + min(self.scatter, OFF))
 
     @property
+    def in_effect(self) -> float:
+        """The price that the model tells where it is another than the loss's, else that of the loss."""
+        return self.told if self.other_price and self.told is not None else self.price
+
+    @property
     def mismatched(self) -> bool:
         """Whether the posteriors do not belong to the rows of data."""
         return self.strange > STRANGE and self.linear < LINEAR
@@ -211,9 +216,8 @@ class Evidence:
         return bool(np.all(np.abs(np.log(self.posterior.second_moment[self.alive])) < UNSETTLED))
 
     def expected(self, factor: float = 1.0) -> Array:
-        """M²_j at `factor` times the price that the modes tell, where they agree on one other than the loss's."""
-        price = self.told if self.other_price and self.told is not None else self.price
-        alive = np.clip(1 - factor * price / self.spectrum.eigenvalues[: len(self.predicted)], 0.0, None)
+        """M²_j at `factor` times the price in effect, (modes,)."""
+        alive = np.clip(1 - factor * self.in_effect / self.spectrum.eigenvalues[: len(self.predicted)], 0.0, None)
         alive[self.posterior.latents :] = 0.0
         return alive
 
@@ -240,8 +244,7 @@ class Evidence:
     @cached_property
     def extra(self) -> NDArray[np.intp]:
         """Modes (from 0) that live although they are not worth their price."""
-        price = self.told if self.other_price and self.told is not None else self.price
-        unworthy = self.spectrum.eigenvalues[: len(self.encoded)] < price / self.slack
+        unworthy = self.spectrum.eigenvalues[: len(self.encoded)] < self.in_effect / self.slack
         return np.flatnonzero(unworthy & (self.encoded > ALIVE) & self.seen)
 
     @property

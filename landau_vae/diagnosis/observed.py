@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.results import Array
+from landau_vae.samples.columns import at_mean
 from landau_vae.spectrum import Spectrum
 
 __all__ = ["Observed", "mode_cross", "observe", "scale_of"]
@@ -60,11 +61,6 @@ class Observed:
         """The mode that each latent is most aligned with, (K,), counted from 0."""
         return np.argmax(self.alignment, axis=1)
 
-    @cached_property
-    def prices(self) -> Array:
-        """τ̂_j = (1 − M²_j) λ_j of the modes that are seen."""
-        return ((1 - self.encoded) * self.spectrum.eigenvalues[: len(self.encoded)])[self.seen]
-
 
 def scale_of(posterior: Posterior, spectrum: Spectrum) -> Array:
     """What each feature is divided by in the spectrum, (d,)."""
@@ -72,7 +68,7 @@ def scale_of(posterior: Posterior, spectrum: Spectrum) -> Array:
     assert posterior.data_variance is not None
     mean = posterior.data_mean
     if spectrum.likelihood != "gaussian":
-        return np.sqrt(mean * (1 - mean) if spectrum.likelihood == "bernoulli" else mean)
+        return at_mean(posterior.data_variance, mean, spectrum.likelihood, spectrum.names)
     return np.sqrt(posterior.data_variance) if spectrum.standardized else np.ones(len(mean))
 
 
@@ -120,7 +116,7 @@ def observe(posterior: Posterior, spectrum: Spectrum, cross: Array) -> Observed:
 
 def _prefix(posterior: Posterior, spectrum: Spectrum, cross: Array) -> Array:
     """1 − tr(⟨y zᵀ⟩⟨z zᵀ⟩⁻¹⟨z yᵀ⟩)/V for the first 0, 1, …, K latents by falling M², by a Cholesky factor of ⟨z zᵀ⟩."""
-    order = np.argsort(-posterior.signal_fraction, kind="stable")
+    order = posterior.ranking
     total = (posterior.covariance + np.diag(posterior.variance))[np.ix_(order, order)]
     scale = 1 / np.sqrt(total.diagonal())
     factor = np.linalg.cholesky(total * np.outer(scale, scale) + 1e-12 * np.eye(len(order)))

@@ -61,6 +61,11 @@ class Posterior:
         return self.mean_square + self.variance
 
     @property
+    def ranking(self) -> NDArray[np.intp]:
+        """The latents by falling M², (K,), counted from 0."""
+        return np.argsort(-self.signal_fraction, kind="stable")
+
+    @property
     def signal_fraction(self) -> Array:
         """M²_k, (K,), of μ about its mean: an offset that all rows share encodes nothing."""
         return self.mean_variance / (self.mean_variance + self.variance)

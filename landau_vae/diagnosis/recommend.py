@@ -59,11 +59,9 @@ def recommend(
     >>> print(recommend(spectrum, Loss.gaussian(), keep=2, samples=None)[0].sentence())
     To keep 2 latents: β = 2 (1 … 4), 2 latents, 23.8% of the variance lost
     """
-    free = (
-        Loss.from_dict(loss.to_dict() | {"beta": 1.0})
-        if loss.latents is None
-        else loss.with_latents(max(loss.latents, spectrum.modes) if loss.kl == "sum" else loss.latents)
-    )
+    free = loss  # with as many latents as it takes, where their number does not change the price
+    if loss.latents is not None and loss.kl == "sum":
+        free = loss.with_latents(max(loss.latents, spectrum.modes))
     keep = min(keep, spectrum.modes)
     own = loss if loss.latents is None else loss.with_latents(max(keep, loss.latents))
     answers = [_answer(spectrum, own, f"To keep {keep} latent{'s' * (keep != 1)}", {"keep": keep})]

@@ -110,7 +110,7 @@ class Diagnosis:
     def status(self) -> tuple[str, ...]:
         """Of each latent, (K,): alive · dead as it must · should live · may be dead · alive though dead."""
         e, K = self.evidence, self.posterior.latents
-        order = np.argsort(-self.posterior.signal_fraction, kind="stable")
+        order = self.posterior.ranking
         words = np.array(["alive" if alive else "dead as it must" for alive in self.alive], dtype=object)
         dead = [k for k in order if not self.alive[k]]
         unseen = np.flatnonzero((e.expected() > 0) & (e.encoded < ALIVE))
@@ -208,7 +208,7 @@ class Diagnosis:
             [str(k + 1), f"{q.signal_fraction[k]:.4f}", f"{q.rate[k]:.4f}", f"{q.second_moment[k]:.4f}",
              f"{q.mean_variance[k]:.4g}", f"{q.variance[k]:.4g}",
              *([] if seen is None else [_mode_of(seen, k), f"{seen.linear[k]:.0%}"]), self.status[k]]
-            for k in np.argsort(-q.signal_fraction, kind="stable")[:SHOWN]
+            for k in q.ranking[:SHOWN]
         ]  # fmt: skip
         more = [] if seen is None else ["mode", "linear"]
         hidden = f"\n… and {q.latents - SHOWN} more, weaker ones" if q.latents > SHOWN else ""

@@ -14,18 +14,23 @@ from landau_vae.spectrum import Spectrum
 if TYPE_CHECKING:
     from landau_vae.loss.convention import Loss
 
-__all__ = ["LEARNED", "check", "check_pair", "checked_beta"]
+__all__ = ["LEARNED", "check", "check_pair", "check_spectrum", "checked_beta"]
 
 LEARNED = "learned"
 
 
-def check_pair(spectrum: Any, loss: Any) -> None:
-    """Raise `InputError` unless these are a spectrum and a loss."""
+def check_spectrum(spectrum: Any) -> None:
+    """Raise `InputError` unless this is a spectrum."""
     if not isinstance(spectrum, Spectrum):
         raise InputError(
             f"A Spectrum is expected, but {_shown(spectrum)} was given: make one of it (Spectrum.from_eigenvalues, "
             "from_data, from_covariance, …)."
         )
+
+
+def check_pair(spectrum: Any, loss: Any) -> None:
+    """Raise `InputError` unless these are a spectrum and a loss."""
+    check_spectrum(spectrum)
     if not hasattr(loss, "price_per_beta"):
         raise InputError(f"A Loss is expected, but {_shown(loss)} was given: Loss.gaussian(beta=…), say.")
 

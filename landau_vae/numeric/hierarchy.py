@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from landau_vae.errors import InputError
+from landau_vae.loss.checks import check_spectrum
 from landau_vae.results import Array, jsonable, readonly, significant, table
 from landau_vae.samples.tables import is_real
 from landau_vae.spectrum import Spectrum
@@ -108,8 +109,7 @@ def hierarchy(
     for name, value in named.items():
         if not (is_real(value) and value > 0):
             raise InputError(f"{name} is {value!r}, but a positive finite number is expected.")
-    if not isinstance(spectrum, Spectrum):
-        raise InputError(f"A Spectrum is expected, but {spectrum!r} was given: Spectrum.from_eigenvalues(…), say.")
+    check_spectrum(spectrum)
     if spectrum.likelihood != "gaussian":
         raise InputError(f"The hierarchy is solved for squared errors, but this spectrum is for {spectrum.likelihood}.")
     return Hierarchy(spectrum, *(float(value) for value in named.values()))

@@ -79,7 +79,7 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
     """M² of each latent, strongest first, by verdict; ticks: what is predicted of as many modes."""
     with axes(ax, (6.4, 3.8)) as ax:
         q = result.posterior
-        ranked = np.argsort(-q.signal_fraction, kind="stable")
+        ranked = q.ranking
         order = ranked[:SHOWN]
         x, height = np.arange(1, len(order) + 1), q.signal_fraction[order]
         states = [state for state in LOOK if state in result.status]

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from landau_vae import plotting
@@ -107,7 +106,7 @@ def _recommended(each: Recommendation) -> list[str]:
 def latents(result: Diagnosis) -> str:
     """Every latent, the strongest first."""
     q, seen = result.posterior, result.observed
-    order = np.argsort(-q.signal_fraction, kind="stable")
+    order = q.ranking
     rows = []
     for k in order[:ROWS]:
         own = [] if seen is None else [str(seen.mode[k] + 1) if result.alive[k] else "—", f"{seen.linear[k]:.0%}"]
