@@ -226,7 +226,7 @@ check(
 # %%
 import numpy as np
 
-from landau_vae.training.model import LinearVAE
+from landau_vae.training.linear_vae import LinearVAE
 
 rng = np.random.default_rng(1)
 numbers = {v: rng.normal() for v in [*W, *E]} | {v: rng.uniform(0.2, 1.0) for v in variances}

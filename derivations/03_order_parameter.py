@@ -163,7 +163,7 @@ check(
 # %%
 import numpy as np
 
-from landau_vae.training.model import LinearVAE
+from landau_vae.training.linear_vae import LinearVAE
 
 rng = np.random.default_rng(3)
 covariance = np.diag([3.0, 1.5, 0.4])

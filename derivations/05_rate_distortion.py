@@ -345,7 +345,7 @@ for latents, kept in [(None, eigenvalues), (5, eigenvalues[:5])]:
 # And models with random parameters, whatever they do, lie above the curve of their number of latents: $d=4$, $K=2$.
 
 # %%
-from landau_vae.training.model import LinearVAE
+from landau_vae.training.linear_vae import LinearVAE
 
 few = np.array([4.0, 2.0, 1.0, 0.5])
 number = 2000

@@ -17,7 +17,7 @@
 import sympy as sp
 
 from landau_vae.symbolic import cumulants, exponential_family, linear, moment
-from landau_vae.symbolic.exponential import beta
+from landau_vae.symbolic._exponential_family import beta
 from landau_vae.symbolic.page import check, show
 
 p, mean, r = sp.symbols("p xbar r", positive=True)

@@ -412,7 +412,7 @@ check(
 import numpy as np
 from scipy.optimize import brentq, minimize
 
-from landau_vae.training.model import LinearVAE
+from landau_vae.training.linear_vae import LinearVAE
 
 rng = np.random.default_rng(8)
 

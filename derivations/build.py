@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 
 from landau_vae.symbolic import derive, names, typeset
-from landau_vae.symbolic.results import scripts
+from landau_vae.symbolic.catalogue import scripts
 
 
 def rendered(name: str) -> str:

@@ -1,11 +1,67 @@
-"""The one error a user of this package is meant to read.
+"""The errors that this package raises on purpose. Each message says what was given, what was expected, how to mend it.
 
-Each message is one sentence or two: what was given, what was expected, how to mend it.
-The command line prints it and exits with code 2.
+`InputError`: an argument cannot be used as it is. `OutsideTheory`: there is no answer, or none that the theory knows.
+`TooFewSamples`: the sample is too small for an answer. The last two carry what is known in `partial`.
+The command line prints any of them and exits with code 2. The package never catches them to choose another path.
 """
 
-__all__ = ["InputError"]
+from typing import Any
+
+__all__ = ["InputError", "OutsideTheory", "TooFewSamples"]
 
 
 class InputError(ValueError):
-    """Input that cannot be used as given; the message says how to mend it."""
+    """Input that cannot be used as given.
+
+    Parameters
+    ----------
+    message : str
+        What was given, what was expected, and how to mend it.
+    argument : str, optional
+        Name of the argument at fault.
+
+    Examples
+    --------
+    >>> raise InputError("modes is 0, but a whole number from 1 on is expected.", "modes")
+    Traceback (most recent call last):
+        ...
+    landau_vae.errors.InputError: modes is 0, but a whole number from 1 on is expected.
+    """
+
+    def __init__(self, message: str, argument: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
+class OutsideTheory(ValueError):
+    """A question that has no answer, or none that this theory knows.
+
+    Parameters
+    ----------
+    message : str
+        Why there is no answer, and what to ask instead.
+    partial : object, optional
+        What is known all the same, of the type that the raising function names.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise OutsideTheory("Only a lower bound is known.", partial=0.5)
+    ... except OutsideTheory as problem:
+    ...     problem.partial
+    0.5
+    """
+
+    def __init__(self, message: str, partial: Any = None) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class TooFewSamples(OutsideTheory):
+    """A sample that is too small for the answer; `partial` holds the estimate that it allows.
+
+    Examples
+    --------
+    >>> issubclass(TooFewSamples, OutsideTheory)
+    True
+    """

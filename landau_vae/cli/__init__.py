@@ -4,7 +4,7 @@
 Exit code 0: fine; 1: checked, and theory and numbers disagree; 2: bad input, told in one sentence.
 """
 
-from landau_vae.cli import bifurcate, convert, derive, diagnose, gather, predict, reproduce, verify
+from landau_vae.cli import bifurcate, convert, derive, diagnose, gather, reproduce, thresholds, verify
 from landau_vae.cli.program import app, main
 
-__all__ = ["app", "bifurcate", "convert", "derive", "diagnose", "gather", "main", "predict", "reproduce", "verify"]
+__all__ = ["app", "bifurcate", "convert", "derive", "diagnose", "gather", "main", "reproduce", "thresholds", "verify"]

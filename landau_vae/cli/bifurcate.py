@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import typer
 
-from landau_vae.cli.data import Given, with_data_and_loss
+from landau_vae.cli.options import Given, with_data_and_loss
 from landau_vae.cli.program import INTERRUPTED, AsJson, app, draw, say, say_json
+from landau_vae.display import significant, table
 from landau_vae.errors import InputError
-from landau_vae.results import significant, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landau_vae.display import Array, table
 from landau_vae.errors import InputError
-from landau_vae.results import Array, table
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -72,7 +72,7 @@ def of_layers(folder: Path, block_km: float | None, *, weighted: bool) -> Climat
 
 def measure_held_out(climate: Climate, models: "Dataset") -> None:
     """Add to the models their distortion of each held-out part, as a share of the training part's variance."""
-    from landau_vae.training.model import LinearVAE
+    from landau_vae.training.linear_vae import LinearVAE
 
     total = climate.spectrum.total_variance
     price = models.temperature.values * total

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from landau_vae.cli.program import AsJson, app, say, say_json
+from landau_vae.display import significant, table
 from landau_vae.errors import InputError
 from landau_vae.loss import PRESETS, Loss
-from landau_vae.results import significant, table
 
 __all__ = ["convert"]
 

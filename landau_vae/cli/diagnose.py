@@ -9,10 +9,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from landau_vae.cli.data import Given, with_data_and_loss
+from landau_vae.cli.options import Given, with_data_and_loss
 from landau_vae.cli.program import AsJson, app, say, say_json
+from landau_vae.data.read_file import array_names, read
 from landau_vae.errors import InputError
-from landau_vae.samples.files import array_names, read
 
 __all__ = ["diagnose"]
 

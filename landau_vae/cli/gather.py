@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from landau_vae.cli.data import ArrayName, Column, Exclude, Header, Samples, Weights
+from landau_vae.cli.options import ArrayName, Column, Exclude, Header, Samples, Weights
 from landau_vae.cli.program import app, say
 
 __all__ = ["gather"]
@@ -25,7 +25,7 @@ def gather(
     every: Annotated[float, typer.Option(help="Seconds between two saves of how far it has come.")] = 30.0,
 ) -> int:
     """Read many files once, and keep what a spectrum needs of them; partial results of other machines go in too."""
-    from landau_vae.samples.gathering import Gathering
+    from landau_vae.data.gather import Gathering
 
     how = {
         "columns": column or None, "exclude": exclude, "weights": weights, "array": array,

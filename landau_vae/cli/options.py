@@ -11,13 +11,14 @@ import numpy as np
 import typer
 
 from landau_vae import Loss, Spectrum
+from landau_vae import spectrum as spectra
 from landau_vae.cli.public import expanded, public_set, table_of
+from landau_vae.data.read_file import Table, read
 from landau_vae.datasets import NAMES, Dataset
+from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Reduction
-from landau_vae.results import Array
-from landau_vae.samples.files import Table, read
-from landau_vae.spectrum import Divisor, Likelihood
+from landau_vae.spectrum.spectrum import Divisor, Likelihood
 
 __all__ = ["Given", "with_data_and_loss"]
 
@@ -92,7 +93,6 @@ class Given:
 
     def _other_spectrum(self) -> Spectrum:
         """Of a conditional VAE, of a target, or with a noise metric."""
-        from landau_vae import spectra
 
         if self.loss.likelihood != "gaussian" or self.divisor != "n":
             raise InputError("Conditions, targets and noise metrics go with squared errors, and with the divisor n.")

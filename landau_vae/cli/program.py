@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from landau_vae.display import jsonable
 from landau_vae.errors import InputError
-from landau_vae.results import jsonable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from xarray import Dataset
 
-    from landau_vae import Verification
+    from landau_vae.verification import Verification
 
 __all__ = ["INTERRUPTED", "AsJson", "app", "draw", "main", "say", "say_json", "write_report"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae.data.read_file import Table
 from landau_vae.datasets import Dataset, load
 from landau_vae.errors import InputError
-from landau_vae.samples.files import Table
 
 __all__ = ["TARGET", "expanded", "public_set", "table_of"]
 

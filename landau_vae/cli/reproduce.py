@@ -40,7 +40,7 @@ def reproduce(
 
     from landau_vae import scan, verify
     from landau_vae.cli.climate import check_blocks, held_out_table, measure_held_out, of_layers, shipped
-    from landau_vae.verification.coincidence import check_tolerance
+    from landau_vae.verification._verify import check_tolerance
 
     if points < 2 or not 0 < coldest < 1:
         raise InputError(

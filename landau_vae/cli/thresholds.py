@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from landau_vae.cli.data import Given, with_data_and_loss
+from landau_vae.cli.options import Given, with_data_and_loss
 from landau_vae.cli.program import AsJson, app, draw, say, say_json
 from landau_vae.errors import InputError
 
 if TYPE_CHECKING:
-    from landau_vae import Equilibrium, Uncertainty
+    from landau_vae.intervals import Uncertainty
+    from landau_vae.numeric import Equilibrium
 
 __all__ = ["choose", "thresholds"]
 
@@ -31,7 +32,7 @@ def thresholds(
 ) -> int:
     """At which β of your loss each latent dies, for your data."""
     from landau_vae import equilibrium, transitions
-    from landau_vae.verification.result import unresolved_lines
+    from landau_vae.verification.verification import unresolved_lines
 
     if modes < 1:
         raise InputError(f"{modes} modes were to be listed, but a whole number from 1 on is expected.")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 import typer
 
-from landau_vae.cli.data import Given, with_data_and_loss
+from landau_vae.cli.options import Given, with_data_and_loss
 from landau_vae.cli.program import AsJson, app, say, say_json, write_report
+from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
-from landau_vae.results import Array, significant
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,7 +57,7 @@ def verify(
     """Train on your data, and say mode by mode whether collapse, utility and PCA spectrum coincide."""
     from landau_vae import scan, training
     from landau_vae import verify as compare
-    from landau_vae.verification.coincidence import check_tolerance
+    from landau_vae.verification._verify import check_tolerance
 
     if modes < 1:
         raise InputError(f"{modes} modes were to be listed, but a whole number from 1 on is expected.")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.gram import Gram
+from landau_vae.data.moments import Moments, spacing
+from landau_vae.data.tables import as_names, nonfinite_problem
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.gram import Gram
-from landau_vae.samples.moments import Moments, spacing
-from landau_vae.samples.tables import as_names, nonfinite_problem
 
 __all__ = ["Collected", "Names"]
 

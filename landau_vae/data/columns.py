@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.accumulate import Collected
+from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
-from landau_vae.results import Array, significant
-from landau_vae.samples.collected import Collected
 
 __all__ = ["at_mean", "choose", "constant", "deviations", "select"]
 

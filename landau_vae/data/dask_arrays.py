@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.accumulate import Collected
+from landau_vae.data.moments import Moments
+from landau_vae.data.source import Source
+from landau_vae.data.streams import Names, Pairs
+from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.collected import Collected
-from landau_vae.samples.moments import Moments
-from landau_vae.samples.source import Source
-from landau_vae.samples.streams import Names, Pairs
-from landau_vae.samples.tables import as_names, as_table, as_weights, nonfinite_problem
 
 __all__ = ["DaskSource", "of_dask", "of_slabs"]
 

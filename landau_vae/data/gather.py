@@ -11,13 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from landau_vae.data.accumulate import Collected
+from landau_vae.data.columns import select
+from landau_vae.data.partial_file import is_partial, load_partial, save_partial
+from landau_vae.data.read_file import read
+from landau_vae.data.streams import array_pairs, with_progress
+from landau_vae.data.tables import nonfinite_problem
 from landau_vae.errors import InputError
-from landau_vae.samples.collected import Collected
-from landau_vae.samples.columns import select
-from landau_vae.samples.files import read
-from landau_vae.samples.stored import is_partial, load_partial, save_partial
-from landau_vae.samples.streams import array_pairs, with_progress
-from landau_vae.samples.tables import nonfinite_problem
 
 __all__ = ["Gathering"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
-from landau_vae.samples.moments import spacing
-from landau_vae.samples.strongest import strongest_of_matrix
-from landau_vae.samples.tables import mapping
+from landau_vae.data.moments import spacing
+from landau_vae.data.strongest_modes import strongest_of_matrix
+from landau_vae.data.tables import mapping
+from landau_vae.display import Array
 
 __all__ = ["Gram"]
 

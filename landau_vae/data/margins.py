@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
-from landau_vae.samples.gram import BLOCK_NUMBERS
-from landau_vae.samples.moments import spacing
-from landau_vae.samples.strongest import strongest
+from landau_vae.data.gram import BLOCK_NUMBERS
+from landau_vae.data.moments import spacing
+from landau_vae.data.strongest_modes import strongest
+from landau_vae.display import Array
 
 __all__ = ["Margins", "pass_rows"]
 

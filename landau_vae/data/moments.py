@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
-from landau_vae.samples.strongest import strongest_of_matrix
+from landau_vae.data.strongest_modes import strongest_of_matrix
+from landau_vae.display import Array
 
 __all__ = ["Moments", "block_rows", "spacing"]
 

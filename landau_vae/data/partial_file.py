@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.accumulate import Collected
+from landau_vae.data.archive import Damaged, has_header, load_arrays, save_arrays
+from landau_vae.data.moments import Moments
 from landau_vae.errors import InputError
-from landau_vae.samples.archive import Damaged, has_header, load_arrays, save_arrays
-from landau_vae.samples.collected import Collected
-from landau_vae.samples.moments import Moments
 
 __all__ = ["is_partial", "load_partial", "save_partial"]
 

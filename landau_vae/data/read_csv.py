@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from landau_vae.data.tables import as_table, is_number, rows_at_a_time
 from landau_vae.errors import InputError
-from landau_vae.samples.tables import as_table, is_number, rows_at_a_time
 
 __all__ = ["open_csv"]
 

@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.columns import choose
+from landau_vae.data.partial_file import is_partial
+from landau_vae.data.read_csv import open_csv
+from landau_vae.data.read_parquet import from_row, open_parquet
+from landau_vae.data.read_xarray import open_labelled
+from landau_vae.data.tables import as_table, as_weights, row_blocks
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.columns import choose
-from landau_vae.samples.labelled import open_labelled
-from landau_vae.samples.parquet import from_row, open_parquet
-from landau_vae.samples.stored import is_partial
-from landau_vae.samples.tables import as_table, as_weights, row_blocks
-from landau_vae.samples.text import open_csv
 
 __all__ = ["Table", "array_names", "read"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from landau_vae.samples.tables import as_table, rows_at_a_time
+from landau_vae.data.tables import as_table, rows_at_a_time
 
 __all__ = ["from_row", "open_parquet"]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.tables import as_table
 from landau_vae.errors import InputError
-from landau_vae.samples.tables import as_table
 
 if TYPE_CHECKING:
     import xarray

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
-from landau_vae.samples.collected import Collected
-from landau_vae.samples.gram import Gram
-from landau_vae.samples.margins import Margins, pass_rows
-from landau_vae.samples.moments import Moments
-from landau_vae.samples.streams import Names, Pairs, array_pairs, collect, with_progress
-from landau_vae.samples.tables import nonfinite_problem
+from landau_vae.data.accumulate import Collected
+from landau_vae.data.gram import Gram
+from landau_vae.data.margins import Margins, pass_rows
+from landau_vae.data.moments import Moments
+from landau_vae.data.streams import Names, Pairs, array_pairs, collect, with_progress
+from landau_vae.data.tables import nonfinite_problem
+from landau_vae.display import Array
 
 __all__ = ["Source"]
 

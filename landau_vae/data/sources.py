@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from landau_vae.data.read_file import read
+from landau_vae.data.read_xarray import Slabs, stacked
+from landau_vae.data.source import Source
+from landau_vae.data.streams import Pairs, array_pairs, chunk_pairs
+from landau_vae.data.tables import as_names, as_table, as_weights
 from landau_vae.errors import InputError
-from landau_vae.samples.files import read
-from landau_vae.samples.labelled import Slabs, stacked
-from landau_vae.samples.source import Source
-from landau_vae.samples.streams import Pairs, array_pairs, chunk_pairs
-from landau_vae.samples.tables import as_names, as_table, as_weights
 
 if TYPE_CHECKING:
     import xarray
@@ -28,7 +28,7 @@ def of_data(data: Any, weights: ArrayLike | None = None, names: Sequence[str] | 
             f"Spectrum.from_xarray(array, samples={str(next(iter(data.dims), 'time'))!r})."
         )
     if hasattr(data, "__dask_graph__"):
-        from landau_vae.samples.parallel import of_dask
+        from landau_vae.data.dask_arrays import of_dask
 
         return of_dask(data, weights, names)
     array, own_names = as_table(data)
@@ -81,7 +81,7 @@ def of_labelled(
     if slabs.in_dask:
         from dask.delayed import delayed
 
-        from landau_vae.samples.parallel import of_slabs
+        from landau_vae.data.dask_arrays import of_slabs
 
         pieces = list(slabs.pieces())
         blocks = [delayed(stacked)([part.data for part in parts], len(slabs.samples)) for _, _, parts in pieces]

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.accumulate import Collected, Names
+from landau_vae.data.gram import Gram
+from landau_vae.data.moments import Moments
+from landau_vae.data.tables import as_table, as_weights, nonfinite_problem, row_blocks
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.collected import Collected, Names
-from landau_vae.samples.gram import Gram
-from landau_vae.samples.moments import Moments
-from landau_vae.samples.tables import as_table, as_weights, nonfinite_problem, row_blocks
 
 __all__ = ["Names", "Pairs", "array_pairs", "chunk_pairs", "collect", "gather_array", "with_progress"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
 
 __all__ = ["strongest", "strongest_of_matrix"]
 

@@ -9,8 +9,8 @@ import json
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
-from landau_vae.results import Array, readonly
-from landau_vae.spectrum import Spectrum
+from landau_vae.display import Array, readonly
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["WorldClim", "worldclim"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from landau_vae.datasets.layers import Layers, worldclim_layers
+from landau_vae.datasets.worldclim_layers import Layers, worldclim_layers
 from landau_vae.errors import InputError
 
 __all__ = ["statistics"]

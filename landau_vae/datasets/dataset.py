@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.results import Array, readonly
-from landau_vae.spectrum import Divisor, Likelihood, Spectrum
+from landau_vae.spectrum.spectrum import Divisor, Likelihood, Spectrum
 
 __all__ = ["Dataset"]
 

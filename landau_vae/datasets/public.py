@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae.datasets._worldclim import worldclim
 from landau_vae.datasets.dataset import Dataset
-from landau_vae.datasets.worldclim import worldclim
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.results import Array, readonly
 
 __all__ = ["NAMES", "breast_cancer", "diabetes", "digits", "iris", "load", "terrain", "wine"]
 

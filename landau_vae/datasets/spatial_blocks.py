@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.tables import as_numbers, is_real
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.results import Array, readonly
-from landau_vae.samples.tables import as_numbers, is_real
 
 __all__ = ["EARTH_RADIUS_KM", "BlockSplit", "block_area", "block_grid", "block_labels", "cell_weights", "split_blocks"]
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.moments import Moments
+from landau_vae.data.tables import row_blocks
 from landau_vae.datasets.files import LAYERS, check_layer, fetched_layers, rasterio_module
-from landau_vae.datasets.spatial import BlockSplit, block_area, block_labels, cell_weights, split_blocks
+from landau_vae.datasets.spatial_blocks import BlockSplit, block_area, block_labels, cell_weights, split_blocks
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.results import Array, readonly
-from landau_vae.samples.moments import Moments
-from landau_vae.samples.tables import row_blocks
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["DESCRIPTIONS", "Layers", "worldclim_layers"]
 

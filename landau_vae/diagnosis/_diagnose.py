@@ -15,22 +15,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.tables import as_table
+from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.evidence import LINEAR, Evidence
+from landau_vae.diagnosis.modes import mode_cross, observe, scale_of
 from landau_vae.diagnosis.naming import Spread
 from landau_vae.diagnosis.neighbours import strangeness
-from landau_vae.diagnosis.observed import mode_cross, observe, scale_of
 from landau_vae.diagnosis.posterior import Posterior, read_posterior
-from landau_vae.diagnosis.pruning import Decoded, prune
-from landau_vae.diagnosis.result import Diagnosis
+from landau_vae.diagnosis.ranked_pruning import Decoded, prune
 from landau_vae.diagnosis.rules import find
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric.activation import Activation, activation
-from landau_vae.numeric.equilibrium import Equilibrium
-from landau_vae.numeric.noise import NoiseFloor, noise_floor
-from landau_vae.results import Array, readonly
-from landau_vae.samples.tables import as_table
-from landau_vae.spectrum import Spectrum
+from landau_vae.numeric._activation import Activation, activation
+from landau_vae.numeric._equilibrium import Equilibrium
+from landau_vae.numeric._noise_floor import NoiseFloor, noise_floor
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["diagnose"]
 

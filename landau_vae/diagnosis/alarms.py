@@ -18,7 +18,7 @@ from landau_vae.diagnosis.wording import (
     spectrum_words,
     why_so_dear,
 )
-from landau_vae.results import listed, significant
+from landau_vae.display import listed, significant
 
 __all__ = [
     "decoder_mismatch", "free_bits", "kl_off", "no_survivor", "not_converged", "other_price", "rows_mismatched",
@@ -193,5 +193,5 @@ def should_live(e: Evidence) -> Finding | None:
         f"{'' if all_dead else f' (M² = {span(e.encoded[e.missing])})'}: optimisation has not come so far, the "
         f"collapsed state is not stable here.{slow}",
         "Train longer or with a larger learning rate (latents wait on a plateau, and weak modes longest: "
-        f"`lv.activation` says how long), start from larger weights, or warm β up from below.{doubt}",
+        f"`lv.numeric.activation` says how long), start from larger weights, or warm β up from below.{doubt}",
     )

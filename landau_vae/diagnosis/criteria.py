@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from landau_vae.diagnosis.posterior import EPSILON, Posterior
-from landau_vae.results import Array
+from landau_vae.display import Array
 
 __all__ = ["CRITERIA", "DELTA", "Criterion"]
 

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from landau_vae.diagnosis.criteria import CRITERIA
 from landau_vae.diagnosis.evidence import ALIVE, Evidence, Finding
-from landau_vae.diagnosis.observed import Observed
+from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.posterior import Posterior
-from landau_vae.diagnosis.pruning import TOLERANCES, Decoded, effective_dimension
-from landau_vae.diagnosis.recommend import Recommendation, recommend
+from landau_vae.diagnosis.ranked_pruning import TOLERANCES, Decoded, effective_dimension
+from landau_vae.diagnosis.recommendations import Recommendation, recommend
+from landau_vae.display import jsonable, significant, table
 from landau_vae.loss import Loss
-from landau_vae.numeric.equilibrium import Equilibrium
-from landau_vae.numeric.noise import NoiseFloor
-from landau_vae.results import jsonable, significant, table
-from landau_vae.spectrum import Spectrum
+from landau_vae.numeric._equilibrium import Equilibrium
+from landau_vae.numeric._noise_floor import NoiseFloor
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Diagnosis"]
 

@@ -6,16 +6,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.diagnosis.observed import Observed
+from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.posterior import Posterior
-from landau_vae.diagnosis.pruning import Decoded
+from landau_vae.diagnosis.ranked_pruning import Decoded
 from landau_vae.diagnosis.readings import meaning_of
+from landau_vae.display import Array, listed
 from landau_vae.loss import Loss
-from landau_vae.numeric.activation import Activation
-from landau_vae.numeric.equilibrium import Equilibrium
-from landau_vae.numeric.noise import NoiseFloor
-from landau_vae.results import Array, listed
-from landau_vae.spectrum import Spectrum
+from landau_vae.numeric._activation import Activation
+from landau_vae.numeric._equilibrium import Equilibrium
+from landau_vae.numeric._noise_floor import NoiseFloor
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["ALIVE", "Evidence", "Finding"]
 

@@ -16,10 +16,10 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from landau_vae.data.columns import at_mean
 from landau_vae.diagnosis.posterior import Posterior
-from landau_vae.results import Array
-from landau_vae.samples.columns import at_mean
-from landau_vae.spectrum import Spectrum
+from landau_vae.display import Array
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Observed", "mode_cross", "observe", "scale_of"]
 

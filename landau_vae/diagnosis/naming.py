@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
 
 __all__ = ["Spread", "check_logs", "check_name", "not_positive"]
 

@@ -9,7 +9,7 @@ same ratio of the data's own principal scores says what to expect.
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 
 __all__ = ["strangeness"]
 

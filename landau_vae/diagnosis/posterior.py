@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.tables import as_table, nonfinite_problem
 from landau_vae.diagnosis.naming import Spread, check_logs, check_name, not_positive
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.tables import as_table, nonfinite_problem
 
 __all__ = ["EPSILON", "Posterior", "read_posterior"]
 

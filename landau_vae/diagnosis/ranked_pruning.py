@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
 
 __all__ = ["TOLERANCES", "Decoded", "effective_dimension", "prune"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss, Reduction
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["meaning_of", "readings"]
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from landau_vae.display import significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric.choice import Choice, choose_beta
-from landau_vae.results import significant
-from landau_vae.spectrum import Spectrum
+from landau_vae.numeric._choose_beta import Choice, choose_beta
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Recommendation", "recommend"]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from landau_vae.diagnosis.evidence import EXPECTED, OFF, STILL, Evidence, Finding
 from landau_vae.diagnosis.wording import PERHAPS_BENT, beta_at, latents, next_one, roughly
-from landau_vae.results import listed, significant
+from landau_vae.display import listed, significant
 
 __all__ = [
     "alive_though_dead",

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.diagnosis.evidence import OFF, Evidence
-from landau_vae.results import Array, listed, significant
+from landau_vae.display import Array, listed, significant
 
 __all__ = [
     "PERHAPS_BENT", "beta_at", "five", "knob_at", "latents", "next_one", "rescaled", "roughly", "span",

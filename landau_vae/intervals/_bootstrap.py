@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.tables import as_table, as_weights
+from landau_vae.display import Array, jsonable, numbered, readonly, significant, table
 from landau_vae.errors import InputError
+from landau_vae.intervals._uncertainty import Uncertainty, uncertainty
 from landau_vae.intervals.blocks import as_blocks
 from landau_vae.intervals.estimates import Count, Estimate, between
 from landau_vae.intervals.replicas import Scaling, replicas
-from landau_vae.intervals.uncertainty import Uncertainty, uncertainty
 from landau_vae.loss import Likelihood, Loss
-from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
-from landau_vae.samples.tables import as_table, as_weights
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Bootstrap", "bootstrap"]
 

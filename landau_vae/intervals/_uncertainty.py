@@ -7,7 +7,7 @@ only, so the thresholds of that training have no error at all. Near-degenerate e
 their mean (`groups`); intervals count on the logarithm or logit, with Student's t (`estimates`).
 
 Domain: independent rows (or blocks), finite fourth moments, n ≫ d. Measured at n = 2000, d = 10, separated eigenvalues
-(`tests/test_uncertainty.py`, 500 data sets each): 95 % intervals of λ_k/V, and of β with a learned σ², cover 94–96 % on
+(`tests/intervals/test_uncertainty.py`, 500 data sets each): 95 % intervals of λ_k/V, and of β with a learned σ², cover 94–96 % on
 the mean over modes (single modes: 92–98 %) for Gaussian, exponential, t₅ data, standardised or not, weighted or not. So
 do those of λ_k, but for heavy tails: t₅ 94 %, with random weights 93 %; multivariate t₅ 94 % and 92 % (`caveats`).
 Sources: Anderson 1963, Annals of Mathematical Statistics 34, 122 (first order); J. Hirn, arXiv:2605.22691.
@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.tables import as_names, as_table, as_weights
+from landau_vae.display import Array, jsonable, numbered, readonly, significant, table
 from landau_vae.intervals.blocks import as_blocks
 from landau_vae.intervals.estimates import Count, Estimate, between, check_confidence, estimate, freedom, two_sided
 from landau_vae.intervals.groups import caveats, grouped
 from landau_vae.intervals.influence import Influence, influence
 from landau_vae.loss import Likelihood, Loss
-from landau_vae.numeric.transitions import Transitions
-from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
-from landau_vae.samples.tables import as_names, as_table, as_weights
-from landau_vae.spectrum import Spectrum, check_share
+from landau_vae.numeric._transitions import Transitions
+from landau_vae.spectrum.spectrum import Spectrum, check_share
 
 __all__ = ["Uncertainty", "uncertainty"]
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
 
 __all__ = ["as_blocks"]
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import Array, jsonable, readonly, significant
 from landau_vae.errors import InputError
-from landau_vae.results import Array, jsonable, readonly, significant
-from landau_vae.samples.tables import is_real
 
 __all__ = ["Count", "Estimate", "between", "check_confidence", "estimate", "freedom", "two_sided"]
 

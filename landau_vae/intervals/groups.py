@@ -15,10 +15,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array, listed, numbered, significant
 from landau_vae.intervals.influence import Influence
-from landau_vae.numeric.noise import noise_floor
-from landau_vae.results import Array, listed, numbered, significant
-from landau_vae.spectrum import Spectrum
+from landau_vae.numeric._noise_floor import noise_floor
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["bias", "caveats", "grouped"]
 

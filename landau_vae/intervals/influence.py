@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array, readonly
-from landau_vae.samples.streams import gather_array
-from landau_vae.samples.tables import row_blocks
-from landau_vae.spectrum import Spectrum
+from landau_vae.data.streams import gather_array
+from landau_vae.data.tables import row_blocks
+from landau_vae.display import Array, readonly
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Influence", "influence", "reduced_by"]
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.gram import Gram
+from landau_vae.data.streams import gather_array
+from landau_vae.data.tables import row_blocks
+from landau_vae.display import Array
 from landau_vae.intervals.influence import reduced_by
-from landau_vae.results import Array
-from landau_vae.samples.gram import Gram
-from landau_vae.samples.streams import gather_array
-from landau_vae.samples.tables import row_blocks
 
 __all__ = ["Scaling", "replicas"]
 

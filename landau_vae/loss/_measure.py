@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae.display import significant
 from landau_vae.errors import InputError
-from landau_vae.loss.no_error import saturates, why_no_error
-from landau_vae.loss.no_rate import why_no_rate
 from landau_vae.loss.probes import (
     LINKS,
     LOOSE,
@@ -32,7 +31,8 @@ from landau_vae.loss.probes import (
     posteriors,
 )
 from landau_vae.loss.reading import Reading, Terms, reading
-from landau_vae.results import significant
+from landau_vae.loss.refused_error import saturates, why_no_error
+from landau_vae.loss.refused_kl import why_no_rate
 
 __all__ = ["Reading", "measure"]
 

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.data.tables import as_numbers, is_real
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.loss.words import ERRORS
-from landau_vae.results import Array, readonly
-from landau_vae.samples.tables import as_numbers, is_real
-from landau_vae.spectrum import Spectrum
+from landau_vae.loss.formula import ERRORS
+from landau_vae.spectrum.spectrum import Spectrum
 
 if TYPE_CHECKING:
-    from landau_vae.loss.convention import Loss
+    from landau_vae.loss.loss import Loss
 
 __all__ = ["LEARNED", "check", "check_pair", "check_spectrum", "checked_beta"]
 

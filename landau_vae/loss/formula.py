@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from landau_vae.results import significant
+from landau_vae.display import significant
 
 if TYPE_CHECKING:
-    from landau_vae.loss.convention import Loss
-    from landau_vae.spectrum import Spectrum
+    from landau_vae.loss.loss import Loss
+    from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["ERRORS", "explain", "formula", "translation"]
 

@@ -9,9 +9,9 @@ probabilistic PCA, Lucas et al., arXiv:1911.02469). With a latent for every mode
 
 import numpy as np
 
+from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
-from landau_vae.results import Array, significant
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["beta_of_learned", "price_of_learned", "singular_beta", "tail"]
 

@@ -19,14 +19,14 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.data.tables import as_numbers, is_real
+from landau_vae.display import Array, jsonable
 from landau_vae.errors import InputError
-from landau_vae.loss import words
+from landau_vae.loss import formula as words
 from landau_vae.loss.checks import LEARNED, check, checked_beta
-from landau_vae.loss.learned import beta_of_learned, price_of_learned
+from landau_vae.loss.learned_price import beta_of_learned, price_of_learned
 from landau_vae.loss.presets import PRESETS
-from landau_vae.results import Array, jsonable
-from landau_vae.samples.tables import as_numbers, is_real
-from landau_vae.spectrum import Likelihood, Spectrum
+from landau_vae.spectrum.spectrum import Likelihood, Spectrum
 
 __all__ = ["Likelihood", "Loss", "Reduction"]
 
@@ -198,7 +198,7 @@ class Loss:
         >>> loss.formula, float(loss.beta)
         ('mean(x − x̂)² + β Σ KL', 4.0)
         """
-        from landau_vae.loss.measure import measure
+        from landau_vae.loss._measure import measure
 
         if beta is not None and not is_real(beta):
             raise InputError(f"β is {beta!r}, but the one number is expected that the function runs at.")

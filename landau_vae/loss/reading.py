@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from landau_vae.display import significant
 from landau_vae.loss.probes import LOOSE, Probe, Tolerance, Trial, changes, kl, posteriors
-from landau_vae.results import significant
 
 __all__ = ["Reading", "Terms", "reading"]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 from landau_vae.loss.probes import LINKS, LOOSE, SPREADS, STEP, TIGHT, TRIALS, WIDE, Probe, Tolerance, moves
-from landau_vae.results import Array, significant
 
 __all__ = ["saturates", "why_no_error"]
 

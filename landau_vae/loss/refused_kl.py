@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 from landau_vae.loss.probes import FAR, LOOSE, TIGHT, Probe, fitted, kl, posteriors
-from landau_vae.results import Array, significant
 
 __all__ = ["why_no_rate"]
 

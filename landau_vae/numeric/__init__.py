@@ -3,17 +3,17 @@
 from importlib import import_module
 from typing import Any
 
-from landau_vae.numeric.activation import Activation, activation
-from landau_vae.numeric.choice import Choice, choose_beta
-from landau_vae.numeric.equilibrium import Equilibrium, equilibrium
-from landau_vae.numeric.fixed_encoder import FixedEncoder, fixed_encoder
-from landau_vae.numeric.hierarchy import Hierarchy, hierarchy
-from landau_vae.numeric.landscape import Landscape, landscape
-from landau_vae.numeric.learned_variance import LearnedVariance, learned_variance
-from landau_vae.numeric.noise import NoiseFloor, noise_floor
-from landau_vae.numeric.spiked import Spiked, population_threshold, spiked
-from landau_vae.numeric.transitions import Transitions, transitions
-from landau_vae.numeric.weight_decay import WeightDecay, weight_decay
+from landau_vae.numeric._activation import Activation, activation
+from landau_vae.numeric._choose_beta import Choice, choose_beta
+from landau_vae.numeric._equilibrium import Equilibrium, equilibrium
+from landau_vae.numeric._fixed_encoder import FixedEncoder, fixed_encoder
+from landau_vae.numeric._hierarchy import Hierarchy, hierarchy
+from landau_vae.numeric._landscape import Landscape, landscape
+from landau_vae.numeric._learned_variance import LearnedVariance, learned_variance
+from landau_vae.numeric._noise_floor import NoiseFloor, noise_floor
+from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
+from landau_vae.numeric._transitions import Transitions, transitions
+from landau_vae.numeric._weight_decay import WeightDecay, weight_decay
 
 _MODULES = ("continuation", "problems")  # heavier: loaded on first use
 

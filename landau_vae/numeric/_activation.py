@@ -16,14 +16,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric.adam import distance, longest_steps, updates_for
+from landau_vae.numeric._landscape import Landscape, landscape
+from landau_vae.numeric.adam_plateau import distance, longest_steps, updates_for
 from landau_vae.numeric.growth import growth, per_update
-from landau_vae.numeric.landscape import Landscape, landscape
-from landau_vae.results import Array, jsonable, readonly, significant, table
-from landau_vae.samples.tables import is_real
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Activation", "activation"]
 

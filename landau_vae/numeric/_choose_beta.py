@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae.display import jsonable, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.loss.checks import check_pair
-from landau_vae.numeric.equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
-from landau_vae.numeric.noise import noise_floor as floor_of_noise
-from landau_vae.results import jsonable, significant
-from landau_vae.spectrum import Spectrum, check_share
+from landau_vae.numeric._equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
+from landau_vae.numeric._noise_floor import noise_floor as floor_of_noise
+from landau_vae.spectrum.spectrum import Spectrum, check_share
 
 __all__ = ["Choice", "choose_beta"]
 

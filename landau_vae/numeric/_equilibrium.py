@@ -17,11 +17,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.loss.checks import check_pair
-from landau_vae.results import Array, jsonable, readonly, significant, table
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Equilibrium", "Reconstruction", "equilibrium", "noise_power"]
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.tables import as_numbers
+from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.loss.checks import check_pair
-from landau_vae.results import Array, jsonable, readonly, significant, table
-from landau_vae.samples.tables import as_numbers
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["FixedEncoder", "fixed_encoder"]
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
 from landau_vae.loss.checks import check_spectrum
-from landau_vae.results import Array, jsonable, readonly, significant, table
-from landau_vae.samples.tables import is_real
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Hierarchy", "hierarchy"]
 

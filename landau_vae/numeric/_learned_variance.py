@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.display import Array, jsonable, numbered, readonly, significant, table
 from landau_vae.loss import Loss
-from landau_vae.loss.learned import price_of_learned, singular_beta, tail
-from landau_vae.numeric.transitions import transitions
-from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
-from landau_vae.spectrum import Spectrum
+from landau_vae.loss.learned_price import price_of_learned, singular_beta, tail
+from landau_vae.numeric._transitions import transitions
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["LearnedVariance", "learned_variance"]
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae.display import Array, jsonable, significant
 from landau_vae.errors import InputError
-from landau_vae.numeric.spiked import TRACY_WIDOM_99, edge, tracy_widom, whole
-from landau_vae.results import Array, jsonable, significant
-from landau_vae.spectra.linear import CONDITIONAL, SUPERVISED
-from landau_vae.spectrum import Spectrum
+from landau_vae.numeric._spiked import TRACY_WIDOM_99, edge, tracy_widom, whole
+from landau_vae.spectrum._conditional import CONDITIONAL, SUPERVISED
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["NoiseFloor", "marchenko_pastur", "noise_floor"]
 

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.tables import as_numbers
+from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
-from landau_vae.results import Array, jsonable, readonly, significant, table
-from landau_vae.samples.tables import as_numbers
 
 __all__ = ["Spiked", "edge", "population_threshold", "spiked", "tracy_widom", "whole"]
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array, jsonable, numbered, readonly, significant, table
 from landau_vae.loss import Loss
 from landau_vae.loss.checks import check_pair
-from landau_vae.numeric.equilibrium import equilibrium
-from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
-from landau_vae.spectrum import Spectrum
+from landau_vae.numeric._equilibrium import equilibrium
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Transitions", "transitions"]
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array, jsonable, numbered, readonly, significant, table
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric.transitions import Transitions, transitions
-from landau_vae.results import Array, jsonable, numbered, readonly, significant, table
-from landau_vae.spectrum import Spectrum
+from landau_vae.numeric._transitions import Transitions, transitions
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["WeightDecay", "weight_decay"]
 

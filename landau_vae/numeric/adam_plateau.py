@@ -10,9 +10,9 @@ Ba, arXiv:1412.6980, belongs to one gradient after many zeros, and is no bound.
 
 import numpy as np
 
-from landau_vae.numeric.landscape import Landscape
-from landau_vae.results import Array
-from landau_vae.spectrum import Spectrum
+from landau_vae.display import Array
+from landau_vae.numeric._landscape import Landscape
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["distance", "longest_steps", "updates_for"]
 

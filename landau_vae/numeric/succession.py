@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array
 from landau_vae.numeric.growth import growth
-from landau_vae.results import Array
 
 __all__ = ["Succession", "projections", "succession"]
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from landau_vae.diagnosis import Diagnosis
 from landau_vae.diagnosis.evidence import ALIVE
+from landau_vae.display import Array, significant
 from landau_vae.plotting.lettering import (
     ROW,
     headroom,
@@ -22,7 +23,6 @@ from landau_vae.plotting.lettering import (
     signal_axis,
 )
 from landau_vae.plotting.style import COOL, INK, MUTED, WARM, axes, title
-from landau_vae.results import Array, significant
 
 __all__ = ["AMBER", "QUIET", "diagnosed_cascade", "latent_bars", "rank_distortion_of", "spectrum_with_floor"]
 

@@ -14,14 +14,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
+from landau_vae.display import Array
 from landau_vae.plotting.style import COOL, INK, MUTED, STYLE, WARM, axes, colours, title
-from landau_vae.results import Array
 
 if TYPE_CHECKING:  # these bring SymPy along, which no picture needs
+    from landau_vae.numeric.continuation._follow import Diagram
+    from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
     from landau_vae.numeric.continuation.branch import Branch
-    from landau_vae.numeric.continuation.follow import Diagram
     from landau_vae.numeric.continuation.potential import Potential
-    from landau_vae.numeric.continuation.special import SpecialPoint
     from landau_vae.numeric.problems.problem import Problem
 
 __all__ = ["bifurcation_page", "bifurcations", "landau_potential"]

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 
 __all__ = [
     "ROW", "headroom", "legend", "log_axis", "name_horizontal", "name_vertical", "plain", "signal_axis",

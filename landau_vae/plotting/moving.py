@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from landau_vae.plotting.style import INK, MUTED, axes, colours, title
-from landau_vae.verification.dynamics import TOLERANCE, Dynamics
+from landau_vae.verification._dynamics import TOLERANCE, Dynamics
 
 __all__ = ["activation"]
 

@@ -5,10 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from landau_vae.loss import Loss
-from landau_vae.numeric.equilibrium import equilibrium
-from landau_vae.numeric.transitions import transitions
+from landau_vae.numeric._equilibrium import equilibrium
+from landau_vae.numeric._transitions import transitions
 from landau_vae.plotting.style import COOL, INK, WARM, axes, title
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["cascade"]
 

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from landau_vae.numeric.spiked import Spiked, spiked
+from landau_vae.display import Array
+from landau_vae.numeric._spiked import Spiked, spiked
 from landau_vae.plotting.style import INK, axes, colours, title
-from landau_vae.results import Array
-from landau_vae.verification.dataset_size import DatasetSize
+from landau_vae.verification._dataset_size import DatasetSize
 
 __all__ = ["dataset_size"]
 

@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from landau_vae.display import Array
 from landau_vae.loss import Loss
-from landau_vae.numeric.equilibrium import equilibrium
+from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.plotting.style import COOL, INK, STYLE, WARM, axes, colours, title
-from landau_vae.results import Array
-from landau_vae.spectrum import Spectrum
-from landau_vae.verification.result import Verification
+from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.verification.verification import Verification
 
 __all__ = ["branches", "overview", "rate_distortion", "spectra", "universal_law"]
 

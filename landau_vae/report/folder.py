@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from landau_vae import plotting
 from landau_vae.errors import InputError
-from landau_vae.training.storage import replace_file, save_scan
-from landau_vae.verification.result import Verification
+from landau_vae.training.netcdf import replace_file, save_scan
+from landau_vae.verification.verification import Verification
 
 if TYPE_CHECKING:
     import xarray

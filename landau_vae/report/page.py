@@ -11,7 +11,7 @@ from pathlib import Path
 
 from landau_vae.diagnosis import Diagnosis
 from landau_vae.report.sections import SECTIONS, facts, headline, pictures
-from landau_vae.training.storage import replace_file
+from landau_vae.training.netcdf import replace_file
 
 __all__ = ["write_page"]
 

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 
 from landau_vae import plotting
 from landau_vae.diagnosis import Diagnosis, Finding, Recommendation
+from landau_vae.display import significant
 from landau_vae.errors import InputError
 from landau_vae.report.vector import vector
 from landau_vae.report.words import ASKED, GLOSSARY, HEADLINE, MARK
-from landau_vae.results import significant
 
 __all__ = ["SECTIONS", "facts", "headline", "pictures"]
 

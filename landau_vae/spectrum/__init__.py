@@ -1,15 +1,18 @@
-"""Other losses, same machinery: each variation of the linear VAE that amounts to another spectrum.
+"""What the data offer: the spectrum of their covariance, and the spectra that other losses see.
 
-    noise metric Ψ          Ψ^(−½) C Ψ^(−½)                               exact
-    another target y        Ψ^(−½) Σ_yx Σ_xx⁻¹ Σ_xy Ψ^(−½)                exact
-    conditional on x        Ψ^(−½) (Σ_yy − Σ_yx Σ_xx⁻¹ Σ_xy) Ψ^(−½)       exact
-    exponential family      F^(−½) C F^(−½), F the variance at the mean   first threshold exact
+    Spectrum                from_data, from_file, from_chunks, from_xarray, from_covariance, from_eigenvalues
+    Partial                 a part of the rows; parts merge exactly
+    noise_metric            Ψ^(−½) C Ψ^(−½)                               exact
+    supervised              Ψ^(−½) Σ_yx Σ_xx⁻¹ Σ_xy Ψ^(−½)                exact
+    conditional             Ψ^(−½) (Σ_yy − Σ_yx Σ_xx⁻¹ Σ_xy) Ψ^(−½)       exact
+    exponential_family      F^(−½) C F^(−½), F the variance at the mean   first threshold exact
 
-Each function gives a `Spectrum`; transitions, equilibria, choices, pictures and commands take it as any other.
 Derivations: `landau-vae derive variations`, `exponential-family`.
 """
 
-from landau_vae.spectra.family import exponential_family
-from landau_vae.spectra.linear import conditional, noise_metric, supervised
+from landau_vae.spectrum._conditional import conditional, noise_metric, supervised
+from landau_vae.spectrum._exponential_family import exponential_family
+from landau_vae.spectrum.partial import Partial
+from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["conditional", "exponential_family", "noise_metric", "supervised"]
+__all__ = ["Partial", "Spectrum", "conditional", "exponential_family", "noise_metric", "supervised"]

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.data.tables import as_names
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.results import Array, readonly
-from landau_vae.samples.tables import as_names
-from landau_vae.spectra.joint import inverse_root, joint_moments
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.joint_moments import inverse_root, joint_moments
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["CONDITIONAL", "SUPERVISED", "conditional", "noise_metric", "supervised"]
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.data.streams import gather_array
+from landau_vae.data.tables import as_names, as_numbers, as_table, as_weights
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.streams import gather_array
-from landau_vae.samples.tables import as_names, as_numbers, as_table, as_weights
-from landau_vae.spectra.linear import noise_metric
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum._conditional import noise_metric
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["exponential_family"]
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.data.moments import Moments, block_rows
+from landau_vae.data.tables import as_covariance, as_numbers, as_table, as_weights, nonfinite_problem
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.moments import Moments, block_rows
-from landau_vae.samples.tables import as_covariance, as_numbers, as_table, as_weights, nonfinite_problem
 
 __all__ = ["Joint", "inverse_root", "joint_moments"]
 

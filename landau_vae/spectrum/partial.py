@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from landau_vae.data.accumulate import Collected
+from landau_vae.data.partial_file import load_partial, save_partial
+from landau_vae.data.sources import of_chunks, of_data, of_file, of_labelled
 from landau_vae.errors import InputError
-from landau_vae.samples.collected import Collected
-from landau_vae.samples.sources import of_chunks, of_data, of_file, of_labelled
-from landau_vae.samples.stored import load_partial, save_partial
-from landau_vae.spectrum import Divisor, Likelihood, Spectrum, from_moments
+from landau_vae.spectrum.spectrum import Divisor, Likelihood, Spectrum, from_moments
 
 if TYPE_CHECKING:
     import xarray

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.columns import at_mean, constant, deviations, select
+from landau_vae.data.gram import Gram
+from landau_vae.data.margins import Margins
+from landau_vae.data.moments import Moments
+from landau_vae.data.partial_file import is_partial, load_partial
+from landau_vae.data.read_file import read
+from landau_vae.data.source import Source
+from landau_vae.data.sources import of_chunks, of_data, of_file, of_labelled
+from landau_vae.data.tables import as_covariance, as_names, as_numbers
+from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
-from landau_vae.results import Array, jsonable, readonly, significant, table
-from landau_vae.samples.columns import at_mean, constant, deviations, select
-from landau_vae.samples.files import read
-from landau_vae.samples.gram import Gram
-from landau_vae.samples.margins import Margins
-from landau_vae.samples.moments import Moments
-from landau_vae.samples.source import Source
-from landau_vae.samples.sources import of_chunks, of_data, of_file, of_labelled
-from landau_vae.samples.stored import is_partial, load_partial
-from landau_vae.samples.tables import as_covariance, as_names, as_numbers
 
 if TYPE_CHECKING:
     import xarray

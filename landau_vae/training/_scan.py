@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.data.tables import as_numbers, is_real
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.tables import as_numbers, is_real
-from landau_vae.training.dataset import Results
 from landau_vae.training.exact import Exact
 from landau_vae.training.memory import ScanPlan, checked_limit
+from landau_vae.training.results import Results
 from landau_vae.training.resume import opened
 from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.trainer import Trainer

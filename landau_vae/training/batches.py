@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 from landau_vae.training.trainer import TrainingSet
 
 __all__ = ["Batches", "row_mean"]

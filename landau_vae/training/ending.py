@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 from landau_vae.training.gauge import Gauge
 from landau_vae.training.settings import LOOKS, Settings, spread
 from landau_vae.training.settle import parted, settle

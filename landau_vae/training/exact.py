@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.tables import is_real
-from landau_vae.training.minimize import minimize
+from landau_vae.training.lbfgs import minimize
 from landau_vae.training.profile import ProfileLoss
 from landau_vae.training.trainer import Named, TrainingSet
 

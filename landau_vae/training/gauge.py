@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 from landau_vae.training.batches import row_mean
 from landau_vae.training.settings import ROWS, Settings
 from landau_vae.training.trainer import TrainingSet

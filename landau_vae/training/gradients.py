@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.special import expit
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 from landau_vae.training.weights import Layout, Parts
 
 __all__ = ["MomentGradient", "Noise", "RowGradient"]

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 
 __all__ = ["Evaluation", "Minimum", "Objective", "minimize"]
 

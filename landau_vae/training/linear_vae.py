@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 
 __all__ = ["LinearVAE"]
 

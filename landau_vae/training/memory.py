@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import jsonable, table
 from landau_vae.errors import InputError
-from landau_vae.results import jsonable, table
-from landau_vae.samples.tables import is_real
 
 __all__ = ["ScanPlan", "available", "checked_limit", "in_words"]
 

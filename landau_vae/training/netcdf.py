@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.archive import replace_file
 from landau_vae.errors import InputError
-from landau_vae.samples.archive import replace_file
 from landau_vae.training.memory import in_words
 
 if TYPE_CHECKING:

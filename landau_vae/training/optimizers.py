@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.results import Array
-from landau_vae.samples.tables import is_real
 
 __all__ = ["SGD", "Adam", "Optimizer"]
 

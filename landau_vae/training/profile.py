@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
-from landau_vae.training.minimize import Evaluation
-from landau_vae.training.model import LinearVAE
+from landau_vae.display import Array
+from landau_vae.training.lbfgs import Evaluation
+from landau_vae.training.linear_vae import LinearVAE
 
 __all__ = ["ProfileLoss"]
 

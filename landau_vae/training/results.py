@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.results import Array, jsonable
-from landau_vae.samples.moments import Moments
+from landau_vae.data.moments import Moments
+from landau_vae.display import Array, jsonable
 from landau_vae.training.memory import ScanPlan
 from landau_vae.training.tasks import Task, Work
 from landau_vae.training.trainer import Named, TrainingSet

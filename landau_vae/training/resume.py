@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae.data.tables import row_blocks
+from landau_vae.display import jsonable
 from landau_vae.errors import InputError
-from landau_vae.results import jsonable
-from landau_vae.samples.tables import row_blocks
-from landau_vae.training.storage import replace_file
+from landau_vae.training.netcdf import replace_file
 from landau_vae.training.tasks import Task, Work
 from landau_vae.training.trainer import Named, TrainingSet
 

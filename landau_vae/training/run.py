@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import logit
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 from landau_vae.training.batches import Batches
 from landau_vae.training.cost import per_draw
 from landau_vae.training.ending import ending, last_movement

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 from landau_vae.training import cost
 from landau_vae.training.run import Run
 from landau_vae.training.settings import Settings

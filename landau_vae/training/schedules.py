@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import Array, jsonable
 from landau_vae.errors import InputError
-from landau_vae.results import Array, jsonable
-from landau_vae.samples.tables import is_real
 
 __all__ = ["CONSTANT", "Schedule", "anneal", "cosine", "cyclical", "warm_up"]
 

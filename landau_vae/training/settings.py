@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.results import Array
-from landau_vae.samples.tables import is_real
 from landau_vae.training.batches import row_mean
 from landau_vae.training.optimizers import Adam, Optimizer
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine

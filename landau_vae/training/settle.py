@@ -13,7 +13,7 @@ still, but it may be far from rest. For linear Gaussian models, C the covariance
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 
 __all__ = ["TURNS", "parted", "settle"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 from landau_vae.training.memory import ScanPlan
 from landau_vae.training.trainer import Named, Trainer, TrainingSet
 

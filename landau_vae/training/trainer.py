@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from landau_vae.results import Array
-from landau_vae.spectrum import Spectrum
+from landau_vae.display import Array
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Named", "Trainer", "TrainingSet"]
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.moments import Moments
+from landau_vae.data.streams import gather_array
+from landau_vae.data.tables import as_numbers, as_table, as_weights, nonfinite_problem, row_blocks
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.results import Array, readonly
-from landau_vae.samples.moments import Moments
-from landau_vae.samples.streams import gather_array
-from landau_vae.samples.tables import as_numbers, as_table, as_weights, nonfinite_problem, row_blocks
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.memory import in_words
 from landau_vae.training.trainer import TrainingSet
 

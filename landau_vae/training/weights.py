@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 
 __all__ = ["Layout", "Parts"]
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.numeric.equilibrium import Reconstruction, noise_power
-from landau_vae.results import Array, readonly
-from landau_vae.spectrum import Spectrum
+from landau_vae.numeric._equilibrium import Reconstruction, noise_power
+from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.ending import MOVED
-from landau_vae.training.model import LinearVAE
+from landau_vae.training.linear_vae import LinearVAE
 from landau_vae.verification.record import trained_with
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.tables import as_numbers
+from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
-from landau_vae.numeric.spiked import Spiked, population_threshold, spiked
-from landau_vae.results import Array, jsonable, readonly, significant, table
-from landau_vae.samples.tables import as_numbers
-from landau_vae.spectrum import Spectrum
-from landau_vae.training.scan import scan
+from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
+from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.training._scan import scan
 from landau_vae.training.trainer import Trainer
-from landau_vae.verification.branches import branches
+from landau_vae.verification._branches import branches
 
 __all__ = ["DatasetSize", "dataset_size"]
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
 from landau_vae.numeric.growth import growth
-from landau_vae.results import Array, jsonable, readonly, significant, table
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.ending import DIVERGED
 from landau_vae.verification.arrivals import Arrivals, arrivals
 from landau_vae.verification.descent import Descent, descent

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric.equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
-from landau_vae.results import Array, readonly
-from landau_vae.samples.tables import is_real
-from landau_vae.spectrum import Spectrum
-from landau_vae.verification.branches import ALIVE, FITTED, Branches, branches, mean_and_error
+from landau_vae.numeric._equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
+from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.verification._branches import ALIVE, FITTED, Branches, branches, mean_and_error
 from landau_vae.verification.causes import find_causes
 from landau_vae.verification.evidence import Evidence
-from landau_vae.verification.judgement import CONFIDENCE, Deviation, interval, judge, sampling_error
 from landau_vae.verification.law import collapse_residual, exponents
 from landau_vae.verification.record import trained_with
-from landau_vae.verification.result import Verification
+from landau_vae.verification.verdicts import CONFIDENCE, Deviation, interval, judge, sampling_error
+from landau_vae.verification.verification import Verification
 
 if TYPE_CHECKING:
     import xarray

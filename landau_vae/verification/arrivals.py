@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array
 from landau_vae.numeric.growth import growth
 from landau_vae.numeric.succession import HALF, projections, succession
-from landau_vae.results import Array
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.verification.descent import Descent
 
 __all__ = ["Arrivals", "arrivals"]

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landau_vae.results import Array
-from landau_vae.spectrum import Spectrum
+from landau_vae.display import Array
+from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.ending import DIVERGED
-from landau_vae.verification.branches import Branches
+from landau_vae.verification._branches import Branches
 from landau_vae.verification.record import trained_with
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landau_vae.numeric.activation import activation
-from landau_vae.results import Array, listed, significant
+from landau_vae.display import Array, listed, significant
+from landau_vae.numeric._activation import activation
 from landau_vae.verification.evidence import Cause, Evidence
 from landau_vae.verification.record import learning_rate_schedule, trained_loss
 

@@ -7,8 +7,8 @@ Both T_k and p are fitted, to each seed's own branch, so that the spread over se
 
 import numpy as np
 
-from landau_vae.results import Array, readonly
-from landau_vae.verification.branches import Branches
+from landau_vae.display import Array, readonly
+from landau_vae.verification._branches import Branches
 
 __all__ = ["collapse_residual", "exponents"]
 

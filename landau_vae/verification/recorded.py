@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from landau_vae.results import significant
-from landau_vae.spectrum import Spectrum
+from landau_vae.display import significant
+from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.verification.evidence import Cause, Evidence
 from landau_vae.verification.record import trained_loss
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from landau_vae.results import Array
-from landau_vae.spectrum import Spectrum
-from landau_vae.verification.branches import FITTED, Branches
+from landau_vae.display import Array
+from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.verification._branches import FITTED, Branches
 
 __all__ = ["Deviation", "gaussian_error", "interval", "judge", "sampling_error"]
 

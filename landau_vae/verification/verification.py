@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from landau_vae.numeric.equilibrium import Reconstruction
-from landau_vae.results import Array, jsonable, listed, significant, table
-from landau_vae.spectrum import Spectrum
-from landau_vae.verification.branches import Branches
+from landau_vae.display import Array, jsonable, listed, significant, table
+from landau_vae.numeric._equilibrium import Reconstruction
+from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.verification._branches import Branches
 from landau_vae.verification.evidence import Cause
 
 __all__ = ["RANK_TOLERANCES", "Verification", "unresolved_lines"]

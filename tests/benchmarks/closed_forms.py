@@ -13,7 +13,7 @@ import numpy as np
 from timing import Row, absolute, against, seconds
 
 import landau_vae as lv
-from landau_vae.results import Array
+from landau_vae.display import Array
 
 BAR = 1e-3  # seconds
 TOTALS = ("active", "total_rate", "total_distortion", "free_energy")

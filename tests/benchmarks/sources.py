@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from timing import Row, absolute, duration, fold, seconds, verdict
 
 import landau_vae as lv
-from landau_vae.samples.moments import block_rows
-from landau_vae.samples.tables import row_blocks
+from landau_vae.data.moments import block_rows
+from landau_vae.data.tables import row_blocks
 
 BAR_STREAM, BAR_MEMORY = 1.3, 500e6
 BAR_WIDE, BAR_STRONGEST = 60.0, 300.0

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from statistics import median
 
-from landau_vae.results import table
+from landau_vae.display import table
 
 __all__ = ["Row", "absolute", "against", "duration", "fold", "missing", "report", "seconds", "verdict"]
 

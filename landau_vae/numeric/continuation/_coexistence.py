@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
+from landau_vae.display import Array, jsonable, significant, table
 from landau_vae.errors import InputError
+from landau_vae.numeric.continuation._minima import minima
 from landau_vae.numeric.continuation.branch import Branch, Range, joined, state_on, trace
-from landau_vae.numeric.continuation.descend import minima
 from landau_vae.numeric.continuation.solve import Diverged, Solver
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.results import Array, jsonable, significant, table
 
 __all__ = ["Coexistence", "Exchange", "coexistence"]
 

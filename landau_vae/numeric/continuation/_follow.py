@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
+from landau_vae.display import jsonable, significant, table
 from landau_vae.errors import InputError
+from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
 from landau_vae.numeric.continuation.branch import Branch, Leave, Range, empty, trace
+from landau_vae.numeric.continuation.branch_switching import born_at, grown, trunk
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
-from landau_vae.numeric.continuation.special import SpecialPoint
 from landau_vae.numeric.continuation.status import Status
-from landau_vae.numeric.continuation.switching import born_at, grown, trunk
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.results import jsonable, significant, table
 
 __all__ = ["Diagram", "Switch", "follow"]
 

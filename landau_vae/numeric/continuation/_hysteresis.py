@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.display import significant, table
+from landau_vae.numeric.continuation._sweep import Sweep, sweep
 from landau_vae.numeric.continuation.branch import empty
 from landau_vae.numeric.continuation.solve import Diverged
 from landau_vae.numeric.continuation.status import Status
-from landau_vae.numeric.continuation.sweep import Sweep, sweep
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.results import significant, table
 
 __all__ = ["Hysteresis", "hysteresis"]
 

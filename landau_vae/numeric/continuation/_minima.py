@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 from landau_vae.numeric.continuation.status import FARTHEST, Status
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.results import Array
 
 __all__ = ["State", "descend", "minima"]
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.display import Array, jsonable
+from landau_vae.numeric.continuation._minima import descend
+from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoint
 from landau_vae.numeric.continuation.branch import Branch, Range, empty, state_on, trace
-from landau_vae.numeric.continuation.descend import descend
+from landau_vae.numeric.continuation.branch_switching import grown, trunk
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
-from landau_vae.numeric.continuation.special import Chord, SpecialPoint
 from landau_vae.numeric.continuation.status import Status
-from landau_vae.numeric.continuation.switching import grown, trunk
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.results import Array, jsonable
 
 __all__ = ["Jump", "Sweep", "sweep"]
 

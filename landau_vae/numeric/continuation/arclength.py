@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint, next_special
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
-from landau_vae.numeric.continuation.special import SpecialPoint, next_special
 from landau_vae.numeric.continuation.status import FARTHEST, Status
 
 __all__ = ["Ended", "walk"]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
+from landau_vae.display import Array
 from landau_vae.numeric.continuation.normal_form import NormalForm, normal_form
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
-from landau_vae.results import Array
 
 __all__ = ["RESTING", "Chord", "SpecialPoint", "next_special"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from landau_vae.results import Array
+from landau_vae.display import Array
 
 __all__ = ["eigh", "moving"]
 

@@ -7,12 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.numeric.continuation.path import Ended, walk
+from landau_vae.numeric.continuation.arclength import Ended, walk
+from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoint
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
-from landau_vae.numeric.continuation.special import Chord, SpecialPoint
 from landau_vae.numeric.continuation.status import Status
-from landau_vae.results import Array, readonly
 
 __all__ = ["Branch", "Leave", "Range", "empty", "joined", "state_on", "trace"]
 

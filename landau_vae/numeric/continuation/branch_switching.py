@@ -9,11 +9,11 @@ from contextlib import suppress
 
 import numpy as np
 
-from landau_vae.numeric.continuation.descend import descend
+from landau_vae.display import Array
+from landau_vae.numeric.continuation._minima import descend
+from landau_vae.numeric.continuation.bifurcation_points import RESTING, SpecialPoint
 from landau_vae.numeric.continuation.normal_form import VANISHING, NormalForm, Reduced
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
-from landau_vae.numeric.continuation.special import RESTING, SpecialPoint
-from landau_vae.results import Array
 
 __all__ = ["born_at", "grown", "trunk"]
 

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.optimize import minimize, root
 from scipy.sparse import csr_array
 
+from landau_vae.display import Array
 from landau_vae.numeric.continuation.solve import STALLED, Diverged, Point, Solver
-from landau_vae.results import Array
 
 __all__ = ["VANISHING", "NormalForm", "Reduced", "normal_form"]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
+from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
 from landau_vae.numeric.continuation.solve import Diverged, Solver
-from landau_vae.numeric.continuation.special import SpecialPoint
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.results import Array, readonly
 
 __all__ = ["Potential", "landau_potential", "telling_potential"]
 
@@ -42,7 +42,7 @@ def landau_potential(problem: Problem, special: SpecialPoint, control: ArrayLike
     Amplitudes are reached one after the other from 0 outwards, in the order given: let them be dense enough.
 
     >>> from landau_vae import Loss, Spectrum
-    >>> from landau_vae.numeric.continuation.follow import follow
+    >>> from landau_vae.numeric.continuation._follow import follow
     >>> from landau_vae.numeric.problems import Linear
     >>> problem = Linear(Spectrum.from_eigenvalues([1.0]), Loss.gaussian(latents=1))
     >>> [special] = follow(problem, 2, 0.5).special

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.blocks import eigh, moving
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.results import Array
 
 __all__ = ["STALLED", "Diverged", "Point", "Solver", "bordered"]
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.data.tables import as_table, as_weights, nonfinite_problem
+from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.results import Array
-from landau_vae.samples.tables import as_table, as_weights, nonfinite_problem
 
 __all__ = ["ExponentialFamily"]
 

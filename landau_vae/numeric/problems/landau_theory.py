@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.results import Array
 from landau_vae.symbolic.landau import Landau
 
 __all__ = ["Symbolic"]

@@ -14,15 +14,15 @@ from itertools import combinations
 
 import numpy as np
 
+from landau_vae.data.tables import is_real
+from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric.learned_variance import learned_variance as cascade_of_learned
+from landau_vae.numeric._learned_variance import learned_variance as cascade_of_learned
+from landau_vae.numeric._transitions import transitions
+from landau_vae.numeric._weight_decay import weight_decay
 from landau_vae.numeric.problems.problem import Problem
-from landau_vae.numeric.transitions import transitions
-from landau_vae.numeric.weight_decay import weight_decay
-from landau_vae.results import Array
-from landau_vae.samples.tables import is_real
-from landau_vae.spectrum import Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Linear"]
 
