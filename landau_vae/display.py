@@ -1,11 +1,13 @@
-"""What all result objects share: read-only arrays, plain-text tables, JSON.
+"""How results are shown: one `Table` for text, HTML, Markdown and rows; one base class `Result`; strict JSON.
 
-A result is a frozen dataclass; `readonly` seals its arrays, `table` lays out its `summary()`,
-`jsonable` makes its `to_dict()` printable as strict JSON (no NaN, no infinity: `null` instead).
+A result says what it contains (`content`: paragraphs and tables, in order). Its `summary()`, its HTML in a notebook and
+the report page all come from that; `--json` has the rows of the same tables at full precision.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,18 +15,21 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.floating[Any]]
 
-__all__ = ["Array", "jsonable", "listed", "numbered", "readonly", "significant", "table"]
+__all__ = [
+    "Array", "Column", "Result", "Table", "counted", "jsonable", "listed", "numbered", "progress_bar", "readonly",
+    "significant",
+]  # fmt: skip
 
 
 def readonly(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
-    """A sealed copy-free view of `values` as an array."""
+    """Return a sealed copy-free view of `values` as an array."""
     array = np.asarray(values, dtype=dtype).view()
     array.flags.writeable = False
     return array
 
 
 def significant(value: float, digits: int = 6) -> str:
-    """`value` to a number of significant digits, as papers print it.
+    """Return `value` to a number of significant digits, as papers print it.
 
     >>> significant(0.0596682), significant(9.89754e-06, 3), significant(float("nan"))
     ('0.0596682', '9.9e-06', '—')
@@ -32,28 +37,143 @@ def significant(value: float, digits: int = 6) -> str:
     return "—" if math.isnan(value) else f"{value:.{digits}g}"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = ()) -> str:
-    """Columns aligned to the right (those of `text` to the left), a rule under the header.
+def cell(value: Any) -> str:
+    """Return a value as a table shows it by default: floats to six digits, a dash where there is nothing."""
+    if value is None:
+        return "—"
+    return significant(float(value)) if isinstance(value, float | np.floating) else str(value)
 
-    >>> print(table(["mode", "T_k"], [["1", "0.56"], ["2", "0.18"]]))
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of a table: raw values, and how they are shown."""
+
+    label: str  #: the heading
+    values: Sequence[Any] | NDArray[Any]  #: one per row, at full precision
+    shown: Callable[[Any], str] = cell  #: value → text
+    key: str = ""  #: name in `Table.rows`; the label, unless given
+    text: bool = False  #: aligned to the left
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of equal length, under an optional title and above an optional note.
+
+    >>> table = Table([Column("mode", [1, 2]), Column("T_k", [0.56, 0.18], key="threshold")])
+    >>> print(table.text())
     mode   T_k
     ──────────
        1  0.56
        2  0.18
+    >>> table.rows()
+    [{'mode': 1, 'threshold': 0.56}, {'mode': 2, 'threshold': 0.18}]
+    >>> print(table.markdown())
+    | mode | T_k |
+    |---:|---:|
+    | 1 | 0.56 |
+    | 2 | 0.18 |
     """
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i in text else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+
+    columns: Sequence[Column]
+    title: str = ""
+    note: str = ""
+    limit: int | None = None  #: how many rows are shown; `rows` has them all
+
+    @property
+    def length(self) -> int:
+        """How many rows there are."""
+        return len(self.columns[0].values)
+
+    @property
+    def header(self) -> list[str]:
+        """The headings."""
+        return [column.label for column in self.columns]
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """The rows that are shown, as texts."""
+        shown = slice(self.limit)
+        columns = [[column.shown(value) for value in column.values[shown]] for column in self.columns]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    @property
+    def footer(self) -> str:
+        """How many rows are not shown, and the note."""
+        hidden = self.length - len(range(self.length)[: self.limit])
+        return "\n".join(part for part in (f"… and {hidden} more" * (hidden > 0), self.note) if part)
+
+    def text(self) -> str:
+        """Return plain text: columns aligned to the right (texts to the left), a rule under the header."""
+        lines = [self.header, *self.cells]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        padded = [
+            "  ".join(
+                part.ljust(width) if column.text else part.rjust(width)
+                for part, width, column in zip(line, widths, self.columns, strict=True)
+            ).rstrip()
+            for line in lines
+        ]
+        rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+        return "\n".join([*[self.title] * bool(self.title), padded[0], rule, *padded[1:], *self.footer.splitlines()])
+
+    def html(self) -> str:
+        """Return an HTML table, every text escaped."""
+        classes = [' class="text"' if column.text else "" for column in self.columns]
+        head = "".join(f'<th scope="col"{c}>{escape(h)}</th>' for h, c in zip(self.header, classes, strict=True))
+        body = "\n".join(
+            f"<tr>{''.join(f'<td{c}>{escape(part)}</td>' for part, c in zip(row, classes, strict=True))}</tr>"
+            for row in self.cells
         )
-        for row in (header, *rows)
-    ]
-    lines = [line.rstrip() for line in lines]
-    return "\n".join([lines[0], "─" * (sum(widths) + 2 * (len(widths) - 1)), *lines[1:]])
+        caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
+        note = f"<p>{escape(self.footer)}</p>" if self.footer else ""
+        return f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>{note}"
+
+    def markdown(self) -> str:
+        """Return a Markdown table."""
+        rule = "".join(":---|" if column.text else "---:|" for column in self.columns)
+        lines = ["| " + " | ".join(part.replace("|", "\\|") for part in row) + " |" for row in self.cells]
+        table = "\n".join(["| " + " | ".join(self.header) + " |", f"|{rule}", *lines])
+        return "\n\n".join(part for part in (f"**{self.title}**" if self.title else "", table, self.footer) if part)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dictionary per row, of raw values."""
+        keys = [column.key or column.label for column in self.columns]
+        return [dict(zip(keys, row, strict=True)) for row in zip(*(c.values for c in self.columns), strict=True)]
+
+
+class Result:
+    """What all results share: a `summary()` and the HTML of notebooks, made of their `content`."""
+
+    def content(self) -> Iterable[str | Table]:
+        """Yield paragraphs and tables, in the order in which they are read."""
+        yield repr(self)
+
+    def summary(self) -> str:
+        """Return everything in words and tables, as plain text."""
+        parts = (part.text() if isinstance(part, Table) else part for part in self.content())
+        return "\n\n".join(part for part in parts if part)
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook."""
+        parts = (part.html() if isinstance(part, Table) else _paragraph(part) for part in self.content())
+        return "\n".join(part for part in parts if part)
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text).replace(chr(10), '<br>')}</p>" if text else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "mode"), counted(3, "mode")
+    ('1 mode', '3 modes')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def numbered(first: int, count: int) -> str:
-    """Consecutive modes by their numbers.
+    """Return consecutive modes by their numbers.
 
     >>> numbered(3, 1), numbered(3, 2)
     ('3', '3–4')
@@ -61,11 +181,11 @@ def numbered(first: int, count: int) -> str:
     return str(first) if count == 1 else f"{first}–{first + count - 1}"
 
 
-def listed(modes: Sequence[int]) -> str:
-    """Modes (counted from 0) by their numbers, runs as ranges.
+def listed(modes: Sequence[int], noun: str = "") -> str:
+    """Return modes (counted from 0) by their numbers, runs as ranges, after their noun if there is one.
 
-    >>> listed([0, 2, 3, 4])
-    '1, 3–5'
+    >>> listed([0, 2, 3, 4]), listed([1], "Mode"), listed([1, 2], "Mode")
+    ('1, 3–5', 'Mode 2', 'Modes 2–3')
     """
     runs: list[list[int]] = []
     for k in modes:
@@ -73,11 +193,19 @@ def listed(modes: Sequence[int]) -> str:
             runs[-1].append(k)
         else:
             runs.append([k])
-    return ", ".join(numbered(run[0] + 1, len(run)) for run in runs)
+    numbers = ", ".join(numbered(run[0] + 1, len(run)) for run in runs)
+    return f"{noun}{'s' * (len(modes) > 1)} {numbers}".strip() if noun else numbers
+
+
+def progress_bar(total: float, label: str, show: bool, **options: Any) -> Any:
+    """Return a tqdm progress bar, shown on terminals only, once the work has taken half a second."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=label, leave=False, disable=None if show else True, **{"delay": 0.5, **options})
 
 
 def jsonable(value: Any) -> Any:
-    """`value` with arrays as lists and every non-finite number as None.
+    """Return `value` with arrays as lists and every non-finite number as None.
 
     >>> jsonable({"beta": np.array([1.0, np.nan]), "modes": np.int64(3)})
     {'beta': [1.0, None], 'modes': 3}
@@ -91,3 +219,9 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = ()) -> str:
+    """To be replaced by `Table` everywhere; then it goes."""
+    columns = [Column(h, [row[i] for row in rows], text=i in text) for i, h in enumerate(header)]
+    return Table(columns).text()

@@ -50,7 +50,7 @@ def bifurcate(
 
         report.check_picture(output)  # before the work, not after it
     if given.loss.likelihood in ("bernoulli", "poisson"):
-        decoder = given.loss.likelihood
+        decoder = given.loss.likelihood.name  # type: ignore[assignment]
     if exact := decoder == "gaussian":
         problem = _linear(given, decoder_decay, encoder_decay, prior_variance)
     else:

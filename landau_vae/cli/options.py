@@ -147,20 +147,20 @@ class Given:
         ]
         return "\n".join(filter(None, [*lines, self.preparation(), self.spectrum.note]))
 
-    def preparation(self, decoder: Likelihood | None = None) -> str:
+    def preparation(self, decoder: Likelihood | str | None = None) -> str:
         """What was done to a data set so that a decoder can take it (by default that of the loss)."""
         return "" if self.dataset is None else self._prepared(self.dataset, decoder).note
 
-    def table(self, decoder: Likelihood | None = None) -> Table:
+    def table(self, decoder: Likelihood | str | None = None) -> Table:
         """The columns that are meant, of a data set as a decoder takes them (by default that of the loss)."""
         if self.dataset is None:
             return read(self.file, **self.selection)
         return table_of(self._prepared(self.dataset, decoder), self.given or self.target)
 
-    def _prepared(self, dataset: Dataset, decoder: Likelihood | None) -> Dataset:
+    def _prepared(self, dataset: Dataset, decoder: Likelihood | str | None) -> Dataset:
         return dataset.prepared(decoder or self.loss.likelihood, standardize=self.standardize)
 
-    def samples(self, decoder: Likelihood | None = None) -> tuple[Array, Array | None]:
+    def samples(self, decoder: Likelihood | str | None = None) -> tuple[Array, Array | None]:
         """The rows, all in memory, and their weights if there are any; of a data set as a decoder takes them."""
         table = self.table(decoder)
         if table.array is not None:

@@ -1,16 +1,15 @@
 """What is done column by column: choosing them, and the spread that each is divided by."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.data.accumulate import Collected
-from landau_vae.display import Array, significant
+from landau_vae.display import Array
 from landau_vae.errors import InputError
 
-__all__ = ["at_mean", "choose", "constant", "deviations", "select"]
+__all__ = ["choose", "constant", "deviations", "select"]
 
 Names = tuple[str, ...] | None
 
@@ -55,32 +54,3 @@ def deviations(variance: Array, mean: Array, precision: float, names: Names) -> 
             "or do not standardise."
         )
     return np.sqrt(variance)
-
-
-def at_mean(variance: Array, mean: Array, likelihood: Any, names: Names) -> Array:
-    """√F: the standard deviation that the likelihood has at the mean, (d,)."""
-    if likelihood not in ("bernoulli", "poisson"):
-        raise InputError(f"The likelihood is {likelihood!r}, but gaussian, bernoulli or poisson is expected.")
-    # A Bernoulli variable has ⟨x²⟩ ≤ ⟨x⟩; what is negative somewhere is found out by its mean at the latest.
-    top = np.inf if likelihood == "poisson" else 1.0
-    outside = (mean < 0) | (mean > top)
-    if likelihood == "bernoulli":
-        outside |= variance > mean * (1 - mean) + 1e-9
-    if np.any(outside):
-        column = int(np.argmax(outside))
-        told = "from 0 to 1" if likelihood == "bernoulli" else "counts, from 0 on"
-        raise InputError(
-            f"Data for a {likelihood} decoder are {told}, but column {names[column] if names else column} is not "
-            f"(mean {significant(mean[column])}, variance {significant(variance[column])}): rescale them, or "
-            "take a Gaussian loss."
-        )
-    spread = mean * (1 - mean) if likelihood == "bernoulli" else mean
-    if not np.all(spread > 0):
-        stuck = np.flatnonzero(spread <= 0)
-        shown = ", ".join(repr(names[i]) if names else str(i) for i in stuck[:5])
-        raise InputError(
-            f"{stuck.size} column{'s are' if stuck.size > 1 else ' is'} {significant(mean[stuck[0]])} throughout "
-            f"({shown}{', …' if stuck.size > 5 else ''}), where a {likelihood} decoder has no variance: leave constant "
-            "columns out (X[:, X.std(axis=0) > 0]; --exclude)."
-        )
-    return np.sqrt(spread)

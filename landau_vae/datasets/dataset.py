@@ -52,7 +52,7 @@ class Dataset:
             np.array([name not in exclude and (columns is None or name in columns) for name in self.names])
         )
 
-    def prepared(self, likelihood: Likelihood = "gaussian", *, standardize: bool = False) -> "Dataset":
+    def prepared(self, likelihood: Likelihood | str = "gaussian", *, standardize: bool = False) -> "Dataset":
         """As a decoder of that likelihood takes it; `note` says what was done.
 
         A Bernoulli decoder gets intensities cut at one half, a Poisson decoder whole numbers; constant features are
@@ -73,7 +73,7 @@ class Dataset:
 
     def spectrum(
         self,
-        likelihood: Likelihood = "gaussian",
+        likelihood: Likelihood | str = "gaussian",
         *,
         standardize: bool | None = None,
         divisor: Divisor = "n",

@@ -16,7 +16,6 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from landau_vae.data.columns import at_mean
 from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.display import Array
 from landau_vae.spectrum.spectrum import Spectrum
@@ -68,7 +67,7 @@ def scale_of(posterior: Posterior, spectrum: Spectrum) -> Array:
     assert posterior.data_variance is not None
     mean = posterior.data_mean
     if spectrum.likelihood != "gaussian":
-        return at_mean(posterior.data_variance, mean, spectrum.likelihood, spectrum.names)
+        return spectrum.likelihood.deviation_at_mean(mean, posterior.data_variance, spectrum.names)
     return np.sqrt(posterior.data_variance) if spectrum.standardized else np.ones(len(mean))
 
 

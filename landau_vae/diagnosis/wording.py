@@ -57,7 +57,7 @@ def roughly(e: Evidence) -> str:
     """How far the theory goes for this likelihood."""
     if e.loss.likelihood == "gaussian":
         return ""
-    name = e.loss.likelihood.capitalize()
+    name = e.loss.likelihood.title
     return f" (a {name} decoder's first threshold is exact, what follows shifts once a mode lives)"
 
 

@@ -191,7 +191,7 @@ def bootstrap(
     seed: int = 0,
     standardize: bool = False,
     weights: ArrayLike | None = None,
-    likelihood: Likelihood = "gaussian",
+    likelihood: Likelihood | str = "gaussian",
     confidence: float = 0.95,
     progress: bool = False,
 ) -> Bootstrap:
@@ -237,7 +237,7 @@ def bootstrap(
     return Bootstrap(delta, readonly(values), readonly(totals))
 
 
-def _scaling(standardize: bool, likelihood: Likelihood) -> Scaling:
+def _scaling(standardize: bool, likelihood: Likelihood | str) -> Scaling:
     """s² of a replication by its own mean and variance."""
     if standardize:
         return lambda mean, variance: variance

@@ -7,7 +7,7 @@ only, so the thresholds of that training have no error at all. Near-degenerate e
 their mean (`groups`); intervals count on the logarithm or logit, with Student's t (`estimates`).
 
 Domain: independent rows (or blocks), finite fourth moments, n ≫ d. Measured at n = 2000, d = 10, separated eigenvalues
-(`tests/intervals/test_uncertainty.py`, 500 data sets each): 95 % intervals of λ_k/V, and of β with a learned σ², cover 94–96 % on
+(`test_uncertainty`, 500 data sets each): 95 % intervals of λ_k/V, and of β with a learned σ², cover 94–96 % on
 the mean over modes (single modes: 92–98 %) for Gaussian, exponential, t₅ data, standardised or not, weighted or not. So
 do those of λ_k, but for heavy tails: t₅ 94 %, with random weights 93 %; multivariate t₅ 94 % and 92 % (`caveats`).
 Sources: Anderson 1963, Annals of Mathematical Statistics 34, 122 (first order); J. Hirn, arXiv:2605.22691.
@@ -210,7 +210,7 @@ def uncertainty(
     *,
     standardize: bool = False,
     weights: ArrayLike | None = None,
-    likelihood: Likelihood = "gaussian",
+    likelihood: Likelihood | str = "gaussian",
     blocks: ArrayLike | None = None,
     confidence: float = 0.95,
     names: Sequence[str] | None = None,

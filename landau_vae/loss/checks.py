@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 from landau_vae.data.tables import as_numbers, is_real
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.loss.formula import ERRORS
 from landau_vae.spectrum.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -53,8 +52,6 @@ def checked_beta(beta: ArrayLike) -> Array:
 
 def check(loss: "Loss") -> None:
     """Raise `InputError` for a part that is none."""
-    if loss.likelihood not in ERRORS:
-        raise InputError(f"The likelihood is {loss.likelihood!r}, but one of {', '.join(ERRORS)} is expected.")
     if not isinstance(loss.half, bool | np.bool_):
         raise InputError(f"half is {loss.half!r}, but True (the squared error carries a ½) or False is expected.")
     if isinstance(loss.decoder_variance, str) and loss.decoder_variance != LEARNED:

@@ -24,7 +24,7 @@ def formula(loss: "Loss") -> str:
     reduction = "mean" if loss.reconstruction == "mean" else "Σ"
     factor = "" if loss.reconstruction_weight == 1.0 else f"{significant(loss.reconstruction_weight)} "
     gap = "" if loss.likelihood == "gaussian" else " "
-    errors = f"{factor}{'½ ' if loss.half else ''}{reduction}{gap}{ERRORS[loss.likelihood]}"
+    errors = f"{factor}{'½ ' if loss.half else ''}{reduction}{gap}{loss.likelihood.term}"
     if loss.learned:
         errors += "/σ², σ² learned,"
     elif loss.decoder_variance != 1.0:
@@ -40,13 +40,13 @@ def explain(loss: "Loss", spectrum: "Spectrum") -> str:
     weight = "β" if loss.kl_weight == 1.0 else f"{significant(loss.kl_weight)} β"
     divided = "b/2a" if loss.likelihood == "gaussian" else "b/a"
     text = (
-        f"The loss {loss.formula} charges a = {significant(a)} per {CHARGED[loss.likelihood]}"
+        f"The loss {loss.formula} charges a = {significant(a)} per {loss.likelihood.unit}"
         f"{'/σ²' * loss.learned} and b = {weight}{'/K' if loss.kl == 'mean' else ''} per nat ({size}),\n"
         f"so τ = {divided} = {significant(per_beta)} β{' σ²' * loss.learned}"
     )
     notes = "\n" + " ".join(loss.notes) if loss.notes else ""
     if loss.likelihood != "gaussian":
-        name = "this" if loss.likelihood == "family" else f"a {loss.likelihood.capitalize()}"
+        name = "this" if loss.likelihood == "family" else f"a {loss.likelihood.title}"
         notes += f"\nOf {name} decoder the first threshold is exact; later ones are those seen from collapse."
     if loss.beta.ndim:
         return f"{text}.{notes}"

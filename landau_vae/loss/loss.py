@@ -22,11 +22,12 @@ from numpy.typing import ArrayLike
 from landau_vae.data.tables import as_numbers, is_real
 from landau_vae.display import Array, jsonable
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood, as_likelihood
 from landau_vae.loss import formula as words
 from landau_vae.loss.checks import LEARNED, check, checked_beta
 from landau_vae.loss.learned_price import beta_of_learned, price_of_learned
 from landau_vae.loss.presets import PRESETS
-from landau_vae.spectrum.spectrum import Likelihood, Spectrum
+from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Likelihood", "Loss", "Reduction"]
 
@@ -63,7 +64,7 @@ class Loss:
     kl: Reduction = "sum"  #: over latents
     half: bool = True  #: whether the squared error carries the ½ of −ln N(x; x̂, σ_dec²)
     latents: int | None = None  #: K; None: at least as many as there are modes
-    likelihood: Likelihood = "gaussian"  #: of the decoder
+    likelihood: Likelihood = GAUSSIAN  #: of the decoder
     reconstruction_weight: float = 1.0  #: a further factor on the reconstruction error
     kl_weight: float = 1.0  #: a further factor on β
     name: str | None = None  #: the code base's, or "measured"
@@ -72,6 +73,7 @@ class Loss:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "beta", checked_beta(self.beta))
+        object.__setattr__(self, "likelihood", as_likelihood(self.likelihood))
         object.__setattr__(self, "notes", tuple(self.notes))
         if self.likelihood != "gaussian":
             object.__setattr__(self, "half", False)  # the ½ is of squared errors only
@@ -112,17 +114,17 @@ class Loss:
         >>> Loss.bernoulli(beta=0.5).price(spectrum).item(), spectrum.eigenvalues.round(3).tolist()
         (0.5, [1.333, 0.667])
         """
-        return cls(as_numbers(beta, "β"), likelihood="bernoulli", **options)
+        return cls(as_numbers(beta, "β"), likelihood=BERNOULLI, **options)
 
     @classmethod
     def poisson(cls, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
         """−ln Poisson(x; x̂) + β KL with log-linear x̂, for counts: its price is one of F^(−½) C F^(−½), F = x̄."""
-        return cls(as_numbers(beta, "β"), likelihood="poisson", **options)
+        return cls(as_numbers(beta, "β"), likelihood=POISSON, **options)
 
     @classmethod
     def family(cls, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
         """−ln p + β KL for any exponential family: its price is one of `spectra.exponential_family`."""
-        return cls(as_numbers(beta, "β"), likelihood="family", **options)
+        return cls(as_numbers(beta, "β"), likelihood=FAMILY, **options)
 
     @classmethod
     def preset(
@@ -206,8 +208,9 @@ class Loss:
         found = measure(function, features=features, latents=latents, batch=batch, spread=spread, to=to)
         weight = found.kl_weight / float(value)
         return cls(
-            value, found.decoder_variance, found.reconstruction, found.kl, found.half, latents, found.likelihood,
-            found.reconstruction_weight, 1.0 if isclose(weight, 1.0, rel_tol=1e-6) else weight, "measured",
+            value, found.decoder_variance, found.reconstruction, found.kl, found.half, latents,
+            as_likelihood(found.likelihood), found.reconstruction_weight,
+            1.0 if isclose(weight, 1.0, rel_tol=1e-6) else weight, "measured",
             RELATIVE if beta is None else "β", (*found.notes, *([RELATIVELY] if beta is None else [])),
         )  # fmt: skip
 
@@ -268,7 +271,7 @@ class Loss:
         if spectrum.likelihood != self.likelihood:
             raise InputError(
                 f"The loss has a {self.likelihood} likelihood, but the spectrum is one for a {spectrum.likelihood} "
-                f"one: make it from the data with likelihood={self.likelihood!r}, or name the loss that you train."
+                f"one: make it from the data with likelihood={self.likelihood.name!r}, or name the loss that you train."
             )
         a, _ = self.weights(spectrum.dimension)
         with np.errstate(all="ignore"):

@@ -17,6 +17,7 @@ from landau_vae.data.streams import gather_array
 from landau_vae.data.tables import as_names, as_numbers, as_table, as_weights
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import FAMILY
 from landau_vae.spectrum._conditional import noise_metric
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -59,4 +60,4 @@ def exponential_family(
         )
     found = noise_metric(array, at_mean, weights=weights, names=as_names(names, array.shape[1]) or own_names)
     note = "Spectrum of the data in units of the likelihood's variance at the mean; the first threshold is exact."
-    return replace(found, likelihood="family", note=note)
+    return replace(found, likelihood=FAMILY, note=note)

@@ -131,7 +131,7 @@ class Partial:
         *,
         standardize: bool = False,
         divisor: Divisor = "n",
-        likelihood: Likelihood = "gaussian",
+        likelihood: Likelihood | str = "gaussian",
         modes: int | None = None,
     ) -> Spectrum:
         """The spectrum of these rows, as `Spectrum.from_data` would give it."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.columns import at_mean, constant, deviations, select
+from landau_vae.data.columns import constant, deviations, select
 from landau_vae.data.gram import Gram
 from landau_vae.data.margins import Margins
 from landau_vae.data.moments import Moments
@@ -29,6 +29,7 @@ from landau_vae.data.sources import of_chunks, of_data, of_file, of_labelled
 from landau_vae.data.tables import as_covariance, as_names, as_numbers
 from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 
 if TYPE_CHECKING:
     import xarray
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Divisor", "Likelihood", "Spectrum"]
 
 Divisor = Literal["n", "n-1"]
-Likelihood = Literal["gaussian", "bernoulli", "poisson", "family"]
 
 EPS = float(np.finfo(np.float64).eps)
 ROUNDED = 1e-6  # of V: more than rounding, be it that of float32, takes away with unresolved directions
@@ -61,7 +61,7 @@ class Spectrum:
     names: tuple[str, ...] | None = None  #: of the features, (d,)
     standardized: bool = False  #: whether each feature was divided by its standard deviation
     matrix: Array | None = field(default=None, repr=False)  #: C, (d, d), where it was formed
-    likelihood: Likelihood = "gaussian"  #: of the decoder that this is the spectrum for
+    likelihood: Likelihood = GAUSSIAN  #: of the decoder that this is the spectrum for
     note: str = ""  #: what it is the spectrum of, where it is not the covariance of the data, and where that is exact
     truncated: bool = False  #: whether these are the strongest of more modes, which were not asked for; V is of all
 
@@ -76,7 +76,7 @@ class Spectrum:
         weights: ArrayLike | None = None,
         names: Sequence[str] | None = None,
         divisor: Divisor = "n",
-        likelihood: Likelihood = "gaussian",
+        likelihood: Likelihood | str = GAUSSIAN,
         modes: int | None = None,
         progress: bool = False,
     ) -> "Spectrum":
@@ -103,7 +103,7 @@ class Spectrum:
         weights: Iterable[ArrayLike] | None = None,
         names: Sequence[str] | None = None,
         divisor: Divisor = "n",
-        likelihood: Likelihood = "gaussian",
+        likelihood: Likelihood | str = GAUSSIAN,
         modes: int | None = None,
         progress: bool = False,
     ) -> "Spectrum":
@@ -132,7 +132,7 @@ class Spectrum:
         covariance: bool = False,
         header: bool | None = None,
         divisor: Divisor = "n",
-        likelihood: Likelihood = "gaussian",
+        likelihood: Likelihood | str = GAUSSIAN,
         modes: int | None = None,
         progress: bool = False,
     ) -> "Spectrum":
@@ -174,7 +174,7 @@ class Spectrum:
         standardize: bool = False,
         weights: Any = None,
         divisor: Divisor = "n",
-        likelihood: Likelihood = "gaussian",
+        likelihood: Likelihood | str = GAUSSIAN,
         modes: int | None = None,
         progress: bool = False,
     ) -> "Spectrum":
@@ -353,7 +353,7 @@ class Spectrum:
                 "dimension": self.dimension,
                 "samples": self.samples,
                 "standardized": self.standardized,
-                "likelihood": self.likelihood,
+                "likelihood": self.likelihood.name,
                 "total_variance": self.total_variance,
                 "floor": self.floor,
                 "unresolved": None if self.truncated else self.unresolved,
@@ -387,10 +387,11 @@ def from_moments(
     standardize: bool,
     names: tuple[str, ...] | None,
     divisor: Divisor,
-    likelihood: Likelihood,
+    likelihood: Likelihood | str,
     modes: int | None = None,
 ) -> Spectrum:
     """The spectrum of moments; of them all, or of the first `modes`."""
+    likelihood = as_likelihood(likelihood)
     if moments.count < 2:
         raise InputError("There is only one row, and one sample has no spread: at least two rows are needed.")
     if moments.weight == 0.0:
@@ -401,7 +402,7 @@ def from_moments(
     if likelihood != "gaussian":
         if standardize:
             raise InputError(f"A {likelihood} decoder sees the data as they are: do not standardise them.")
-        scale = at_mean(moments.variance, moments.mean, likelihood, names)
+        scale = likelihood.deviation_at_mean(moments.mean, moments.variance, names)
     matrix, values = moments.decompose(scale, modes)
     # One factor turns C into its rival estimate; the correlation matrix does not depend on it.
     divided = _divisor_factor(divisor, moments)

@@ -72,7 +72,7 @@ def test_the_first_threshold_is_where_the_collapsed_state_of_the_real_loss_turns
         ([[1, 1], [1, 0], [1, 1]], {"likelihood": "bernoulli"}, r"1 column is 1 throughout \(0\)"),
         ([[0, 0, 1], [0, 0, 3]], {"likelihood": "poisson"}, r"2 columns are 0 throughout \(0, 1\)"),
         ([[0, 1], [1, 0]], {"likelihood": "bernoulli", "standardize": True}, "do not standardise"),
-        ([[0, 1], [1, 0]], {"likelihood": "binomial"}, "gaussian, bernoulli or poisson"),
+        ([[0, 1], [1, 0]], {"likelihood": "binomial"}, "'gaussian', 'bernoulli', 'poisson' or"),
     ],
 )
 def test_data_that_no_such_decoder_gives(data, options, words):

@@ -1,0 +1,247 @@
+"""Checks of arguments: one place where the input of every public function is validated.
+
+`@checked` reads the annotations of a function and converts what it is called with: bool, int, float, Literal, str,
+Path, callables, classes of this package, their unions, and numbers in a range (`Count`, `Seed`, `Positive`, `Share`).
+`check_fields` does the same for a frozen dataclass. Arrays have `numbers`. What cannot be used is an `InputError` that
+names the argument. `Any` and array types are left to the function, which has more to say about them.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache, wraps
+from os import PathLike
+from pathlib import Path
+from reprlib import Repr
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+
+import numpy as np
+
+from landau_vae.display import Array
+from landau_vae.errors import InputError
+
+__all__ = [
+    "Count", "Natural", "NonNegative", "Positive", "Range", "Seed", "Share", "check_fields", "checked", "is_real",
+    "numbers", "one_of",
+]  # fmt: skip
+
+P = ParamSpec("P")
+T = TypeVar("T")
+LARGEST = 2**62  # a whole number beyond it is no count of anything
+
+_short = Repr()
+_short.maxother = _short.maxstring = 60
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers from `least` or `above` to `most` or `below`, for `Annotated[int, Range(1)]`."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    def holds(self, value: float) -> bool:
+        """Whether a finite number is inside."""
+        return self.least <= value <= self.most and self.above < value < self.below
+
+    def words(self, noun: str) -> str:
+        """The range in words: "a number from 0 to 1"."""
+        low, high = max(self.least, self.above), min(self.most, self.below)
+        if (low, high) == (-math.inf, math.inf):
+            return f"a {noun}"
+        if high == math.inf:
+            ends = f"above {low:g}" if self.above > -math.inf else f"from {low:g} on"
+        elif low == -math.inf:
+            ends = f"below {high:g}" if self.below < math.inf else f"of at most {high:g}"
+        else:
+            ends = f"between {low:g} and {high:g}" if self.above > -math.inf else f"from {low:g} to {high:g}"
+        return f"a {noun} {ends}"
+
+
+Count = Annotated[int, Range(1)]
+Natural = Annotated[int, Range(0)]
+Seed = Annotated[int, Range(0)]
+Positive = Annotated[float, Range(above=0)]
+NonNegative = Annotated[float, Range(0)]
+Share = Annotated[float, Range(above=0, below=1)]
+
+
+class _Unfit(Exception):
+    """What was expected instead, in words."""
+
+
+def is_real(value: Any) -> bool:
+    """Whether `value` is a finite real number, and neither a truth value nor a text that reads as a number."""
+    if isinstance(value, bool | np.bool_):
+        return False
+    try:
+        return isinstance(value, int | float | np.integer | np.floating) and math.isfinite(value)
+    except OverflowError:  # a whole number with more digits than a float can hold
+        return False
+
+
+def numbers(values: Any, name: str, *, shape: tuple[int, ...] | None = None, finite: bool = False) -> Array:
+    """Return `values` as an array of floats, of any shape unless `shape` is given."""
+    try:
+        if np.iscomplexobj(values) or isinstance(values, str | bytes | Mapping):
+            raise TypeError
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise InputError(
+            f"{name} {_short.repr(values)} cannot be read as numbers: give a number or an array of them.", name
+        ) from None
+    if shape is not None and array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}, but {shape} is expected.", name)
+    if finite and not np.isfinite(array).all():
+        raise InputError(f"{name} has {int((~np.isfinite(array)).sum())} entries that are NaN or infinite.", name)
+    return array
+
+
+def one_of(value: Any, name: str, choices: Collection[T]) -> T:
+    """Return the one of `choices` that `value` is."""
+    for choice in choices:
+        if type(value) is type(choice) and value == choice:
+            return choice
+    raise InputError(_sentence(name, value, _listed(choices)), name)
+
+
+def checked(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function take only what its annotations allow; anything else is an `InputError` that names the argument.
+
+    >>> @checked
+    ... def double(times: Count, share: Share | None = None) -> int:
+    ...     return 2 * times
+    >>> double(3.0)
+    6
+    >>> double(0)
+    Traceback (most recent call last):
+        ...
+    landau_vae.errors.InputError: times is 0, but a whole number from 1 on is expected.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
+            parameter = signature.parameters[name]
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                bound.arguments[name] = _accepted(value, name, _resolved(parameter.annotation, function))
+        return function(*bound.args, **bound.kwargs)
+
+    return call
+
+
+def check_fields(instance: Any) -> None:
+    """Validate and convert the fields of a frozen dataclass, from its `__post_init__`."""
+    for each in fields(instance):
+        if each.init:
+            value = _accepted(getattr(instance, each.name), each.name, _resolved(each.type, type(instance)))
+            object.__setattr__(instance, each.name, value)
+
+
+def _sentence(name: str, value: Any, expected: str) -> str:
+    return f"{name} is {_short.repr(value)}, but {expected} is expected."
+
+
+def _accepted(value: Any, name: str, annotation: Any) -> Any:
+    try:
+        return _convert(value, annotation)
+    except _Unfit as unfit:
+        raise InputError(_sentence(name, value, str(unfit)), name) from None
+
+
+def _resolved(annotation: Any, owner: Any) -> Any:
+    """An annotation that was written as a string, as the type it names; `Any` where that is for type checkers only."""
+    if not isinstance(annotation, str):
+        return annotation
+    owner = inspect.unwrap(owner)
+    return _evaluated(annotation, owner.__module__)
+
+
+@cache
+def _evaluated(annotation: str, module: str) -> Any:
+    import sys
+
+    try:
+        return eval(annotation, vars(sys.modules[module]))
+    except NameError:
+        return Any
+
+
+def _convert(value: Any, annotation: Any) -> Any:
+    """`value` as the annotated type; raises `_Unfit` with what was expected."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        arrays = any((get_origin(each) or each).__module__.startswith("numpy") for each in arguments)
+        return value if arrays else _convert_union(value, arguments)
+    if origin is Annotated:
+        limits = next((each for each in arguments[1:] if isinstance(each, Range)), Range())
+        return _convert_number(value, arguments[0], limits)
+    if origin is Literal:
+        return _convert_literal(value, arguments)
+    if annotation in (int, float):
+        return _convert_number(value, annotation, Range())
+    kind = origin or annotation
+    if not isinstance(kind, type) or kind in (Any, object, np.ndarray):
+        return value
+    return _convert_instance(value, kind, arguments)
+
+
+def _convert_union(value: Any, members: tuple[Any, ...]) -> Any:
+    expected = []
+    for member in members:
+        try:
+            return _convert(value, member)
+        except _Unfit as unfit:
+            expected.append(str(unfit))
+    raise _Unfit(" or ".join(dict.fromkeys(each for each in expected if each != "None")))
+
+
+def _convert_number(value: Any, kind: type, limits: Range) -> float:
+    noun = "whole number" if kind is int else "finite number"
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if not is_real(value) or not limits.holds(value) or (kind is int and (value != int(value) or value > LARGEST)):
+        plain = limits.words("whole number" if kind is int else "number")
+        raise _Unfit(plain if limits != Range() else f"a {noun}")
+    return kind(value)
+
+
+def _convert_literal(value: Any, choices: tuple[Any, ...]) -> Any:
+    for choice in choices:
+        if type(value) is type(choice) and value == choice:
+            return choice
+    raise _Unfit(_listed(choices))
+
+
+def _convert_instance(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any:
+    if kind is bool and isinstance(value, np.bool_):
+        return bool(value)
+    if kind in (Path, PathLike) and isinstance(value, str):
+        return value
+    if kind in (Sequence, Iterable):
+        fits = hasattr(value, "__iter__") and not isinstance(value, str | bytes | Mapping)
+        if arguments == (str,) and not (fits and all(isinstance(each, str) for each in value)):
+            raise _Unfit("a list of texts")
+    else:
+        fits = callable(value) if kind is Callable else isinstance(value, kind)  # type: ignore[comparison-overlap]
+    if not fits:
+        raise _Unfit(NOUNS.get(kind) or getattr(kind, "expected", None) or f"a {kind.__name__}")
+    return value
+
+
+NOUNS: Mapping[Any, str] = {
+    NoneType: "None", bool: "True or False", str: "a text", Path: "a path", PathLike: "a path", Callable: "a function",
+    Mapping: "a mapping", dict: "a dictionary", Sequence: "a list", Iterable: "an iterable", tuple: "a tuple",
+    list: "a list",
+}  # fmt: skip
+
+
+def _listed(choices: Collection[Any]) -> str:
+    shown = [repr(choice) for choice in choices]
+    return " or ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
