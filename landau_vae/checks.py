@@ -129,7 +129,8 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
             parameter = signature.parameters[name]
-            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            several = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            if not several and parameter.annotation is not parameter.empty:  # `self` has no annotation
                 bound.arguments[name] = _accepted(value, name, _resolved(parameter.annotation, function))
         return function(*bound.args, **bound.kwargs)
 
