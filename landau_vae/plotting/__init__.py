@@ -4,13 +4,13 @@ Each function draws one idea on an `Axes` (a new figure by default) and returns 
 a verification on one page. Nothing here computes physics, shows windows or keeps state.
 """
 
-from landau_vae.plotting.diagnosed import diagnosed_cascade, latent_bars, rank_distortion_of, spectrum_with_floor
-from landau_vae.plotting.followed import bifurcation_page, bifurcations, landau_potential
-from landau_vae.plotting.moving import activation
-from landau_vae.plotting.predicted import cascade
-from landau_vae.plotting.sized import dataset_size
+from landau_vae.plotting._activation import activation
+from landau_vae.plotting._cascade import cascade
+from landau_vae.plotting._dataset_size import dataset_size
+from landau_vae.plotting.bifurcation_diagram import bifurcation_page, bifurcations, landau_potential
+from landau_vae.plotting.diagnosis import diagnosed_cascade, latent_bars, rank_distortion_of, spectrum_with_floor
 from landau_vae.plotting.style import STYLE
-from landau_vae.plotting.verified import branches, overview, rate_distortion, spectra, universal_law
+from landau_vae.plotting.verification import branches, overview, rate_distortion, spectra, universal_law
 
 __all__ = [
     "STYLE", "activation", "bifurcation_page", "bifurcations", "branches", "cascade", "dataset_size",

@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 from landau_vae.diagnosis import Diagnosis
 from landau_vae.diagnosis.evidence import ALIVE
 from landau_vae.display import Array, significant
-from landau_vae.plotting.lettering import (
+from landau_vae.plotting.style import (
+    AMBER,
+    COOL,
+    INK,
+    MUTED,
+    QUIET,
     ROW,
+    WARM,
+    axes,
     headroom,
     legend,
     log_axis,
@@ -21,12 +28,9 @@ from landau_vae.plotting.lettering import (
     name_vertical,
     plain,
     signal_axis,
+    title,
 )
-from landau_vae.plotting.style import COOL, INK, MUTED, WARM, axes, title
 
-__all__ = ["AMBER", "QUIET", "diagnosed_cascade", "latent_bars", "rank_distortion_of", "spectrum_with_floor"]
-
-QUIET, AMBER = "#87909a", "#94680c"
 LOOK = {  # of each state: colour, mark, whether the mark is filled
     "alive": (COOL, "o", True),
     "dead as it must": (QUIET, "o", False),

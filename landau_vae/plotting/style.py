@@ -1,4 +1,4 @@
-"""What all pictures share: colours, type, a titled `Axes` of their own where none is given."""
+"""What all pictures share: colours, type, titled axes, ticks, legends, and names of lines with room of their own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +7,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-__all__ = ["COOL", "INK", "MUTED", "STYLE", "WARM", "axes", "colours", "title"]
+from landau_vae.display import Array
 
 INK, MUTED, WARM, COOL = "#22262b", "#68717b", "#c8452d", "#2f6db3"
+QUIET, AMBER = "#87909a", "#94680c"
 STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -31,6 +34,8 @@ STYLE: Any = {
     "savefig.dpi": 160,
     "figure.facecolor": "white",
 }
+ROW = 0.15  # share of an axis that a row of a legend takes
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @contextmanager
@@ -49,3 +54,58 @@ def title(ax: Axes, heading: str, subtitle: str) -> None:
 def colours(count: int) -> Any:
     """One colour per mode, strongest first."""
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, count))
+
+
+def signal_axis(ax: Axes) -> None:
+    """From dead to alive; what is above 1 is for words."""
+    ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    ax.spines["left"].set_bounds(0, 1)
+    ax.set_ylabel("signal fraction M²", y=0.5 / ax.get_ylim()[1], ha="center")
+
+
+def name_vertical(ax: Axes, x: float, text: str, y: float, colour: str) -> None:
+    """Words over a vertical line, kept inside the axes."""
+    low, high = np.log(ax.get_xlim())
+    share = (np.log(x) - low) / (high - low)
+    side = "left" if share < 0.2 else "right" if share > 0.8 else "center"
+    ax.text(x, y, text, ha=side, va="bottom", color=colour)
+
+
+def name_horizontal(ax: Axes, value: float, text: str, colour: str, lam: Array, *, above: bool) -> None:
+    """Words on a horizontal line, at the end from which the spectrum is farther."""
+    third = -(-len(lam) // 3)
+    left, right = (np.abs(np.log(part / value)).min() for part in (lam[:third], lam[-third:]))
+    at, side = (0.0, "left") if left > right else (1.0, "right")
+    ax.annotate(text, (at, value), (4 - 6 * at, 3 if above else -3), xycoords=("axes fraction", "data"),
+                textcoords="offset points", ha=side, va="bottom" if above else "top", color=colour)  # fmt: skip
+
+
+def legend(ax: Axes) -> None:
+    """In the room that was left for it above the curves."""
+    ax.legend(loc="upper left", ncols=2, borderaxespad=0, handletextpad=0.5, columnspacing=1.2, handlelength=1.6)
+
+
+def headroom(low: float, high: float, entries: int) -> float:
+    """The upper end of a log axis that leaves room for a legend of two columns above `high`."""
+    share = 0.04 + 0.09 * -(-entries // 2)
+    return float(high * (high / low) ** (share / (1 - share)))
+
+
+def log_axis(axis: Axis, most: float = np.inf) -> None:
+    """Few ticks, in plain numbers, up to the largest one that means something."""
+    low, high = axis.get_view_interval()
+    high = min(high, most)
+    places = LogLocator(subs=(1, 2, 5) if high < 40 * low else (1,), numticks=7)
+    ticks: Array = np.asarray(places.tick_values(low, high))
+    axis.set_major_locator(FixedLocator(ticks[(ticks >= low) & (ticks <= high * (1 + 1e-9))].tolist()))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def plain(value: float) -> str:
+    """A number as one writes it: 0.05, 200, 3·10⁻⁷."""
+    power = int(np.floor(np.log10(abs(value)) + 1e-9)) if value else 0
+    if -4 < power < 5:
+        return f"{value:.6g}"
+    digits = f"{value / 10.0**power:.3g}"
+    return f"{'' if digits == '1' else f'{digits}·'}10{str(power).translate(SUPERSCRIPT)}"

@@ -24,7 +24,7 @@ def write_page(path: str | Path, result: Diagnosis, title: str | None = None) ->
 
 def page(result: Diagnosis, title: str) -> str:
     """The page as text."""
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    style = Path(__file__).with_name("html_page.css").read_text(encoding="utf-8")
     verdict, kind = headline(result), "calm" if result.healthy else "alarm"
     mark = "✓ healthy" if result.healthy else f"! {result.verdict}"
     q = result.posterior

@@ -15,10 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from landau_vae.diagnosis import Diagnosis
-from landau_vae.plotting.diagnosed import AMBER, QUIET
-from landau_vae.plotting.style import COOL, INK, MUTED, STYLE, WARM
-
-__all__ = ["vector"]
+from landau_vae.plotting.style import AMBER, COOL, INK, MUTED, QUIET, STYLE, WARM
 
 SIZE = (4.3, 3.15)  # inches; 310 units wide, so that 10 units of type are over 10 px on a screen of 360
 TYPE = 10.0

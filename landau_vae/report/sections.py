@@ -9,7 +9,7 @@ from landau_vae import plotting
 from landau_vae.diagnosis import Diagnosis, Finding, Recommendation
 from landau_vae.display import significant
 from landau_vae.errors import InputError
-from landau_vae.report.vector import vector
+from landau_vae.report.inline_svg import vector
 from landau_vae.report.words import ASKED, GLOSSARY, HEADLINE, MARK
 
 __all__ = ["SECTIONS", "facts", "headline", "pictures"]

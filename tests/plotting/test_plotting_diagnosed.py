@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 import landau_vae as lv
 from landau_vae import plotting
-from landau_vae.plotting.lettering import plain
+from landau_vae.plotting.style import plain
 
 PICTURES = (
     plotting.diagnosed_cascade,
