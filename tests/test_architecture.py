@@ -14,7 +14,8 @@ PACKAGE = Path(landau_vae.__file__).parent
 # From the ground up: a module may import from its own storey only itself, and anything below.
 STOREYS = [
     ["errors"],
-    ["display", "checks", "limits"],
+    ["display"],
+    ["checks", "limits"],
     ["findings", "likelihoods"],
     ["symbolic"],
     ["data"],
@@ -153,7 +154,7 @@ def test_public_names_are_those_on_the_list():
     assert len(frozen) <= 26, "DESIGN: at most 26 names now, at most 36 in the end"
     for name in frozen:
         assert getattr(landau_vae, name) is not None
-    with pytest.raises(AttributeError, match="no attribute"):
+    with pytest.raises(AttributeError, match="attribute nonsense"):
         _ = landau_vae.nonsense
 
 
