@@ -40,21 +40,16 @@ import xarray
 from landau_vae import (
     InputError,
     Loss,
-    Partial,
+    OutsideTheory,
     Spectrum,
-    activation,
-    bootstrap,
     choose_beta,
     datasets,
     diagnose,
     equilibrium,
     follow,
     hysteresis,
-    landscape,
-    load_scan,
     plotting,
     report,
-    save_scan,
     scan,
     transitions,
     uncertainty,
@@ -62,10 +57,13 @@ from landau_vae import (
 )
 from landau_vae.cli import main as command
 from landau_vae.diagnosis import CRITERIA, recommend
-from landau_vae.loss import PRESETS
+from landau_vae.intervals import bootstrap
+from landau_vae.loss import PRESETS, Likelihood
 from landau_vae.numeric import (
+    activation,
     fixed_encoder,
     hierarchy,
+    landscape,
     learned_variance,
     noise_floor,
     population_threshold,
@@ -74,7 +72,7 @@ from landau_vae.numeric import (
 )
 from landau_vae.numeric.continuation import coexistence, landau_potential, minima, sweep, telling_potential
 from landau_vae.numeric.problems import ExponentialFamily, Linear, Symbolic
-from landau_vae.spectra import conditional, exponential_family, noise_metric, supervised
+from landau_vae.spectrum import Partial, conditional, exponential_family, noise_metric, supervised
 from landau_vae.symbolic import (
     Landau,
     cumulants,
@@ -102,7 +100,9 @@ from landau_vae.training import (
     anneal,
     cosine,
     cyclical,
+    load_scan,
     plan,
+    save_scan,
     warm_up,
 )
 from landau_vae.verification import branches, dataset_size, dynamics
@@ -149,7 +149,7 @@ def facts(thing: Any, depth: int) -> dict[str, Any]:
             continue
         try:
             value = getattr(thing, name)
-        except InputError as refused:
+        except (InputError, OutsideTheory) as refused:
             value = {"error": type(refused).__name__}
         if known(value) and (name in ELSEWHERE or depth >= DEEP or (depth and name == "posterior")):
             continue
@@ -157,7 +157,7 @@ def facts(thing: Any, depth: int) -> dict[str, Any]:
     if depth == 0 and hasattr(thing, "to_dict"):
         try:
             found["json"] = {name: value for name, value in thing.to_dict().items() if name not in {*found, *TWICE}}
-        except InputError as refused:
+        except (InputError, OutsideTheory) as refused:
             found["json"] = {"error": type(refused).__name__}
     return found
 
@@ -179,6 +179,8 @@ def flattened(value: Any, path: str, out: dict[str, Any], depth: int = 0) -> Non
         value = np.asarray(value)
     if isinstance(value, sp.MatrixBase):
         value = [sp.sstr(each) for each in value]
+    if isinstance(value, Likelihood):
+        value = value.name
     if isinstance(value, enum.Enum):
         out[path] = value.name
     elif value is None or isinstance(value, bool | int | float):

@@ -357,7 +357,8 @@ class Loss:
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
-        return jsonable({"formula": self.formula} | {each.name: getattr(self, each.name) for each in fields(self)})
+        content = {"formula": self.formula} | {each.name: getattr(self, each.name) for each in fields(self)}
+        return jsonable(content | {"likelihood": self.likelihood.name})
 
 
 def _spectrum(given: Spectrum | int, *losses: Loss) -> Spectrum:
