@@ -43,3 +43,12 @@ def table() -> Table:
 # ---------------------------------------------------------------------------------- of both: diagnosis and verification
 
 ACTIVE = Limit(0.1, "M² from which a latent counts as active", "J. Hirn, arXiv:2605.22691")
+
+# ------------------------------------------------------------------------------------ slips of convention
+
+FACTOR_OF_SLIP = Limit(
+    0.05, "|ln| of the ratio of two factors on every threshold that are taken for the same", "chosen; not measured"
+)
+PRICE_OF_SLIP = Limit(
+    0.1, "|ln| of the ratio of two prices of one model that are taken for the same", "chosen; not measured"
+)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landau_vae.display import jsonable
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = typer.main.get_command(app)
     try:
         code = int(command.main(arguments or ["--help"], prog_name="landau-vae", standalone_mode=False) or 0)
-    except InputError as problem:
+    except (InputError, OutsideTheory) as problem:
         return _complain(str(problem))
     except KeyboardInterrupt:
         code = INTERRUPTED

@@ -122,12 +122,7 @@ def _named(variance: Any, log_variance: Any, std: Any) -> tuple[Spread, Any]:
 
 def _equilibrium(spectrum: Spectrum, loss: Loss) -> Equilibrium:
     """The prediction; where a learned σ² has no equilibrium, that of a price below all modes."""
-    try:
-        price = loss.price(spectrum)
-    except InputError:
-        if not loss.learned:
-            raise
-        price = np.asarray(spectrum.floor)
+    price = loss.price(spectrum) if loss.without_price(spectrum) is None else np.asarray(spectrum.floor)
     return Equilibrium(spectrum, loss, readonly(price))
 
 

@@ -7,7 +7,6 @@ those that follow it in `rules`.
 import numpy as np
 
 from landau_vae.diagnosis.evidence import Evidence, Finding
-from landau_vae.diagnosis.readings import dearer_than, meaning_of
 from landau_vae.diagnosis.wording import (
     PERHAPS_BENT,
     beta_at,
@@ -19,6 +18,7 @@ from landau_vae.diagnosis.wording import (
     why_so_dear,
 )
 from landau_vae.display import listed, significant
+from landau_vae.loss.slips import priced_slips, slip_with_price
 
 __all__ = [
     "decoder_mismatch", "free_bits", "kl_off", "no_survivor", "not_converged", "other_price", "rows_mismatched",
@@ -88,10 +88,10 @@ def other_price(e: Evidence) -> Finding | None:
         told = f"by their own M² they tell τ̂ ≈ {price}, roughly, as the linear theory does not hold for them"
     elif count == 1:
         told = f"the one mode that lives tells τ̂ = (1 − M²) λ = {price}"
-    meaning = meaning_of(e.told, e.loss, e.spectrum, e.posterior.latents)
+    slip = slip_with_price(e.told, e.loss, e.spectrum)
     cause = (
-        f"That is the price of {meaning}, or of a β schedule that ended there."
-        if meaning
+        f"That is the price of a loss with {slip.words}, or of a β schedule that ended there."
+        if slip is not None
         else "A warm-up or an annealing of β that ended early leaves it so, or a KL weight other than the stated one."
     )
     return Finding(
@@ -171,8 +171,10 @@ def should_live(e: Evidence) -> Finding | None:
         slow = f" {e.run.warnings[0]}"
     doubt = ""
     if all_dead:
-        deadly = dearer_than(float(e.spectrum.eigenvalues[0]), e.loss, e.spectrum, e.posterior.latents)
-        doubt = f" But they would be dead because they must if this is {deadly}: make sure." if deadly else ""
+        first = float(e.spectrum.eigenvalues[0])
+        deadly = [slip.words for slip, price in priced_slips(e.loss, e.spectrum) if price >= first]
+        if deadly:
+            doubt = f" But they would be inactive at equilibrium if the loss had {' or '.join(deadly[:2])}: make sure."
     elif len(e.prices) == 1:
         doubt = (
             f" (The mode that lives would fit {knob_at(e, float(e.prices[0]))}, where the others are dead: make sure.)"

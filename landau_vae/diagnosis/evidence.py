@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.diagnosis.ranked_pruning import Decoded
-from landau_vae.diagnosis.readings import meaning_of
 from landau_vae.display import Array, listed
 from landau_vae.loss import Loss
+from landau_vae.loss.slips import slip_with_price
 from landau_vae.numeric._activation import Activation
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import NoiseFloor
@@ -195,7 +195,7 @@ class Evidence:
             return self.scale_error < UNSETTLED and not low < ratio < high
         if len(self.prices) == 1 and (self._late or self.absent.size):
             # One mode agrees with itself, and is as likely on its way while others wait.
-            known = meaning_of(self.told, self.loss, self.spectrum, self.posterior.latents)
+            known = slip_with_price(self.told, self.loss, self.spectrum)
             if self._late or self.scale_error > AT_REST or not known:
                 return False
         return bool(abs(np.log(ratio)) > OFF + min(self.scatter, OFF))

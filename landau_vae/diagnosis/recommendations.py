@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from landau_vae.display import significant
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.loss import Loss
 from landau_vae.numeric._choose_beta import Choice, choose_beta
 from landau_vae.spectrum.spectrum import Spectrum
@@ -76,5 +76,5 @@ def recommend(
 def _answer(spectrum: Spectrum, loss: Loss, question: str, how: dict[str, Any]) -> Recommendation:
     try:
         return Recommendation(question, choose_beta(spectrum, loss, **how))
-    except InputError as problem:
+    except (InputError, OutsideTheory) as problem:
         return Recommendation(question, None, str(problem))

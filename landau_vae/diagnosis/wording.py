@@ -1,5 +1,7 @@
 """Phrases of the findings: β by the name of the user's knob, modes and latents by their numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,11 +78,14 @@ def next_one(e: Evidence) -> str:
 
 
 def why_so_dear(e: Evidence) -> str:
-    """A mean over features is the usual reason."""
-    d = e.spectrum.dimension
-    if e.loss.reconstruction == "mean" and e.price / d < float(e.spectrum.eigenvalues[0]):
-        return (
-            f" The price is so high because this loss averages the error over its {d} features while it sums the KL: "
-            f"summed over features, the same β would charge {significant(e.price / d, 3)}."
-        )
-    return ""
+    """Return why the price is high, which usually is a mean over features."""
+    d, summed = e.spectrum.dimension, replace(e.loss, reconstruction="sum")
+    if e.loss.reconstruction == "sum" or summed.without_price(e.spectrum) is not None:
+        return ""
+    price = float(summed.price(e.spectrum))
+    if price >= float(e.spectrum.eigenvalues[0]):
+        return ""
+    return (
+        f" The price is so high because this loss {e.loss.reductions(d)}. If it summed the error over features, the "
+        f"price at the same β would be τ = {significant(price, 3)}."
+    )

@@ -10,7 +10,7 @@ probabilistic PCA, Lucas et al., arXiv:1911.02469). With a latent for every mode
 import numpy as np
 
 from landau_vae.display import Array, significant
-from landau_vae.errors import InputError
+from landau_vae.errors import OutsideTheory
 from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["beta_of_learned", "price_of_learned", "singular_beta", "tail"]
@@ -40,22 +40,32 @@ def beta_of_learned(price: Array, spectrum: Spectrum, latents: int | None) -> Ar
     return np.where(price > 0, spectrum.dimension / per_price, 0.0 if limit is None else limit)
 
 
-def price_of_learned(beta: Array, spectrum: Spectrum, latents: int | None) -> Array:
-    """With n live modes τ = T_n / (d/β − n), of the shape of β."""
+def without_price(beta: Array, spectrum: Spectrum, latents: int | None) -> str | None:
+    """Return why a β has no equilibrium, or None where every one has."""
     least, modes, singular = float(np.min(beta)), spectrum.modes, singular_beta(spectrum, latents)
     if singular is not None and least <= singular:
-        raise InputError(
+        return (
             f"β = {significant(least, 9)} has no equilibrium, because {latents or modes} latents encode all {modes} "
             f"modes and σ² falls to zero below β = d/r = {significant(singular, 9)} (at it a whole line of "
             f"states is equally good): use {f'fewer than {modes} latents or ' if modes > 1 else ''}a larger β."
         )
+    if spectrum.truncated and (latents is None or latents > modes):
+        lam, rest = float(spectrum.eigenvalues[-1]), spectrum.rest
+        if modes + rest / lam < spectrum.dimension / least:  # d/β at which the last mode that was kept collapses
+            return (
+                f"At β = {significant(least, 9)} modes beyond the {modes} that were kept may be active: keep more "
+                f"(modes=…), raise β, or state that there are at most {modes} latents."
+            )
+    return None
+
+
+def price_of_learned(beta: Array, spectrum: Spectrum, latents: int | None) -> Array:
+    """Return τ = T_n / (d/β − n) for n active modes, of the shape of β."""
+    problem = without_price(beta, spectrum, latents)
+    if problem is not None:
+        raise OutsideTheory(problem)
     lam, rest, slope = spectrum.eigenvalues[:latents], tail(spectrum), spectrum.dimension / np.asarray(beta)
     modewise = np.arange(1, len(lam) + 1) + rest[1 : len(lam) + 1] / lam  # d/β_k
     alive = np.searchsorted(modewise, slope, side="left")
-    if spectrum.truncated and (latents is None or latents > modes) and np.any(alive == modes):
-        raise InputError(
-            f"At β = {significant(least, 9)} modes beyond the {modes} that were kept may live: keep more (modes=…), "
-            f"raise β, or say that there are at most {modes} latents."
-        )
     bound = np.append(np.inf, lam)[alive]  # reached where T_n is lost in the rounding of d/β
     return np.minimum(rest[alive] / (slope - alive), bound)

@@ -25,7 +25,7 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood, as_likelihood
 from landau_vae.loss import formula as words
 from landau_vae.loss.checks import LEARNED, check, checked_beta
-from landau_vae.loss.learned_price import beta_of_learned, price_of_learned
+from landau_vae.loss.learned_price import beta_of_learned, price_of_learned, without_price
 from landau_vae.loss.presets import PRESETS
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -246,6 +246,16 @@ class Loss:
             )
         return price
 
+    def without_price(self, spectrum: Spectrum) -> str | None:
+        """Return why a learned decoder variance has no equilibrium, and the loss no price, or None where it has one.
+
+        >>> Loss.gaussian(0.5, decoder_variance="learned").without_price(Spectrum.from_eigenvalues([4, 1]))[:31]
+        'β = 0.5 has no equilibrium, bec'
+        """
+        if not self.learned:
+            return None
+        return without_price(self.beta * self.price_per_beta(spectrum), spectrum, self.latents)
+
     def charge(self, features: int) -> Array:
         """τ where the number of features is all that it depends on, as in `price`.
 
@@ -327,6 +337,22 @@ class Loss:
         return words.translation(self, other, _spectrum(spectrum, self, other))
 
     # ------------------------------------------------------------------------------------ output
+
+    def reductions(self, features: int) -> str:
+        """Return what the loss sums and what it averages, in words.
+
+        >>> Loss.gaussian(reconstruction="mean").reductions(64)
+        'averages the error over its 64 features and sums the KL over its latents'
+        >>> Loss.gaussian(reconstruction="mean", kl="mean", latents=10).reductions(64)
+        'averages the error over its 64 features and the KL over its 10 latents'
+        """
+        verbs = {"sum": "sums", "mean": "averages"}
+        error, kl = verbs[self.reconstruction], verbs[self.kl]
+        count = "" if self.latents is None else f"{self.latents} "
+        return (
+            f"{error} the error over its {features} features and {'' if kl == error else f'{kl} '}the KL over its "
+            f"{count}latents"
+        )
 
     @property
     def formula(self) -> str:

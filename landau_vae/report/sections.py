@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from landau_vae import plotting
 from landau_vae.diagnosis import Diagnosis, Finding, Recommendation
 from landau_vae.display import significant
-from landau_vae.errors import InputError
 from landau_vae.report.inline_svg import vector
 from landau_vae.report.words import ASKED, GLOSSARY, HEADLINE, MARK
 
@@ -158,10 +157,8 @@ def dimensions(result: Diagnosis) -> str:
 
 def price(result: Diagnosis) -> str:
     """How β became a price."""
-    try:
-        words = result.loss.explain(result.spectrum)
-    except InputError as problem:  # a learned σ² without an equilibrium
-        words = f"The loss is {result.loss.formula}. {problem}"
+    problem = result.loss.without_price(result.spectrum)
+    words = result.loss.explain(result.spectrum) if problem is None else f"The loss is {result.loss.formula}. {problem}"
     name = f"<p>Loss of <b>{escape(result.loss.name)}</b>.</p>" if result.loss.name else ""
     return _section(f"How {result.loss.knob} became a price", f"{name}<p>{escape(words)}</p>")
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landau_vae.display import Array, listed, significant
+from landau_vae.loss.slips import slips_that_make
 from landau_vae.numeric._activation import activation
 from landau_vae.verification.evidence import Cause, Evidence
 from landau_vae.verification.record import learning_rate_schedule, trained_loss
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["convention", "ended_early", "nonlinear", "one_seed", "unexplained"]
 
 COMMON = 0.05  # spread of the factor between measured and predicted thresholds, up to which it is one factor
-NEAR = 0.05  # relative distance at which a factor is recognised as one of the conventions'
 WATCHED = 0.3  # T/T_k at which a mode is watched leaving the plateau
 ODD = 0.2  # relative distance from the median over seeds at which a threshold is another one
 RESTED = 0.8  # share of a seed's latents that have to be at rest for it to be told from one that ended early
@@ -72,31 +72,17 @@ def convention(evidence: Evidence) -> Cause | None:
     spread = np.abs(np.log(ratio / factor))
     if np.any(spread > COMMON + 3 * noise) or abs(factor - 1) <= 2 * max(evidence.tolerance, spread.max()):
         return None
-    d, latents = evidence.scan.sizes["feature"], evidence.scan.sizes["latent"]
-    meaning = _convention_of(1 / factor, d, latents)
+    sizes = evidence.scan.sizes
+    matches = slips_that_make(1 / factor, sizes["feature"], sizes["latent"])
+    meaning = ": the KL weight, or β at the end of training, is not what was assumed"
+    if matches:
+        meaning = f", as that of a loss with {' or with '.join(slip.words for slip in matches[:2])}"
     return Cause(
         "wrong-convention",
         f"Every threshold is {significant(factor, 4)} times its prediction: in training a nat had "
         f"{significant(1 / factor, 4)} times the price that the temperatures say{meaning}.",
         recorded=False,
     )
-
-
-def _convention_of(factor: float, d: int, latents: int) -> str:
-    """What a factor in the price looks like."""
-    half = "a ½ that the squared error has in one place and not in the other"
-    features, kl = f"a mean over the {d} features in place of a sum", f"a mean over the {latents} latents"
-    known = [
-        (2.0, half), (0.5, half),
-        (d, features), (d / 2, f"{features}, without the ½"), (2 * d, f"{features}, and a ½"),
-        (1 / d, f"a sum over the {d} features in place of a mean"), (2 / d, f"a sum over the {d} features, and a ½"),
-        (1 / latents, f"{kl} of the KL in place of a sum"), (latents, f"a sum over the {latents} latents of the KL"),
-        (d / latents, f"{features}, and {kl} of the KL"),
-    ]  # fmt: skip
-    near = [name for value, name in known if abs(np.log(factor / value)) <= NEAR and value != 1]
-    if not near:
-        return ": the KL weight, or β at the end of training, is not what was assumed"
-    return f", as by {' or '.join(dict.fromkeys(near))}"
 
 
 def one_seed(evidence: Evidence) -> Cause | None:

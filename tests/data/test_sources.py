@@ -7,7 +7,7 @@ import xarray
 from conftest import CLOSED
 
 import landau_vae as lv
-from landau_vae import InputError, Loss, Spectrum, choose_beta, equilibrium, transitions
+from landau_vae import InputError, Loss, OutsideTheory, Spectrum, choose_beta, equilibrium, transitions
 from landau_vae.cli import main
 from landau_vae.data import dask_arrays as parallel
 from landau_vae.data import read_xarray as labelled
@@ -368,7 +368,7 @@ def test_equilibria_and_transitions(pair, loss):
         np.testing.assert_allclose(state.signal_fraction, full.signal_fraction[:4], rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(state.distortion, full.distortion[:4], rtol=1e-10)
     if loss.latents is None:
-        with pytest.raises(InputError, match="modes beyond the 4 that were kept may live"):
+        with pytest.raises(OutsideTheory, match="modes beyond the 4 that were kept may be active"):
             _ = equilibrium(few, loss.at(cascade.beta[-1] * 0.9)).total_distortion
 
 

@@ -138,7 +138,7 @@ def test_the_least_loss_is_least_at_the_learned_variance():
 
 def test_where_a_learned_variance_has_no_equilibrium():
     spectrum = lv.Spectrum.from_eigenvalues(LAM)
-    with pytest.raises(lv.InputError, match="σ² falls to zero below β = d/r = 1"):
+    with pytest.raises(lv.OutsideTheory, match="σ² falls to zero below β = d/r = 1"):
         Loss.gaussian(1.0, decoder_variance="learned").price(spectrum)
     # A model trained there is told so by what it is: all modes alive.
     variance = np.full((200, 5), 1e-6)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracles import covariance, raw_loss
 from scipy.optimize import brentq, minimize, minimize_scalar
 
-from landau_vae import InputError, Loss, Spectrum, equilibrium, transitions
+from landau_vae import InputError, Loss, OutsideTheory, Spectrum, equilibrium, transitions
 from landau_vae.numeric._learned_variance import learned_variance
 from landau_vae.numeric._weight_decay import weight_decay
 
@@ -88,7 +88,7 @@ def test_the_loss_is_least_at_that_variance(latents, beta):
     lam = np.array([3.0, 1.2, 0.5, 0.1])
     cascade = learned_variance(Spectrum.from_eigenvalues(lam), latents)
     if cascade.singular is not None and beta <= cascade.singular:
-        with pytest.raises(InputError, match="has no equilibrium"):
+        with pytest.raises(OutsideTheory, match="has no equilibrium"):
             cascade.price(beta)
         return
     search = minimize_scalar(
@@ -124,7 +124,7 @@ def test_below_the_singular_beta_the_variance_goes_to_zero(eigenvalues):
         values = [at_given_variance(x, beta, lam[:rank], 3) + (3 - rank) / 2 * x for x in log_S]
         np.testing.assert_allclose(np.diff(values) / 5, (3 - rank * beta) / 2, rtol=CLOSED, atol=CLOSED)
         if factor <= 1:
-            with pytest.raises(InputError, match=rf"3 latents encode all {rank} modes.*fewer than {rank} latents"):
+            with pytest.raises(OutsideTheory, match=rf"3 latents encode all {rank} modes.*fewer than {rank} latents"):
                 cascade.price([beta, 9.0])
     above = cascade.price(cascade.singular * (1 + 1e-12))
     assert float(above) == pytest.approx(lam[rank - 1], rel=1e-9)  # slope at most 10, times 1e-12
@@ -137,7 +137,7 @@ def test_below_the_singular_beta_the_variance_goes_to_zero(eigenvalues):
 
 def test_learned_variance_refuses_in_words():
     cascade = learned_variance(Spectrum.from_eigenvalues([2.0]))
-    with pytest.raises(InputError, match=r"β = 0\.5 has no equilibrium.* below β = d/r = 1 .*: use a larger β\."):
+    with pytest.raises(OutsideTheory, match=r"β = 0\.5 has no equilibrium.* below β = d/r = 1 .*: use a larger β\."):
         cascade.price(0.5)
     with pytest.raises(InputError, match="positive finite"):
         cascade.price(-1.0)

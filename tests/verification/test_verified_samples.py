@@ -122,7 +122,7 @@ def test_a_learning_rate_too_small_to_leave_the_plateau():
 
 @pytest.mark.parametrize(
     ("factor", "word"),
-    [(2.0, "a ½ that the squared error has in one place"), (4.0, "a mean over the 4 features"), (0.5, "a ½"),
+    [(2.0, "a ½ before the squared error"), (4.0, "a mean over the 4 features"), (0.5, "no ½"),
      (1.3, "not what was assumed")],
 )  # fmt: skip
 def test_a_wrong_convention(factor, word):
