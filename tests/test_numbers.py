@@ -1,4 +1,4 @@
-"""The numbers of a fixed set of calls (`fixed_numbers.py`) are those of `numbers.json`, from before the last rebuild."""
+"""The numbers of a fixed set of calls (`fixed_numbers.py`) are those of `numbers.json`, from before a rebuild."""
 
 import json
 from pathlib import Path
