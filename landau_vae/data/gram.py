@@ -6,17 +6,16 @@ samples' shares), so n² numbers are enough, however many columns there are. Col
 
 import mmap
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.moments import spacing
+from landau_vae.data.moments import Decomposition, spacing
 from landau_vae.data.strongest_modes import strongest_of_matrix
 from landau_vae.data.tables import mapping
 from landau_vae.display import Array
-
-__all__ = ["Gram"]
 
 BLOCK_NUMBERS = 2**22  # 32 MiB; each block costs a pass over the n × n matrix, so it should not be narrow either
 
@@ -25,7 +24,7 @@ class Gram:
     """Mean (d,) and variance (d,) of a wide table, and its spectrum on demand.
 
     >>> gram = Gram(np.array([[0.0, 0.0, 1.0], [2.0, 4.0, 1.0]]))
-    >>> gram.variance.tolist(), gram.decompose(None)[1].round(12).tolist()
+    >>> gram.variance.tolist(), gram.decompose(None).values.round(12).tolist()
     ([1.0, 4.0, 0.0], [5.0, 0.0])
     """
 
@@ -47,18 +46,41 @@ class Gram:
         """Whether all rows are finite, and nothing has overflowed."""
         return self.weight == 0 or bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.variance)))
 
-    def decompose(self, scale: Array | None, modes: int | None = None) -> tuple[None, Array]:
-        """No covariance (it was never formed), and its eigenvalues, descending: one per row, or the first `modes`."""
+    def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
+        """Decompose the n × n Gram matrix, as `SecondMoments` says: the covariance is never formed."""
         gram = np.zeros((self.count, self.count))
         product = np.empty_like(gram)
+        for _, block in self._scaled_blocks(unit):
+            gram += np.matmul(block, block.T, out=product)
+        return Decomposition(strongest_of_matrix(gram, modes), gram=gram, lift=partial(self._lift, unit))
+
+    def _lift(self, unit: Array | None, values: Array, inner: Array) -> Array:
+        """Return v_k = Zᵀ u_k / √λ_k from eigenvectors u_k of Z Zᵀ, with Z the rows that the Gram matrix is made of."""
+        dual = inner / np.sqrt(values)
+        vectors = np.empty((len(self.mean), len(values)))
+        for part, block in self._scaled_blocks(unit):
+            np.matmul(block.T, dual, out=vectors[part])
+        return vectors
+
+    def centred(self) -> Array:
+        """Return the rows about their mean, each times the root of its share, (n, d)."""
+        rows = np.empty(self.rows.shape)
+        for part, block in self._scaled_blocks(None):
+            rows[:, part] = block
+        return rows
+
+    def _scaled_blocks(self, unit: Array | None) -> Iterator[tuple[slice, Array]]:
+        """Yield blocks of columns, centred, in their unit, each row times the root of its share."""
+        if unit is not None and unit.ndim == 2:  # each new column is made of all columns
+            yield slice(None), self.centred() @ unit
+            return
         root = np.sqrt(self._share)[:, None]
         for part, block in self._column_blocks():
             centred = block - self.mean[part]
             centred *= root
-            if scale is not None:
-                centred /= scale[part]
-            gram += np.matmul(centred, centred.T, out=product)
-        return None, strongest_of_matrix(gram, modes)
+            if unit is not None:
+                centred /= unit[part]
+            yield part, centred
 
     def _column_blocks(self) -> Iterator[tuple[slice, Array]]:
         pages = mapping(self.rows)

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.data.gram import BLOCK_NUMBERS
-from landau_vae.data.moments import spacing
+from landau_vae.data.moments import Decomposition, spacing
 from landau_vae.data.strongest_modes import strongest
 from landau_vae.display import Array
-
-__all__ = ["Margins", "pass_rows"]
 
 Pairs = Iterator[tuple[NDArray[Any], Array | None]]
 
@@ -26,7 +24,7 @@ class Margins:
     """Count, weight, mean (d,) and variance (d,) of rows that can be gone through again, and their strongest modes.
 
     >>> margins = Margins(lambda: iter([(np.array([[2.0, 0.0], [-2.0, 0.0]]), None), (np.zeros((2, 2)), None)]), 2)
-    >>> margins.variance.tolist(), margins.decompose(None, 1)[1].round(12).tolist()
+    >>> margins.variance.tolist(), margins.decompose(None, 1).values.round(12).tolist()
     ([2.0, 0.0], [2.0])
     """
 
@@ -51,19 +49,19 @@ class Margins:
         """Whether all rows are finite, and nothing has overflowed."""
         return bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self._square)))
 
-    def decompose(self, scale: Array | None, modes: int | None) -> tuple[None, Array]:
-        """No covariance (it was never formed), and its first `modes` eigenvalues, descending."""
-        unit = np.ones((len(self.mean), 1)) if scale is None else scale[:, None]
+    def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
+        """Iterate for the first `modes` eigenvalues, in a `unit` (d,) if any; the covariance is never formed."""
+        divisor = np.ones((len(self.mean), 1)) if unit is None else unit[:, None]
 
         def apply(block: Array) -> Array:
-            scaled, image = block / unit, np.zeros_like(block)
+            scaled, image = block / divisor, np.zeros_like(block)
             for rows, weights in self._slices():
                 centred = rows - self.mean
                 product = centred @ scaled
                 image += centred.T @ (product if weights is None else weights[:, None] * product)
-            return image / (self.weight * unit)
+            return image / (self.weight * divisor)
 
-        return None, strongest(apply, len(self.mean), modes or len(self.mean))
+        return Decomposition(strongest(apply, len(self.mean), modes or len(self.mean)))
 
     def _slices(self) -> Pairs:
         """The blocks, cut to a size to work on."""

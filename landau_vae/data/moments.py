@@ -8,16 +8,16 @@ it is shifted by a provisional mean, and the shift is renewed as soon as a colum
 from it by more than its own spread; what is left to subtract then costs one bit at most.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.data.strongest_modes import strongest_of_matrix
 from landau_vae.display import Array
-
-__all__ = ["Moments", "block_rows", "spacing"]
 
 CACHED_NUMBERS = 2**18  # 2 MiB of float64: a block of a narrow table and its shifted copy stay in the cache
 FOLDED_NUMBERS = 2**10
@@ -30,6 +30,68 @@ def block_rows(columns: int) -> int:
     """How many rows of `columns` numbers to work on at a time."""
     # The d × d update of the scatter should be a small part of a block's work: 4 d rows where memory allows, else d/4.
     return max(CACHED_NUMBERS // columns, min(4 * columns, max(BUFFER_NUMBERS // columns, columns // 4)))
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposition:
+    """Eigenvalues of a covariance, and its eigenvectors as soon as someone asks for them.
+
+    Eigenvalues alone cost a third of eigenvalues and vectors, and most callers need no vectors. So the constructor has
+    the eigenvalues (`eigvalsh`); the vectors come from one later `eigh` of the same matrix, which is kept.
+    """
+
+    values: Array  #: (modes,), descending
+    matrix: Array | None = None  #: the covariance (d, d), where it was formed
+    gram: Array | None = None  #: (n, n), where that has the same eigenvalues
+    lift: Callable[[Array, Array], Array] | None = None  #: (values, their vectors in rows (n, k)) → vectors (d, k)
+
+    def vectors(self, count: int) -> Array | None:
+        """Return the first `count` eigenvectors, (d, count), or None where only eigenvalues were iterated for."""
+        if self.matrix is None and self.gram is None:
+            return None
+        leading = self.eigh[1][:, ::-1][:, :count]
+        return leading if self.lift is None else self.lift(self.values[:count], leading)
+
+    def times(self, factor: float) -> "Decomposition":
+        """Return the decomposition of the covariance times a factor."""
+        if factor == 1.0:
+            return self
+        matrix, gram = (None if part is None else part * factor for part in (self.matrix, self.gram))
+        return Decomposition(self.values * factor, matrix, gram, self.lift)
+
+    @cached_property
+    def eigh(self) -> tuple[Array, Array]:
+        """Eigenvalues and eigenvectors of the matrix that was formed, ascending."""
+        formed = self.gram if self.matrix is None else self.matrix
+        assert formed is not None
+        values, vectors = np.linalg.eigh(formed)
+        return values, vectors
+
+
+class SecondMoments(Protocol):
+    """What `Moments`, `Gram` and `Margins` have in common: means and variances of columns, and a decomposition."""
+
+    count: int  #: rows
+    weight: float  #: the sum of their weights
+    precision: float  #: spacing of numbers near 1 in the coarsest dtype
+    mean: Array  #: (d,)
+
+    @property
+    def variance(self) -> Array:
+        """Variance of each column, (d,)."""
+        ...
+
+    @property
+    def finite(self) -> bool:
+        """Whether nothing non-finite has been added, and nothing has overflowed."""
+        ...
+
+    def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
+        """Decompose the covariance of the columns in a `unit`: divided by (d,), or times a matrix (d, d).
+
+        All eigenvalues are found, or the first `modes`.
+        """
+        ...
 
 
 class Moments:
@@ -71,10 +133,10 @@ class Moments:
         """Whether nothing non-finite has been added, and nothing has overflowed."""
         return bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.scatter.diagonal())))
 
-    def decompose(self, scale: Array | None, modes: int | None = None) -> tuple[Array, Array]:
-        """The covariance of the columns over `scale`, and its eigenvalues, descending: all, or the first `modes`."""
-        covariance = self.covariance if scale is None else self.covariance / np.outer(scale, scale)
-        return covariance, strongest_of_matrix(covariance, modes)
+    def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
+        """Decompose the covariance, as `SecondMoments` says."""
+        covariance = in_unit(self.covariance, unit)
+        return Decomposition(strongest_of_matrix(covariance, modes), covariance)
 
     def add(self, rows: NDArray[Any], weights: Array | None = None) -> None:
         """Add a block of rows (n, d), real and finite or not (then the moments turn non-finite)."""
@@ -161,6 +223,13 @@ class Moments:
         self.scatter += _square(step, self.weight * weight / total)
         self.mean = self.mean + step * (weight / total)
         self.weight = total
+
+
+def in_unit(covariance: Array, unit: Array | None) -> Array:
+    """Return the covariance of columns that are divided by `unit` (d,), or of rows times a matrix (d, d)."""
+    if unit is None:
+        return covariance
+    return covariance / np.outer(unit, unit) if unit.ndim == 1 else np.asarray(unit.T @ covariance @ unit)
 
 
 def _first_shift(rows: NDArray[Any]) -> Array | None:

@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.data.accumulate import Collected
-from landau_vae.data.gram import Gram
 from landau_vae.data.margins import Margins, pass_rows
-from landau_vae.data.moments import Moments
+from landau_vae.data.moments import SecondMoments
 from landau_vae.data.streams import Names, Pairs, array_pairs, collect, with_progress
 from landau_vae.data.tables import nonfinite_problem
 from landau_vae.display import Array
-
-__all__ = ["Source"]
 
 FORMED = 4000  # d × d or n × n numbers that are formed, even where only a few modes are asked for
 
@@ -42,7 +39,7 @@ class Source:
             return part
         return collect(with_progress(self.blocks(), self.rows if progress else None, progress), self.names)
 
-    def moments(self, modes: int | None = None, progress: bool = False) -> Moments | Gram | Margins:
+    def moments(self, modes: int | None = None, progress: bool = False) -> SecondMoments:
         """Moments to take all modes of, or, where they are not all wanted and too many, the margins for the first."""
         d, least = self.dimension, min(self.dimension or 0, self.rows or np.inf)
         held = least if self.array is not None else d  # of other sources, rows would have to be copied

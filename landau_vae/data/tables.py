@@ -23,6 +23,7 @@ __all__ = [
     "as_numbers",
     "as_table",
     "as_weights",
+    "check_semidefinite",
     "is_number",
     "is_real",
     "mapping",
@@ -161,7 +162,7 @@ def as_weights(weights: Any, rows: int, first: int = 0) -> Array:
 
 
 def as_covariance(data: Any) -> tuple[Array, tuple[str, ...] | None]:
-    """A symmetric positive semidefinite matrix and its names."""
+    """Return a symmetric matrix and its names; whether it is semidefinite, `check_semidefinite` says."""
     table, names = as_table(data)
     matrix: Array = np.asarray(table, dtype=np.float64)
     if matrix.shape[0] != matrix.shape[1]:
@@ -181,13 +182,20 @@ def as_covariance(data: Any) -> tuple[Array, tuple[str, ...] | None]:
             f"{matrix[j, i]:.6g}: give the full matrix, or (C + C.T) / 2 if that is what is meant."
         )
     matrix = (matrix + matrix.T) / 2
-    lowest = float(np.linalg.eigvalsh(matrix)[0])
+    check_semidefinite(float(matrix.diagonal().min()), matrix)  # no eigenvalue is larger than every diagonal entry
+    return matrix, names
+
+
+def check_semidefinite(lowest: float, matrix: Array) -> None:
+    """Raise `InputError` if the lowest eigenvalue of a covariance (or a bound of it) is negative by more than rounding.
+
+    It is left to those who decompose the matrix, so that no matrix is decomposed only to be checked.
+    """
     if lowest < -NEGATIVITY * np.abs(matrix.diagonal()).sum():
         raise InputError(
             f"The covariance is not positive semidefinite, its lowest eigenvalue is {lowest:.3g}: compute "
             "it from complete rows in double precision, or give the data themselves."
         )
-    return matrix, names
 
 
 def rows_at_a_time(columns: int) -> int:

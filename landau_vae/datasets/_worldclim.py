@@ -33,7 +33,7 @@ class WorldClim:
     def spectrum(self) -> Spectrum:
         """Of the standardised variables."""
         spectrum = Spectrum.from_covariance(self.correlation, samples=self.cells, names=self.names)
-        return replace(spectrum, standardized=True)
+        return replace(spectrum, kind="correlation", mean=self.mean, scale=self.std)
 
 
 def worldclim(*, weighted: bool = False) -> WorldClim:

@@ -77,9 +77,8 @@ def mode_cross(posterior: Posterior, spectrum: Spectrum, data: NDArray[Any], mea
     keep = min(spectrum.modes, MOST)
     if spectrum.matrix is not None:
         assert posterior.cross is not None
-        d = len(spectrum.matrix)
-        _, vectors = scipy.linalg.eigh(spectrum.matrix, subset_by_index=(d - keep, d - 1))
-        return np.asarray(vectors[:, ::-1].T @ (posterior.cross / scale[:, None]))
+        assert spectrum.vectors is not None
+        return np.asarray(spectrum.vectors[:, :keep].T @ (posterior.cross / scale[:, None]))
     n = len(data)
     gram = _gram(data, posterior.data_mean, scale)
     _, vectors = scipy.linalg.eigh(gram, subset_by_index=(n - keep, n - 1), overwrite_a=True)

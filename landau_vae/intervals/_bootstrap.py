@@ -166,7 +166,7 @@ class Bootstrap:
         values = np.repeat(self._means, self.delta.multiplicity, axis=1) if grouped else self.eigenvalues
         own = self.delta.spectrum
         return [
-            replace(own, eigenvalues=readonly(each), total_variance=float(total), matrix=None)
+            replace(own, eigenvalues=readonly(each), total_variance=float(total), decomposition=None)
             for each, total in zip(values, self.total_variance, strict=True)
         ]
 

@@ -247,4 +247,4 @@ def uncertainty(
 
 def _root(variance: Array, scale: Array) -> Array:
     """√ of a difference of terms as large as `scale`: 0 where only their rounding is left."""
-    return np.sqrt(np.where(variance > 1e-12 * scale, variance, 0.0))
+    return np.sqrt(np.where(variance > 1e-12 * np.maximum(scale, 0.0), variance, 0.0))

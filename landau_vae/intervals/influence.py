@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.streams import gather_array
 from landau_vae.data.tables import row_blocks
 from landau_vae.display import Array, readonly
 from landau_vae.spectrum.spectrum import Spectrum
@@ -58,7 +57,7 @@ def influence(
     (6, [[2.844, -0.356], [-0.356, 0.044]])
     """
     share = np.full(len(array), 1 / len(array)) if weights is None else weights / weights.sum()
-    found = _wide(array, share, spectrum) if spectrum.matrix is None else _tall(array, share, spectrum)
+    found = (_wide if spectrum.matrix is None else _tall)(array, spectrum)
     sums, start, totals = _Sums(spectrum), 0, None
     rowwise = np.zeros(spectrum.modes)
     if labels is not None:
@@ -114,10 +113,8 @@ class _Sums:
             return np.where(real, self.squares**2 / self.fourth, units)
 
 
-def _tall(array: NDArray[Any], share: Array, spectrum: Spectrum) -> Blocks:
-    assert spectrum.matrix is not None
-    mean, scale, slope = _centre(array, share, spectrum)
-    directions = np.linalg.eigh(spectrum.matrix)[1][:, ::-1][:, : spectrum.modes]
+def _tall(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
+    mean, scale, slope, directions = _known(spectrum)
     step = max(256, BLOCK_NUMBERS // array.shape[1])
     for rows in row_blocks(array):
         for start in range(0, len(rows), step):
@@ -127,24 +124,15 @@ def _tall(array: NDArray[Any], share: Array, spectrum: Spectrum) -> Blocks:
             yield _influence(y, parts, spectrum.eigenvalues)
 
 
-def _wide(array: NDArray[Any], share: Array, spectrum: Spectrum) -> Blocks:
-    """All rows at once, in the n × n Gram space; columns are taken by blocks."""
-    mean, scale, slope = _centre(array, share, spectrum)
-    root = np.sqrt(share)[:, None]
-    width = max(1, BLOCK_NUMBERS // len(array))
-
-    def columns() -> Iterator[tuple[Array, slice]]:
-        for start in range(0, array.shape[1], width):
-            part = slice(start, start + width)
-            yield (np.asarray(array[:, part], dtype=np.float64) - mean[part]) / scale[part], part
-
-    gram = sum(((root * z) @ (root * z).T for z, _ in columns()), np.zeros((len(array), len(array))))
-    inner = np.linalg.eigh(gram)[1][:, ::-1][:, : spectrum.modes]
-    dual = root * inner / np.sqrt(spectrum.eigenvalues)  # v_k = Zᵀ dual_k
-    y = np.zeros(dual.shape)
+def _wide(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
+    """All rows at once; columns are taken by blocks."""
+    mean, scale, slope, vectors = _known(spectrum)
+    y = np.zeros((len(array), spectrum.modes))
     parts = (np.zeros(y.shape), np.zeros((len(y), spectrum.modes - 1))) if _scaled(spectrum) else None
-    for z, part in columns():
-        directions = z.T @ dual
+    width = max(1, BLOCK_NUMBERS // len(array))
+    for start in range(0, array.shape[1], width):
+        part = slice(start, start + width)
+        z, directions = (np.asarray(array[:, part], dtype=np.float64) - mean[part]) / scale[part], vectors[part]
         y += z @ directions
         if parts is not None:
             moved = _moved(z, None if slope is None else slope[part])
@@ -153,22 +141,17 @@ def _wide(array: NDArray[Any], share: Array, spectrum: Spectrum) -> Blocks:
     yield _influence(y, parts, spectrum.eigenvalues)
 
 
-def _centre(array: NDArray[Any], share: Array, spectrum: Spectrum) -> tuple[Array, Array, Array | None]:
-    """(m, s, d ln F/dm · s): mean and scale of the columns; the slope is None where the scale is the data's own."""
-    moments = gather_array(array, share, spectrum.names, progress=False)
-    mean = moments.mean
-    if spectrum.standardized:
-        return mean, np.sqrt(moments.variance), None
-    if spectrum.likelihood == "bernoulli":
-        scale = np.sqrt(mean * (1 - mean))
-        return mean, scale, (1 - 2 * mean) / scale
-    if spectrum.likelihood == "poisson":
-        return mean, np.sqrt(mean), 1 / np.sqrt(mean)
-    return mean, np.ones(len(mean)), None
+def _known(spectrum: Spectrum) -> tuple[Array, Array, Array | None, Array]:
+    """(m, s, d ln F/dm · s, V) of a spectrum of rows; the slope is None where the scale is the data's own."""
+    mean, scale, vectors, slope = spectrum.mean, spectrum.scale, spectrum.vectors, spectrum.likelihood.slope
+    assert mean is not None
+    assert scale is not None
+    assert vectors is not None
+    return mean, scale, None if slope is None or spectrum.likelihood.unit_metric else slope(mean) / scale, vectors
 
 
 def _scaled(spectrum: Spectrum) -> bool:
-    return spectrum.standardized or spectrum.likelihood != "gaussian"
+    return spectrum.standardized or not spectrum.likelihood.unit_metric
 
 
 def _moved(z: Array, slope: Array | None) -> Array:

@@ -103,7 +103,7 @@ def _of_gram(array: NDArray[Any], weights: Array, usual: Array, scaling: Scaling
     gram = Gram(array, weights)
     square = scaling(gram.mean, gram.variance)
     root = None if square is None else _root(square, usual)
-    values = gram.decompose(root)[1]
+    values = gram.decompose(root).values
     return values[None], np.array([values.sum()])
 
 

@@ -22,7 +22,6 @@ import numpy as np
 from landau_vae.display import Array, jsonable, significant
 from landau_vae.errors import InputError
 from landau_vae.numeric._spiked import TRACY_WIDOM_99, edge, tracy_widom, whole
-from landau_vae.spectrum._conditional import CONDITIONAL, SUPERVISED
 from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["NoiseFloor", "marchenko_pastur", "noise_floor"]
@@ -140,7 +139,7 @@ def noise_floor(spectrum: Spectrum, samples: int | None = None) -> NoiseFloor:
     >>> floor.modes, round(floor.noise, 1), round(floor.price, 1), floor.isotropic
     (1, 1.0, 2.3, True)
     """
-    if spectrum.note.startswith((SUPERVISED, CONDITIONAL)):
+    if spectrum.kind in ("target", "conditional"):
         raise InputError(
             "The noise floor is known for the covariance of samples, but this is the spectrum of a target or of what a "
             "condition leaves: judge it by rows that were held out."

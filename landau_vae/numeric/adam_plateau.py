@@ -60,8 +60,8 @@ def distance(scene: Landscape, start: float) -> Array:
 
 def _spread(spectrum: Spectrum) -> Array:
     """‖v‖₁ of each mode's eigenvector, (modes,); of a multiplet a bound for all its directions."""
-    if spectrum.matrix is None:
+    vectors = None if spectrum.matrix is None else spectrum.vectors
+    if vectors is None:
         return np.full(spectrum.modes, np.sqrt(spectrum.dimension))
-    vectors = np.linalg.eigh(spectrum.matrix)[1][:, ::-1]
     sizes = [np.linalg.norm(vectors[:, a : a + m], axis=1).sum() for a, m in zip(*spectrum.multiplets, strict=True)]
     return np.repeat(sizes, spectrum.multiplets[1])

@@ -10,8 +10,8 @@
 Derivations: `landau-vae derive variations`, `exponential-family`.
 """
 
-from landau_vae.spectrum._conditional import conditional, noise_metric, supervised
-from landau_vae.spectrum._exponential_family import exponential_family
+from landau_vae.spectrum._conditional import conditional, supervised
+from landau_vae.spectrum._noise_metric import exponential_family, noise_metric
 from landau_vae.spectrum.partial import Partial
 from landau_vae.spectrum.spectrum import Spectrum
 

@@ -1,57 +1,37 @@
-"""Spectra of the linear VAE with another noise metric, another target, or a decoder that sees a condition.
+"""Spectra of two tables: what x says of a target y, and what a condition x leaves of y.
 
     ½⟨(y − Wz − Bx)ᵀ Ψ⁻¹ (y − Wz − Bx)⟩ + β Σ KL
 
 Completing the square in what the decoder can give leaves the plain linear VAE of another covariance, so thresholds,
 order parameters and rates are exact (`landau-vae derive variations`; conditional: Dang et al., arXiv:2306.05023;
 targets: Wang & Ziyin, arXiv:2205.04009). Where Ψ is given, σ_dec² = 1 and the price is β. Distortions are shares of the
-target's variance tr Ψ⁻¹Σ_yy (of a conditional VAE: of what x leaves of it).
+target's variance tr Ψ⁻¹Σ_yy (of a conditional VAE: of what x leaves of it). Tables of fewer rows than columns are
+worked on by rows: with Q an orthonormal basis of the columns of x, y is QQᵀy + (y − QQᵀy).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.tables import as_names
+from landau_vae.data.gram import Gram
+from landau_vae.data.moments import Decomposition, Moments, block_rows, in_unit
+from landau_vae.data.strongest_modes import strongest_of_matrix
+from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array, readonly
-from landau_vae.errors import InputError
-from landau_vae.spectrum.joint_moments import inverse_root, joint_moments
+from landau_vae.errors import InputError, TooFewSamples
+from landau_vae.spectrum._noise_metric import metric_unit
+from landau_vae.spectrum.build import EPS, resolve, scale_of
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["CONDITIONAL", "SUPERVISED", "conditional", "noise_metric", "supervised"]
+__all__ = ["conditional", "supervised"]
 
-EPS = float(np.finfo(np.float64).eps)
-SUPERVISED = "Spectrum of what x tells of the target y; exact."
-CONDITIONAL = "Spectrum of what the condition leaves of y; exact."
-FEW = 10  # rows per column of x, below which chance tells a good part of y
+FEW = 10  # rows per column of x, below which chance explains a good part of y
 
-
-def noise_metric(
-    data: Any, noise: ArrayLike, *, weights: ArrayLike | None = None, names: Sequence[str] | None = None
-) -> Spectrum:
-    """The spectrum where each feature has noise of its own: `noise` holds variances (d,) or a covariance Ψ (d, d).
-
-    `data` are samples × features, or a `Spectrum` with its covariance. A decoder variance in the loss multiplies Ψ.
-
-    >>> spectrum = noise_metric([[2, 0], [-2, 0], [0, 1], [0, -1]], [4.0, 0.25])
-    >>> spectrum.eigenvalues.tolist(), spectrum.total_variance
-    ([2.0, 0.5], 2.5)
-    """
-    plain = data if isinstance(data, Spectrum) else Spectrum.from_data(data, weights=weights, names=names)
-    if plain.likelihood != "gaussian":
-        raise InputError(f"A noise metric belongs to squared errors, but this spectrum is for {plain.likelihood} ones.")
-    matrix = _covariance(plain) if isinstance(data, Spectrum) or plain.matrix is not None else _full(data, weights)
-    root = inverse_root(noise, len(matrix))
-    assert root is not None
-    return _spectrum(
-        root @ matrix @ root,
-        None,
-        plain.samples,
-        plain.names,
-        "Spectrum of the covariance in units of the noise metric; exact.",
-    )
+Names = tuple[str, ...] | None
 
 
 def supervised(
@@ -73,16 +53,10 @@ def supervised(
     >>> spectrum.eigenvalues.round(12).tolist(), spectrum.total_variance
     ([0.5], 1.0)
     """
-    joint = joint_moments(x, y, weights, standardize=standardize)
-    root = inverse_root(noise, len(joint.yy))
-    explained = joint.xy.T @ _projected(joint.xx, joint.xy)
-    return _spectrum(
-        _in_units(explained, root),
-        float(np.trace(_in_units(joint.yy, root))),
-        joint.samples,
-        as_names(names, len(joint.yy)) or joint.y_names,
-        SUPERVISED + _by_chance(joint.samples, len(joint.xx)),
-    )
+    joint = joint_of(x, y, noise, weights, standardize=standardize)
+    note = "Spectrum of what x tells of the target y; exact." + _by_chance(joint)
+    fields = joint.fields(names) | {"kind": "target", "note": note}
+    return Spectrum(**resolve(joint.explained(), joint.targets, joint.total, whole=joint.total, **fields))
 
 
 def conditional(
@@ -103,92 +77,194 @@ def conditional(
     >>> conditional(x, y).eigenvalues.round(12).tolist()
     [1.0]
     """
-    joint = joint_moments(x, y, weights, standardize=standardize)
-    _check_collinear(joint.xx, joint.x_names)
-    root = inverse_root(noise, len(joint.yy))
-    residual = joint.yy - joint.xy.T @ np.linalg.solve(joint.xx, joint.xy)
-    # What is left of features that x determines is rounding of the whole, not of the rest.
-    lost = EPS * len(joint.yy) * float(np.linalg.norm(_in_units(joint.yy, root), 2)) * 10
-    return _spectrum(
-        _in_units((residual + residual.T) / 2, root),
-        None,
-        joint.samples,
-        as_names(names, len(joint.yy)) or joint.y_names,
-        CONDITIONAL + _by_chance(joint.samples, len(joint.xx)),
-        least=lost,
-    )
+    joint = joint_of(x, y, noise, weights, standardize=standardize)
+    found = joint.residual()
+    formed = found.gram if found.matrix is None else found.matrix
+    assert formed is not None
+    # What is left of features that x determines is rounding of the whole y, not of the residual.
+    least = EPS * joint.targets * joint.largest() * 10
+    note = "Spectrum of what the condition leaves of y; exact." + _by_chance(joint)
+    fields = joint.fields(names) | {"kind": "conditional", "note": note}
+    return Spectrum(**resolve(found, joint.targets, float(np.trace(formed)), least=least, **fields))
 
 
-def _by_chance(samples: int, columns: int) -> str:
-    """A word where x tells much of y in these rows that it would not tell in others."""
-    if samples >= FEW * columns:
-        return ""
-    share = min(1.0, columns / max(samples - 1, 1))
-    return f" (Of these rows: {columns} columns of x in {samples} rows tell {share:.0%} of any noise.)"
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """Second moments of x (n, p) and y (n, q), y in its unit, in the smaller of two spaces: of columns, or of rows."""
+
+    x: Array  #: Σ_xx (p, p), or x itself (n, p), centred, each row times the root of its share
+    y: Array  #: Σ_yy (q, q), or y itself (n, q)
+    cross: Array | None  #: Σ_xy (p, q); None where x and y are the rows themselves
+    samples: int  #: n
+    mean: Array  #: ȳ, (q,)
+    unit: Array | None  #: of y: (q,) that its columns were divided by, or a matrix
+    x_names: Names
+    y_names: Names
+
+    @property
+    def targets(self) -> int:
+        """q, the number of columns of y."""
+        return self.y.shape[1]
+
+    @property
+    def total(self) -> float:
+        """tr Σ_yy."""
+        return float(np.trace(self.y)) if self.cross is not None else float(np.square(self.y).sum())
+
+    def fields(self, names: Sequence[str] | None) -> dict[str, Any]:
+        """Return the fields of a spectrum that describe the columns of y."""
+        labels = as_names(names, self.targets) or self.y_names
+        scale = scale_of(self.unit, self.targets)
+        return {"samples": self.samples, "names": labels, "mean": readonly(self.mean), "scale": scale}
+
+    def largest(self) -> float:
+        """Return the largest eigenvalue of Σ_yy."""
+        whole = self.y if self.cross is not None else _smaller_product(self.y)
+        return float(strongest_of_matrix(whole, 1)[0])
+
+    def explained(self) -> Decomposition:
+        """Decompose Σ_yx Σ_xx⁺ Σ_xy; columns of x may depend on one another, and their units do not matter."""
+        if self.cross is None:
+            basis = self._basis()
+            return _decomposed(basis.T @ self.y)
+        spread = np.sqrt(self.x.diagonal())
+        unit = _varying(spread)
+        lam, vectors = np.linalg.eigh(self.x / np.outer(unit, unit))
+        kept = lam > EPS * len(self.x) * lam[-1] * 10
+        inner = vectors[:, kept]
+        projected = (inner / lam[kept] @ (inner.T @ (self.cross / unit[:, None]))) / unit[:, None]
+        return _of_matrix(self.cross.T @ projected)
+
+    def residual(self) -> Decomposition:
+        """Decompose Σ_yy − Σ_yx Σ_xx⁻¹ Σ_xy; `InputError` where columns of x depend on one another."""
+        if self.cross is None:
+            if len(self.x) <= self.x.shape[1]:
+                raise TooFewSamples(
+                    f"The condition has {self.x.shape[1]} columns in {len(self.x)} rows, and so many columns determine "
+                    "any y: give more rows, or fewer columns of x."
+                )
+            _check_collinear(self.x.T @ self.x, self.x_names)
+            basis = self._basis()
+            return _decomposed(self.y - basis @ (basis.T @ self.y))
+        _check_collinear(self.x, self.x_names)
+        left = self.y - self.cross.T @ np.linalg.solve(self.x, self.cross)
+        return _of_matrix((left + left.T) / 2)
+
+    def _basis(self) -> Array:
+        """Return an orthonormal basis (n, rank) of the columns of x."""
+        scaled = self.x / _varying(np.linalg.norm(self.x, axis=0))
+        lam, vectors = np.linalg.eigh(scaled @ scaled.T)
+        return np.asarray(vectors[:, lam > EPS * max(scaled.shape) * lam[-1] * 10])
 
 
-def _covariance(plain: Spectrum) -> Array:
-    if plain.matrix is None:
-        raise InputError("This spectrum has no covariance, only eigenvalues: give the data, or from_covariance.")
-    return np.asarray(plain.matrix)
+def joint_of(x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None, *, standardize: bool) -> Joint:
+    """Return the second moments of two tables of as many rows, y in units of its deviations and of the noise."""
+    if hasattr(x, "index") and hasattr(y, "index") and hasattr(x.index, "equals") and not x.index.equals(y.index):
+        raise InputError("The rows of x and y are labelled otherwise: bring both into one order (y.loc[x.index]).")
+    (left, x_names), (right, y_names) = as_table(x), as_table(y)
+    if len(left) != len(right):
+        raise InputError(
+            f"x has {len(left)} rows and y has {len(right)}, but each row of one belongs to one of the other: give "
+            "tables of equal length, in the same order."
+        )
+    if len(left) < 2:
+        raise TooFewSamples("There is only one row, and one sample has no spread: at least two rows are needed.")
+    share = None if weights is None else as_weights(weights, len(left))
+    if share is not None and not share.any():
+        raise InputError("All weights are zero: at least two rows need a positive weight.")
+    p, by_rows = left.shape[1], len(left) < left.shape[1] + right.shape[1]
+    moments = Gram(np.hstack([left, right]), share) if by_rows else _moments(left, right, share)
+    if not moments.finite:
+        for label, table, names in (("x", left, x_names), ("y", right, y_names)):
+            if not np.isfinite(table).all():
+                raise InputError(f"{label} cannot be used. {nonfinite_problem([table], names)}")
+        raise nonfinite_problem([], None)
+    unit = _unit(moments, p, noise, y_names, standardize=standardize)
+    if isinstance(moments, Gram):
+        rows = moments.centred()
+        x_part, y_part, cross = rows[:, :p], _columns_in_unit(rows[:, p:], unit), None
+    else:
+        covariance = moments.covariance
+        x_part, y_part = covariance[:p, :p], in_unit(covariance[p:, p:], unit)
+        cross = _columns_in_unit(covariance[:p, p:], unit)
+    return Joint(x_part, y_part, cross, len(left), moments.mean[p:], unit, x_names, y_names)
 
 
-def _full(data: Any, weights: ArrayLike | None) -> Array:
-    """The covariance of a wide table."""
-    return joint_moments(data, data, weights, standardize=False).xx
+def _moments(left: NDArray[Any], right: NDArray[Any], share: Array | None) -> Moments:
+    step = block_rows(left.shape[1] + right.shape[1])
+    moments = Moments(left.shape[1] + right.shape[1])
+    for first in range(0, len(left), step):
+        part = slice(first, first + step)
+        moments.add(np.concatenate([left[part], right[part]], axis=1), None if share is None else share[part])
+    return moments
 
 
-def _in_units(matrix: Array, root: Array | None) -> Array:
-    return matrix if root is None else root @ matrix @ root
+def _unit(
+    moments: Moments | Gram, first: int, noise: ArrayLike | None, names: Names, *, standardize: bool
+) -> Array | None:
+    """Return the unit of the columns of y, which are those from `first` on."""
+    mean, deviation = moments.mean[first:], np.sqrt(moments.variance[first:])
+    if standardize and np.any(deviation <= 4 * moments.precision * np.abs(mean)):
+        worst = int(np.argmin(deviation))
+        raise InputError(
+            f"Column {names[worst] if names else worst} of y is constant and cannot be standardised: leave it out, or "
+            "do not standardise."
+        )
+    metric = None if noise is None else metric_unit(noise, len(mean))
+    if metric is None or not standardize:
+        return deviation if standardize else metric
+    return deviation * metric if metric.ndim == 1 else metric / deviation[:, None]
 
 
-def _projected(xx: Array, xy: Array) -> Array:
-    """Σ_xx⁺ Σ_xy: inputs may depend on one another, what they tell does not, and their units do not matter."""
-    spread = np.sqrt(xx.diagonal())
-    varies = spread > 0
-    if not varies.any():
-        raise InputError("All rows of x are equal: they tell nothing of y.")
-    unit = np.where(varies, spread, 1.0)
-    lam, vectors = np.linalg.eigh(xx / np.outer(unit, unit))
-    kept = lam > EPS * len(xx) * lam[-1] * 10
-    inner = vectors[:, kept]
-    return np.asarray(inner / lam[kept] @ (inner.T @ (xy / unit[:, None]))) / unit[:, None]
+def _columns_in_unit(table: Array, unit: Array | None) -> Array:
+    if unit is None:
+        return table
+    return table / unit if unit.ndim == 1 else table @ unit
 
 
-def _check_collinear(xx: Array, names: tuple[str, ...] | None) -> None:
+def _varying(spread: Array) -> Array:
+    """Return the spreads of the columns of x, 1 where a column is constant; `InputError` if all are."""
+    if not np.any(spread > 0):
+        raise InputError("All rows of x are equal: they say nothing about y.")
+    return np.where(spread > 0, spread, 1.0)
+
+
+def _check_collinear(xx: Array, names: Names) -> None:
     spread = np.sqrt(xx.diagonal())
     if not np.all(spread > 0):
         worst = int(np.argmin(spread))
         raise InputError(f"The condition {names[worst] if names else worst} is constant: leave it out of x.")
-    found = Spectrum.from_covariance(xx / np.outer(spread, spread), names=names)
-    if groups := found.dependencies():
+    if groups := Spectrum.from_covariance(xx / np.outer(spread, spread), names=names).dependencies():
         raise InputError(
             f"The conditions {', '.join(groups[0])} depend on one another: leave one of them out of x, the others "
-            "tell as much."
+            "say as much."
         )
 
 
-def _spectrum(
-    matrix: Array,
-    total: float | None,
-    samples: int | None,
-    names: tuple[str, ...] | None,
-    note: str,
-    *,
-    least: float = 0.0,
-) -> Spectrum:
-    """A spectrum of a matrix whose rows and columns are features; nothing below `least` is a mode."""
-    values = np.linalg.eigvalsh(matrix)[::-1]
-    floor = max(EPS * len(matrix) * max(float(values[0]), float(total or 0.0)), least)
-    if not values[0] > floor:
-        raise InputError("Nothing is left to encode: every direction of the target is without variance of its own.")
-    return Spectrum(
-        readonly(values[values > floor]),
-        len(matrix),
-        float(np.trace(matrix)) if total is None else total,
-        floor,
-        samples=samples,
-        names=names,
-        matrix=readonly(matrix),
-        note=note,
-    )
+def _decomposed(rows: Array) -> Decomposition:
+    """Decompose the covariance of rows that are centred and carry the roots of their shares."""
+    if len(rows) >= rows.shape[1]:
+        return _of_matrix(rows.T @ rows)
+    gram = rows @ rows.T
+    return Decomposition(np.linalg.eigvalsh(gram)[::-1], gram=gram, lift=partial(_lift, rows))
+
+
+def _of_matrix(matrix: Array) -> Decomposition:
+    return Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
+
+
+def _smaller_product(rows: Array) -> Array:
+    return rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
+
+
+def _lift(rows: Array, values: Array, inner: Array) -> Array:
+    return np.asarray(rows.T @ (inner / np.sqrt(values)))
+
+
+def _by_chance(joint: Joint) -> str:
+    """Return a warning where x explains much of y in these rows that it would not explain in others."""
+    columns = joint.x.shape[1]
+    if joint.samples >= FEW * columns:
+        return ""
+    share = min(1.0, columns / max(joint.samples - 1, 1))
+    return f" (Of these rows: {columns} columns of x in {joint.samples} rows tell {share:.0%} of any noise.)"

@@ -16,7 +16,8 @@ from landau_vae.data.accumulate import Collected
 from landau_vae.data.partial_file import load_partial, save_partial
 from landau_vae.data.sources import of_chunks, of_data, of_file, of_labelled
 from landau_vae.errors import InputError
-from landau_vae.spectrum.spectrum import Divisor, Likelihood, Spectrum, from_moments
+from landau_vae.spectrum.build import fields_of
+from landau_vae.spectrum.spectrum import Divisor, Likelihood, Spectrum
 
 if TYPE_CHECKING:
     import xarray
@@ -135,7 +136,12 @@ class Partial:
         modes: int | None = None,
     ) -> Spectrum:
         """The spectrum of these rows, as `Spectrum.from_data` would give it."""
-        return from_moments(self.collected.result(), standardize, self.names, divisor, likelihood, modes)
+        moments = self.collected.result()
+        return Spectrum(
+            **fields_of(
+                moments, self.names, standardize=standardize, divisor=divisor, likelihood=likelihood, modes=modes
+            )
+        )
 
     # ------------------------------------------------------------------------------------- what it holds
 

@@ -10,35 +10,31 @@ For a Bernoulli or Poisson decoder C is F^(−½) C F^(−½), F its variance at
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.columns import constant, deviations, select
-from landau_vae.data.gram import Gram
-from landau_vae.data.margins import Margins
-from landau_vae.data.moments import Moments
+from landau_vae.data.columns import deviations, select
+from landau_vae.data.moments import Decomposition
 from landau_vae.data.partial_file import is_partial, load_partial
 from landau_vae.data.read_file import read
 from landau_vae.data.source import Source
 from landau_vae.data.sources import of_chunks, of_data, of_file, of_labelled
-from landau_vae.data.tables import as_covariance, as_names, as_numbers
+from landau_vae.data.tables import as_covariance, as_names, as_numbers, check_semidefinite
 from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
+from landau_vae.likelihoods import GAUSSIAN, Likelihood
+from landau_vae.spectrum.build import EPS, Divisor, Kind, fields_of, resolve, scale_of
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Divisor", "Likelihood", "Spectrum"]
+__all__ = ["Divisor", "Kind", "Likelihood", "Spectrum"]
 
-Divisor = Literal["n", "n-1"]
-
-EPS = float(np.finfo(np.float64).eps)
 ROUNDED = 1e-6  # of V: more than rounding, be it that of float32, takes away with unresolved directions
 
 
@@ -59,11 +55,13 @@ class Spectrum:
     floor: float  #: data²: variance below it cannot be told from rounding
     samples: int | None = None  #: n, where the spectrum comes from samples
     names: tuple[str, ...] | None = None  #: of the features, (d,)
-    standardized: bool = False  #: whether each feature was divided by its standard deviation
-    matrix: Array | None = field(default=None, repr=False)  #: C, (d, d), where it was formed
+    kind: Kind = "covariance"  #: of what these are the eigenvalues: covariance, correlation, conditional, …
+    mean: Array | None = field(default=None, repr=False)  #: x̄ of the features, (d,), data; None where unknown
+    scale: Array | None = field(default=None, repr=False)  #: s, (d,), each feature's divisor; None where a metric mixes
     likelihood: Likelihood = GAUSSIAN  #: of the decoder that this is the spectrum for
     note: str = ""  #: what it is the spectrum of, where it is not the covariance of the data, and where that is exact
     truncated: bool = False  #: whether these are the strongest of more modes, which were not asked for; V is of all
+    decomposition: Decomposition | None = field(default=None, repr=False)  #: of C; None of eigenvalues alone
 
     # ------------------------------------------------------------------------------ constructors
 
@@ -92,7 +90,7 @@ class Spectrum:
         Spectrum(the first mode of more in 3 dimensions, λ = 2.15139, V = 2.6875, n = 4)
         """
         source = of_data(data, weights, names)
-        return _of_source(source, modes, progress, standardize, divisor, likelihood)
+        return _of_source(source, modes, progress, standardize=standardize, divisor=divisor, likelihood=likelihood)
 
     @classmethod
     def from_chunks(
@@ -116,7 +114,7 @@ class Spectrum:
         [2.0, 0.5]
         """
         source = of_chunks(chunks, weights, names)
-        return _of_source(source, modes, progress, standardize, divisor, likelihood)
+        return _of_source(source, modes, progress, standardize=standardize, divisor=divisor, likelihood=likelihood)
 
     @classmethod
     def from_file(
@@ -150,7 +148,8 @@ class Spectrum:
                     "samples and covariance out."
                 )
             part = select(load_partial(path)[0], columns, exclude)
-            return from_moments(part.result(), standardize, part.names, divisor, likelihood, modes)
+            options: dict[str, Any] = {"standardize": standardize, "divisor": divisor, "likelihood": likelihood}
+            return cls(**fields_of(part.result(), part.names, modes=modes, **options))
         how: dict[str, Any] = {"columns": columns, "exclude": exclude, "weights": weights, "array": array}
         how |= {"header": header, "samples": samples}
         if covariance:
@@ -163,7 +162,8 @@ class Spectrum:
             table = read(path, **how)
             matrix = table.array if table.array is not None else np.concatenate([rows for rows, _ in table.blocks])
             return cls.from_covariance(matrix, standardize=standardize, names=table.names)
-        return _of_source(of_file(path, **how), modes, progress, standardize, divisor, likelihood)
+        source = of_file(path, **how)
+        return _of_source(source, modes, progress, standardize=standardize, divisor=divisor, likelihood=likelihood)
 
     @classmethod
     def from_xarray(
@@ -189,7 +189,8 @@ class Spectrum:
         >>> Spectrum.from_xarray(field, samples="time")
         Spectrum(2 modes in 2 dimensions, λ = 2 … 0.5, V = 2.5, n = 4)
         """
-        return _of_source(of_labelled(array, samples, weights), modes, progress, standardize, divisor, likelihood)
+        source = of_labelled(array, samples, weights)
+        return _of_source(source, modes, progress, standardize=standardize, divisor=divisor, likelihood=likelihood)
 
     @classmethod
     def from_covariance(
@@ -209,19 +210,15 @@ class Spectrum:
         """
         matrix, own_names = as_covariance(covariance)
         labels = as_names(names, len(matrix)) or own_names
+        scale = None
         if standardize:
             scale = deviations(matrix.diagonal(), np.zeros(len(matrix)), EPS, labels)
             matrix = matrix / np.outer(scale, scale)
-        values = np.linalg.eigvalsh(matrix)[::-1]
-        return _resolve(
-            values,
-            len(matrix),
-            float(np.trace(matrix)),
-            samples=samples,
-            names=labels,
-            standardized=standardize,
-            matrix=readonly(matrix),
-        )
+        found = Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
+        check_semidefinite(float(found.values[-1]), matrix)
+        total, kind = float(np.trace(matrix)), "correlation" if standardize else "covariance"
+        unit = scale_of(scale, len(matrix))
+        return cls(**resolve(found, len(matrix), total, samples=samples, names=labels, kind=kind, scale=unit))
 
     @classmethod
     def from_eigenvalues(cls, eigenvalues: ArrayLike, *, samples: int | None = None) -> "Spectrum":
@@ -238,7 +235,8 @@ class Spectrum:
             )
         with np.errstate(over="ignore"):  # a sum that overflows is complained about in words
             total = float(values.sum())
-        return _resolve(values, len(values), total, samples=samples)
+        fields = resolve(Decomposition(values), len(values), total, samples=samples)
+        return cls(**fields | {"decomposition": None})
 
     # -------------------------------------------------------------------------------- quantities
 
@@ -265,6 +263,41 @@ class Spectrum:
     def normalized(self) -> Array:
         """λ_k / V, (modes,): the PCA spectrum, and the collapse temperatures T_k."""
         return readonly(self.eigenvalues / self.total_variance)
+
+    @property
+    def standardized(self) -> bool:
+        """Whether each feature was divided by its standard deviation."""
+        return self.kind == "correlation"
+
+    @cached_property
+    def matrix(self) -> Array | None:
+        """C, (d, d), where it was formed; None of wide tables, of eigenvalues alone, and where modes were iterated."""
+        formed = None if self.decomposition is None else self.decomposition.matrix
+        return None if formed is None else readonly(formed)
+
+    @cached_property
+    def vectors(self) -> Array | None:
+        """The eigenvectors v_k of C as columns, (d, modes): y = vectorsᵀ (x − mean)/scale are a row's projections.
+
+        Eigenvalues are computed at construction (`eigvalsh`), vectors by one `eigh` when they are first asked for, and
+        then kept: eigenvalues alone cost a third. Of a wide table they come from its Gram matrix and its rows, to which
+        the spectrum refers and which must not have changed. Of eigenvalues alone they are the unit vectors (modes,
+        modes); None where the strongest modes were found by passes over the data.
+
+        >>> np.abs(Spectrum.from_data([[2, 0], [-2, 0], [0, 1], [0, -1]]).vectors).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+        """
+        if self.decomposition is None:
+            return readonly(np.eye(self.modes))
+        found = self.decomposition.vectors(self.modes)
+        return None if found is None else readonly(found)
+
+    @cached_property
+    def root(self) -> Array:
+        """R, (p, p), with RᵀR = `covariance`: standard normal rows times R are rows of that covariance."""
+        known = self.decomposition if self.matrix is not None else None
+        values, vectors = np.linalg.eigh(self.covariance) if known is None else known.eigh
+        return readonly(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)
 
     @cached_property
     def covariance(self) -> Array:
@@ -319,7 +352,8 @@ class Spectrum:
         """
         if self.matrix is None or self.unresolved == 0:
             return []
-        null = np.linalg.eigh(self.matrix)[1][:, : self.unresolved]
+        assert self.decomposition is not None
+        null = self.decomposition.eigh[1][:, : self.unresolved]
         labels = self.names or tuple(map(str, range(self.dimension)))
         return [tuple(labels[i] for i in np.flatnonzero(np.abs(row) > 1e-6)) for row in _sparse_basis(null.T)]
 
@@ -373,92 +407,12 @@ def check_share(tolerance: float) -> None:
         )
 
 
-def _of_source(source: Source, modes: int | None, progress: bool, *how: Any) -> Spectrum:
+def _of_source(source: Source, modes: int | None, progress: bool, **options: Any) -> Spectrum:
     if modes is not None and (not isinstance(modes, int | np.integer) or modes < 1):
         raise InputError(
             f"{modes} modes were asked for, but a whole number from 1 on is expected (or none: all modes)."
         )
-    standardize, divisor, likelihood = how
-    return from_moments(source.moments(modes, progress), standardize, source.names, divisor, likelihood, modes)
-
-
-def from_moments(
-    moments: Moments | Gram | Margins,
-    standardize: bool,
-    names: tuple[str, ...] | None,
-    divisor: Divisor,
-    likelihood: Likelihood | str,
-    modes: int | None = None,
-) -> Spectrum:
-    """The spectrum of moments; of them all, or of the first `modes`."""
-    likelihood = as_likelihood(likelihood)
-    if moments.count < 2:
-        raise InputError("There is only one row, and one sample has no spread: at least two rows are needed.")
-    if moments.weight == 0.0:
-        raise InputError("All weights are zero: at least two rows need a positive weight.")
-    if np.all(constant(moments.variance, moments.mean, moments.precision)):
-        raise InputError("All rows are equal, so there is no variance: at least two different rows are needed.")
-    scale = deviations(moments.variance, moments.mean, moments.precision, names) if standardize else None
-    if likelihood != "gaussian":
-        if standardize:
-            raise InputError(f"A {likelihood} decoder sees the data as they are: do not standardise them.")
-        scale = likelihood.deviation_at_mean(moments.mean, moments.variance, names)
-    matrix, values = moments.decompose(scale, modes)
-    # One factor turns C into its rival estimate; the correlation matrix does not depend on it.
-    divided = _divisor_factor(divisor, moments)
-    factor = 1.0 if standardize else divided
-    unit = np.ones(len(moments.mean)) if scale is None else scale
-    rounding = moments.precision**2 / 12 * (moments.mean**2 + moments.variance) / unit**2
-    total = float(np.sum(moments.variance / unit**2))
-    spectrum = _resolve(
-        values * factor,
-        len(unit),
-        total * factor,
-        _mode_noise(matrix, values, rounding) * factor,
-        samples=moments.count,
-        names=names,
-        standardized=standardize,
-        matrix=None if matrix is None else readonly(matrix * factor if factor != 1.0 else matrix),
-        likelihood=likelihood,
-    )
-    asked_fewer = modes is not None and spectrum.modes == modes < min(moments.count - 1, len(unit))
-    left = spectrum.total_variance - float(spectrum.eigenvalues.sum())
-    return replace(spectrum, truncated=True) if asked_fewer and left > 4 * spectrum.floor else spectrum
-
-
-def _mode_noise(matrix: Array | None, values: Array, rounding: Array) -> Array | float:
-    """The variance that rounding of the columns, each by `rounding`, can fake along each mode."""
-    floor, bound = _floor(values, len(rounding)), float(rounding.sum())
-    if not np.any((values > floor) & (values <= floor + bound)):
-        return 0.0  # no mode's fate hangs on it
-    if matrix is None:
-        return bound
-    directions = np.linalg.eigh(matrix)[1][:, ::-1][:, : len(values)]
-    return np.square(directions).T @ rounding
-
-
-def _resolve(values: Array, dimension: int, total: float, noise: Array | float = 0.0, **rest: Any) -> Spectrum:
-    """Keep the eigenvalues above the floor; `noise` is the variance that rounding of the input can fake, by mode."""
-    if not np.isfinite(total):
-        raise InputError("The variances are so large that their sum overflows: rescale the data.")
-    if not values[0] > np.finfo(float).tiny / EPS:
-        raise InputError("All eigenvalues are zero (or too small to be told from it): there is no variance to encode.")
-    floor = _floor(values, dimension)
-    return Spectrum(readonly(values[values > floor + noise]), dimension, total, floor, **rest)
-
-
-def _floor(values: Array, dimension: int) -> float:
-    return EPS * dimension * float(values[0])
-
-
-def _divisor_factor(divisor: Divisor, moments: Moments | Gram | Margins) -> float:
-    if divisor not in ("n", "n-1"):
-        raise InputError(f"The divisor is {divisor!r}, but 'n' (as in the loss) or 'n-1' (unbiased) is expected.")
-    if divisor == "n":
-        return 1.0
-    if moments.weight != moments.count:
-        raise InputError("The divisor n-1 has no meaning for weighted samples: use divisor='n'.")
-    return moments.count / (moments.count - 1)
+    return Spectrum(**fields_of(source.moments(modes, progress), source.names, modes=modes, **options))
 
 
 def _shown(values: Array) -> str:

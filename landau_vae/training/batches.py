@@ -36,8 +36,7 @@ class Batches:
         self._rng = np.random.default_rng([self.seed, STREAM])
         self._left: NDArray[np.intp] = np.empty(0, dtype=np.intp)  # of the epoch's permutation
         if self.data.rows is None:
-            values, vectors = np.linalg.eigh(self.data.spectrum.covariance)
-            self._root = (np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T).astype(self.dtype)
+            self._root = self.data.spectrum.root.astype(self.dtype)
             return
         rows, weights = self.data.rows, self.data.weights
         self._mean = row_mean(rows, weights)

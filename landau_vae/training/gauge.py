@@ -141,10 +141,10 @@ def gauge_of(how: Settings, layout: Layout, data: TrainingSet, split: str | None
         covariance = data.spectrum.covariance
         second = np.eye(len(covariance) + 1)
         second[:-1, :-1] = covariance
-        values, vectors = np.linalg.eigh(covariance)
         normal = np.random.default_rng(0).standard_normal((0 if how.linear_and_constant else ROWS, len(covariance)))
-        rows = normal * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
-        return Gauge(layout, how.decoder, second, _augmented(rows, 0.0), np.zeros(len(covariance)))
+        return Gauge(
+            layout, how.decoder, second, _augmented(normal @ data.spectrum.root, 0.0), np.zeros(len(covariance))
+        )
     mean = row_mean(data.rows, data.weights)
     rows = data.rows if split is None else data.held_out[split]
     weights = data.weights if split is None else data.held_out_weights.get(split)

@@ -32,7 +32,7 @@ def settle(covariance: Array, price: ArrayLike, decoder: Array, decay: ArrayLike
     latents = decoder.shape[-1]
     tau, gamma = (np.broadcast_to(np.asarray(x, float).reshape(-1, 1, 1), (len(decoder), 1, 1)) for x in (price, decay))
     eye, w = np.eye(latents), decoder
-    variance, vectors = np.linalg.eigh(covariance)
+    variance, vectors = np.linalg.eigh(covariance) if np.any(gamma) else (np.empty(0), np.empty((0, 0)))
     for _ in range(turns):
         gram = w.transpose(_T) @ w
         spread = tau[..., 0] / (tau[..., 0] + np.einsum("mkk->mk", gram))

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.data.moments import Moments
-from landau_vae.data.streams import gather_array
 from landau_vae.data.tables import as_numbers, as_table, as_weights, nonfinite_problem, row_blocks
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
@@ -60,16 +59,15 @@ def training_set(
     spectrum = Spectrum.from_data(rows, standardize=standardize, weights=own, names=names)
     if not keep_rows and not parts:
         return TrainingSet(spectrum)
-    moments = gather_array(rows, own, names, False)
-    scale = np.sqrt(moments.variance) if standardize else None
-    wide = spectrum.matrix is None
+    assert spectrum.mean is not None
+    mean, scale, wide = spectrum.mean, spectrum.scale if standardize else None, spectrum.matrix is None
     return TrainingSet(
         spectrum,
-        _rows(rows, moments.mean, scale) if keep_rows else None,
+        _rows(rows, mean, scale) if keep_rows else None,
         None if own is None or not keep_rows else readonly(own),
-        {name: _rows(part, moments.mean, scale) for name, (part, _) in parts.items() if keep_rows},
+        {name: _rows(part, mean, scale) for name, (part, _) in parts.items() if keep_rows},
         {name: readonly(w) for name, (_, w) in parts.items() if w is not None and keep_rows},
-        {name: _covariance(part, moments.mean, scale) for name, part in parts.items() if not wide},
+        {name: _covariance(part, mean, scale) for name, part in parts.items() if not wide},
     )
 
 

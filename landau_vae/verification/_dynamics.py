@@ -149,7 +149,10 @@ def dynamics(
             "give the spectrum that was trained on."
         )
     data = scan.sortby("temperature").transpose("seed", "temperature", "update", "feature", "latent", ...)
-    vectors = np.linalg.eigh((own or spectrum).covariance)[1][:, ::-1][:, : spectrum.modes]
+    known = own or spectrum  # without a covariance the features are the modes themselves
+    vectors = np.eye(known.modes) if known.matrix is None else known.vectors
+    assert vectors is not None
+    vectors = vectors[:, : spectrum.modes]
     encoders = data.encoder_history.transpose(..., "latent", "feature")
     clock, temperature = how.clock[data["update"].values], readonly(data.temperature.values)
     ends = how.clock[data.updates.values] if "updates" in data else np.full(data.decoder_history.shape[:2], clock[-1])

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from conftest import CLOSED
 
-from landau_vae import InputError, Spectrum
+from landau_vae import InputError, Spectrum, TooFewSamples
 from landau_vae.cli import main
 from landau_vae.data import partial_file as stored
 from landau_vae.data.gather import Gathering
@@ -161,7 +161,7 @@ def test_what_cannot_be_merged_or_asked(tmp_path, frame):
         Spectrum.from_file(path, exclude="z")
     with pytest.raises(InputError, match="not the rows themselves"):
         Partial.from_file(path)
-    with pytest.raises(InputError, match="only one row"):
+    with pytest.raises(TooFewSamples, match="only one row"):
         Partial.from_data(frame[:1]).spectrum()
     with pytest.raises(InputError, match="NaN or infinite"):
         Partial.from_data(np.full((2, 5), np.nan))

@@ -285,7 +285,7 @@ def test_everything_downstream_takes_them(rng):
         (lambda x, y: spectra.conditional(np.c_[x, x[:, 0] + x[:, 1]], y), "conditions 0, 1, 4 depend on one another"),
         (lambda x, y: spectra.conditional(np.c_[x, np.ones(60)], y), "condition 4 is constant"),
         (lambda x, y: spectra.conditional(x, x[:, :2]), "Nothing is left to encode"),
-        (lambda x, y: spectra.supervised(np.ones((60, 2)), y), "tell nothing of y"),
+        (lambda x, y: spectra.supervised(np.ones((60, 2)), y), "say nothing about y"),
         (lambda x, y: spectra.supervised(x, np.ones((60, 1)), standardize=True), "Column 0 of y is constant"),
         (lambda x, y: spectra.supervised(np.where(x > 1, np.nan, x), y), "x cannot be used.*NaN"),
         (lambda x, y: spectra.noise_metric(y, np.ones(2)), "2 variances, but there are 3"),

@@ -1,0 +1,145 @@
+"""Spectra in units of a noise: Ψ^(−½) C Ψ^(−½), with a Ψ that is given or the likelihood's variance at the mean.
+
+    ½⟨(x − Wz)ᵀ Ψ⁻¹ (x − Wz)⟩ + β Σ KL    is the plain linear VAE of Ψ^(−½) C Ψ^(−½): exact (σ_dec² = 1, price β)
+
+A decoder of any exponential family has F, the variance of the likelihood at the mean of each feature, for Ψ: x̄(1 − x̄)
+for a Bernoulli, x̄ for a Poisson, x̄ + x̄²/θ for a negative binomial decoder, whatever its link. The collapsed state of a
+decoder with linear logits (log-means, …) is unstable for each mode of this spectrum above b/a, so the first threshold
+is exact; once a mode is active the others shift. Derivations: `landau-vae derive variations`, `exponential-family`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from landau_vae.checks import numbers
+from landau_vae.data.moments import Decomposition, in_unit
+from landau_vae.data.sources import of_data
+from landau_vae.data.tables import as_covariance, check_semidefinite
+from landau_vae.display import Array, readonly
+from landau_vae.errors import InputError
+from landau_vae.likelihoods import FAMILY
+from landau_vae.spectrum.build import check_rows, fields_in_unit, resolve
+from landau_vae.spectrum.spectrum import Spectrum
+
+__all__ = ["exponential_family", "noise_metric"]
+
+SINGULAR = 1e-10  # of its largest eigenvalue: what a noise metric must have in every direction
+NOTE_METRIC = "Spectrum of the covariance in units of the noise metric; exact."
+NOTE_FAMILY = "Spectrum of the data in units of the likelihood's variance at the mean; the first threshold is exact."
+
+
+def noise_metric(
+    data: Any, noise: ArrayLike, *, weights: ArrayLike | None = None, names: Sequence[str] | None = None
+) -> Spectrum:
+    """The spectrum where each feature has noise of its own: `noise` holds variances (d,) or a covariance Ψ (d, d).
+
+    `data` are samples × features, or a `Spectrum` with its covariance. A decoder variance in the loss multiplies Ψ.
+
+    >>> spectrum = noise_metric([[2, 0], [-2, 0], [0, 1], [0, -1]], [4.0, 0.25])
+    >>> spectrum.eigenvalues.tolist(), spectrum.total_variance
+    ([2.0, 0.5], 2.5)
+    """
+    if isinstance(data, Spectrum):
+        return _of_spectrum(data, noise)
+    source = of_data(data, weights, names)
+    moments = source.moments()
+    check_rows(moments)
+    unit = metric_unit(noise, len(moments.mean))
+    return Spectrum(**fields_in_unit(moments, source.names, unit, "noise metric", note=NOTE_METRIC))
+
+
+def exponential_family(
+    data: Any,
+    variance: Callable[[Array], ArrayLike],
+    *,
+    weights: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+) -> Spectrum:
+    """The spectrum for a likelihood whose variance at the mean (d,) is `variance(mean)`; its loss is `Loss.family`.
+
+    Bernoulli and Poisson decoders have it by name: `Spectrum.from_data(X, likelihood="bernoulli")`.
+
+    >>> counts = [[0, 4], [2, 4], [4, 1], [2, 3]]
+    >>> exponential_family(counts, lambda m: m + m**2 / 2).eigenvalues.round(4).tolist()
+    [0.6622, 0.0378]
+    """
+    source = of_data(data, weights, names)
+    moments = source.moments()
+    check_rows(moments)
+    unit = np.sqrt(_variance_at(variance, moments.mean, source.names))
+    return Spectrum(
+        **fields_in_unit(moments, source.names, unit, "exponential family", likelihood=FAMILY, note=NOTE_FAMILY)
+    )
+
+
+def metric_unit(noise: ArrayLike, features: int) -> Array:
+    """Return the unit of a noise metric: √Ψ of variances (d,), to divide by; Ψ^(−½) of a matrix (d, d), to multiply."""
+    values = numbers(noise, "The noise metric")
+    if values.ndim == 1:
+        if len(values) != features:
+            raise InputError(f"The noise metric has {len(values)} variances, but there are {features} features.")
+        if not np.all(np.isfinite(values) & (values > 0)):
+            worst = int(np.argmin(np.where(np.isfinite(values), values, -np.inf)))
+            raise InputError(
+                f"The noise of a feature must have a positive finite variance, but that of feature {worst} is "
+                f"{values[worst]}: a feature without noise would have to be coded without end."
+            )
+        return np.sqrt(values)
+    matrix, _ = as_covariance(values)
+    if len(matrix) != features:
+        raise InputError(f"The noise metric is {matrix.shape}, but there are {features} features.")
+    lam, vectors = np.linalg.eigh(matrix)
+    check_semidefinite(float(lam[0]), matrix)
+    if lam[0] <= SINGULAR * lam[-1]:
+        raise InputError(
+            f"The noise metric is singular (its eigenvalues run from {lam[0]:.3g} to {lam[-1]:.3g}): every direction "
+            "needs some noise, or it would have to be coded without end."
+        )
+    return np.asarray(vectors / np.sqrt(lam) @ vectors.T)
+
+
+def _of_spectrum(plain: Spectrum, noise: ArrayLike) -> Spectrum:
+    """Return the spectrum of a covariance that is known, in units of the noise."""
+    if not plain.likelihood.unit_metric:
+        raise InputError(f"A noise metric belongs to squared errors, but this spectrum is for {plain.likelihood} ones.")
+    if plain.matrix is None:
+        raise InputError("This spectrum has no covariance, only eigenvalues: give the data, or from_covariance.")
+    unit = metric_unit(noise, len(plain.matrix))
+    matrix = in_unit(plain.matrix, unit)
+    found = Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
+    scale = None if plain.scale is None or unit.ndim == 2 else readonly(plain.scale * unit)
+    return Spectrum(
+        **resolve(
+            found, len(matrix), float(np.trace(matrix)), samples=plain.samples, names=plain.names, note=NOTE_METRIC,
+            kind="noise metric", mean=plain.mean, scale=scale,
+        )
+    )  # fmt: skip
+
+
+def _variance_at(variance: Callable[[Array], ArrayLike], mean: Array, names: tuple[str, ...] | None) -> Array:
+    """Return 𝒱(x̄) of a function that the user wrote, (d,), all of it positive."""
+    try:
+        values = variance(mean.copy())
+    except Exception as problem:  # whatever the user's own code raises
+        raise InputError(
+            f"The variance function raised {type(problem).__name__} on the means ({problem}): it takes an array of "
+            "means and gives as many variances."
+        ) from problem
+    at_mean = numbers(values, "The variance function")
+    if at_mean.shape not in ((), (1,), mean.shape):
+        raise InputError(
+            f"The variance function gave an array of shape {at_mean.shape} for {len(mean)} means: it takes an array of "
+            "means and gives as many variances."
+        )
+    at_mean = np.broadcast_to(at_mean, mean.shape)
+    if not np.all(np.isfinite(at_mean) & (at_mean > 0)):
+        worst = int(np.argmin(np.where(np.isfinite(at_mean), at_mean, -np.inf)))
+        raise InputError(
+            f"The variance function is {at_mean[worst]} at the mean {mean[worst]:.6g} of column "
+            f"{names[worst] if names else worst}, but a positive variance is expected: leave constant columns "
+            "out (X[:, X.std(axis=0) > 0])."
+        )
+    return np.asarray(at_mean)

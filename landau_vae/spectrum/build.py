@@ -1,0 +1,167 @@
+"""From second moments to the fields of a `Spectrum`: units, floors and ranks are decided here for every constructor.
+
+    z = (x − x̄) in a unit,    C = ⟨z zᵀ⟩,    floor = ε d λ₁,    mode k is resolved if λ_k > floor + noise_k
+
+The unit is a number per column (a standard deviation, the likelihood's deviation at the mean, the root of a noise
+variance) or a matrix. noise_k is the variance that rounding of coarse input (float32) can fake along mode k.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from landau_vae.data.columns import constant, deviations
+from landau_vae.data.moments import Decomposition, SecondMoments
+from landau_vae.display import Array, readonly
+from landau_vae.errors import InputError, TooFewSamples
+from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
+
+Divisor = Literal["n", "n-1"]
+Kind = Literal[
+    "covariance", "correlation", "exponential family", "noise metric", "target", "conditional", "score"
+]  #: what the eigenvalues of a `Spectrum` are the eigenvalues of
+Names = tuple[str, ...] | None
+Fields = dict[str, Any]  # of a `Spectrum`, by name
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+def fields_of(
+    moments: SecondMoments,
+    names: Names,
+    *,
+    standardize: bool = False,
+    divisor: Divisor = "n",
+    likelihood: Likelihood | str = GAUSSIAN,
+    modes: int | None = None,
+) -> Fields:
+    """Return the fields of the spectrum of moments for a likelihood: all modes, or the first `modes`."""
+    likelihood = as_likelihood(likelihood)
+    check_rows(moments)
+    # One factor turns C into its rival estimate; the correlation matrix does not depend on it.
+    divided = _divisor_factor(divisor, moments)
+    if not likelihood.unit_metric:
+        if standardize:
+            raise InputError(f"A {likelihood} decoder sees the data as they are: do not standardise them.")
+        unit = likelihood.deviation_at_mean(moments.mean, moments.variance, names)
+        return fields_in_unit(moments, names, unit, "exponential family", divided, modes, likelihood=likelihood)
+    if standardize:
+        unit = deviations(moments.variance, moments.mean, moments.precision, names)
+        return fields_in_unit(moments, names, unit, "correlation", 1.0, modes)
+    return fields_in_unit(moments, names, None, "covariance", divided, modes)
+
+
+def fields_in_unit(
+    moments: SecondMoments,
+    names: Names,
+    unit: Array | None,
+    kind: Kind,
+    factor: float = 1.0,
+    modes: int | None = None,
+    **fields: Any,
+) -> Fields:
+    """Return the fields of the spectrum of moments in a unit: none, (d,) to divide columns by, or a matrix (d, d)."""
+    found = moments.decompose(unit, modes).times(factor)
+    rounding = moments.precision**2 / 12 * (moments.mean**2 + moments.variance) * factor
+    resolved = resolve(
+        found,
+        len(moments.mean),
+        _total(moments, unit, found, factor),
+        noise=_mode_noise(found, rounding, unit),
+        samples=moments.count,
+        names=names,
+        kind=kind,
+        mean=readonly(moments.mean),
+        scale=scale_of(unit, len(moments.mean)),
+        **fields,
+    )
+    kept = resolved["eigenvalues"]
+    asked_fewer = modes is not None and len(kept) == modes < min(moments.count - 1, len(moments.mean))
+    left = resolved["total_variance"] - float(kept.sum())
+    return resolved | {"truncated": bool(asked_fewer and left > 4 * resolved["floor"])}
+
+
+def resolve(
+    found: Decomposition,
+    dimension: int,
+    total: float,
+    *,
+    noise: Array | float = 0.0,
+    whole: float = 0.0,
+    least: float = 0.0,
+    **fields: Any,
+) -> Fields:
+    """Return the fields of a spectrum, with the eigenvalues above the floor.
+
+    `noise` is the variance that rounding of the input can fake, by mode. Where the covariance is a difference or a part
+    of a larger one, its rounding is that of the `whole` (data²), or at least `least`.
+    """
+    values = found.values
+    if not np.isfinite(total):
+        raise InputError("The variances are so large that their sum overflows: rescale the data.")
+    floor = max(EPS * dimension * max(float(values[0]), whole), least)
+    if not values[0] > max(floor, np.finfo(float).tiny / EPS):
+        if whole or least:
+            raise InputError("Nothing is left to encode: every direction of the target is without variance of its own.")
+        raise InputError("All eigenvalues are zero (or too small to be told from it): there is no variance to encode.")
+    kept = readonly(values[values > floor + noise])
+    return {
+        "eigenvalues": kept,
+        "dimension": dimension,
+        "total_variance": total,
+        "floor": floor,
+        "decomposition": found,
+        **fields,
+    }
+
+
+def check_rows(moments: SecondMoments) -> None:
+    """Raise an error unless there are two different rows that count."""
+    if moments.count < 2:
+        raise TooFewSamples("There is only one row, and one sample has no spread: at least two rows are needed.")
+    if moments.weight == 0.0:
+        raise InputError("All weights are zero: at least two rows need a positive weight.")
+    if np.all(constant(moments.variance, moments.mean, moments.precision)):
+        raise InputError("All rows are equal, so there is no variance: at least two different rows are needed.")
+
+
+def scale_of(unit: Array | None, dimension: int) -> Array | None:
+    """Return what each column is divided by, (d,), or None where the unit mixes columns."""
+    if unit is None:
+        return readonly(np.ones(dimension))
+    return readonly(unit) if unit.ndim == 1 else None
+
+
+def _total(moments: SecondMoments, unit: Array | None, found: Decomposition, factor: float) -> float:
+    """Return V = tr C, data²."""
+    if unit is None or unit.ndim == 1:
+        return float(np.sum(moments.variance / (1.0 if unit is None else unit**2))) * factor
+    formed = found.gram if found.matrix is None else found.matrix
+    assert formed is not None  # a matrix is a unit only where all modes are asked for
+    return float(np.trace(formed))
+
+
+def _mode_noise(found: Decomposition, rounding: Array, unit: Array | None) -> Array | float:
+    """Return the variance that rounding of the columns, each by `rounding` (d,), can fake along each mode."""
+    d, values = len(rounding), found.values
+    floor = EPS * d * float(values[0])
+    loads = np.ones(d) if unit is None else 1 / unit**2 if unit.ndim == 1 else np.square(unit).sum(axis=1)
+    bound = float(rounding @ loads)
+    if not np.any((values > floor) & (values <= floor + bound)):
+        return 0.0  # no mode's fate hangs on it
+    directions = None if found.matrix is None else found.vectors(len(values))
+    if directions is None:
+        return bound
+    if unit is not None:
+        directions = directions / unit[:, None] if unit.ndim == 1 else unit @ directions
+    return np.square(directions).T @ rounding
+
+
+def _divisor_factor(divisor: Divisor, moments: SecondMoments) -> float:
+    if divisor not in ("n", "n-1"):
+        raise InputError(f"The divisor is {divisor!r}, but 'n' (as in the loss) or 'n-1' (unbiased) is expected.")
+    if divisor == "n":
+        return 1.0
+    if moments.weight != moments.count:
+        raise InputError("The divisor n-1 has no meaning for weighted samples: use divisor='n'.")
+    return moments.count / (moments.count - 1)
