@@ -14,14 +14,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from landau_vae.checks import one_of
+from landau_vae.checks import check_fields, numbers, one_of
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 
 __all__ = ["BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "Likelihood", "as_likelihood"]
 
-STEEP = 300.0  # f from which e^f is continued by its parabola, lest it overflow; no minimum lies there
-TOLERATED = 1e-9  # of the data's own unit: by how much the rounded mean of bits may be exceeded by their variance
+STEEP = 300.0  # f from which e^f is continued by its parabola, so that it does not overflow; no minimum is there
+TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
+STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central difference is most exact
+
+
+def _not_given(*_: Any) -> Any:
+    raise InputError(
+        "This likelihood lacks a function that is needed here: make it with variance=…, generator=… and link=…."
+    )
 
 
 class Generator(NamedTuple):
@@ -32,9 +39,12 @@ class Generator(NamedTuple):
     variance: Array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Likelihood:
-    """A likelihood p(x | f), one feature at a time. Two of the same name are equal.
+    """A likelihood p(x | f), one feature at a time.
+
+    A name and a variance function are enough for thresholds: the spectrum of the data is taken in units of the
+    variance at their mean. What is missing beyond that is asked for where it is needed.
 
     Examples
     --------
@@ -42,29 +52,42 @@ class Likelihood:
     [0.25, 0.09]
     >>> float(BERNOULLI.score(1.0, np.array(0.0))), GAUSSIAN.squared
     (-0.5, True)
+    >>> Likelihood("negative binomial", variance=lambda m: m + m**2 / 5, support=(0, np.inf))
+    Likelihood(name='negative binomial')
     """
 
     name: str  #: as users write it
-    title: str  #: as sentences write it
-    term: str  #: the reconstruction term as formulas show it
-    unit: str  #: what the weight of the reconstruction term is paid for
-    data: str  #: what data it is for, in words
-    low: float  #: the least x
-    high: float  #: the largest x
-    value: Callable[[Any, Any], Array] | None = field(default=None, repr=False)  #: ℓ(x, f)
-    score: Callable[[Any, Any], Array] | None = field(default=None, repr=False)  #: ∂ℓ/∂f
-    curvature: Callable[[Any, Any], Array] | None = field(default=None, repr=False)  #: ∂²ℓ/∂f²
-    generator: Callable[[Array], Generator] | None = field(default=None, repr=False)  #: A, A′, A″ of f
-    link: Callable[[Array], Array] | None = field(default=None, repr=False)  #: best constant f by x̄
-    variance: Callable[[Array], Array] | None = field(default=None, repr=False)  #: 𝒱 of the mean
-    slope: Callable[[Array], Array] | None = field(default=None, repr=False)  #: 𝒱′ of the mean
-    squared: bool = False  #: written as (x − x̂)², whose curvature is 2: τ = b/2a
+    title: str = field(default="", repr=False)  #: as sentences write it; the name, unless given
+    term: str = field(default="−ln p(x | x̂)", repr=False)  #: the reconstruction term as formulas show it
+    unit: str = field(default="nat of −ln p", repr=False)  #: what the weight of the reconstruction term is paid for
+    data: str = field(default="of the likelihood's range", repr=False)  #: what data it is for, in words
+    support: tuple[float, float] = field(default=(-np.inf, np.inf), repr=False)  #: the least and the largest x
+    variance: Callable[[Array], Array] = field(default=_not_given, repr=False)  #: 𝒱 of the mean
+    slope: Callable[[Array], Array] = field(default=_not_given, repr=False)  #: 𝒱′; by differences, unless given
+    generator: Callable[[Array], Generator] = field(default=_not_given, repr=False)  #: A, A′, A″ of f
+    link: Callable[[Array], Array] = field(default=_not_given, repr=False)  #: best constant f, by x̄
+    value: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ℓ(x, f); of A, unless given
+    score: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂ℓ/∂f; of A, unless given
+    curvature: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂²ℓ/∂f²; of A, unless given
+    squared: bool = field(default=False, repr=False)  #: written as (x − x̂)², whose curvature is 2: τ = b/2a
 
-    def __eq__(self, other: object) -> bool:
-        return self.name == (other.name if isinstance(other, Likelihood) else other)  # strings: to be removed
+    def __post_init__(self) -> None:
+        check_fields(self)
+        low, high = numbers(self.support, "support", shape=(2,))
+        object.__setattr__(self, "support", (float(low), float(high)))
+        object.__setattr__(self, "title", self.title or self.name)
+        if self.generator is not _not_given:
+            for order, name in enumerate(("value", "score", "curvature")):
+                self._set_default(name, _Canonical(self.generator, order))
+        if self.variance is not _not_given:
+            self._set_default("slope", _Slope(self.variance))
 
-    def __hash__(self) -> int:
-        return hash(self.name)
+    def _set_default(self, name: str, function: Callable[..., Array]) -> None:
+        if getattr(self, name) is _not_given:
+            object.__setattr__(self, name, function)
+
+    def __eq__(self, other: object) -> bool:  # strings: to be removed
+        return vars(self) == vars(other) if isinstance(other, Likelihood) else self.name == other
 
     def __str__(self) -> str:
         return self.name
@@ -102,13 +125,10 @@ class Likelihood:
         InputError
             If a column is out of the likelihood's range, or has a mean at which it has no variance.
         """
-        if self.variance is None:
-            raise InputError(
-                f"The likelihood {self.name!r} does not say its variance at the mean: build its spectrum with "
-                "lv.spectrum.exponential_family(data, variance)."
-            )
-        allowed = self.variance(mean) if np.isfinite(self.high) else np.full_like(mean, np.inf)
-        outside = (mean < self.low) | (mean > self.high) | (variance > allowed + TOLERATED)
+        low, high = self.support
+        # No distribution on [low, high] has a larger variance; where one end is infinite neither has the bound.
+        largest = (mean - low) * (high - mean) if np.isfinite(self.support).all() else np.full_like(mean, np.inf)
+        outside = (mean < low) | (mean > high) | (variance > largest + TOLERATED)
         if np.any(outside):
             column = int(np.argmax(outside))
             raise InputError(
@@ -116,26 +136,64 @@ class Likelihood:
                 f"not (mean {significant(mean[column])}, variance {significant(variance[column])}): rescale them, or "
                 "take a Gaussian loss."
             )
-        at_mean = self.variance(mean)
-        if not np.all(at_mean > 0):
-            stuck = np.flatnonzero(at_mean <= 0)
-            shown = ", ".join(repr(names[i]) if names else str(i) for i in stuck[:5])
+        at_mean = self._variance_at(mean)
+        without = np.flatnonzero(~(np.isfinite(at_mean) & (at_mean > 0)))
+        if without.size == 0:
+            return np.sqrt(at_mean)
+        shown = ", ".join(repr(names[i]) if names else str(i) for i in without[:5]) + ", …" * (without.size > 5)
+        if np.all(variance[without] <= 0):
             raise InputError(
-                f"{stuck.size} column{'s are' if stuck.size > 1 else ' is'} {significant(mean[stuck[0]])} throughout "
-                f"({shown}{', …' if stuck.size > 5 else ''}), where a {self.title} decoder has no variance: leave "
-                "constant columns out (X[:, X.std(axis=0) > 0]; --exclude)."
+                f"{without.size} column{'s are' if without.size > 1 else ' is'} {significant(mean[without[0]])} "
+                f"throughout ({shown}), where a {self.title} decoder has no variance: leave constant columns out "
+                "(X[:, X.std(axis=0) > 0]; --exclude)."
             )
-        return np.sqrt(at_mean)
+        raise InputError(
+            f"The variance function is {at_mean[without[0]]:g} at the mean {significant(mean[without[0]])} of column "
+            f"{shown.split(',')[0]}, but a positive variance is expected at the mean of every column."
+        )
+
+    def _variance_at(self, mean: Array) -> Array:
+        if self.variance is _not_given:
+            raise InputError(
+                f"The likelihood {self.name!r} does not say its variance at the mean: build its spectrum with "
+                "lv.spectrum.exponential_family(data, variance)."
+            )
+        try:
+            result = self.variance(mean)
+        except Exception as problem:  # anything: it may be the user's code
+            raise InputError(
+                f"The variance function raised {type(problem).__name__} on the means ({problem}): it takes an array "
+                "of means and returns as many variances."
+            ) from problem
+        values = numbers(result, "The variance function")
+        if values.shape not in ((), mean.shape):
+            raise InputError(
+                f"The variance function returned shape {values.shape} for means of shape {mean.shape}: it takes an "
+                "array of means and returns as many variances."
+            )
+        return np.broadcast_to(values, mean.shape)
 
 
-def _canonical(generator: Callable[[Array], Generator]) -> dict[str, Any]:
-    """Value, score and curvature of a canonical exponential family: A − x f, A′ − x, A″."""
-    return {
-        "generator": generator,
-        "value": lambda x, f: generator(f).value - x * f,
-        "score": lambda x, f: generator(f).mean - x,
-        "curvature": lambda x, f: generator(f).variance + 0 * x,
-    }
+@dataclass(frozen=True)
+class _Slope:
+    """𝒱′ by central differences that stay on the side of 0 where the mean is."""
+
+    variance: Callable[[Array], Array]
+
+    def __call__(self, mean: Array) -> Array:
+        step = STEP * np.where(mean == 0, 1.0, np.abs(mean))
+        return np.asarray((self.variance(mean + step) - self.variance(mean - step)) / (2 * step))
+
+
+@dataclass(frozen=True)
+class _Canonical:
+    """Value, score or curvature of a canonical exponential family: A − x f, A′ − x, A″."""
+
+    generator: Callable[[Array], Generator]
+    order: int
+
+    def __call__(self, x: Any, f: Any) -> Array:
+        return np.asarray(self.generator(f)[self.order] - (x * f, x, 0 * x)[self.order])
 
 
 def _bits(f: Array) -> Generator:
@@ -154,22 +212,19 @@ def _reals(f: Array) -> Generator:
 
 
 GAUSSIAN = Likelihood(
-    "gaussian", "Gaussian", "(x − x̂)²", "squared unit", "real numbers", -np.inf, np.inf,
-    **_canonical(_reals), link=np.copy, variance=np.ones_like, slope=np.zeros_like, squared=True,
+    "gaussian", "Gaussian", "(x − x̂)²", "squared unit", "real numbers", generator=_reals, link=np.copy,
+    variance=np.ones_like, slope=np.zeros_like, squared=True,
 )  # fmt: skip
 BERNOULLI = Likelihood(
-    "bernoulli", "Bernoulli", "BCE(x, x̂)", "nat of cross-entropy", "from 0 to 1", 0.0, 1.0,
-    **_canonical(_bits), link=lambda m: np.log(m) - np.log1p(-m), variance=lambda m: m * (1 - m),
-    slope=lambda m: 1 - 2 * m,
+    "bernoulli", "Bernoulli", "BCE(x, x̂)", "nat of cross-entropy", "from 0 to 1", (0.0, 1.0), generator=_bits,
+    link=lambda m: np.log(m) - np.log1p(-m), variance=lambda m: m * (1 - m), slope=lambda m: 1 - 2 * m,
 )  # fmt: skip
 POISSON = Likelihood(
-    "poisson", "Poisson", "−ln Poisson(x; x̂)", "nat of −ln p", "counts, from 0 on", 0.0, np.inf,
-    **_canonical(_counts), link=np.log, variance=np.copy, slope=np.ones_like,
+    "poisson", "Poisson", "−ln Poisson(x; x̂)", "nat of −ln p", "counts, from 0 on", (0.0, np.inf), generator=_counts,
+    link=np.log, variance=np.copy, slope=np.ones_like,
 )  # fmt: skip
 #: Any exponential family: its variance function is given with the data, to `spectrum.exponential_family`.
-FAMILY = Likelihood(
-    "family", "exponential-family", "−ln p(x | x̂)", "nat of −ln p", "of the family's range", -np.inf, np.inf
-)
+FAMILY = Likelihood("family", "exponential-family", "−ln p(x | x̂)", "nat of −ln p", "of the family's range")
 
 KNOWN = {each.name: each for each in (GAUSSIAN, BERNOULLI, POISSON, FAMILY)}
 

@@ -94,7 +94,7 @@ class Given:
     def _other_spectrum(self) -> Spectrum:
         """Of a conditional VAE, of a target, or with a noise metric."""
 
-        if self.loss.likelihood != "gaussian" or self.divisor != "n":
+        if not self.loss.likelihood.squared or self.divisor != "n":
             raise InputError("Conditions, targets and noise metrics go with squared errors, and with the divisor n.")
         if self.given and self.target:
             raise InputError("--given is for conditional VAEs, --target for supervised ones: give one of the two.")
@@ -264,7 +264,7 @@ def _given(
         raise InputError("A data set has few columns, and all its modes are found at once: leave --strongest out.")
     data = public_set(dataset, column, exclude, of_files)
     columns = expanded(data, given, condition=True), expanded(data, target, condition=False)
-    own_units = data.standardize and noise is None and meant.likelihood == "gaussian"
+    own_units = data.standardize and noise is None and meant.likelihood.squared
     return Given(
         None, meant, standardize or own_units, data.covariance, divisor, selection, batch, *columns, noise, data
     )

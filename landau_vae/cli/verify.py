@@ -76,7 +76,7 @@ def verify(
 
         folder = report.make_folder(output) / "scan"  # before the work, not after it
     given.must_be_plain("verify")
-    if given.loss.likelihood != "gaussian":
+    if not given.loss.likelihood.squared:
         raise InputError(
             f"Of a {given.loss.likelihood} decoder the theory tells the first threshold only, so there is no cascade "
             "to verify: follow its equilibria with `landau-vae bifurcate`, or take a Gaussian loss."

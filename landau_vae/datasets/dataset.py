@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.spectrum.spectrum import Divisor, Likelihood, Spectrum
+from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, Likelihood, as_likelihood
+from landau_vae.spectrum.spectrum import Divisor, Spectrum
 
 __all__ = ["Dataset"]
 
@@ -52,20 +53,21 @@ class Dataset:
             np.array([name not in exclude and (columns is None or name in columns) for name in self.names])
         )
 
-    def prepared(self, likelihood: Likelihood | str = "gaussian", *, standardize: bool = False) -> "Dataset":
+    def prepared(self, likelihood: Likelihood | str = GAUSSIAN, *, standardize: bool = False) -> "Dataset":
         """As a decoder of that likelihood takes it; `note` says what was done.
 
         A Bernoulli decoder gets intensities cut at one half, a Poisson decoder whole numbers; constant features are
         left out where they would have no scale.
         """
-        if likelihood == "gaussian":
+        likelihood = as_likelihood(likelihood)
+        if likelihood.squared:
             return self._varying() if standardize and not self.covariance else self
         if not self.levels:
             raise InputError(
                 f"The data set {self.name} is neither binary nor counts, as a {likelihood} decoder needs them: take a "
                 "Gaussian loss, or the data set digits."
             )
-        if likelihood == "bernoulli":
+        if likelihood == BERNOULLI:
             done, rows = f"binarised: 1 above {self.levels / 2:g} of {self.levels}, else 0", self.table > 0.5
         else:
             done, rows = f"as whole numbers from 0 to {self.levels}", np.rint(self.table * self.levels)
@@ -73,13 +75,13 @@ class Dataset:
 
     def spectrum(
         self,
-        likelihood: Likelihood | str = "gaussian",
+        likelihood: Likelihood | str = GAUSSIAN,
         *,
         standardize: bool | None = None,
         divisor: Divisor = "n",
     ) -> Spectrum:
         """The spectrum, for a decoder of that likelihood; standardised by default where features have own units."""
-        scaled = self.standardize and likelihood == "gaussian" if standardize is None else standardize
+        scaled = self.standardize and as_likelihood(likelihood).squared if standardize is None else standardize
         ready = self.prepared(likelihood, standardize=scaled)
         if not self.covariance:
             return Spectrum.from_data(

@@ -23,7 +23,8 @@ from landau_vae.intervals._uncertainty import Uncertainty, uncertainty
 from landau_vae.intervals.blocks import as_blocks
 from landau_vae.intervals.estimates import Count, Estimate, between
 from landau_vae.intervals.replicas import Scaling, replicas
-from landau_vae.loss import Likelihood, Loss
+from landau_vae.likelihoods import Likelihood, as_likelihood
+from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Bootstrap", "bootstrap"]
@@ -241,11 +242,10 @@ def _scaling(standardize: bool, likelihood: Likelihood | str) -> Scaling:
     """s² of a replication by its own mean and variance."""
     if standardize:
         return lambda mean, variance: variance
-    if likelihood == "bernoulli":
-        return lambda mean, variance: mean * (1 - mean)
-    if likelihood == "poisson":
-        return lambda mean, variance: mean
-    return lambda mean, variance: None
+    likelihood = as_likelihood(likelihood)
+    if likelihood.unit_metric:
+        return lambda mean, variance: None
+    return lambda mean, variance: likelihood.variance(mean)
 
 
 def _bar(total: int, progress: bool) -> Any:

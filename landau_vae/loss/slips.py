@@ -38,7 +38,7 @@ class Slip:
         return ", ".join(f"{name}={value!r}" for name, value in self.changes.items())
 
 
-def slips(
+def possible_slips(
     features: int, latents: int, *, batch: int | None = None, loss: Loss | None = None, most: int = 2
 ) -> tuple[Slip, ...]:
     """Return every slip, alone and combined with others, those of the fewest parts first.
@@ -61,7 +61,7 @@ def slips(
 
     Examples
     --------
-    >>> [(slip.code, slip.factor) for slip in slips(8, 2, loss=Loss.gaussian(), most=1)]
+    >>> [(slip.code, slip.factor) for slip in possible_slips(8, 2, loss=Loss.gaussian(), most=1)]
     [('half-missing', 0.5), ('features-averaged', 8.0), ('latents-averaged', 0.5)]
     """
     single = [slip for slip in _single(features, latents, batch) if loss is None or _alters(slip, loss)]
@@ -92,7 +92,7 @@ def slips_that_make(factor: float, features: int, latents: int, *, batch: int | 
     >>> [slip.code for slip in slips_that_make(392.0, features=784, latents=10)]
     ['half-missing+features-averaged']
     """
-    every = slips(features, latents, batch=batch)
+    every = possible_slips(features, latents, batch=batch)
     return tuple(slip for slip in every if abs(log(factor / slip.factor)) <= FACTOR_OF_SLIP)
 
 
@@ -100,7 +100,7 @@ def priced_slips(loss: Loss, spectrum: Spectrum) -> Iterator[tuple[Slip, float]]
     """Yield the slips from a loss of K latents, with the price that each makes. A learned variance is the first."""
     if loss.likelihood.squared and not loss.learned:
         yield from _priced(LEARNED, replace(loss, decoder_variance="learned"), spectrum)
-    for slip in slips(spectrum.dimension, loss.latents or 1, loss=loss, most=3):
+    for slip in possible_slips(spectrum.dimension, loss.latents or 1, loss=loss, most=3):
         yield from _priced(
             slip, replace(loss, kl_weight=loss.kl_weight * slip.factor), spectrum
         )  # holds if learned too

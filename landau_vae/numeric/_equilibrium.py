@@ -119,7 +119,7 @@ class Equilibrium:
         if self.loss.learned:
             variance = 2 * a * self.price / b
             return 2 * a * self.free_energy / variance + a * self.spectrum.dimension * np.log(variance)
-        return (2 * a if self.loss.likelihood == "gaussian" else a) * self.free_energy
+        return a * self.loss.likelihood.curvature_of_term * self.free_energy
 
     # ----------------------------------------------------------------------------------- helpers
 

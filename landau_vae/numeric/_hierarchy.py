@@ -110,6 +110,6 @@ def hierarchy(
         if not (is_real(value) and value > 0):
             raise InputError(f"{name} is {value!r}, but a positive finite number is expected.")
     check_spectrum(spectrum)
-    if spectrum.likelihood != "gaussian":
+    if not spectrum.likelihood.squared:
         raise InputError(f"The hierarchy is solved for squared errors, but this spectrum is for {spectrum.likelihood}.")
     return Hierarchy(spectrum, *(float(value) for value in named.values()))

@@ -91,7 +91,7 @@ class Settings:
             raise InputError(f"The scale of the start is {self.start}, but a positive number is expected.")
         if self.loss.learned:
             object.__setattr__(self, "learned_variance", True)
-        if self.loss.likelihood not in ("gaussian", self.decoder):  # a plain loss serves a Bernoulli decoder too
+        if not (self.loss.likelihood.squared or self.loss.likelihood.name == self.decoder):  # squares serve all
             raise InputError(
                 f"The loss has a {self.loss.likelihood} likelihood, but the decoder is {self.decoder}: let them agree "
                 "(bernoulli decoders are trained, Poisson ones are not)."

@@ -9,7 +9,7 @@ import pytest
 
 import landau_vae as lv
 from landau_vae import Loss, Spectrum
-from landau_vae.loss.slips import priced_slips, slip_with_price, slips, slips_that_make
+from landau_vae.loss.slips import possible_slips, priced_slips, slip_with_price, slips_that_make
 
 D, K = 12, 5
 SPECTRUM = Spectrum.from_eigenvalues(np.geomspace(3, 0.1, D))
@@ -27,7 +27,7 @@ def losses():
 def test_factors_are_those_of_the_losses(loss):
     """Each slip's factor is the price of the loss that its arguments state, over that of the loss itself."""
     spectrum = replace(SPECTRUM, likelihood=loss.likelihood)
-    found = slips(D, K, loss=loss, most=3)
+    found = possible_slips(D, K, loss=loss, most=3)
     assert len(found) == (7 if loss.likelihood.squared else 3)
     for slip in found:
         stated = replace(loss, **slip.changes).price_per_beta(spectrum)
@@ -40,7 +40,7 @@ def test_factors_are_those_of_the_losses(loss):
 
 
 def test_every_slip_can_be_undone():
-    factors = {slip.code: slip.factor for slip in slips(D, K, batch=32)}
+    factors = {slip.code: slip.factor for slip in possible_slips(D, K, batch=32)}
     for factor in factors.values():
         assert any(factor * other == pytest.approx(1, rel=1e-14) for other in factors.values())
     assert factors["batch-kl-summed"] == 32
@@ -62,7 +62,7 @@ def test_no_slip_makes_any_factor():
 
 
 def test_no_slip_leaves_the_price_as_it_is():
-    assert not [slip for slip in slips(1, 1, most=3) if slip.factor == pytest.approx(1)]
+    assert not [slip for slip in possible_slips(1, 1, most=3) if slip.factor == pytest.approx(1)]
 
 
 def said(text):

@@ -29,7 +29,7 @@ def case(family, latents=1, **options):
 
 def parts(problem, x):
     """W, b, G, e₀, s, in the documented order."""
-    d, K = DATA[problem.family].shape[1], problem.latents
+    d, K = DATA[problem.family.name].shape[1], problem.latents
     r = (len(x) - d * K - d) // K - 2
     W, b, G, offset, log_s = np.split(x, np.cumsum([d * K, d, K * r, K]))
     return W.reshape(d, K), b, G.reshape(K, r), offset, np.exp(log_s)
@@ -40,7 +40,7 @@ def states(problem, rng, scale=0.4):
     rest = problem.rest(1.0)
     generic = rest + rng.normal(size=len(rest)) * scale
     idle = generic.copy()
-    idle[np.arange(DATA[problem.family].shape[1]) * problem.latents] = 0  # W_i1
+    idle[np.arange(DATA[problem.family.name].shape[1]) * problem.latents] = 0  # W_i1
     return [generic, idle, rest + 1e-7 * (generic - rest), rest]
 
 
@@ -49,7 +49,7 @@ def states(problem, rng, scale=0.4):
 
 def slow_loss(problem, x, beta, nodes):
     """As the docstring of the module has it, row by row and node by node, all latents' nodes combined."""
-    data = DATA[problem.family]
+    data = DATA[problem.family.name]
     W, b, G, offset, s = parts(problem, x)
     white = whitened(problem)
     A = {"bernoulli": lambda h: math.log1p(math.exp(h)), "poisson": math.exp, "gaussian": lambda h: h * h / 2}
@@ -60,7 +60,7 @@ def slow_loss(problem, x, beta, nodes):
         mu = G @ y + offset
         for chosen in itertools.product(range(nodes), repeat=problem.latents):
             eta = b + W @ (mu + np.sqrt(s) * node[list(chosen)])
-            terms = [A[problem.family](h) - value * h for h, value in zip(eta, row, strict=True)]
+            terms = [A[problem.family.name](h) - value * h for h, value in zip(eta, row, strict=True)]
             total += share * np.prod(mass[list(chosen)]) * sum(terms) / beta
         total += share * sum(m * m + v - 1 - math.log(v) for m, v in zip(mu, s, strict=True)) / 2
     return total
@@ -68,7 +68,7 @@ def slow_loss(problem, x, beta, nodes):
 
 def whitened(problem):
     """y of each row, in the order of the data; rows are kept in lexical order inside."""
-    data = DATA[problem.family]
+    data = DATA[problem.family.name]
     return problem._white[np.lexsort(data.T[::-1]).argsort(), :-1]
 
 
@@ -294,8 +294,8 @@ def test_frames_and_whole_numbers_are_data():
         ([0.0, 1.0], {}, "shape (2,), but rows × columns"),
         ([["a", "b"], ["c", "d"]], {}, "real numbers are expected"),
         ([[0, 1], [1, math.nan]], {}, "NaN or infinite, the first (nan) in row 1, column 1"),
-        ([[0, 1], [1, 2]], {}, "between 0 and 1, but row 1, column 1 (counting from 0) holds 2: rescale"),
-        ([[0, 1], [-1, 2]], {"family": "poisson"}, "0 or more, but row 1, column 0 (counting from 0) holds -1"),
+        ([[0, 1], [1, 2]], {}, "from 0 to 1, but row 1, column 1 (counting from 0) holds 2: rescale"),
+        ([[0, 1], [-1, 2]], {"family": "poisson"}, "counts, from 0 on, but row 1, column 0 (counting from 0) holds -1"),
         ([[0, 1], [1, 1]], {}, "Column 1 (counting from 0) is constant, 1 in every row that counts"),
         ([[0, 0], [3, 0]], {"family": "poisson"}, "Column 1 (counting from 0) is constant, 0 in every"),
         ([[5, 0], [5, 1]], {"family": "gaussian"}, "Column 0 (counting from 0) is constant, 5 in every"),
@@ -307,7 +307,7 @@ def test_frames_and_whole_numbers_are_data():
         ([[0, 1], [1, 0]], {"probability": [1, -1]}, "the weight of row 1 is -1.0"),
         ([[0, 1], [1, 0]], {"probability": [1, 1, 1]}, "shape (3,), but one weight per row is expected: (2,)"),
         ([[0, 1], [1, 0]], {"probability": ["x", 1]}, "cannot be read as numbers"),
-        ([[0, 1], [1, 0]], {"family": "binomial"}, "'binomial', but one of 'bernoulli', 'poisson', 'gaussian'"),
+        ([[0, 1], [1, 0]], {"family": "binomial"}, "'binomial', but 'gaussian', 'bernoulli', 'poisson' or"),
         ([[0, 1], [1, 0]], {"latents": 0}, "The number of latents is 0, but a whole number of 1 or more"),
         ([[0, 1], [1, 0]], {"latents": 1.5}, "The number of latents is 1.5"),
         ([[0, 1], [1, 0]], {"latents": True}, "The number of latents is True"),

@@ -9,7 +9,6 @@ variance σ_i² = Σ_k W_ik² s_k: the posterior average, over however many late
 η_i = b_i + W_i·μ + σ_i ξ. All derivatives are exact for that sum. Collapse: `landau-vae derive exponential-family`.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,40 +17,16 @@ from numpy.typing import ArrayLike
 from landau_vae.data.tables import as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON, Likelihood, as_likelihood
 from landau_vae.numeric.problems.problem import Problem
 
 __all__ = ["ExponentialFamily"]
 
 EPS = float(np.finfo(np.float64).eps)
 BLOCK = 2**20  # values of η at a time: 8 MB, of which some eight copies live at once
-STEEP = 300.0  # η from which e^η is continued by its parabola, lest it overflow; no minimum lies there
 SAME = 1e-9  # relative: thresholds that are one multiplet
 
 quietly = np.errstate(over="ignore", invalid="ignore")  # a trial step may go where the loss is infinite
-
-
-def _bernoulli(eta: Array) -> tuple[Array, Array, Array]:
-    small = np.exp(-np.abs(eta))
-    return np.maximum(eta, 0) + np.log1p(small), np.where(eta < 0, small, 1) / (1 + small), small / (1 + small) ** 2
-
-
-def _poisson(eta: Array) -> tuple[Array, Array, Array]:
-    value, beyond = np.exp(np.minimum(eta, STEEP)), np.maximum(eta - STEEP, 0)
-    return value * (1 + beyond + beyond**2 / 2), value * (1 + beyond), value
-
-
-class _Family(NamedTuple):
-    generator: Callable[[Array], tuple[Array, Array, Array]]  # A, A′, A″ of η
-    link: Callable[[Array], Array]  # the η at which A′ is a given mean
-    variance: Callable[[Array], Array]  # A″ there
-    range: tuple[float, float]  # of x
-
-
-FAMILIES = {
-    "bernoulli": _Family(_bernoulli, lambda m: np.log(m) - np.log1p(-m), lambda m: m * (1 - m), (0, 1)),
-    "poisson": _Family(_poisson, np.log, lambda m: m, (0, np.inf)),
-    "gaussian": _Family(lambda eta: (eta**2 / 2, eta, np.ones_like(eta)), np.copy, np.ones_like, (-np.inf, np.inf)),
-}
 
 
 class _Point(NamedTuple):
@@ -73,9 +48,10 @@ class ExponentialFamily(Problem):
     """A VAE on a table of data (rows × features) whose rows have the given probabilities (by default all the same).
 
     The unknowns x are, one after the other, W (d, K), b (d), G (K, r), e₀ (K), ln s (K), each row by row; d features,
-    K latents, r directions in which the data vary. Families: "bernoulli" (0 ≤ x ≤ 1, grey values included), "poisson"
-    (x ≥ 0), "gaussian" (A = η²/2: the linear VAE at decoder variance 1). For bits the sum over the nodes errs by about
-    exp(−2π√nodes/σ), for the others by far less. There is no certificate: that jumps are impossible is not proved.
+    K latents, r directions in which the data vary. Families: a `Likelihood` that has a generator, or the name of one:
+    "bernoulli" (0 ≤ x ≤ 1, grey values included), "poisson" (x ≥ 0), "gaussian" (A = η²/2: the linear VAE at decoder
+    variance 1). For bits the sum over the nodes errs by about exp(−2π√nodes/σ), for the others by far less. There is
+    no certificate: that jumps are impossible is not proved.
 
     >>> problem = ExponentialFamily([[0, 0], [1, 1]])  # two copies of a fair bit
     >>> [(round(beta, 12), modes) for beta, modes in problem.predicted()]
@@ -83,24 +59,22 @@ class ExponentialFamily(Problem):
     """
 
     def __init__(
-        self, data: Any, probability: ArrayLike | None = None, *, family: str = "bernoulli", latents: int = 1,
-        nodes: int = 60,
+        self, data: Any, probability: ArrayLike | None = None, *, family: Likelihood | str = BERNOULLI,
+        latents: int = 1, nodes: int = 60,
     ) -> None:  # fmt: skip
-        if family not in FAMILIES:
-            raise InputError(f"The family is {family!r}, but one of {', '.join(map(repr, FAMILIES))} is expected.")
         _check_count(latents, "latents", 1)
         _check_count(nodes, "nodes", 2, 200)  # up to there the weights are good to rounding
-        self.family, self.latents, self._generator = family, int(latents), FAMILIES[family].generator
-        rows, p = _distribution(data, probability, family)
+        self.family, self.latents = as_likelihood(family), int(latents)
+        rows, p = _distribution(data, probability, self.family)
         mean = p @ rows
-        variance = FAMILIES[family].variance(mean)
+        variance = self.family.variance(mean)
         flat = np.flatnonzero((np.ptp(rows, axis=0) == 0) | ~(variance > 0))
         if flat.size:
             raise InputError(
                 f"Column {flat[0]} (counting from 0) is constant, {mean[flat[0]]:g} in every row that counts, and "
                 "there is nothing to encode in it: leave constant columns out."
             )
-        self._bias, self._p, self._target = FAMILIES[family].link(mean), p[:, None], p[:, None] * rows
+        self._bias, self._p, self._target = self.family.link(mean), p[:, None], p[:, None] * rows
         # F^{-1/2} C F^{-1/2} has the squared singular values of √p (x − x̄)/√F as its eigenvalues
         scaled = (rows - mean) / np.sqrt(variance)
         _, size, axes = np.linalg.svd(np.sqrt(self._p) * scaled, full_matrices=False)
@@ -225,7 +199,7 @@ class ExponentialFamily(Problem):
         result = np.empty((*center.shape, 6))
         step = max(1, BLOCK // noise.size)
         for rows in (slice(start, start + step) for start in range(0, len(center), step)):
-            value, slope, curvature = self._generator(center[rows, :, None] + noise)
+            value, slope, curvature = self.family.generator(center[rows, :, None] + noise)
             for columns, values in ((slice(0, 1), value), (slice(1, 3), slope), (slice(3, 6), curvature)):
                 result[rows, :, columns] = values @ self._moments[:, : columns.stop - columns.start]
         return np.moveaxis(result, -1, 0) * self._p
@@ -242,19 +216,18 @@ def _check_count(value: Any, what: str, least: int, most: float = np.inf) -> Non
         raise InputError(f"The number of {what} is {value!r}, but a whole number {bounds} is expected.")
 
 
-def _distribution(data: Any, probability: ArrayLike | None, family: str) -> tuple[Array, Array]:
+def _distribution(data: Any, probability: ArrayLike | None, family: Likelihood) -> tuple[Array, Array]:
     """The distinct rows that occur, (n, d), and their probabilities, (n,)."""
     array, names = as_table(data)
     table = np.asarray(array, dtype=np.float64)
     if not np.all(np.isfinite(table)):
         raise nonfinite_problem([table], names)
-    low, high = FAMILIES[family].range
+    low, high = family.support
     for row, column in np.argwhere((table < low) | (table > high))[:1].tolist():
-        expected = "between 0 and 1" if family == "bernoulli" else "0 or more"
-        other = "poisson" if table[row, column] > 0 else "gaussian"
+        other = POISSON if table[row, column] > 0 else GAUSSIAN
         raise InputError(
-            f"For the family {family!r} the data must be {expected}, but row {row}, column {column} (counting from 0) "
-            f"holds {table[row, column]:g}: rescale the data or choose another family, such as {other!r}."
+            f"Data for a {family.title} decoder are {family.data}, but row {row}, column {column} (counting from 0) "
+            f"holds {table[row, column]:g}: rescale the data or choose another family, such as {other.name!r}."
         )
     weights = np.ones(len(table)) if probability is None else as_weights(probability, len(table))
     if not weights.any():
