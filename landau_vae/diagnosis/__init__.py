@@ -1,9 +1,19 @@
-"""Models that were trained anywhere, diagnosed by their posteriors: collapsed because they should be, or not?"""
+"""Models that were trained anywhere, diagnosed by their posteriors: collapsed as predicted, or badly trained?
+
+Read in this order: `diagnose`, `Diagnosis`, `findings/` (one rule per cause, sorted by subject), `criteria`,
+`ranked_pruning`, `recommendations`.
+"""
 
 from landau_vae.diagnosis._diagnose import diagnose
 from landau_vae.diagnosis.criteria import CRITERIA, Criterion
 from landau_vae.diagnosis.diagnosis import Diagnosis
-from landau_vae.diagnosis.evidence import Evidence, Finding
+from landau_vae.diagnosis.findings import CODES
+from landau_vae.diagnosis.modes import Observed
+from landau_vae.diagnosis.posterior import Posterior
+from landau_vae.diagnosis.ranked_pruning import Decoded
 from landau_vae.diagnosis.recommendations import Recommendation, recommend
 
-__all__ = ["CRITERIA", "Criterion", "Diagnosis", "Evidence", "Finding", "Recommendation", "diagnose", "recommend"]
+__all__ = [
+    "CODES", "CRITERIA", "Criterion", "Decoded", "Diagnosis", "Observed", "Posterior", "Recommendation", "diagnose",
+    "recommend",
+]  # fmt: skip

@@ -1,11 +1,12 @@
-"""Is this model collapsed because it should be? Posteriors from any framework, beside what spectrum and loss predict.
+"""Did this model collapse as predicted? Posteriors from any framework, beside what spectrum and loss predict.
 
     M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + ⟨σ_k²⟩) against [1 − τ/λ]₊,   A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩ against 1,   τ̂ = (1 − M²) λ against τ
 
-Exact for linear models (J. Hirn, arXiv:2605.22691). z_k → c z_k, undone by the decoder's first layer, changes nothing
-but ½(c² A²_k − ln c²) of the KL, so A²_k = 1 at any stationary point of any VAE with a prior N(0, 1), whatever its β:
-it tells a model at rest from one that is not, and a KL that works from one that does not. For nonlinear models a total
-collapse is told exactly, the rest is a first reading.
+Exact for linear models (J. Hirn, arXiv:2605.22691). For any network the price at which the collapsed state loses its
+stability is exact; that a collapsed state is the best one, and what is predicted of active latents, is not.
+z_k → c z_k, undone by the decoder's first layer, changes nothing but ½(c² A²_k − ln c²) of the KL. Hence A²_k = 1 at
+any stationary point of any VAE with a prior N(0, 1), whatever its β: it shows whether training has converged, and
+whether the KL has an effect.
 """
 
 from collections.abc import Callable
@@ -15,17 +16,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.checks import Count, Positive, checked
 from landau_vae.data.tables import as_table
 from landau_vae.diagnosis.diagnosis import Diagnosis
-from landau_vae.diagnosis.evidence import LINEAR, Evidence
+from landau_vae.diagnosis.findings import find
+from landau_vae.diagnosis.findings.data import code_mismatch
 from landau_vae.diagnosis.modes import mode_cross, observe, scale_of
 from landau_vae.diagnosis.naming import Spread
-from landau_vae.diagnosis.neighbours import strangeness
 from landau_vae.diagnosis.posterior import Posterior, read_posterior
 from landau_vae.diagnosis.ranked_pruning import Decoded, prune
-from landau_vae.diagnosis.rules import find
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
+from landau_vae.limits import LINEAR_SHARE
 from landau_vae.loss import Loss
 from landau_vae.numeric._activation import Activation, activation
 from landau_vae.numeric._equilibrium import Equilibrium
@@ -35,6 +37,7 @@ from landau_vae.spectrum.spectrum import Spectrum
 __all__ = ["diagnose"]
 
 
+@checked
 def diagnose(
     mean: ArrayLike,
     *,
@@ -46,32 +49,62 @@ def diagnose(
     spectrum: Spectrum | None = None,
     standardize: bool = False,
     decode: Callable[[Any], Any] | None = None,
-    updates: int | None = None,
-    learning_rate: float | None = None,
+    updates: Count | None = None,
+    learning_rate: Positive | None = None,
     optimizer: Literal["gradient descent", "adam"] = "adam",
 ) -> Diagnosis:
-    """Diagnose a trained model by its posteriors: which latents live, which should, and why the two differ.
+    """Diagnose a trained model by its posteriors: which latents are active, which should be, and why the two differ.
 
-    `mean` (n, K) and one of `variance`, `log_variance`, `std` (n, K) are those of n encoded rows, as arrays of any
-    framework that NumPy can read. `data` (n, d) are the very rows that were encoded, as the loss saw them (with
-    `standardize`, before each feature was divided by its standard deviation); where they cannot be given, `spectrum`
-    will do, and what needs the rows is left out. `decode` takes latents (m, K) to reconstructions (m, d) in the data's
-    own scale: ranked pruning is measured with it. `updates`, `learning_rate` and `optimizer` of the run say how long
-    modes wait on the plateau. Raises `InputError` for arrays that do not fit each other, or are not what they are
-    named.
+    The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`. The arrays may be of any framework
+    that NumPy can read.
 
+    Parameters
+    ----------
+    mean : (n, K) array
+        Posterior means μ of the n encoded rows.
+    variance, log_variance, std : (n, K) array
+        What the encoder returns beside the mean: σ², ln σ² or σ, exactly one of them.
+    loss : Loss
+        The loss that the model was trained with, at its one β.
+    data : (n, d) array, optional
+        The very rows that were encoded, in their order, as the loss had them (with `standardize`, before each feature
+        was divided by its standard deviation). Give either `data` or `spectrum`.
+    spectrum : Spectrum, optional
+        Of the data, where the rows cannot be given; what needs the rows is left out.
+    standardize : bool, default False
+        Whether the model was trained on features divided by their standard deviations.
+    decode : callable, optional
+        Decoder that takes latents (m, K) to reconstructions (m, d) in the scale of the data (with `standardize`, of
+        the standardised data). Ranked pruning is measured with it.
+    updates : int, optional
+        Number of updates of the run. With `learning_rate` it says how long modes wait on the plateau.
+    learning_rate : float, optional
+        Learning rate of the run.
+    optimizer : {"adam", "gradient descent"}, default "adam"
+        Optimiser of the run.
+
+    Returns
+    -------
+    Diagnosis
+        Every observed number with its prediction, and what was found.
+
+    Raises
+    ------
+    InputError
+        If arrays do not fit each other, or are not what their names say.
+
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((4000, 3)) * [2.0, 1.0, 0.5]
-    >>> mu = np.column_stack([X[:, 0] * 0.433, np.zeros(4000)])  # a latent for mode 1 (λ = 4, M² = ¾), a dead one
+    >>> mu = np.column_stack([X[:, 0] * 0.433, np.zeros(4000)])  # one latent for mode 1 (λ = 4, M² = ¾), one inactive
     >>> result = diagnose(mu, variance=np.tile([0.25, 1.0], (4000, 1)), data=X, loss=Loss.gaussian(1.05))
     >>> result
-    Diagnosis(healthy: 1 of 2 latents live, 1 predicted, τ = 1.05)
+    Diagnosis(healthy: 1 of 2 latents active, 1 predicted, τ = 1.05)
     >>> result.status
-    ('alive', 'dead as it must')
+    ('active', 'inactive, as predicted')
     """
     kind, spread = _named(variance, log_variance, std)
-    if not isinstance(loss, Loss):
-        raise InputError(f"The loss is {loss!r}, but a Loss is expected, such as Loss.preset('pythae', beta=1).")
     if loss.beta.ndim:
         raise InputError("The loss has a list of β, but a trained model has one: give the β it was trained at.")
     if (data is None) == (spectrum is None):
@@ -93,13 +126,14 @@ def diagnose(
     if rows is not None:
         observed = observe(posterior, spectrum, mode_cross(posterior, spectrum, rows, mean))
     decoded = None if decode is None or rows is None else _prune(decode, mean, kind, spread, rows, posterior, spectrum)
-    evidence = Evidence(
-        posterior, observed, spectrum, loss, _equilibrium(spectrum, loss), _floor(spectrum),
-        _run(spectrum, loss, updates, learning_rate, optimizer), decoded,
-    )  # fmt: skip
-    if rows is not None and evidence.linear < LINEAR:
-        evidence = replace(evidence, strange=strangeness(mean, rows, scale_of(posterior, spectrum), evidence.alive))
-    return Diagnosis(evidence, find(evidence))
+    run = _run(spectrum, loss, updates, learning_rate, optimizer)
+    result = Diagnosis(
+        posterior, observed, spectrum, loss, _equilibrium(spectrum, loss), _floor(spectrum), run, decoded
+    )
+    if rows is not None and result.linear_share < LINEAR_SHARE:
+        mismatch = code_mismatch(mean, rows, scale_of(posterior, spectrum), result.is_active)
+        result = replace(result, code_mismatch=mismatch)
+    return replace(result, findings=find(result))
 
 
 def _table(values: Any, what: str) -> NDArray[Any]:

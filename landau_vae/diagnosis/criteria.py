@@ -1,13 +1,14 @@
-"""When is a latent "collapsed"? The criteria in use, on one axis: a price relative to the mode's own threshold.
+"""When is a latent collapsed? Eight published criteria, on one axis: a price relative to the mode's own threshold.
 
-    ⟨σ²⟩ = τ/λ,  ⟨μ²⟩ = 1 − τ/λ    ⇒    dead where τ/λ is above a number of the criterion's own
+    ⟨σ²⟩ = τ/λ,  ⟨μ²⟩ = 1 − τ/λ    ⇒    a latent is inactive where τ/λ is above a ratio that the criterion determines
 
-(the linear law, J. Hirn, arXiv:2605.22691). A number of living latents, or a critical β, means little without its
+(the linear law, J. Hirn, arXiv:2605.22691). A number of active latents, or a critical β, means little without its
 criterion: for one and the same model they differ.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,30 +16,45 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from landau_vae.diagnosis.posterior import EPSILON, Posterior
-from landau_vae.display import Array
+from landau_vae.display import Array, Column, Table
+from landau_vae.limits import ACTIVE
 
-__all__ = ["CRITERIA", "DELTA", "Criterion"]
-
-DELTA = 0.01  #: share of the data that (ε, δ)-collapse lets off
+DELTA = 0.01  #: share of the data that (ε, δ)-collapse leaves out
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """One rule: which latents it calls alive, and up to which τ/λ the linear law makes a mode so."""
+    """A rule for which latents are active, and up to which τ/λ a mode at the equilibrium of a linear model is."""
 
-    code: str
-    rule: str  #: alive if
-    source: str
-    ratio: float  #: τ/λ above which a mode at equilibrium is dead
-    alive: Callable[[Posterior], NDArray[np.bool_]]
+    code: str  #: short and stable: programs may rely on it
+    rule: str  #: a latent is active if this holds
+    source: str  #: where the criterion was published
+    ratio: float  #: τ/λ above which a mode at equilibrium is inactive
+    active: Callable[[Posterior], NDArray[np.bool_]]  #: whether each latent is active, (K,)
 
     def predicted(self, price: float, eigenvalues: Array) -> int:
-        """How many modes it calls alive at equilibrium."""
+        """Return how many modes this criterion calls active at equilibrium.
+
+        Parameters
+        ----------
+        price : float
+            τ, data² per nat.
+        eigenvalues : (modes,) array
+            λ of the modes that have a latent, data².
+
+        Returns
+        -------
+        int
+            How many.
+        """
         return int(np.count_nonzero(price < self.ratio * eigenvalues))
 
 
 def _quiet_ratio() -> float:
-    """τ/λ of Gaussian data at which KL < ε for 1 − δ of them: z²(1 − t) + t − 1 − ln t = 2ε, z the 1 − δ/2 quantile."""
+    """Return τ/λ of Gaussian data at which KL < ε for a share 1 − δ of them.
+
+    z²(1 − t) + t − 1 − ln t = 2ε with z the 1 − δ/2 quantile.
+    """
     square = float(norm.ppf(1 - DELTA / 2)) ** 2
     return float(brentq(lambda t: square * (1 - t) + t - 1 - np.log(t) - 2 * EPSILON, 0.5, 1.0))
 
@@ -52,7 +68,33 @@ CRITERIA: tuple[Criterion, ...] = (
               lambda q: q.mean_variance > 0.01),
     Criterion("kl-0.01", "KL > 0.01 nats", "common", float(np.exp(-0.02)), lambda q: q.rate > 0.01),
     Criterion("variance-0.05", "Var μ > 0.05", "disentanglement_lib", 0.95, lambda q: q.mean_variance > 0.05),
-    Criterion("signal-fraction", "M² > 0.1", "Hirn, arXiv:2605.22691", 0.9, lambda q: q.signal_fraction > 0.1),
+    Criterion("signal-fraction", "M² > 0.1", "Hirn, arXiv:2605.22691", 0.9, lambda q: q.signal_fraction > ACTIVE),
     Criterion("half-variance", "Var μ > ½", "Rolinek et al., arXiv:1812.06775", 0.5, lambda q: q.mean_variance > 0.5),
     Criterion("fondue", "σ² ≤ 0.1", "FONDUE, arXiv:2209.12806", 0.1, lambda q: q.variance <= 0.1),
 )  # fmt: skip
+
+
+def scores(posterior: Posterior, price: float, eigenvalues: Array) -> tuple[dict[str, Any], ...]:
+    """Return each criterion with how many latents it calls active, observed and predicted, and which ones."""
+    encodable = eigenvalues[: posterior.latents]
+    return tuple(
+        {
+            "code": each.code,
+            "rule": each.rule,
+            "source": each.source,
+            "observed": int(np.count_nonzero(each.active(posterior))),
+            "predicted": each.predicted(price, encodable),
+            "latents": each.active(posterior),
+        }
+        for each in CRITERIA
+    )
+
+
+def criteria_table(scored: Sequence[dict[str, Any]]) -> Table:
+    """Return the table of `scores`."""
+
+    def column(label: str, key: str, text: bool = False) -> Column:
+        return Column(label, [each[key] for each in scored], key=key, text=text)
+
+    columns = [column("active if", "rule", True), column("latents", "observed"), column("predicted", "predicted")]
+    return Table([*columns, column("source", "source", True)])

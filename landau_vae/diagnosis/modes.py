@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.display import Array
+from landau_vae.limits import DETECTED
 from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Observed", "mode_cross", "observe", "scale_of"]
 
 MOST = 2000  # modes that are looked at one by one
 BLOCK = 2**20  # numbers of a wide table that are worked on at a time
-SEEN = 0.05  # M² above which a mode counts as encoded at all (and what chance gives)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +44,9 @@ class Observed:
         return float((K + 3 * np.sqrt(2 * K)) / n)
 
     @cached_property
-    def seen(self) -> NDArray[np.bool_]:
+    def detected(self) -> NDArray[np.bool_]:
         """(modes,): whether a mode is encoded at all."""
-        return np.asarray(self.encoded > SEEN + self.chance)
+        return np.asarray(self.encoded > DETECTED + self.chance)
 
     @cached_property
     def linear(self) -> Array:

@@ -7,17 +7,16 @@ arXiv:2605.22691), once with z = μ(x), as one uses a trained model, and once wi
 loss. Errors of Bernoulli and Poisson decoders are divided by F, the variance at the mean, as in their spectrum.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array
+from landau_vae.display import Array, Column, Table
 from landau_vae.errors import InputError
-
-__all__ = ["TOLERANCES", "Decoded", "effective_dimension", "prune"]
+from landau_vae.spectrum.spectrum import Spectrum
 
 TOLERANCES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
@@ -93,10 +92,36 @@ def _decoded(decode: Callable[[Any], Any], latent: Array, shape: tuple[int, int]
 
 
 def effective_dimension(ranks: NDArray[Any], distortion: Array, tolerance: float) -> int | None:
-    """The least rank whose distortion is within the tolerance, if there is one.
+    """Return the least rank whose distortion is within the tolerance, if there is one.
 
     >>> effective_dimension(np.arange(4), np.array([1.0, 0.3, 0.04, 0.02]), 0.05)
     2
     """
     within = np.flatnonzero(distortion <= tolerance)
     return int(ranks[within[0]]) if within.size else None
+
+
+def effective_dimensions(spectrum: Spectrum, linear: Array | None, user: Decoded | None) -> tuple[dict[str, Any], ...]:
+    """Return how many components or latents each tolerance takes; `linear`: D̃(k) of the best linear decoder."""
+
+    def dimension(ranks: NDArray[Any], distortion: Array | None, tolerance: float) -> int | None:
+        return None if distortion is None else effective_dimension(ranks, distortion, tolerance)
+
+    ranks = np.arange(0 if linear is None else len(linear))
+    return tuple(
+        {
+            "tolerance": tolerance,
+            "pca": spectrum.rank(tolerance),
+            "best_linear_decoder": dimension(ranks, linear, tolerance),
+            "own_decoder": None if user is None else dimension(user.ranks, user.mean, tolerance),
+        }
+        for tolerance in TOLERANCES
+    )
+
+
+def dimensions_table(dimensions: Sequence[dict[str, Any]], *, linear: bool, user: bool) -> Table:
+    """Return the table of `effective_dimensions`; `linear` and `user` say which decoders are known."""
+    labels = {"pca": "PCA", "best_linear_decoder": "best linear decoder", "own_decoder": "own decoder"}
+    known = ["pca", *["best_linear_decoder"] * linear, *["own_decoder"] * user]
+    tolerances = Column("to lose at most", [each["tolerance"] for each in dimensions], "{:.1%}".format, "tolerance")
+    return Table([tolerances, *(Column(labels[key], [each[key] for each in dimensions], key=key) for key in known)])

@@ -1,60 +1,111 @@
 """Which β, in the user's own convention, keeps so many latents, reaches a tolerance, or stays above sampling noise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from landau_vae.display import significant
+from landau_vae.checks import Count, checked
+from landau_vae.display import Column, Table, counted, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.loss import Loss
 from landau_vae.numeric._choose_beta import Choice, choose_beta
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["Recommendation", "recommend"]
 
 TOLERANCES = (0.05, 0.01)
 
 
 @dataclass(frozen=True, eq=False)
 class Recommendation:
-    """An answer, or why there is none."""
+    """An answer to a question about β, or why there is none."""
 
-    question: str
-    choice: Choice | None
-    refusal: str = ""
+    question: str  #: in words
+    choice: Choice | None  #: the answer, if there is one
+    refusal: str = ""  #: why there is none
 
     @property
     def latents(self) -> int | None:
-        """How many latents the model needs for it: as many as live there."""
+        """How many latents the model needs for it: as many as are active there."""
         return None if self.choice is None else int(self.choice.equilibrium.active)
 
+    @property
+    def interval(self) -> str:
+        """The interval of β that does as well, in words."""
+        if self.choice is None:
+            return "—"
+        low, high = self.choice.interval
+        return f"{significant(low, 4)} … {significant(high, 4)}" if low else f"below {significant(high, 4)}"
+
+    @property
+    def lost(self) -> float | None:
+        """Share of the variance that is lost."""
+        return None if self.choice is None else float(self.choice.equilibrium.total_distortion)
+
+    @property
+    def condition(self) -> str:
+        """A condition of the answer, in words; empty if there is none."""
+        doubtful = self.choice is not None and self.choice.caveat
+        return "if the noise is isotropic (it does not look so)" if doubtful else ""
+
     def sentence(self, knob: str = "β") -> str:
-        """In words."""
+        """Return the answer in words.
+
+        Parameters
+        ----------
+        knob : str, default "β"
+            Name of the weight of the KL in the user's code.
+
+        Returns
+        -------
+        str
+            One sentence without a period.
+        """
         if self.choice is None:
             return f"{self.question}: {self.refusal}"
-        low, high = self.choice.interval
-        others = f"{significant(low, 4)} … {significant(high, 4)}" if low else f"below {significant(high, 4)}"
-        share = float(self.choice.equilibrium.total_distortion)
-        care = ", if the noise is isotropic (it does not look so)" if self.choice.caveat else ""
         return (
-            f"{self.question}: {knob} = {significant(self.choice.beta, 4)} ({others}), {self.latents} "
-            f"latent{'s' * (self.latents != 1)}, {share:.1%} of the variance lost{care}"
+            f"{self.question}: {knob} = {significant(self.choice.beta, 4)} ({self.interval}), "
+            f"{counted(self.latents or 0, 'latent')}, {self.lost:.1%} of the variance lost"
+            f"{f', {self.condition}' if self.condition else ''}"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return question and answer for JSON."""
         choice = None
         if self.choice is not None:
-            state = self.choice.equilibrium
-            choice = {"beta": self.choice.beta, "interval": self.choice.interval,
-                      "distortion": float(state.total_distortion), "caveat": self.choice.caveat}  # fmt: skip
+            choice = {
+                "beta": self.choice.beta,
+                "interval": self.choice.interval,
+                "distortion": self.lost,
+                "caveat": self.choice.caveat,
+            }
         return {"question": self.question, "choice": choice, "latents": self.latents, "refusal": self.refusal}
 
 
+@checked
 def recommend(
-    spectrum: Spectrum, loss: Loss, *, keep: int, samples: int | None, tolerances: tuple[float, ...] = TOLERANCES
+    spectrum: Spectrum, loss: Loss, *, keep: Count, samples: Count | None, tolerances: Sequence[float] = TOLERANCES
 ) -> tuple[Recommendation, ...]:
-    """For as many latents as the model has (or as were asked for), for tolerances, and for the noise floor.
+    """Recommend β for a number of latents, for tolerated losses of variance, and for the noise floor.
 
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of the data.
+    loss : Loss
+        The convention in which β is read.
+    keep : int
+        How many latents are to be active, at least 1.
+    samples : int or None
+        Number of rows behind the spectrum; None leaves the noise floor out.
+    tolerances : sequence of float, default (0.05, 0.01)
+        Shares of the variance that may be lost.
+
+    Returns
+    -------
+    tuple of Recommendation
+        An answer, or why there is none, to each question.
+
+    Examples
+    --------
     >>> spectrum = Spectrum.from_eigenvalues([16, 4, 1])
     >>> print(recommend(spectrum, Loss.gaussian(), keep=2, samples=None)[0].sentence())
     To keep 2 latents: β = 2 (1 … 4), 2 latents, 23.8% of the variance lost
@@ -63,18 +114,41 @@ def recommend(
     if loss.latents is not None and loss.kl == "sum":
         free = loss.with_latents(max(loss.latents, spectrum.modes))
     keep = min(keep, spectrum.modes)
-    own = loss if loss.latents is None else loss.with_latents(max(keep, loss.latents))
-    answers = [_answer(spectrum, own, f"To keep {keep} latent{'s' * (keep != 1)}", {"keep": keep})]
+    same = loss if loss.latents is None else loss.with_latents(max(keep, loss.latents))
+    answers = [_answer(spectrum, same, f"To keep {counted(keep, 'latent')}", keep=keep)]
     answers += [
-        _answer(spectrum, free, f"To lose {share:.0%} of the variance", {"tolerance": share}) for share in tolerances
+        _answer(spectrum, free, f"To lose {share:.0%} of the variance", tolerance=share) for share in tolerances
     ]
     if samples is not None:
-        answers.append(_answer(spectrum, free, "To stay above sampling noise", {"noise_floor": True}))
+        answers.append(_answer(spectrum, free, "To stay above sampling noise", noise_floor=True))
     return tuple(answers)
 
 
-def _answer(spectrum: Spectrum, loss: Loss, question: str, how: dict[str, Any]) -> Recommendation:
+def _answer(spectrum: Spectrum, loss: Loss, question: str, **asked: Any) -> Recommendation:
     try:
-        return Recommendation(question, choose_beta(spectrum, loss, **how))
+        return Recommendation(question, choose_beta(spectrum, loss, **asked))
     except (InputError, OutsideTheory) as problem:
         return Recommendation(question, None, str(problem))
+
+
+def recommendations_table(answers: Sequence[Recommendation], knob: str) -> Table:
+    """Return one row per question; why some have no answer stands below."""
+    columns = [
+        Column("question", [each.question for each in answers], text=True),
+        Column(
+            knob,
+            [None if each.choice is None else each.choice.beta for each in answers],
+            lambda beta: "—" if beta is None else significant(beta, 4),
+            "beta",
+        ),
+        Column("from … to", [each.interval for each in answers], key="interval"),
+        Column("latents", [each.latents for each in answers]),
+        Column(
+            "variance lost",
+            [each.lost for each in answers],
+            lambda share: "—" if share is None else f"{share:.1%}",
+            "distortion",
+        ),
+    ]
+    notes = [(each.question, each.refusal or each.condition) for each in answers]
+    return Table(columns, note="\n".join(f"{question}: {words}" for question, words in notes if words))

@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from landau_vae.diagnosis import Diagnosis
-from landau_vae.diagnosis.evidence import ALIVE
 from landau_vae.display import Array, significant
+from landau_vae.limits import ACTIVE
 from landau_vae.plotting.style import (
     AMBER,
     COOL,
@@ -32,14 +32,16 @@ from landau_vae.plotting.style import (
 )
 
 LOOK = {  # of each state: colour, mark, whether the mark is filled
-    "alive": (COOL, "o", True),
-    "dead as it must": (QUIET, "o", False),
-    "should live": (WARM, "v", False),
-    "may be dead": (MUTED, "s", False),
-    "alive though dead": (AMBER, "D", True),
+    "active": (COOL, "o", True),
+    "inactive, as predicted": (QUIET, "o", False),
+    "should be active": (WARM, "v", False),
+    "inactive, undecided": (MUTED, "s", False),
+    "active below threshold": (AMBER, "D", True),
 }
-OF_MODES = {"alive": "lives", "dead as it must": "dead", "should live": "should live",
-            "alive though dead": "lives though dead"}  # fmt: skip
+OF_MODES = {
+    "active": "active", "inactive, as predicted": "inactive", "should be active": "should be active",
+    "active below threshold": "active below threshold",
+}  # fmt: skip
 SHOWN = 40  # latents, or lines of modes, in one picture
 NUMBERED = 16  # latents that have room for their numbers
 CLOSEST = 0.045  # share of the axis between the numbers of two modes
@@ -50,15 +52,15 @@ LEAST = 1e-6  # share of the variance below which nothing is drawn
 def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
     """M² of each mode against β: predicted lines, and the model at its β; where it stands in effect, if elsewhere."""
     with axes(ax, (6.4, 3.8)) as ax:
-        e, beta = result.evidence, float(result.loss.beta)
+        e, beta = result, float(result.loss.beta)
         effect = _in_effect(result)
         lam = result.spectrum.eigenvalues[: _lines(result)]
-        low = min(e.price, lam[-1], np.inf if effect is None else e.prices.min())
+        low = min(e.price, lam[-1], np.inf if effect is None else e.mode_prices.min())
         price = np.geomspace(0.4 * low, 2.2 * max(lam[0], e.price), 600)
         place = result.loss.beta_at(price, result.spectrum)
         for k, worth in enumerate(lam):
             own = np.append(price[price < worth], worth)
-            lives = e.predicted[k] > 0
+            lives = e.predicted_signal[k] > 0
             ax.plot(result.loss.beta_at(own, result.spectrum), 1 - own / worth, color=COOL if lives else QUIET,
                     lw=1.2 if lives else 0.8, label="predicted", zorder=1)  # fmt: skip
         ax.set(xscale="log", xlim=(min(place[0], 0.7 * beta), max(place[-1], 1.4 * beta)), ylim=(0, 1.28))
@@ -72,9 +74,9 @@ def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
         signal_axis(ax)
         log_axis(ax.xaxis)
         ax.set_xlabel(f"{result.loss.knob} of your loss  (ticks: where each mode dies)", labelpad=3)
-        lives, should = int(result.alive.sum()), int(result.predicted.active)
-        title(ax, f"{should or 'No'} latent{'s' * (should > 1)} should live at {result.loss.knob} = "
-                  f"{significant(beta, 3)}, {lives or 'none'} do{'es' * (lives < 2)}",
+        lives, should = int(result.is_active.sum()), int(result.predicted.active)
+        title(ax, f"{should or 'No'} latent{'s' * (should > 1)} should be active at {result.loss.knob} = "
+                  f"{significant(beta, 3)}, {lives or 'none'} {'is' if lives < 2 else 'are'}",
               "lines and rings: predicted; dots: your model")  # fmt: skip
         return ax
 
@@ -93,7 +95,7 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
             ax.bar(x[of], height[of], 0.72, color=colour, zorder=1)
             ax.plot(x[of], np.full(of.sum(), -0.06), mark, color=colour, mfc=colour if filled else "none", ms=4,
                     label=f"{state} ({result.status.count(state)})")  # fmt: skip
-        expected = np.append(result.evidence.predicted, np.zeros(q.latents))[: len(order)]
+        expected = np.append(result.predicted_signal, np.zeros(q.latents))[: len(order)]
         lives = expected > 0
         if lives.any():
             ax.hlines(expected[lives], x[lives] - 0.44, x[lives] + 0.44, color=INK, lw=1.8, zorder=3,
@@ -106,8 +108,9 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
         legend(ax)
         signal_axis(ax)
         _latent_axis(ax, result, ranked)
-        count = int(result.alive.sum())
-        title(ax, f"{count or 'None'} of {q.latents} latent{'s' * (q.latents != 1)} live{'s' * (count < 2)}",
+        count = int(result.is_active.sum())
+        verb = "is" if count < 2 else "are"
+        title(ax, f"{count or 'None'} of {q.latents} latent{'s' * (q.latents != 1)} {verb} active",
               "signal fraction M² of each, strongest first; ticks: predicted")  # fmt: skip
         return ax
 
@@ -117,7 +120,7 @@ def rank_distortion_of(result: Diagnosis, ax: Axes | None = None) -> Axes:
     with axes(ax, (6.4, 3.8)) as ax:
         spectrum, K = result.spectrum, result.posterior.latents
         pca = np.clip(1 - np.concatenate([[0.0], np.cumsum(spectrum.normalized)]), 0, 1)
-        last = max(K if K <= NUMBERED else 2 * int(result.alive.sum()) + 4, min(spectrum.rank(0.01) + 2, SHOWN))
+        last = max(K if K <= NUMBERED else 2 * int(result.is_active.sum()) + 4, min(spectrum.rank(0.01) + 2, SHOWN))
         last = min(last, max(K, spectrum.modes))
         curves: list[tuple[str, NDArray[np.integer], Array, str, str]] = [("PCA", np.arange(len(pca)), pca, INK, "-")]
         if result.observed is not None:
@@ -153,8 +156,8 @@ def rank_distortion_of(result: Diagnosis, ax: Axes | None = None) -> Axes:
 def spectrum_with_floor(result: Diagnosis, ax: Axes | None = None) -> Axes:
     """Modes above the price are worth a latent; below the noise floor they may be fakes."""
     with axes(ax, (6.4, 3.8)) as ax:
-        e, floor, effect = result.evidence, result.floor, _in_effect(result)
-        lam = result.spectrum.eigenvalues[: len(e.encoded)]
+        e, floor, effect = result, result.floor, _in_effect(result)
+        lam = result.spectrum.eigenvalues[: len(e.observed_signal)]
         k, states = np.arange(1, len(lam) + 1), _states(result)
         ax.plot(k, lam, color=QUIET, lw=0.8, zorder=1)
         for state in (state for state in LOOK if state in states):
@@ -162,8 +165,8 @@ def spectrum_with_floor(result: Diagnosis, ax: Axes | None = None) -> Axes:
             ax.plot(k[of], lam[of], mark, color=colour, mfc=colour if filled else "none", ms=5 if len(lam) < 60 else 3,
                     label=f"{OF_MODES[state]} ({of.sum()})", zorder=2)  # fmt: skip
         prices = [(e.price, "price τ", INK, "-")]
-        if effect is not None and e.implied is not None:
-            prices.append((e.implied, "in effect", WARM, "--"))
+        if effect is not None and e.mode_price is not None:
+            prices.append((e.mode_price, "in effect", WARM, "--"))
         least = min(value for value, *_ in prices)
         low = max(lam[-1], 1e-3 * min(least, lam[0])) / 1.6
         low = min(low, least / 1.6, np.inf if floor is None else floor.price / 3)
@@ -206,33 +209,35 @@ def _in_effect(result: Diagnosis) -> float | None:
 
 def _states(result: Diagnosis) -> NDArray[np.object_]:
     """Of each mode; what should live and does so counts even where chance alone could do as much."""
-    e = result.evidence
-    states = np.where(e.seen | (e.predicted > 0) & (e.encoded > ALIVE), "alive", "dead as it must").astype(object)
-    states[e.missing] = "should live"
-    states[e.extra] = "alive though dead"
+    e = result
+    states = np.where(
+        e.detected | (e.predicted_signal > 0) & (e.observed_signal > ACTIVE), "active", "inactive, as predicted"
+    ).astype(object)
+    states[e.missing] = "should be active"
+    states[e.below_threshold] = "active below threshold"
     return states
 
 
 def _lines(result: Diagnosis) -> int:
     """How many modes have a line: those that live or should, and a few more, as long as there are latents for them."""
-    e = result.evidence
-    busy = int(np.flatnonzero(e.seen | (e.predicted > 0)).max(initial=-1)) + 1
-    return min(busy + 4, SHOWN, max(result.posterior.latents, busy), len(e.encoded))
+    e = result
+    busy = int(np.flatnonzero(e.detected | (e.predicted_signal > 0)).max(initial=-1)) + 1
+    return min(busy + 4, SHOWN, max(result.posterior.latents, busy), len(e.observed_signal))
 
 
 def _model(ax: Axes, result: Diagnosis, beta: float, effect: float | None, count: int) -> None:
     """Rings where the modes should be, dots where they are; with arrows from the stated β to that in effect."""
-    e, states = result.evidence, _states(result)
-    should, shown = e.predicted > 0, e.seen | (e.predicted > 0) | (np.arange(len(states)) < count)
+    states, predicted, observed = _states(result), result.predicted_signal, result.observed_signal
+    should, shown = predicted > 0, result.detected | (predicted > 0) | (np.arange(len(states)) < count)
     size = 4.5 if count <= NUMBERED else 3
-    ax.plot(np.full(should.sum(), beta), e.predicted[should], "o", color=COOL, mfc="none", ms=1.8 * size, label="ring",
+    ax.plot(np.full(should.sum(), beta), predicted[should], "o", color=COOL, mfc="none", ms=1.8 * size, label="ring",
             zorder=4)  # fmt: skip
     for state in (state for state in LOOK if state in states[shown]):
         of, (colour, mark, filled) = shown & (states == state), LOOK[state]
-        ax.plot(np.full(of.sum(), beta), e.encoded[of], mark, color=colour, mfc=colour if filled else "none", ms=size,
-                label="observed", clip_on=False, zorder=4 if state == "dead as it must" else 5)  # fmt: skip
+        ax.plot(np.full(of.sum(), beta), observed[of], mark, color=colour, mfc=colour if filled else "none", ms=size,
+                label="observed", clip_on=False, zorder=4 if state == "inactive, as predicted" else 5)  # fmt: skip
     if effect is not None:
-        there = e.encoded[e.seen]
+        there = observed[result.detected]
         ax.hlines(there, min(beta, effect), max(beta, effect), color=WARM, lw=0.6, zorder=2)
         ax.plot(np.full(len(there), effect), there, "o", color=WARM, ms=size, label="in effect", zorder=5)
 

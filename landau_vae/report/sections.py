@@ -6,8 +6,9 @@ from html import escape
 from matplotlib.axes import Axes
 
 from landau_vae import plotting
-from landau_vae.diagnosis import Diagnosis, Finding, Recommendation
+from landau_vae.diagnosis import Diagnosis, Recommendation
 from landau_vae.display import significant
+from landau_vae.findings import Finding
 from landau_vae.report.inline_svg import vector
 from landau_vae.report.words import ASKED, GLOSSARY, HEADLINE, MARK
 
@@ -27,8 +28,8 @@ def facts(result: Diagnosis) -> str:
     """What one wants to know first."""
     q, knob = result.posterior, result.loss.knob
     pairs = [
-        ("latents that live", f"{int(result.alive.sum())} of {q.latents}"),
-        ("that should", str(int(result.predicted.active))),
+        ("active latents", f"{int(result.is_active.sum())} of {q.latents}"),
+        ("predicted", str(int(result.predicted.active))),
         (knob, significant(float(result.loss.beta), 4)),
         ("price τ", significant(result.price, 4)),
         *([] if result.implied_price is None else [("τ̂ of the latents", significant(result.implied_price, 4))]),
@@ -93,13 +94,8 @@ def recommendations(result: Diagnosis) -> str:
 def _recommended(each: Recommendation) -> list[str]:
     if each.choice is None:
         return [f"{each.question}: {each.refusal}", "—", "—", "—", "—"]
-    low, high = each.choice.interval
-    between = f"{significant(low, 4)} … {significant(high, 4)}" if low else f"below {significant(high, 4)}"
-    share = float(each.choice.equilibrium.total_distortion)
-    question = (
-        f"{each.question}, if the noise is isotropic (it does not look so)" if each.choice.caveat else each.question
-    )
-    return [question, significant(each.choice.beta, 4), between, str(each.latents), f"{share:.1%}"]
+    question = f"{each.question}, {each.condition}" if each.condition else each.question
+    return [question, significant(each.choice.beta, 4), each.interval, str(each.latents), f"{each.lost:.1%}"]
 
 
 def latents(result: Diagnosis) -> str:
@@ -108,7 +104,7 @@ def latents(result: Diagnosis) -> str:
     order = q.ranking
     rows = []
     for k in order[:ROWS]:
-        own = [] if seen is None else [str(seen.mode[k] + 1) if result.alive[k] else "—", f"{seen.linear[k]:.0%}"]
+        own = [] if seen is None else [str(seen.mode[k] + 1) if result.is_active[k] else "—", f"{seen.linear[k]:.0%}"]
         rows.append([
             str(k + 1), f"{MARK.get(result.status[k], '')} {result.status[k]}", f"{q.signal_fraction[k]:.4f}",
             f"{q.rate[k]:.4f}", f"{q.second_moment[k]:.4f}", significant(q.mean_variance[k], 4),
@@ -120,11 +116,11 @@ def latents(result: Diagnosis) -> str:
 
 def modes(result: Diagnosis) -> str:
     """Every mode with its threshold, as predicted and as observed."""
-    e, knob = result.evidence, result.loss.knob
-    lam = result.spectrum.eigenvalues[: len(e.encoded)]
+    e, knob = result, result.loss.knob
+    lam = result.spectrum.eigenvalues[: len(e.observed_signal)]
     death = [significant(float(beta), 4) for beta in result.loss.beta_at(lam, result.spectrum)]
     rows = [
-        [str(j + 1), significant(lam[j]), death[j], f"{e.predicted[j]:.4f}", f"{e.encoded[j]:.4f}"]
+        [str(j + 1), significant(lam[j]), death[j], f"{e.predicted_signal[j]:.4f}", f"{e.observed_signal[j]:.4f}"]
         for j in range(min(len(lam), ROWS))
     ]
     head = ["mode", "λ", f"dies at {knob}", "M² predicted", "M² observed"]
@@ -157,10 +153,8 @@ def dimensions(result: Diagnosis) -> str:
 
 def price(result: Diagnosis) -> str:
     """How β became a price."""
-    problem = result.loss.without_price(result.spectrum)
-    words = result.loss.explain(result.spectrum) if problem is None else f"The loss is {result.loss.formula}. {problem}"
     name = f"<p>Loss of <b>{escape(result.loss.name)}</b>.</p>" if result.loss.name else ""
-    return _section(f"How {result.loss.knob} became a price", f"{name}<p>{escape(words)}</p>")
+    return _section(f"How {result.loss.knob} became a price", f"{name}<p>{escape(result.explanation)}</p>")
 
 
 def glossary(result: Diagnosis) -> str:

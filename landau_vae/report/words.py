@@ -10,8 +10,8 @@ HEADLINE = {
     "lower-price": "This model was trained at a lower price than its loss says",
     "higher-price": "This model was trained at a higher price than its loss says",
     "not-converged": "Training has not come to rest",
-    "should-live": "Latents are dead that should live",
-    "alive-though-dead": "Latents live that should be dead",
+    "should-be-active": "Latents are inactive that should be active",
+    "active-below-threshold": "Latents are active that should be inactive",
     "fits-noise": "Latents live on sampling noise",
     "rows-mismatched": "These posteriors do not belong to these data",
     "decoder-mismatch": "The decoder does not give these data",
@@ -19,7 +19,13 @@ HEADLINE = {
     "mixed": "Latents share modes that should be theirs alone",
 }
 
-MARK = {"alive": "●", "dead as it must": "○", "should live": "▽", "may be dead": "◌", "alive though dead": "◆"}
+MARK = {
+    "active": "●",
+    "inactive, as predicted": "○",
+    "should be active": "▽",
+    "inactive, undecided": "◌",
+    "active below threshold": "◆",
+}
 
 ASKED = {
     "kl-1e-4": "Does the posterior differ from the prior at all?",
@@ -55,7 +61,8 @@ GLOSSARY = (
     ("rank k", "How many latents, or principal components, are kept, the strongest first."),
     ("noise floor", "The price below which latents may live on what a finite sample fakes, in 1 of 100 samples of pure "
                     "noise."),
-    ("may be dead", "The theory leaves it open whether this latent lives: its mode is near its threshold, or the "
+    ("inactive, undecided", "The theory leaves open whether this latent should be active: its mode is near its "
+                            "threshold, or the "
                     "model is not one for which the theory is exact."),
     ("nat", "The unit of information with natural logarithms; 1 nat is 1.44 bit."),
     ("n, d, K", "How many data were encoded, how many features each has, and how many latents the model has."),

@@ -73,7 +73,7 @@ def test_the_cascade_has_each_mode_on_its_line_and_the_model_at_its_beta():
     np.testing.assert_allclose(rings, [[1, 5 / 6], [1, 2 / 3], [1, 1 / 2]], atol=1e-9)
     alive = dots[dots[:, 1] > 0.1]
     np.testing.assert_allclose(alive, rings, atol=1e-9)
-    assert "3 latents should live at β = 1, 3 do" in words(ax)
+    assert "3 latents should be active at β = 1, 3 are" in words(ax)
     assert "your β = 1" in words(ax)
     assert "in effect" not in words(ax)
 
@@ -101,9 +101,9 @@ def test_bars_are_the_latents_by_verdict_and_ticks_the_prediction():
     np.testing.assert_allclose(heights, [5 / 6, 1 / 2, 0, 0, 0], atol=1e-9)
     [ticks] = ax.collections
     np.testing.assert_allclose([segment[0, 1] for segment in ticks.get_segments()], [5 / 6, 2 / 3, 1 / 2], atol=1e-9)
-    assert "alive (2)" in words(ax)
-    assert "should live (1)" in words(ax)
-    assert "dead as it must (2)" in words(ax)
+    assert "active (2)" in words(ax)
+    assert "should be active (1)" in words(ax)
+    assert "inactive, as predicted (2)" in words(ax)
     assert "A² off" not in words(ax)
     numbers = [int(text.get_text()) for text in ax.get_xticklabels()]
     assert numbers[:2] == [1, 3]
@@ -113,8 +113,8 @@ def test_bars_are_the_latents_by_verdict_and_ticks_the_prediction():
 def test_many_latents_are_summed_up_in_words():
     ax = plotting.latent_bars(diagnosed(1.0, latents=500))
     assert len(ax.patches) == 40
-    assert "not drawn: 460 dead as it must" in ax.get_xlabel()
-    assert "dead as it must (497)" in words(ax)
+    assert "not drawn: 460 inactive, as predicted" in ax.get_xlabel()
+    assert "inactive, as predicted (497)" in words(ax)
 
 
 def test_rank_distortion_is_that_of_pca_and_of_the_decoders():
@@ -133,9 +133,9 @@ def test_rank_distortion_is_that_of_pca_and_of_the_decoders():
 def test_the_spectrum_tells_modes_that_live_from_those_that_do_not():
     result = diagnosed(1.0, alive=np.array([1, 0, 1, 1, 1]))
     ax = plotting.spectrum_with_floor(result)
-    np.testing.assert_allclose(labelled(ax, "lives (2)"), [[1, 6], [3, 2]], rtol=1e-9)
-    np.testing.assert_allclose(labelled(ax, "should live (1)"), [[2, 3]], rtol=1e-9)
-    np.testing.assert_allclose(labelled(ax, "dead (2)"), [[4, 0.6], [5, 0.3]], rtol=1e-9)
+    np.testing.assert_allclose(labelled(ax, "active (2)"), [[1, 6], [3, 2]], rtol=1e-9)
+    np.testing.assert_allclose(labelled(ax, "should be active (1)"), [[2, 3]], rtol=1e-9)
+    np.testing.assert_allclose(labelled(ax, "inactive (2)"), [[4, 0.6], [5, 0.3]], rtol=1e-9)
     assert result.floor is not None
     assert [patch.get_bbox().y1 for patch in ax.patches] == pytest.approx([result.floor.price] * len(ax.patches))
     assert ("if the noise is isotropic" in words(ax)) != result.floor.isotropic

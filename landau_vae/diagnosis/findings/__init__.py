@@ -1,37 +1,54 @@
-"""From evidence to words: what is wrong, which evidence says so, and what to do about it."""
+"""The findings of a diagnosis: each rule looks for one cause and returns a `Finding`, or None.
 
-from collections.abc import Callable
+`data`: the data are not those of the model, or too few. `price`: the price is too high, or another one than stated.
+`training`: the run is not over, or the KL is not the one of the theory. `latents`: what the latents encode.
+"""
 
-from landau_vae.diagnosis.alarms import (
-    decoder_mismatch,
-    free_bits,
-    kl_off,
-    no_survivor,
-    not_converged,
-    other_price,
-    rows_mismatched,
-    should_live,
-)
-from landau_vae.diagnosis.evidence import Evidence, Finding
-from landau_vae.diagnosis.remarks import (
-    alive_though_dead,
-    as_it_must,
-    binary_data,
-    few_rows,
-    fits_noise,
+from collections.abc import Callable, Mapping
+
+from landau_vae.diagnosis.comparison import Comparison
+from landau_vae.diagnosis.findings.data import binary_data, decoder_mismatch, few_rows, fits_noise, rows_mismatched
+from landau_vae.diagnosis.findings.latents import (
+    active_below_threshold,
+    as_predicted,
     mixed,
     nonlinear,
+    rotated,
     superfluous,
 )
+from landau_vae.diagnosis.findings.price import free_bits, kl_off, other_price, price_too_high
+from landau_vae.diagnosis.findings.training import not_converged, should_be_active
+from landau_vae.findings import Finding, by_severity
 
-__all__ = ["find"]
+#: What each code means, in a line.
+CODES: Mapping[str, str] = {
+    "rows-mismatched": "The posteriors do not belong to these rows.",
+    "kl-off": "The KL term has no effect on the model.",
+    "price-too-high": "All latents collapsed, and at this price the collapsed state is stable.",
+    "lower-price": "The model was trained at a lower price than its loss states.",
+    "higher-price": "The model was trained at a higher price than its loss states.",
+    "decoder-mismatch": "The decoder does not reconstruct these data.",
+    "free-bits": "The KL costs nothing up to a limit.",
+    "not-converged": "Training has not converged.",
+    "should-be-active": "Latents are inactive that should be active.",
+    "active-below-threshold": "Latents are active that should be inactive.",
+    "fits-noise": "Latents encode sampling noise.",
+    "mixed": "Latents share modes that are not degenerate.",
+    "rotated": "Latents are rotated within modes that are nearly degenerate.",
+    "nonlinear": "The model is nonlinear, so that the theory is approximate.",
+    "superfluous": "There are more latents than modes that are worth encoding.",
+    "as-predicted": "Modes are encoded as the spectrum predicts.",
+    "binary-data": "The data are zeros and ones, but the loss is a squared error.",
+    "few-rows": "There are few rows per feature.",
+}
+
+# What an earlier rule explains, a later one does not report again: the order is that of the causes.
+RULES: tuple[Callable[[Comparison], Finding | None], ...] = (
+    rows_mismatched, kl_off, price_too_high, other_price, decoder_mismatch, free_bits, not_converged, should_be_active,
+    active_below_threshold, fits_noise, mixed, rotated, nonlinear, superfluous, as_predicted, binary_data, few_rows,
+)  # fmt: skip
 
 
-def find(evidence: Evidence) -> tuple[Finding, ...]:
-    """All findings, alarms first."""
-    rules: list[Callable[[Evidence], Finding | None]] = [
-        rows_mismatched, kl_off, no_survivor, other_price, decoder_mismatch, free_bits, not_converged, should_live,
-        alive_though_dead, fits_noise, mixed, nonlinear, superfluous, as_it_must, binary_data, few_rows,
-    ]  # fmt: skip
-    found = [finding for rule in rules if (finding := rule(evidence)) is not None]
-    return tuple(sorted(found, key=lambda finding: not finding.alarm))
+def find(comparison: Comparison) -> tuple[Finding, ...]:
+    """Return all findings, alarms first."""
+    return by_severity([rule(comparison) for rule in RULES])

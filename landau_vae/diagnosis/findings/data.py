@@ -1,39 +1,123 @@
-"""Do the posteriors belong to these rows? Rows that are alike must have codes that are alike, linear encoder or not.
+"""Are these the data of this model, and are they enough? Mismatched rows and decoders, binary data, few rows, noise.
 
-    r = median over living latents of ⟨(μ_i − μ_nn(i))²⟩ / (2 Var μ),   nn(i): the nearest other row of the data
+Rows that are alike must have codes that are alike, whether the encoder is linear or not:
+
+    r = median over active latents of ⟨(μ_i − μ_nn(i))²⟩ / (2 Var μ),   nn(i): the nearest other row of the data
 
 is 1 for codes of other rows and small for codes of these. In many dimensions no row has a near neighbour: then the
-same ratio of the data's own principal scores says what to expect.
+same ratio of the data's own principal scores is what to expect.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array
-
-__all__ = ["strangeness"]
+from landau_vae import limits
+from landau_vae.diagnosis.comparison import Comparison
+from landau_vae.display import Array, counted, listed, significant
+from landau_vae.findings import Finding
 
 ASKED, AMONG = 400, 8000  # rows whose neighbour is looked for, and rows among which
-SCORES = 3  # principal scores that say what to expect
+SCORES = 3  # principal scores that are compared with
 
 
-def strangeness(
-    mean: NDArray[np.floating], data: NDArray[np.floating], scale: Array, alive: NDArray[np.bool_]
+def code_mismatch(
+    mean: NDArray[np.floating], data: NDArray[np.floating], scale: Array, active: NDArray[np.bool_]
 ) -> float:
-    """r of the living latents less r of the data's own scores: 0 where codes belong to their rows, up to 1."""
+    """Return r of the active latents less r of the data's own scores: 0 where codes belong to their rows, up to 1."""
     n = len(data)
     among = np.unique(np.linspace(0, n - 1, min(n, AMONG)).astype(np.intp))
     rows = np.asarray(data[among], dtype=np.float64) / scale
     rows -= rows.mean(axis=0)
     asked = np.unique(np.linspace(0, len(among) - 1, min(len(among), ASKED)).astype(np.intp))
-    near = rows[asked] @ rows.T
-    apart = np.square(rows).sum(axis=1) - 2 * near
+    apart = np.square(rows).sum(axis=1) - 2 * (rows[asked] @ rows.T)
     apart[np.arange(len(asked)), asked] = np.inf
     neighbour = apart.argmin(axis=1)
     scores = rows @ np.linalg.svd(rows[asked], full_matrices=False)[2][:SCORES].T
-    codes = np.asarray(mean[among][:, alive], dtype=np.float64)
-    return float(np.median(_ratio(codes, asked, neighbour)) - np.median(_ratio(scores, asked, neighbour)))
+    codes = np.asarray(mean[among][:, active], dtype=np.float64)
+
+    def ratio(values: Array) -> Array:
+        return np.square(values[asked] - values[neighbour]).mean(axis=0) / (2 * values.var(axis=0))
+
+    return float(np.median(ratio(codes)) - np.median(ratio(scores)))
 
 
-def _ratio(values: Array, asked: NDArray[np.intp], neighbour: NDArray[np.intp]) -> Array:
-    return np.square(values[asked] - values[neighbour]).mean(axis=0) / (2 * values.var(axis=0))
+def rows_mismatched(c: Comparison) -> Finding | None:
+    """Find codes that do not belong to the rows beside them."""
+    if not c.rows_mismatched:
+        return None
+    return Finding(
+        "rows-mismatched",
+        "alarm",
+        "The posteriors do not belong to these rows: codes of neighbouring rows differ by "
+        f"{c.code_mismatch:.0%} of the difference between any two codes, beyond what the data explain, and only "
+        f"{c.linear_share:.0%} of an active latent's mean is linear in the data.",
+        "Encode the data again without shuffling, and pass rows and posteriors in the same order.",
+        {"code_mismatch": c.code_mismatch, "limit": limits.ROW_MISMATCH, "linear_share": c.linear_share},
+    )
+
+
+def decoder_mismatch(c: Comparison) -> Finding | None:
+    """Find a decoder that is worse than the best linear one of its own latents."""
+    if c.decoded is None or c.observed is None or not c.loss.likelihood.squared:
+        return None
+    user, best = float(c.decoded.sampled[-1]), float(c.observed.prefix[-1])
+    if not c.converged or c.rows_mismatched or user <= limits.WORSE_DECODER * best:
+        return None
+    return Finding(
+        "decoder-mismatch",
+        "alarm",
+        f"The decoder leaves {user:.3g} of the variance, but the best linear decoder of the same latents leaves "
+        f"{best:.3g}: it does not reconstruct these data.",
+        "Check whether the data given here have the scale and the order of those in training (standardised, shifted, "
+        "divided by 255, …), and whether decode returns the reconstruction itself.",
+        {"distortion": user, "best_linear": best, "ratio": user / best, "limit": limits.WORSE_DECODER},
+    )
+
+
+def fits_noise(c: Comparison) -> Finding | None:
+    """Find modes that are encoded although sampling noise alone produces modes as strong."""
+    if c.floor is None or not c.floor.isotropic or len(c.floor.bulk) < limits.KNOWN_BULK:
+        return None
+    noise = c.detected & (c.eigenvalues < c.floor.price) & (c.observed_signal > limits.EXPECTED / 2)
+    if not noise.any():
+        return None
+    modes = np.flatnonzero(noise)
+    verb = "are" if len(modes) > 1 else "is"
+    return Finding(
+        "fits-noise",
+        "alarm",
+        f"{listed(list(modes), 'Mode')} {verb} encoded below the noise floor: noise alone produces, in "
+        f"{c.spectrum.samples} rows of {c.spectrum.dimension} features, modes up to "
+        f"λ = {significant(c.floor.price, 4)}. The latents encode the sample, not its source.",
+        f"Raise {c.loss.knob} to {c.beta_at(c.floor.price)}, or use {counted(c.floor.modes, 'latent')} or more data.",
+        {"modes": modes + 1, "eigenvalues": c.eigenvalues[modes], "noise_floor": c.floor.price},
+    )
+
+
+def binary_data(c: Comparison) -> Finding | None:
+    """Find zeros and ones under a squared error."""
+    mean, variance = c.posterior.data_mean, c.posterior.data_variance
+    if mean is None or variance is None or not c.loss.likelihood.squared:
+        return None
+    if np.any(mean < 0) or np.any(np.abs(variance - mean * (1 - mean)) > limits.BINARY * mean):
+        return None
+    return Finding(
+        "binary-data",
+        "remark",
+        "The data are zeros and ones, but the loss is given as a squared error.",
+        "If it is a cross-entropy, give Loss.bernoulli: its thresholds are eigenvalues of the correlation matrix.",
+    )
+
+
+def few_rows(c: Comparison) -> Finding | None:
+    """Find too few rows to distinguish modes."""
+    n, d = c.posterior.samples, c.spectrum.dimension
+    if c.observed is None or n >= limits.BLURRING_ROWS * d:
+        return None
+    return Finding(
+        "few-rows",
+        "remark",
+        f"{n} rows of {d} features are few: the eigenvalues, and with them all predictions, are those of these rows.",
+        "If the model was trained on more rows, pass all of them.",
+        {"rows": n, "features": d, "rows_per_feature": n / d, "limit": limits.BLURRING_ROWS},
+    )

@@ -1,91 +1,140 @@
-"""Phrases of the findings: β by the name of the user's knob, modes and latents by their numbers."""
+"""Is the price of a nat the one that was meant? A price too high, another one than stated, a KL that costs nothing.
+
+Local stability of the collapsed state at τ ≥ λ₁ holds for any network. That it is the best state holds for linear
+models; a nonlinear one may have a better state beside it.
+"""
 
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from landau_vae.diagnosis.evidence import OFF, Evidence
-from landau_vae.display import Array, listed, significant
-
-__all__ = [
-    "PERHAPS_BENT", "beta_at", "five", "knob_at", "latents", "next_one", "rescaled", "roughly", "span",
-    "spectrum_words", "why_so_dear",
-]  # fmt: skip
-
-PERHAPS_BENT = "If the decoder is not linear it may make modes out of others: give decode=… to see."
+from landau_vae import limits
+from landau_vae.diagnosis.comparison import Comparison
+from landau_vae.display import significant
+from landau_vae.findings import Finding
+from landau_vae.likelihoods import BERNOULLI
+from landau_vae.loss.slips import slip_with_price
 
 
-def beta_at(e: Evidence, price: float) -> str:
-    """The β of a price."""
-    return significant(float(e.loss.beta_at(price, e.spectrum)), 4)
+def kl_off(c: Comparison) -> Finding | None:
+    """Find that nothing holds the latents at the prior's scale, and that the posteriors are far too narrow."""
+    if not c.kl_is_off:
+        return None
+    prices = [price for price in (c.mode_price, c.latent_price) if price is not None]
+    scales = c.posterior.second_moment[c.is_active]
+    return Finding(
+        "kl-off",
+        "alarm",
+        "The KL term has no effect on this model: ⟨μ²⟩ + ⟨σ²⟩ of the active latents runs from "
+        f"{significant(scales.min(), 3)} to {significant(scales.max(), 3)}, where any KL weight above 0 would hold it "
+        f"at 1, and the posteriors are as narrow as at {c.knob_at(min(prices))} instead of {c.beta_at(c.price)}.",
+        "Check whether the KL term enters the loss that is differentiated, with a weight above 0 (a β that is stored "
+        "but not used, a clamp or free bits that cut its gradient, a warm-up that has hardly begun): "
+        "Loss.measure(your_loss, …) measures its weight.",
+        {"second_moment": scales, "scale_error": c.scale_error, "limit": limits.FREE_SCALE, "price": min(prices)},
+    )
 
 
-def knob_at(e: Evidence, price: float) -> str:
-    """The knob at a price."""
-    return f"{e.loss.knob} = {beta_at(e, price)}"
+def price_too_high(c: Comparison) -> Finding | None:
+    """Find a total collapse at a price above the first threshold."""
+    if c.predicted.active > 0 or c.detected.any():
+        return None
+    first = float(c.spectrum.eigenvalues[0])
+    return Finding(
+        "price-too-high",
+        "alarm",
+        f"At {c.knob_at(c.price)} a nat costs τ = {significant(c.price, 4)}, more than the strongest mode is worth, "
+        f"λ₁ = {significant(first, 4)}{_which_spectrum(c)}: the collapsed state is stable, and longer training does "
+        "not change it. For a linear model it is the best state. A nonlinear model may have a better one, which "
+        "training that starts at a smaller β can find.",
+        f"Lower {c.loss.knob} below {c.beta_at(first)}, where the collapsed state loses its stability"
+        f"{_more_latents(c)}.{_reason(c)}",
+        {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first},
+    )
 
 
-def span(values: Array) -> str:
-    """From … to."""
-    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
-    return low if low == high else f"{low} … {high}"
+def other_price(c: Comparison) -> Finding | None:
+    """Find that the active modes agree on another price than that of the loss."""
+    if c.other_price is None or c.kl_is_off:
+        return None
+    count, price = int(c.detected.sum()), significant(c.other_price, 3)
+    reading = f"each of {count} modes gives τ̂ = (1 − M²) λ ≈ {price} (they agree within {c.price_scatter:.1%})"
+    if c.approximate:
+        reading = f"their own M² give τ̂ ≈ {price}, a rough estimate because the linear theory is not exact here"
+    elif count == 1:
+        reading = f"the only active mode gives τ̂ = (1 − M²) λ = {price}"
+    slip = slip_with_price(c.other_price, c.loss, c.spectrum)
+    cause = (
+        f"That is the price of a loss with {slip.words}, or of a β schedule that ended there."
+        if slip is not None
+        else "Likely causes are a warm-up or an annealing of β that ended early, or a KL weight other than stated."
+    )
+    return Finding(
+        "lower-price" if c.other_price < c.price else "higher-price",
+        "alarm",
+        f"The active latents were trained at another price than stated: {reading}, but {c.knob_at(c.price)} means "
+        f"τ = {significant(c.price, 4)}. {cause}{_rescaled(c.other_price / c.price)}",
+        f"In effect {c.loss.knob} was {c.beta_at(c.other_price)}: check where the β schedule ends and what the loss "
+        "sums and averages (Loss.measure measures it), then diagnose again with the loss as it is.",
+        {"price": c.price, "fitted_price": c.other_price, "scatter": c.price_scatter, "modes": count},
+    )
 
 
-def latents(numbers: NDArray[np.intp]) -> str:
-    """Latents by their numbers."""
-    return f"Latent{'s' * (len(numbers) > 1)} {listed(list(numbers))}"
+def free_bits(c: Comparison) -> Finding | None:
+    """Find latents that have one and the same rate."""
+    rates = np.sort(c.posterior.rate[c.is_active])
+    encoded = max(int(c.detected.sum()), int(c.predicted.active))
+    if c.kl_is_off or not c.converged or len(rates) < 3 or len(rates) <= encoded:
+        return None
+    for first in range(len(rates) - 2):
+        group = rates[first:][rates[first:] <= rates[first] * limits.EQUAL_RATES]
+        if len(group) >= 3 and group[0] > limits.FREE_RATE:
+            return Finding(
+                "free-bits",
+                "alarm",
+                f"{len(group)} latents have the same rate, {significant(float(np.median(group)), 3)} nats, and more "
+                "latents are active than modes are encoded: a sign of free bits, a KL without cost up to a limit.",
+                "Below the limit a nat has no price, and the spectrum predicts nothing: diagnose a model without free "
+                "bits, or read a latent at the limit as inactive.",
+                {"rates": group, "ratio": group[-1] / group[0], "limit": limits.EQUAL_RATES},
+            )
+    return None
 
 
-def rescaled(ratio: float) -> str:
-    """Data that are not in the scale that the loss saw multiply every price by its square."""
+def _rescaled(ratio: float) -> str:
+    """Return a remark where data in another scale than in training, whose square multiplies every price, explain it."""
     for scale in (255.0, 127.5, 2.0):
         for factor, words in ((scale, f"{scale:g} times"), (1 / scale, f"1/{scale:g} of")):
-            if abs(np.log(ratio / factor**2)) < OFF:
-                return f" (Or these data are {words} what the loss saw: prices go with the square of the scale.)"
+            if abs(np.log(ratio / factor**2)) < limits.PRICE_ERROR:
+                return f" (Or these data are {words} those in training: prices go with the square of the scale.)"
     return ""
 
 
-def spectrum_words(e: Evidence) -> str:
-    """Which spectrum it is, where it is not the covariance."""
-    if e.loss.likelihood == "bernoulli":
-        return " (of data that a Bernoulli decoder sees as their correlations, F^(−½) C F^(−½))"
-    if e.loss.likelihood == "poisson":
-        return " (of F^(−½) C F^(−½), F the mean of the counts)"
-    return " (with the σ² that training learns)" if e.loss.learned else ""
+def _which_spectrum(c: Comparison) -> str:
+    """Return which matrix the eigenvalue is of, where it is not the covariance."""
+    likelihood = c.loss.likelihood
+    if not likelihood.squared:
+        same = ", for zeros and ones their correlations" if likelihood is BERNOULLI else ""
+        return f" (of F^(−½) C F^(−½), F the variance of a {likelihood.title} decoder at the mean{same})"
+    return " (with the σ² that training learns)" if c.loss.learned else ""
 
 
-def roughly(e: Evidence) -> str:
-    """How far the theory goes for this likelihood."""
-    if e.loss.likelihood == "gaussian":
-        return ""
-    name = e.loss.likelihood.title
-    return f" (a {name} decoder's first threshold is exact, what follows shifts once a mode lives)"
+def _more_latents(c: Comparison) -> str:
+    """Return where five latents are active."""
+    k = min(5, c.spectrum.modes, c.posterior.latents)
+    below = c.beta_at(float(c.spectrum.eigenvalues[k - 1]))
+    return f" and the first latent becomes active; {k} are active below {below}" if k > 1 else ""
 
 
-def five(e: Evidence) -> str:
-    """Where five latents live."""
-    k = min(5, e.spectrum.modes, e.posterior.latents)
-    return f"; {k} live below {beta_at(e, float(e.spectrum.eigenvalues[k - 1]))}" if k > 1 else ""
-
-
-def next_one(e: Evidence) -> str:
-    """Where the next latent comes alive."""
-    living = int(e.state.active)
-    if living >= e.spectrum.modes:
-        return ""
-    return f" (the next one comes alive below {beta_at(e, float(e.spectrum.eigenvalues[living]))})"
-
-
-def why_so_dear(e: Evidence) -> str:
+def _reason(c: Comparison) -> str:
     """Return why the price is high, which usually is a mean over features."""
-    d, summed = e.spectrum.dimension, replace(e.loss, reconstruction="sum")
-    if e.loss.reconstruction == "sum" or summed.without_price(e.spectrum) is not None:
+    d, summed = c.spectrum.dimension, replace(c.loss, reconstruction="sum")
+    if c.loss.reconstruction == "sum" or summed.without_price(c.spectrum) is not None:
         return ""
-    price = float(summed.price(e.spectrum))
-    if price >= float(e.spectrum.eigenvalues[0]):
+    price = float(summed.price(c.spectrum))
+    if price >= float(c.spectrum.eigenvalues[0]):
         return ""
     return (
-        f" The price is so high because this loss {e.loss.reductions(d)}. If it summed the error over features, the "
+        f" The price is so high because this loss {c.loss.reductions(d)}. If it summed the error over features, the "
         f"price at the same β would be τ = {significant(price, 3)}."
     )
