@@ -44,7 +44,7 @@ def run(capsys, *arguments):
 def test_a_healthy_model(files, capsys):
     code, out, _ = run(capsys, "diagnose", "post.npz", "--data", "data.npy", "--loss", "pythae", "--beta", "1")
     assert code == 0
-    assert "post.npz on data.npy: Diagnosis(healthy: 4 of 4 latents live, 4 predicted, τ = 1)" in out
+    assert "post.npz on data.npy: Diagnosis(healthy: 4 of 4 latents active, 4 predicted, τ = 1)" in out
     assert "To keep 4 latents: beta =" in out  # in their words
 
 
