@@ -40,7 +40,12 @@ def members(cls):
         if is_ours(base):
             found |= {name: item for name, item in vars(base).items() if not name.startswith("_")}
     kinds = (classmethod, staticmethod, property, functools.cached_property)
-    return {name: item for name, item in found.items() if inspect.isfunction(item) or isinstance(item, kinds)}
+    fields = getattr(cls, "__dataclass_fields__", {})  # a field may hold a function
+    return {
+        name: item
+        for name, item in found.items()
+        if name not in fields and (inspect.isfunction(item) or isinstance(item, kinds))
+    }
 
 
 def function_of(member):
