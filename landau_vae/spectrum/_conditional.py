@@ -11,14 +11,14 @@ worked on by rows: with Q an orthonormal basis of the columns of x, y is QQᵀy 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.data.gram import Gram
-from landau_vae.data.moments import Decomposition, Moments, block_rows, in_unit
+from landau_vae.data.moments import Decomposition, Moments, SecondMoments, block_rows, in_unit
 from landau_vae.data.strongest_modes import strongest_of_matrix
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array, readonly
@@ -82,7 +82,7 @@ def conditional(
     formed = found.gram if found.matrix is None else found.matrix
     assert formed is not None
     # What is left of features that x determines is rounding of the whole y, not of the residual.
-    least = EPS * joint.targets * joint.largest() * 10
+    least = EPS * joint.targets * float(strongest_of_matrix(joint.whole, 1)[0]) * 10
     note = "Spectrum of what the condition leaves of y; exact." + _by_chance(joint)
     fields = joint.fields(names) | {"kind": "conditional", "note": note}
     return Spectrum(**resolve(found, joint.targets, float(np.trace(formed)), least=least, **fields))
@@ -117,16 +117,16 @@ class Joint:
         scale = scale_of(self.unit, self.targets)
         return {"samples": self.samples, "names": labels, "mean": readonly(self.mean), "scale": scale}
 
-    def largest(self) -> float:
-        """Return the largest eigenvalue of Σ_yy."""
-        whole = self.y if self.cross is not None else _smaller_product(self.y)
-        return float(strongest_of_matrix(whole, 1)[0])
+    @cached_property
+    def whole(self) -> Array:
+        """Σ_yy, or the Gram matrix of the rows of y where these are fewer."""
+        return self.y if self.cross is not None else _smaller_product(self.y)
 
     def explained(self) -> Decomposition:
         """Decompose Σ_yx Σ_xx⁺ Σ_xy; columns of x may depend on one another, and their units do not matter."""
         if self.cross is None:
-            basis = self._basis()
-            return _decomposed(basis.T @ self.y)
+            rows = self._basis().T @ self.y
+            return _of_matrix(rows.T @ rows) if len(rows) >= rows.shape[1] else _of_gram(rows @ rows.T, rows)
         spread = np.sqrt(self.x.diagonal())
         unit = _varying(spread)
         lam, vectors = np.linalg.eigh(self.x / np.outer(unit, unit))
@@ -145,7 +145,11 @@ class Joint:
                 )
             _check_collinear(self.x.T @ self.x, self.x_names)
             basis = self._basis()
-            return _decomposed(self.y - basis @ (basis.T @ self.y))
+            rows = self.y - basis @ (basis.T @ self.y)
+            if len(rows) >= rows.shape[1]:
+                return _of_matrix(rows.T @ rows)
+            half = self.whole - basis @ (basis.T @ self.whole)  # P G P, with P = 1 − QQᵀ: G is there already
+            return _of_gram(half - (half @ basis) @ basis.T, rows)
         _check_collinear(self.x, self.x_names)
         left = self.y - self.cross.T @ np.linalg.solve(self.x, self.cross)
         return _of_matrix((left + left.T) / 2)
@@ -153,8 +157,12 @@ class Joint:
     def _basis(self) -> Array:
         """Return an orthonormal basis (n, rank) of the columns of x."""
         scaled = self.x / _varying(np.linalg.norm(self.x, axis=0))
-        lam, vectors = np.linalg.eigh(scaled @ scaled.T)
-        return np.asarray(vectors[:, lam > EPS * max(scaled.shape) * lam[-1] * 10])
+        if len(scaled) < scaled.shape[1]:
+            lam, vectors = np.linalg.eigh(scaled @ scaled.T)
+        else:
+            vectors, size, _ = (np.asarray(part) for part in np.linalg.svd(scaled, full_matrices=False))
+            lam = np.square(size)
+        return np.asarray(vectors[:, lam > EPS * max(scaled.shape) * lam.max() * 10])
 
 
 def joint_of(x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None, *, standardize: bool) -> Joint:
@@ -172,22 +180,37 @@ def joint_of(x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None,
     share = None if weights is None else as_weights(weights, len(left))
     if share is not None and not share.any():
         raise InputError("All weights are zero: at least two rows need a positive weight.")
-    p, by_rows = left.shape[1], len(left) < left.shape[1] + right.shape[1]
-    moments = Gram(np.hstack([left, right]), share) if by_rows else _moments(left, right, share)
-    if not moments.finite:
-        for label, table, names in (("x", left, x_names), ("y", right, y_names)):
-            if not np.isfinite(table).all():
-                raise InputError(f"{label} cannot be used. {nonfinite_problem([table], names)}")
-        raise nonfinite_problem([], None)
-    unit = _unit(moments, p, noise, y_names, standardize=standardize)
-    if isinstance(moments, Gram):
-        rows = moments.centred()
-        x_part, y_part, cross = rows[:, :p], _columns_in_unit(rows[:, p:], unit), None
-    else:
-        covariance = moments.covariance
-        x_part, y_part = covariance[:p, :p], in_unit(covariance[p:, p:], unit)
-        cross = _columns_in_unit(covariance[:p, p:], unit)
-    return Joint(x_part, y_part, cross, len(left), moments.mean[p:], unit, x_names, y_names)
+    tables = ((left, x_names), (right, y_names))
+    if len(left) < left.shape[1] + right.shape[1]:
+        return _by_rows(tables, share, noise, standardize=standardize)
+    p, moments = left.shape[1], _moments(left, right, share)
+    _check_finite(tables, moments)
+    mean, variance = moments.mean[p:], moments.variance[p:]
+    unit = _unit(mean, variance, moments.precision, noise, y_names, standardize=standardize)
+    covariance = moments.covariance
+    yy, cross = in_unit(covariance[p:, p:], unit), _columns_in_unit(covariance[:p, p:], unit)
+    return Joint(covariance[:p, :p], yy, cross, len(left), mean, unit, x_names, y_names)
+
+
+Tables = tuple[tuple[NDArray[Any], Names], ...]
+
+
+def _by_rows(tables: Tables, share: Array | None, noise: ArrayLike | None, *, standardize: bool) -> Joint:
+    (left, x_names), (right, y_names) = tables
+    x, y = Gram(left, share), Gram(right, share)
+    _check_finite(tables, x, y)
+    unit = _unit(y.mean, y.variance, max(x.precision, y.precision), noise, y_names, standardize=standardize)
+    rows = _columns_in_unit(y.centred(), unit)
+    return Joint(x.centred(), rows, None, len(left), y.mean, unit, x_names, y_names)
+
+
+def _check_finite(tables: Tables, *moments: SecondMoments) -> None:
+    if all(part.finite for part in moments):
+        return
+    for label, (table, names) in zip("xy", tables, strict=True):
+        if not np.isfinite(table).all():
+            raise InputError(f"{label} cannot be used. {nonfinite_problem([table], names)}")
+    raise nonfinite_problem([], None)
 
 
 def _moments(left: NDArray[Any], right: NDArray[Any], share: Array | None) -> Moments:
@@ -200,11 +223,11 @@ def _moments(left: NDArray[Any], right: NDArray[Any], share: Array | None) -> Mo
 
 
 def _unit(
-    moments: Moments | Gram, first: int, noise: ArrayLike | None, names: Names, *, standardize: bool
+    mean: Array, variance: Array, precision: float, noise: ArrayLike | None, names: Names, *, standardize: bool
 ) -> Array | None:
-    """Return the unit of the columns of y, which are those from `first` on."""
-    mean, deviation = moments.mean[first:], np.sqrt(moments.variance[first:])
-    if standardize and np.any(deviation <= 4 * moments.precision * np.abs(mean)):
+    """Return the unit of the columns of y: their deviations, the noise, both, or none."""
+    deviation = np.sqrt(variance)
+    if standardize and np.any(deviation <= 4 * precision * np.abs(mean)):
         worst = int(np.argmin(deviation))
         raise InputError(
             f"Column {names[worst] if names else worst} of y is constant and cannot be standardised: leave it out, or "
@@ -241,11 +264,7 @@ def _check_collinear(xx: Array, names: Names) -> None:
         )
 
 
-def _decomposed(rows: Array) -> Decomposition:
-    """Decompose the covariance of rows that are centred and carry the roots of their shares."""
-    if len(rows) >= rows.shape[1]:
-        return _of_matrix(rows.T @ rows)
-    gram = rows @ rows.T
+def _of_gram(gram: Array, rows: Array) -> Decomposition:
     return Decomposition(np.linalg.eigvalsh(gram)[::-1], gram=gram, lift=partial(_lift, rows))
 
 
