@@ -1273,7 +1273,7 @@ def _(i: Inputs) -> Any:
     }
 
 
-@entry("diagnosis/failures")
+@entry("diagnosis/failures", grain=1e-13, why="squared correlations near 0: eigenvectors by another LAPACK driver")
 def _(i: Inputs) -> Any:
     X, one = i.staged, Loss.gaussian(1.0)
     mean, variance, _ = i.well
@@ -1300,7 +1300,7 @@ def _(i: Inputs) -> Any:
     }
 
 
-@entry("diagnosis/other models")
+@entry("diagnosis/other models", grain=1e-13, why="squared correlations near 0: eigenvectors by another LAPACK driver")
 def _(i: Inputs) -> Any:
     total = Spectrum.from_data(i.bits, likelihood="bernoulli").total_variance
     dead = i.model(i.bits, 3.5, latents=3, total=total, decoder="bernoulli")
