@@ -181,8 +181,11 @@ def _convert(value: Any, annotation: Any) -> Any:
         arrays = any((get_origin(each) or each).__module__.startswith("numpy") for each in arguments)
         return value if arrays else _convert_union(value, arguments)
     if origin is Annotated:
-        limits = next((each for each in arguments[1:] if isinstance(each, Range)), Range())
-        return _convert_number(value, arguments[0], limits)
+        limits = next((each for each in arguments[1:] if isinstance(each, Range)), None)
+        members = get_args(arguments[0]) or (arguments[0],)  # with None: Annotated[int | None, Range(1)]
+        if limits is None or (value is None and NoneType in members):
+            return _convert(value, arguments[0])
+        return _convert_number(value, next(each for each in members if each is not NoneType), limits)
     if origin is Literal:
         return _convert_literal(value, arguments)
     if annotation in (int, float):

@@ -1,10 +1,23 @@
 """The command line: `landau-vae reproduce`, `thresholds FILE`, `choose FILE`, `bifurcate FILE`, `verify FILE`,
-`diagnose POSTERIOR --data FILE`, `gather FILE…`, `convert`, `derive RESULT`.
+`diagnose POSTERIOR --data FILE`, `gather FILE…`, `convert`, `derive RESULT`. One module per command.
 
-Exit code 0: fine; 1: checked, and theory and numbers disagree; 2: bad input, told in one sentence.
+Exit code 0: fine; 1: checked, and theory and numbers disagree; 2: bad input, explained in one sentence.
 """
 
-from landau_vae.cli import bifurcate, convert, derive, diagnose, gather, reproduce, thresholds, verify
+# In the order of the help page.
+from landau_vae.cli import reproduce, thresholds, choose, verify, diagnose, convert, bifurcate, derive, gather  # isort: skip
 from landau_vae.cli.program import app, main
 
-__all__ = ["app", "bifurcate", "convert", "derive", "diagnose", "gather", "main", "reproduce", "thresholds", "verify"]
+__all__ = [
+    "app",
+    "bifurcate",
+    "choose",
+    "convert",
+    "derive",
+    "diagnose",
+    "gather",
+    "main",
+    "reproduce",
+    "thresholds",
+    "verify",
+]

@@ -6,28 +6,24 @@ from typing import Annotated
 
 import typer
 
-from landau_vae.cli.program import AsJson, app, say, say_json
+from landau_vae.cli.program import AsJson, command, option, say, say_json
 from landau_vae.errors import InputError
 
-__all__ = ["derive"]
 
-
-@app.command()
+@command
 def derive(
-    result: Annotated[str | None, typer.Argument(help="Its name; without one, the list.", show_default=False)] = None,
-    order: Annotated[
-        int | None, typer.Option(help="Order of the expansion, where there is one.", show_default=False)
-    ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown with GitHub's mathematics.")] = False,
-    latex: Annotated[bool, typer.Option("--latex", help="A LaTeX document.")] = False,
+    result: Annotated[str | None, typer.Argument(help="Its name; without one: the list", show_default=False)] = None,
+    order: Annotated[int | None, option("Order of the expansion, where there is one")] = None,
+    markdown: Annotated[bool, option("Print Markdown with GitHub's mathematics", "--markdown")] = False,
+    latex: Annotated[bool, option("Print a LaTeX document", "--latex")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Derive a result from the loss, every step checked as it is printed."""
+    """Derive a result from the loss, with every step checked."""
     from landau_vae import symbolic
     from landau_vae.symbolic.page import CheckFailed
 
     if markdown + latex + as_json > 1:
-        raise InputError("Of --markdown, --latex and --json one can be given.")
+        raise InputError("At most one of --markdown, --latex and --json can be given.")
     if result is None:
         if order is not None or markdown or latex:
             raise InputError("No derivation is named; `landau-vae derive` alone lists them.")

@@ -1,36 +1,26 @@
-"""`landau-vae gather FILE… --output part.npz`: the moments of many files in one file that all other commands take."""
+"""`landau-vae gather FILE… --output part.npz`: the second moments of many files, in one file for all other commands."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from landau_vae.cli.options import ArrayName, Column, Exclude, Header, Samples, Weights
-from landau_vae.cli.program import app, say
+from landau_vae.cli.options import FILES, Reading
+from landau_vae.cli.program import command, option, say
+from landau_vae.display import counted
 
-__all__ = ["gather"]
 
-
-@app.command()
+@command
 def gather(
-    files: Annotated[list[Path], typer.Argument(help="Data files, or partial results.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", help="The partial result to write (.npz).", show_default=False)],
-    column: Column = [],  # noqa: B006
-    exclude: Exclude = [],  # noqa: B006
-    weights: Weights = None,
-    array: ArrayName = None,
-    samples: Samples = [],  # noqa: B006
-    header: Header = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
-    every: Annotated[float, typer.Option(help="Seconds between two saves of how far it has come.")] = 30.0,
+    files: Annotated[list[Path], typer.Argument(help=FILES, show_default=False)],
+    reading: Reading,
+    output: Annotated[Path, option("The partial result to write (.npz)", "--output")],
+    resume: Annotated[bool, option("Continue a run that was interrupted", "--resume")] = False,
+    every: Annotated[float, option("Seconds between two saves of the progress (30)")] = 30.0,
 ) -> int:
-    """Read many files once, and keep what a spectrum needs of them; partial results of other machines go in too."""
+    """Gather the moments of many files, or of partial results, in one file."""
     from landau_vae.data.gather import Gathering
 
-    how = {
-        "columns": column or None, "exclude": exclude, "weights": weights, "array": array,
-        "samples": samples or None, "header": header,
-    }  # fmt: skip
-    part = Gathering(files, output, how, every).run(resume=resume, progress=True)
-    say(f"{output}: {part.count} rows of {part.dimension} columns from {len(files)} file{'s' * (len(files) != 1)}")
+    part = Gathering(files, output, reading.selection, every).run(resume=resume, progress=True)
+    say(f"{output}: {part.count} rows of {part.dimension} columns from {counted(len(files), 'file')}")
     return 0

@@ -1,323 +1,277 @@
-"""What all commands that take data have in common: how to read them, and which loss is meant."""
+"""Groups of options that commands share: the data and how to read them, the spectrum to form, the loss."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from landau_vae import Loss, Spectrum
 from landau_vae import spectrum as spectra
-from landau_vae.cli.public import expanded, public_set, table_of
-from landau_vae.data.read_file import Table, read
-from landau_vae.datasets import NAMES, Dataset
+from landau_vae.cli.program import option
+from landau_vae.data.read_file import read
+from landau_vae.datasets import NAMES, Dataset, load
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.loss import Reduction
-from landau_vae.spectrum.spectrum import Divisor, Likelihood
+from landau_vae.spectrum.spectrum import Divisor
 
-__all__ = ["Given", "with_data_and_loss"]
+Names = list[str] | None
+Family = Literal["gaussian", "bernoulli", "poisson"]
 
-# How to read a file: options that `gather` has too.
-Column = Annotated[list[str], typer.Option(help="Use only this column (repeat for more).", show_default=False)]
-Exclude = Annotated[list[str], typer.Option(help="Leave this column out (repeat for more).", show_default=False)]
-Weights = Annotated[str | None, typer.Option(help="The column that holds sample weights.")]
-ArrayName = Annotated[str | None, typer.Option(help="Which array of an NPZ, Zarr or netCDF file.")]
-Samples = Annotated[
-    list[str],
-    typer.Option(
-        help="The dimension of a Zarr or netCDF array that counts the samples (repeat for more); the first, unless "
-        "told.",
-        show_default=False,
-    ),
-]
-Header = Annotated[
-    bool | None,
-    typer.Option("--header/--no-header", help="Whether a CSV has one; seen by its words.", show_default=False),
-]
+FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, or what `gather` wrote"
+TARGET = "target"  # in --given and --target: all columns of a public data set's target
+
+in_data = partial(option, panel="Data")
+in_model = partial(option, panel="Condition, target, noise")
+in_loss = partial(option, panel="Loss")
+
+
+class Rows(NamedTuple):
+    """Rows in memory, their weights if there are any, and the names of their columns if these have any."""
+
+    values: NDArray[Any]
+    weights: Array | None
+    names: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
-class Given:
-    """What the user gave: a file and how to read it, or a public data set, and the loss."""
+class Reading:
+    """How to read a file of data."""
 
-    path: Path | None  #: of the file
-    loss: Loss
-    standardize: bool
-    covariance: bool
-    divisor: Divisor
-    selection: dict[str, Any]  #: columns, exclude, weights, array, samples, header
-    batch: int | None = None  #: rows of a batch
-    given: tuple[str, ...] = ()  #: columns that the decoder sees too
-    target: tuple[str, ...] = ()  #: columns to give from the others
-    noise: Path | None = None  #: variances or covariance of the noise
-    dataset: Dataset | None = None  #: in place of a file
-    strongest: int | None = None  #: how many of the modes to find
+    column: Annotated[Names, in_data("Use only this column (may be repeated)", metavar="NAME")] = None
+    exclude: Annotated[Names, in_data("Leave this column out (may be repeated)", metavar="NAME")] = None
+    weights: Annotated[str | None, in_data("Column that holds sample weights", metavar="NAME")] = None
+    array: Annotated[str | None, in_data("Array to read from an NPZ, Zarr or netCDF file", metavar="NAME")] = None
+    samples: Annotated[Names, in_data("Zarr, netCDF: the dimension that counts rows (first)", metavar="NAME")] = None
+    header: Annotated[bool | None, in_data("Whether a CSV has a header (detected)", "--header/--no-header")] = None
 
     @property
-    def file(self) -> Path:
-        """The path of the data, where they are a file's."""
-        assert self.path is not None
-        return self.path
+    def selection(self) -> dict[str, Any]:
+        """Return the options of `read` and `Spectrum.from_file`."""
+        named = {"weights": self.weights, "array": self.array, "header": self.header}
+        return named | {"columns": self.column, "exclude": self.exclude or (), "samples": self.samples}
 
-    @property
-    def name(self) -> str:
-        """The file's name, or the data set's."""
-        return self.file.name if self.dataset is None else self.dataset.name
+
+@dataclass(frozen=True)
+class LossOptions:
+    """How the user's training loop forms its loss."""
+
+    code: Annotated[str | None, in_loss("Loss of a code base; `convert` lists them", "--loss", metavar="NAME")] = None
+    beta: Annotated[float | None, in_loss("Weight β of the KL term (1, or as --loss ships it)")] = None
+    reconstruction: Annotated[Reduction | None, in_loss("Errors: sum or mean over features (sum)", metavar="HOW")] = (
+        None
+    )
+    kl: Annotated[Reduction | None, in_loss("KL: sum or mean over latents (sum)", metavar="HOW")] = None
+    half: Annotated[bool | None, in_loss("Squared error with ½ (yes; mse_loss: no)", "--half/--no-half")] = None
+    decoder_variance: Annotated[float | None, in_loss("σ² that divides the squared error (1)")] = None
+    learned_variance: Annotated[bool, in_loss("The decoder's variance is trained too", "--learned-variance")] = False
+    likelihood: Annotated[Family | None, in_loss("gaussian, bernoulli or poisson (gaussian)", metavar="NAME")] = None
+    latents: Annotated[int | None, in_loss("Number of latents of your model")] = None
+    batch: Annotated[int | None, in_loss("Rows of a batch (verify: 256)")] = None
+    channels: Annotated[int | None, in_loss("Channels of an image, if the loss depends on it")] = None
 
     @cached_property
-    def spectrum(self) -> Spectrum:
-        """The spectrum of the file, or of what the options make of it."""
-        if self.given or self.target or self.noise is not None:
-            return self._other_spectrum()
-        return self._plain_spectrum()
+    def loss(self) -> Loss:
+        """Return the loss of a code base, or the one that these terms make."""
+        names = ("decoder_variance", "reconstruction", "kl", "half", "likelihood")
+        terms: dict[str, Any] = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.learned_variance:
+            if "decoder_variance" in terms:
+                raise InputError("A learned decoder variance has no fixed value: leave --decoder-variance out.")
+            terms["decoder_variance"] = "learned"
+        if self.code is None:
+            if self.channels is not None:
+                raise InputError("--channels belongs to losses of code bases that depend on it: name one (--loss).")
+            return Loss(np.asarray(1.0 if self.beta is None else self.beta), **terms, latents=self.latents)
+        if terms:
+            name = "learned-variance" if self.learned_variance else next(iter(terms)).replace("_", "-")
+            raise InputError(
+                f"--loss {self.code} says how that loss is formed, and so does --{name}: give one of the two."
+            )
+        return Loss.preset(self.code, self.beta, latents=self.latents, batch=self.batch, channels=self.channels)
 
-    def _plain_spectrum(self) -> Spectrum:
-        """Of the features as they are."""
-        if self.dataset is not None:
-            return self.dataset.spectrum(self.loss.likelihood, standardize=self.standardize, divisor=self.divisor)
-        return Spectrum.from_file(
-            self.file,
-            standardize=self.standardize,
-            covariance=self.covariance,
-            divisor=self.divisor,
-            likelihood=self.loss.likelihood,
-            modes=self.strongest,
-            progress=True,
-            **self.selection,
-        )
 
-    def _other_spectrum(self) -> Spectrum:
-        """Of a conditional VAE, of a target, or with a noise metric."""
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The data (a file, or a public data set), the spectrum to form of them, and the loss."""
 
-        if not self.loss.likelihood.squared or self.divisor != "n":
+    file: Annotated[Path | None, typer.Argument(help=FILES, show_default=False)] = None
+    dataset: Annotated[str | None, in_data("Public data instead of FILE: terrain, worldclim, …", metavar="NAME")] = None
+    standardize: Annotated[bool, in_data("Divide each feature by its standard deviation", "--standardize")] = False
+    covariance: Annotated[bool, in_data("The file holds a covariance matrix, not rows", "--covariance")] = False
+    divisor: Annotated[Divisor, in_data("Divisor of the covariance: n or n-1 (n)", metavar="NAME")] = "n"
+    strongest: Annotated[int | None, in_data("Compute only this many of the strongest modes")] = None
+    reading: Reading = field(default_factory=Reading)
+    given: Annotated[Names, in_model("Conditional VAE: column the decoder knows (repeat)", metavar="NAME")] = None
+    target: Annotated[Names, in_model("Supervised VAE: column to predict (repeat)", metavar="NAME")] = None
+    noise: Annotated[Path | None, in_model("File of noise variances, or of a noise covariance")] = None
+    terms: LossOptions = field(default_factory=LossOptions)
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict one another, before any data are read."""
+        if self.file is None and self.dataset is None:
+            raise InputError(f"No data were given: name a FILE, or a public data set (--dataset {', '.join(NAMES)}).")
+        if self.file is not None and self.dataset is not None:
+            raise InputError(
+                f"Both the file {self.file} and the data set {self.dataset} were given: leave one of the two out."
+            )
+        if self.strongest is not None and (self.changed or self.dataset is not None):
+            raise InputError(
+                "With --given, --target, --noise and --dataset all modes are found at once: leave --strongest out."
+            )
+        if self.changed and (self.loss.likelihood is not GAUSSIAN or self.divisor != "n"):
             raise InputError("Conditions, targets and noise metrics go with squared errors, and with the divisor n.")
         if self.given and self.target:
             raise InputError("--given is for conditional VAEs, --target for supervised ones: give one of the two.")
-        noise = None if self.noise is None else self._noise()
-        if self.covariance:
-            if self.given or self.target:
-                raise InputError("Conditions and targets need the samples: leave --covariance out.")
-            return spectra.noise_metric(self._plain_spectrum(), np.asarray(noise))
-        chosen = self.given or self.target
-        table = self.table()
-        names = list(table.names or map(str, range(table.array.shape[1] if table.array is not None else 0)))
-        for name in chosen:
-            if name not in names:
-                raise InputError(f"There is no column {name!r}: the columns are {', '.join(names[:12])}.")
-        rows, weights = self.samples()
-        if not chosen:
+
+    @property
+    def loss(self) -> Loss:
+        """Return the loss that is meant."""
+        return self.terms.loss
+
+    @property
+    def changed(self) -> bool:
+        """Whether the spectrum is another than that of the columns themselves."""
+        return bool(self.given or self.target) or self.noise is not None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file or of the data set."""
+        return self.file.name if self.file is not None else str(self.dataset)
+
+    @cached_property
+    def public(self) -> Dataset | None:
+        """Return the public data set, with the features that are asked for."""
+        if self.dataset is None:
+            return None
+        options = self.reading.selection | {"covariance": self.covariance or None}
+        for name in ("weights", "array", "header", "covariance", "samples"):
+            if options[name] is not None:
+                raise InputError(f"--{name} says how to read a file, but --dataset reads none: leave one of them out.")
+        return load(self.dataset).select(self.reading.column, self.reading.exclude or ())
+
+    @property
+    def is_covariance(self) -> bool:
+        """Whether only a covariance is known, not the rows."""
+        return self.covariance if self.public is None else self.public.covariance
+
+    @property
+    def scaled(self) -> bool:
+        """Whether features are standardised: on request, or because a public data set has units of its own."""
+        own_units = self.public is not None and self.public.standardize and self.noise is None
+        return self.standardize or (own_units and self.loss.likelihood is GAUSSIAN)
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """Return the spectrum of the data, or of what --given, --target and --noise make of them."""
+        if self.given or self.target or (self.noise is not None and not self.is_covariance):
+            return self._changed_spectrum()
+        spectrum = self._own_spectrum()
+        return spectrum if self.noise is None else spectra.noise_metric(spectrum, self._noise_values())
+
+    def _own_spectrum(self) -> Spectrum:
+        """Return the spectrum of the features themselves; rows that were loaded before are not read again."""
+        options: dict[str, Any] = {"standardize": self.scaled, "divisor": self.divisor}
+        if self.public is not None:
+            return self.public.spectrum(self.loss.likelihood, **options)
+        assert self.file is not None
+        options |= {"likelihood": self.loss.likelihood, "modes": self.strongest, "progress": True}
+        if "loaded" in vars(self):
+            values, weights, names = self.loaded
+            return Spectrum.from_data(values, weights=weights, names=names, **options)
+        return Spectrum.from_file(self.file, covariance=self.covariance, **options, **self.reading.selection)
+
+    def _changed_spectrum(self) -> Spectrum:
+        """Return the spectrum of a conditional VAE, of a target, or of rows with a noise metric."""
+        if self.is_covariance:
+            raise InputError(f"{self.name} holds only a covariance, but conditions and targets need the rows.")
+        values, weights, names = self.loaded
+        named = self._named_columns()
+        if not named:
             if self.standardize:
                 raise InputError("A noise metric has the data's own units: leave --standardize out.")
-            return spectra.noise_metric(rows, np.asarray(noise), weights=weights, names=table.names)
-        inside = np.array([name in chosen for name in names])
+            return spectra.noise_metric(values, self._noise_values(), weights=weights, names=names)
+        noise = None if self.noise is None else self._noise_values()
+        labels = list(names or map(str, range(values.shape[1])))
+        for name in named:
+            if name not in labels:
+                raise InputError(f"There is no column {name!r}: the columns are {', '.join(labels[:12])}.")
+        inside = np.isin(labels, named)
         if inside.all():
             raise InputError(f"All columns are {'conditions' if self.given else 'targets'}: leave some to the others.")
         import pandas as pd
 
-        frame = pd.DataFrame(rows, columns=names, copy=False)  # so that complaints go by the columns' names
-        chosen_part, rest = frame.loc[:, inside], frame.loc[:, ~inside]
-        x, y = (chosen_part, rest) if self.given else (rest, chosen_part)
+        frame = pd.DataFrame(values, columns=labels, copy=False)  # so that messages name the columns
+        parts = frame.loc[:, inside], frame.loc[:, ~inside]
+        x, y = parts if self.given else parts[::-1]
         build = spectra.conditional if self.given else spectra.supervised
-        return build(x, y, noise=noise, standardize=self.standardize, weights=weights)
+        return build(x, y, noise=noise, standardize=self.scaled, weights=weights)
 
-    def _noise(self) -> Array:
-        """Variances (a row or a column), or a covariance."""
+    def _named_columns(self) -> tuple[str, ...]:
+        """Return the columns of --given or --target; `target` stands for all that a public data set has."""
+        named = tuple(self.given or self.target or ())
+        if self.public is None or TARGET not in named:
+            return named
+        # Of a condition that is a class the last column is left out: it follows from the others.
+        whole = self.public.condition[1] if self.given else self.public.target_names
+        return (*(name for name in named if name != TARGET), *whole)
+
+    def _noise_values(self) -> Array:
+        """Return the noise as variances (a row or a column of the file), or as a covariance."""
         assert self.noise is not None
-        table = read(self.noise)
-        values = table.array if table.array is not None else np.concatenate([rows for rows, _ in table.blocks])
+        values, _ = read(self.noise).whole()
         return np.asarray(values.ravel() if 1 in values.shape else values, dtype=np.float64)
 
-    def must_be_plain(self, command: str) -> None:
-        """Raise `InputError` where the spectrum is not that of the file's own columns."""
-        if self.given or self.target or self.noise is not None:
-            raise InputError(
-                f"`{command}` takes the data as they are: leave --given, --target and --noise out (`thresholds`, "
-                "`choose` and `bifurcate` know them)."
-            )
+    @cached_property
+    def loaded(self) -> Rows:
+        """Return all rows, in memory."""
+        return self.rows()
 
-    def heading(self) -> str:
-        """What was read, and what its spectrum is of."""
-        lines = [
-            f"{self.name}: {self.spectrum}{', standardised' if self.standardize or self.spectrum.standardized else ''}"
-        ]
-        return "\n".join(filter(None, [*lines, self.preparation(), self.spectrum.note]))
+    def rows(self, decoder: Likelihood | str | None = None) -> Rows:
+        """Return all rows, those of a public data set prepared for a decoder (by default that of the loss)."""
+        if self.public is None:
+            assert self.file is not None
+            table = read(self.file, **self.reading.selection)
+            return Rows(*table.whole(), table.names)
+        data = self.prepared(self.public, decoder)
+        named = [column for column, name in enumerate(data.target_names) if name in self._named_columns()]
+        if data.target is None or not named:
+            return Rows(data.table, None, data.names)
+        names = (*data.names, *(data.target_names[column] for column in named))
+        return Rows(np.concatenate([data.table, data.target[:, named]], axis=1), None, names)
+
+    def prepared(self, data: Dataset, decoder: Likelihood | str | None = None) -> Dataset:
+        """Return a public data set as a decoder takes it."""
+        return data.prepared(decoder or self.loss.likelihood, standardize=self.scaled)
 
     def preparation(self, decoder: Likelihood | str | None = None) -> str:
-        """What was done to a data set so that a decoder can take it (by default that of the loss)."""
-        return "" if self.dataset is None else self._prepared(self.dataset, decoder).note
+        """Return what was done to a public data set so that a decoder can take it, in words."""
+        return "" if self.public is None else self.prepared(self.public, decoder).note
 
-    def table(self, decoder: Likelihood | str | None = None) -> Table:
-        """The columns that are meant, of a data set as a decoder takes them (by default that of the loss)."""
-        if self.dataset is None:
-            return read(self.file, **self.selection)
-        return table_of(self._prepared(self.dataset, decoder), self.given or self.target)
-
-    def _prepared(self, dataset: Dataset, decoder: Likelihood | str | None) -> Dataset:
-        return dataset.prepared(decoder or self.loss.likelihood, standardize=self.standardize)
-
-    def samples(self, decoder: Likelihood | str | None = None) -> tuple[Array, Array | None]:
-        """The rows, all in memory, and their weights if there are any; of a data set as a decoder takes them."""
-        table = self.table(decoder)
-        if table.array is not None:
-            return np.asarray(table.array, dtype=np.float64), None
-        blocks = list(table.blocks)
-        weights = [weight for _, weight in blocks if weight is not None]
-        return np.concatenate([rows for rows, _ in blocks]), np.concatenate(weights) if weights else None
-
-
-def _given(
-    file: Annotated[
-        Path | None, typer.Argument(help="Samples × features: CSV, Parquet, NPY or NPZ.", show_default=False)
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help=f"A public data set in place of FILE: {', '.join(NAMES)}.", show_default=False)
-    ] = None,
-    standardize: Annotated[
-        bool, typer.Option("--standardize", help="Divide each feature by its standard deviation.")
-    ] = False,
-    column: Column = [],  # noqa: B006
-    exclude: Exclude = [],  # noqa: B006
-    weights: Weights = None,
-    array: ArrayName = None,
-    samples: Samples = [],  # noqa: B006
-    strongest: Annotated[
-        int | None, typer.Option(help="Find only so many of the strongest modes, of very many columns.")
-    ] = None,
-    covariance: Annotated[
-        bool, typer.Option("--covariance", help="The file holds a covariance matrix, not samples.")
-    ] = False,
-    header: Header = None,
-    divisor: Annotated[Divisor, typer.Option(help="What the covariance divides by; a loss divides by n.")] = "n",
-    given: Annotated[
-        list[str],
-        typer.Option(
-            help="A column that the decoder sees too: a conditional VAE (repeat for more).", show_default=False
-        ),
-    ] = [],  # noqa: B006
-    target: Annotated[
-        list[str],
-        typer.Option(
-            help="A column to give from the others: a supervised bottleneck (repeat for more).", show_default=False
-        ),
-    ] = [],  # noqa: B006
-    noise: Annotated[
-        Path | None, typer.Option(help="A file with the noise of each feature: variances, or a covariance.")
-    ] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(help="The loss of a public code base; `landau-vae convert` lists them.", show_default=False),
-    ] = None,
-    beta: Annotated[float | None, typer.Option(help="β, the weight of the KL term.", show_default="1")] = None,
-    decoder_variance: Annotated[
-        float | None, typer.Option(help="σ², which the squared error is divided by.", show_default="1")
-    ] = None,
-    learned_variance: Annotated[
-        bool, typer.Option("--learned-variance", help="The decoder's variance is trained too.")
-    ] = False,
-    reconstruction: Annotated[
-        Reduction | None, typer.Option(help="Errors: sum or mean over features.", show_default="sum")
-    ] = None,
-    kl: Annotated[Reduction | None, typer.Option(help="KL: sum or mean over latents.", show_default="sum")] = None,
-    half: Annotated[
-        bool | None,
-        typer.Option(
-            "--half/--no-half", help="Whether the squared error has a ½; mse_loss has none.", show_default="half"
-        ),
-    ] = None,
-    likelihood: Annotated[
-        Literal["gaussian", "bernoulli", "poisson"] | None,
-        typer.Option(help="Squared error, or cross-entropy.", show_default="gaussian"),
-    ] = None,
-    latents: Annotated[int | None, typer.Option(help="Number of latents of your model.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Rows of a batch: some losses depend on it.")] = None,
-    channels: Annotated[int | None, typer.Option(help="Channels of an image, for losses that depend on it.")] = None,
-) -> Given:
-    """The file, how to read it, and the user's loss."""
-    parts = {
-        "decoder_variance": decoder_variance, "reconstruction": reconstruction, "kl": kl, "half": half,
-        "likelihood": likelihood,
-    }  # fmt: skip
-    meant = _loss(loss, beta, parts, learned=learned_variance, latents=latents, batch=batch, channels=channels)
-    selection = {
-        "columns": column or None, "exclude": exclude, "weights": weights, "array": array, "samples": samples or None,
-        "header": header,
-    }  # fmt: skip
-    if file is None and dataset is None:
-        raise InputError(f"No data were given: name a FILE, or a public data set (--dataset {', '.join(NAMES)}).")
-    if file is not None and dataset is not None:
-        raise InputError(f"Both the file {file} and the data set {dataset} were given: leave one of the two out.")
-    if dataset is None:
-        columns = tuple(given), tuple(target)
-        if strongest is not None and (any(columns) or noise is not None):
-            raise InputError("With --given, --target or --noise all modes are found at once: leave --strongest out.")
-        return Given(
-            file, meant, standardize, covariance, divisor, selection, batch, *columns, noise, strongest=strongest
+    def heading(self) -> str:
+        """Return the lines that say what was read, and what its spectrum is the spectrum of."""
+        scaled = ", standardised" if self.scaled or self.spectrum.standardized else ""
+        return "\n".join(
+            filter(None, [f"{self.name}: {self.spectrum}{scaled}", self.preparation(), self.spectrum.note])
         )
-    of_files = {"weights": weights, "array": array, "header": header is not None, "covariance": covariance,
-                "samples": samples}  # fmt: skip
-    if strongest is not None:
-        raise InputError("A data set has few columns, and all its modes are found at once: leave --strongest out.")
-    data = public_set(dataset, column, exclude, of_files)
-    columns = expanded(data, given, condition=True), expanded(data, target, condition=False)
-    own_units = data.standardize and noise is None and meant.likelihood.squared
-    return Given(
-        None, meant, standardize or own_units, data.covariance, divisor, selection, batch, *columns, noise, data
-    )
 
-
-def _loss(
-    name: str | None,
-    beta: float | None,
-    parts: dict[str, Any],
-    *,
-    learned: bool,
-    latents: int | None,
-    batch: int | None,
-    channels: int | None,
-) -> Loss:
-    """A code base's loss by its name, or one put together from its parts."""
-    told = {part: value for part, value in parts.items() if value is not None}
-    if learned:
-        if "decoder_variance" in told:
-            raise InputError("A learned decoder variance has no value of its own: leave --decoder-variance out.")
-        told["decoder_variance"] = "learned"
-    if name is not None:
-        if told:
-            option = "learned-variance" if learned else next(iter(told)).replace("_", "-")
+    def must_be_plain(self, command: str) -> None:
+        """Raise `InputError` unless the spectrum is that of the columns themselves."""
+        if self.changed:
             raise InputError(
-                f"--loss {name} says how that loss is formed, and so does --{option}: give one of the two."
+                f"`{command}` takes the data as they are: leave --given, --target and --noise out (`thresholds`, "
+                "`choose` and `bifurcate` have them)."
             )
-        return Loss.preset(name, beta, latents=latents, batch=batch, channels=channels)
-    if channels is not None:
-        raise InputError("--channels belongs to losses of code bases that depend on it: name one (--loss).")
-    return Loss(np.asarray(1.0 if beta is None else beta), **told, latents=latents)
 
 
-def with_data_and_loss(command: Callable[..., int], *, option: str | None = None) -> Callable[..., int]:
-    """Give `command(given, …)` the options of `_given` in place of its first argument.
+@dataclass(frozen=True, kw_only=True)
+class DataInputs(Inputs):
+    """The same for a command whose argument is another file: the data are an option."""
 
-    The file is the command's argument, or an `option` where the command has another argument.
-    """
-    shared = dict(inspect.signature(_given).parameters)
-    if option is not None:
-        shared["file"] = shared["file"].replace(
-            annotation=Annotated[Path, typer.Option(option, help="The data: CSV, Parquet, NPY or NPZ.")],
-            default=inspect.Parameter.empty,
-        )
-        del shared["dataset"]
-    own = dict(list(inspect.signature(command).parameters.items())[1:])
-
-    def run(**options: Any) -> int:
-        given = _given(**{key: options.pop(key) for key in shared})
-        return command(given, **options)
-
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*shared.values(), *own.values())]
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    run.__dict__["__signature__"] = inspect.Signature(parameters)
-    return run
+    file: Annotated[Path, typer.Option("--data", help=FILES, rich_help_panel="Data")] = field()
+    dataset: None = field(default=None, init=False)

@@ -1,74 +1,156 @@
-"""`landau-vae reproduce`: predict, train and compare on the climate of all land."""
+"""`landau-vae reproduce`: predict, train and compare on the climate of all land.
 
+The climate is that of shipped statistics, or of the cells of the user's own WorldClim layers; with --blocks the models
+are trained on a part made of whole spatial blocks, and their distortion of the other parts is measured too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import numpy as np
 
-from landau_vae.cli.program import AsJson, app, say, say_json, write_report
+from landau_vae.checks import Range
+from landau_vae.cli.program import AsJson, Tolerance, command, option, say, say_json, write_report
+from landau_vae.display import Array, Column, Table
 from landau_vae.errors import InputError
+from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["reproduce"]
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+PARTS = ("validation", "test")
+FRACTIONS = (0.8, 0.1, 0.1)  # of the cells: training, validation, test
+SPLIT = 0  # seed of the order of the blocks
 
 
-@app.command()
+@command
 def reproduce(
-    points: Annotated[int, typer.Option(help="Temperatures to train at, equally spaced in log T.")] = 121,
-    coldest: Annotated[float, typer.Option(help="Lowest temperature; the highest is 1.")] = 1e-6,
-    latents: Annotated[int, typer.Option(help="Number of latents K.")] = 19,
-    seed: Annotated[int, typer.Option(help="Seed of the random starts.")] = 0,
-    tolerance: Annotated[float, typer.Option(help="Largest relative difference that counts as agreement.")] = 0.01,
-    area_weighted: Annotated[bool, typer.Option("--area-weighted", help="Weigh cells by their area.")] = False,
-    layers: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the WorldClim layers: run on their cells, not on shipped statistics.", show_default=False
-        ),
-    ] = None,
-    blocks: Annotated[
-        float | None,
-        typer.Option(
-            help="With --layers: train on 80 % of the cells, in whole blocks of so many km; 500 is usual.",
-            show_default=False,
-        ),
-    ] = None,
+    points: Annotated[int, Range(2), option("Temperatures, equally spaced in log T (121)", panel="Training")] = 121,
+    coldest: Annotated[float, Range(above=0, below=1), option("Lowest T (1e-6)", panel="Training")] = 1e-6,
+    latents: Annotated[int, option("Number of latents K (19)", panel="Training")] = 19,
+    seed: Annotated[int, option("Seed of the random starts (0)", panel="Training")] = 0,
+    tolerance: Tolerance = 0.01,
+    area_weighted: Annotated[bool, option("Weigh cells by their area", "--area-weighted", panel="Data")] = False,
+    layers: Annotated[Path | None, option("Folder of WorldClim layers, to use their cells", panel="Data")] = None,
+    blocks: Annotated[float | None, option("Split these by blocks of so many km (500)", panel="Data")] = None,
     as_json: AsJson = False,
-    output: Annotated[Path | None, typer.Option(help="Folder for figures, numbers and trained models.")] = None,
+    output: Annotated[Path | None, option("Folder for figures, numbers and trained models")] = None,
 ) -> int:
-    """Predict, train and compare on the climate of all land (WorldClim 2.1, 19 variables)."""
-    import numpy as np
-
+    """Predict, train and compare on the climate of all land (WorldClim 2.1)."""
     from landau_vae import scan, verify
-    from landau_vae.cli.climate import check_blocks, held_out_table, measure_held_out, of_layers, shipped
     from landau_vae.verification._verify import check_tolerance
 
-    if points < 2 or not 0 < coldest < 1:
-        raise InputError(
-            f"A grid of {points} temperatures from {coldest:g} to 1 was asked for, but at least 2 points "
-            "and a lowest temperature between 0 and 1 are needed."
-        )
     check_tolerance(tolerance)
-    check_blocks(layers, blocks)
+    if blocks is not None and layers is None:
+        raise InputError(
+            "--blocks splits cells, and the shipped statistics have none: name the folder of the layers (--layers DIR)."
+        )
     if output is not None:
         from landau_vae import report
 
         report.make_folder(output)  # before the work, not after it
-    climate = shipped(weighted=area_weighted) if layers is None else of_layers(layers, blocks, weighted=area_weighted)
+    climate = _shipped(weighted=area_weighted) if layers is None else _of_layers(layers, blocks, weighted=area_weighted)
     spectrum = climate.spectrum
     models = scan(spectrum, np.geomspace(1, coldest, points), latents=latents, seeds=(seed,), progress=True)
-    measure_held_out(climate, models)
+    _measure_held_out(climate, models)
     result = verify(models, spectrum, tolerance=tolerance)
     if as_json:
         held_out = {f"{part}_distortion": models[f"{part}_distortion"].values[0] for part in climate.held_out}
-        say_json({"data": "WorldClim 2.1", **climate.about, **result.to_dict(), **held_out})
+        say_json({"data": "WorldClim 2.1", **climate.description, **result.to_dict(), **held_out})
     else:
         say(
             f"{climate.heading}\n"
             f"{points} linear Gaussian β-VAEs with {latents} latents, T = 1 … {coldest:g}, each from a random start\n"
             f"loss ½ Σ(x − x̂)² + β Σ KL at β = τ = {spectrum.total_variance:g} T\n\n"
             f"{result.summary()}"
-            f"{chr(10) * 2 + held_out_table(climate, models) if climate.held_out else ''}"
         )
+        if climate.held_out:
+            say(f"\n{_held_out_table(climate, models).text()}")
     if output is not None:
         write_report(output, result, models)
     return 0 if result.agrees else 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Climate:
+    """The data that models are trained on, and their description."""
+
+    spectrum: Spectrum  #: of the cells that are trained on
+    heading: str  #: which cells, how counted
+    description: dict[str, Any]  #: the same for `--json`
+    held_out: Mapping[str, Array] = field(default_factory=dict)  #: part → ⟨(x − x̄)(x − x̄)ᵀ⟩ about the training mean
+
+
+def _shipped(*, weighted: bool) -> _Climate:
+    """Return all land, by the statistics that come with the package."""
+    from landau_vae import datasets
+
+    climate = datasets.worldclim(weighted=weighted)
+    heading = f"WorldClim 2.1, {climate.cells} land cells, {_variables(len(climate.names), weighted)}"
+    return _Climate(climate.spectrum(), heading, {"area_weighted": weighted, "cells": climate.cells})
+
+
+def _of_layers(folder: Path, block_km: float | None, *, weighted: bool) -> _Climate:
+    """Return all cells of the layers in a folder, or with `block_km` a training part made of whole blocks."""
+    from landau_vae import datasets
+
+    layers = datasets.worldclim_layers(folder)
+    count, variables = len(layers.cells), _variables(len(layers.names), weighted)
+    about = {"layers": str(folder), "area_weighted": weighted, "cells": count}
+    heading = f"WorldClim 2.1, {count} land cells of the layers in {folder}, {variables}"
+    if block_km is None:
+        return _Climate(layers.spectrum(weighted=weighted), heading, about)
+    split = layers.split(FRACTIONS, block_km=block_km, seed=SPLIT)
+    parts = {"training": split.training, "validation": split.validation, "test": split.test}
+    counted = ", ".join(
+        f"{name} {len(rows)} cells in {blocks}"
+        for (name, rows), blocks in zip(parts.items(), split.blocks, strict=True)
+    )
+    heading += f"\nwhole blocks of {split.block_area**0.5:.2f}² km²: {counted}; all on the scale of the training part"
+    about |= {"block_km2": split.block_area, "blocks": dict(zip(parts, split.blocks, strict=True))}
+    about["parts"] = {name: len(rows) for name, rows in parts.items()}
+    training = layers.take(split.training)
+    reference = training.moments(weighted=weighted)
+    scale = np.sqrt(reference.variance)
+    held_out = {}
+    for name in PARTS:
+        moments = layers.take(parts[name]).moments(weighted=weighted)
+        step = moments.mean - reference.mean
+        held_out[name] = (moments.covariance + np.outer(step, step)) / np.outer(scale, scale)
+    return _Climate(training.spectrum(weighted=weighted), heading, about, held_out)
+
+
+def _measure_held_out(climate: _Climate, models: "Dataset") -> None:
+    """Add to the models their distortion of each held-out part, as a share of the training part's variance."""
+    from landau_vae.training.linear_vae import LinearVAE
+
+    total = climate.spectrum.total_variance
+    price = models.temperature.values * total
+    weights = models.decoder.values, models.encoder.values, models.posterior_variance.values
+    for part, second in climate.held_out.items():
+        lost = LinearVAE(second, price, *weights).distortion / total
+        about = {"long_name": f"distortion of the {part} part, as a share of the training part's total variance"}
+        models[f"{part}_distortion"] = (("seed", "temperature"), lost, about | {"units": "1"})
+
+
+def _held_out_table(climate: _Climate, models: "Dataset") -> Table:
+    """Return the distortion of the parts, once a decade."""
+    temperature = models.temperature.values
+    decades = range(round(float(np.log10(temperature.max()))), int(np.floor(np.log10(temperature.min()))) - 1, -1)
+    nearest = dict.fromkeys(int(np.argmin(np.abs(np.log(temperature) - np.log(10.0) * decade))) for decade in decades)
+    rows = list(nearest)
+    lost = {"training": models["distortion"]}
+    lost |= {part: models[f"{part}_distortion"] for part in climate.held_out}
+    return Table(
+        [
+            Column("T", temperature[rows], "{:.3g}".format),
+            *(Column(part, values.values[0, rows], "{:.4g}".format) for part, values in lost.items()),
+        ],
+        title="distortion, as a share of the training part's variance",
+    )
+
+
+def _variables(count: int, weighted: bool) -> str:
+    return f"{count} standardised bioclimatic variables{', weighted by area' if weighted else ''}"

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import typer
 
-from landau_vae.cli.options import Given, with_data_and_loss
-from landau_vae.cli.program import AsJson, app, say, say_json, write_report
-from landau_vae.display import Array, significant
+from landau_vae.checks import Range
+from landau_vae.cli.options import Inputs
+from landau_vae.cli.program import AsJson, Tolerance, command, option, say, say_json, write_report
+from landau_vae.display import Array, counted, significant
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import GAUSSIAN
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,84 +18,78 @@ if TYPE_CHECKING:
     from landau_vae import Spectrum
     from landau_vae.training import Trainer
 
-__all__ = ["verify"]
-
 PER_DECADE = 12  # temperatures
-ABOVE, BELOW = 1.5, 0.1  # of the first threshold and of the last one: where the grid begins and ends
-COLDEST = 1e-3  # by default, for training by samples: colder modes take longer than most people wait
-LATENTS = 32  # by default, at most
+ABOVE, BELOW = 1.5, 0.1  # the grid begins at so much of the first threshold, and ends at so much of the last one
+COLDEST = 1e-3  # default for training by samples: colder modes take longer than most people wait
+LATENTS = 32  # default, at most
 MOST = 100_000  # seeds, or temperatures
-UPDATES, BATCH, RATE = 10_000, 256, 0.02  # by default
+UPDATES, BATCH, RATE = 10_000, 256, 0.02  # defaults
+TRAINING = "Training"
 
 
-@app.command()
-@with_data_and_loss
+@command
 def verify(
-    given: Given,
-    seeds: Annotated[int, typer.Option(help="Trainings at each temperature, each with random numbers of its own.")] = 5,
-    updates: Annotated[int | None, typer.Option(help="Updates of each training.", show_default=str(UPDATES))] = None,
+    inputs: Inputs,
+    seeds: Annotated[int, Range(1, MOST), option("Trainings at each temperature (5)", panel=TRAINING)] = 5,
+    updates: Annotated[int | None, option(f"Updates of each training ({UPDATES})", panel=TRAINING)] = None,
     optimizer: Annotated[
-        Literal["adam", "sgd"] | None, typer.Option(help="Adam, or SGD with momentum 0.9.", show_default="adam")
+        Literal["adam", "sgd"] | None, option("adam, or sgd with momentum 0.9", panel=TRAINING, metavar="NAME")
     ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="At the beginning; it falls along a cosine.", show_default=str(RATE))
+    learning_rate: Annotated[float | None, option(f"At the start, then a cosine ({RATE})", panel=TRAINING)] = None,
+    exact: Annotated[bool, option("Minimise the exact expected loss instead", "--exact", panel=TRAINING)] = False,
+    points: Annotated[
+        int | None, Range(3, MOST), option("Number of temperatures (12 per decade)", panel=TRAINING)
     ] = None,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Minimise the exact expected loss instead: no samples, no noise.")
-    ] = False,
-    points: Annotated[int | None, typer.Option(help="Temperatures.", show_default="12 per decade")] = None,
-    coldest: Annotated[
-        float | None, typer.Option(help="Lowest temperature T = τ/V.", show_default="0.1 of the last mode, or 0.001")
-    ] = None,
-    tolerance: Annotated[float, typer.Option(help="Relative difference that counts as agreement.")] = 0.01,
-    modes: Annotated[int, typer.Option(help="How many modes to list.")] = 30,
-    workers: Annotated[int, typer.Option(help="Processes; -1: one per core.")] = -1,
+    coldest: Annotated[float | None, option("Lowest temperature T = τ/V (0.001, or less)", panel=TRAINING)] = None,
+    workers: Annotated[int, option("Processes; -1: one per core (-1)", panel=TRAINING)] = -1,
+    tolerance: Tolerance = 0.01,
+    modes: Annotated[int, Range(1), option("Number of modes in the table (30)")] = 30,
     as_json: AsJson = False,
-    output: Annotated[
-        Path | None, typer.Option(help="Folder for figures, numbers and models; an interrupted run goes on from it.")
-    ] = None,
+    output: Annotated[Path | None, option("Folder of the report; an interrupted run continues")] = None,
 ) -> int:
-    """Train on your data, and say mode by mode whether collapse, utility and PCA spectrum coincide."""
+    """Train VAEs on your data and compare every mode with its prediction."""
     from landau_vae import scan, training
     from landau_vae import verify as compare
     from landau_vae.verification._verify import check_tolerance
 
-    if modes < 1:
-        raise InputError(f"{modes} modes were to be listed, but a whole number from 1 on is expected.")
-    if not 1 <= seeds <= MOST:
-        raise InputError(f"{seeds} seeds were asked for, but a whole number from 1 to {MOST} is expected.")
-    batch = given.batch
-    sampling = {"updates": updates, "batch": batch, "optimizer": optimizer, "learning-rate": learning_rate}
-    if exact and (idle := [f"--{name}" for name, value in sampling.items() if value is not None]):
-        raise InputError(f"With --exact nothing is sampled, and {idle[0]} has no meaning: leave one of the two out.")
-    updates, batch = UPDATES if updates is None else updates, BATCH if batch is None else batch
-    optimizer, learning_rate = optimizer or "adam", RATE if learning_rate is None else learning_rate
+    sampling = {
+        "updates": updates,
+        "batch": inputs.terms.batch,
+        "optimizer": optimizer,
+        "learning-rate": learning_rate,
+    }
+    if exact and (unused := [f"--{name}" for name, value in sampling.items() if value is not None]):
+        raise InputError(f"--exact draws no samples, so that {unused[0]} has no effect: leave one of the two out.")
+    updates = UPDATES if updates is None else updates
+    batch = BATCH if inputs.terms.batch is None else inputs.terms.batch
+    learning_rate = RATE if learning_rate is None else learning_rate
     check_tolerance(tolerance)
     folder = None
     if output is not None:
         from landau_vae import report
 
         folder = report.make_folder(output) / "scan"  # before the work, not after it
-    given.must_be_plain("verify")
-    if not given.loss.likelihood.squared:
+    inputs.must_be_plain("verify")
+    if inputs.loss.likelihood is not GAUSSIAN:
         raise InputError(
-            f"Of a {given.loss.likelihood} decoder the theory tells the first threshold only, so there is no cascade "
-            "to verify: follow its equilibria with `landau-vae bifurcate`, or take a Gaussian loss."
+            f"For a {inputs.loss.likelihood} decoder only the first threshold is predicted, so there is no cascade to "
+            "verify: follow its equilibria with `landau-vae bifurcate`, or take a Gaussian loss."
         )
-    rule = training.Adam(learning_rate) if optimizer == "adam" else training.SGD(learning_rate, momentum=0.9)
+    rule = training.SGD(learning_rate, momentum=0.9) if optimizer == "sgd" else training.Adam(learning_rate)
     trainer: Trainer = (
-        training.Exact() if exact else training.Sampled(updates=updates, batch=batch, optimizer=rule, loss=given.loss)
+        training.Exact() if exact else training.Sampled(updates=updates, batch=batch, optimizer=rule, loss=inputs.loss)
     )
-    spectrum, (source, weights) = given.spectrum, _source(given)
+    source, weights = _source(inputs)
+    spectrum = inputs.spectrum
     grid = _grid(spectrum, points, coldest, exact=exact)
-    latents = given.loss.latents or min(LATENTS, spectrum.dimension)
+    latents = inputs.loss.latents or min(LATENTS, spectrum.dimension)
     models = scan(
         source,
         grid,
         latents=latents,
         seeds=range(seeds),
         trainer=trainer,
-        standardize=given.standardize and not isinstance(source, type(spectrum)),
+        standardize=inputs.scaled and not inputs.is_covariance,
         weights=weights,
         workers=workers,
         folder=folder,
@@ -102,63 +97,62 @@ def verify(
     )
     result = compare(models, tolerance=tolerance)
     if as_json:
-        say_json({"file": given.name, "loss": given.loss.to_dict(), **result.to_dict()})
+        say_json({"file": inputs.name, "loss": inputs.loss.to_dict(), **result.to_dict()})
     else:
-        unit = significant(float(given.loss.beta_at(spectrum.total_variance, spectrum)))
-        rows = batch if given.covariance else min(batch, spectrum.samples or batch)
-        how = "exact expected loss" if exact else f"{updates} updates of {rows} rows by {optimizer.upper()}"
+        unit = significant(float(inputs.loss.beta_at(spectrum.total_variance, spectrum)))
+        rows = batch if inputs.is_covariance else min(batch, spectrum.samples or batch)
+        method = "exact expected loss" if exact else f"{updates} updates of {rows} rows by {optimizer or 'adam'}"
         say(
-            f"{given.heading()}\n"
-            f"{len(grid)} temperatures T = {grid[0]:.3g} … {grid[-1]:.3g}, {seeds} seed{'s' * (seeds > 1)}, "
-            f"{latents} latent{'s' * (latents > 1)}: {how}\n"
-            f"loss {given.loss.formula}: β = {unit} T, whatever --beta says\n\n{result.summary(limit=modes)}"
-            f"{_of_the_population(given, source, weights)}"
+            f"{inputs.heading()}\n"
+            f"{len(grid)} temperatures T = {grid[0]:.3g} … {grid[-1]:.3g}, {counted(seeds, 'seed')}, "
+            f"{counted(latents, 'latent')}: {method}\n"
+            f"loss {inputs.loss.formula}: β = {unit} T (--beta has no effect here)\n\n{result.summary(limit=modes)}"
+            f"{'' if inputs.is_covariance else _population_line(inputs, source, weights)}"
         )
     if output is not None:
         write_report(output, result, models)
     return 0 if result.agrees else 1
 
 
-def _of_the_population(given: Given, source: "DataFrame | Spectrum", weights: Array | None) -> str:
-    """How well so many rows know their population; a line, where there are rows."""
-    if given.covariance:
-        return ""
+def _population_line(inputs: Inputs, source: "DataFrame | Spectrum", weights: Array | None) -> str:
+    """Return a line that says how well these rows determine the λ/V of the population behind them."""
     from landau_vae import uncertainty
 
-    found = uncertainty(source, standardize=given.standardize, weights=weights)
-    alone = np.flatnonzero(found.multiplicity == 1)  # of a group only the mean is known
-    if not alone.size:
+    errors = uncertainty(source, standardize=inputs.scaled, weights=weights)
+    single = np.flatnonzero(errors.multiplicity == 1)  # of nearly equal eigenvalues only the mean is known
+    if not single.size:
         return ""
-    error = found.share.error[alone] / found.share.value[alone]
-    first, last = found.mode[alone[[0, -1]]]
+    error = errors.share.error[single] / errors.share.value[single]
+    first, last = errors.mode[single[[0, -1]]]
     span = f"± {error[0]:.1%} (mode {first})" + (f" … ± {error[-1]:.1%} (mode {last})" if last > first else "")
-    caveat = f" {found.caveats[0]}" if found.caveats else ""
+    caveat = f" {errors.caveats[0]}" if errors.caveats else ""
     return (
-        f"\nAll this is of these {given.spectrum.samples} rows; of the population behind them λ/V is known to {span}: "
-        f"standard errors.{caveat}"
+        f"\nAll this is for these {inputs.spectrum.samples} rows; the λ/V of the population behind them is known to "
+        f"{span} (standard errors).{caveat}"
     )
 
 
-def _source(given: Given) -> tuple["DataFrame | Spectrum", Array | None]:
-    """What to train on: rows, or the spectrum where the file holds a covariance.
+def _source(inputs: Inputs) -> tuple["DataFrame | Spectrum", Array | None]:
+    """Return what to train on: rows and their weights, or the spectrum where only a covariance is known.
 
     Features that are not standardised are divided by one common scale, their root mean square deviation: temperatures
     do not change, and a learning rate means the same for all data.
     """
     from landau_vae import Spectrum
 
-    spectrum = given.spectrum
-    unit = 1.0 if given.standardize else float(np.sqrt(spectrum.total_variance / spectrum.dimension))
-    if given.covariance:
+    rows = None if inputs.is_covariance else inputs.loaded  # before the spectrum, which is then made of these rows
+    spectrum = inputs.spectrum
+    unit = 1.0 if inputs.scaled else float(np.sqrt(spectrum.total_variance / spectrum.dimension))
+    if rows is None:
         return Spectrum.from_covariance(spectrum.covariance / unit**2, names=spectrum.names), None
     import pandas as pd
 
-    rows, weights = given.samples()
-    return pd.DataFrame(rows / unit, columns=spectrum.names, copy=False), weights
+    values = np.asarray(rows.values, dtype=np.float64) / unit
+    return pd.DataFrame(values, columns=spectrum.names, copy=False), rows.weights
 
 
 def _grid(spectrum: "Spectrum", points: int | None, coldest: float | None, *, exact: bool) -> Array:
-    """Temperatures from above the first threshold down."""
+    """Return temperatures from above the first threshold down."""
     warmest = min(1.0, ABOVE * float(spectrum.normalized[0]))
     if coldest is None:
         coldest = BELOW * float(spectrum.normalized[-1])
@@ -170,8 +164,4 @@ def _grid(spectrum: "Spectrum", points: int | None, coldest: float | None, *, ex
         )
     if points is None:
         points = max(8, int(np.ceil(PER_DECADE * np.log10(warmest / coldest))) + 1)
-    if points < 3:
-        raise InputError(f"{points} temperatures were asked for, but at least 3 are needed to see a mode die.")
-    if points > MOST:
-        raise InputError(f"{points} temperatures were asked for, but at most {MOST} are trained at.")
     return np.geomspace(warmest, coldest, points)

@@ -63,6 +63,14 @@ class Table:
     rows: int | None = None  #: how many, where that is known before reading
     blocks: Iterator[tuple[NDArray[Any], Array | None]] = field(default_factory=lambda: iter(()))
 
+    def whole(self) -> tuple[NDArray[Any], Array | None]:
+        """Return all rows in memory, and their weights if there are any."""
+        if self.array is not None:
+            return self.array, None
+        blocks = list(self.blocks)
+        weights = [weight for _, weight in blocks if weight is not None]
+        return np.concatenate([rows for rows, _ in blocks]), np.concatenate(weights) if weights else None
+
 
 def read(
     path: str | Path,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.display import Array, jsonable, readonly, significant, table
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.loss import Loss
 from landau_vae.loss.checks import check_pair
 from landau_vae.spectrum.spectrum import Spectrum
@@ -43,9 +43,9 @@ class Equilibrium:
 
     @cached_property
     def active(self) -> NDArray[np.int64]:
-        """How many latents live, (…); `InputError` where modes that were not kept may live too."""
-        if self._beyond:
-            raise InputError(
+        """How many latents live, (…); `OutsideTheory` where modes that were not kept may live too."""
+        if self.incomplete:
+            raise OutsideTheory(
                 f"At τ = {significant(float(np.min(self.price)))} modes beyond the {self.spectrum.modes} that were "
                 f"kept may live: keep more (modes=…), raise β, or say that latents are at most {self.spectrum.modes}."
             )
@@ -130,8 +130,8 @@ class Equilibrium:
         return self.spectrum.modes if latents is None else min(latents, self.spectrum.modes)
 
     @property
-    def _beyond(self) -> bool:
-        """Whether modes that were not kept may live."""
+    def incomplete(self) -> bool:
+        """Whether modes that were not kept may be active, so that totals are unknown."""
         spectrum, latents = self.spectrum, self.loss.latents
         free = spectrum.truncated and (latents is None or latents > spectrum.modes)
         return free and bool(np.any(self.price < spectrum.eigenvalues[-1]))
@@ -152,7 +152,7 @@ class Equilibrium:
     # ------------------------------------------------------------------------------------ output
 
     def __repr__(self) -> str:
-        if self._beyond:
+        if self.incomplete:
             return f"Equilibrium({self.price.size} prices, modes beyond the {self.spectrum.modes} kept may be active)"
         if self.price.ndim:
             return (

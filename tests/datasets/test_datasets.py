@@ -10,7 +10,7 @@ from conftest import CLOSED
 from landau_vae import InputError, Spectrum, datasets
 from landau_vae import spectrum as spectra
 from landau_vae.cli import main
-from landau_vae.cli.options import _given
+from landau_vae.cli.options import Inputs, Reading
 from landau_vae.datasets import build_worldclim
 
 UNWEIGHTED = """.564316 .178218 .106205 .0596682 .0350937 .0246745 .0147642 .00693978 .00499673 .00302007 8.38733e-4
@@ -214,11 +214,11 @@ def test_other_commands_on_sets(capsys):
 def test_a_decoder_that_is_no_loss():
     """`bifurcate --decoder bernoulli`, whose loss option still says gaussian, gets binary rows and says so."""
     bundled("digits")
-    given = _given(dataset="digits", column=["pixel_2_3", "pixel_3_3"])
-    assert set(np.unique(given.samples("bernoulli")[0])) == {0.0, 1.0}
-    assert given.preparation("bernoulli") == "binarised: 1 above 8 of 16, else 0"
-    assert len(np.unique(given.samples()[0])) == 17
-    assert given.preparation() == ""
+    inputs = Inputs(dataset="digits", reading=Reading(column=["pixel_2_3", "pixel_3_3"]))
+    assert set(np.unique(inputs.rows("bernoulli").values)) == {0.0, 1.0}
+    assert inputs.preparation("bernoulli") == "binarised: 1 above 8 of 16, else 0"
+    assert len(np.unique(inputs.rows().values)) == 17
+    assert inputs.preparation() == ""
 
 
 @pytest.mark.parametrize(

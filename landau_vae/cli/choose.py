@@ -1,0 +1,44 @@
+"""`landau-vae choose FILE`: which β keeps a number of latents, loses a share of the variance, or avoids noise."""
+
+from pathlib import Path
+from typing import Annotated
+
+from landau_vae.cli.options import Inputs
+from landau_vae.cli.program import AsJson, command, draw, option, say, say_json
+from landau_vae.errors import InputError
+
+QUESTION = "Question (one of three)"
+
+
+@command
+def choose(
+    inputs: Inputs,
+    keep: Annotated[int | None, option("Keep this many latents active", panel=QUESTION)] = None,
+    tolerance: Annotated[float | None, option("Share of the variance that may be lost", panel=QUESTION)] = None,
+    noise_floor: Annotated[bool, option("Stay above sampling noise", "--noise-floor", panel=QUESTION)] = False,
+    mean: Annotated[bool, option("Decode z = μ(x), not a sampled z", "--mean", panel=QUESTION)] = False,
+    as_json: AsJson = False,
+    output: Annotated[Path | None, option("Draw the cascade (.png, .pdf, .svg)")] = None,
+) -> int:
+    """Choose β to keep latents, to lose little variance, or to stay above noise."""
+    from landau_vae import choose_beta
+
+    if noise_floor and inputs.reading.weights is not None:
+        raise InputError("The noise floor needs rows of equal weight: leave --weights out, or ask another question.")
+    choice = choose_beta(
+        inputs.spectrum,
+        inputs.loss,
+        keep=keep,
+        tolerance=tolerance,
+        noise_floor=noise_floor,
+        reconstruction="mean" if mean else "sampled",
+    )
+    if as_json:
+        say_json({"file": inputs.name, "spectrum": inputs.spectrum.to_dict(), **choice.to_dict()})
+    else:
+        say(f"{inputs.heading()}\n{choice.summary()}")
+    if output is not None:
+        from landau_vae import plotting
+
+        draw(output, plotting.cascade(inputs.spectrum, inputs.loss, chosen=choice.beta))
+    return 0
