@@ -189,7 +189,7 @@ class Inputs:
     def _changed_spectrum(self) -> Spectrum:
         """Return the spectrum of a conditional VAE, of a target, or of rows with a noise metric."""
         if self.is_covariance:
-            raise InputError(f"{self.name} holds only a covariance, but conditions and targets need the rows.")
+            raise InputError(f"Of {self.name} only a covariance is known, but conditions and targets need the rows.")
         values, weights, names = self.loaded
         named = self._named_columns()
         if not named:

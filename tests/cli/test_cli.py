@@ -29,7 +29,7 @@ def test_thresholds(table, capsys):
     for beta in cascade.beta:
         assert f"{beta:.6g}" in out
     assert "½ mean(x − x̂)²" in out
-    assert f"{int(np.count_nonzero(cascade.beta > 0.7))} of 4 modes live" in out
+    assert f"{int(np.count_nonzero(cascade.beta > 0.7))} of 4 modes are active" in out
 
 
 def test_thresholds_as_json(table, capsys):

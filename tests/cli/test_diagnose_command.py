@@ -154,7 +154,7 @@ def test_convert_between_two(capsys):
         (["--from", "pyro", "--to", "pythae"], "no equal among"),
         (["--from", "pythae", "--to", "sigma-vae-optimal"], "depends on the data"),
         (["--from", "nonsense"], "There is no loss"),
-        (["--from", "pythae", "--features", "0"], "0 features"),
+        (["--from", "pythae", "--features", "0"], "features is 0"),
         (["--from", "pythae", "--latents", "0"], "latents is 0"),
     ],
 )
