@@ -46,7 +46,7 @@ def bifurcate(
         from landau_vae import report
 
         report.check_picture(output)  # before the work, not after it
-    if inputs.loss.likelihood is not GAUSSIAN:
+    if not inputs.loss.likelihood.squared:
         decoder = inputs.loss.likelihood.name  # type: ignore[assignment]
     if exact := decoder == GAUSSIAN.name:
         problem = _linear(inputs, decoder_decay, encoder_decay, prior_variance)
@@ -182,8 +182,8 @@ def _exponential(inputs: Inputs, decoder: Family, plain: bool) -> "Problem":
             f"A {decoder} decoder needs the samples as they are: leave --covariance and --standardize out."
         )
     sums = loss.reconstruction == loss.kl == "sum" and loss.reconstruction_weight == loss.kl_weight == 1.0
-    squares = not loss.half or loss.decoder_variance != 1.0 if loss.likelihood is GAUSSIAN else False
-    if not plain or not sums or squares or loss.likelihood.name not in (GAUSSIAN.name, decoder):
+    squares = loss.likelihood.squared and (not loss.half or loss.decoder_variance != 1.0)
+    if not plain or not sums or squares or not (loss.likelihood.squared or loss.likelihood.name == decoder):
         raise InputError(
             f"With a {decoder} decoder β is that of cross-entropy summed over features plus β times KL summed over "
             "latents: leave the options of the squared error, of the prior and of weight decay out."

@@ -16,7 +16,7 @@ from landau_vae.data.read_file import read
 from landau_vae.datasets import NAMES, Dataset, load
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import GAUSSIAN, Likelihood
+from landau_vae.likelihoods import Likelihood
 from landau_vae.loss import Reduction
 from landau_vae.spectrum.spectrum import Divisor
 
@@ -124,7 +124,7 @@ class Inputs:
             raise InputError(
                 "With --given, --target, --noise and --dataset all modes are found at once: leave --strongest out."
             )
-        if self.changed and (self.loss.likelihood is not GAUSSIAN or self.divisor != "n"):
+        if self.changed and (not self.loss.likelihood.squared or self.divisor != "n"):
             raise InputError("Conditions, targets and noise metrics go with squared errors, and with the divisor n.")
         if self.given and self.target:
             raise InputError("--given is for conditional VAEs, --target for supervised ones: give one of the two.")
@@ -164,7 +164,7 @@ class Inputs:
     def scaled(self) -> bool:
         """Whether features are standardised: on request, or because a public data set has units of its own."""
         own_units = self.public is not None and self.public.standardize and self.noise is None
-        return self.standardize or (own_units and self.loss.likelihood is GAUSSIAN)
+        return self.standardize or (own_units and self.loss.likelihood.squared)
 
     @cached_property
     def spectrum(self) -> Spectrum:

@@ -10,7 +10,6 @@ from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import AsJson, Tolerance, command, option, say, say_json, write_report
 from landau_vae.display import Array, counted, significant
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import GAUSSIAN
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -70,7 +69,7 @@ def verify(
 
         folder = report.make_folder(output) / "scan"  # before the work, not after it
     inputs.must_be_plain("verify")
-    if inputs.loss.likelihood is not GAUSSIAN:
+    if not inputs.loss.likelihood.squared:
         raise InputError(
             f"For a {inputs.loss.likelihood} decoder only the first threshold is predicted, so there is no cascade to "
             "verify: follow its equilibria with `landau-vae bifurcate`, or take a Gaussian loss."
