@@ -20,18 +20,18 @@ from landau_vae.checks import Count, Positive, checked
 from landau_vae.data.tables import as_table
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings import find
-from landau_vae.diagnosis.findings.data import code_mismatch
-from landau_vae.diagnosis.modes import mode_cross, observe, scale_of
-from landau_vae.diagnosis.naming import Spread
-from landau_vae.diagnosis.posterior import Posterior, read_posterior
-from landau_vae.diagnosis.ranked_pruning import Decoded, prune
-from landau_vae.display import Array, readonly
+from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
+from landau_vae.diagnosis.modes import Observed, mode_cross, observe
+from landau_vae.diagnosis.posterior import Posterior, Spread, deviation, read_posterior, read_with_data
+from landau_vae.diagnosis.ranked_pruning import decoded_rows, prune
+from landau_vae.display import readonly
 from landau_vae.errors import InputError
 from landau_vae.limits import LINEAR_SHARE
 from landau_vae.loss import Loss
 from landau_vae.numeric._activation import Activation, activation
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import NoiseFloor, noise_floor
+from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["diagnose"]
@@ -104,46 +104,70 @@ def diagnose(
     >>> result.status
     ('active', 'inactive, as predicted')
     """
-    kind, spread = _named(variance, log_variance, std)
     if loss.beta.ndim:
-        raise InputError("The loss has a list of β, but a trained model has one: give the β it was trained at.")
+        raise InputError("The loss has a list of β, but a trained model has one: give the β it was trained at.", "loss")
     if (data is None) == (spectrum is None):
         raise InputError("Give the data that were encoded (data=X) or their spectrum (spectrum=…), one of the two.")
     if decode is not None and data is None:
-        raise InputError("decode needs the data to compare its reconstructions with: give data=X.")
-    rows = None if data is None else _table(data, "data")
-    mean = _table(mean, "mean of the posterior")
-    posterior = read_posterior(mean, spread, kind, rows)
-    if spectrum is None:
-        spectrum = Spectrum.from_data(rows, standardize=standardize, likelihood=loss.likelihood)
-    if loss.latents not in (None, posterior.latents):
+        raise InputError("decode needs the data to compare its reconstructions with: give data=X.", "decode")
+    kind, values = _named(variance, log_variance, std)
+    mu, spread = _table(mean, "mean of the posterior"), _table(values, f"{kind} of the posterior")
+    if loss.latents not in (None, mu.shape[1]):
         raise InputError(
-            f"The loss is one of {loss.latents} latents, but the posterior has {posterior.latents}: give the loss of "
-            "this model, or leave its latents out."
+            f"The loss is one of {loss.latents} latents, but the posterior has {mu.shape[1]}: give the loss of this "
+            "model, or leave its latents out.",
+            "loss",
         )
-    loss = loss.with_latents(posterior.latents)
-    observed = None
-    if rows is not None:
-        observed = observe(posterior, spectrum, mode_cross(posterior, spectrum, rows, mean))
-    decoded = None if decode is None or rows is None else _prune(decode, mean, kind, spread, rows, posterior, spectrum)
-    run = _run(spectrum, loss, updates, learning_rate, optimizer)
-    result = Diagnosis(
-        posterior, observed, spectrum, loss, _equilibrium(spectrum, loss), _floor(spectrum), run, decoded
-    )
-    if rows is not None and result.linear_share < LINEAR_SHARE:
-        mismatch = code_mismatch(mean, rows, scale_of(posterior, spectrum), result.is_active)
-        result = replace(result, code_mismatch=mismatch)
+    loss = loss.with_latents(mu.shape[1])
+    if spectrum is not None:
+        result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
+    else:
+        result = _compare_with_data(mu, spread, kind, _table(data, "data"), loss, standardize, decode)
+    result = replace(result, run=_run(result.spectrum, loss, updates, learning_rate, optimizer))
     return replace(result, findings=find(result))
 
 
-def _table(values: Any, what: str) -> NDArray[Any]:
+def _compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Observed | None = None) -> Diagnosis:
+    """Return posteriors beside what spectrum and loss predict."""
+    # Where a learned σ² has no equilibrium, the prediction is that of a price below all modes.
+    price = loss.price(spectrum) if loss.without_price(spectrum) is None else np.asarray(spectrum.floor)
+    return Diagnosis(
+        posterior, observed, spectrum, loss, Equilibrium(spectrum, loss, readonly(price)), _floor(spectrum)
+    )
+
+
+def _compare_with_data(
+    mu: NDArray[Any], spread: NDArray[Any], kind: Spread, rows: NDArray[Any], loss: Loss, standardize: bool,
+    decode: Callable[[Any], Any] | None,
+) -> Diagnosis:  # fmt: skip
+    """Return the same with what the latents encode of each mode, from one pass over rows and posteriors."""
+    reading = read_with_data(mu, spread, kind, rows)
+    fields = fields_of(reading.moments, None, standardize=standardize, likelihood=loss.likelihood)
+    spectrum, scale = Spectrum(**fields), fields["scale"]
+    cross = mode_cross(reading, fields["decomposition"], spectrum.modes, scale, mu)
+    result = _compare(reading.posterior, spectrum, loss, observe(reading.posterior, spectrum, cross))
+    result = replace(result, binary=zeros_and_ones(reading.moments))
+    if decode is not None:
+        chosen = decoded_rows(*rows.shape)
+        sigma, shift = deviation(spread[chosen], kind), reading.moments.mean
+        ranking = reading.posterior.ranking
+        curves = prune(decode, mu[chosen], sigma, rows[chosen], ranking, shift, scale, standardized=standardize)
+        result = replace(result, decoded=curves)
+    if result.linear_share < LINEAR_SHARE:
+        result = replace(result, code_mismatch=code_mismatch(mu, rows, scale, result.is_active))
+    return result
+
+
+def _table(values: Any, subject: str) -> NDArray[Any]:
+    """Return values as a table; an error names its subject."""
     try:
         return as_table(values)[0]
     except InputError as problem:
-        raise InputError(f"The {what} cannot be used. {problem}") from None
+        raise InputError(f"The {subject} cannot be used. {problem}") from None
 
 
 def _named(variance: Any, log_variance: Any, std: Any) -> tuple[Spread, Any]:
+    """Return which of the arrays is given, and the array."""
     named: dict[Spread, Any] = {"variance": variance, "log_variance": log_variance, "std": std}
     given = [(kind, values) for kind, values in named.items() if values is not None]
     if len(given) != 1:
@@ -152,12 +176,6 @@ def _named(variance: Any, log_variance: Any, std: Any) -> tuple[Spread, Any]:
             "one is needed: name what the encoder returns."
         )
     return given[0]
-
-
-def _equilibrium(spectrum: Spectrum, loss: Loss) -> Equilibrium:
-    """The prediction; where a learned σ² has no equilibrium, that of a price below all modes."""
-    price = loss.price(spectrum) if loss.without_price(spectrum) is None else np.asarray(spectrum.floor)
-    return Equilibrium(spectrum, loss, readonly(price))
 
 
 def _floor(spectrum: Spectrum) -> NoiseFloor | None:
@@ -174,23 +192,6 @@ def _run(
         return None
     if updates is None or learning_rate is None:
         raise InputError("Of a run both are needed, updates=… and learning_rate=…: give the other one too.")
-    if loss.learned or loss.likelihood != "gaussian":
+    if loss.learned or not loss.likelihood.squared:
         return None  # how long the plateau lasts is known for squared errors of a fixed variance
     return activation(spectrum, loss, learning_rate=learning_rate, updates=updates, optimizer=optimizer)
-
-
-def _prune(
-    decode: Callable[[Any], Any], mean: Any, kind: Spread, spread: Any, rows: NDArray[Any], posterior: Posterior,
-    spectrum: Spectrum,
-) -> Decoded:  # fmt: skip
-    assert posterior.data_mean is not None
-    spreads = as_table(spread)[0]
-
-    def deviation(chosen: NDArray[np.intp]) -> Array:
-        own = np.asarray(spreads[chosen], dtype=np.float64)
-        return np.exp(own / 2) if kind == "log_variance" else np.sqrt(own) if kind == "variance" else own
-
-    return prune(
-        decode, mean, deviation, rows, posterior.ranking, posterior.data_mean, scale_of(posterior, spectrum),
-        standardized=spectrum.standardized,
-    )  # fmt: skip

@@ -37,6 +37,7 @@ class Comparison:
     floor: NoiseFloor | None = None  #: what sampling noise alone produces, where the number of samples is known
     run: Activation | None = None  #: how many updates each mode needs, where the run is known
     decoded: Decoded | None = None  #: rank–distortion of the user's decoder, where it was given
+    binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
 
     # ------------------------------------------------------------------------------------ latents and modes

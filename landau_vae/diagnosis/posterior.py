@@ -2,33 +2,40 @@
 
     q(z_k | x_i) = N(μ_ik, σ²_ik)     M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + ⟨σ_k²⟩)     R_k = ½⟨μ_k² + σ_k² − 1 − ln σ_k²⟩
 
-Rows are worked on in blocks that stay in the cache, in double precision whatever comes in. What can be told from the
-numbers is refused: a swapped mean, a log-variance that was named a variance. Source of M²: J. Hirn, arXiv:2605.22691.
+Rows are processed in blocks that stay in the cache, in double precision whatever comes in; the second moments of data
+and means are taken together. Arrays that are not what their names say are refused, as far as their numbers show it: a
+σ² is positive, ln σ² is below zero where a latent is active, and under the right name ⟨μ²⟩ + ⟨σ²⟩ of each latent is 1
+in a converged model. Source of M²: J. Hirn, arXiv:2605.22691.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.tables import as_table, nonfinite_problem
-from landau_vae.diagnosis.naming import Spread, check_logs, check_name, not_positive
+from landau_vae.data.gram import Gram
+from landau_vae.data.moments import Moments, SecondMoments, spacing
+from landau_vae.data.tables import nonfinite_problem
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+from landau_vae.limits import ACTIVE
 
-__all__ = ["EPSILON", "Posterior", "read_posterior"]
+Spread = Literal["variance", "log_variance", "std"]
 
 EPSILON = 0.01  #: nats, of (ε, δ)-collapse (Lucas et al., arXiv:1911.02469)
-BLOCK = 2**17  # numbers of each array that are worked on at a time: 1 MiB in double precision
-ONE_THREAD = 2**18  # multiplications up to which a BLAS takes one thread (OpenBLAS's threshold)
-SHORT = 32  # rows below which a product is not worth cutting into pieces
+BLOCK = 2**17  # numbers of each array that are processed at a time: 1 MiB in double precision
 CONSTANT = 8 * np.finfo(float).eps  # spread of a mean, in units of its size, that is rounding
+CHECKED_ROWS = 1024  # rows, evenly spread, by which the names of the arrays are checked
+FITS, OFF = 0.05, 0.1  # |ln A²| that every latent keeps under its right name, and that a wrong name exceeds
+BELOW_ZERO = 0.05  # by how much a log-variance is below zero on average where a latent is active
+TINY = np.finfo(float).tiny
+WIDEST = 2.0  # a variance that no encoder's average exceeds
 
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Moments of n posteriors of K latents; `cross` where there are data, and no more features than rows."""
+    """Moments of n posteriors of K latents."""
 
     samples: int  #: n
     offset: Array  #: ⟨μ_k⟩, (K,)
@@ -36,13 +43,10 @@ class Posterior:
     variance: Array  #: ⟨σ_k²⟩, (K,)
     rate: Array  #: R_k, (K,), nats
     quiet: Array  #: share of rows whose KL is below ε, (K,)
-    cross: Array | None  #: ⟨(x − x̄) μᵀ⟩, (d, K)
-    data_mean: Array | None  #: x̄, (d,)
-    data_variance: Array | None  #: of each feature, (d,)
 
     @property
     def latents(self) -> int:
-        """K."""
+        """Number of latents, K."""
         return len(self.offset)
 
     @property
@@ -71,91 +75,93 @@ class Posterior:
         return self.mean_variance / (self.mean_variance + self.variance)
 
 
-def read_posterior(mean: Any, spread: Any, kind: Spread, data: NDArray[Any] | None) -> Posterior:
-    """Check the arrays and take their moments."""
-    mu = _posterior_table(mean, "mean")
-    other = _posterior_table(spread, kind)
-    if mu.shape != other.shape:
-        raise InputError(
-            f"The mean has shape {mu.shape}, but the {kind} has {other.shape}: both are samples × latents, of the same "
-            "rows in the same order."
-        )
-    n, K = mu.shape
-    if data is not None and len(data) != n:
-        turned = " (is one of them transposed?)" if n == data.shape[1] or len(data) == K else ""
-        raise InputError(
-            f"There are {n} posteriors, but {len(data)} rows of data: give the very rows that were encoded, in their "
-            f"order{turned}."
-        )
-    if n <= K:
-        raise InputError(
-            f"There are {n} posteriors of {K} latents, but more rows than latents are needed to tell them apart: "
-            f"encode more data{' (or are the arrays transposed?)' if n < K else ''}."
-        )
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):  # looked for in what comes out
-        return _pass(mu, other, kind, data)
+class Reading(NamedTuple):
+    """Posteriors and the data that were encoded."""
+
+    posterior: Posterior
+    moments: SecondMoments  # of the data
+    cross: Array | None  # ⟨(x − x̄) μᵀ⟩, (d, K); None where there are fewer rows than features
 
 
-def _posterior_table(values: Any, what: str) -> NDArray[Any]:
-    try:
-        return as_table(values)[0]
-    except InputError as problem:
-        raise InputError(f"The {what} of the posterior cannot be used. {problem}") from None
+def read_posterior(mu: NDArray[Any], spread: NDArray[Any], kind: Spread) -> Posterior:
+    """Check the arrays and return their moments."""
+    _check_shapes(mu, spread, kind, len(mu))
+    return _read(mu, spread, kind, mu[:, :0])[0]
 
 
-def _pass(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[Any] | None) -> Posterior:
-    n = len(mu)
-    wide = data is not None and data.shape[1] > n
-    narrow = None if wide else data
-    totals, least = _Totals(mu, narrow), np.inf
-    for start in range(0, n, totals.rows):
-        part = slice(start, start + totals.rows)
-        least = min(least, totals.add(mu[part], spread[part], kind, None if narrow is None else narrow[part]))
-        if not totals.finite and (problem := _nonfinite(mu, spread, kind)):
-            raise problem
-        if kind != "log_variance" and least <= 0:
-            raise not_positive(kind, least, swapped=bool(np.min(mu) > 0))
-    if kind == "log_variance":
-        check_logs(mu, spread, least)
-    found = totals.posterior(n, _feature_moments(data) if wide and data is not None else None)
-    if not (totals.finite and np.isfinite(found.covariance).all() and found.variance.min() > np.finfo(float).tiny):
+def read_with_data(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[Any]) -> Reading:
+    """Check the arrays and return their moments and those of the data, from one pass over all of them."""
+    n, d = data.shape
+    _check_shapes(mu, spread, kind, n, d)
+    if n < d:  # a d × d matrix would be larger than the data: the Gram matrix of the rows takes its place
+        reading = Reading(read_posterior(mu, spread, kind), Gram(data), None)
+    else:
+        posterior, joint = _read(mu, spread, kind, data)
+        cross = joint.covariance[:d, d:]
+        cross[:, posterior.mean_variance == 0] = 0.0
+        reading = Reading(posterior, joint.select(range(d)), cross)
+    if not reading.moments.finite:
+        raise nonfinite_problem([data], None)
+    return reading
+
+
+def deviation(spread: NDArray[Any], kind: Spread) -> Array:
+    """Return σ, whatever the array holds."""
+    values = np.asarray(spread, dtype=np.float64)
+    return np.exp(values / 2) if kind == "log_variance" else np.sqrt(values) if kind == "variance" else values
+
+
+def _read(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[Any]) -> tuple[Posterior, Moments]:
+    """Return the moments of the posteriors, and the joint second moments of [x, μ]."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):  # the result is looked at
+        totals = _Totals(len(mu), mu.shape[1], data)
+        for start in range(0, len(mu), totals.rows):
+            part = slice(start, start + totals.rows)
+            totals.add(mu[part], spread[part], kind, data[part])
+            if not totals.finite and (problem := _nonfinite(mu, spread, kind)):
+                raise problem
+            if kind != "log_variance" and totals.least <= 0:
+                raise _not_positive(kind, totals.least, swapped=bool(np.min(mu) > 0))
+        if kind == "log_variance":
+            _check_logs(mu, spread, totals.least)
+        posterior = totals.posterior()
+    if not (totals.finite and np.isfinite(posterior.covariance).all() and np.all(posterior.variance > TINY)):
         raise InputError(
             f"The posteriors are beyond what can be computed, with means from {float(mu.min()):.3g} to "
             f"{float(mu.max()):.3g} and a {kind} from {float(spread.min()):.3g} to {float(spread.max()):.3g}: see "
             "whether training has diverged."
         )
-    check_name(kind, found.mean_square, found.variance, totals.other / n)
-    return found
+    _check_name(kind, posterior.mean_square, posterior.variance, totals.other / len(mu))
+    return posterior, totals.joint
 
 
 class _Totals:
-    """Sums over blocks, of means and data shifted by those of the first rows; the blocks are copied to scratch."""
+    """Sums over blocks of rows."""
 
-    def __init__(self, mu: NDArray[Any], data: NDArray[Any] | None) -> None:
-        (n, K), d = mu.shape, 0 if data is None else data.shape[1]
-        self.shift = mu[:256].astype(np.float64).mean(axis=0)
-        self.sum, self.square = np.zeros(K), np.zeros((K, K))
-        self.variance, self.other, self.rate, self.quiet = (np.zeros(K) for _ in range(4))
-        self.data_shift = None if data is None else data[:256].astype(np.float64).mean(axis=0)
-        self.data_sum, self.data_square, self.cross = np.zeros(d), np.zeros(d), np.zeros((d, K))
-        self.rows = min(n, max(64, BLOCK // max(K, min(d, 128))))  #: of a block
+    def __init__(self, n: int, K: int, data: NDArray[Any]) -> None:
+        self.n, self.features = n, data.shape[1]
+        self.joint = Moments(self.features + K)
+        self.joint.precision = spacing(data.dtype)  # of the data, whose spectrum is taken
+        self.variance, self.other, self.rate, self.quiet = np.zeros((4, K))
+        self.least = np.inf  #: the least spread so far
+        self.rows = min(n, max(64, BLOCK // max(K, min(self.features, 128))))  #: of a block
         self.scratch = np.empty((3, self.rows, K))
-        width = min(ONE_THREAD // (SHORT * K), 2 * BLOCK // self.rows)  # of the features that are taken at a time
-        self.features = np.empty((self.rows, min(d, max(32, width))))
+        self.pair = np.empty((self.rows, self.features + K))
         self.ones = np.ones(self.rows)
 
     @property
     def finite(self) -> bool:
-        """Whether nothing that is not finite has come in, or out."""
-        return bool(np.isfinite(self.sum).all() and np.isfinite(self.rate).all())
+        """Whether no mean or spread so far is NaN or infinite, or too large."""
+        return bool(np.isfinite(self.joint.mean[self.features :]).all() and np.isfinite(self.rate).all())
 
-    def add(self, mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[Any] | None) -> float:
-        """A block; returns the least of its spreads."""
-        ones = self.ones[: len(mu)]
-        means, variance, kl = self.scratch[:, : len(mu)]
-        np.copyto(means, mu)
+    def add(self, mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[Any]) -> None:
+        """Add a block. Its copies in scratch are overwritten step by step, so that it stays in the cache."""
+        ones, pair = self.ones[: len(mu)], self.pair[: len(mu)]
+        square, variance, kl = self.scratch[:, : len(mu)]
+        pair[:, : self.features], pair[:, self.features :] = data, mu
+        self.joint.add(pair)
         np.copyto(variance, spread)
-        least = float(variance.min())
+        self.least = min(self.least, float(variance.min()))
         if kind == "log_variance":
             np.negative(variance, out=kl)
             np.exp(variance, out=variance)
@@ -166,80 +172,122 @@ class _Totals:
                 self.other += ones @ variance
                 np.square(variance, out=variance)
         kl += variance
-        kl -= 1.0  # before μ² comes in: of a dead latent little is left
+        kl -= 1.0  # before μ² is added: for an inactive latent little is left, which must not be rounded away
         self.variance += ones @ variance
         if kind != "std":
             self.other += ones @ np.square(variance, out=variance)
-        kl += np.square(means, out=variance)
+        kl += np.square(pair[:, self.features :], out=square)
         self.rate += 0.5 * (ones @ kl)
         self.quiet += ones @ np.less(kl, 2 * EPSILON, out=kl, casting="unsafe")
-        means -= self.shift
-        self.sum += ones @ means
-        self.square += _product(means, means)
-        if data is not None and self.data_shift is not None:
-            self._add_features(means, data, self.data_shift)
-        return least
 
-    def _add_features(self, means: Array, data: NDArray[Any], shift: Array) -> None:
-        """Some at a time: there may be many more features than latents."""
-        width = self.features.shape[1]
-        for start in range(0, data.shape[1], width):
-            part = slice(start, min(start + width, data.shape[1]))
-            centred = self.features[: len(data), : part.stop - start]
-            np.subtract(data[:, part], shift[part], out=centred)
-            self.data_sum[part] += self.ones[: len(data)] @ centred
-            self.data_square[part] += np.einsum("nd,nd->d", centred, centred)
-            self.cross[part] += _product(centred, means)
-
-    def posterior(self, n: int, wide: tuple[Array, Array] | None) -> Posterior:
-        """Averages, centred; of a mean that is constant up to rounding nothing is left."""
-        step = self.sum / n
-        offset, covariance = self.shift + step, self.square / n - np.outer(step, step)
+    def posterior(self) -> Posterior:
+        """Return the averages; nothing is left of a mean that is constant up to rounding."""
+        offset = self.joint.mean[self.features :]
+        covariance = self.joint.covariance[self.features :, self.features :]
         constant = covariance.diagonal() <= np.square(CONSTANT * offset)
         covariance[constant, :] = covariance[:, constant] = 0.0
-        moments = n, offset, covariance, self.variance / n, self.rate / n, self.quiet / n
-        if self.data_shift is None:
-            return Posterior(*moments, None, *(wide or (None, None)))
-        off = self.data_sum / n
-        cross = self.cross / n - np.outer(off, step)
-        cross[:, constant] = 0.0
-        return Posterior(*moments, cross, self.data_shift + off, self.data_square / n - off**2)
+        return Posterior(self.n, offset, covariance, self.variance / self.n, self.rate / self.n, self.quiet / self.n)
 
 
-def _product(left: Array, right: Array) -> Array:
-    """leftᵀ right, of two tall matrices, as a sum of products that are each too small for more than one thread.
-
-    That is as fast, and does not wait for a second core where other programs want it, too (100 times longer).
-    """
-    p, q = left.shape[1], right.shape[1]
-    rows = ONE_THREAD // (p * q)
-    whole = len(left) // rows * rows if rows >= SHORT else 0
-    product = np.asarray(left[whole:].T @ right[whole:])
-    if whole:
-        piece = left[:whole].reshape(-1, rows, p).transpose(0, 2, 1)
-        product += (piece @ right[:whole].reshape(-1, rows, q)).sum(axis=0)
-    return product
+# ---------------------------------------------------------------------------- what is wrong with the arrays
 
 
-def _feature_moments(data: NDArray[Any]) -> tuple[Array, Array]:
-    """Mean and variance of each feature of a wide table, by blocks of columns."""
-    mean, variance = np.zeros((2, data.shape[1]))
-    columns = max(1, BLOCK // len(data))
-    for start in range(0, data.shape[1], columns):
-        part = slice(start, start + columns)
-        block = data[:, part].astype(np.float64)
-        mean[part] = block.mean(axis=0)
-        variance[part] = block.var(axis=0)
-    return mean, variance
-
-
-# -------------------------------------------------------------------------------- what is wrong with them
+def _check_shapes(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, rows: int, features: int | None = None) -> None:
+    if mu.shape != spread.shape:
+        raise InputError(
+            f"The mean has shape {mu.shape}, but the {kind} has {spread.shape}: both are samples × latents, of the "
+            "same rows in the same order."
+        )
+    n, K = mu.shape
+    if n != rows:
+        turned = " (is one of them transposed?)" if n == features or rows == K else ""
+        raise InputError(
+            f"There are {n} posteriors, but {rows} rows of data: give the very rows that were encoded, in their "
+            f"order{turned}."
+        )
+    if n <= K:
+        raise InputError(
+            f"There are {n} posteriors of {K} latents, but more rows than latents are needed to distinguish them: "
+            f"encode more data{' (or are the arrays transposed?)' if n < K else ''}."
+        )
 
 
 def _nonfinite(mu: NDArray[Any], spread: NDArray[Any], kind: Spread) -> InputError | None:
-    for what, array in (("mean", mu), (kind, spread)):
+    for name, array in (("mean", mu), (kind, spread)):
         step = max(1, BLOCK // array.shape[1])
         blocks = [array[start : start + step] for start in range(0, len(array), step)]
         if not all(np.isfinite(block).all() for block in blocks):
-            return InputError(f"The {what} of the posterior cannot be used. {nonfinite_problem(blocks, None)}")
+            return InputError(f"The {name} of the posterior cannot be used. {nonfinite_problem(blocks, None)}")
     return None
+
+
+def _not_positive(kind: Spread, least: float, *, swapped: bool) -> InputError:
+    """Return the error for a spread that is not positive."""
+    if swapped:
+        return InputError(
+            f"The {kind} is {least:.6g} somewhere while every mean is positive: mean and {kind} look swapped, give "
+            f"mean=μ and {kind}=… by name."
+        )
+    if least == 0:
+        return InputError(
+            f"A {kind} of a posterior is positive, but there are zeros: the encoder of a VAE has noise; float16 "
+            "rounds variances below 6e-8 to zero, and zeros that are log-variances have to be called so "
+            "(log_variance=…)."
+        )
+    return InputError(
+        f"A {kind} of a posterior is positive, but the least is {least:.6g}: if these are log-variances, say so "
+        "(log_variance=…; encoders often return them)."
+    )
+
+
+def _check_logs(mu: NDArray[Any], spread: NDArray[Any], least: float) -> None:
+    """Raise an error for log-variances that look like something else in a thousand rows."""
+    rows = np.unique(np.linspace(0, len(mu) - 1, CHECKED_ROWS).astype(np.intp))
+    means, logs = mu[rows].astype(np.float64), spread[rows].astype(np.float64)
+    if _swapped(means, logs):
+        raise InputError(
+            "Mean and log_variance look swapped: the array called mean is below zero, as ln σ² is where a latent is "
+            "active, and the one called log_variance is even about zero. Give mean=μ and log_variance=ln σ²."
+        )
+    square, average = np.square(means).mean(axis=0), logs.mean(axis=0)
+    stated, *others = (
+        np.median(_scale_error(square + spread.mean(axis=0))) for spread in (np.exp(logs), logs, np.square(logs))
+    )  # as they are called, as variances, as standard deviations
+    if least >= 0 and average.max() < WIDEST and min(others) < stated:
+        raise InputError(
+            f"Every log-variance is positive ({logs.min():.3g} … {logs.max():.3g}), so that every posterior would be "
+            "wider than the prior: if these are variances or standard deviations, say so (variance=… or std=…)."
+        )
+
+
+def _check_name(kind: Spread, mean_square: Array, variance: Array, other: Array) -> None:
+    """Raise an error where variances and standard deviations are mistaken for one another.
+
+    Under the right name A² is 1 in a converged model; `other` is ⟨σ²⟩ if they are mistaken, (K,).
+    """
+    stated, right = _scale_error(mean_square + variance), _scale_error(mean_square + other)
+    if right.max() < FITS and np.count_nonzero(stated > OFF) > 1:
+        better = {
+            "variance": "standard deviations: give std=…",
+            "std": "variances: give variance=…",
+            "log_variance": "ln σ, logarithms of standard deviations: give std=np.exp(…)",
+        }
+        raise InputError(
+            f"The {kind} does not fit the mean: ⟨μ²⟩ + ⟨σ²⟩, which is 1 for each latent of a converged model, is up to "
+            f"{np.exp(stated.max()):.2g}-fold off, but is 1 for all of them if these are {better[kind]}."
+        )
+
+
+def _scale_error(second_moment: Array) -> Array:
+    """Return |ln A²| of each latent, (K,)."""
+    return np.abs(np.log(second_moment))
+
+
+def _swapped(means: Array, logs: Array) -> bool:
+    """Return whether means and log-variances look swapped, in every latent that would then be active."""
+    signal = np.square(logs).mean(axis=0)
+    active = signal > ACTIVE * (signal + np.exp(means).mean(axis=0))
+    below = (means.mean(axis=0) < -BELOW_ZERO) & ((means < 0).mean(axis=0) > 0.99)
+    evenly = np.abs(logs.mean(axis=0)) < 0.3 * logs.std(axis=0)
+    inside = np.abs((logs > 0).mean(axis=0) - 0.5) < 0.3
+    return bool(active.any() and np.all((below & evenly & inside)[active]))

@@ -2,8 +2,8 @@
 
     D̃(k) = ⟨‖x − decode(z_1 … z_k, 0 … 0)‖²⟩ / ⟨‖x − x̄‖²⟩,    latents ranked by falling M²
 
-What is pruned is set to the prior's mean. ΔD̃_k = D̃(k−1) − D̃(k) is the utility of the k-th latent (J. Hirn,
-arXiv:2605.22691), once with z = μ(x), as one uses a trained model, and once with z drawn from the posterior, as in the
+A pruned latent is set to the prior's mean. ΔD̃_k = D̃(k−1) − D̃(k) is the utility of the k-th latent (J. Hirn,
+arXiv:2605.22691), once with z = μ(x), as a trained model is used, and once with z drawn from the posterior, as in the
 loss. Errors of Bernoulli and Poisson decoders are divided by F, the variance at the mean, as in their spectrum.
 """
 
@@ -39,10 +39,15 @@ class Decoded:
         return -np.diff(self.mean)
 
 
+def decoded_rows(n: int, d: int) -> NDArray[np.intp]:
+    """Return which of n rows of d features are decoded, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, min(n, ROWS, max(64, NUMBERS // d))).astype(np.intp))
+
+
 def prune(
     decode: Callable[[Any], Any],
     mean: NDArray[Any],
-    deviation: Callable[[NDArray[np.intp]], Array],
+    deviation: Array,
     data: NDArray[Any],
     order: NDArray[np.intp],
     shift: Array,
@@ -50,25 +55,22 @@ def prune(
     *,
     standardized: bool,
 ) -> Decoded:
-    """Decode some thousands of rows with ever more latents; `deviation` gives σ of chosen rows, (m, K)."""
-    n, d = data.shape
-    rows = np.unique(np.linspace(0, n - 1, min(n, ROWS, max(64, NUMBERS // d))).astype(np.intp))
-    mu = np.asarray(mean[rows], dtype=np.float64)
-    drawn = mu + deviation(rows) * np.random.default_rng(SEED).standard_normal(mu.shape)
-    centred = (np.asarray(data[rows], dtype=np.float64) - shift) / scale
-    target = centred if standardized else np.asarray(data[rows], dtype=np.float64)
-    unit = np.ones(d) if standardized else scale
+    """Decode rows with ever more latents: means and deviations (m, K), and the data (m, d) of these rows."""
+    (m, d), K = data.shape, mean.shape[1]
+    mu, x = np.asarray(mean, dtype=np.float64), np.asarray(data, dtype=np.float64)
+    drawn = mu + deviation * np.random.default_rng(SEED).standard_normal(mu.shape)
+    centred = (x - shift) / scale
+    target, unit = (centred, np.ones(d)) if standardized else (x, scale)
     power = float(np.square(centred).sum())
-    K = mu.shape[1]
     ranks = np.unique(np.concatenate([np.arange(min(K, STEPS // 2) + 1), np.geomspace(1, K, STEPS // 2).astype(int)]))
 
     def distortion(latent: Array, rank: int) -> float:
         kept = np.zeros_like(latent)
         kept[:, order[:rank]] = latent[:, order[:rank]]
-        return float(np.square((target - _decoded(decode, kept, (len(rows), d))) / unit).sum()) / power
+        return float(np.square((target - _decoded(decode, kept, (m, d))) / unit).sum()) / power
 
     curves = [[distortion(latent, int(k)) for k in ranks] for latent in (mu, drawn)]
-    return Decoded(ranks, np.array(curves[0]), np.array(curves[1]), len(rows))
+    return Decoded(ranks, np.array(curves[0]), np.array(curves[1]), m)
 
 
 def _decoded(decode: Callable[[Any], Any], latent: Array, shape: tuple[int, int]) -> Array:
@@ -76,18 +78,18 @@ def _decoded(decode: Callable[[Any], Any], latent: Array, shape: tuple[int, int]
         image = np.asarray(decode(latent), dtype=np.float64)
     except Exception as problem:
         raise InputError(
-            f"decode raised {type(problem).__name__} on an array of shape {latent.shape} ({problem}): it takes "
-            "latents, rows × K in double precision, and gives reconstructions as an array."
+            f"decode raised {type(problem).__name__} on an array of shape {latent.shape} ({problem}): it "
+            "is called with latents, rows × K in double precision, and returns reconstructions as an array."
         ) from problem
     if image.ndim > 1 and image.size:
         image = image.reshape(len(image), -1)
     if image.shape != shape:
         raise InputError(
-            f"decode gave an array of shape {image.shape} for {shape[0]} rows of {shape[1]} features: it has to give "
-            "one reconstruction per row, in the order of the data's features."
+            f"decode returned an array of shape {image.shape} for {shape[0]} rows of {shape[1]} features: it has to "
+            "return one reconstruction per row, in the order of the data's features."
         )
     if not np.isfinite(image).all():
-        raise InputError("decode gave numbers that are NaN or infinite: look at the model's weights.")
+        raise InputError("decode returned numbers that are NaN or infinite: check the model's weights.")
     return image
 
 

@@ -12,8 +12,10 @@ from conftest import CLOSED
 
 import landau_vae as lv
 from landau_vae import InputError, Loss, Spectrum
+from landau_vae.data.gram import Gram
+from landau_vae.data.moments import Moments
 from landau_vae.diagnosis import CRITERIA
-from landau_vae.diagnosis.posterior import read_posterior
+from landau_vae.diagnosis.posterior import read_posterior, read_with_data
 from landau_vae.diagnosis.ranked_pruning import effective_dimension
 
 EXACT = 1e-9  # moments of thousands of rows, and a 1e-12 that keeps doubled latents solvable
@@ -401,7 +403,6 @@ def test_wide_data(rng):
     axes = np.linalg.qr(rng.standard_normal((d, 4)))[0]
     result = diagnose(mean, variance, narrow @ axes.T + 3.0)
     assert result.spectrum.matrix is None
-    assert result.posterior.cross is None
     np.testing.assert_allclose(result.observed.encoded[:3], signal[:3], rtol=EXACT)
     np.testing.assert_allclose(result.observed.prefix, diagnose(mean, variance, narrow).observed.prefix, atol=EXACT)
     decoded = diagnose(mean, variance, narrow @ axes.T, decode=lambda z: np.zeros((len(z), d))).decoded
@@ -516,7 +517,7 @@ def test_every_criterion_turns_at_its_ratio(rule):
     y = (y - y.mean(axis=0)) / y.std(axis=0)
     away = 0.3 * (1 - rule.ratio) if rule.code == "epsilon-delta" else 1e-3 * (1 - rule.ratio)
     ratio = np.array([rule.ratio - away, rule.ratio + away])
-    q = read_posterior(y * np.sqrt(1 - ratio), np.tile(ratio, (n, 1)), "variance", None)
+    q = read_posterior(y * np.sqrt(1 - ratio), np.tile(ratio, (n, 1)), "variance")
     assert rule.active(q).tolist() == [True, False]
     assert rule.predicted(1.0, 1 / ratio) == 1
 
@@ -533,14 +534,14 @@ def test_the_kl_of_each_row_counts(rng):
     """⟨σ²⟩ and ⟨ln σ²⟩ of variances that depend on the input, against the plain formula."""
     mean, logs = rng.standard_normal((500, 3)), rng.standard_normal((500, 3))
     data = rng.standard_normal((500, 2))
-    q = lv.diagnose(mean, log_variance=logs, data=data, loss=Loss.gaussian(PRICE)).posterior
+    result = lv.diagnose(mean, log_variance=logs, data=data, loss=Loss.gaussian(PRICE))
+    q = result.posterior
     kl = 0.5 * (mean**2 + np.exp(logs) - 1 - logs)
     np.testing.assert_allclose(q.rate, kl.mean(axis=0), rtol=EXACT)
     np.testing.assert_allclose(q.quiet, (kl < 0.01).mean(axis=0), rtol=EXACT)
     np.testing.assert_allclose(q.variance, np.exp(logs).mean(axis=0), rtol=EXACT)
     np.testing.assert_allclose(q.covariance, np.cov(mean.T, bias=True), rtol=EXACT, atol=EXACT)
-    np.testing.assert_allclose(q.cross, (data - data.mean(axis=0)).T @ mean / 500, rtol=EXACT, atol=EXACT)
-    np.testing.assert_allclose(q.data_variance, data.var(axis=0), rtol=EXACT)
+    np.testing.assert_allclose(result.spectrum.matrix, np.cov(data.T, bias=True), rtol=EXACT, atol=EXACT)
 
 
 @pytest.mark.parametrize(
@@ -550,14 +551,14 @@ def test_blocks_leave_no_trace(rng, n, d, K):
     """Sizes that no block divides, against NumPy in one go."""
     data, mean = rng.standard_normal((n, d)) + 3, rng.standard_normal((n, K)) - 7
     variance = rng.uniform(0.1, 1, (n, K))
-    q = read_posterior(mean, variance, "variance", data)
+    q, moments, cross = read_with_data(mean, variance, "variance", data)
     np.testing.assert_allclose(q.covariance, np.cov(mean.T, bias=True).reshape(K, K), rtol=EXACT, atol=EXACT)
     expected = (data - data.mean(axis=0)).T @ mean / n
-    np.testing.assert_allclose(q.cross, expected, rtol=EXACT, atol=EXACT)
+    np.testing.assert_allclose(cross, expected, rtol=EXACT, atol=EXACT)
     np.testing.assert_allclose(q.offset, mean.mean(axis=0), rtol=EXACT)
     np.testing.assert_allclose(q.rate, 0.5 * (mean**2 + variance - 1 - np.log(variance)).mean(axis=0), rtol=EXACT)
-    np.testing.assert_allclose(q.data_mean, data.mean(axis=0), rtol=EXACT)
-    np.testing.assert_allclose(q.data_variance, data.var(axis=0), rtol=EXACT)
+    np.testing.assert_allclose(moments.mean, data.mean(axis=0), rtol=EXACT)
+    np.testing.assert_allclose(moments.variance, data.var(axis=0), rtol=EXACT)
 
 
 # ---------------------------------------------------------------------------------------- invariances
@@ -605,6 +606,39 @@ def test_more_latents_never_lose(rng):
     prefix = diagnose(mean, rng.uniform(0.1, 1, (400, 9)), data).observed.prefix
     assert all(before >= after for before, after in pairwise(prefix))
     assert effective_dimension(np.arange(10), prefix, float(prefix[4])) <= 4
+
+
+# ----------------------------------------------------------------------------------------- one pass over the data
+
+
+@pytest.mark.parametrize(("n", "d"), [(30_000, 20), (50, 400)])
+def test_rows_are_read_once(rng, monkeypatch, n, d):
+    """One pass over narrow data takes all moments; wide data have one Gram matrix; each matrix is decomposed once."""
+    added, grams, decomposed = [], [], []
+    add, make, eigh = Moments.add, Gram.__init__, np.linalg.eigh
+
+    def counted_add(self, rows, weights=None):
+        added.append(rows.shape)
+        add(self, rows, weights)
+
+    def counted_make(self, rows, *rest):
+        grams.append(rows.shape)
+        make(self, rows, *rest)
+
+    def counted_eigh(matrix):
+        decomposed.append(matrix.shape)
+        return eigh(matrix)
+
+    monkeypatch.setattr(Moments, "add", counted_add)
+    monkeypatch.setattr(Gram, "__init__", counted_make)
+    monkeypatch.setattr(np.linalg, "eigh", counted_eigh)
+    data, mean = rng.standard_normal((n, d)), rng.standard_normal((n, 3))
+    diagnose(mean, np.ones((n, 3)), data)
+    wide = d > n
+    assert sum(rows for rows, _ in added) == n  # of data and means together, or of the means alone
+    assert {columns for _, columns in added} == {3 if wide else d + 3}
+    assert grams == [(n, d)] * wide
+    assert decomposed == [(n, n) if wide else (d, d)]
 
 
 # --------------------------------------------------------------------------------------------- size

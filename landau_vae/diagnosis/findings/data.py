@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae import limits
+from landau_vae.data.moments import SecondMoments
 from landau_vae.diagnosis.comparison import Comparison
 from landau_vae.display import Array, counted, listed, significant
 from landau_vae.findings import Finding
@@ -39,6 +40,12 @@ def code_mismatch(
         return np.square(values[asked] - values[neighbour]).mean(axis=0) / (2 * values.var(axis=0))
 
     return float(np.median(ratio(codes)) - np.median(ratio(scores)))
+
+
+def zeros_and_ones(moments: SecondMoments) -> bool:
+    """Return whether the data are zeros and ones: for these alone each variance is x̄(1 − x̄)."""
+    mean, variance = moments.mean, moments.variance
+    return not np.any((mean < 0) | (np.abs(variance - mean * (1 - mean)) > limits.BINARY * mean))
 
 
 def rows_mismatched(c: Comparison) -> Finding | None:
@@ -96,10 +103,7 @@ def fits_noise(c: Comparison) -> Finding | None:
 
 def binary_data(c: Comparison) -> Finding | None:
     """Find zeros and ones under a squared error."""
-    mean, variance = c.posterior.data_mean, c.posterior.data_variance
-    if mean is None or variance is None or not c.loss.likelihood.squared:
-        return None
-    if np.any(mean < 0) or np.any(np.abs(variance - mean * (1 - mean)) > limits.BINARY * mean):
+    if not c.binary or not c.loss.likelihood.squared:
         return None
     return Finding(
         "binary-data",
