@@ -6,8 +6,10 @@ Path, callables, classes of this package, their unions, and numbers in a range (
 names the argument. `Any` and array types are left to the function, which has more to say about them.
 """
 
+import ast
 import inspect
 import math
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, wraps
@@ -22,17 +24,17 @@ import numpy as np
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
-__all__ = [
-    "Count", "Natural", "NonNegative", "Positive", "Range", "Seed", "Share", "check_fields", "checked", "is_real",
-    "numbers", "one_of",
-]  # fmt: skip
-
 P = ParamSpec("P")
 T = TypeVar("T")
 LARGEST = 2**62  # a whole number beyond it is no count of anything
 
 _short = Repr()
 _short.maxother = _short.maxstring = 60
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages show it: short, on one line."""
+    return " ".join(_short.repr(value).split())
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Range:
     most: float = math.inf
     above: float = -math.inf
     below: float = math.inf
+    infinite: bool = False  #: whether ±∞ is a number too
 
     def holds(self, value: float) -> bool:
         """Whether a finite number is inside."""
@@ -68,6 +71,7 @@ Seed = Annotated[int, Range(0)]
 Positive = Annotated[float, Range(above=0)]
 NonNegative = Annotated[float, Range(0)]
 Share = Annotated[float, Range(above=0, below=1)]
+Bound = Annotated[float, Range(infinite=True)]
 
 
 class _Unfit(Exception):
@@ -87,12 +91,12 @@ def is_real(value: Any) -> bool:
 def numbers(values: Any, name: str, *, shape: tuple[int, ...] | None = None, finite: bool = False) -> Array:
     """Return `values` as an array of floats, of any shape unless `shape` is given."""
     try:
-        if np.iscomplexobj(values) or isinstance(values, str | bytes | Mapping):
+        if values is None or isinstance(values, str | bytes | Mapping) or np.asarray(values).dtype.kind in "cMmSU":
             raise TypeError
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise InputError(
-            f"{name} {_short.repr(values)} cannot be read as numbers: give a number or an array of them.", name
+            f"{name} {shown(values)} cannot be read as numbers: give a number or an array of them.", name
         ) from None
     if shape is not None and array.shape != shape:
         raise InputError(f"{name} has shape {array.shape}, but {shape} is expected.", name)
@@ -129,9 +133,13 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
             parameter = signature.parameters[name]
-            several = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            if not several and parameter.annotation is not parameter.empty:  # `self` has no annotation
-                bound.arguments[name] = _accepted(value, name, _resolved(parameter.annotation, function))
+            if parameter.kind is parameter.VAR_KEYWORD or parameter.annotation is parameter.empty:
+                continue  # `self` has no annotation
+            annotation = _resolved(parameter.annotation, function)
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                bound.arguments[name] = tuple(_accepted(each, name, annotation) for each in value)
+            else:
+                bound.arguments[name] = _accepted(value, name, annotation)
         return function(*bound.args, **bound.kwargs)
 
     return call
@@ -146,7 +154,7 @@ def check_fields(instance: Any) -> None:
 
 
 def _sentence(name: str, value: Any, expected: str) -> str:
-    return f"{name} is {_short.repr(value)}, but {expected} is expected."
+    return f"{name} is {shown(value)}, but {expected} is expected."
 
 
 def _accepted(value: Any, name: str, annotation: Any) -> Any:
@@ -164,14 +172,42 @@ def _resolved(annotation: Any, owner: Any) -> Any:
     return _evaluated(annotation, owner.__module__)
 
 
-@cache
 def _evaluated(annotation: str, module: str) -> Any:
-    import sys
+    return eval(annotation, vars(sys.modules[module]) | _names_of_types(module))
 
-    try:
-        return eval(annotation, vars(sys.modules[module]))
-    except NameError:
-        return Any
+
+def _names_of_types(module: str) -> dict[str, Any]:
+    """Return what a module imports for type checkers only.
+
+    Loading it here would make imports heavy. What nobody has loaded yet has no instances: an empty class stands for it.
+    """
+    names = {}
+    for name, (source, attribute) in _imports_for_types(module).items():
+        loaded = sys.modules.get(source)
+        kind = getattr(loaded, attribute, None) if attribute else loaded
+        names[name] = type(name, (), {}) if kind is None and attribute else kind or _Unloaded()
+    return names
+
+
+class _Unloaded:
+    """A module that nobody has loaded."""
+
+    def __getattr__(self, name: str) -> Any:
+        return type(name, (), {})
+
+
+@cache
+def _imports_for_types(module: str) -> dict[str, tuple[str, str]]:
+    """Return name → (module, attribute), as the blocks `if TYPE_CHECKING` of a module list them."""
+    found: dict[str, tuple[str, str]] = {}
+    for block in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
+        if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING":
+            for node in block.body:
+                if isinstance(node, ast.ImportFrom):
+                    found |= {each.asname or each.name: (node.module or "", each.name) for each in node.names}
+                elif isinstance(node, ast.Import):
+                    found |= {each.asname or each.name: (each.name, "") for each in node.names}
+    return found
 
 
 def _convert(value: Any, annotation: Any) -> Any:
@@ -210,6 +246,8 @@ def _convert_number(value: Any, kind: type, limits: Range) -> float:
     noun = "whole number" if kind is int else "finite number"
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
+    if limits.infinite and isinstance(value, float) and math.isinf(value):
+        return value
     if not is_real(value) or not limits.holds(value) or (kind is int and (value != int(value) or value > LARGEST)):
         plain = limits.words("whole number" if kind is int else "number")
         raise _Unfit(plain if limits != Range() else f"a {noun}")
@@ -228,15 +266,30 @@ def _convert_instance(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any
         return bool(value)
     if kind in (Path, PathLike) and isinstance(value, str):
         return value
-    if kind in (Sequence, Iterable):
+    if kind is Iterable:
         fits = hasattr(value, "__iter__") and not isinstance(value, str | bytes | Mapping)
-        if arguments == (str,) and not (fits and all(isinstance(each, str) for each in value)):
-            raise _Unfit("a list of texts")
+    elif kind in (Sequence, tuple, list) and arguments:
+        return _convert_sequence(value, kind, arguments)
     else:
         fits = callable(value) if kind is Callable else isinstance(value, kind)  # type: ignore[comparison-overlap]
     if not fits:
         raise _Unfit(NOUNS.get(kind) or getattr(kind, "expected", None) or f"a {kind.__name__}")
     return value
+
+
+def _convert_sequence(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any:
+    """Return a list, tuple or flat array as a tuple (a list, where that is asked for) of what its items should be."""
+    noun = "a list of texts" if arguments[0] is str else NOUNS[kind]
+    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str | bytes) or np.ndim(value) == 0:
+        raise _Unfit(noun)
+    items = arguments if kind is tuple and arguments[-1] is not ... else [arguments[0]] * len(value)
+    if len(items) != len(value):
+        raise _Unfit(f"{NOUNS[kind]} of {len(items)} items")
+    try:
+        converted = [_convert(item, annotation) for item, annotation in zip(value, items, strict=True)]
+    except _Unfit as unfit:
+        raise _Unfit(f"{noun}, each {unfit}" if arguments[0] is not str else noun) from None
+    return converted if kind is list else tuple(converted)
 
 
 NOUNS: Mapping[Any, str] = {

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from landau_vae.checks import check_fields, numbers, one_of
+from landau_vae.checks import Bound, check_fields, numbers, one_of
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 
@@ -61,7 +61,7 @@ class Likelihood:
     term: str = field(default="−ln p(x | x̂)", repr=False)  #: the reconstruction term as formulas show it
     unit: str = field(default="nat of −ln p", repr=False)  #: what the weight of the reconstruction term is paid for
     data: str = field(default="of the likelihood's range", repr=False)  #: what data it is for, in words
-    support: tuple[float, float] = field(default=(-np.inf, np.inf), repr=False)  #: the least and the largest x
+    support: tuple[Bound, Bound] = field(default=(-np.inf, np.inf), repr=False)  #: the least and the largest x
     variance: Callable[[Array], Array] = field(default=_not_given, repr=False)  #: 𝒱 of the mean
     slope: Callable[[Array], Array] = field(default=_not_given, repr=False)  #: 𝒱′; by differences, unless given
     generator: Callable[[Array], Generator] = field(default=_not_given, repr=False)  #: A, A′, A″ of f
