@@ -32,7 +32,7 @@ from landau_vae.loss.probes import (
 )
 from landau_vae.loss.reading import Reading, Terms, reading
 from landau_vae.loss.refused_error import saturates, why_no_error
-from landau_vae.loss.refused_kl import why_no_rate
+from landau_vae.loss.refusals import why_no_rate
 
 __all__ = ["Reading", "measure"]
 
