@@ -7,37 +7,23 @@ moves of any size, so moves are large (a tenth of the data's range and more) and
 against the loss itself. The same holds of KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from landau_vae.data.tables import is_real
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON, Likelihood
 
-__all__ = [
-    "FAR", "LIKELIHOODS", "LOOSE", "SPREADS", "TIGHT", "TRIALS", "WIDE", "Probe", "Raised", "Tolerance", "Trial",
-    "changes", "fitted", "kl", "moves", "posteriors",
-]  # fmt: skip
-
-SPREADS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
+PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
     "log_variance": lambda s: s,
     "variance": np.exp,
     "std": lambda s: np.exp(s / 2),
     "log_std": lambda s: s / 2,
 }
-LINKS: dict[str, Callable[[Array], Array]] = {
-    "identity": lambda m: m,
-    "logit": lambda m: np.log(m / (1 - m)),
-    "log": np.log,
-}
-LIKELIHOODS: dict[str, Callable[[Array, Array], Array]] = {  # up to what depends on x alone
-    "gaussian": lambda x, m: (x - m) ** 2,
-    "bernoulli": lambda x, m: -x * np.log(m) - (1 - x) * np.log1p(-m),
-    "poisson": lambda x, m: m - x * np.log(m),
-}
+LINKS: dict[str, Callable[[Array], Array]] = {"identity": np.copy, "logit": BERNOULLI.link, "log": POISSON.link}
 STEP = 0.12  # of m, whose base is 0.2 … 0.8: it stays a probability
 WIDE = 1e6  # errors beside which a floor of σ (σ-VAE's softclip at e⁻⁶) is lost: e⁻⁶/1e6 = 2e-9
 FAR = 1000.0  # of μ: even a KL of weight 1e-6 shows beside a cross-entropy then
@@ -57,10 +43,6 @@ TIGHT = Tolerance(1e-6, 1e-13, 9)
 LOOSE = Tolerance(1e-3, 1e-6, 5)
 
 
-class Raised(InputError):
-    """The user's function, or `to`, raised an exception."""
-
-
 @dataclass(frozen=True)
 class Probe:
     """The user's function at a given size of its arrays; `order` permutes its arguments."""
@@ -69,26 +51,9 @@ class Probe:
     shape: tuple[int, ...]
     latents: int
     batch: int
-    spread: str = "log_variance"
+    parametrisation: str = "log_variance"
     to: Callable[[Any], Any] | None = None
     order: tuple[int, ...] = (0, 1, 2, 3)
-
-    def __post_init__(self) -> None:
-        if not callable(self.function) or not (self.to is None or callable(self.to)):
-            what, given = ("loss", self.function) if not callable(self.function) else ("to", self.to)
-            raise InputError(f"{given!r} is no function: give the {what} as something that can be called.")
-        shape = self.shape if isinstance(self.shape, Sequence) and not isinstance(self.shape, str) else (self.shape,)
-        if not shape or not all(_counts(size) for size in shape):
-            raise InputError(
-                f"features is {self.shape!r}, but the number of features or the shape of one sample is expected, "
-                "such as 784 or (1, 28, 28)."
-            )
-        for what, value in (("latents", self.latents), ("batch", self.batch)):
-            if not _counts(value):
-                raise InputError(f"{what} is {value!r}, but a whole number from 1 on is expected.")
-        if self.spread not in SPREADS:
-            raise InputError(f"spread is {self.spread!r}, but one of {', '.join(SPREADS)} is expected.")
-        object.__setattr__(self, "shape", tuple(int(size) for size in shape))
 
     @property
     def dimension(self) -> int:
@@ -97,33 +62,35 @@ class Probe:
 
     @property
     def prior(self) -> tuple[Array, Array]:
-        """μ and ln σ² where KL = 0."""
+        """μ and ln σ² where the KL is 0."""
         return np.zeros((self.batch, self.latents)), np.zeros((self.batch, self.latents))
 
-    def __call__(self, x: Array, x_hat: Array, posterior: tuple[Array, Array] | None = None) -> float:
-        """The loss; NaN where it is infinite. Its arrays are copies: a function may work in place."""
+    def attempt(self, x: Array, x_hat: Array, posterior: tuple[Array, Array] | None = None) -> float | InputError:
+        """Return the loss, NaN where it is infinite, or the error to raise if the function raised one."""
         mean, log_variance = self.prior if posterior is None else posterior
-        arrays = [np.array(each) for each in (x, x_hat, mean, SPREADS[self.spread](log_variance))]
+        # Copies, because a function may work in place.
+        arrays = [np.array(each) for each in (x, x_hat, mean, PARAMETRISATIONS[self.parametrisation](log_variance))]
         try:
             with np.errstate(all="ignore"):  # what is tried on purpose may lie outside the function's domain
-                given = [each if self.to is None else self.to(each) for each in (arrays[i] for i in self.order)]
-                result = self.function(*given)
+                arguments = [each if self.to is None else self.to(each) for each in (arrays[i] for i in self.order)]
+                result = self.function(*arguments)
         except Exception as problem:  # anything: it is not our code
             text = (str(problem).splitlines() or [""])[0].rstrip(".")
-            raise Raised(
+            error = InputError(
                 f"Your function raised {type(problem).__name__}{f' ({text})' if text else ''} for x and x̂ of shape "
-                f"{arrays[0].shape} and a posterior of shape {arrays[2].shape}: say features=…, latents=… and batch=… "
-                "as it expects them, and to=… if it takes other arrays than NumPy's."
-            ) from problem
+                f"{arrays[0].shape} and a posterior of shape {arrays[2].shape}: give features=…, latents=… and batch=… "
+                "as it expects them, and to=… if it takes other arrays than NumPy's.",
+                "function",
+            )
+            error.__cause__ = problem
+            return error
         value = _number(result)
         return value if np.isfinite(value) else np.nan
 
-    def tried(self, x: Array, x_hat: Array, posterior: tuple[Array, Array] | None = None) -> float:
-        """The same, and NaN where the function raises."""
-        try:
-            return self(x, x_hat, posterior)
-        except Raised:
-            return np.nan
+    def __call__(self, x: Array, x_hat: Array, posterior: tuple[Array, Array] | None = None) -> float:
+        """Return the loss; NaN where it is infinite or the function raises."""
+        value = self.attempt(x, x_hat, posterior)
+        return np.nan if isinstance(value, InputError) else value
 
 
 @dataclass(frozen=True)
@@ -132,10 +99,11 @@ class Trial:
 
     data: str
     link: str
-    likelihoods: tuple[str, ...]
+    likelihoods: tuple[Likelihood, ...]
+    learned: bool = False  #: whether the squared error enters as its logarithm
 
     def states(self, probe: Probe) -> tuple[Array, list[Array]]:
-        """x, and the means to go to: first the base, then the largest move. The same at each call."""
+        """Return x, and the means to go to: first the base, then the largest move. The same at each call."""
         rng = np.random.default_rng(1)
         shape = (probe.batch, *probe.shape)
         if self.data == "fractions":  # in order, so that a part of the array differs from the whole in its curvature
@@ -143,48 +111,63 @@ class Trial:
         else:
             x = rng.integers(0, 4 if self.data == "counts" else 2, shape).astype(float)
             base = rng.uniform(0.3, 0.7, shape)
-        if self.likelihoods == ("learned",):  # ln of an error that is zero is infinite
+        if self.learned:  # ln of an error that is zero is infinite
             return x, [x + WIDE * move for move in moves(shape, rng)]
         return x, [base, *(base + STEP * move for move in moves(shape, rng))]
 
     def x_hat(self, mean: Array) -> Array:
-        """What the function is given for the mean."""
+        """Return what the function is given for the mean."""
         return LINKS[self.link](mean)
+
+    def changes(self, likelihood: Likelihood, x: Array, means: list[Array]) -> tuple[Array, Array]:
+        """Return by what Σ ℓ changes from the first mean to each other one, and the size of what is summed."""
+        if self.learned:  # d/2 ln of the mean square is ½ Σ(x − m)²/σ² at the σ² that it stands for
+            squares = np.array([np.sum((x - mean) ** 2) for mean in means])
+            change = x.size * np.log(squares[1:] / squares[0])
+            return change, np.abs(change)
+        before = _term(likelihood, x, means[0])
+        terms = [_term(likelihood, x, mean) - before for mean in means[1:]]
+        return np.array([each.sum() for each in terms]), np.array([np.abs(each).sum() for each in terms])
+
+
+def _term(likelihood: Likelihood, x: Array, mean: Array) -> Array:
+    """Return ℓ as losses write it, up to terms of x alone."""
+    return (x - mean) ** 2 if likelihood.squared else likelihood.value(x, likelihood.link(mean))
 
 
 # In the order of trying. A cross-entropy of probabilities, which may abort outside 0 … 1, is found by the first.
 TRIALS = (
-    Trial("fractions", "identity", ("gaussian", "bernoulli", "poisson")),
-    Trial("fractions", "logit", ("bernoulli", "gaussian")),
-    Trial("fractions", "log", ("poisson",)),
-    Trial("bits", "identity", ("bernoulli",)),  # for those that insist on whole numbers
-    Trial("bits", "logit", ("bernoulli",)),
-    Trial("counts", "identity", ("poisson",)),
-    Trial("counts", "log", ("poisson",)),
-    Trial("fractions", "identity", ("learned",)),
+    Trial("fractions", "identity", (GAUSSIAN, BERNOULLI, POISSON)),
+    Trial("fractions", "logit", (BERNOULLI, GAUSSIAN)),
+    Trial("fractions", "log", (POISSON,)),
+    Trial("bits", "identity", (BERNOULLI,)),  # for those that insist on whole numbers
+    Trial("bits", "logit", (BERNOULLI,)),
+    Trial("counts", "identity", (POISSON,)),
+    Trial("counts", "log", (POISSON,)),
+    Trial("fractions", "identity", (GAUSSIAN,), learned=True),
 )
 
 
 def moves(shape: tuple[int, ...], rng: np.random.Generator) -> list[Array]:
-    """Arrays with entries from −1 to 1: everything at once, single entries, and several in one row or in many."""
+    """Return arrays with entries from −1 to 1: all at once, single entries, and several in one row or in many."""
     rows, columns = shape[0], int(np.prod(shape[1:]))
     whole = rng.uniform(0.3, 1, (rows, columns)) * rng.choice([-1.0, 1.0], (rows, columns))
-    found = [whole]
+    single = []
     row, column = int(rng.integers(rows)), int(rng.integers(columns))
     for i, j, size in ((0, 0, 1.0), (0, 0, -1.0), (0, 0, 0.4), (rows - 1, columns - 1, -0.8), (row, column, 0.9)):
-        found.append(np.zeros_like(whole))
-        found[-1][i, j] = size
+        single.append(np.zeros_like(whole))
+        single[-1][i, j] = size
     pair = np.zeros_like(whole)
     pair[0, 0], pair[0, -1] = 0.8, -0.5
     last = np.zeros_like(whole)
     last[-1] = whole[-1]
     third = whole.copy()
     third.flat[-(-whole.size // 3) :] = 0
-    return [each.reshape(shape) for each in (*found, pair, last, third)]
+    return [each.reshape(shape) for each in (whole, *single, pair, last, third)]
 
 
 def posteriors(probe: Probe) -> list[tuple[Array, Array]]:
-    """(μ, ln σ²) to go to from the prior: first a far one, then both together, then each alone."""
+    """Return (μ, ln σ²) to go to from the prior: first a far one, then both together, then each alone."""
     shape = (probe.batch, probe.latents)
     mean, zero, wide = moves(shape, np.random.default_rng(2)), np.zeros(shape), moves(shape, np.random.default_rng(3))
     both = [(1.5 * mean[0], 1.5 * wide[0])]
@@ -193,24 +176,13 @@ def posteriors(probe: Probe) -> list[tuple[Array, Array]]:
 
 
 def kl(posterior: tuple[Array, Array]) -> float:
-    """Σ over the batch and the latents, nats."""
+    """Return the KL, summed over the batch and the latents, nats."""
     mean, log_variance = posterior
     return float(np.sum(mean**2 + np.expm1(log_variance) - log_variance) / 2)
 
 
-def changes(likelihood: str, x: Array, means: list[Array]) -> tuple[Array, Array]:
-    """By what Σ ℓ changes from the first mean to each other one, and the size of what is summed."""
-    if likelihood == "learned":  # d/2 ln of the mean square is ½ Σ(x − m)²/σ² at the σ² that it stands for
-        squares = np.array([np.sum((x - mean) ** 2) for mean in means])
-        change = x.size * np.log(squares[1:] / squares[0])
-        return change, np.abs(change)
-    before = LIKELIHOODS[likelihood](x, means[0])
-    terms = [LIKELIHOODS[likelihood](x, mean) - before for mean in means[1:]]
-    return np.array([each.sum() for each in terms]), np.array([np.abs(each).sum() for each in terms])
-
-
 def fitted(values: Array, change: Array, size: Array, tolerance: Tolerance) -> float | None:
-    """The one weight c with values[1:] − values[0] = c · change, or None where there is none."""
+    """Return the one weight c with values[1:] − values[0] = c · change, or None where there is none."""
     moved, best = values[1:] - values[0], int(np.argmax(np.abs(change)))
     grain = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))
     weight = float(moved[best] / change[best])
@@ -218,12 +190,8 @@ def fitted(values: Array, change: Array, size: Array, tolerance: Tolerance) -> f
     return weight if np.all(fits) and abs(moved[best]) > 10 * grain[best] else None
 
 
-def _counts(value: Any) -> bool:
-    return is_real(value) and not isinstance(value, bool) and value == int(value) >= 1
-
-
 def _number(result: Any) -> float:
-    """The loss in what the function returned."""
+    """Return the loss in what the function returned."""
     value = result
     if isinstance(value, Mapping) and "loss" in value:
         value = value["loss"]
@@ -237,8 +205,9 @@ def _number(result: Any) -> float:
         return float(value.item() if hasattr(value, "item") else value)
     except (TypeError, ValueError, RuntimeError):
         shape = getattr(value, "shape", None)
-        what = f"an array of shape {tuple(shape)}" if shape else f"a {type(value).__name__}"
+        kind = f"an array of shape {tuple(shape)}" if shape else f"a {type(value).__name__}"
         raise InputError(
-            f"Your function returned {what}, but the loss of a whole batch is expected as one number (or first in a "
-            "tuple, or under the key 'loss'): reduce it as the training loop does."
+            f"Your function returned {kind}, but the loss of a whole batch is expected as one number (or first in a "
+            "tuple, or under the key 'loss'): reduce it as the training loop does.",
+            "function",
         ) from None

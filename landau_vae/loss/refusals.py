@@ -1,54 +1,199 @@
-"""What a loss function does with the posterior where that is no multiple of the KL from a standard normal.
+"""Why a loss function has no price: what its error, or what it charges for the posterior, is instead.
 
-    Δ = 0 up to λ (free bits),    Δ < 0 up to C (capacity),    Δ = const beyond C (clamp),    least elsewhere (prior)
+    error, near x: Δ ∝ |ε|ᵖ;    far from it: Δ(2E)/Δ(E) = 4 (square), 2 (absolute), 1 (bounded)
+    KL: Δ = 0 up to λ (free bits),  Δ < 0 up to C (capacity),  Δ = const beyond C (clamp),  least elsewhere (prior)
 
-This is asked only after no weight of the KL has fitted (`measure`): the cause is a best guess that says what to do.
+This is asked only after no known likelihood, or no weight of the KL, has fitted (`_measure`): the cause is a best guess
+that says what to do.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
-from landau_vae.loss.probes import FAR, LOOSE, TIGHT, Probe, fitted, kl, posteriors
+from landau_vae.loss.probes import (
+    FAR,
+    LINKS,
+    LOOSE,
+    PARAMETRISATIONS,
+    STEP,
+    TIGHT,
+    TRIALS,
+    WIDE,
+    Probe,
+    Tolerance,
+    fitted,
+    kl,
+    moves,
+    posteriors,
+)
 
-__all__ = ["why_no_rate"]
-
+BEYOND = 1000.0  # data units: an error that is still a square there is one
 ALIKE = 0.02  # of a ratio of two changes, where the possible ones are 1, √2, 2 and 4
 STANDARD = "(mean² + σ² − 1 − ln σ²)/2 of every latent"
 
 Gain = Callable[[tuple[Array, Array]], float]
 Charged = Callable[..., float]
 
+refused = partial(InputError, argument="function")
+
+
+# -------------------------------------------------------------------------------------------- the error
+
+
+def saturates(probe: Probe, x: Array, base: float, a: float, tolerance: Tolerance) -> InputError | None:
+    """Return why an error that is a square near x is another far from it; a function that raises there passes."""
+    far = BEYOND * moves(x.shape, np.random.default_rng(4))[0]
+    near, further = probe(x, x + far) - base, probe(x, x + 2 * far) - base
+    expected = a * np.sum(far**2)
+    if np.isfinite(near) and abs(near - expected) > 10 * tolerance.relative * expected:
+        return _bent(near, further, expected, float(np.abs(far).sum()), float(np.sum(far**2)))
+    return None
+
+
+def _bent(near: float, further: float, expected: float, length: float, square: float) -> InputError:
+    growth = _ratio(further, near)
+    if abs(growth - 2) < ALIKE:
+        corner = near / expected * square / length / 2  # slope 2aδ at large distances
+        return refused(
+            "The reconstruction error is a Huber (smooth L1) or log-cosh loss, a square near x and a line beyond "
+            f"|x − x̂| = {significant(corner, 3)}, so it has no single price: use the squared error if your residuals "
+            "stay within that, and say so by hand with Loss.gaussian."
+        )
+    return refused(
+        "The reconstruction error is a square near x but not far from it"
+        f"{' (x̂ is clipped, or the error is bounded)' if growth < 1 + ALIKE else ''}, so it has no single price: "
+        "measure it without that bound."
+    )
+
+
+def why_no_error(probe: Probe) -> InputError:
+    """Return what the function does with x̂ where it is no squared error, cross-entropy or Poisson likelihood."""
+    x, _ = TRIALS[0].states(probe)
+    base = probe(x, x)
+    at_prior = f"{probe.parametrisation} = {PARAMETRISATIONS[probe.parametrisation](np.zeros(1))[0]:g}"
+    if np.isnan(base):
+        if all(np.isnan(probe(x, link(x))) for link in LINKS.values()):
+            problem = probe.attempt(x, x)
+            if isinstance(problem, InputError):
+                return problem
+            return refused(
+                "The loss is not finite where x̂ equals x, its logit or its logarithm, for x from 0.2 to 0.8 and the "
+                f"posterior at the prior ({at_prior}): measure a loss "
+                "that is finite there."
+            )
+        return _unknown("is finite only where x̂ is the logit or the logarithm of x")
+    every = moves(x.shape, np.random.default_rng(5))
+
+    def gain(size: float, move: Array = every[1]) -> float:
+        return probe(x, x + size * move) - base
+
+    whole = [gain(size, every[0]) for size in (STEP, -STEP, BEYOND)]
+    if max(map(abs, whole)) <= TIGHT.grain * abs(base):
+        return refused(
+            "The loss does not depend on x̂: give a function of (x, x_hat, mean, spread) that holds the "
+            "reconstruction error, too."
+        )
+    logs = np.diff([gain(WIDE * 10**k, every[0]) for k in range(3)])
+    if logs[0] > 0 and abs(logs[1] / logs[0] - 1) < 1e-3:
+        return refused(
+            "The reconstruction error grows with the logarithm of (x − x̂)², but not of its sum over the whole batch: "
+            "it has a learned variance for every sample or feature of its own (or is a Student or Cauchy error), so "
+            "it has no single price: share one variance."
+        )
+    if min(whole[0], whole[1], gain(STEP / 10), gain(-STEP / 10)) < -LOOSE.grain * abs(base):
+        return refused(
+            "The reconstruction error is not least at x̂ = x (nor at its logit or logarithm): give x and x̂ in the same "
+            "scale, and in the order (x, x_hat)."
+        )
+    return _by_growth(gain, every)
+
+
+def _by_growth(gain: Callable[..., float], every: list[Array]) -> InputError:
+    """Return what the power of |x − x̂| near x shows, and what two moved features do together."""
+    growth = _ratio(gain(STEP), gain(STEP / 2))
+    if not growth > 0:
+        return _unknown("does not grow with the distance of x̂ from x")
+    pair = np.zeros_like(every[1]).reshape(len(every[1]), -1)
+    pair[0, 0] = pair[0, -1] = 1.0
+    single, other = every[1], pair.reshape(every[1].shape) - every[1]
+    together, apart = gain(STEP, single + other), gain(STEP, single) + gain(STEP, other)
+    additive = not np.any(other) or abs(_ratio(together, apart) - 1) < 1e-3
+    if abs(growth - 2) < ALIKE and additive:
+        return refused(
+            "The reconstruction error is an absolute error (L1), which has no price in squared units, as its optimum "
+            "is a median: train with a squared error to predict collapse from a spectrum."
+        )
+    if abs(growth - 2) < ALIKE:
+        return refused(
+            "The reconstruction error is the root of a squared error (a norm, RMSE), whose weight grows as it falls: "
+            "use the squared error itself."
+        )
+    far = _ratio(gain(2 * BEYOND, every[0]), gain(BEYOND, every[0]))
+    if abs(growth - 4) < 0.2 and additive and abs(far - 2) < ALIKE:
+        return refused(
+            "The reconstruction error is a square near x and a line far from it (a Huber, smooth L1 or log-cosh "
+            "loss), so it has no single price: use the squared error."
+        )
+    if not additive:
+        return refused(
+            "The reconstruction error is no sum over features, because moving two of them together costs "
+            f"{significant(_ratio(together, apart), 3)} times as much as one by one (a perceptual, SSIM or "
+            "feature-space error): measure the pixel-wise part of the loss alone."
+        )
+    if abs(growth - 4) < ALIKE:
+        return refused(
+            "The reconstruction error is a square whose weight differs among features or samples: multiply the data by "
+            "the root of each weight, and measure the unweighted loss."
+        )
+    mixed = " between an absolute error and a squared one," if 2 < growth < 4 else ""
+    return _unknown(f"grows{mixed} as |x − x̂|^{significant(float(np.log2(growth)), 3)}")
+
+
+def _ratio(above: float, below: float) -> float:
+    return above / below if below else float("nan")
+
+
+def _unknown(detail: str) -> InputError:
+    return refused(
+        f"The reconstruction error {detail}, so it is no squared error, Bernoulli cross-entropy or Poisson likelihood. "
+        "Only these have a price: measure such a part of the loss alone, in single or double precision."
+    )
+
+
+# ----------------------------------------------------------------------------------------------- the KL
+
 
 def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
-    """What the function does with the posterior where it is no multiple of the KL from a standard normal."""
-    base = probe.tried(x, x_hat)
+    """Return what the function does with the posterior where it is no multiple of the KL from a standard normal."""
+    base = probe(x, x_hat)
     ones = np.ones((probe.batch, probe.latents))
 
     def gain(place: tuple[Array, Array]) -> float:
-        return probe.tried(x, x_hat, place) - base
+        return probe(x, x_hat, place) - base
 
     def charged(nats: float, where: Array = ones, sign: float = 1.0) -> float:
-        """Of so many nats in each latent at `where`."""
+        """Return the cost of so many nats in each latent at `where`."""
         return gain((sign * np.sqrt(2 * nats) * where, 0 * ones))
 
     answers = np.array([gain(place) for place in posteriors(probe)])
     if np.any(np.isnan(answers)):
-        return InputError(
+        return refused(
             f"The loss is not finite, or raises, where the posterior leaves the prior (means to {FAR:g}, σ² from 0.2 "
             "to 4.5), but a KL is finite everywhere: check what the last two arguments are."
         )
     if np.all(np.abs(answers) <= TIGHT.grain * abs(base)):
-        return InputError(
+        return refused(
             "The loss does not change with the posterior, so its KL is missing, has weight 0 or is clamped at 0: "
             "information has no price, and nothing collapses. Add β times the KL itself."
         )
     for cause in (_free_bits, _capacity, _clamped, _other_prior):
-        found = cause(probe, base, gain, charged)
-        if found is not None:
-            return found
+        refusal = cause(probe, base, gain, charged)
+        if refusal is not None:
+            return refusal
     return _no_kl(probe, base, gain)
 
 
@@ -62,15 +207,15 @@ def _free_bits(probe: Probe, base: float, _gain: Gain, charged: Charged) -> Inpu
     one[:, 0] = 1.0  # one latent throughout the batch
     alone = _onset(charged, one, TIGHT.grain * abs(base))
     total = alone is not None and alone > start * (1 + ALIKE)
-    nats, of = (start * probe.latents, "all latents together") if total else (start, "each latent")
-    return InputError(
-        f"The KL has free bits, it costs nothing up to λ = {significant(nats, 4)} nats of {of}, so that there is no "
-        "threshold: measure the loss without them (λ = 0), or count those nats as free."
+    nats, holder = (start * probe.latents, "all latents together") if total else (start, "each latent")
+    return refused(
+        f"The KL has free bits, it costs nothing up to λ = {significant(nats, 4)} nats of {holder}, so that there is "
+        "no threshold: measure the loss without them (λ = 0), or count those nats as free."
     )
 
 
 def _onset(charged: Charged, where: Array, grain: float) -> float | None:
-    """The nats (in each latent at `where`) from which on more of them cost more; None where any do, or none."""
+    """Return the nats (in each latent at `where`) beyond which they cost something; None where all do, or none."""
     low, high = 1e-6, 1e6
     if abs(charged(low, where)) > grain or charged(high, where) <= grain:
         return None
@@ -87,7 +232,7 @@ def _capacity(probe: Probe, base: float, _gain: Gain, charged: Charged) -> Input
         return None
     low, high = np.log(1e-8), np.log(1e6)
     if charged(np.exp(high)) < charged(np.exp(high) / 10):
-        return InputError("The KL enters with a negative sign, so that information is rewarded: turn its sign.")
+        return refused("The KL enters with a negative sign, so that information is rewarded: turn its sign.")
     for _ in range(200):  # ternary search: falling, then rising
         third = (high - low) / 3
         if charged(np.exp(low + third)) < charged(np.exp(high - third)):
@@ -95,7 +240,7 @@ def _capacity(probe: Probe, base: float, _gain: Gain, charged: Charged) -> Input
         else:
             low += third
     nats = float(np.exp((low + high) / 2)) * probe.latents
-    return InputError(
+    return refused(
         f"The loss charges |KL − C| with a capacity of C = {significant(nats, 4)} nats per sample (all latents "
         "together), so its optimum is a given rate and not a price: measure it with C = 0 and the KL's own weight."
     )
@@ -109,7 +254,7 @@ def _clamped(probe: Probe, _base: float, _gain: Gain, charged: Charged) -> Input
     slope = charged(1e-4) / 1e-4
     if slope <= 0:
         return None
-    return InputError(
+    return refused(
         f"The KL stops growing at about {significant(last / slope * probe.latents, 4)} nats per sample (all latents "
         "together): beyond that it has no gradient and information no price. Remove the clamp."
     )
@@ -133,37 +278,38 @@ def _other_prior(probe: Probe, base: float, gain: Gain, _charged: Charged) -> In
     if fitted(values, nats[1:] - nats[0], nats[1:] + nats[0], LOOSE) is None:
         return None
     mean, variance = round(float(mean), 4) + 0.0, float(variance)
-    return InputError(
+    return refused(
         f"The KL is one from a prior N({significant(mean, 4)}, {significant(variance, 4)}), not from the standard "
         "normal N(0, 1): measure it with m + √v · mean and v · σ² in their place, which leaves the price as it is."
     )
 
 
 def _no_kl(probe: Probe, base: float, gain: Gain) -> InputError:
-    """By which arguments matter, and what several rows and latents do together."""
+    """Return which arguments matter, and what several rows and latents do together."""
     grain = TIGHT.grain * abs(base)
     ones, zero = np.ones((probe.batch, probe.latents)), np.zeros((probe.batch, probe.latents))
     if max(abs(gain((zero, s * ones))) for s in (1.0, -1.0)) <= grain:
-        return InputError(
-            f"The loss does not depend on the {probe.spread}: it is a penalty on the mean and no KL, so that σ "
-            f"is not learned. Give the KL of a Gaussian posterior, {STANDARD}."
+        return refused(
+            f"The loss does not depend on the {probe.parametrisation}: it is a penalty on the mean and no KL, so that "
+            f"σ is not learned. Give the KL of a Gaussian posterior, {STANDARD}."
         )
     if max(abs(gain((s * ones, zero))) for s in (1.0, -1.0)) <= grain:
-        return InputError(f"The KL does not depend on the mean, but {STANDARD} is expected: add the mean's part.")
+        return refused(f"The KL does not depend on the mean, but {STANDARD} is expected: add the mean's part.")
     row, column = zero.copy(), zero.copy()
     row[0], column[:, 0] = 1.0, 1.0
-    for where, of, hint in (
+    for where, group, hint in (
         (row, "rows of the batch", "MMD, total correlation or another statistic of the batch"),
         (column, "latents", "a full covariance, a norm or another function of all latents"),
     ):
-        rest = ones - where
-        apart = gain((where, zero)) + gain((rest, zero))
-        if np.any(rest) and abs(gain((ones, zero)) - apart) > 1e-3 * abs(apart) + LOOSE.grain * abs(base):
-            return InputError(
-                f"What is charged for the posterior is no sum over {of} ({hint}), so it is no KL per sample: only "
+        others = ones - where
+        apart = gain((where, zero)) + gain((others, zero))
+        if np.any(others) and abs(gain((ones, zero)) - apart) > 1e-3 * abs(apart) + LOOSE.grain * abs(base):
+            return refused(
+                f"What is charged for the posterior is no sum over {group} ({hint}), so it is no KL per sample: only "
                 f"{STANDARD} has a price."
             )
-    return InputError(
+    return refused(
         "What is charged for the posterior is no multiple of its KL from a standard normal, which is expected to be "
-        f"{STANDARD}: check its signs and what the fourth argument is (spread={probe.spread!r} was said)."
+        f"{STANDARD}: check its signs, and what the fourth argument is (parametrisation={probe.parametrisation!r} "
+        "was given)."
     )

@@ -158,7 +158,7 @@ def test_where_a_learned_variance_has_no_equilibrium():
 )
 def test_what_is_known_of_fixed_variances_only_says_so(verb, purpose):
     spectrum = lv.Spectrum.from_eigenvalues(LAM)
-    with pytest.raises(lv.InputError, match=f"learned decoder variance.*{purpose}"):
+    with pytest.raises(lv.OutsideTheory, match=f"learned decoder variance.*{purpose}"):
         verb(spectrum, Loss.gaussian(1.5, decoder_variance="learned", latents=3))
 
 
@@ -188,8 +188,8 @@ def test_equivalent_losses_have_one_price(rng):
     [
         (Loss.bernoulli(), 5, "no equal among"),
         (Loss.gaussian(decoder_variance="learned"), 5, "depends on the data"),
-        (Loss.gaussian(), 0, "no spectrum and no number of features"),
-        (Loss.gaussian(), "five", "no spectrum and no number of features"),
+        (Loss.gaussian(), 0, "spectrum is 0, but a Spectrum or a whole number"),
+        (Loss.gaussian(), "five", "spectrum is 'five', but a Spectrum or a whole number"),
     ],
 )
 def test_conversions_that_cannot_be(other, features, words):
@@ -200,10 +200,10 @@ def test_conversions_that_cannot_be(other, features, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"decoder_variance": "guessed"}, "'guessed', but a number or 'learned'"),
-        ({"reconstruction_weight": 0}, "reconstruction weight is 0"),
-        ({"kl_weight": -1}, "KL weight is -1"),
-        ({"kl_weight": np.nan}, "KL weight is nan"),
+        ({"decoder_variance": "guessed"}, "'guessed', but a number above 0 or 'learned'"),
+        ({"reconstruction_weight": 0}, "reconstruction_weight is 0"),
+        ({"kl_weight": -1}, "kl_weight is -1"),
+        ({"kl_weight": np.nan}, "kl_weight is nan"),
     ],
 )
 def test_weights_that_are_none(options, words):

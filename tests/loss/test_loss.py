@@ -44,7 +44,7 @@ def test_many_betas_keep_their_shape():
 def test_explanation_names_what_was_done():
     spectrum = Spectrum.from_eigenvalues([4, 1])
     text = Loss.gaussian(3.0, decoder_variance=0.5, kl="mean", latents=8, half=False).explain(spectrum)
-    for part in ("(x − x̂)²/0.5", "β mean KL", "a = 2 per squared unit", "b = β/K", "K = 8", "τ = b/2a = 0.03125 β",
+    for part in ("(x − x̂)²/0.5", "β mean KL", "costs a = 2,", "b = β/K", "K = 8", "τ = b/2a = 0.03125 β",
                  "0.09375 at β = 3"):  # fmt: skip
         assert part in text
     assert "½" not in text

@@ -257,17 +257,17 @@ def test_spreads(spread, log_variance):
     def loss(x, x_hat, mean, given):
         return plain(x, x_hat, mean, log_variance(given))
 
-    assert read(loss, spread=spread).kl_weight == pytest.approx(3.0, rel=MEASURED)
+    assert read(loss, parametrisation=spread).kl_weight == pytest.approx(3.0, rel=MEASURED)
     for said in {"log_variance", "variance", "std", "log_std"} - {spread}:
-        with pytest.raises(InputError, match=f"as {spread}, not as {said}: say spread='{spread}'"):
-            read(loss, spread=said)
+        with pytest.raises(InputError, match=f"as {spread}, not as {said}: give parametrisation='{spread}'"):
+            read(loss, parametrisation=said)
 
 
 def test_loss_says_what_was_found():
     spectrum = Spectrum.from_eigenvalues(np.ones(D))
     loss = Loss.measure(lambda x, x_hat, *rest: squares(x, x_hat) + kl(*rest).sum(), features=D, latents=K, batch=B)
     first, *notes = loss.explain(spectrum).split(").\n")
-    assert "charges a = 1 per squared unit" in first
+    assert "One squared unit costs a = 1" in first
     assert "no ½" in notes[0]
     assert f"counts {B}-fold" in notes[0]
     assert Loss.from_dict(loss.to_dict()).notes == loss.notes
@@ -417,8 +417,8 @@ def test_capacity(weight, capacity):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"function": 3}, "3 is no function"),
-        ({"to": "torch"}, "'torch' is no function: give the to"),
+        ({"function": 3}, "function is 3, but a function is expected"),
+        ({"to": "torch"}, "to is 'torch', but a function"),
         ({"features": 0}, "features is 0, but the number of features or the shape of one sample"),
         ({"features": ()}, r"features is \(\)"),
         ({"features": (3, 0)}, r"features is \(3, 0\)"),
@@ -428,18 +428,18 @@ def test_capacity(weight, capacity):
         ({"latents": "a"}, "latents is 'a', but a whole number"),
         ({"latents": 0}, "latents is 0"),
         ({"batch": -1}, "batch is -1"),
-        ({"spread": "sigma"}, "spread is 'sigma', but one of log_variance, variance, std, log_std"),
+        ({"parametrisation": "sigma"}, "parametrisation is 'sigma', but 'log_variance', 'variance', 'std' or"),
         ({"to": lambda array: array.nothing}, "raised AttributeError"),
     ],
 )
 def test_bad_arguments(more, words):
     with pytest.raises(InputError, match=words):
-        measure(**{"function": plain, "features": D, "latents": K} | more)
+        Loss.measure(**{"function": plain, "features": D, "latents": K} | more)
 
 
 @pytest.mark.parametrize("beta", [0, -1.0, np.nan, "4", [1.0, 2.0]])
 def test_bad_beta(beta):
-    with pytest.raises(InputError, match="β is"):
+    with pytest.raises(InputError, match="beta is"):
         Loss.measure(plain, features=D, latents=K, beta=beta)
 
 

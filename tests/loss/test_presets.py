@@ -240,7 +240,7 @@ def test_measuring_the_written_loss_reads_the_preset(name):
     found = Loss.measure(
         lambda x, x_hat, mean, spread: loss(x_hat, x, mean, spread),
         features=SHAPE, latents=LATENTS, batch=BATCH, beta=float(known.beta),
-        spread="std" if name in TAKES_STD else "log_variance",
+        parametrisation="std" if name in TAKES_STD else "log_variance",
     )  # fmt: skip
     spectrum = spectrum_of(known.likelihood)
     same = ["likelihood", "reconstruction", "kl", "learned"]
