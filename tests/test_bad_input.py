@@ -205,7 +205,7 @@ def test_words_for_numbers(folder):
         (lambda: Spectrum.from_data("x.csv"), "Spectrum.from_file"),
         (lambda: Spectrum.from_data(folder / "x.csv"), "Spectrum.from_file"),
         (lambda: Spectrum.from_eigenvalues("four"), "The eigenvalues 'four'"),
-        (lambda: Loss.gaussian("four"), "β 'four'"),
+        (lambda: Loss.gaussian("four"), "beta 'four'"),
         (lambda: Spectrum.from_data([[1, 0], [0, 1]], weights="ab"), "The weights 'ab'"),
     ):
         with pytest.raises(InputError, match=words):
@@ -336,7 +336,7 @@ def test_beta(folder, capsys, frame, beta):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--decoder-variance", "0"], "decoder variance is 0"), (["--latents", "0"], "number of latents is 0"),
+    [(["--decoder-variance", "0"], "decoder_variance is 0"), (["--latents", "0"], "latents is 0"),
      (["--kl", "mean"], "--latents K"), (["--reconstruction", "max"], "'max'"), (["--beta", "four"], "--beta"),
      (["--bta", "1"], "--bta"), (["--weights", "w"], "no column 'w'"), (["--exclude", "z"], "no column 'z'"),
      (["--column", "z"], "columns are a, b, c"), (["--array", "X"], "inside an NPZ"),

@@ -760,7 +760,7 @@ def _checked_beta(beta: ArrayLike) -> Array:
     if values.size == 0 or not np.all(valid):
         shown = "missing" if valid.size == 0 else values[~valid].flat[0]
         raise InputError(
-            f"β is {shown}, but a positive finite number is expected: "
+            f"beta is {shown}, but a positive finite number is expected: "
             "without a KL term information has no price and nothing collapses.",
             "beta",
         )

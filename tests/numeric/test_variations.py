@@ -141,7 +141,7 @@ def test_learned_variance_refuses_in_words():
         cascade.price(0.5)
     with pytest.raises(InputError, match="positive finite"):
         cascade.price(-1.0)
-    with pytest.raises(InputError, match="number of latents is 0"):
+    with pytest.raises(InputError, match="latents is 0"):
         learned_variance(Spectrum.from_eigenvalues([2.0]), 0)
 
 
