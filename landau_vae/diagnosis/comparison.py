@@ -19,9 +19,9 @@ from landau_vae.diagnosis.ranked_pruning import Decoded
 from landau_vae.display import Array, listed, significant
 from landau_vae.loss import Loss
 from landau_vae.loss.slips import slip_with_price
-from landau_vae.numeric._activation import Activation
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import NoiseFloor
+from landau_vae.numeric.plateau_activation import Activation
 from landau_vae.spectrum.spectrum import Spectrum
 
 

@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import Any
 
-from landau_vae.numeric._activation import Activation, activation
 from landau_vae.numeric._choose_beta import Choice, choose_beta
 from landau_vae.numeric._equilibrium import Equilibrium, equilibrium
 from landau_vae.numeric._fixed_encoder import FixedEncoder, fixed_encoder
@@ -14,6 +13,7 @@ from landau_vae.numeric._noise_floor import NoiseFloor, noise_floor
 from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
 from landau_vae.numeric._transitions import Transitions, transitions
 from landau_vae.numeric._weight_decay import WeightDecay, weight_decay
+from landau_vae.numeric.plateau_activation import Activation, activation
 
 _MODULES = ("continuation", "problems")  # heavier: loaded on first use
 

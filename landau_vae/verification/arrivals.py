@@ -1,6 +1,6 @@
 """When the modes of one model activate: as predicted from its first snapshot, and as measured on the later ones.
 
-    predicted: n_k of `numeric.succession`, from W and E at update 0      measured: v_kᵀ W E v_k = M²_k/4
+    predicted: n_k of `numeric.plateau_growth`, from W and E at update 0      measured: v_kᵀ W E v_k = M²_k/4
 
 The gain v_kᵀ W E v_k ends at M²_k = 1 − T/T_k whichever latents carry it and on whatever scale. ‖v_kᵀW‖ does not: far
 below T_k nothing but the price fixes the scale of a latent, and half of its final value may come ten times as late.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from landau_vae.display import Array
 from landau_vae.numeric.growth import growth
-from landau_vae.numeric.succession import HALF, projections, succession
+from landau_vae.numeric.plateau_growth import HALF, projections, succession
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.verification.descent import Descent
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from landau_vae.display import Array, listed, significant
 from landau_vae.loss.slips import slips_that_make
-from landau_vae.numeric._activation import activation
+from landau_vae.numeric.plateau_activation import activation
 from landau_vae.verification.evidence import Cause, Evidence
 from landau_vae.verification.record import learning_rate_schedule, trained_loss
 

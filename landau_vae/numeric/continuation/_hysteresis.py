@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from landau_vae.display import significant, table
-from landau_vae.numeric.continuation._sweep import Sweep, sweep
 from landau_vae.numeric.continuation.branch import empty
+from landau_vae.numeric.continuation.hysteresis_sweep import Sweep, sweep
 from landau_vae.numeric.continuation.solve import Diverged
 from landau_vae.numeric.continuation.status import Status
 from landau_vae.numeric.problems.problem import Problem
