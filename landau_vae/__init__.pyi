@@ -19,7 +19,7 @@ from .numeric._choose_beta import choose_beta as choose_beta
 from .numeric._equilibrium import equilibrium as equilibrium
 from .numeric._transitions import transitions as transitions
 from .numeric.continuation._follow import follow as follow
-from .numeric.continuation._hysteresis import hysteresis as hysteresis
+from .numeric.continuation.hysteresis_sweep import hysteresis as hysteresis
 from .spectrum import Spectrum as Spectrum
 from .training._scan import scan as scan
 from .verification._verify import verify as verify

@@ -23,7 +23,7 @@ import numpy as np
 from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric.growth import growth, per_update
+from landau_vae.numeric.plateau_growth import growth, per_update
 from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Escape", "Landscape", "StationaryPoint", "landscape"]

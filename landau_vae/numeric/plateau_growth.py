@@ -1,40 +1,65 @@
-"""After how many updates of gradient descent each mode activates, one after the other, from given initial weights.
+"""How fast latents leave a plateau, and after how many updates each mode activates, one after the other.
 
-    n_k = ½ ln[(1/m_k − 1)/3] / ln z_k       m_k = ‖a_k‖² (1 + κ_k)/(λ_k − τ),   a_k = (w_k + t e_k)/(1 + t²)
+    κ² + (s + λm) κ = λ (λ − s m)      z² − (1 + μ + ηκ) z + μ = 0      n_k = ½ ln[(1/m_k − 1)/3] / ln z_k
 
-w_k and e_k are the rows of decoder and encoder along mode k (one entry per latent), a_k their part in the growing
-direction e/w = t = (1 + κ)/λ, and m_k the share of the mode's final M² that they carry. A mode *activates* where m_k is
-¼, half of its final amplitude: at n_k, by the logistic law that holds near the threshold (`landau-vae derive
-gradient-flow`). It takes a direction of latent space, and what other modes had along it dies: what counts of a start is
-orthogonal to all modes before. Modes of a multiplet are its singular vectors. While latents share active modes, their
-posterior variance is below 1 already and the rest grows faster (`growth`). They part at a pace of their own, so there
-are two times: of latents that part at once, and of latents that never do.
+κ is the growth rate under gradient flow of a latent of posterior variance s that turns to mode λ, with m = τ where it
+idles (and s = 1), or m the eigenvalue that it serves. Gradient descent with step η and heavy-ball momentum μ multiplies
+its amplitude by the larger root z per update. m_k = ‖a_k‖² (1 + κ_k)/(λ_k − τ), a_k = (w_k + t e_k)/(1 + t²), is the
+share of a mode's final M² that its rows w_k, e_k of decoder and encoder carry in the growing direction e/w = t =
+(1 + κ)/λ. A mode *activates* where m_k is ¼, half of its final amplitude, by the logistic law that holds near the
+threshold. It takes a direction of latent space; only what is orthogonal to all modes before remains of a start. Proof:
+`landau-vae derive gradient-flow`, `landscape`; the same saddles in linear networks: Saxe et al., arXiv:1312.6120;
+momentum: Polyak 1964.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.display import Array
-from landau_vae.numeric.growth import growth
-
-__all__ = ["Succession", "projections", "succession"]
 
 HALF = 0.25  # share of the final M², hence half of the amplitude, at which a mode counts as active
 
 
+def growth(target: Any, served: Any, width: Any = 1.0) -> Any:
+    """Return κ = −x₋ of the block [[s, −λ], [−λ, λm]], under gradient flow of σ_dec² L; any shapes that broadcast.
+
+    `target` is λ and `served` m, data²; `width` is s. Positive where the latent leaves, negative where it stays.
+
+    >>> growth(2.0, 2.0).item(), growth(1.0, 0.0).round(6).item()  # at the threshold; without a price, (√5 − 1)/2
+    (0.0, 0.618034)
+    """
+    total = width + target * served
+    root = np.sqrt((width - target * served) ** 2 + 4 * np.square(target))
+    return target * (target - width * served) / ((total + root) / 2)
+
+
+def per_update(rate: Any, learning_rate: Any, momentum: Any = 0.0) -> Any:
+    """Return ln z, the powers of e by which an amplitude grows in an update; any shapes that broadcast.
+
+    `rate` is that of the loss which is descended, κ in its own scale. Precise where ηκ is tiny.
+
+    >>> z = np.exp(per_update([2.0, 0.4], [0.5, 1.0], momentum=[0.0, 0.5]))
+    >>> z.round(6).tolist()  # 1 + ηκ, and the larger root of z² − 1.9 z + 0.5
+    [2.0, 1.584429]
+    """
+    x, friction = np.multiply(learning_rate, rate), np.subtract(1.0, momentum)
+    square = 2 * x * np.add(1.0, momentum) + x**2  # by which the roots' squared distance exceeds (1 − μ)²
+    return np.log1p((x + square / (np.sqrt(friction**2 + square) + friction)) / 2)
+
+
 class Succession(NamedTuple):
-    """What becomes of each mode, (modes,); ∞ where it gets no latent, NaN at or below the price."""
+    """When each mode activates, (modes,); ∞ where it gets no latent, NaN at or below the price."""
 
     updates: Array  #: until it activates
-    share: Array  #: m of what counts of its start
+    share: Array  #: m of its start, without the directions that earlier modes take
     kept: Array  #: how much that is of the whole start, in amplitude: the less, the worse a prediction from it
 
 
 def projections(lam: Array, price: float, decoder: Array, encoder: Array) -> Array:
-    """Rows along the growing directions, (modes, K), scaled so that ‖row‖² is the share m_k of the final M².
+    """Return rows along the growing directions, (modes, K), scaled so that ‖row‖² is the share m_k of the final M².
 
     `decoder` and `encoder` are VᵀW and (EV)ᵀ, (modes, K), in the eigenbasis. Zero at or below the price.
 
@@ -56,10 +81,11 @@ def succession(
     *,
     shared: bool,
 ) -> Succession:
-    """When each mode activates, from the rows that `projections` gives.
+    """Return when each mode activates, from the rows that `projections` gives.
 
     `multiplet` numbers the multiplet of each mode; `pace` turns a rate κ into powers of e per update; `shared` says
-    whether latents go on sharing the modes that are active, or have parted.
+    whether latents go on sharing the active modes, or have parted. They part at a pace of their own, so the two answers
+    are those of latents that never part and of latents that part at once.
 
     >>> rows, slow = np.array([[0.01, 0.0], [0.006, 0.008]]), lambda rate: 0.001 * rate
     >>> succession(np.array([2.0, 1.0]), np.arange(2), 0.1, rows, slow, shared=False).updates.round().tolist()
@@ -73,21 +99,22 @@ def succession(
     whole = np.square(rows).sum(axis=1)
     for _ in range(min(latents, np.count_nonzero(waiting))):
         square = np.square(rows).sum(axis=1)
-        open_ = waiting & (square > 1e-20)
-        if not open_.any():
+        growing = waiting & (square > 1e-20)
+        if not growing.any():
             break
-        width = np.square(rows[open_]) @ (price / (price + carried)) / square[open_] if shared else 1.0
+        # A latent that shares active modes has a posterior variance below 1, so what is left of its row grows faster.
+        width = np.square(rows[growing]) @ (price / (price + carried)) / square[growing] if shared else 1.0
         rate, wait = np.zeros(len(lam)), np.full(len(lam), np.inf)
-        rate[open_] = pace(growth(lam[open_], price, width))
-        far = np.log(np.maximum(1 / square[open_] - 1, 1e-300) / (1 / HALF - 1)) / 2
-        wait[open_] = np.maximum(far - grown[open_], 0.0) / rate[open_]
-        next_ = int(np.argmin(wait))
-        now += wait[next_]
-        grown += rate * wait[next_]
-        updates[next_], share[next_], kept[next_] = now, square[next_], np.sqrt(square[next_] / whole[next_])
-        waiting[next_] = False
-        unit = rows[next_] / np.sqrt(square[next_])
-        carried += np.square(unit) * (lam[next_] - price)
+        rate[growing] = pace(growth(lam[growing], price, width))
+        powers = np.log(np.maximum(1 / square[growing] - 1, 1e-300) / (1 / HALF - 1)) / 2
+        wait[growing] = np.maximum(powers - grown[growing], 0.0) / rate[growing]
+        first = int(np.argmin(wait))
+        now += wait[first]
+        grown += rate * wait[first]
+        updates[first], share[first], kept[first] = now, square[first], np.sqrt(square[first] / whole[first])
+        waiting[first] = False
+        unit = rows[first] / np.sqrt(square[first])
+        carried += np.square(unit) * (lam[first] - price)
         rows -= np.outer(rows @ unit, unit)
         _turn(rows, multiplet, waiting)
     for group in np.unique(multiplet):
@@ -98,7 +125,7 @@ def succession(
 
 
 def _turn(rows: Array, multiplet: NDArray[np.intp], waiting: NDArray[np.bool_]) -> None:
-    """Into the singular vectors of each multiplet, in place."""
+    """Turn the rows of each multiplet into its singular vectors, in place."""
     for group in np.unique(multiplet[waiting]):
         members = np.flatnonzero((multiplet == group) & waiting)
         if len(members) > 1:

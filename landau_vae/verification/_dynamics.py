@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
-from landau_vae.numeric.growth import growth
+from landau_vae.numeric.plateau_growth import growth
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.ending import DIVERGED
 from landau_vae.verification.arrivals import Arrivals, arrivals

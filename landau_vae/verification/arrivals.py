@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.display import Array
-from landau_vae.numeric.growth import growth
-from landau_vae.numeric.plateau_growth import HALF, projections, succession
+from landau_vae.numeric.plateau_growth import HALF, growth, projections, succession
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.verification.descent import Descent
 

@@ -13,7 +13,7 @@ import numpy as np
 from landau_vae.data.tables import is_real
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.numeric.growth import per_update
+from landau_vae.numeric.plateau_growth import per_update
 from landau_vae.verification.record import learning_rate_schedule, trained_loss, trained_with
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 from timing import Row, absolute, against, seconds
 
 import landau_vae as lv
-from landau_vae.numeric.continuation import blocks
+from landau_vae.numeric.continuation import solve
 from landau_vae.numeric.problems import Linear
 
 BAR_CASCADE = 60.0  # seconds
@@ -25,5 +25,5 @@ def rows(quick: bool) -> Iterator[Row]:
     last = follow().branches[-1]
     hessian = problem.hessian(last.x[-1], float(last.control[-1]))
     size = len(hessian)
-    ours, whole = partial(blocks.eigh, hessian), partial(np.linalg.eigh, hessian)
+    ours, whole = partial(solve.eigh, hessian), partial(np.linalg.eigh, hessian)
     yield against(f"eigenvalues, {size} unknowns", ours, "whole", whole, BAR_BLOCKS, budget)

@@ -74,7 +74,7 @@ def test_where_numbers_end():
     loop = hysteresis(NoNumbers(), -1, 1)
     assert np.isnan(loop.gap)
     assert not loop.continuous
-    assert loop.verdict.startswith("the sweep came to no end: No state was found")
+    assert loop.verdict.startswith("the sweep did not reach its end: No state was found")
 
 
 def test_a_descent_where_nothing_is_finite():

@@ -7,9 +7,8 @@ import pytest
 
 import landau_vae as lv
 from landau_vae import InputError, Loss, Spectrum, plotting
-from landau_vae.numeric.adam_plateau import longest_steps
-from landau_vae.numeric.growth import growth, per_update
-from landau_vae.numeric.plateau_growth import succession
+from landau_vae.numeric.plateau_activation import longest_steps
+from landau_vae.numeric.plateau_growth import growth, per_update, succession
 from landau_vae.training import SGD, Adam, Sampled, Schedule, cosine
 from landau_vae.training.gradients import MomentGradient
 from landau_vae.training.weights import Layout

@@ -1,9 +1,10 @@
-"""Special points of a branch: where an eigenvalue of the Hessian vanishes or the branch turns, and what is born there.
+"""Bifurcation points of a branch: folds, pitchforks, transcritical points; where they are and what is born there.
 
-Between two neighbouring points the branch is interpolated (Hermite) and solved for at any fraction of the way; the
-eigenvalue that changes sign, or the tangent's share of the control, is brought to zero by Brent's method. The interval
-that is reported is the control between two *solved* states on either side, at which the count of negative eigenvalues
-has been seen to be what it is far from the point: the true value lies between them.
+At a special point an eigenvalue of the Hessian vanishes, or the branch turns. Between two neighbouring points the
+branch is interpolated (Hermite) and solved for at any fraction of the way; the eigenvalue that changes sign, or the
+tangent's share of the control, is brought to zero by Brent's method. The interval that is reported is the control
+between two *solved* states on either side with the numbers of negative eigenvalues that hold far from the point: the
+true value lies between them.
 """
 
 from collections.abc import Callable
@@ -17,18 +18,16 @@ from landau_vae.display import Array
 from landau_vae.numeric.continuation.normal_form import NormalForm, normal_form
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 
-__all__ = ["RESTING", "Chord", "SpecialPoint", "next_special"]
+__all__ = ["SpecialPoint"]
 
-CLOSE = 1e-10  # of the control (relative where it is followed in its logarithm): how far from the point it is bracketed
-ASIDE = (
-    1e-5  # of the way (in z and q), where the branch turns: the control is stationary there, and moves by its square
-)
-WIDEST = 1e-3  # beyond it a bracket says nothing
-SHORT = 1e-5  # a step (in z and q) over which a point that cannot be bracketed any closer is accepted
-NOISE = 1e-12  # of the largest eigenvalue: what rounding of the Hessian can do to a vanishing one
-SAME = 1e-9  # of the loss (and 1): places that differ by less are one
-UNFORCED = 1e-5  # a change of the control pushes less than this along a branch that turns because of a symmetry
-RESTING = 1e-4  # a kernel amplitude (in z) below it counts as 0 there
+FIRST_BRACKET = 1e-10  # of q: how far from the point it is bracketed at first
+FIRST_BRACKET_OF_TURN = 1e-5  # in z and q: where the branch turns the control moves by the square only
+WIDEST_BRACKET = 1e-3  # beyond it a bracket says nothing
+LONGEST_UNBRACKETED = 1e-5  # a step (in z and q) over which a point that cannot be bracketed any closer is accepted
+EIGENVALUE_NOISE = 1e-12  # of the largest eigenvalue: what rounding of the Hessian can do to a vanishing one
+SAME_LOSS = 1e-9  # of the loss (and 1): places that differ by less are one
+SYMMETRIC_PUSH = 1e-5  # a change of the control pushes less than this along a branch that turns because of a symmetry
+RESTING_AMPLITUDE = 1e-4  # of the kernel (in z): below it the state counts as at rest there
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,26 +48,34 @@ class SpecialPoint:
     ends: bool = False  #: whether the branch ends here, in the one that it was born from
 
     def is_at(self, other: "SpecialPoint") -> bool:
-        """Whether it is the place, up to a symmetry, at which another one was found."""
+        """Return whether another special point is at the same place, up to a symmetry.
+
+        Parameters
+        ----------
+        other : SpecialPoint
+            The other one.
+
+        Returns
+        -------
+        bool
+        """
         apart = abs(self.control - other.control) - np.ptp(self.interval) - np.ptp(other.interval)
-        return bool(apart <= 0 and abs(self.loss - other.loss) <= SAME * max(1.0, abs(self.loss)))
+        return bool(apart <= 0 and abs(self.loss - other.loss) <= SAME_LOSS * max(1.0, abs(self.loss)))
 
     @property
     def near(self) -> int:
-        """How many more eigenvalues vanish so near that the branches that leave belong to all of them together."""
+        """Return how many more eigenvalues vanish so near that the branches that leave belong to all of them."""
         return 0 if self.form is None else self.form.kernel.shape[1] - self.kernel_dimension
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
-        form = {"growth": None, "cubic": None, "quartic": None} if self.form is None else {
-            name: getattr(self.form, name) for name in ("growth", "cubic", "quartic")
-        }  # fmt: skip
+        """Return the numbers of the point and of its normal form, by name."""
         names = ("kind", "control", "interval", "precision", "status", "kernel_dimension", "index", "loss")
+        form = {name: getattr(self.form, name, None) for name in ("growth", "cubic", "quartic")}
         return {name: getattr(self, name) for name in names} | form
 
 
 def next_special(solver: Solver, a: Point, b: Point) -> tuple[SpecialPoint, Point] | None:
-    """The first special point between two points of a branch, and a point of the branch just behind it.
+    """Return the first special point between two points of a branch, and a point of the branch just behind it.
 
     Raises `Diverged` where the branch between them cannot be solved for (then they are too far apart).
     """
@@ -97,25 +104,23 @@ class Chord:
         self.rise = b.q - a.q
         self.length = float(np.hypot(np.linalg.norm(self.step), self.rise))
         self.normal = self.step / self.length, self.rise / self.length
-        self._known: dict[float, Point] = {0.0: a, 1.0: b}
+        self._solved: dict[float, Point] = {0.0: a, 1.0: b}
 
     @classmethod
     def between(cls, solver: Solver, x: Array, q: float, later_x: Array, later_q: float) -> "Chord":
-        """The chord of two neighbouring states."""
+        """Return the chord of two neighbouring states."""
         normal = (later_x - x) * solver.scale(x, q), later_q - q
         return cls(solver, solver.at(x, q, normal), solver.at(later_x, later_q, normal))
 
     def at(self, theta: float) -> Point:
-        """The point of the branch above this place of the chord."""
-        if theta not in self._known:
-            x, q = self._interpolated(theta)
-            x, q, steps = self.solver.correct(x, q, self.normal, self.a.scale)
-            point = self.solver.at(x, q, self.normal, steps)
-            self._known[theta] = point
-        return self._known[theta]
+        """Return the point of the branch above this place of the chord."""
+        if theta not in self._solved:
+            x, q, steps = self.solver.correct(*self._interpolated(theta), self.normal, self.a.scale)
+            self._solved[theta] = self.solver.at(x, q, self.normal, steps)
+        return self._solved[theta]
 
     def root(self, of: Callable[[Point], float], low: float = 0.0, high: float = 1.0) -> float:
-        """θ where a quantity that changes sign along the chord vanishes."""
+        """Return the θ at which a quantity that changes sign along the chord vanishes."""
 
         def value(theta: float) -> float:
             try:
@@ -126,12 +131,12 @@ class Chord:
         return float(brentq(value, low, high, xtol=1e-11, rtol=1e-13))
 
     def within(self, theta: float, low: float, high: float) -> float:
-        """An end of the chord, or the place nearest to it at which q lies in a range that the chord reaches into."""
+        """Return an end of the chord, or the nearest place at which q lies in a range that the chord reaches into."""
         bound = min(max(self.at(theta).q, low), high)
         return theta if bound == self.at(theta).q else self.root(lambda point: point.q - bound)
 
     def _interpolated(self, theta: float) -> tuple[Array, float]:
-        """Hermite's cubic through both ends with their tangents; only a prediction."""
+        """Predict the state at θ by Hermite's cubic through both ends with their tangents."""
         a, b = self.a, self.b
         start, stop = self._per_length(a), self._per_length(b)
         h00, h10 = (1 + 2 * theta) * (1 - theta) ** 2, theta * (1 - theta) ** 2
@@ -140,26 +145,26 @@ class Chord:
         return x, h00 * a.q + h01 * b.q + h10 * start[1] + h11 * stop[1]
 
     def _per_length(self, point: Point) -> tuple[Array, float]:
-        """d(z, q)/dθ at an end, z in the scale of the first."""
+        """Return d(z, q)/dθ at an end, z in the scale of the first."""
         along, rise = point.tangent[0] * self.a.scale / point.scale, point.tangent[1]
         forward = float(along @ self.normal[0] + rise * self.normal[1])
         return along * (self.length / forward), rise * (self.length / forward)
 
 
 def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Point]:
-    """The special point at a place of the chord, bracketed as closely as can be, and a state behind it."""
+    """Return the special point at a place of the chord, bracketed as closely as possible, and a state behind it."""
     solver, a, b = between.solver, between.a, between.b
     try:
         centre = between.at(theta)
     except Diverged:  # too near a singular Hessian: any neighbour that can be solved for will do
         centre = between.at(theta * (1 - 1e-7))
     along = float(centre.tangent[0] @ centre.slope)
-    ends = turn and abs(along) < UNFORCED * max(1.0, float(np.linalg.norm(centre.slope)))
+    ends = turn and abs(along) < SYMMETRIC_PUSH * max(1.0, float(np.linalg.norm(centre.slope)))
     fold, status = turn and not ends, "bracketed"
     before, after = _sides(between, theta, turn, fold)
     if before is None or after is None:
-        if between.length > SHORT:
-            raise Diverged("a special point cannot be told from its neighbourhood in so long a step")
+        if between.length > LONGEST_UNBRACKETED:
+            raise Diverged("the step is too long to separate a special point from its neighbourhood")
         before, after, status = a, b, "the Hessian is too nearly singular to bracket the point more closely"
     if turn:
         half = 4 * max(abs(before.q - centre.q), abs(after.q - centre.q)) + 1e-11 * max(1.0, abs(centre.q))
@@ -171,7 +176,7 @@ def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Po
     soft, kind, form = abs(index[1] - index[0]) or 1, "fold", None
     if not fold:
         if ends:  # the state is at rest to 1e-8, and so is the symmetry that moves it
-            centre = solver.at(centre.x, centre.q, still=RESTING)
+            centre = solver.at(centre.x, centre.q, still=RESTING_AMPLITUDE)
         try:
             form = normal_form(solver, centre, *((None, None) if ends else (soft, _trunk(between, theta, centre))))
             kind, soft = form.kind, form.soft
@@ -185,13 +190,13 @@ def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Po
 
 
 def _sides(between: Chord, theta: float, turn: bool, fold: bool) -> tuple[Point, Point] | tuple[None, None]:
-    """The nearest solved states on either side that differ by more than rounding."""
+    """Return the nearest solved states on either side that differ by more than rounding, if there are any."""
     start = between.a
-    noise = NOISE * max(1.0, float(start.values[-1]))
+    noise = EIGENVALUE_NOISE * max(1.0, float(start.values[-1]))
     speed = between.length if turn else abs(between.rise)
-    close = ASIDE if turn else CLOSE
+    close = FIRST_BRACKET_OF_TURN if turn else FIRST_BRACKET
     reach = close / max(speed, close)
-    while reach * speed <= WIDEST:
+    while reach * speed <= WIDEST_BRACKET:
         try:
             before, after = between.at(max(theta - reach, 0.0)), between.at(min(theta + reach, 1.0))
         except Diverged:
@@ -207,7 +212,7 @@ def _sides(between: Chord, theta: float, turn: bool, fold: bool) -> tuple[Point,
 
 
 def _trunk(between: Chord, theta: float, centre: Point) -> Array | None:
-    """dz/dq along the branch, by differences over a stretch on which the Hessian is not too nearly singular."""
+    """Return dz/dq along the branch, by differences over a stretch on which the Hessian is not nearly singular."""
     try:
         low, high = (between.at(float(np.clip(theta + step, 0.0, 1.0))) for step in (-1e-3, 1e-3))
     except Diverged:

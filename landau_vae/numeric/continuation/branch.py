@@ -1,26 +1,42 @@
-"""One branch as a result: its states, their stability, its special points, and how it ended."""
+"""One branch: followed by pseudo-arclength through folds and past branch points to its end, and kept as a result.
 
-from collections.abc import Callable
+    predict along the tangent:  y + ds ẏ      correct on the hyperplane across it:  ∂F/∂x = 0,  ẏ·δy = 0
+
+y = (z, q). A step that needs few corrections lengthens the next one; one that fails, bends too far or lands on another
+branch is halved. Between each two points the special ones are looked for (`bifurcation_points`). Sources: Keller
+(1977); Allgower & Georg (1990).
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array, readonly
+from landau_vae.display import Array, Column, Result, Table, counted, jsonable, readonly
 from landau_vae.errors import InputError
-from landau_vae.numeric.continuation.arclength import Ended, walk
-from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoint
-from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
-from landau_vae.numeric.continuation.status import Status
+from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoint, next_special
+from landau_vae.numeric.continuation.solve import FARTHEST, Diverged, Point, Solver, Status
+from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["Branch", "Leave", "Range", "empty", "joined", "state_on", "trace"]
+__all__ = ["Branch"]
+
+SHORTEST_STEP = 1e-9
+STEPS_BEFORE_CLOSED = 5  # so few steps do not lead round a closed branch
+FIRST_STEP = 0.1  # of the longest step
+MOST_OFF_TANGENT = 0.15  # of a step: how far a state may lie off the tangent at the other end
+CRAWLING_STEP = 1e-4  # a step below it may pass a place where two eigenvalues change signs with one another at once
+LEAST_OVERLAP = 0.3  # of the unstable directions at both ends of a step
+EASY_STEPS = 4  # Newton steps up to which the next step may be longer
+STEPS_ACROSS = 30  # so many at least from one end of the range to the other
 
 Leave = Literal["never", "at bifurcations", "always"]  # when a state that loses its stability leaves the branch
+_Record = tuple[float, Array, float, int, Array]  # control, state, loss, index and order parameters of a point
 
 
 @dataclass(frozen=True, eq=False)
-class Branch:
+class Branch(Result):
     """States along one branch, in the order in which they were found."""
 
     control: Array  #: (points,)
@@ -35,63 +51,69 @@ class Branch:
 
     @property
     def stable(self) -> NDArray[np.bool_]:
-        """Which points are local minima, (points,)."""
+        """Return which points are local minima, (points,)."""
         return self.index == 0
 
-    def stranded(self) -> "Branch":
-        """The same branch, from which nothing was found to go on along."""
-        return replace(self, status=Status.STRANDED, reason=Status.STRANDED.value)
+    def __repr__(self) -> str:
+        ends = f" from {self.control[0]:.6g} to {self.control[-1]:.6g}" if len(self.control) else ""
+        return f"Branch({counted(len(self.control), 'point')}{ends}, {self.status.name})"
 
-    def born(self, parent: SpecialPoint | None) -> "Branch":
-        """The same branch with the special point that it left from."""
-        return replace(self, parent=parent)
+    def content(self) -> Iterator[str | Table]:
+        """Yield how the branch ended, and the table of its points."""
+        yield f"{self!r}\n{self.reason}"
+        yield Table(
+            [
+                Column("control", self.control), Column("loss", self.loss), Column("index", self.index),
+                Column("order parameters", list(self.order_parameters), shown_orders, "order_parameters"),
+            ],
+            limit=30,
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return control, loss, index, order parameters and status as strict JSON."""
+        numbers = {name: getattr(self, name) for name in ("control", "loss", "index", "order_parameters")}
+        return jsonable(numbers | {"status": self.status.name})
 
 
 @dataclass(frozen=True)
-class Range:
+class Span:
     """Where and in what steps to follow, in the solver's coordinate q."""
 
     limits: tuple[float, float]  #: least and greatest q
     onward: float  #: +1 towards the greatest, −1 towards the least
-    max_step: float
-    max_points: int
-    on_progress: Callable[[float], object]
-
-    STEPS = 30  # so many at least from one end to the other
+    max_step: float  #: longest step, in √nats and in q
+    max_points: int  #: of one branch
+    on_progress: Callable[[float], object]  #: called with the control after each point
 
     @classmethod
-    def of(
-        cls,
-        solver: Solver,
-        start: float,
-        stop: float,
-        max_step: float | None,
-        max_points: int,
+    def between(
+        cls, problem: Problem, start: float, stop: float, max_step: float | None, max_points: int,
         on_progress: Callable[[float], object],
-    ) -> "Range":
-        """The range between two controls; raises `InputError` where it is none."""
-        positive = solver.problem.logarithmic
-        if not np.isfinite([start, stop]).all() or start == stop or (positive and min(start, stop) <= 0):
+    ) -> "Span":  # fmt: skip
+        """Return the span from one control to another; raises `InputError` unless they differ and can be followed."""
+        positive = problem.logarithmic
+        if start == stop or (positive and min(start, stop) <= 0):
             raise InputError(
                 f"Branches are followed between two different {'positive ' if positive else ''}numbers, but "
-                f"{solver.problem.control} from {start} to {stop} was given."
+                f"{problem.control} from {start} to {stop} was given.",
+                "stop",
             )
-        if max_points < 2 or (max_step is not None and not max_step > 0):
-            raise InputError(
-                f"At most {max_points} points with steps up to {max_step} were asked for: give 2 points or more and a "
-                "positive step, or leave both out."
-            )
-        first, last = solver.coordinate(start), solver.coordinate(stop)
-        longest = abs(last - first) / cls.STEPS if max_step is None else float(max_step)
+        first, last = Solver(problem).coordinate(start), Solver(problem).coordinate(stop)
+        longest = abs(last - first) / STEPS_ACROSS if max_step is None else max_step
         return cls((min(first, last), max(first, last)), float(np.sign(last - first)), longest, max_points, on_progress)
 
 
-def trace(solver: Solver, start: Point, within: Range, *, leave: Leave) -> Branch:
-    """The branch through a point, from there on until it ends or is left."""
-    points, special = [_Record.of(solver, start)], list[SpecialPoint]()
+def trace(solver: Solver, start: Point, span: Span, *, leave: Leave) -> Branch:
+    """Follow the branch through a point, from there on until it ends or is left."""
+
+    def record(point: Point) -> _Record:
+        control = solver.control(point.q)
+        return control, point.x, point.loss, point.index, solver.problem.order_parameters(point.x, control)
+
+    points, special = [record(start)], list[SpecialPoint]()
     status, reason, waiting = Status.STEPS, "", 0
     try:
-        for item in walk(solver, start, within.limits, max_step=within.max_step):
+        for item in walk(solver, start, span.limits, max_step=span.max_step):
             if isinstance(item, SpecialPoint):
                 special.append(item)
                 waiting = waiting - item.kernel_dimension if waiting else item.near  # for the rest of a split multiplet
@@ -103,24 +125,26 @@ def trace(solver: Solver, start: Point, within: Range, *, leave: Leave) -> Branc
                 break
             else:
                 waiting = 0
-                points.append(_Record.of(solver, item))
-                within.on_progress(points[-1].control)
-                if len(points) >= within.max_points:
+                points.append(record(item))
+                span.on_progress(points[-1][0])
+                if len(points) >= span.max_points:
                     break
     except Ended as end:
         status, reason = end.status, str(end)
-        goal = within.limits[1] if within.onward > 0 else within.limits[0]
-        if status is Status.REACHED and abs(solver.coordinate(points[-1].control) - goal) > np.ptp(within.limits) / 2:
+        goal = span.limits[1] if span.onward > 0 else span.limits[0]
+        if status is Status.REACHED and abs(solver.coordinate(points[-1][0]) - goal) > np.ptp(span.limits) / 2:
             status, reason = Status.RETURNED, ""
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
     if special and status in (Status.LEFT, Status.MERGED):  # the special point is the branch's last
-        points.append(_Record.at(solver, special[-1]))
+        last = special[-1]
+        order = solver.problem.order_parameters(last.x, last.control)
+        points.append((last.control, last.x, last.loss, last.index[0], order))
     return _assembled(points, tuple(special), status, reason or status.value)
 
 
 def joined(falling: Branch, rising: Branch) -> Branch:
-    """The two halves of a branch that was followed from one state both ways, as one, by rising control."""
+    """Return the two halves of a branch that was followed from one state both ways as one, by rising control."""
 
     def chain(name: str) -> NDArray[Any]:
         return readonly(np.concatenate([getattr(falling, name)[::-1], getattr(rising, name)[1:]]), None)
@@ -132,23 +156,23 @@ def joined(falling: Branch, rising: Branch) -> Branch:
 
 
 def state_on(solver: Solver, branch: Branch, q: float) -> tuple[Array, float]:
-    """State and loss of a branch at q, solved for from its nearest points; raises `Diverged` where that fails."""
-    known = solver.coordinates(branch.control)
-    order = np.argsort(known)
-    after = int(np.clip(np.searchsorted(known[order], q), 1, len(known) - 1))
+    """Return state and loss of a branch at q, from its nearest points; raises `Diverged` where none is found."""
+    places = solver.coordinates(branch.control)
+    order = np.argsort(places)
+    after = int(np.clip(np.searchsorted(places[order], q), 1, len(places) - 1))
     i, j = order[after - 1], order[after]
-    share = (q - known[i]) / (known[j] - known[i])
+    share = (q - places[i]) / (places[j] - places[i])
     guess = (1 - share) * branch.x[i] + share * branch.x[j]
     try:
         x, _, _ = solver.correct(guess, q, (np.zeros(len(guess)), 1.0), solver.scale(guess, q))
     except Diverged:  # close to a fold: along the branch
-        chord = Chord.between(solver, branch.x[i], float(known[i]), branch.x[j], float(known[j]))
+        chord = Chord.between(solver, branch.x[i], float(places[i]), branch.x[j], float(places[j]))
         x = chord.at(chord.root(lambda point: point.q - q)).x
     return x, solver.problem.loss(x, solver.control(q))
 
 
 def _leaves(special: list[SpecialPoint], leave: Leave) -> bool:
-    """Whether a stable state has lost its stability at the last special points."""
+    """Return whether a stable state has lost its stability at the last special points."""
     if leave == "never":
         return False
     first = next((point for point in special if point.index[0] == 0), None)
@@ -156,36 +180,154 @@ def _leaves(special: list[SpecialPoint], leave: Leave) -> bool:
 
 
 def empty(status: Status, reason: str | None = None) -> Branch:
-    """A branch without points, and why."""
+    """Return a branch without points, and why it has none."""
     return _assembled([], (), status, reason or status.value)
 
 
-@dataclass(frozen=True)
-class _Record:
-    """What is kept of a point."""
-
-    control: float
-    x: Array
-    loss: float
-    index: int
-    order_parameters: Array
-
-    @classmethod
-    def of(cls, solver: Solver, point: Point) -> "_Record":
-        control = solver.control(point.q)
-        return cls(control, point.x, point.loss, point.index, solver.problem.order_parameters(point.x, control))
-
-    @classmethod
-    def at(cls, solver: Solver, special: SpecialPoint) -> "_Record":
-        order = solver.problem.order_parameters(special.x, special.control)
-        return cls(special.control, special.x, special.loss, special.index[0], order)
-
-
 def _assembled(points: list[_Record], special: tuple[SpecialPoint, ...], status: Status, reason: str) -> Branch:
-    def gather(name: str, dtype: Any = np.float64) -> NDArray[Any]:
-        return readonly([getattr(point, name) for point in points], dtype)
+    columns = zip(*points, strict=True) if points else ([],) * 5
+    kinds = (np.float64, np.float64, np.float64, np.int64, np.float64)
+    control, x, loss, index, orders = (readonly(list(c), kind) for c, kind in zip(columns, kinds, strict=True))
+    return Branch(control, x, loss, index, orders, special, status, reason)
 
-    return Branch(
-        gather("control"), gather("x"), gather("loss"), gather("index", np.int64), gather("order_parameters"),
-        special, status, reason,
-    )  # fmt: skip
+
+def shown_orders(orders: Array) -> str:
+    """Return the order parameters of a state that are not zero, at most four of them."""
+    living = [f"{order:.4f}" for order in orders if order > 1e-6]
+    return ", ".join(living[:4]) + (" …" if len(living) > 4 else "") if living else "0"
+
+
+# ---------------------------------------------------------------------------------------------------- steps along it
+
+
+class Ended(Exception):
+    """Why a walk ended."""
+
+    def __init__(self, status: Status, reason: str = "") -> None:
+        super().__init__(reason or status.value)
+        self.status = status
+
+
+def walk(
+    solver: Solver, start: Point, limits: tuple[float, float], *, max_step: float
+) -> Iterator[Point | SpecialPoint]:
+    """Yield the points of the branch after `start`, and the special ones between them, until `Ended` is raised."""
+    a, ds, steps = start, FIRST_STEP * max_step, 0
+    while True:
+        b, landed = _step(solver, a, ds, limits)
+        if b is None:
+            ds /= 2
+            if ds < SHORTEST_STEP:
+                raise _underflow(solver, a)
+            continue
+        try:
+            specials = list(_special_points(solver, a, b))
+        except Diverged:
+            ds /= 4
+            if ds < SHORTEST_STEP:
+                raise _underflow(solver, a) from None
+            continue
+        for special in specials:
+            yield special
+            if special.ends:
+                raise Ended(Status.MERGED)
+        yield b
+        if landed:
+            reason = _no_minimum_ahead(solver, b)
+            raise Ended(Status.REACHED if reason is None else Status.UNBOUNDED, reason or "")
+        if not np.linalg.norm(b.x * b.scale) < FARTHEST:
+            raise Ended(Status.UNBOUNDED)
+        steps += 1
+        if steps > STEPS_BEFORE_CLOSED and _passes(a, b, start):
+            raise Ended(Status.CLOSED)
+        ds = min(ds * (1.6 if b.steps <= EASY_STEPS else 0.8), max_step)
+        a = b
+
+
+def _step(solver: Solver, a: Point, ds: float, limits: tuple[float, float]) -> tuple[Point | None, bool]:
+    """Return the next point, None if the step is too long, and whether it lies on a limit of the range."""
+    dz, dq = a.tangent
+    x, q = a.x + ds * dz / a.scale, a.q + ds * dq
+    try:
+        if not limits[0] <= q <= limits[1]:
+            return _land(solver, a, limits[0] if q < limits[0] else limits[1])
+        if solver.problem.singular(solver.control(q)) is not None:
+            return _land(solver, a, _edge(solver, a.q, q))
+        new_x, new_q, steps = solver.correct(x, q, a.tangent, a.scale)
+        if not limits[0] <= new_q <= limits[1]:
+            return _land(solver, a, limits[0] if new_q < limits[0] else limits[1])
+        b = solver.at(new_x, new_q, a.tangent, steps)
+    except Diverged:
+        return None, False
+    return (b if _continues(a, b) else None), False
+
+
+def _land(solver: Solver, a: Point, q: float) -> tuple[Point | None, bool]:
+    """Return the last point, at a limit q that lies ahead."""
+    if abs(q - a.q) < 1e-14 * max(1.0, abs(q)):
+        raise Ended(Status.REACHED)
+    dz, dq = a.tangent
+    if (q - a.q) * dq <= 0:
+        return None, False
+    x, _, _ = solver.correct(a.x + dz / a.scale * ((q - a.q) / dq), q, (np.zeros(len(a.x)), 1.0), a.scale)
+    b = solver.at(x, q, a.tangent)
+    return (b, True) if _continues(a, b) else (None, False)
+
+
+def _continues(a: Point, b: Point) -> bool:
+    """Return whether b continues a: each on the tangent of the other, no exchange of unstable directions."""
+    step, rise = (b.x - a.x) * a.scale, b.q - a.q
+    distance = np.hypot(np.linalg.norm(step), rise)
+    tangents = [np.append(point.tangent[0] * a.scale / point.scale, point.tangent[1]) for point in (a, b)]
+    tangents = [tangent / np.linalg.norm(tangent) for tangent in tangents]
+    # Near a pitchfork a step may lead from one branch on to the other: then it strays from one of the tangents.
+    for tangent in tangents:
+        off = np.append(step, rise) - distance * tangent
+        if np.linalg.norm(off) > MOST_OFF_TANGENT * distance:
+            return False
+    if distance > CRAWLING_STEP and 0 < a.index == b.index:  # two eigenvalues that change places would go unseen
+        overlap = np.linalg.svd(a.vectors[:, : a.index].T @ b.vectors[:, : b.index], compute_uv=False)
+        return bool(overlap[-1] > LEAST_OVERLAP)
+    return True
+
+
+def _passes(a: Point, b: Point, start: Point) -> bool:
+    """Return whether the step from a to b leads past the state that the branch began with, in the same direction."""
+    step, rise = (b.x - a.x) * a.scale, b.q - a.q
+    back, fall = (start.x - a.x) * a.scale, start.q - a.q
+    length = float(np.hypot(np.linalg.norm(step), rise))
+    share = float(back @ step + fall * rise) / length**2
+    if not 0 < share <= 1:
+        return False
+    off = np.hypot(np.linalg.norm(back - share * step), fall - share * rise)
+    alike = float(start.tangent[0] @ a.tangent[0] + start.tangent[1] * a.tangent[1])
+    return bool(off < MOST_OFF_TANGENT * length and alike > 0)
+
+
+def _special_points(solver: Solver, a: Point, b: Point) -> Iterator[SpecialPoint]:
+    while (first := next_special(solver, a, b)) is not None:
+        special, a = first
+        yield special
+        if special.ends:
+            return
+
+
+def _edge(solver: Solver, inside: float, outside: float) -> float:
+    """Return the last q before the problem has no minimum."""
+    for _ in range(60):
+        middle = 0.5 * (inside + outside)
+        if solver.problem.singular(solver.control(middle)) is None:
+            inside = middle
+        else:
+            outside = middle
+    return inside - 1e-9 * np.sign(outside - inside)
+
+
+def _no_minimum_ahead(solver: Solver, point: Point) -> str | None:
+    """Return why the problem has no minimum a little further on, None if it has one."""
+    return solver.problem.singular(solver.control(point.q + 1e-6 * float(np.sign(point.tangent[1]))))
+
+
+def _underflow(solver: Solver, point: Point) -> Ended:
+    reason = _no_minimum_ahead(solver, point)
+    return Ended(Status.UNDERFLOW if reason is None else Status.UNBOUNDED, reason or "")

@@ -1,7 +1,7 @@
 """Branch switching: the first states of the branches that are born at a special point.
 
-A state is displaced along a direction of the normal form, by as much as lets the neighbouring thresholds alone: the
-number of its unstable directions must be the one that the normal form predicts.
+A state is displaced along a direction of the normal form, by so little that it does not reach the neighbouring
+thresholds: the number of its unstable directions must be the one that the normal form predicts.
 """
 
 from collections.abc import Iterator
@@ -10,22 +10,20 @@ from contextlib import suppress
 import numpy as np
 
 from landau_vae.display import Array
-from landau_vae.numeric.continuation._minima import descend
-from landau_vae.numeric.continuation.bifurcation_points import RESTING, SpecialPoint
-from landau_vae.numeric.continuation.normal_form import VANISHING, NormalForm, Reduced
+from landau_vae.numeric.continuation.bifurcation_points import RESTING_AMPLITUDE, SpecialPoint
+from landau_vae.numeric.continuation.coexisting_minima import descend
+from landau_vae.numeric.continuation.normal_form import VANISHING_COEFFICIENT, NormalForm, Reduced
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 
-__all__ = ["born_at", "grown", "trunk"]
-
 AMPLITUDES = tuple(0.1 * 0.3**n for n in range(11))  # in z, until the prediction holds
-DUST = 1e-6  # of the largest entry: a guess is none the worse without smaller ones
-STEP = 1e-3  # on the unit sphere of the kernel, for differences of the force
-FLAT = 1e-4  # of the largest curvature (and 1): below it the leading order does not tell
-MOVED = 1e-9  # of q, per amplitude²: less is a branch that stands upright
+NEGLIGIBLE_ENTRY = 1e-6  # of the largest entry: smaller ones of a guess are rounding
+FORCE_STEP = 1e-3  # on the unit sphere of the kernel, for differences of the force
+FLAT_CURVATURE = 1e-4  # of the largest curvature (and 1): below it the leading order does not decide the sign
+LEAST_SHIFT = 1e-9  # of q, per amplitude²: less is a branch along which the control does not change
 
 
 def grown(solver: Solver, special: SpecialPoint) -> Point | None:
-    """The first state of the branch that the state grows along where it loses its stability; None if there is none."""
+    """Return the first state of the branch that the state grows along where it loses its stability, if there is one."""
     form = special.form
     if form is None:
         return None
@@ -39,7 +37,7 @@ def grown(solver: Solver, special: SpecialPoint) -> Point | None:
 
 
 def born_at(solver: Solver, special: SpecialPoint) -> Iterator[Point]:
-    """The first states of all branches that leave here, one of each kind that was found: the trunk's own not."""
+    """Yield the first states of all branches that leave here, one of each kind that was found, the trunk's excepted."""
     form = special.form
     if form is None:
         return
@@ -54,7 +52,7 @@ def born_at(solver: Solver, special: SpecialPoint) -> Iterator[Point]:
 
 
 def trunk(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
-    """The first state of the branch that another one ends in, on the side of rising (+1) or falling (−1) control."""
+    """Return the first state of the branch that another one ends in, towards rising (+1) or falling (−1) control."""
     if special.form is None:
         return None
     try:
@@ -75,7 +73,7 @@ def trunk(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
 
 
 def _side(special: SpecialPoint) -> float:
-    """Which of the two directions ±â a state takes on its way: only a transcritical point asks for a choice.
+    """Return which of the two directions ±â a state takes: only at a transcritical point they differ.
 
     One vanishing eigenvalue: the branch that is stable beyond. Several: that one is a saddle, and the minima are
     reached through the other, which comes back towards the stable side and turns (a jump, for a sweep).
@@ -89,7 +87,7 @@ def _side(special: SpecialPoint) -> float:
 
 
 def _displaced(reduced: Reduced, form: NormalForm, direction: Array) -> Point | None:
-    """The state at the largest amplitude at which it has the index that the normal form predicts."""
+    """Return the state at the largest amplitude at which it has the index that the normal form predicts."""
     solver, centre, odd = reduced.solver, reduced.centre, form.kind == "transcritical"
     cubic = float(direction @ reduced.cubic(direction)) / 3
     quartic = float(direction @ reduced.quartic(direction)) / 4
@@ -103,7 +101,7 @@ def _displaced(reduced: Reduced, form: NormalForm, direction: Array) -> Point | 
             point = solver.at(x, q, towards, steps)
         except Diverged:
             continue
-        if abs(q - centre.q) < MOVED * amplitude**2:
+        if abs(q - centre.q) < LEAST_SHIFT * amplitude**2:
             return None
         if point.index == expected or expected is None:
             return point
@@ -111,26 +109,26 @@ def _displaced(reduced: Reduced, form: NormalForm, direction: Array) -> Point | 
 
 
 def _settled(reduced: Reduced, form: NormalForm, onward: float) -> Point | None:
-    """Where the multiplet is split by a little, only the descent itself finds how a state shares itself out in it."""
+    """Return the state that a descent finds: where a multiplet is split by a little, the normal form does not."""
     amplitude = AMPLITUDES[0]
     q = reduced.centre.q - 4 * form.quartic * amplitude**2 / form.growth
-    found = descend(reduced.solver, reduced.state(amplitude * form.direction), q, onward)
-    return found if isinstance(found, Point) else None
+    point = descend(reduced.solver, reduced.state(amplitude * form.direction), q, onward)
+    return point if isinstance(point, Point) else None
 
 
 def _expected_index(reduced: Reduced, direction: Array, odd: bool) -> int | None:
-    """Unstable directions on the branch, from the normal form; None where its leading order does not tell."""
+    """Return the unstable directions on the branch, from the normal form; None where its leading order is too small."""
     height = _height(reduced, direction, odd)
     if len(direction) == 1:
-        return None if abs(height) < VANISHING else reduced.others_index + (height < 0)
+        return None if abs(height) < VANISHING_COEFFICIENT else reduced.others_index + (height < 0)
     values = _curvatures(reduced, direction, odd)
-    return reduced.others_index + int(np.count_nonzero(values < -FLAT * max(1.0, np.abs(values).max())))
+    return reduced.others_index + int(np.count_nonzero(values < -FLAT_CURVATURE * max(1.0, np.abs(values).max())))
 
 
 def _selected(reduced: Reduced, direction: Array, odd: bool, flat: int) -> bool:
-    """Whether the leading order selects the direction, up to the directions of a symmetry."""
+    """Return whether the leading order selects the direction, up to the directions of a symmetry."""
     values = _curvatures(reduced, direction, odd)
-    return int(np.count_nonzero(np.abs(values) < FLAT * max(1.0, np.abs(values).max()))) <= flat
+    return int(np.count_nonzero(np.abs(values) < FLAT_CURVATURE * max(1.0, np.abs(values).max()))) <= flat
 
 
 def _height(reduced: Reduced, direction: Array, odd: bool) -> float:
@@ -138,26 +136,25 @@ def _height(reduced: Reduced, direction: Array, odd: bool) -> float:
 
 
 def _curvatures(reduced: Reduced, direction: Array, odd: bool) -> Array:
-    """The eigenvalues, in the kernel, of the leading term's Hessian on the branch, with the quadratic term's share."""
+    """Return the eigenvalues, in the kernel, of the Hessian of the leading and quadratic terms on the branch."""
     force, unit = reduced.cubic if odd else reduced.quartic, np.eye(len(direction))
 
     def homogeneous(v: Array) -> Array:
         length = float(np.linalg.norm(v))
         return force(v / length) * length ** (2 if odd else 3)
 
-    hessian = np.array([homogeneous(direction + STEP * u) - homogeneous(direction - STEP * u) for u in unit]) / (
-        2 * STEP
-    )
+    steps = FORCE_STEP * unit
+    hessian = np.array([homogeneous(direction + u) - homogeneous(direction - u) for u in steps]) / (2 * FORCE_STEP)
     return np.linalg.eigvalsh((hessian + hessian.T) / 2 - _height(reduced, direction, odd) * unit)
 
 
 def _clean(vector: Array) -> Array:
-    """Without what rounding and the search for the direction have left where a symmetry has nothing."""
-    return np.where(np.abs(vector) > DUST * np.abs(vector).max(), vector, 0.0)
+    """Return a vector without the small entries that rounding leaves where a symmetry has zeros."""
+    return np.where(np.abs(vector) > NEGLIGIBLE_ENTRY * np.abs(vector).max(), vector, 0.0)
 
 
 def _reduced(solver: Solver, special: SpecialPoint) -> Reduced:
-    """The loss reduced to the special point's own kernel."""
+    """Return the loss reduced to the kernel of a special point."""
     assert special.form is not None
-    centre = solver.at(special.x, solver.coordinate(special.control), still=RESTING)
+    centre = solver.at(special.x, solver.coordinate(special.control), still=RESTING_AMPLITUDE)
     return Reduced(solver, centre, special.form.kernel, special.form.reach)

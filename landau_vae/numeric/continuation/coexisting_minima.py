@@ -1,91 +1,136 @@
 """Coexisting minima: which states are stable where, and at which control the best one changes hands.
 
 A sweep follows one state; another may become better meanwhile without the first ever losing its stability. Minima are
-therefore looked for from random starts at a few controls, each family of them is followed both ways to where it ends,
-and where two of them overlap and exchange the lead lies a Maxwell point: a first-order transition of the best state.
+therefore looked for from random starts at a few controls (trust-region Newton descents), each family of them is
+followed both ways to where it ends, and where two of them overlap and exchange the lead lies a Maxwell point: a
+first-order transition of the best state.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize
 
-from landau_vae.display import Array, jsonable, significant, table
+from landau_vae.checks import Count, Positive, Seed, checked
+from landau_vae.display import Array, Column, Result, Table, counted, jsonable, significant
 from landau_vae.errors import InputError
-from landau_vae.numeric.continuation._minima import minima
-from landau_vae.numeric.continuation.branch import Branch, Range, joined, state_on, trace
-from landau_vae.numeric.continuation.solve import Diverged, Solver
+from landau_vae.numeric.continuation.branch import Branch, Span, joined, shown_orders, state_on, trace
+from landau_vae.numeric.continuation.solve import FARTHEST, Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["Coexistence", "Exchange", "coexistence"]
+__all__ = ["Coexistence", "Exchange", "State", "coexistence", "minima"]
 
-APART = 1e-5  # in q: families that overlap by less than this merely hang together
-SAME = 1e-7  # of the loss (and 1): states closer than this are one, up to a symmetry
+MOST_ESCAPES = 20  # times that a saddle may be left before giving up
+ESCAPE_STEP = 1e-2  # in z, along the most unstable direction
+LOWEST_LOSS = -1e8  # nats: a loss below it has no minimum
+WIDTHS_OF_STARTS = (4.0, 1.0, 2.0)  # of `spread`, in turn; a far minimum has a far basin
+SAME_MINIMUM = 1e-8  # of the loss (and 1): minima closer than this are one, up to a symmetry
+SAME_FAMILY = 1e-7  # of the loss (and 1): states closer than this are on one branch, up to a symmetry
+LEAST_OVERLAP = 1e-5  # in q: families that overlap by less than this only touch
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A local minimum."""
+
+    loss: float  #: F there
+    order_parameters: Array  #: as the problem defines them, (k,)
+    x: Array = field(repr=False)  #: the state, (n,)
+    found: int = 1  #: starts that fell to it
 
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
     """A Maxwell point: below it another state is best than above it."""
 
-    control: float
+    control: float  #: where both have the same loss
     above: Array = field(repr=False)  #: order parameters of the state that is best above
-    below: Array = field(repr=False)  #: of the one that is best below
+    below: Array = field(repr=False)  #: order parameters of the state that is best below
 
 
 @dataclass(frozen=True, eq=False)
-class Coexistence:
+class Coexistence(Result):
     """Families of minima, and where the best of them changes."""
 
-    problem: Problem = field(repr=False)
+    problem: Problem = field(repr=False)  #: the loss
     families: tuple[Branch, ...]  #: each from its lower to its upper end, in the order in which they were found
     exchanges: tuple[Exchange, ...]  #: by falling control
 
     def __repr__(self) -> str:
-        count = len(self.exchanges)
-        return f"Coexistence({len(self.families)} families of minima, {count} Maxwell point{'s' * (count != 1)})"
+        return f"Coexistence({len(self.families)} families of minima, {counted(len(self.exchanges), 'Maxwell point')})"
 
-    def summary(self) -> str:
-        """The table of families and the Maxwell points."""
-        rows = [
-            [str(n), *map(significant, branch.control[[0, -1]]), *map(_shown, branch.order_parameters[[0, -1]])]
-            for n, branch in enumerate(self.families, start=1)
-        ]
-        lines = [repr(self), table(["family", "from", "to", "there", "and there"], rows)]
-        lines += [
-            f"{self.problem.control} = {significant(one.control, 9)}: the best state changes from "
-            f"{_shown(one.above)} (above) to {_shown(one.below)} (below)"
-            for one in self.exchanges
-        ]
-        return "\n".join(lines)
+    def content(self) -> Iterator[str | Table]:
+        """Yield the table of families and the Maxwell points."""
+        yield repr(self)
+        ends = [(branch.control[[0, -1]], branch.order_parameters[[0, -1]]) for branch in self.families]
+        yield Table(
+            [
+                Column("family", range(1, len(ends) + 1)),
+                Column("from", [control[0] for control, _ in ends]), Column("to", [control[1] for control, _ in ends]),
+                Column("there", [orders[0] for _, orders in ends], shown_orders),
+                Column("and there", [orders[1] for _, orders in ends], shown_orders),
+            ]
+        )  # fmt: skip
+        yield "\n".join(
+            f"{self.problem.control} = {significant(exchange.control, 9)}: the best state changes from "
+            f"{shown_orders(exchange.above)} (above) to {shown_orders(exchange.below)} (below)"
+            for exchange in self.exchanges
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Return families and Maxwell points as strict JSON."""
         families = [
             {name: getattr(branch, name) for name in ("control", "loss", "order_parameters")}
             for branch in self.families
         ]
-        return jsonable({"families": families, "exchanges": [vars(one) for one in self.exchanges]})
+        return jsonable({"families": families, "exchanges": [vars(exchange) for exchange in self.exchanges]})
 
 
+@checked
 def coexistence(
     problem: Problem,
     high: float,
     low: float,
     *,
-    places: int = 5,
-    starts: int = 20,
-    spread: float = 1.0,
-    seed: int = 0,
-    max_step: float | None = None,
+    places: Count = 5,
+    starts: Count = 20,
+    spread: Positive = 1.0,
+    seed: Seed = 0,
+    max_step: Positive | None = None,
     on_progress: Callable[[float], object] = lambda control: None,
 ) -> Coexistence:
-    """Look for minima at `places` controls between `high` and `low`, and follow each family within the range.
+    """Find minima at a few controls, and follow each family of them within the range.
 
-    `starts`, `spread` and `seed` are those of `minima`: what no start falls to is not found.
+    Parameters
+    ----------
+    problem : Problem
+        The loss.
+    high, low : float
+        The ends of the range, the larger control first.
+    places : int, default 5
+        Controls, between the ends, at which minima are looked for.
+    starts, spread, seed
+        Those of `minima`. A minimum that no start falls to is not found.
+    max_step : float, optional
+        Longest step in √nats and in the control (its logarithm, for a VAE); by default a 30th of the range.
+    on_progress : callable, optional
+        Called with the control after each place.
 
+    Returns
+    -------
+    Coexistence
+        The families of minima, and the controls at which the best one changes.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
+    Examples
+    --------
     >>> import sympy as sp
     >>> from landau_vae.numeric.problems import Symbolic
     >>> from landau_vae.symbolic import Landau
@@ -95,37 +140,138 @@ def coexistence(
     >>> round(exchange.control, 9), exchange.above.round(6).tolist(), exchange.below.round(6).tolist()
     (0.1875, [0.0], [0.75])
     """
-    if places < 1 or not high > low:
-        raise InputError(
-            f"Minima were to be looked for at {places} places from {high} down to {low}: give at least one place, and "
-            "the larger control first."
-        )
+    if not high > low:
+        raise InputError(f"Minima were to be looked for from {high} down to {low}: give the larger control first.")
     solver = Solver(problem)
-    within = Range.of(solver, high, low, max_step, 2000, lambda control: None)
+    span = Span.between(problem, high, low, max_step, 2000, lambda control: None)
     families: list[Branch] = []
-    for q in np.linspace(within.limits[1], within.limits[0], places + 2)[1:-1]:
+    for q in np.linspace(span.limits[1], span.limits[0], places + 2)[1:-1]:
         control = solver.control(float(q))
         if problem.singular(control) is not None:
             continue
         for state in minima(problem, control, starts=starts, spread=spread, seed=seed):
-            near = SAME * max(1.0, abs(state.loss))
+            near = SAME_FAMILY * max(1.0, abs(state.loss))
             if not any(abs(_loss_on(solver, branch, float(q)) - state.loss) <= near for branch in families):
-                families.append(_family(solver, state.x, float(q), within))
+                # the stable states that hang together with the minimum, by rising control
+                sides = [solver.fixed(state.x, float(q), side) for side in (-1.0, 1.0)]
+                families.append(joined(*(trace(solver, side, span, leave="always") for side in sides)))
         on_progress(control)
-    exchanges = sorted(_exchanges(solver, families), key=lambda one: -one.control)
+    exchanges = sorted(_exchanges(solver, families), key=lambda exchange: -exchange.control)
     return Coexistence(problem, tuple(families), tuple(exchanges))
 
 
-def _family(solver: Solver, x: Array, q: float, within: Range) -> Branch:
-    """The stable states that hang together with a minimum, in the order of rising control."""
-    both = [trace(solver, solver.fixed(x, q, side), within, leave="always") for side in (-1.0, 1.0)]
-    return joined(*both)
+@checked
+def minima(
+    problem: Problem, control: float, *, starts: Count = 20, spread: Positive = 1.0, seed: Seed = 0
+) -> list[State]:
+    """Return the local minima that random starts fall to, best first; those of equal loss count as one.
+
+    Starts are the state of rest itself, and it plus Gaussian noise.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss.
+    control : float
+        The control, such as β.
+    starts : int, default 20
+        Random starts. A minimum that no start falls to is not found.
+    spread : float, default 1
+        Standard deviation of the noise in units of each unknown's own stiffness; twice and four times as much for every
+        second and third start.
+    seed : int, default 0
+        Of the random starts.
+
+    Returns
+    -------
+    list of State
+        By rising loss.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> from landau_vae.numeric.problems import Symbolic
+    >>> from landau_vae.symbolic import Landau
+    >>> a, c = sp.symbols("a c", real=True)
+    >>> problem = Symbolic(Landau(a**6 / 6 - a**4 / 4 + c * a**2 / 2, a, (), c, {a: 0}))
+    >>> [round(float(state.order_parameters[0]), 6) for state in minima(problem, 0.15)]  # a² beside 0, below Maxwell
+    [0.816228, 0.0]
+    """
+    solver, generator = Solver(problem), np.random.default_rng(seed)
+    q, rest = solver.coordinate(control), np.asarray(problem.rest(control), dtype=float)
+    scale, states = solver.scale(rest, q), list[State]()
+    for n in range(starts + 1):
+        width = WIDTHS_OF_STARTS[n % 3] * spread
+        start = rest + (width * generator.standard_normal(len(rest)) / scale if n else 0.0)
+        point = descend(solver, start, q)
+        if isinstance(point, Status):
+            continue
+        near = SAME_MINIMUM * max(1.0, abs(point.loss))
+        twin = next((i for i, state in enumerate(states) if abs(state.loss - point.loss) <= near), None)
+        if twin is None:
+            states.append(State(point.loss, problem.order_parameters(point.x, control), point.x))
+        else:
+            states[twin] = replace(states[twin], found=states[twin].found + 1)
+    return sorted(states, key=lambda state: state.loss)
+
+
+def descend(solver: Solver, x: Array, q: float, onward: float = 1.0) -> Point | Status:
+    """Return the minimum below a state, or why there is none."""
+    problem, control = solver.problem, solver.control(q)
+    if problem.singular(control) is not None:
+        return Status.UNBOUNDED
+    for _ in range(MOST_ESCAPES):
+        scale = solver.scale(x, q)
+        try:
+            with np.errstate(all="ignore"):
+                moved = _descent(problem, x, control, scale)
+        except (Diverged, ValueError, np.linalg.LinAlgError):  # SciPy raises either on numbers that are not finite
+            return Status.NOT_FINITE
+        x = x + moved / scale
+        if not np.all(np.isfinite(x)) or not problem.loss(x, control) > LOWEST_LOSS or np.abs(moved).max() > FARTHEST:
+            return Status.UNBOUNDED
+        try:
+            point = solver.fixed(x, q, onward)
+        except Diverged:
+            return Status.UNDERFLOW
+        if point.index == 0:
+            return point
+        x = point.x + ESCAPE_STEP * point.vectors[:, 0] / point.scale
+    return Status.UNDERFLOW
+
+
+def _descent(problem: Problem, x: Array, control: float, scale: Array) -> Array:
+    """Return the displacement in z to a place without slope, downhill."""
+
+    def at(z: Array) -> Array:
+        return x + z / scale
+
+    def bounded(z: Array) -> float:
+        value = problem.loss(at(z), control)
+        return value if np.isfinite(value) else 1e300
+
+    options: dict[str, Any] = {"gtol": 1e-9, "maxiter": 2000, "initial_trust_radius": 0.3, "max_trust_radius": 1e3}
+    with np.errstate(all="ignore"):
+        start = problem.loss(x, control)
+    if not np.isfinite(start):
+        raise Diverged("the loss is not finite here")
+    end = minimize(
+        bounded, np.zeros(len(x)), method="trust-exact", options=options,
+        jac=lambda z: problem.gradient(at(z), control) / scale,
+        hess=lambda z: problem.hessian(at(z), control) / np.multiply.outer(scale, scale),
+    )  # fmt: skip
+    return np.asarray(end.x)
 
 
 def _loss_on(solver: Solver, branch: Branch, q: float) -> float:
-    """The loss of a family at q; infinite where it has no state."""
-    known = solver.coordinates(branch.control)
-    if not known.min() <= q <= known.max():
+    """Return the loss of a family at q; infinite where it has no state."""
+    places = solver.coordinates(branch.control)
+    if not places.min() <= q <= places.max():
         return np.inf
     try:
         return state_on(solver, branch, q)[1]
@@ -134,11 +280,11 @@ def _loss_on(solver: Solver, branch: Branch, q: float) -> float:
 
 
 def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
-    """Where two families have the same loss and no third one is better."""
+    """Yield where two families have the same loss and no third one is better."""
     for one, other in combinations(families, 2):
         ends = [solver.coordinates(branch.control[[0, -1]]) for branch in (one, other)]
         low, high = max(end[0] for end in ends), min(end[1] for end in ends)
-        if high - low < APART:
+        if high - low < LEAST_OVERLAP:
             continue
 
         def lead(q: float, one: Branch = one, other: Branch = other) -> float:
@@ -150,7 +296,7 @@ def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
             for n in np.flatnonzero(np.sign(leads[:-1]) * np.sign(leads[1:]) < 0):
                 q = float(brentq(lead, grid[n], grid[n + 1], xtol=1e-13))
                 loss, control = state_on(solver, one, q)[1], solver.control(q)
-                near = SAME * max(1.0, abs(loss))
+                near = SAME_FAMILY * max(1.0, abs(loss))
                 if all(_loss_on(solver, branch, q) >= loss - near for branch in families):
                     below, above = (one, other) if leads[n] < 0 else (other, one)
                     yield Exchange(control, _orders(solver, above, q), _orders(solver, below, q))
@@ -160,8 +306,3 @@ def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
 
 def _orders(solver: Solver, branch: Branch, q: float) -> Array:
     return solver.problem.order_parameters(state_on(solver, branch, q)[0], solver.control(q))
-
-
-def _shown(orders: Array) -> str:
-    living = [f"{order:.4f}" for order in orders if order > 1e-6]
-    return ", ".join(living[:4]) + (" …" if len(living) > 4 else "") if living else "0"

@@ -1,32 +1,34 @@
-"""Sweeps: a stable state carried along as the control moves, its jumps, and what coexists with it.
+"""Sweeps and hysteresis: a stable state carried along as the control moves, its first-order jumps, and the way back.
 
 Where the state merely bifurcates it goes on along the branch that grows out of it. Where it ends (a fold, a subcritical
 pitchfork: the spinodal) it falls to another minimum: a first-order jump. The new state is then followed backwards to
 where it ends in turn (the width of the hysteresis); the control at which both are equally good is the Maxwell point.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landau_vae.display import Array, jsonable
-from landau_vae.numeric.continuation._minima import descend
+from landau_vae.checks import Count, Positive, Range, checked
+from landau_vae.display import Array, Column, Result, Table, counted, jsonable, significant
+from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoint
-from landau_vae.numeric.continuation.branch import Branch, Range, empty, state_on, trace
+from landau_vae.numeric.continuation.branch import Branch, Span, empty, state_on, trace
 from landau_vae.numeric.continuation.branch_switching import grown, trunk
-from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
-from landau_vae.numeric.continuation.status import Status
+from landau_vae.numeric.continuation.coexisting_minima import descend
+from landau_vae.numeric.continuation.solve import Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["Jump", "Sweep", "sweep"]
+__all__ = ["Hysteresis", "Jump", "Sweep", "hysteresis", "sweep"]
 
-BEYOND = 1e-6  # in q: how far behind the spinodal the fall begins
+BEHIND_SPINODAL = 1e-6  # in q: where the fall begins
 NUDGE = 1e-3  # in z: how far to either side of the softest direction
+LARGEST_GAP = 1e-7  # of the loss (and 1): states closer than this are the same on both sweeps
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,68 +41,174 @@ class Jump:
     returns: float | None  #: where the new state ends on the way back; None if that lies outside the range
     drop: float  #: by how much the loss falls, just behind the spinodal
     before: Array = field(repr=False)  #: order parameters of the old state
-    after: Array = field(repr=False)  #: of the new one
+    after: Array = field(repr=False)  #: order parameters of the new state
 
     @property
     def width(self) -> float | None:
-        """|spinodal − spinodal|, in the control."""
+        """Return the distance between the two spinodals, in the control."""
         return None if self.returns is None else abs(self.returns - self.control)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all numbers, and the special point, by name."""
+        names = ("control", "maxwell", "returns", "width", "drop", "before", "after")
+        return {name: getattr(self, name) for name in names} | {"at": self.at.to_dict()}
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(Result):
     """A stable state from one end of the range to the other."""
 
-    problem: Problem = field(repr=False)
+    problem: Problem = field(repr=False)  #: the loss that was swept
     branches: tuple[Branch, ...]  #: the stable pieces, in order
     jumps: tuple[Jump, ...]  #: between pieces that do not hang together
 
     @property
     def status(self) -> Status:
-        """How the sweep ended."""
+        """Return how the sweep ended."""
         return self.branches[-1].status
 
     @property
     def reason(self) -> str:
-        """The status in words."""
+        """Return the status in words."""
         return self.branches[-1].reason
 
+    @checked
     def at(self, control: float) -> tuple[Array, float]:
-        """The state and its loss at a control within the sweep."""
-        solver = Solver(self.problem)
-        for branch in self.branches:
-            if len(branch.control) and branch.control.min() <= control <= branch.control.max():
-                return state_on(solver, branch, solver.coordinate(control))
-        raise ValueError(f"{self.problem.control} = {control} lies outside the sweep")
+        """Return the state and its loss at a control within the sweep.
+
+        Parameters
+        ----------
+        control : float
+            The control, such as β.
+
+        Returns
+        -------
+        tuple of (n,) array and float
+            The state, and its loss.
+
+        Raises
+        ------
+        InputError
+            If the sweep did not come to this control.
+        """
+        branch, solver = self._branch_at(control), Solver(self.problem)
+        if branch is None:
+            raise InputError(f"{self.problem.control} = {control} lies outside the sweep: give one in it.", "control")
+        return state_on(solver, branch, solver.coordinate(control))
+
+    def _branch_at(self, control: float) -> Branch | None:
+        """Return the piece that holds a control, None where none does."""
+        pieces = (branch for branch in self.branches if len(branch.control))
+        return next((b for b in pieces if b.control.min() <= control <= b.control.max()), None)
+
+    def __repr__(self) -> str:
+        pieces = counted(len(self.branches), "stable piece")
+        return f"Sweep({pieces}, {counted(len(self.jumps), 'jump')}, {self.status.name})"
+
+    def content(self) -> Iterator[str | Table]:
+        """Yield how the sweep ended, and the table of its jumps."""
+        yield f"{self!r}\n{self.reason}"
+        if self.jumps:
+            falling = self.branches[0].control[0] > self.branches[0].control[-1]
+            yield _table(self.problem.control, [("falling" if falling else "rising", jump) for jump in self.jumps])
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
-        jumps = [
-            {
-                name: getattr(jump, name)
-                for name in ("control", "maxwell", "returns", "width", "drop", "before", "after")
-            }
-            | {"at": jump.at.to_dict()}
-            for jump in self.jumps
-        ]
+        """Return status and jumps as strict JSON."""
+        jumps = [jump.to_dict() for jump in self.jumps]
         return jsonable({"status": self.status.name, "reason": self.reason, "jumps": jumps})
 
 
+@dataclass(frozen=True, eq=False)
+class Hysteresis(Result):
+    """A sweep down and up again."""
+
+    problem: Problem = field(repr=False)  #: the loss that was swept
+    down: Sweep  #: from the larger control to the smaller one
+    up: Sweep  #: back from the state that was reached
+    gap: float  #: largest difference of the loss between both sweeps, outside the loops; NaN if there was no way back
+
+    @property
+    def continuous(self) -> bool:
+        """Return whether the state went there and back without a jump, through the same states."""
+        return not (self.down.jumps or self.up.jumps) and bool(self.gap < LARGEST_GAP)
+
+    @property
+    def verdict(self) -> str:
+        """Return the result in words, with the theorem that excludes jumps where there is one."""
+        if np.isnan(self.gap):
+            return f"the sweep did not reach its end: {self.down.reason}"
+        theorem = self.problem.certificate
+        if self.continuous:
+            return f"continuous: {theorem}" if theorem else "no jump was found; no theorem excludes one elsewhere"
+        count = max(len(self.down.jumps), len(self.up.jumps))
+        jumps = counted(count, "first-order jump") if count else "two sweeps that differ"
+        return f"{jumps}, which contradicts that {theorem}: please report it" if theorem else jumps
+
+    def __repr__(self) -> str:
+        return f"Hysteresis({self.verdict})"
+
+    def content(self) -> Iterator[str | Table]:
+        """Yield the verdict, and the table of jumps if there are any."""
+        yield repr(self)
+        jumps = [("falling", jump) for jump in self.down.jumps] + [("rising", jump) for jump in self.up.jumps]
+        if jumps:
+            yield _table(self.problem.control, jumps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict and both sweeps as strict JSON."""
+        return {
+            "continuous": self.continuous,
+            "verdict": self.verdict,
+            "down": self.down.to_dict(),
+            "up": self.up.to_dict(),
+        }
+
+
+@checked
 def sweep(
     problem: Problem,
     start: float,
     stop: float,
     *,
     x: ArrayLike | None = None,
-    max_step: float | None = None,
-    max_points: int = 2000,
-    max_jumps: int = 100,
+    max_step: Positive | None = None,
+    max_points: Annotated[int, Range(2)] = 2000,
+    max_jumps: Count = 100,
     on_progress: Callable[[float], object] = lambda control: None,
 ) -> Sweep:
-    """Carry a stable state (by default the one that the state of rest falls to) from `start` to `stop`.
+    """Carry a stable state from one control to another, through bifurcations and jumps.
 
     A jump goes to the minimum that a trust-region Newton descent reaches from just behind the spinodal.
 
+    Parameters
+    ----------
+    problem : Problem
+        The loss.
+    start, stop : float
+        The control at both ends.
+    x : (n,) array_like, optional
+        Where to begin; by default the minimum that the state of rest falls to.
+    max_step : float, optional
+        Longest step in √nats and in the control (its logarithm, for a VAE); by default a 30th of the range.
+    max_points : int, default 2000
+        Most points of one branch.
+    max_jumps : int, default 100
+        Jumps after which the sweep ends.
+    on_progress : callable, optional
+        Called with the control after each point.
+
+    Returns
+    -------
+    Sweep
+        The stable pieces, the jumps between them, and how the sweep ended (`status`, with advice in `reason`).
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
+    Examples
+    --------
     >>> import sympy as sp
     >>> from landau_vae.numeric.problems import Symbolic
     >>> from landau_vae.symbolic import Landau
@@ -111,35 +219,108 @@ def sweep(
     (-0.0, 0.1875, 0.25)
     """
     solver = Solver(problem)
-    within = Range.of(solver, start, stop, max_step, max_points, on_progress)
+    span = Span.between(problem, start, stop, max_step, max_points, on_progress)
     if (reason := problem.singular(start)) is not None:
         return Sweep(problem, (empty(Status.UNBOUNDED, reason),), ())
-    point = descend(solver, solver.beginning(x, start), solver.coordinate(start), within.onward)
+    point = descend(solver, solver.beginning(x, start), solver.coordinate(start), span.onward)
     if isinstance(point, Status):
         return Sweep(problem, (empty(point),), ())
     branches, jumps = list[Branch](), list[Jump]()
     parent: SpecialPoint | None = None
     while True:
-        branch = trace(solver, point, within, leave="always").born(parent)
+        branch = replace(trace(solver, point, span, leave="always"), parent=parent)
         branches.append(branch)
         if branch.status not in (Status.LEFT, Status.MERGED) or len(jumps) >= max_jumps:
             return Sweep(problem, tuple(branches), tuple(jumps))
         parent = branch.special[-1]
-        onward = _stable_continuation(solver, parent, within.onward)
+        onward = _stable_continuation(solver, parent, span.onward)
         if onward is None:
-            fallen = _fall(solver, parent, within)
+            fallen = _fall(solver, parent, span)
             if isinstance(fallen, Status):
                 return Sweep(problem, (*branches, empty(fallen)), tuple(jumps))
-            jumps.append(_jump(solver, branch, fallen, within))
+            jumps.append(_jump(solver, branch, fallen, span))
             onward = fallen
         point = onward
+
+
+@checked
+def hysteresis(
+    problem: Problem,
+    high: float,
+    low: float,
+    *,
+    x: ArrayLike | None = None,
+    max_step: Positive | None = None,
+    max_points: Annotated[int, Range(2)] = 2000,
+    on_progress: Callable[[float], object] = lambda control: None,
+) -> Hysteresis:
+    """Sweep the control down, then up again from the state that was reached.
+
+    Parameters
+    ----------
+    problem : Problem
+        The loss.
+    high, low : float
+        The control at both ends.
+    x : (n,) array_like, optional
+        Where to begin; by default the minimum that the state of rest falls to.
+    max_step : float, optional
+        Longest step in √nats and in the control (its logarithm, for a VAE); by default a 30th of the range.
+    max_points : int, default 2000
+        Most points of one branch.
+    on_progress : callable, optional
+        Called with the control after each point.
+
+    Returns
+    -------
+    Hysteresis
+        Both sweeps with their jumps, and a verdict in words.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> from landau_vae import Loss, Spectrum
+    >>> from landau_vae.numeric.problems import Linear
+    >>> hysteresis(Linear(Spectrum.from_eigenvalues([2, 1]), Loss.gaussian(latents=2)), 3, 0.5).continuous
+    True
+    """
+    settings: dict[str, Any] = {"max_step": max_step, "max_points": max_points, "on_progress": on_progress}
+    down = sweep(problem, high, low, x=x, **settings)
+    last = down.branches[-1]
+    if down.status is not Status.REACHED:
+        return Hysteresis(problem, down, Sweep(problem, (empty(down.status, down.reason),), ()), float("nan"))
+    up = sweep(problem, float(last.control[-1]), high, x=last.x[-1], **settings)
+    return Hysteresis(problem, down, up, _gap(down, up))
+
+
+def _table(control: str, jumps: list[tuple[str, Jump]]) -> Table:
+    """Return the table of jumps, each with the way that the control was moving."""
+
+    def places(label: str, name: str) -> Column:
+        return Column(label, [getattr(jump, name) for _, jump in jumps], _or_dash)
+
+    return Table(
+        [
+            Column(control, [way for way, _ in jumps]), Column("ends at a", [jump.at.kind for _, jump in jumps]),
+            places("spinodal", "control"), places("Maxwell", "maxwell"), places("returns", "returns"),
+            places("width", "width"), Column("ΔF", [jump.drop for _, jump in jumps], "{:.4g}".format),
+        ]
+    )  # fmt: skip
+
+
+def _or_dash(value: float | None) -> str:
+    return "—" if value is None else significant(value, 9)
 
 
 # ------------------------------------------------------------------------------------------------- what happens at ends
 
 
 def _stable_continuation(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
-    """The first state of a stable branch that goes on in the same direction, if one hangs together with this one."""
+    """Return the first state of the stable branch that goes on in the same direction; None where there is none."""
     if special.form is None:
         return None
     point = trunk(solver, special, onward) if special.ends else grown(solver, special)
@@ -147,27 +328,27 @@ def _stable_continuation(solver: Solver, special: SpecialPoint, onward: float) -
     return point if forward else None
 
 
-def _fall(solver: Solver, special: SpecialPoint, within: Range) -> Point | Status:
-    """The minimum that is reached from just behind the end of a branch: the lower one of both sides."""
-    q = solver.coordinate(special.control) + within.onward * BEYOND
+def _fall(solver: Solver, special: SpecialPoint, span: Span) -> Point | Status:
+    """Return the minimum that is reached from just behind the end of a branch: the lower one of both sides."""
+    q = solver.coordinate(special.control) + span.onward * BEHIND_SPINODAL
     try:
         centre = solver.at(special.x, q)
     except Diverged:
         return Status.UNDERFLOW
     softest = centre.vectors[:, 0] / centre.scale
-    found = [descend(solver, special.x + side * NUDGE * softest, q, within.onward) for side in (1, -1)]
-    minima = [point for point in found if isinstance(point, Point)]
-    if len(minima) < len(found):  # to one side there is no minimum
-        return next(status for status in found if isinstance(status, Status))
-    return min(minima, key=lambda point: point.loss)
+    reached = [descend(solver, special.x + side * NUDGE * softest, q, span.onward) for side in (1, -1)]
+    points = [point for point in reached if isinstance(point, Point)]
+    if len(points) < len(reached):  # to one side there is no minimum
+        return next(status for status in reached if isinstance(status, Status))
+    return min(points, key=lambda point: point.loss)
 
 
-def _jump(solver: Solver, old: Branch, new: Point, within: Range) -> Jump:
-    """The jump from the end of one branch to a state beside it, with the way back."""
+def _jump(solver: Solver, old: Branch, new: Point, span: Span) -> Jump:
+    """Return the jump from the end of one branch to a state beside it, with the way back."""
     special = old.special[-1]
     try:
-        turned = solver.at(new.x, new.q, (np.zeros(len(new.x)), -within.onward))
-        back = trace(solver, turned, within, leave="always")
+        turned = solver.at(new.x, new.q, (np.zeros(len(new.x)), -span.onward))
+        back = trace(solver, turned, span, leave="always")
     except Diverged:
         back = empty(Status.UNDERFLOW)
     ended = back.status in (Status.LEFT, Status.MERGED)
@@ -184,14 +365,14 @@ def _jump(solver: Solver, old: Branch, new: Point, within: Range) -> Jump:
 
 
 def _maxwell(solver: Solver, old: Branch, new: Branch) -> float | None:
-    """The control at which two branches that overlap have the same loss.
+    """Return the control at which two branches that overlap have the same loss.
 
-    One of them ends in a fold, where a state is no function of the control: it is gone along by its own length.
+    One of them ends in a fold, where a state is no function of the control: it is followed by its own length.
     """
     folded, other = (old, new) if old.special[-1].kind == "fold" else (new, old)
-    known = solver.coordinates(other.control)
-    inset = 1e-9 * np.ptp(known)
-    ends = known.min() + inset, known.max() - inset
+    places = solver.coordinates(other.control)
+    inset = 1e-9 * np.ptp(places)
+    ends = places.min() + inset, places.max() - inset
 
     def gap(point: Point) -> float:
         return point.loss - state_on(solver, other, point.q)[1]
@@ -206,3 +387,16 @@ def _maxwell(solver: Solver, old: Branch, new: Branch) -> float | None:
             if gap(between.at(inside[0])) * gap(between.at(inside[1])) <= 0:
                 return solver.control(between.at(between.root(gap, *inside)).q)
     return None
+
+
+def _gap(down: Sweep, up: Sweep) -> float:
+    """Return the largest relative difference of the loss between both sweeps, at controls that no loop covers."""
+    loops = [sorted((jump.control, jump.returns)) for jump in (*down.jumps, *up.jumps) if jump.returns is not None]
+    worst = 0.0
+    for branch in up.branches:
+        for control, loss in zip(branch.control[1:-1:3], branch.loss[1:-1:3], strict=True):
+            if down._branch_at(control) is None or any(low <= control <= high for low, high in loops):
+                continue
+            with suppress(Diverged):
+                worst = max(worst, abs(down.at(float(control))[1] - loss) / max(1.0, abs(loss)))
+    return worst

@@ -4,7 +4,7 @@
 
 Branches leave along directions in which the force is radial: a = ±r â with r² = −μ′(q − q*)/4κ₄ (pitchfork; κ₄ > 0:
 supercritical) or r = −μ′(q − q*)/3κ₃ (transcritical). In a kernel of several dimensions the direction of least κ₄ is
-the one along which the loss falls fastest: the state that is stable. Amplitudes are those of z (see `solve`).
+the one along which the loss falls fastest: the stable state. Amplitudes are those of z (see `solve`).
 """
 
 from collections.abc import Iterator
@@ -16,18 +16,16 @@ from scipy.optimize import minimize, root
 from scipy.sparse import csr_array
 
 from landau_vae.display import Array
-from landau_vae.numeric.continuation.solve import STALLED, Diverged, Point, Solver
-
-__all__ = ["VANISHING", "NormalForm", "Reduced", "normal_form"]
+from landau_vae.numeric.continuation.solve import STALLED_STEP, Diverged, Point, Solver
 
 REACH = 0.02  # amplitude at which the reduced force is read: κ₅ and rounding both stay below 1e-6 of κ₄
-VANISHING = 1e-5  # a cubic coefficient below it is that of a symmetry, a quartic one that of a higher order or none
-CLUSTER = 2e-4  # in q: thresholds closer than this are one multiplet to a branch that leaves
-HERE = 1e-6  # in q: an eigenvalue that vanishes within it of the end of a branch vanishes there
-CANDIDATE = 1e-3  # eigenvalues above it do not vanish within CLUSTER
-SOFT = 1e-9  # eigenvalues below it do not hold a trunk in place
-SYMMETRY = 1e-7  # eigenvalues below it that do not vanish nearby
-STEP = 1e-4  # in q, for the growth of the vanishing eigenvalues
+VANISHING_COEFFICIENT = 1e-5  # κ₃ below it is 0 by symmetry; κ₄ below it leaves the decision to a higher order
+MULTIPLET_WIDTH = 2e-4  # in q: thresholds closer than this are one multiplet to a branch that leaves
+END_WIDTH = 1e-6  # in q: an eigenvalue that vanishes within it of the end of a branch vanishes there
+LARGEST_CANDIDATE = 1e-3  # eigenvalues above it do not vanish within MULTIPLET_WIDTH
+LEAST_STIFFNESS = 1e-9  # eigenvalues below it do not hold a trunk in place
+SYMMETRY_STIFFNESS = 1e-7  # eigenvalues below it that do not vanish nearby belong to an approximate symmetry
+GROWTH_STEP = 1e-4  # in q, for the growth of the vanishing eigenvalues
 STARTS = 3  # random directions from which the one of least κ₄ is looked for
 SEED = 20260522
 
@@ -54,28 +52,30 @@ class Reduced:
         self.solver, self.centre, self.kernel, self.reach = solver, centre, kernel, reach
         inside = kernel.T @ centre.vectors
         self._stiffness = (inside * centre.values) @ inside.T  # 0, but for a multiplet that is split by a little
-        rest = np.square(inside).sum(0) < 0.5
-        self._others, values = csr_array(centre.vectors[:, rest]), centre.values[rest]  # blocks: few are not zero
-        # What is so soft without being about to vanish is nearly a symmetry: nothing pushes it but rounding.
-        self._compliance = np.where(np.abs(values) > SYMMETRY, 1.0 / np.where(values == 0, 1.0, values), 0.0)
-        self.others_index = int(np.count_nonzero(values < -SYMMETRY))  # unstable directions outside the kernel
+        outside = np.square(inside).sum(0) < 0.5
+        self._others, values = csr_array(centre.vectors[:, outside]), centre.values[outside]  # blocks: few are not zero
+        # A direction so soft that does not vanish nearby is an approximate symmetry: only rounding pushes along it.
+        self._compliance = np.where(np.abs(values) > SYMMETRY_STIFFNESS, 1.0 / np.where(values == 0, 1.0, values), 0.0)
+        self.others_index = int(
+            np.count_nonzero(values < -SYMMETRY_STIFFNESS)
+        )  # unstable directions outside the kernel
 
     def state(self, a: Array) -> Array:
-        """x with the kernel's amplitudes a (k,) and the rest relaxed."""
-        start, rest, change = self.kernel @ a, np.zeros(len(self.centre.x)), np.inf
+        """Return x with the kernel's amplitudes a (k,) and all else relaxed."""
+        start, relaxed, change = self.kernel @ a, np.zeros(len(self.centre.x)), np.inf
         for _ in range(60):
-            force = self._others.T @ self._gradient(start + rest)
+            force = self._others.T @ self._gradient(start + relaxed)
             step = self._others @ (self._compliance * force)
-            rest -= step
+            relaxed -= step
             before, change = change, float(np.linalg.norm(step))
-            if change <= 1e-15 or (change > 0.5 * before and change < STALLED):
-                return self.centre.x + (start + rest) / self.centre.scale
+            if change <= 1e-15 or (change > 0.5 * before and change < STALLED_STEP):
+                return self.centre.x + (start + relaxed) / self.centre.scale
             if not np.isfinite(change) or change > 2 * before:
                 break
         raise Diverged("the other unknowns do not follow so large an amplitude")
 
     def force(self, a: Array) -> Array:
-        """∂V/∂a without its linear part, (k,)."""
+        """Return ∂V/∂a without its linear part, (k,)."""
         slope = self.solver.gradient(self.state(a), self.centre.q, self.centre.scale)
         return self.kernel.T @ slope - self._stiffness @ a
 
@@ -83,11 +83,11 @@ class Reduced:
         return self.solver.gradient(self.centre.x + z / self.centre.scale, self.centre.q, self.centre.scale)
 
     def cubic(self, a: Array) -> Array:
-        """∂κ₃/∂a at a unit vector a, (k,)."""
+        """Return ∂κ₃/∂a at a unit vector a, (k,)."""
         return (self.force(self.reach * a) + self.force(-self.reach * a)) / (2 * self.reach**2)
 
     def quartic(self, a: Array, *, sharp: bool = False) -> Array:
-        """∂κ₄/∂a at a unit vector a, (k,); `sharp` removes the next order (Richardson)."""
+        """Return ∂κ₄/∂a at a unit vector a, (k,); `sharp` removes the next order (Richardson)."""
 
         def at(reach: float) -> Array:
             return (self.force(reach * a) - self.force(-reach * a)) / (2 * reach**3)
@@ -95,11 +95,12 @@ class Reduced:
         return (4 * at(self.reach) - at(2 * self.reach)) / 3 if sharp else at(self.reach)
 
     def leading(self) -> tuple[Array, bool]:
-        """The unit direction of least κ₃, if there are cubic terms at all, or else of least κ₄; and which it was."""
+        """Return the unit direction of least κ₃, or of least κ₄ where no cubic terms exist; and whether they do."""
         generator, k = np.random.default_rng(SEED), self.kernel.shape[1]
         starts = [v / np.linalg.norm(v) for v in generator.standard_normal((STARTS, k))]
         odd = any(
-            np.linalg.norm(self.cubic(a)) > VANISHING * max(1.0, float(np.linalg.norm(self.quartic(a)))) for a in starts
+            np.linalg.norm(self.cubic(a)) > VANISHING_COEFFICIENT * max(1.0, float(np.linalg.norm(self.quartic(a))))
+            for a in starts
         )
         if k == 1:
             return np.ones(1), odd
@@ -110,17 +111,17 @@ class Reduced:
             slope = force(a)
             return float(a @ slope) / power, (slope - (a @ slope) * a) / np.linalg.norm(v)
 
-        found = [minimize(height, v, jac=True, method="BFGS", options={"gtol": 1e-8}) for v in starts]
-        best = min(found, key=lambda one: one.fun).x
+        ends = [minimize(height, v, jac=True, method="BFGS", options={"gtol": 1e-8}) for v in starts]
+        best = min(ends, key=lambda end: end.fun).x
         return np.asarray(best / np.linalg.norm(best)), odd
 
     def directions(self, *, odd: bool, starts: int = 20) -> Iterator[Array]:
-        """Directions in which the leading force is radial, of different heights: one of each kind that was found."""
+        """Yield directions in which the leading force is radial, one of each height that was found."""
         k = self.kernel.shape[1]
         if k == 1:
             yield np.ones(1)
             return
-        generator, seen = np.random.default_rng(SEED), list[float]()
+        generator, heights = np.random.default_rng(SEED), list[float]()
         force = self.cubic if odd else self.quartic
 
         def tangential(v: Array) -> Array:
@@ -129,39 +130,39 @@ class Reduced:
             return slope - (a @ slope) * a + (v @ v - 1) * a
 
         for _ in range(starts):
-            found = root(tangential, generator.standard_normal(k) / np.sqrt(k), method="lm", tol=1e-9)
-            a = found.x / np.linalg.norm(found.x)
+            end = root(tangential, generator.standard_normal(k) / np.sqrt(k), method="lm", tol=1e-9).x
+            a = end / np.linalg.norm(end)
             height = float(a @ force(a))
-            if np.linalg.norm(tangential(a)) < 1e-5 and all(abs(height - other) > 1e-4 for other in seen):
-                seen.append(height)
+            if np.linalg.norm(tangential(a)) < 1e-5 and all(abs(height - other) > 1e-4 for other in heights):
+                heights.append(height)
                 yield a
 
 
 def normal_form(solver: Solver, centre: Point, soft: int | None, trunk: Array | None) -> NormalForm:
-    """The normal form at a point at which `soft` eigenvalues vanish, with those that are about to.
+    """Return the normal form at a point at which `soft` eigenvalues vanish, with those that are about to.
 
-    Eigenvalues that vanish within `CLUSTER` of the point belong to the same multiplet, split by a little: a branch that
-    leaves shares itself out among all of them. `trunk` is dz/dq of the branch that others leave, and `soft` the count
-    on it; without them, they are those of the branch on which all that vanishes here stays at rest.
+    Eigenvalues that vanish within `MULTIPLET_WIDTH` of the point belong to the same multiplet, split by a little: a
+    branch that leaves has a share in all of them. `trunk` is dz/dq of the branch that others leave, and `soft` the
+    count on it; without them, they are those of the branch on which every vanishing direction stays at rest.
     """
     values, vectors, size = centre.values, centre.vectors, np.abs(centre.values)
     if trunk is None:
-        stiff = size > SOFT
+        stiff = size > LEAST_STIFFNESS
         trunk = -vectors[:, stiff] @ (vectors[:, stiff].T @ centre.slope / values[stiff])
-    near = np.argsort(size)[: max(int(np.count_nonzero(size < CANDIDATE)), soft or 1)]
+    near = np.argsort(size)[: max(int(np.count_nonzero(size < LARGEST_CANDIDATE)), soft or 1)]
     growth = _growth(solver, centre, vectors[:, near], trunk)
     distance = np.divide(size[near], np.abs(growth), out=np.full(len(near), np.inf), where=growth != 0)
     if soft is None:
-        soft = max(1, int(np.count_nonzero(distance < HERE)))
+        soft = max(1, int(np.count_nonzero(distance < END_WIDTH)))
     first = np.argsort(distance)[:soft]
-    together = np.union1d(first, np.flatnonzero(distance < CLUSTER))
+    together = np.union1d(first, np.flatnonzero(distance < MULTIPLET_WIDTH))
     reduced = _within_reach(solver, centre, vectors[:, near[together]])
     direction, odd = reduced.leading()
     cubic = float(direction @ reduced.cubic(direction)) / 3
     quartic = float(direction @ reduced.quartic(direction, sharp=True)) / 4
     if odd:
         kind = "transcritical"
-    elif abs(quartic) > VANISHING:
+    elif abs(quartic) > VANISHING_COEFFICIENT:
         kind = f"{'supercritical' if quartic > 0 else 'subcritical'} pitchfork"
     else:
         kind = "degenerate pitchfork"
@@ -170,7 +171,7 @@ def normal_form(solver: Solver, centre: Point, soft: int | None, trunk: Array | 
 
 
 def _within_reach(solver: Solver, centre: Point, kernel: Array) -> Reduced:
-    """The reduced loss with a reach at which the rest follows: where something else is soft too, a shorter one."""
+    """Return the reduced loss, with a shorter reach where other soft directions do not follow so far."""
     for reach in (REACH, REACH / 4, REACH / 16):
         reduced = Reduced(solver, centre, kernel, reach)
         with suppress(Diverged):
@@ -181,10 +182,10 @@ def _within_reach(solver: Solver, centre: Point, kernel: Array) -> Reduced:
 
 
 def _growth(solver: Solver, centre: Point, vectors: Array, trunk: Array) -> Array:
-    """dμ/dq along the trunk for each of some eigenvectors, by central differences (Hellmann & Feynman)."""
+    """Return dμ/dq along the trunk for each of some eigenvectors, by central differences (Hellmann & Feynman)."""
 
     def hessian(step: float) -> Array:
         return solver.hessian(centre.x + step * trunk / centre.scale, centre.q + step, centre.scale)[0]
 
-    change = (hessian(STEP) - hessian(-STEP)) / (2 * STEP)
+    change = (hessian(GROWTH_STEP) - hessian(-GROWTH_STEP)) / (2 * GROWTH_STEP)
     return np.einsum("nk,nk->k", vectors, change @ vectors)

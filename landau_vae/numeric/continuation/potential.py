@@ -6,13 +6,16 @@
 Lagrange multiplier. Near the point V = ½ μ′(q − q*) r² + κ₃ r³ + κ₄ r⁴ + … (see `normal_form`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landau_vae.display import Array, readonly
-from landau_vae.errors import InputError
+from landau_vae.checks import checked, numbers
+from landau_vae.display import Array, Column, Result, Table, jsonable, readonly
+from landau_vae.errors import OutsideTheory
 from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
 from landau_vae.numeric.continuation.solve import Diverged, Solver
 from landau_vae.numeric.problems.problem import Problem
@@ -20,29 +23,73 @@ from landau_vae.numeric.problems.problem import Problem
 __all__ = ["Potential", "landau_potential", "telling_potential"]
 
 NEWTON_STEPS = 30
-ASIDE, BEYOND, POINTS = 0.2, 1.8, 181  # of a telling picture
-SETTLED = 1e-9  # relative size of the last Newton step
+CONVERGED_STEP = 1e-9  # relative size of the last Newton step
+ASIDE, BEYOND, POINTS = 0.2, 1.8, 181  # of the picture: controls about the transition, amplitudes about the minimum
 
 
 @dataclass(frozen=True, eq=False)
-class Potential:
+class Potential(Result):
     """V over amplitude and control."""
 
-    problem: Problem = field(repr=False)
-    special: SpecialPoint = field(repr=False)
+    problem: Problem = field(repr=False)  #: the loss
+    special: SpecialPoint = field(repr=False)  #: the point from which the amplitude is measured
     control: Array  #: (c,)
     amplitude: Array  #: r, (r,), in z: units of √nats
     value: Array = field(repr=False)  #: V(r) − V(0), (c, r), F's units; NaN where no state was found
     order_parameters: Array = field(repr=False)  #: of the constrained states, (c, r, k)
 
+    def __repr__(self) -> str:
+        name, ends = self.problem.control, f"{self.amplitude[0]:.4g} … {self.amplitude[-1]:.4g}"
+        return f"Potential({self.special.kind} at {name} = {self.special.control:.6g}, amplitude {ends})"
 
+    def content(self) -> Iterator[str | Table]:
+        """Yield the minimum of the potential at each control."""
+        yield repr(self)
+        solved = np.isfinite(self.value).any(axis=1)
+        lowest = np.nanargmin(self.value[solved], axis=1)
+        yield Table(
+            [
+                Column(self.problem.control, self.control[solved]), Column("lowest at r", self.amplitude[lowest]),
+                Column("V there", np.nanmin(self.value[solved], axis=1)),
+            ]
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return control, amplitude, potential and order parameters as strict JSON."""
+        names = ("control", "amplitude", "value", "order_parameters")
+        return jsonable({name: getattr(self, name) for name in names})
+
+
+@checked
 def landau_potential(problem: Problem, special: SpecialPoint, control: ArrayLike, amplitude: ArrayLike) -> Potential:
-    """The potential along the direction in which the stable branch leaves a pitchfork, at some values of the control.
+    """Return the potential along the direction in which the stable branch leaves a pitchfork.
 
-    Amplitudes are reached one after the other from 0 outwards, in the order given: let them be dense enough.
+    Parameters
+    ----------
+    problem : Problem
+        The loss.
+    special : SpecialPoint
+        A point at which a branch leaves, such as a pitchfork.
+    control : (c,) array_like
+        Values of the control.
+    amplitude : (r,) array_like
+        Amplitudes r. They are reached one after the other from 0 outwards, in the order given: let them be dense.
 
-    >>> from landau_vae import Loss, Spectrum
-    >>> from landau_vae.numeric.continuation._follow import follow
+    Returns
+    -------
+    Potential
+        V(r) − V(0) at each control; NaN where no state was found.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+    OutsideTheory
+        If no branch leaves at the special point.
+
+    Examples
+    --------
+    >>> from landau_vae import Loss, Spectrum, follow
     >>> from landau_vae.numeric.problems import Linear
     >>> problem = Linear(Spectrum.from_eigenvalues([1.0]), Loss.gaussian(latents=1))
     >>> [special] = follow(problem, 2, 0.5).special
@@ -53,43 +100,69 @@ def landau_potential(problem: Problem, special: SpecialPoint, control: ArrayLike
     """
     form = special.form
     if form is None:
-        raise InputError(f"A {special.kind} has no direction in which a branch leaves: give a pitchfork.")
+        raise OutsideTheory(f"A {special.kind} has no direction in which a branch leaves: give a pitchfork.")
     solver = Solver(problem)
-    controls, amplitudes = (np.atleast_1d(np.asarray(values, dtype=float)) for values in (control, amplitude))
+    controls = np.atleast_1d(numbers(control, "control", finite=True)).ravel()
+    amplitudes = np.atleast_1d(numbers(amplitude, "amplitude", finite=True)).ravel()
     here = solver.coordinate(special.control)
     scale = solver.scale(special.x, here)
     along = form.kernel @ form.direction
     value = np.full((len(controls), len(amplitudes)), np.nan)
     orders = np.full((*value.shape, len(problem.order_parameters(special.x, special.control))), np.nan)
-    for c, one in enumerate(controls):
-        q = solver.coordinate(float(one))
+    for c, place in enumerate(controls.tolist()):
+        q = solver.coordinate(place)
         try:
             x = _held(solver, special, special.x + (q - here) * form.trunk / scale, 0.0, q, scale)
-            ground, reached = problem.loss(x, float(one)), 0.0
-            for r, place in enumerate(amplitudes):
-                x = _held(solver, special, x + (place - reached) * along / scale, place, q, scale)
-                reached = place
-                value[c, r] = problem.loss(x, float(one)) - ground
-                orders[c, r] = problem.order_parameters(x, float(one))
+            ground, reached = problem.loss(x, place), 0.0
+            for r, length in enumerate(amplitudes.tolist()):
+                x = _held(solver, special, x + (length - reached) * along / scale, length, q, scale)
+                reached = length
+                value[c, r] = problem.loss(x, place) - ground
+                orders[c, r] = problem.order_parameters(x, place)
         except Diverged:
             continue
     return Potential(problem, special, readonly(controls), readonly(amplitudes), readonly(value), readonly(orders))
 
 
+@checked
 def telling_potential(
     problem: Problem,
     special: SpecialPoint,
-    living: Array | None = None,
+    living: ArrayLike | None = None,
     controls: tuple[float, float, float] | None = None,
 ) -> Potential:
-    """The potential at three controls that show what happens at a pitchfork: above, at, and below the transition.
+    """Return the potential at three controls that show a transition: above, at, and below it.
 
-    By default a fifth above and below it in the coordinate, and amplitudes a good way beyond the minimum that the
-    normal form predicts. For a jump say at which `controls` (about the Maxwell point) and how far: to a state `living`.
+    Parameters
+    ----------
+    problem : Problem
+        The loss.
+    special : SpecialPoint
+        A point at which a branch leaves, such as a pitchfork.
+    living : (n,) array_like, optional
+        A state that the amplitudes should reach; a jump needs it. By default they reach well beyond the minimum that
+        the normal form of a continuous transition has.
+    controls : tuple of float, optional
+        The three controls; by default a fifth above and below the point in the coordinate (ln β). For a jump choose
+        them about the Maxwell point.
+
+    Returns
+    -------
+    Potential
+        V(r) − V(0) at the three controls.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+    OutsideTheory
+        If no branch leaves at the point, or its normal form has no minimum and no `living` is given.
     """
     form, solver = special.form, Solver(problem)
     if form is None or (living is None and not form.quartic > 0):
-        raise InputError(f"How far a {special.kind} leads is not in its normal form: give a state to reach (living=).")
+        raise OutsideTheory(
+            f"The normal form of a {special.kind} does not say how far it leads: give a state to reach (living=)."
+        )
     here = solver.coordinate(special.control)
     side = -float(np.sign(form.growth)) * ASIDE  # towards the unstable side
     if controls is None:
@@ -97,13 +170,13 @@ def telling_potential(
     if living is None:
         farthest = np.sqrt(abs(form.growth * side) / (4 * form.quartic))
     else:
-        moved = (living - special.x) * solver.scale(special.x, here)
+        moved = (numbers(living, "living", shape=special.x.shape) - special.x) * solver.scale(special.x, here)
         farthest = abs(float(form.direction @ form.kernel.T @ moved))
     return landau_potential(problem, special, controls, np.linspace(0, BEYOND * farthest, POINTS))
 
 
 def _held(solver: Solver, special: SpecialPoint, x: Array, amplitude: float, q: float, scale: Array) -> Array:
-    """The state nearby with this amplitude and everything outside the kernel relaxed (Newton, Lagrange multipliers)."""
+    """Return the state nearby with this amplitude and all else relaxed (Newton's method, Lagrange multipliers)."""
     form = special.form
     assert form is not None
     n, k = form.kernel.shape
@@ -119,6 +192,6 @@ def _held(solver: Solver, special: SpecialPoint, x: Array, amplitude: float, q: 
         x = x + move / scale
         if not np.all(np.isfinite(x)):
             break
-        if np.linalg.norm(move) < SETTLED * (1 + np.linalg.norm(x * scale)):
+        if np.linalg.norm(move) < CONVERGED_STEP * (1 + np.linalg.norm(x * scale)):
             return x
     raise Diverged("no state at this amplitude")
