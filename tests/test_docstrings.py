@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 import tomllib
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def complaints(name, thing):
         errors += [("#:", f"Fields without a `#:` comment: {', '.join(fields)}")] * bool(fields)
     if not is_class and document["Summary"] and re.match("(Return|Yield) ", document["Summary"][0]):
         errors = [error for error in errors if error[0] != "RT01" or parameters(function)]  # the first line says it
-    if is_class and not any("__init__" in vars(base) for base in thing.__mro__[:-1]):
+    if is_class and (issubclass(thing, Enum) or not any("__init__" in vars(base) for base in thing.__mro__[:-1])):
         errors = [error for error in errors if error[0] != "PR01"]
     if not is_class and NOT_A_VERB.match(document["Summary"][0] if document["Summary"] else ""):
         errors.append(("verb", f'Summary does not begin with a verb: "{document["Summary"][0]}"'))

@@ -112,7 +112,7 @@ def coexistence(
         The ends of the range, the larger control first.
     places : int, default 5
         Controls, between the ends, at which minima are looked for.
-    starts, spread, seed
+    starts, spread, seed : int, float, int
         Those of `minima`. A minimum that no start falls to is not found.
     max_step : float, optional
         Longest step in √nats and in the control (its logarithm, for a VAE); by default a 30th of the range.
