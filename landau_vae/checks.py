@@ -61,7 +61,8 @@ class Range:
         elif low == -math.inf:
             ends = f"below {high:g}" if self.below < math.inf else f"of at most {high:g}"
         else:
-            ends = f"between {low:g} and {high:g}" if self.above > -math.inf else f"from {low:g} to {high:g}"
+            below = "below " * (self.below < math.inf)
+            ends = f"between {low:g} and {high:g}" if self.above > -math.inf else f"from {low:g} to {below}{high:g}"
         return f"a {noun} {ends}"
 
 

@@ -143,8 +143,8 @@ def test_output_of_a_diagram():
     assert repr(diagram) == "Diagram(3 branches, 2 special points, REACHED)"
     lines = diagram.summary().splitlines()
     assert lines[0] == repr(diagram)
-    assert lines[1].split() == ["kind", "β", "±", "kernel", "index", "κ₃", "κ₄"]
-    first = lines[3].split()
+    assert lines[2].split() == ["kind", "β", "±", "kernel", "index", "κ₃", "κ₄"]
+    first = lines[4].split()
     assert first[:3] == ["1", "supercritical", "pitchfork"]
     assert float(first[3]) == pytest.approx(4)
     assert first[5:9] == ["2", "0", "→", "2"]
@@ -161,7 +161,7 @@ def test_output_of_a_diagram():
     assert "no special points" in quiet.summary()
     folds = follow(Coupled(*PITCHFORK_AND_FOLD), 1, -1)
     assert strict(folds.to_dict())["special"][1]["quartic"] is None
-    assert folds.summary().splitlines()[4].split()[1] == "fold"
+    assert folds.summary().splitlines()[5].split()[1] == "fold"
 
 
 def test_arrays_of_results_are_sealed():
@@ -176,10 +176,10 @@ def test_output_of_a_loop():
     loop = hysteresis(Coupled(*PITCHFORK_AND_FOLD), 1, -1)
     assert repr(loop) == "Hysteresis(1 first-order jump)"
     lines = loop.summary().splitlines()
-    assert lines[1].split() == ["c", "ends", "at", "a", "spinodal", "Maxwell", "returns", "width", "ΔF"]
-    assert lines[3].split()[:3] == ["falling", "subcritical", "pitchfork"]
-    assert lines[4].split()[:2] == ["rising", "fold"]
-    assert [float(word) for word in lines[4].split()[2:]] == pytest.approx([0.25, 0.1875, 0, 0.25, 1 / 48], abs=1e-4)
+    assert lines[2].split() == ["c", "ends", "at", "a", "spinodal", "Maxwell", "returns", "width", "ΔF"]
+    assert lines[4].split()[:3] == ["falling", "subcritical", "pitchfork"]
+    assert lines[5].split()[:2] == ["rising", "fold"]
+    assert [float(word) for word in lines[5].split()[2:]] == pytest.approx([0.25, 0.1875, 0, 0.25, 1 / 48], abs=1e-4)
     content = strict(loop.to_dict())
     assert content["continuous"] is False
     assert content["verdict"] == "1 first-order jump"

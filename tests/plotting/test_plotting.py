@@ -301,5 +301,5 @@ def test_a_potential_that_does_not_tell():
     problem = Linear(lv.Spectrum.from_eigenvalues([1.0]), lv.Loss.gaussian(latents=1), encoder_decay=0.8)
     pitchfork, fold = follow(problem, 1, 0.1).special
     for special in (pitchfork, fold):
-        with pytest.raises(lv.InputError, match=f"How far a {special.kind} leads is not in its normal form"):
+        with pytest.raises(lv.OutsideTheory, match=f"normal form of a {special.kind} does not say"):
             telling_potential(problem, special)

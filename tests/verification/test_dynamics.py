@@ -176,14 +176,14 @@ def test_modes_without_a_plateau_to_leave():
 @pytest.mark.parametrize(
     ("bad", "sentence"),
     [
-        ({"learning_rate": 0}, "learning rate is 0, but a positive number"),
-        ({"learning_rate": "fast"}, "learning rate is 'fast', but a positive number"),
-        ({"updates": 0.5}, "0.5 updates, but a whole number"),
+        ({"learning_rate": 0}, "learning_rate is 0, but a number above 0"),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast', but a number above 0"),
+        ({"updates": 0.5}, "updates is 0.5, but a whole number"),
         ({"momentum": 1.0}, "momentum is 1.0, but a number from 0 to below 1"),
-        ({"start": 1}, "start is 1, but a share of the final amplitude between 0 and 1"),
+        ({"start": 1}, "start is 1, but a number between 0 and 1"),
         ({"optimizer": "lbfgs"}, "optimizer is 'lbfgs', but 'gradient descent' or 'adam'"),
         ({"optimizer": "adam", "momentum": 0.5}, "Adam has its own: leave it out"),
-        ({"schedule": cosine()}, "in a run of None updates"),
+        ({"schedule": cosine()}, "for a run of None updates"),
     ],
 )
 def test_settings_that_are_none(bad, sentence):
