@@ -204,13 +204,15 @@ def test_other_bad_input():
     problem = Linear(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(latents=2))
     with pytest.raises(InputError, match="switch is 'sometimes', but 'stability', 'always' or 'never' is expected"):
         follow(problem, 8, 1, switch="sometimes")
-    with pytest.raises(InputError, match="between two different numbers, but c from 1.0 to 1.0 was given"):
+    with pytest.raises(InputError, match=r"between two different numbers, but c from 1.0 to 1.0 was given"):
         follow(Odd(), 1, 1)
     for options in ({"starts": 0}, {"spread": 0}, {"spread": float("nan")}):
-        with pytest.raises(InputError, match="starts is 0, but a whole number|spread is (0|nan), but a number above 0"):
+        with pytest.raises(
+            InputError, match=r"starts is 0, but a whole number|spread is (0|nan), but a number above 0"
+        ):
             minima(problem, 1.0, **options)
     [_, fold] = follow(Coupled(*PITCHFORK_AND_FOLD), 1, -1).special
-    with pytest.raises(OutsideTheory, match="A fold has no direction in which a branch leaves"):
+    with pytest.raises(OutsideTheory, match=r"A fold has no direction in which a branch leaves"):
         landau_potential(Coupled(*PITCHFORK_AND_FOLD), fold, [0.1], [0.1])
 
 
@@ -232,9 +234,9 @@ def test_controls_that_are_none():
     problem = Linear(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(latents=2))
     [special, _] = follow(problem, 8, 0.5).special
     for bad in (-1.0, 0.0, float("nan")):
-        with pytest.raises(InputError, match="(β|control) is .*, but a (positive|finite) number is expected"):
+        with pytest.raises(InputError, match=r"(β|control) is .*, but a (positive|finite) number is expected"):
             minima(problem, bad)
-        with pytest.raises(InputError, match="a positive number is expected|1 entries that are NaN"):
+        with pytest.raises(InputError, match=r"a positive number is expected|1 entries that are NaN"):
             landau_potential(problem, special, [bad], [0.1])
     with pytest.raises(InputError, match="max_branches is 0, but a whole number from 1 on is expected"):
         follow(problem, 8, 1, max_branches=0)
