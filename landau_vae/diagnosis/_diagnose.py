@@ -28,9 +28,9 @@ from landau_vae.display import readonly
 from landau_vae.errors import InputError
 from landau_vae.limits import LINEAR_SHARE
 from landau_vae.loss import Loss
-from landau_vae.numeric.plateau_activation import Activation, activation
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import NoiseFloor, noise_floor
+from landau_vae.numeric.plateau_activation import Activation, activation
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
