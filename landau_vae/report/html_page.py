@@ -1,65 +1,87 @@
-"""A diagnosis as one HTML file: the verdict, four pictures, findings with advice, every number, and what it means.
+"""A diagnosis as one HTML page: the verdict, four pictures, findings with advice, every number, and a glossary.
 
-The file asks nothing of the network and runs no script; it follows the reader's light or dark scheme, reads on a
-phone, and prints. What `Diagnosis.to_dict()` says is in it as JSON, under the id "diagnosis".
+The page is the template `page.html` over the tables of the diagnosis. It loads nothing from the network and runs no
+script, follows the reader's light or dark scheme, fits a phone, and prints. `Diagnosis.to_dict()` is in it as JSON,
+under the id "diagnosis".
 """
 
-import json
-import sys
-from html import escape
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from landau_vae import __version__, plotting
+from landau_vae.checks import checked
 from landau_vae.diagnosis import Diagnosis
-from landau_vae.report.sections import SECTIONS, facts, headline, pictures
+from landau_vae.diagnosis.findings import CODES
+from landau_vae.display import significant
+from landau_vae.report.inline_svg import inline_svg
 from landau_vae.training.netcdf import replace_file
 
-__all__ = ["write_page"]
+ROWS = 200  # of a table, at most; the JSON has all
+PICTURES = {
+    "cascade": plotting.diagnosed_cascade,
+    "latents": plotting.latent_bars,
+    "ranks": plotting.rank_distortion_of,
+    "spectrum": plotting.spectrum_with_floor,
+}
 
 
+@checked
 def write_page(path: str | Path, result: Diagnosis, title: str | None = None) -> Path:
-    """Write the page of a diagnosis; `title` says of which model and data."""
-    content = page(result, title or "Diagnosis of a trained VAE")
+    """Write a diagnosis as an HTML page.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where to write the page.
+    result : Diagnosis
+        What `diagnose` returned.
+    title : str, optional
+        The model and the data, in words.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from landau_vae import Loss, Spectrum, diagnose
+    >>> spectrum, loss = Spectrum.from_eigenvalues([2]), Loss.gaussian()
+    >>> mean = np.random.default_rng(0).standard_normal((100, 1)) * 0.5 ** 0.5
+    >>> result = diagnose(mean, variance=np.full((100, 1), 0.5), spectrum=spectrum, loss=loss)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = write_page(f"{folder}/report.html", result, "my model").read_text(encoding="utf-8")
+    >>> "<p class=kicker>my model</p>" in page
+    True
+    """
+    headline = "No sign of failed training" if "nonlinear" in result.codes else "The model is as collapsed as predicted"
+    content = _template().render(
+        result=result,
+        title=title or "Diagnosis of a trained VAE",
+        headline=headline if result.healthy else CODES[result.verdict].rstrip("."),
+        tables={name: replace(table, limit=ROWS) for name, table in result.tables().items()},
+        pictures={name: inline_svg(draw, result, name) for name, draw in PICTURES.items()},
+        version=__version__,
+    )
     return replace_file(Path(path), lambda partial: partial.write_text(content, encoding="utf-8"))
 
 
-def page(result: Diagnosis, title: str) -> str:
-    """The page as text."""
-    style = Path(__file__).with_name("html_page.css").read_text(encoding="utf-8")
-    verdict, kind = headline(result), "calm" if result.healthy else "alarm"
-    mark = "✓ healthy" if result.healthy else f"! {result.verdict}"
-    q = result.posterior
-    colophon = (
-        f"landau-vae {sys.modules['landau_vae'].__version__} · n = {q.samples}, d = {result.spectrum.dimension}, "
-        f"K = {q.latents} · "
-        "theory: J. Hirn, arXiv:2605.22691"
+@cache
+def _template() -> Template:
+    folder = FileSystemLoader(Path(__file__).parent, encoding="utf-8")
+    environment = Environment(
+        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return f"""<!DOCTYPE html>
-<html lang=en>
-<head>
-<meta charset=utf-8>
-<meta name=viewport content="width=device-width, initial-scale=1">
-<meta name=color-scheme content="light dark">
-<title>{escape(f"{title}: {verdict}")}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<main>
-<header class={kind}>
-<p class=kicker>{escape(title)}</p>
-<h1>{escape(verdict)}</h1>
-<p class=verdict>{escape(mark)}</p>
-{facts(result)}
-</header>
-{pictures(result)}
-{"".join(f"{section(result)}{chr(10)}" for section in SECTIONS)}</main>
-<footer>{escape(colophon)}</footer>
-<script type="application/json" id="diagnosis">{embedded(result)}</script>
-</body>
-</html>
-"""
-
-
-def embedded(result: Diagnosis) -> str:
-    """Strict JSON that no tag can end."""
-    return json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    environment.filters["digits"] = lambda value: significant(float(value), 4)
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "allow_nan": False}
+    return environment.get_template("page.html")

@@ -6,7 +6,8 @@ stays text, in the page's font; ids carry the picture's name, so that many pictu
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 import matplotlib
@@ -28,10 +29,16 @@ DROPPED = {"metadata", "style", "title"}
 ElementTree.register_namespace("", SVG)
 
 
-def vector(draw: Callable[[Diagnosis, Axes], Axes], result: Diagnosis, name: str) -> tuple[str, str]:
-    """The picture as an `<svg>` whose ids begin with `name`, and its heading, which the page sets itself."""
-    own = STYLE | {"svg.fonttype": "none", "svg.hashsalt": name}
-    with matplotlib.rc_context(own):
+class Picture(NamedTuple):
+    """A picture for a page."""
+
+    svg: str  #: an `<svg>` element
+    heading: str  #: its title, which the page sets itself
+
+
+def inline_svg(draw: Callable[[Diagnosis, Axes], Axes], result: Diagnosis, name: str) -> Picture:
+    """Draw a diagnosis as an `<svg>` element whose ids begin with `name`."""
+    with matplotlib.rc_context(STYLE | {"svg.fonttype": "none", "svg.hashsalt": name}):
         figure = Figure(figsize=SIZE, layout="constrained")
         ax = draw(result, figure.add_subplot())
         heading = _take_title(ax)
@@ -40,18 +47,19 @@ def vector(draw: Callable[[Diagnosis, Axes], Axes], result: Diagnosis, name: str
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())
     _restyle(root, name)
-    return ElementTree.tostring(root, encoding="unicode"), heading
+    return Picture(ElementTree.tostring(root, encoding="unicode"), heading)
 
 
 def _take_title(ax: Axes) -> str:
-    """Heading and subtitle are the caption's."""
+    """Remove title and subtitle from the picture and return the title."""
     heading = ax.get_title("left")
     ax.set_title("", loc="left")
-    ax.texts[-1].remove()  # a title is what is drawn last
+    ax.texts[-1].remove()  # the subtitle is drawn last
     return heading
 
 
 def _one_size(figure: Figure, ax: Axes) -> None:
+    """Set all text in the one size that stays readable on a phone."""
     ax.tick_params(which="both", labelsize=TYPE)
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
@@ -59,40 +67,35 @@ def _one_size(figure: Figure, ax: Axes) -> None:
 
 
 def _restyle(root: ElementTree.Element, name: str) -> None:
-    referred = {found for each in root.iter() for value in each.attrib.values() for found in REFERENCE.findall(value)}
-    referred |= {each.attrib[XLINK].removeprefix("#") for each in root.iter() if XLINK in each.attrib}
+    """Remove what belongs to a file of its own, and let colours, fonts and ids be those of the page."""
+    used = {name for part in root.iter() for value in part.attrib.values() for name in REFERENCE.findall(value)}
+    used |= {part.attrib[XLINK].removeprefix("#") for part in root.iter() if XLINK in part.attrib}
     for parent in list(root.iter()):
         for child in [child for child in parent if child.tag.split("}")[-1] in DROPPED]:
             parent.remove(child)
-    for each in root.iter():
-        each.attrib = dict(_attributes(each.attrib, referred, name))
-        each.tail = None
-        if each.tag != f"{{{SVG}}}text":
-            each.text = None
+    for part in root.iter():
+        part.attrib = dict(_attributes(part.attrib, used, name))
+        part.tail = None
+        if part.tag != f"{{{SVG}}}text":
+            part.text = None
     for unit in ("width", "height", "version"):
         root.attrib.pop(unit, None)
     root.set("aria-hidden", "true")
     root.set("focusable", "false")
 
 
-def _attributes(given: dict[str, str], referred: set[str], name: str) -> list[tuple[str, str]]:
-    found = []
-    for key, value in given.items():
+def _attributes(attributes: dict[str, str], used: set[str], name: str) -> Iterator[tuple[str, str]]:
+    """Yield the attributes of an element as they are in a page: ids that are referred to get a prefix, others go."""
+    for key, value in attributes.items():
         if key == "id":
-            if value in referred:
-                found.append((key, f"{name}-{value}"))
+            if value in used:
+                yield key, f"{name}-{value}"
         elif key == XLINK:
-            found.append(("href", f"#{name}-{value.removeprefix('#')}"))
+            yield "href", f"#{name}-{value.removeprefix('#')}"
         else:
             value = REFERENCE.sub(rf"url(#{name}-\1)", value)
             value = COLOUR.sub(lambda match: f"var(--{PROPERTY[match.group().lower()]})", value)
-            found.append(_typeless(key, value))
-    return found
-
-
-def _typeless(key: str, value: str) -> tuple[str, str]:
-    """Without a family of fonts: that is the page's."""
-    if key != "style":
-        return key, value
-    value = re.sub(r"font: ([0-9.]+px)[^;]*", r"font-size: \1", value)
-    return key, re.sub(r"font-family: [^;]*;? ?", "", value)
+            if key == "style":  # the family of fonts is the page's
+                value = re.sub(r"font: ([0-9.]+px)[^;]*", r"font-size: \1", value)
+                value = re.sub(r"font-family: [^;]*;? ?", "", value)
+            yield key, value

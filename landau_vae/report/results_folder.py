@@ -13,6 +13,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
 from landau_vae import plotting
+from landau_vae.checks import checked
 from landau_vae.errors import InputError
 from landau_vae.training.netcdf import replace_file, save_scan
 from landau_vae.verification.verification import Verification
@@ -20,11 +21,30 @@ from landau_vae.verification.verification import Verification
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["check_picture", "make_folder", "save_figure", "write"]
 
-
+@checked
 def write(folder: str | Path, result: Verification, scan: "xarray.Dataset") -> list[Path]:
-    """Write the report of a verification and the `scan` behind it; returns the files."""
+    """Write a verification as a folder: figures, numbers, and the trained models.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to write; it is made if need be.
+    result : Verification
+        What `verify` returned.
+    scan : xarray.Dataset
+        The models that were verified.
+
+    Returns
+    -------
+    list of Path
+        The files: five figures (PNG), `results.json` and `scan.nc`.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
     folder = make_folder(folder)
     written = [save_figure(folder / "overview.png", plotting.overview(result))]
     pictures = (plotting.branches, plotting.universal_law, plotting.spectra, plotting.rate_distortion)
@@ -35,28 +55,87 @@ def write(folder: str | Path, result: Verification, scan: "xarray.Dataset") -> l
     return written
 
 
+@checked
 def make_folder(folder: str | Path) -> Path:
-    """Make a folder for output, if need be."""
+    """Make a folder for output, unless it exists.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder; those above it are made too.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise InputError(f"The output folder {folder} cannot be made ({problem.strerror}): name another.") from None
+    except (OSError, ValueError) as problem:  # ValueError: a null character
+        reason = getattr(problem, "strerror", None) or problem
+        raise InputError(f"The output folder {folder} cannot be made ({reason}): name another.", "folder") from None
     return folder
 
 
+@checked
 def check_picture(path: str | Path) -> Path:
-    """A path for a figure, once its suffix has been found to be one that figures are saved as."""
+    """Return the path of a figure, if figures can be saved with its suffix.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where a figure is to be saved.
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Raises
+    ------
+    InputError
+        If no format has this suffix.
+
+    Examples
+    --------
+    >>> check_picture("cascade.png").suffix
+    '.png'
+    """
     path, supported = Path(path), FigureCanvasBase.get_supported_filetypes()
     if path.suffix.removeprefix(".") not in supported:
         raise InputError(
-            f"A figure cannot be saved as {path.name!r}: give it one of the suffixes {', '.join(supported)}."
+            f"A figure cannot be saved as {path.name!r}: give it one of the suffixes {', '.join(supported)}.", "path"
         )
     return path
 
 
+@checked
 def save_figure(path: str | Path, picture: Figure | Axes) -> Path:
-    """Save a figure (or the one that axes belong to) in the format of the file's suffix."""
+    """Save a figure in the format of the file's suffix.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where to save it: .png, .pdf, .svg, or another format of Matplotlib.
+    picture : Figure or Axes
+        The figure, or axes in it.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If no format has this suffix, or the file cannot be written.
+    """
     path = check_picture(path)
     figure = picture.get_figure(root=True) if isinstance(picture, Axes) else picture
     assert figure is not None

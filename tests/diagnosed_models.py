@@ -1,0 +1,71 @@
+"""Diagnoses of models in many states, for the tests of pictures and pages."""
+
+import numpy as np
+
+import landau_vae as lv
+
+LAMBDA = (6.0, 3.0, 2.0, 0.6, 0.3)
+
+
+def rows(lam=LAMBDA, n=2000, seed=0):
+    """Data whose covariance has exactly these eigenvalues."""
+    raw = np.random.default_rng(seed).standard_normal((n, len(lam)))
+    raw -= raw.mean(0)
+    white = raw @ np.linalg.inv(np.linalg.cholesky(raw.T @ raw / n)).T
+    turn = np.linalg.qr(np.random.default_rng(7).standard_normal((len(lam), len(lam))))[0]
+    return white * np.sqrt(lam) @ turn.T, turn
+
+
+def trained(price, latents=5, lam=LAMBDA, scale=1.0, alive=None):
+    """Data, posteriors of the linear VAE at equilibrium at a price, its decoder."""
+    X, turn = rows(lam)
+    signal = np.clip(1 - price / np.array(lam), 0, None)[:latents]
+    if alive is not None:
+        signal *= alive
+    signal = np.append(signal, np.zeros(latents - len(signal)))
+    used = min(latents, len(lam))
+    mu = np.zeros((len(X), latents))
+    mu[:, :used] = X @ turn[:, :used] * np.sqrt(signal[:used] / np.array(lam)[:used]) * scale
+    decoder = np.zeros((latents, len(lam)))
+    decoder[:used] = (turn[:, :used] * np.sqrt(signal[:used] * np.array(lam)[:used])).T / scale
+    variance = np.broadcast_to((1 - signal) * scale**2, mu.shape)
+    return X, mu, variance, lambda z: z @ decoder
+
+
+def diagnosed(price, beta=None, decode=False, **how):
+    X, mu, variance, decoder = trained(price, **how)
+    loss = lv.Loss.gaussian(price if beta is None else beta)
+    return lv.diagnose(mu, variance=variance, data=X, loss=loss, decode=decoder if decode else None)
+
+
+def only_the_spectrum():
+    _, mu, variance, _ = trained(1.0)
+    spectrum = lv.Spectrum.from_eigenvalues(LAMBDA)
+    return lv.diagnose(mu, variance=variance, spectrum=spectrum, loss=lv.Loss.gaussian(1.0))
+
+
+def binary():
+    rng = np.random.default_rng(1)
+    x = (rng.random((800, 6)) < 1 / (1 + np.exp(-2 * rng.standard_normal((800, 1))))).astype(float)
+    score = x.sum(1, keepdims=True) - x.sum(1).mean()
+    mu = score / score.std() * np.sqrt(0.5)
+    return lv.diagnose(mu, variance=np.full_like(mu, 0.5), data=x, loss=lv.Loss.bernoulli(1.0))
+
+
+def learned():
+    X, mu, variance, _ = trained(1.0)
+    return lv.diagnose(mu, variance=variance, data=X, loss=lv.Loss.gaussian(1.0, decoder_variance="learned"))
+
+
+CASES = {
+    "spectrum only": only_the_spectrum,
+    "all dead": lambda: diagnosed(8.0),
+    "higher price": lambda: diagnosed(1.5, beta=0.3),
+    "kl off": lambda: diagnosed(1e-4, beta=1.0, scale=6.0),
+    "one latent": lambda: diagnosed(1.0, latents=1, decode=True),
+    "500 latents": lambda: diagnosed(1.0, latents=500),
+    "one mode": lambda: diagnosed(1.0, latents=1, lam=(2.0,), decode=True),
+    "70 modes": lambda: diagnosed(1.0, latents=70, lam=tuple(np.geomspace(30, 1e-7, 70))),
+    "bernoulli": binary,
+    "learned variance without an equilibrium": learned,
+}
