@@ -135,3 +135,7 @@ KNOWN_BULK = Limit(10, "eigenvalues of noise from which its level is known", NOT
 # Free bits.
 EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the same", NOT_MEASURED)
 FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for a limit", NOT_MEASURED)
+
+# ----------------------------------------------------------------------------------------- of training and verification
+
+AT_REST = Limit(0.01, "M² that a model may have to go to count as at rest", "chosen; not measured")

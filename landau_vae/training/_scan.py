@@ -1,67 +1,101 @@
 """Train a β-VAE at every temperature of a grid, from each of several seeds, by any trainer.
 
-Each model starts from its own random weights, drawn from its seed and its place in the grid; no start knows of another,
-of the theory or of the data's eigenvectors. A scan can be shared out among workers, interrupted, and taken up again: it
-gives the same bits. The result is one labelled `xarray.Dataset`.
+Each model starts from its own random weights, drawn from its seed and its place in the grid. No start uses another
+model, the theory or the data's eigenvectors. A scan can be shared out among workers, interrupted, and resumed: it gives
+the same bits. The result is one labelled `xarray.Dataset`, with the observables of `training.schema`.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.tables import as_numbers, is_real
-from landau_vae.display import Array
+from landau_vae.checks import Count, Positive, Seed, checked, numbers
+from landau_vae.display import Array, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.training.exact import Exact
-from landau_vae.training.memory import ScanPlan, checked_limit
-from landau_vae.training.results import Results
+from landau_vae.training.memory_plan import ScanPlan, available
 from landau_vae.training.resume import opened
+from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Named, Status, Trainer
 from landau_vae.training.tasks import Task, Work, execute
-from landau_vae.training.trainer import Trainer
-from landau_vae.training.training_set import training_set
+from landau_vae.training.training_set import PARTS, training_set
 
 if TYPE_CHECKING:
     import xarray
 
 __all__ = ["plan", "scan"]
 
-LARGEST_SEED = 2**63
 
-
+@checked
 def scan(
     source: Any,
     temperatures: ArrayLike,
     *,
-    latents: int | None = None,
-    seeds: int | Sequence[int] = (0,),
+    latents: Count | None = None,
+    seeds: Seed | Sequence[Seed] = (0,),
     trainer: Trainer | None = None,
     standardize: bool = False,
     weights: ArrayLike | None = None,
     splits: Sequence[float] | None = None,
     workers: int = 1,
     folder: str | Path | None = None,
-    memory: float | None = None,
+    memory: Positive | None = None,
     keep_weights: bool = True,
     progress: bool = False,
 ) -> "xarray.Dataset":
-    """Train at each normalised temperature T = τ/V, from each seed, by the `trainer` (`Exact()` by default).
+    """Train models at each normalised temperature, from each seed.
 
-    `source` is a `Spectrum` or a table of data (n, p), with `weights` (n,) of its rows; `splits` are the shares of its
-    rows for training, validation and test, (0.8, 0.1, 0.1), by default all for training. `latents` is K (by default as
-    many as there are features, of wide data as modes). `workers` tasks are carried out at once, -1: one per core;
-    inside `joblib.parallel_config(backend="dask")`, by a cluster. With a `folder`, finished tasks are kept there, and
-    an interrupted scan goes on when it is called again. `memory` is a limit in bytes, by default most of what is free.
+    Parameters
+    ----------
+    source : Spectrum or (n, p) array
+        What to train on.
+    temperatures : (t,) array
+        T = τ/V: the price τ of a nat as a share of the total variance V.
+    latents : int, optional
+        K. By default as many as there are features, of wide data as many as there are modes.
+    seeds : int or sequence of int, default (0,)
+        Of random weights and minibatches. Each seed trains the whole grid.
+    trainer : Trainer, default Exact()
+        `Exact` minimises the expected loss, `Sampled` trains by minibatches.
+    standardize : bool, default False
+        Whether to scale the columns of a table to unit variance.
+    weights : (n,) array, optional
+        Of the rows of a table.
+    splits : sequence of float, optional
+        Shares of the rows for training, validation and test, such as (0.8, 0.1, 0.1). By default all are trained on.
+    workers : int, default 1
+        How many tasks are carried out at once; -1: one per core. Inside `joblib.parallel_config(backend="dask")`, by a
+        cluster.
+    folder : str or Path, optional
+        Where finished tasks are kept. An interrupted scan is resumed when it is called again with the same arguments.
+    memory : float, optional
+        Limit in bytes. By default most of what is free.
+    keep_weights : bool, default True
+        Whether decoders and encoders are part of the result. All observables are, in any case.
+    progress : bool, default False
+        Whether to print the memory plan and to show a progress bar.
 
-    Returns a dataset with dimensions seed, temperature, latent and feature: the models (decoder W, encoder E, unless
-    `keep_weights` is False; posterior variance), what was measured on them (⟨μ²⟩, M², rate, distortion as a share of
-    V, loss), how training ended (`status`, `converged`), the covariance that they saw, and what else the trainer tells.
-    Raises `InputError` for bad input, for a folder that holds another scan, and for a scan that would not fit.
+    Returns
+    -------
+    xarray.Dataset
+        With dimensions seed, temperature, latent, feature: the observables of every model (`signal_fraction` M²,
+        `rate`, `distortion` as a share of V, `pruned_distortion`, `loss`, …), how training ended (`status`,
+        `converged`), the covariance that was trained on, and the weights.
 
+    Raises
+    ------
+    InputError
+        For bad input, for a folder that holds another scan, and for a scan that does not fit into memory.
+
+    Examples
+    --------
     >>> from landau_vae import Spectrum
     >>> models = scan(Spectrum.from_eigenvalues([4, 1]), [0.4, 0.08])
     >>> models.signal_fraction.max("latent").values.round(6).tolist()
@@ -90,24 +124,43 @@ def scan(
     return results.dataset(standardize=standardize, splits=splits)
 
 
+@checked
 def plan(
     source: Any,
     temperatures: ArrayLike,
     *,
-    latents: int | None = None,
-    seeds: int | Sequence[int] = (0,),
+    latents: Count | None = None,
+    seeds: Seed | Sequence[Seed] = (0,),
     trainer: Trainer | None = None,
     standardize: bool = False,
     weights: ArrayLike | None = None,
     splits: Sequence[float] | None = None,
     workers: int = 1,
     folder: str | Path | None = None,
-    memory: float | None = None,
+    memory: Positive | None = None,
     keep_weights: bool = True,
     progress: bool = False,
 ) -> ScanPlan:
-    """What `scan` with the same arguments would train and how much memory it would take; nothing is trained.
+    """Return what a scan would train and how much memory it would take, without training anything.
 
+    Parameters
+    ----------
+    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights
+        As for `scan`.
+    folder, progress
+        Ignored.
+
+    Returns
+    -------
+    ScanPlan
+
+    Raises
+    ------
+    InputError
+        For bad input.
+
+    Examples
+    --------
     >>> from landau_vae import Spectrum
     >>> planned = plan(Spectrum.from_eigenvalues([4, 1]), np.geomspace(1, 0.01, 50), seeds=range(4))
     >>> planned.models, planned.tasks, planned.fits
@@ -131,46 +184,105 @@ def _prepared(
     memory: float | None,
     keep_weights: bool,
 ) -> tuple[Work, ScanPlan]:
-    """Everything checked, and the plan."""
-    grid, own_seeds, limit = _checked_temperatures(temperatures), _checked_seeds(seeds), checked_limit(memory)
-    if latents is not None and not (is_real(latents) and latents == int(latents) >= 1):
-        raise InputError(f"The number of latents is {latents!r}, but a whole number from 1 on is expected.")
-    if not is_real(workers) or workers != int(workers) or workers == 0:
-        raise InputError(f"The number of workers is {workers!r}, but a whole number is expected, or -1 for all cores.")
+    """Return the work, checked, and its plan."""
+    grid = _checked_temperatures(temperatures)
+    places = (seeds,) if isinstance(seeds, int) else tuple(seeds)
+    if not places or len(set(places)) < len(places):
+        raise InputError(f"seeds is {list(places)}, but at least one seed is expected, and each only once.", "seeds")
+    if workers == 0:
+        raise InputError("workers is 0, but a number from 1 on is expected, or -1 for all cores.", "workers")
+    limit = available() if memory is None else int(memory)
     trainer = Exact() if trainer is None else trainer
-    if not callable(getattr(trainer, "train", None)):
-        raise InputError(f"The trainer is {trainer!r}, but one such as Exact(tolerance=1e-8) is expected.")
     data = training_set(
-        source,
-        standardize=standardize,
-        weights=weights,
-        splits=splits,
-        keep_rows=getattr(trainer, "uses_rows", True),
-        limit=limit,
+        source, standardize=standardize, weights=weights, splits=splits, keep_rows=trainer.uses_rows, limit=limit
     )
-    latents = len(data.spectrum.covariance) if latents is None else int(latents)
-    work = Work(trainer, data, grid, own_seeds, latents, keep_weights)
-    return work, work.plan(source, int(workers), limit)
+    latents = len(data.spectrum.covariance) if latents is None else latents
+    work = Work(trainer, data, grid, places, latents, keep_weights)
+    return work, work.plan(source, workers, limit)
 
 
 def _checked_temperatures(temperatures: ArrayLike) -> Array:
-    grid = as_numbers(temperatures, "The temperatures")
+    grid = numbers(temperatures, "temperatures")
     if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
         raise InputError(
-            "Temperatures must be a list of positive finite numbers T = τ/V, such as "
-            f"np.geomspace(1, 1e-6, 121), but {temperatures!r} was given."
+            "temperatures must be a list of positive finite numbers T = τ/V, such as "
+            f"np.geomspace(1, 1e-6, 121), but {temperatures!r:.200} was given.",
+            "temperatures",
         )
     return grid
 
 
-def _checked_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    given: list[Any] = [seeds] if np.ndim(seeds) == 0 else list(seeds)  # type: ignore[arg-type]
-    if not given or not all(is_real(seed) and seed == int(seed) and 0 <= seed < LARGEST_SEED for seed in given):
-        raise InputError(f"The seeds are {given}, but at least one whole number from 0 on is expected: seeds=(0,).")
-    whole = tuple(int(seed) for seed in given)
-    if len(set(whole)) < len(whole):
-        raise InputError(f"The seeds are {list(whole)}, but each may be there only once: they would train the same.")
-    return whole
+class Results:
+    """Arrays of the whole scan, filled task by task; they are allocated once the first task shows their shapes."""
+
+    def __init__(self, work: Work, plan: ScanPlan) -> None:
+        self.work, self.plan = work, plan
+        self.place = {seed: row for row, seed in enumerate(work.seeds)}
+        self.arrays: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {}
+
+    def put(self, task: Task, named: Named) -> None:
+        """Put the results of a task in their place; `InputError` if they turn out larger than may be."""
+        if not self.arrays:
+            size = sum(values.nbytes for _, values in named.values()) // len(task.places) * self.plan.models
+            replace(self.plan, result=max(size, self.plan.result)).check()
+        for name, (dims, values) in named.items():
+            if name not in self.arrays:
+                shape = (len(self.work.seeds), len(self.work.temperature), *values.shape[1:])
+                self.arrays[name] = (("seed", "temperature", *dims), np.empty(shape, values.dtype))
+            self.arrays[name][1][self.place[task.seed], task.part] = values
+
+    def dataset(self, *, standardize: bool, splits: Sequence[float] | None) -> "xarray.Dataset":
+        """Return all results, with labels and provenance."""
+        import xarray
+
+        work, spectrum = self.work, self.work.data.spectrum
+        variables: dict[str, Any] = {
+            name: (dims, values, _described(name)) for name, (dims, values) in self.arrays.items()
+        }
+        dims, status = self.arrays["status"]
+        flags = {
+            "flag_values": np.array(Status, dtype=np.int8),
+            "flag_meanings": " ".join(each.name.lower() for each in Status),
+        }
+        variables["status"] = (dims, status.astype(np.int8), _described("status") | flags)
+        variables["converged"] = (dims, status == Status.CONVERGED, _described("converged"))
+        variables["covariance"] = (("feature", "other_feature"), work.data.covariance, _described("covariance"))
+        features, names = work.data.features, spectrum.names or ()
+        labels = list(names) if len(names) == features else np.arange(features)
+        coords: dict[str, Any] = {
+            "seed": list(work.seeds),
+            "temperature": work.temperature,
+            "latent": np.arange(work.latents),
+            "feature": labels,
+            "other_feature": labels,
+        }
+        optional = {"reconstruction": list(RECONSTRUCTIONS), "rank": np.arange(work.latents + 1)}
+        present = {dim for dims, _ in self.arrays.values() for dim in dims}
+        coords |= {dim: at for dim, at in (optional | dict(work.trainer.coordinates())).items() if dim in present}
+        return xarray.Dataset(variables, coords, self._attributes(standardize, splits))
+
+    def _attributes(self, standardize: bool, splits: Sequence[float] | None) -> dict[str, Any]:
+        spectrum = self.work.data.spectrum
+        attributes = {
+            "title": "beta-VAEs trained at normalised temperatures",
+            "temperature": "T = tau / V; distortion is a share of V, rates are in nats",
+            "total_variance": spectrum.total_variance,
+            "trainer": json.dumps(jsonable(self.work.trainer.to_dict()), sort_keys=True),
+            "standardized": "yes" if standardize or spectrum.standardized else "no",
+            "landau_vae": version("landau-vae"),
+            "numpy": np.__version__,
+        }
+        if spectrum.samples is not None:
+            attributes["samples"] = spectrum.samples
+        if splits is not None:
+            attributes["splits"] = json.dumps(dict(zip(PARTS, map(float, splits), strict=True)))
+        return attributes
+
+
+def _described(name: str) -> dict[str, str]:
+    """Return meaning and unit of a variable."""
+    observable = OBSERVABLES.get(name)
+    return {} if observable is None else {"long_name": observable.meaning, "units": observable.unit}
 
 
 class _Bar:
@@ -181,23 +293,19 @@ class _Bar:
         self.done = self.finished = 0.0
 
     def __enter__(self) -> "_Bar":
-        from tqdm import tqdm
-
-        self.bar = tqdm(
-            total=self.models, desc="training", unit=" models", leave=False, disable=None if self.show else True
-        )
+        self.bar = progress_bar(self.models, "training", self.show, unit=" models")
         return self
 
     def __exit__(self, *problem: object) -> None:
         self.bar.close()
 
     def advance(self, models: float) -> None:
-        """So much more has been done of the task at hand."""
+        """Show that so much more has been done of the current task."""
         self.done += models
         self.bar.update(max(0, int(self.done) - self.bar.n))
 
     def finish(self, models: int) -> None:
-        """A task is finished, whatever it has told of itself."""
+        """Count a task as finished, whatever progress it has reported."""
         self.finished += models
         self.done = max(self.done, self.finished)
         self.advance(0)

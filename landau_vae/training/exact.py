@@ -1,8 +1,13 @@
-"""The trainer without samples: minimise the exact expected loss (`profile`) down to a small relative gradient.
+"""The trainer without samples: minimise the exact expected loss of a linear β-VAE down to a small relative gradient.
 
-At σ_dec² = 1 and β = τ = T V, from random starts that know neither the theory nor the data's eigenvectors.
-Only second moments are seen, so all rows count at every step. Wide data (fewer rows than columns) are trained on in
-the space of their modes.
+For a given decoder W = √τ U the best encoder and posterior variances are known in closed form,
+    E = (WᵀW + τ)⁻¹ Wᵀ,   s_k = 1/(1 + ‖u_k‖²),
+and what is left to minimise is  ℓ(U) = ½[tr(C (UUᵀ + 1)⁻¹)/τ + Σ_k ln(1 + ‖u_k‖²)] = σ_dec² L/τ:
+probabilistic PCA (Tipping & Bishop 1999; Lucas et al., arXiv:1911.02469) with ln det(1 + UᵀU) replaced by its Hadamard
+bound. U is factorised as P Σ Qᵀ, of the model's own weights and not of the data's covariance: it gives (UUᵀ + 1)⁻¹
+without forming UUᵀ, and the preconditioner. Training is at σ_dec² = 1 and β = τ = T V, from random starts that know
+neither the theory nor the data's eigenvectors. Only second moments are used, so all rows count at every step. Wide data
+(fewer rows than columns) are trained on in the space of their modes.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,13 +15,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from landau_vae.data.tables import is_real
+from landau_vae.checks import Natural, Positive, check_fields
 from landau_vae.display import Array
-from landau_vae.errors import InputError
-from landau_vae.training.lbfgs import minimize
-from landau_vae.training.profile import ProfileLoss
-from landau_vae.training.trainer import Named, TrainingSet
+from landau_vae.training.lbfgs import Evaluation, minimize
+from landau_vae.training.linear_vae import LinearVAE
+from landau_vae.training.schema import Named, Status, Trainer
+from landau_vae.training.training_set import TrainingSet
 
 __all__ = ["Exact"]
 
@@ -25,34 +31,38 @@ COPIES = 50  # arrays of the size of W that training a model keeps: L-BFGS pairs
 
 
 @dataclass(frozen=True)
-class Exact:
-    """Minimise the expected loss by L-BFGS; `status` is 0 (converged) or 1 (moving).
+class Exact(Trainer):
+    """Minimise the expected loss of linear VAEs by L-BFGS; `status` is 0 (converged) or 1 (moving).
 
+    Parameters
+    ----------
+    tolerance : float, default 1e-8
+        Relative gradient at which a model counts as trained.
+    max_iterations : int, default 5000
+        After how many iterations to stop in any case.
+
+    Examples
+    --------
     >>> from landau_vae import Spectrum, scan
     >>> models = scan(Spectrum.from_eigenvalues([4, 1]), [0.4], trainer=Exact(tolerance=1e-4))
     >>> models.signal_fraction.max("latent").values.round(3).tolist()
     [[0.5]]
     """
 
-    tolerance: float = 1e-8  #: relative gradient at which a model counts as trained
-    max_iterations: int = 5000
+    tolerance: Positive = 1e-8  #: relative gradient at which a model counts as trained
+    max_iterations: Natural = 5000  #: after how many to stop in any case
 
     uses_rows: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        whole = is_real(self.max_iterations) and self.max_iterations == int(self.max_iterations) >= 0
-        if not (is_real(self.tolerance) and self.tolerance > 0 and whole):
-            raise InputError(
-                f"Training to a relative gradient of {self.tolerance} in {self.max_iterations} iterations was asked "
-                "for: give a positive tolerance, and a number of iterations from 0 on."
-            )
+        check_fields(self)
 
     def models_at_once(self, data: TrainingSet, latents: int) -> int:
-        """As many as make arrays worth a call."""
+        """Return how many models make arrays worth a call."""
         return max(1, NUMBERS // (len(data.spectrum.covariance) * latents))
 
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
-        """Of so many weights and what L-BFGS remembers."""
+        """Return the bytes of so many weights and of what L-BFGS remembers."""
         features = len(data.spectrum.covariance)
         return 8 * models * (COPIES * features * latents + 4 * latents**2)
 
@@ -64,14 +74,14 @@ class Exact:
         latents: int,
         on_progress: Callable[[float], object],
     ) -> Named:
-        """One model per temperature, all of them at once."""
+        """Train one model per temperature, all of them at once."""
         covariance, total = data.spectrum.covariance, data.spectrum.total_variance
         loss = ProfileLoss(covariance, temperature * total)
-        start = np.stack([_start(*own, len(covariance), latents) for own in starts])
-        found = minimize(
-            loss, start, tolerance=self.tolerance, max_iterations=int(self.max_iterations), on_progress=on_progress
+        start = np.stack([_start(*seed_and_place, len(covariance), latents) for seed_and_place in starts])
+        minimum = minimize(
+            loss, start, tolerance=self.tolerance, max_iterations=self.max_iterations, on_progress=on_progress
         )
-        model = loss.model(found.x)
+        model = loss.model(minimum.x)
         named: Named = {
             "decoder": (("feature", "latent"), model.decoder),
             "encoder": (("latent", "feature"), model.encoder),
@@ -80,22 +90,73 @@ class Exact:
             "signal_fraction": (("latent",), model.signal_fraction),
             "rate": (("latent",), model.rate),
             "distortion": ((), model.distortion / total),
+            "pruned_distortion": (("reconstruction", "rank"), model.pruned_shares(model.ranking)),
             "loss": ((), model.loss),
-            "status": ((), np.where(found.converged, 0, 1).astype(np.int8)),
-            "iterations": ((), found.iterations),
-            "relative_gradient": ((), found.relative_gradient),
+            "status": ((), np.where(minimum.converged, Status.CONVERGED, Status.MOVING).astype(np.int8)),
+            "iterations": ((), minimum.iterations),
+            "relative_gradient": ((), minimum.relative_gradient),
         }
         for part, second in data.held_out_covariance.items():
-            seen = replace(model, covariance=second)
-            named[f"{part}_distortion"] = ((), seen.distortion / total)
-            named[f"{part}_loss"] = ((), seen.loss)
+            held_out = replace(model, covariance=second)
+            named[f"{part}_distortion"] = ((), held_out.distortion / total)
+            named[f"{part}_loss"] = ((), held_out.loss)
         return named
 
     def to_dict(self) -> dict[str, Any]:
-        """For provenance."""
+        """Return the settings."""
         return {"name": "Exact", **asdict(self)}
 
 
 def _start(seed: int, index: int, features: int, latents: int) -> Array:
-    """Independent weights of variance 1/features, in units of √τ: the same for a seed and a place in the grid."""
+    """Return weights of variance 1/features, in units of √τ: the same for a seed and a place in the grid."""
     return np.random.default_rng([seed, index]).standard_normal((features, latents)) / np.sqrt(features)
+
+
+@dataclass(frozen=True)
+class ProfileLoss:
+    """ℓ(U), its gradient and a preconditioner, for many prices at once (b: models of the batch)."""
+
+    covariance: Array  #: C, (p, p)
+    price: Array  #: τ, (b,)
+
+    def evaluate(self, u: Array, members: NDArray[np.intp]) -> Evaluation:
+        """Return ℓ and ∂ℓ/∂U at U (b, p, K), for these members of the batch."""
+        left, gain, right = np.linalg.svd(u, full_matrices=False)
+        spread = 1.0 + gain**2  # the eigenvalues of UUᵀ + 1 in the column space of U
+        tau = self.price[members][:, None]
+        carried = self.covariance @ left
+        inside = np.swapaxes(left, -1, -2) @ carried
+        variance = np.diagonal(inside, axis1=-2, axis2=-1)
+        # No variance lies outside the column space where that is all of R^p; a difference would only add rounding.
+        outside = 0.0 if left.shape[-1] == u.shape[-2] else np.trace(self.covariance) - variance.sum(-1)
+        square = 1.0 + np.square(u).sum(-2)
+        value = 0.5 * ((outside + (variance / spread).sum(-1)) / tau[:, 0] + np.log(square).sum(-1))
+        # ∂ℓ/∂U = U/(1 + ‖u_k‖²) − (UUᵀ + 1)⁻¹ C (UUᵀ + 1)⁻¹ U / τ
+        shrunk = carried - left @ (inside * (1.0 - 1.0 / spread)[..., None])
+        gradient = u / square[:, None, :] - (shrunk * (gain / spread / tau)[:, None, :]) @ right
+        return Evaluation(value, gradient, (left, spread, right))
+
+    def precondition(self, at: Evaluation, direction: Array) -> Array:
+        """Return the X that solves (UUᵀ + 1)⁻¹ X + X (UᵀU + 1)⁻¹ = direction.
+
+        At a minimum with modes far apart and far from threshold this is the inverse Hessian, except for inactive latents
+        and collapsed modes: turning mode i into mode j costs 1/min(m_i, m_j), growing mode i costs 2/m_i, where
+        m = 1 + ‖u‖². It spans the six decades of curvature that a cold model has (`landau-vae derive landscape`).
+        """
+        left, spread, right = at.factors
+        a = 1.0 / spread
+        both = 1.0 / (a[:, :, None] + a[:, None, :])
+        one = 1.0 / (a + 1.0)  # one side in the space that U spans, the other (where m = 1) outside
+        rows = np.swapaxes(left, -1, -2) @ direction
+        columns = direction @ np.swapaxes(right, -1, -2)
+        core = (rows @ np.swapaxes(right, -1, -2)) * (both - one[:, :, None] - one[:, None, :] + 0.5)
+        result = left @ (core @ right + (one - 0.5)[:, :, None] * rows)
+        return 0.5 * direction + result + (columns * (one - 0.5)[:, None, :]) @ right
+
+    def model(self, u: Array) -> LinearVAE:
+        """Return the VAEs with these decoders and the encoders that are best for them."""
+        decoder = u * np.sqrt(self.price)[:, None, None]
+        transposed = np.swapaxes(u, -1, -2)
+        gram = transposed @ u + np.eye(u.shape[-1])
+        encoder = np.linalg.solve(gram, transposed) / np.sqrt(self.price)[:, None, None]
+        return LinearVAE(self.covariance, self.price, decoder, encoder, 1.0 / (1.0 + np.square(u).sum(-2)))

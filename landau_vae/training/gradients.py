@@ -1,39 +1,123 @@
-"""The gradient of one minibatch with reparameterised noise, z = μ + σ ε, for many models at once.
+"""The weights of many VAEs in one array, and the gradient of one minibatch with reparameterised noise, z = μ + σ ε.
+
+    μ = Fᵀ (x − x̄, 1)      ln σ² = l, or Aᵀ (x − x̄, 1)      output = W z + b
+
+The matrices stand first, so that weight decay acts on one slice. The encoder's bias is the last row of F.
 
 `RowGradient` goes through the rows and serves every decoder and encoder. `MomentGradient` is the same gradient where
 decoder and encoder are linear and σ does not depend on x: batch and noise then enter through ⟨x̃x̃ᵀ⟩, ⟨x̃εᵀ⟩ and ⟨εεᵀ⟩
-alone, and these are drawn from their exact distribution: with X̃ = QR, εᵀQ is a normal matrix and what is left of
+alone, and these are drawn from their exact distribution: with X̃ = QR, εᵀQ is a normal matrix and the remainder of
 ⟨εεᵀ⟩ a Wishart matrix (Bartlett 1933). No row is visited, so a batch of 256 costs as much as one of 20.
 Per sample the loss is a ‖x − x̂‖² + b Σ KL; with a learned σ_dec², a (‖x − x̂‖²/σ_dec² + d ln σ_dec²) + b Σ KL.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.special import expit
 
 from landau_vae.display import Array
-from landau_vae.training.weights import Layout, Parts
+from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, Likelihood
 
-__all__ = ["MomentGradient", "Noise", "RowGradient"]
-
-STREAM = 0x6E6F6973  # tells a model's generator of noise from that of its start
+STREAM = 0x6E6F6973  # distinguishes a model's generator of noise from that of its start
 _T = (0, 2, 1)
 
 
+class Parts(NamedTuple):
+    """Views by name; the first axis is the model's."""
+
+    decoder: Array  #: W, (m, d, K)
+    encoder: Array  #: F, (m, d + 1, K)
+    bias: Array  #: b, (m, d)
+    log_variance: Array  #: l, (m, K), or A, (m, d + 1, K)
+    log_decoder_variance: Array  #: ln σ_dec², (m, 1) where it is learned, else (m, 0)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which weights a model has."""
+
+    features: int
+    latents: int
+    input_dependent: bool = False  #: whether ln σ² is linear in x
+    learned_variance: bool = False  #: whether σ_dec² is a weight
+
+    @property
+    def shapes(self) -> Parts:
+        """Shapes of the parts, without the models' axis."""
+        d, latents = self.features, self.latents
+        spread = (d + 1, latents) if self.input_dependent else (latents,)
+        shapes = ((d, latents), (d + 1, latents), (d,), spread, (int(self.learned_variance),))
+        return Parts(*shapes)  # type: ignore[arg-type]
+
+    @property
+    def size(self) -> int:
+        """Number of weights of one model."""
+        return sum(map(prod, self.shapes))
+
+    @property
+    def decays(self) -> slice:
+        """The weights that decay acts on: W and E."""
+        return slice(0, 2 * self.features * self.latents)
+
+    def parts(self, flat: Array) -> Parts:
+        """Return views into (models, size)."""
+        ends = np.cumsum([prod(shape) for shape in self.shapes])
+        pieces = np.split(flat, ends[:-1], axis=1)
+        return Parts(*(piece.reshape(len(flat), *shape) for piece, shape in zip(pieces, self.shapes, strict=True)))
+
+    def start(self, seed: int, index: int, scale: float) -> Array:
+        """Return where training starts, (size,): the same for a seed and a place in the grid.
+
+        Uniform weights of ± scale/√(inputs), PyTorch's default at scale 1; s = 1 and no biases.
+        """
+        d, latents = self.features, self.latents
+        rng, flat = np.random.default_rng([seed, index]), np.zeros(self.size)
+        decoder, encoder = np.split(flat[self.decays], 2)
+        decoder[:] = rng.uniform(-scale, scale, d * latents) / np.sqrt(latents)
+        encoder[:] = rng.uniform(-scale, scale, d * latents) / np.sqrt(d)
+        return flat
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A likelihood, and x̂ as a function of W z + b."""
+
+    likelihood: Likelihood
+    output: Callable[[Array], Array]  #: W z + b → x̂
+    slope: Callable[[Array], Array] | None = None  #: ∂output of a squared error by x̂; None: 1
+
+    @property
+    def linear(self) -> bool:
+        """Whether x̂ is linear in z under a squared error, so that second moments are enough."""
+        return self.likelihood.squared and self.slope is None
+
+    def target(self, centred: Array, mean: Array) -> Array:
+        """Return what is to be reconstructed: a squared error leaves the mean of the data aside."""
+        return centred if self.likelihood.squared else centred + mean
+
+
+DECODERS: Mapping[str, Decoder] = {
+    "gaussian": Decoder(GAUSSIAN, lambda logits: logits),
+    "bernoulli": Decoder(BERNOULLI, expit),
+    "tanh": Decoder(GAUSSIAN, np.tanh, lambda output: 1 - output**2),
+}
+
+
 def of_models(by_seed: Array, owner: NDArray[np.intp]) -> Array:
-    """What each model sees of what its seed has, (m, …); of one seed only, (1, …), for all to share."""
+    """Return each model's share of what its seed has, (m, …); of one seed only, (1, …), for all to share."""
     return by_seed if len(by_seed) == 1 else by_seed[owner]
 
 
 class Noise:
-    """Generators of each model's own, so that no model's noise depends on what trains beside it.
+    """Random generators of each model, so that no model's noise depends on what trains beside it.
 
-    A model has one for each kind of number that is drawn, so that it does not depend either on how many updates are
-    drawn for at a time.
+    A model has one for each kind of number that is drawn, so that its noise does not depend either on how many updates
+    are drawn at a time.
     """
 
     def __init__(self, starts: Sequence[tuple[int, int]], dtype: DTypeLike) -> None:
@@ -41,17 +125,17 @@ class Noise:
         self.dtype = dtype
 
     def normal(self, *shape: int, kind: int = 0) -> Array:
-        """(models, *shape)."""
+        """Return normal numbers, (models, *shape)."""
         draws = [rngs[kind].standard_normal(shape, dtype=self.dtype) for rngs in self.generators]  # type: ignore[arg-type]
         return np.stack(draws)
 
     def chi(self, freedom: NDArray[np.intp], *shape: int) -> Array:
-        """√χ² of these degrees of freedom, (models, *shape, len(freedom))."""
+        """Return √χ² of these degrees of freedom, (models, *shape, len(freedom))."""
         draws = [np.sqrt(rngs[2].chisquare(freedom, (*shape, len(freedom)))) for rngs in self.generators]
         return np.stack(draws).astype(self.dtype)
 
     def keep(self, members: Sequence[int]) -> None:
-        """Go on with these models only."""
+        """Keep the generators of these models only."""
         self.generators = [self.generators[i] for i in members]
 
 
@@ -65,25 +149,25 @@ class MomentGradient:
     exact: Array | None = None  #: ⟨x̃x̃ᵀ⟩ of all data, (d + 1, d + 1), in place of batches
 
     def draw(self, batches: Array, owner: NDArray[np.intp]) -> None:
-        """Moments of these batches (seeds, updates, size, d + 1) and of noise upon them; `owner`: each model's seed."""
+        """Draw the moments of these batches (seeds, updates, size, d + 1) and of noise upon them; `owner`: each model's seed."""
         _, updates, size, _ = batches.shape
         self._second, self._owner = np.swapaxes(batches, -1, -2) @ batches / size, owner
         if self.noise is None:
             return
         factor = np.linalg.qr(batches, mode="r") / size  # (seeds, updates, r, d + 1)
         rank, latents = factor.shape[2], self.layout.latents
-        rest = size - rank  # degrees of freedom of the noise that no feature sees
+        outer = size - rank  # degrees of freedom of the noise that no feature is correlated with
         inside = self.noise.normal(updates, rank, latents)
         self._cross = np.swapaxes(of_models(factor, owner), -1, -2) @ inside  # ⟨x̃εᵀ⟩
-        if rest > latents:
-            outside = self._bartlett(self.noise, updates, rest)
+        if outer > latents:
+            outside = self._bartlett(self.noise, updates, outer)
         else:
-            outside = self.noise.normal(updates, rest, latents, kind=1)
+            outside = self.noise.normal(updates, outer, latents, kind=1)
         both = np.concatenate([inside, outside], axis=2)
         self._noise = np.swapaxes(both, -1, -2) @ both / size  # ⟨εεᵀ⟩
 
     def _bartlett(self, noise: Noise, updates: int, freedom: int) -> Array:
-        """The transposed Cholesky factor of a Wishart matrix, (models, updates, K, K)."""
+        """Return the transposed Cholesky factor of a Wishart matrix, (models, updates, K, K)."""
         latents = self.layout.latents
         above = np.triu_indices(latents, 1)
         normal = noise.normal(updates, len(above[0]), kind=1)
@@ -94,7 +178,7 @@ class MomentGradient:
         return factor
 
     def gradient(self, weights: Parts, price: Array, update: int, out: Parts) -> None:
-        """Of the loss at b = `price` (m, 1), on the update-th of the drawn batches."""
+        """Write into `out` the gradient of the loss at b = `price` (m, 1), on the update-th of the drawn batches."""
         w, f, d = weights.decoder, weights.encoder, self.layout.features
         variance = np.exp(weights.log_variance)
         sigma = np.sqrt(variance)[:, None, :]
@@ -130,7 +214,7 @@ class MomentGradient:
         to_spread += 0.5 * price * (variance - 1)
 
     def _unit(self, weights: Parts, residual: Array, noisy: Array, out: Parts) -> Array:
-        """2a/σ_dec², (m, 1), and the gradient of ln σ_dec² where that is a weight."""
+        """Return 2a/σ_dec², (m, 1), and write the gradient of ln σ_dec² where that is a weight."""
         if not self.layout.learned_variance:
             return np.full((len(weights.bias), 1), 2 * self.squared, dtype=weights.bias.dtype)
         unit = 2 * self.squared * np.exp(-weights.log_decoder_variance)
@@ -149,16 +233,16 @@ class RowGradient:
     layout: Layout
     squared: float  #: a
     noise: Noise
-    decoder: str = "gaussian"  #: or "bernoulli", or "tanh": a Gaussian one with x̂ = tanh(W z + b)
-    shift: Any = 0.0  #: x̄, (d,): what the encoder does not see but the decoder has to give
+    decoder: Decoder = DECODERS["gaussian"]
+    shift: Any = 0.0  #: x̄, (d,): the encoder takes x − x̄
 
     def draw(self, batches: Array, owner: NDArray[np.intp]) -> None:
-        """Noise upon these batches (seeds, updates, size, d + 1); `owner`: each model's seed."""
+        """Draw noise upon these batches (seeds, updates, size, d + 1); `owner`: each model's seed."""
         self._batches, self._owner = batches, owner
         self._noise = self.noise.normal(*batches.shape[1:3], self.layout.latents)
 
     def gradient(self, weights: Parts, price: Array, update: int, out: Parts) -> None:
-        """Of the loss at b = `price` (m, 1), on the update-th of the drawn batches."""
+        """Write into `out` the gradient of the loss at b = `price` (m, 1), on the update-th of the drawn batches."""
         rows, noise = of_models(self._batches[:, update], self._owner), self._noise[:, update]
         size, across = rows.shape[1], np.swapaxes(rows, -1, -2)
         mean = rows @ weights.encoder  # (m, size, K)
@@ -169,8 +253,7 @@ class RowGradient:
         scatter = np.sqrt(variance) * noise
         latent = mean + scatter
         logits = latent @ weights.decoder.transpose(_T) + weights.bias[:, None, :]
-        target = rows[..., :-1] + self.shift if self.decoder == "bernoulli" else rows[..., :-1]
-        slope, error = self._error(logits, target)
+        slope, error = self._error(logits, self.decoder.target(rows[..., :-1], self.shift))
         if self.layout.learned_variance:
             unit = 2 * self.squared * np.exp(-weights.log_decoder_variance)
             loss = self.squared * self.layout.features - 0.5 * unit[:, 0] * error / size
@@ -190,12 +273,12 @@ class RowGradient:
             out.log_variance[:] = spread.sum(axis=1)
 
     def _error(self, logits: Array, target: Array) -> tuple[Array, Array]:
-        """½ ∂/∂logits of ‖x − x̂‖² (of the cross-entropy itself), (m, size, d), and the sum of the former, (m,)."""
-        if self.decoder == "bernoulli":
-            return 0.5 * (expit(logits) - target), np.zeros(len(logits))
-        reconstructed = np.tanh(logits) if self.decoder == "tanh" else logits
+        """Return ½ ∂/∂logits of ‖x − x̂‖² (of −ln p itself), (m, size, d), and the sum of ‖x − x̂‖², (m,)."""
+        reconstructed = self.decoder.output(logits)
         residual = reconstructed - target
+        if not self.decoder.likelihood.squared:  # canonical: the score is x̂ − x; the error is not asked for
+            return 0.5 * residual, np.zeros(len(logits))
         error = np.einsum("mbd,mbd->m", residual, residual)
-        if self.decoder == "tanh":
-            residual *= 1 - reconstructed**2
+        if self.decoder.slope is not None:
+            residual *= self.decoder.slope(reconstructed)
         return residual, error

@@ -1,9 +1,9 @@
-"""Linear Gaussian β-VAEs and all that can be measured on one, from second moments alone.
+"""Linear Gaussian β-VAEs and all that can be measured on them, from second moments alone.
 
     z | x ~ N(E x, diag s),   x̂ = W z,   σ_dec² L = ½⟨‖x − x̂‖²⟩ + τ Σ_k R_k
 
-⟨·⟩ runs over data of covariance C and over the posterior noise, exactly: no sampling. Nothing here knows
-of eigenvectors. The order parameter M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + ⟨σ_k²⟩) does not change when latent k is
+⟨·⟩ runs over data of covariance C and over the posterior noise, exactly: no sampling. No eigenvector
+of the data is used. The order parameter M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + ⟨σ_k²⟩) does not change when latent k is
 rescaled (J. Hirn, arXiv:2605.22691). Leading axes (…) are models: temperatures, seeds.
 """
 
@@ -60,7 +60,7 @@ class LinearVAE:
         return 0.5 * self.distortion + self.price * self.rate.sum(-1)
 
     def pruned_distortion(self, *, sampled: bool) -> Array:
-        """⟨‖x − x̂‖²⟩ with the first 0, 1, …, K latents kept and the rest set to the prior mean 0, (…, K + 1), data².
+        """Return ⟨‖x − x̂‖²⟩ with the first 0, 1, …, K latents kept, the others set to 0, (…, K + 1), data².
 
         `sampled` draws the kept z from the posterior, as in the loss; otherwise z = μ(x), as one uses a trained model.
         """
@@ -81,9 +81,15 @@ class LinearVAE:
         """Latents by falling signal fraction, (…, K)."""
         return np.argsort(-self.signal_fraction, axis=-1, kind="stable")
 
-    def ranked(self) -> "LinearVAE":
-        """The same models with their latents ordered by falling signal fraction."""
-        order = self.ranking
+    def pruned_shares(self, order: NDArray[np.intp]) -> Array:
+        """Return ranked pruning as a share of tr C, (…, 2, K + 1): of the mean and of the sampled reconstruction."""
+        models = self.ranked(order)
+        both = [models.pruned_distortion(sampled=sampled) for sampled in (False, True)]
+        return np.stack(both, axis=-2) / np.trace(self.covariance)
+
+    def ranked(self, order: NDArray[np.intp] | None = None) -> "LinearVAE":
+        """Return the models with their latents in this order, (…, K): by falling signal fraction if none is given."""
+        order = self.ranking if order is None else order
         return LinearVAE(
             self.covariance,
             self.price,

@@ -1,4 +1,4 @@
-"""Will a scan fit? What it takes, term by term, and what may be used: known before training starts.
+"""The memory plan of a scan, known before training starts: what it takes, term by term, and what may be used.
 
     total = data + result + workers × per worker
 
@@ -6,25 +6,24 @@ All workers work at once and results are gathered as they come, so nothing grows
 result itself. What may be used is a share of what the system calls available, or of what a control group leaves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from landau_vae.data.tables import is_real
-from landau_vae.display import jsonable, table
+from landau_vae.display import Column, Result, Table, counted, jsonable
 from landau_vae.errors import InputError
 
-__all__ = ["ScanPlan", "available", "checked_limit", "in_words"]
+__all__ = ["ScanPlan"]
 
-SHARE = 0.8  # of the memory that is free: others live here too
+SHARE = 0.8  # of the memory that is free: other programs need some too
 
 
 @dataclass(frozen=True)
-class ScanPlan:
-    """What a scan consists of and takes; all sizes in bytes."""
+class ScanPlan(Result):
+    """How many models a scan trains and how much memory it takes; all sizes in bytes."""
 
-    models: int
+    models: int  #: seeds × temperatures
     tasks: int  #: pieces of work, fixed by the problem; finished ones are kept in the scan's folder
     workers: int  #: that work at once
     data: int  #: copies of the data, and what workers share of them
@@ -43,7 +42,7 @@ class ScanPlan:
         return self.total <= self.limit
 
     def check(self) -> None:
-        """Raise an `InputError` that says what to reduce, unless the scan fits."""
+        """Raise `InputError` if the scan does not fit; the error says what to reduce."""
         if self.fits:
             return
         advice = {
@@ -54,65 +53,57 @@ class ScanPlan:
             ),
             "the data": (self.data, "give fewer rows or columns, or fewer workers"),
         }
-        what, (size, mend) = max(advice.items(), key=lambda item: item[1][0])
+        part, (size, mend) = max(advice.items(), key=lambda item: item[1][0])
         raise InputError(
             f"The scan needs {in_words(self.total)}, but {in_words(self.limit)} may be used; most of it "
-            f"({in_words(size)}) is {what}: {mend}, or set memory= if more is there."
+            f"({in_words(size)}) is {part}: {mend}, or set memory= if more is there."
         )
 
     def __repr__(self) -> str:
         return (
-            f"ScanPlan({self._what()}: data {in_words(self.data)} + result "
+            f"ScanPlan({self._count()}: data {in_words(self.data)} + result "
             f"{in_words(self.result)} + {self.workers} × {in_words(self.per_worker)} = {in_words(self.total)} "
             f"of {in_words(self.limit)})"
         )
 
     @property
     def sentence(self) -> str:
-        """What is said before a scan starts."""
-        workers = f"{self.workers} worker{'s' * (self.workers != 1)}"
+        """The plan in a line, as it is printed before a scan starts."""
         return (
-            f"{self._what()}, up to {in_words(self.total)} of memory (data {in_words(self.data)}, result "
-            f"{in_words(self.result)}, {workers} × {in_words(self.per_worker)}); {in_words(self.limit)} may be used"
+            f"{self._count()}, up to {in_words(self.total)} of memory (data {in_words(self.data)}, result "
+            f"{in_words(self.result)}, {counted(self.workers, 'worker')} × {in_words(self.per_worker)}); "
+            f"{in_words(self.limit)} may be used"
         )
 
-    def summary(self) -> str:
-        """The terms as a table."""
-        rows = [
-            ["data", in_words(self.data)],
-            ["result", in_words(self.result)],
-            [f"{self.workers} × {in_words(self.per_worker)}", in_words(self.workers * self.per_worker)],
-            ["total", in_words(self.total)],
-            ["may be used", in_words(self.limit)],
-        ]
-        return f"{self._what()}\n" + table(["memory", "size"], rows)
+    def content(self) -> Iterable[str | Table]:
+        """Yield how many models there are, and the terms of the memory."""
+        terms = {
+            "data": self.data,
+            "result": self.result,
+            f"{self.workers} × {in_words(self.per_worker)}": self.workers * self.per_worker,
+            "total": self.total,
+            "may be used": self.limit,
+        }
+        yield self._count()
+        yield Table([Column("memory", list(terms), text=True), Column("size", list(terms.values()), in_words)])
 
-    def _what(self) -> str:
-        return f"{self.models} model{'s' * (self.models != 1)} in {self.tasks} task{'s' * (self.tasks != 1)}"
+    def _count(self) -> str:
+        return f"{counted(self.models, 'model')} in {counted(self.tasks, 'task')}"
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` would print."""
+        """Return the fields, the total and whether it fits."""
         return jsonable(asdict(self) | {"total": self.total, "fits": self.fits})
 
 
-def checked_limit(memory: float | None) -> int:
-    """The user's own limit, or else what is available."""
-    if memory is None:
-        return available()
-    if not is_real(memory) or memory <= 0:
-        raise InputError(f"The memory limit is {memory!r}, but a positive number of bytes is expected, such as 8e9.")
-    return int(memory)
-
-
 def available(root: Path = Path("/")) -> int:
-    """Bytes that may be used here: a share of what is free, in the system and in its control groups."""
+    """Return the bytes that may be used here: a share of what is free, in the system and in its control groups."""
     import psutil
 
     return int(SHARE * min([psutil.virtual_memory().available, *_group_rooms(root)]))
 
 
 def _group_rooms(root: Path) -> Iterator[int]:
-    """What each control group that this process is in leaves, version 1 or 2; file caches can be taken back."""
+    """Yield what each control group of this process leaves, version 1 or 2; file caches can be taken back."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -139,13 +130,13 @@ def _group_room(group: Path, most: str, used: str, cache: str) -> Iterator[int]:
         limit, usage = (group / most).read_text().strip(), int((group / used).read_text())
         statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):
-        return  # a group without a limit of its own, or none that can be seen from here
+        return  # a group without a limit of its own, or one that cannot be read from here
     if limit != "max":
         yield max(0, int(limit) - usage + int(statistics.get(cache, 0)))
 
 
 def in_words(size: float) -> str:
-    """A number of bytes, to three digits.
+    """Return a number of bytes in words, to three digits.
 
     >>> in_words(123456789), in_words(5)
     ('123 MB', '5 B')

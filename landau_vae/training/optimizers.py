@@ -8,42 +8,41 @@ the loss and thereby thresholds (`landau-vae derive weight-decay`).
 
 from dataclasses import asdict, dataclass
 from math import sqrt
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from landau_vae.data.tables import is_real
+from landau_vae.checks import NonNegative, Positive, Range, check_fields
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["SGD", "Adam"]
+
+Memory = Annotated[float, Range(0, below=1)]
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """What both have in common."""
+    """What SGD and Adam have in common."""
 
-    learning_rate: float
-    weight_decay: float = 0.0  #: γ, on decoder and encoder matrices; never on biases and variances
+    learning_rate: Positive  #: of the whole run, before any schedule
+    weight_decay: NonNegative = 0.0  #: γ, on decoder and encoder matrices; never on biases and variances
     decoupled: bool = False  #: whether the decay stands beside the step (AdamW) and not in the gradient
+
+    expected: ClassVar[str] = "an optimizer such as Adam(1e-3)"
 
     def __post_init__(self) -> None:
         if type(self) is Optimizer:
             raise InputError("Optimizer is only what SGD and Adam have in common: give one of these.")
-        if not (is_real(self.learning_rate) and self.learning_rate > 0):
-            raise InputError(f"The learning rate is {self.learning_rate}, but a positive number is expected.")
-        if not (is_real(self.weight_decay) and self.weight_decay >= 0):
-            raise InputError(f"The weight decay is {self.weight_decay}, but a number from 0 on is expected.")
-        if not isinstance(self.decoupled, bool):
-            raise InputError(f"decoupled is {self.decoupled!r}, but True (decay beside the step) or False is expected.")
+        check_fields(self)
 
     @property
     def penalty(self) -> float:
-        """The γ of the L2 term that decay amounts to at rest; none where it stands beside Adam's steps."""
+        """The γ of the L2 term that decay amounts to at rest; 0 where it stands beside Adam's steps."""
         return 0.0 if self.decoupled else self.weight_decay
 
     def memory(self, weights: Array) -> list[Array]:
-        """Arrays (models, weights) in which the optimiser remembers, all zero."""
+        """Return arrays (models, weights) in which the optimiser remembers, all zero."""
         raise NotImplementedError
 
     def move(self, weights: Array, gradient: Array, memory: list[Array], rate: float, update: int) -> None:
@@ -53,7 +52,7 @@ class Optimizer:
     def step(
         self, weights: Array, gradient: Array, memory: list[Array], factor: float, update: int, decays: slice
     ) -> None:
-        """One update in place, at `factor` times the learning rate; `decays` are the weights that decay acts on."""
+        """Do one update in place, at `factor` times the learning rate; `decays` are the weights that decay acts on."""
         rate = self.learning_rate * factor
         if self.weight_decay and self.decoupled:
             weights[:, decays] *= 1 - rate * self.weight_decay
@@ -62,7 +61,7 @@ class Optimizer:
         self.move(weights, gradient, memory, rate, update)
 
     def to_dict(self) -> dict[str, Any]:
-        """For provenance."""
+        """Return the settings."""
         return {"name": type(self).__name__, **asdict(self)}
 
 
@@ -70,18 +69,26 @@ class Optimizer:
 class SGD(Optimizer):
     """Gradient descent, with (heavy-ball) momentum where asked for.
 
+    Parameters
+    ----------
+    learning_rate : float
+        Of the whole run, before any schedule.
+    weight_decay : float, default 0
+        γ, on decoder and encoder matrices; never on biases and variances.
+    decoupled : bool, default False
+        Whether the decay stands beside the step and not in the gradient.
+    momentum : float, default 0
+        Share of the last velocity that is kept, from 0 to below 1.
+
+    Examples
+    --------
     >>> weights, rule = np.array([[1.0]]), SGD(0.1)
     >>> rule.step(weights, np.array([[2.0]]), rule.memory(weights), 1.0, 1, slice(0))
     >>> weights.tolist()
     [[0.8]]
     """
 
-    momentum: float = 0.0  #: share of the last velocity that is kept
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not (is_real(self.momentum) and 0 <= self.momentum < 1):
-            raise InputError(f"The momentum is {self.momentum}, but a number from 0 to below 1 is expected.")
+    momentum: Memory = 0.0  #: share of the last velocity that is kept
 
     @property
     def penalty(self) -> float:
@@ -89,11 +96,11 @@ class SGD(Optimizer):
         return self.weight_decay * (1 - self.momentum if self.decoupled else 1)
 
     def memory(self, weights: Array) -> list[Array]:
-        """The velocity."""
+        """Return the velocity, where there is momentum."""
         return [np.zeros_like(weights)] if self.momentum else []
 
     def move(self, weights: Array, gradient: Array, memory: list[Array], rate: float, update: int) -> None:
-        """V ← momentum · v + g, w ← w − rate · v."""
+        """Take the step v ← momentum · v + g, w ← w − rate · v."""
         if memory:
             velocity = memory[0]
             velocity *= self.momentum
@@ -108,41 +115,47 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma & Ba, arXiv:1412.6980); with `decoupled` decay it is AdamW.
 
+    Parameters
+    ----------
+    learning_rate : float
+        Of the whole run, before any schedule.
+    weight_decay : float, default 0
+        γ, on decoder and encoder matrices; never on biases and variances.
+    decoupled : bool, default False
+        Whether the decay stands beside the step (AdamW) and not in the gradient.
+    beta1, beta2 : float, default 0.9 and 0.999
+        Memories of the mean gradient and of the mean square, from 0 to below 1.
+    epsilon : float, default 1e-8
+        Added to the root of the mean square.
+
+    Examples
+    --------
     >>> weights, rule = np.array([[1.0]]), Adam(0.1)
     >>> rule.step(weights, np.array([[2.0]]), rule.memory(weights), 1.0, 1, slice(0))
     >>> weights.round(6).tolist()  # the first step has the length of the learning rate, whatever the gradient
     [[0.9]]
     """
 
-    beta1: float = 0.9  #: memory of the mean gradient
-    beta2: float = 0.999  #: memory of the mean square
-    epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not all(is_real(b) and 0 <= b < 1 for b in (self.beta1, self.beta2)):
-            raise InputError(
-                f"Adam's memories are {self.beta1} and {self.beta2}, but numbers from 0 to below 1 are expected."
-            )
-        if not (is_real(self.epsilon) and self.epsilon > 0):
-            raise InputError(f"Adam's epsilon is {self.epsilon}, but a positive number is expected.")
+    beta1: Memory = 0.9  #: memory of the mean gradient
+    beta2: Memory = 0.999  #: memory of the mean square
+    epsilon: Positive = 1e-8  #: added to the root of the mean square
 
     def memory(self, weights: Array) -> list[Array]:
-        """Mean gradient and mean square, each without the factor (1 − β): see `move`."""
+        """Return mean gradient and mean square, each without the factor (1 − β): see `move`."""
         return [np.zeros_like(weights), np.zeros_like(weights)]
 
     def move(self, weights: Array, gradient: Array, memory: list[Array], rate: float, update: int) -> None:
-        """W ← w − rate · m̂/(√v̂ + ε), with constant factors of m̂ and v̂ gathered in two numbers."""
+        """Take the step w ← w − rate · m̂/(√v̂ + ε), with constant factors of m̂ and v̂ gathered in two numbers."""
         mean, square = memory
         mean *= self.beta1
         mean += gradient
         np.multiply(gradient, gradient, out=gradient)
         square *= self.beta2
         square += gradient
-        spread = sqrt((1 - self.beta2) / (1 - self.beta2**update))
-        length = rate * (1 - self.beta1) / (1 - self.beta1**update) / spread
+        root = sqrt((1 - self.beta2) / (1 - self.beta2**update))
+        length = rate * (1 - self.beta1) / (1 - self.beta1**update) / root
         np.sqrt(square, out=gradient)
-        gradient += self.epsilon / spread
+        gradient += self.epsilon / root
         np.divide(mean, gradient, out=gradient)
         gradient *= length
         weights -= gradient

@@ -1,15 +1,12 @@
-"""The folder of a scan: each finished task is a file in it, so that an interrupted scan goes on where it was.
+"""The folder of a scan: each finished task is a file in it, so that an interrupted scan is resumed where it stopped.
 
-`scan.json` says which scan it is (a fingerprint of data, temperatures and settings), `task-….npz` hold what was
-trained; both are written beside and renamed into place. A task's file counts only if it is whole and of this very scan.
-Seeds are no part of the fingerprint: more of them can be trained later into the same folder. One process at a time.
+`scan.json` identifies the scan (a fingerprint of data, temperatures and settings), `task-….npz` hold what was trained;
+all are written beside and renamed into place. A task's file counts only if it is whole and belongs to this very scan.
+Seeds are not part of the fingerprint: more of them can be trained later into the same folder. One process at a time.
 """
 
 import hashlib
 import json
-import os
-import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,17 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae.data.archive import Damaged, load_arrays, replace_file, save_arrays
 from landau_vae.data.tables import row_blocks
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError
-from landau_vae.training.netcdf import replace_file
+from landau_vae.training.schema import Named
 from landau_vae.training.tasks import Task, Work
-from landau_vae.training.trainer import Named, TrainingSet
+from landau_vae.training.training_set import TrainingSet
 
-__all__ = ["Folder", "fingerprint", "opened"]
-
-FORMAT = 1  # of what trainers give back: with another one, finished tasks are of no use
-IDENTITY, DIMENSIONS = "identity", "dimensions"  # among a file's arrays
+FORMAT = 2  # of what trainers return: with another one, finished tasks are of no use
+HEADER = "landau_vae_task"
 
 WORDS = {
     "format": "a results format of another version of landau_vae",
@@ -39,7 +35,7 @@ WORDS = {
 
 
 def fingerprint(work: Work) -> dict[str, Any]:
-    """What tells one scan from another, as JSON has it."""
+    """Return what distinguishes one scan from another, as JSON has it."""
     return {
         "format": FORMAT,
         "trainer": jsonable(work.trainer.to_dict()),
@@ -57,30 +53,20 @@ class Folder:
         self.path, self.identity = path, identity
 
     def read(self, task: Task) -> Named | None:
-        """What came of a task; None where it is not finished or its file is damaged."""
+        """Return the results of a task; None where it is not finished, or its file is damaged or of another scan."""
         try:
-            with open(self._file(task), "rb") as file, np.load(file, allow_pickle=False) as stored:
-                if stored.zip.testzip() is not None or stored[IDENTITY].item() != self.identity:
-                    return None
-                dimensions = json.loads(stored[DIMENSIONS].item())
-                named = {name: (tuple(dims), stored[name]) for name, dims in dimensions.items()}
-        except Exception:  # whatever a damaged file leads to, the task has to be done again
+            content, arrays = load_arrays(self._file(task), HEADER)
+        except Damaged:
             return None
+        if content.get("identity") != self.identity or set(arrays) != set(content["dimensions"]):
+            return None
+        named = {name: (tuple(dims), arrays[name]) for name, dims in content["dimensions"].items()}
         return named if all(len(values) == len(task.places) for _, values in named.values()) else None
 
     def write(self, task: Task, named: Named) -> None:
-        """Keep what came of a task."""
-        arrays: dict[str, Any] = {name: values for name, (_, values) in named.items()}
-        arrays[IDENTITY] = np.array(self.identity)
-        arrays[DIMENSIONS] = np.array(json.dumps({name: dims for name, (dims, _) in named.items()}))
-
-        def save(partial: Path) -> None:
-            with zipfile.ZipFile(partial, "w") as archive:  # as np.savez, but for the time of day
-                for name, values in arrays.items():
-                    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
-                        np.lib.format.write_array(file, np.asanyarray(values), allow_pickle=False)
-
-        replace_file(self._file(task), save)
+        """Keep the results of a task."""
+        content = {"identity": self.identity, "dimensions": {name: dims for name, (dims, _) in named.items()}}
+        save_arrays(self._file(task), HEADER, content, {name: np.asarray(values) for name, (_, values) in named.items()})
 
     def _file(self, task: Task) -> Path:
         return self.path / f"task-{task.seed}-{task.first}-of-{task.step}.npz"
@@ -88,75 +74,64 @@ class Folder:
 
 @contextmanager
 def opened(path: str | Path, work: Work) -> Iterator[Folder]:
-    """The folder of this scan, made if need be, and held against other processes for as long as it is open.
+    """Yield the folder of this scan, made if need be, and locked against other processes for as long as it is open.
 
     Raises `InputError` if it holds another scan, is in use, or cannot be made.
     """
-    path, own = Path(path), fingerprint(work)
+    from filelock import FileLock, Timeout
+
+    path, identity = Path(path), fingerprint(work)
+    lock = FileLock(path / "scan.lock")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        lock = open(path / "scan.lock", "a+")  # noqa: SIM115
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"Another process is at work in the folder {path}: wait for it, or name another folder.", "folder"
+        ) from None
     except OSError as problem:
-        raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.") from None
+        raise InputError(
+            f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder"
+        ) from None
     with lock:
-        _hold(lock, path)
-        for leftover in path.glob(".*.part"):  # of processes that are dead: we alone hold the folder
+        lock.release()  # the lock counts how often it was taken; the context still holds it
+        for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
             leftover.unlink(missing_ok=True)
-        text = json.dumps(own, ensure_ascii=False, sort_keys=True, indent=1)
-        _compare(path, own)
+        text = json.dumps(identity, ensure_ascii=False, sort_keys=True, indent=1)
+        _compare(path, identity)
         if not (path / "scan.json").exists():
             replace_file(path / "scan.json", lambda partial: partial.write_text(text, encoding="utf-8"))
         yield Folder(path, hashlib.sha256(text.encode()).hexdigest())
 
 
-def _hold(lock: Any, path: Path) -> None:
-    """Lock, or say who has; the system unlocks when the process ends, however it ends."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip() or "unknown"
-        raise InputError(
-            f"Another scan (process {owner}) is at work in the folder {path}: wait for it, or name another folder."
-        ) from None
-    except OSError:
-        return  # a file system without locks
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-
-
-def _compare(path: Path, own: dict[str, Any]) -> None:
+def _compare(path: Path, identity: dict[str, Any]) -> None:
+    """Raise `InputError` if the folder holds another scan, and say what differs."""
     try:
         stored = json.loads((path / "scan.json").read_text(encoding="utf-8"))
-        differing = [key for key in own if stored[key] != own[key]]
+        differing = [key for key in identity if stored[key] != identity[key]]
     except FileNotFoundError:
         return
     except (OSError, ValueError, TypeError, KeyError):
         raise InputError(
-            f"The file scan.json in {path} cannot be read, so whose scan it is cannot be told: name another folder, or "
+            f"The file scan.json in {path} cannot be read, so its scan is unknown: name another folder, or "
             "delete this one."
         ) from None
     if differing:
         key = differing[0]
-        what = _other_settings(stored[key], own[key]) if key == "trainer" else WORDS[key]
+        difference = _other_settings(stored[key], identity[key]) if key == "trainer" else WORDS[key]
         raise InputError(
-            f"The folder {path} holds a scan with {what}: name another folder, or give what that scan was given."
+            f"The folder {path} holds a scan with {difference}: name another folder, or give the arguments of that scan."
         )
 
 
-def _other_settings(stored: Any, own: Any, name: str = "") -> str:
-    """Of trainers: their first setting that differs; settings may have settings."""
-    if not isinstance(stored, dict) or not isinstance(own, dict):
-        return f"another trainer ({name}: {stored}, not {own})"
-    differing = [key for key in own if stored.get(key) != own[key]]
+def _other_settings(stored: Any, settings: Any, name: str = "") -> str:
+    """Return the first setting of a trainer that differs, in words; settings may have settings."""
+    if not isinstance(stored, dict) or not isinstance(settings, dict):
+        return f"another trainer ({name}: {stored}, not {settings})"
+    differing = [key for key in settings if stored.get(key) != settings[key]]
     if not differing:
         return "another trainer"
-    return _other_settings(stored.get(differing[0]), own[differing[0]], f"{name} {differing[0]}".strip())
+    return _other_settings(stored.get(differing[0]), settings[differing[0]], f"{name} {differing[0]}".strip())
 
 
 def _digest(data: TrainingSet) -> str:

@@ -2,28 +2,44 @@
 
 A schedule is a handful of points with a curve between them, so that it can be printed, stored and compared. β schedules
 in use: linear warm-up (Bowman et al., arXiv:1511.06349), cyclical (Fu et al., arXiv:1903.10145), annealing down from
-above. What counts in the end is where β stops: a run trains the model of its last β, whatever it passed on the way.
+above. In the end only the last β counts: a run trains the model of its last β, whatever it passed on the way.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landau_vae.data.tables import is_real
+from landau_vae.checks import Count, NonNegative, Positive, Range, Share, checked, is_real, numbers, one_of
 from landau_vae.display import Array, jsonable
 from landau_vae.errors import InputError
 
-__all__ = ["CONSTANT", "Schedule", "anneal", "cosine", "cyclical", "warm_up"]
+__all__ = ["Schedule", "anneal", "cosine", "cyclical", "warm_up"]
 
 Curve = Literal["linear", "cosine", "geometric"]
+Part = Annotated[float, Range(0, 1)]  # of training
 
 
 @dataclass(frozen=True)
 class Schedule:
     """A factor that follows points (share of training, factor); constant before the first and after the last.
 
+    Parameters
+    ----------
+    points : sequence of (float, float)
+        Share of the updates, from 0 to 1 and in order, and the factor there, from 0 on.
+    curve : {"linear", "cosine", "geometric"}
+        Between two points; a geometric curve has positive factors.
+
+    Raises
+    ------
+    InputError
+        For points that are out of order or out of range.
+
+    Examples
+    --------
     >>> Schedule(((0.0, 0.0), (0.5, 1.0)))([0.0, 0.25, 1.0]).tolist()
     [0.0, 0.5, 1.0]
     """
@@ -31,20 +47,22 @@ class Schedule:
     points: tuple[tuple[float, float], ...]  #: (share of the updates from 0 to 1, factor), in order
     curve: Curve = "linear"  #: between two points
 
+    expected: ClassVar[str] = "a schedule such as warm_up(0.2)"
+
     def __post_init__(self) -> None:
         try:
             pairs = [(share, factor) for share, factor in self.points]
         except (TypeError, ValueError):
             pairs = []
-        shares = [share for share, _ in pairs]
-        numbers = all(is_real(number) for pair in pairs for number in pair)
-        if not pairs or not numbers or shares != sorted(shares) or shares[0] < 0 or shares[-1] > 1:
+        real = all(is_real(number) for pair in pairs for number in pair)
+        shares = [share for share, _ in pairs] if real else []
+        if not shares or shares != sorted(shares) or shares[0] < 0 or shares[-1] > 1:
             raise InputError(
                 f"A schedule goes through points (share of training, factor) in order of their shares, from 0 to 1, "
-                f"but {self.points} was given."
+                f"but {self.points!r:.100} was given.",
+                "points",
             )
-        if self.curve not in ("linear", "cosine", "geometric"):
-            raise InputError(f"The curve is {self.curve!r}, but 'linear', 'cosine' or 'geometric' is expected.")
+        one_of(self.curve, "curve", get_args(Curve))
         points = tuple((float(share), float(factor)) for share, factor in pairs)
         object.__setattr__(self, "points", points)  # lists, as JSON has them, and NumPy's numbers are as good
         least = min(factor for _, factor in points)
@@ -53,17 +71,17 @@ class Schedule:
             raise InputError(f"The schedule's least factor is {least:g}, but {expected} can be used.")
 
     def __call__(self, share: ArrayLike) -> Array:
-        """The factor at each share of training, (…)."""
+        """Return the factor at each share of training, (…)."""
         shares, factors = np.transpose(self.points)
-        at = np.asarray(share, dtype=np.float64)
+        at = numbers(share, "share")
         if self.curve == "geometric":
             return np.asarray(np.exp(np.interp(at, shares, np.log(factors))))
         if self.curve == "linear" or len(shares) == 1:
             return np.asarray(np.interp(at, shares, factors))
         place = np.interp(at, shares, np.arange(len(shares)))  # piece and position in it
         piece = np.clip(place.astype(np.int64), 0, len(shares) - 2)
-        risen = 0.5 - 0.5 * np.cos(np.pi * (place - piece))
-        return np.asarray(factors[piece] + risen * (factors[piece + 1] - factors[piece]))
+        rise = 0.5 - 0.5 * np.cos(np.pi * (place - piece))
+        return np.asarray(factors[piece] + rise * (factors[piece + 1] - factors[piece]))
 
     @property
     def final(self) -> float:
@@ -78,50 +96,113 @@ class Schedule:
         return moves[-1] if moves else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """For provenance."""
+        """Return points and curve."""
         return jsonable({"points": self.points, "curve": self.curve})
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Schedule":
+        """Return the schedule that `to_dict` has stored."""
+        return cls(tuple((share, factor) for share, factor in stored["points"]), stored["curve"])
 
 
 CONSTANT = Schedule(((0.0, 1.0),))
 
 
-def warm_up(share: float, start: float = 0.0) -> Schedule:
-    """From `start` straight up to 1 over the first `share` of training.
+@checked
+def warm_up(share: Part, start: NonNegative = 0.0) -> Schedule:
+    """Return a schedule that rises from `start` straight up to 1, then stays.
 
+    Parameters
+    ----------
+    share : float
+        Of training, until 1 is reached; from 0 to 1.
+    start : float, default 0
+        The first factor.
+
+    Returns
+    -------
+    Schedule
+
+    Examples
+    --------
     >>> warm_up(0.2)([0.1, 0.5]).tolist()
     [0.5, 1.0]
     """
     return Schedule(((0.0, start), (share, 1.0)))
 
 
-def cyclical(cycles: int, rise: float = 0.5, start: float = 0.0) -> Schedule:
-    """Up from `start` to 1 over the first `rise` of each of so many cycles, then 1 to the cycle's end.
+@checked
+def cyclical(cycles: Count, rise: Share = 0.5, start: NonNegative = 0.0) -> Schedule:
+    """Return a schedule that rises from `start` to 1 again and again, and stays at 1 to the end of each cycle.
 
+    Parameters
+    ----------
+    cycles : int
+        How many.
+    rise : float, default 0.5
+        Share of a cycle in which the factor rises.
+    start : float, default 0
+        The factor at the beginning of each cycle.
+
+    Returns
+    -------
+    Schedule
+
+    Examples
+    --------
     >>> cyclical(2)([0.0, 0.125, 0.3, 0.625, 1.0]).tolist()
     [0.0, 0.5, 1.0, 0.5, 1.0]
     """
-    if not (is_real(cycles) and cycles == int(cycles) and cycles >= 1 and is_real(rise) and 0 < rise < 1):
-        raise InputError(
-            f"{cycles} cycles that rise for {rise} of their length were asked for, but a whole number of cycles from "
-            "1 on and a share between 0 and 1 are expected."
-        )
-    points = [((turn + part) / cycles, factor)
-              for turn in range(int(cycles)) for part, factor in ((0, start), (rise, 1.0), (1, 1.0))]  # fmt: skip
-    return Schedule(tuple(points))
+    parts = ((0.0, start), (rise, 1.0), (1.0, 1.0))
+    return Schedule(tuple(((turn + part) / cycles, factor) for turn in range(cycles) for part, factor in parts))
 
 
-def anneal(start: float, stop: float = 1.0, share: float = 1.0) -> Schedule:
-    """From `start` to `stop` along a geometric curve over the first `share` of training: β down (or up) to its target.
+@checked
+def anneal(start: Positive, stop: Positive = 1.0, share: Part = 1.0) -> Schedule:
+    """Return a schedule that falls (or rises) from `start` to `stop` along a geometric curve.
 
+    Parameters
+    ----------
+    start : float
+        The first factor.
+    stop : float, default 1
+        The last factor.
+    share : float, default 1
+        Of training, until `stop` is reached.
+
+    Returns
+    -------
+    Schedule
+
+    Examples
+    --------
     >>> anneal(100.0)([0.0, 0.5, 1.0]).round(9).tolist()
     [100.0, 10.0, 1.0]
     """
     return Schedule(((0.0, start), (share, stop)), "geometric")
 
 
-def cosine(stop: float = 0.0, warm_up: float = 0.0) -> Schedule:
-    """From 1 down to `stop` along half a cosine (Loshchilov & Hutter, arXiv:1608.03983), after a warm-up if any.
+@checked
+def cosine(stop: NonNegative = 0.0, warm_up: Part = 0.0) -> Schedule:
+    """Return a schedule that falls from 1 to `stop` along half a cosine, after a warm-up if there is one.
 
+    Parameters
+    ----------
+    stop : float, default 0
+        The last factor.
+    warm_up : float, default 0
+        Share of training in which the factor first rises from 0 to 1.
+
+    Returns
+    -------
+    Schedule
+
+    Notes
+    -----
+    Loshchilov & Hutter, arXiv:1608.03983.
+
+    Examples
+    --------
     >>> cosine()([0.0, 0.5, 1.0]).round(9).tolist()
     [1.0, 0.5, 0.0]
     """

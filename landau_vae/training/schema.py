@@ -1,65 +1,222 @@
-"""What every trainer takes and gives back, so that one scan serves them all.
+"""What every trainer takes and gives back: the `Trainer`, the table of observables, and a validator of scans.
 
-A trainer turns a training set and a list of temperatures into trained models. `Exact` minimises the expected loss,
-`Sampled` trains as people do; both are small frozen settings with one method that does the work.
+A trainer returns observables: numbers that are measured on a model, whatever its architecture. `OBSERVABLES` names
+them, with dimensions, units and meaning. Verification, pictures and reports read these alone. Weights, which differ
+from one architecture to another, are attachments: a scan without them verifies to the same numbers.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, ClassVar
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.checks import is_real
 from landau_vae.display import Array
-from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.errors import InputError
+from landau_vae.training.training_set import TrainingSet
 
-__all__ = ["Named", "Trainer", "TrainingSet"]
+__all__ = ["OBSERVABLES", "Observable", "Status", "Trainer", "validate"]
 
 #: name → (dimensions after the first axis, which is the model's; values)
 Named = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
 
-
-@dataclass(frozen=True, eq=False)
-class TrainingSet:
-    """What models are trained on. Held-out parts are on the scale of the training part."""
-
-    spectrum: Spectrum  #: of the rows that are trained on (its covariance divides by n)
-    rows: Array | None = None  #: (n, p), or None: fresh samples of N(0, C) wherever samples are needed
-    weights: Array | None = None  #: (n,), of the rows; only their ratios matter
-    held_out: Mapping[str, Array] = field(default_factory=dict)  #: "validation", "test" → rows (·, p), where asked for
-    held_out_weights: Mapping[str, Array] = field(default_factory=dict)  #: (·,), of these rows, where rows have weights
-    #: ⟨(x − x̄)(x − x̄)ᵀ⟩ of the held-out rows about the *training* mean x̄, (p, p); none of wide data (n < p)
-    held_out_covariance: Mapping[str, Array] = field(default_factory=dict)
-
-    @property
-    def features(self) -> int:
-        """How many there are: p of the rows, or those of the covariance where there are none."""
-        return len(self.spectrum.covariance) if self.rows is None else self.rows.shape[1]
-
-    def arrays(self) -> Iterator[Array]:
-        """All that is held, in a fixed order."""
-        parts = (self.spectrum.eigenvalues, self.spectrum.covariance, self.rows, self.weights)
-        yield from (part for part in parts if part is not None)
-        for mapping in (self.held_out, self.held_out_weights, self.held_out_covariance):
-            yield from (mapping[name] for name in sorted(mapping))
+RECONSTRUCTIONS = ("mean", "sampled")
+KINDS = {"f": ("fiu", "real numbers"), "i": ("iu", "whole numbers"), "b": ("b", "True and False")}
 
 
-class Trainer(Protocol):
-    """A way to train models at many temperatures at once.
+class Status(IntEnum):
+    """How the training of a model ended: the codes of the variable `status`.
 
-    A trainer may also have: `uses_rows = False`, where it works with covariances alone and rows need not be kept;
-    `coordinates() -> {dimension: values}` of dimensions that only its own results have;
-    `result_bytes(data, latents) -> int`, of one model, where results are larger than the weights.
+    Examples
+    --------
+    >>> Status(2).name, Status.CONVERGED == 0
+    ('PLATEAU', True)
     """
 
+    CONVERGED = 0  #: at rest
+    MOVING = 1  #: still changing when the run ended
+    PLATEAU = 2  #: a latent is inactive although a mode would activate it
+    DIVERGED = 3  #: infinite or NaN
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A variable of a scan: its name, dimensions, unit and meaning."""
+
+    name: str  #: of the variable
+    dims: tuple[str, ...]  #: after seed and temperature
+    unit: str  #: in terms of the data's own
+    meaning: str  #: in words
+    kind: str = "f"  #: "f" real, "i" whole, "b" True or False
+    required: bool = False  #: whether every trainer returns it
+    weight: bool = False  #: whether it is an attachment, dropped with `keep_weights=False`
+    by_model: bool = True  #: whether each model has its own
+
+
+#: Every variable that has a fixed meaning. A trainer may add others.
+OBSERVABLES: Mapping[str, Observable] = {
+    each.name: each
+    for each in (
+        Observable("signal_fraction", ("latent",), "1", "order parameter M2", required=True),
+        Observable("rate", ("latent",), "nat", "R, mean KL divergence of a latent from its prior", required=True),
+        Observable("mean_square", ("latent",), "1", "mean square of the encoder mean", required=True),
+        Observable("posterior_variance", ("latent",), "1", "s, mean over the data", required=True),
+        Observable(
+            "distortion",
+            (),
+            "1",
+            "share of the training part's total variance that is not reconstructed",
+            required=True,
+        ),
+        Observable(
+            "pruned_distortion",
+            ("reconstruction", "rank"),
+            "1",
+            "distortion of the centred data with the first 0 ... K latents by falling M2 kept, the others at 0",
+            required=True,
+        ),
+        Observable("loss", (), "data2", "the trainer's loss", required=True),
+        Observable("status", (), "1", "how training ended", "i", required=True),
+        Observable("converged", (), "1", "whether the model is at rest", "b"),
+        # Of trainers by samples: a run that is finite and noisy says how far it got.
+        Observable("price", (), "data2 / nat", "tau in effect when training ended"),
+        Observable("moved", ("latent",), "1", "how far M2 had still to go when training ended"),
+        Observable("waiting", (), "1", "inactive latents that a mode would activate", "i"),
+        Observable("updates", (), "1", "updates until training ended", "i"),
+        Observable("linear_distortion", (), "1", "distortion of a linear decoder with the same weights"),
+        Observable("signal_fraction_history", ("update", "latent"), "1", "order parameter M2 at each snapshot"),
+        Observable("decoder_history", ("update", "feature", "latent"), "data", "W at each snapshot"),
+        Observable("encoder_history", ("update", "latent", "feature"), "1 / data", "E at each snapshot"),
+        Observable("decoder", ("feature", "latent"), "data", "W", weight=True),
+        Observable("decoder_bias", ("feature",), "data", "b", weight=True),
+        Observable("encoder", ("latent", "feature"), "1 / data", "E", weight=True),
+        Observable("encoder_bias", ("latent",), "1", "e", weight=True),
+        Observable(
+            "covariance",
+            ("feature", "other_feature"),
+            "data2",
+            "of the training part, as models saw it",
+            by_model=False,
+        ),
+    )
+}
+WEIGHTS = frozenset(name for name, each in OBSERVABLES.items() if each.weight)
+
+
+def validate(scan: Any, *needed: str) -> Any:
+    """Return a scan after checking that its variables are those of the schema.
+
+    Parameters
+    ----------
+    scan : xarray.Dataset
+        As `lv.scan` returns it, or a part of it.
+    *needed : str
+        Names of variables that it must have. All others may be missing.
+
+    Returns
+    -------
+    xarray.Dataset
+        The scan itself.
+
+    Raises
+    ------
+    InputError
+        For anything that is no Dataset, and for a variable that is missing or has other dimensions or another type;
+        the error names the variable.
+
+    Examples
+    --------
+    >>> from landau_vae import Spectrum, scan
+    >>> models = scan(Spectrum.from_eigenvalues([4, 1]), [0.4])
+    >>> validate(models, "signal_fraction") is models
+    True
+    >>> validate(models.drop_vars("rate"), "rate")
+    Traceback (most recent call last):
+        ...
+    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a latent from its prior): ...
+    """
+    import xarray
+
+    if not isinstance(scan, xarray.Dataset):
+        raise InputError(f"The scan is a {type(scan).__name__}, but a Dataset that lv.scan returned is expected.", "scan")
+    for dim in ("seed", "temperature"):
+        if dim not in scan.dims:
+            raise InputError(
+                f"The scan has no dimension {dim}: choose with a list, as in scan.isel({dim}=[0]).", "scan"
+            )
+        if dim not in scan.coords or scan[dim].dtype.kind not in "fiu" or scan.sizes[dim] == 0:
+            raise InputError(f"The scan has no numbers as coordinates of its dimension {dim}.", "scan")
+    for name in needed:
+        if name not in scan:
+            raise InputError(
+                f"The scan has no variable {name} ({OBSERVABLES[name].meaning}): give a scan as lv.scan returned it.",
+                "scan",
+            )
+    for name, observable in OBSERVABLES.items():
+        if name in scan:
+            _check_variable(scan[name], observable)
+    if "pruned_distortion" in scan and (
+        tuple(scan["reconstruction"].values.tolist()) != RECONSTRUCTIONS or scan.sizes["rank"] < 2
+    ):
+        raise InputError("The variable pruned_distortion of the scan is not the whole one that lv.scan returned.", "scan")
+    total = scan.attrs.get("total_variance")
+    if not (is_real(total) and total > 0):
+        raise InputError(f"The attribute total_variance of the scan is {total!r}, but a positive number is expected.")
+    return scan
+
+
+def _check_variable(variable: Any, observable: Observable) -> None:
+    """Compare the dimensions (in any order) and the type of a variable with the schema."""
+    expected = ("seed", "temperature", *observable.dims) if observable.by_model else observable.dims
+    if set(variable.dims) != set(expected) or len(variable.dims) != len(expected):
+        raise InputError(
+            f"The variable {observable.name} of the scan has the dimensions {', '.join(variable.dims) or 'none'}, but "
+            f"{', '.join(expected)} are expected.",
+            "scan",
+        )
+    kinds, words = KINDS[observable.kind]
+    if variable.dtype.kind not in kinds:
+        raise InputError(
+            f"The variable {observable.name} of the scan has the type {variable.dtype}, but {words} are expected.", "scan"
+        )
+
+
+def trainer_settings(scan: Any) -> dict[str, Any]:
+    """Return the settings of the trainer as the scan records them; none where it records none."""
+    text = scan.attrs.get("trainer", "{}")
+    try:
+        settings = json.loads(text)
+    except (TypeError, ValueError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise InputError(f"The attribute trainer of the scan is {text!r:.60}, but settings in JSON are expected.", "scan")
+    return settings
+
+
+class Trainer(ABC):
+    """A way to train models at many temperatures at once.
+
+    A trainer is a small frozen dataclass of settings. `Exact` and `Sampled` are two; a new one derives from this class
+    and has the four abstract methods.
+    """
+
+    uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
+    expected: ClassVar[str] = "a trainer such as Exact(tolerance=1e-8)"
+
+    @abstractmethod
     def models_at_once(self, data: TrainingSet, latents: int) -> int:
-        """How many models one call of `train` should get: enough to be quick, few enough to bound memory."""
-        ...
+        """Return how many models one call of `train` should get: enough for speed, few enough to bound memory."""
 
+    @abstractmethod
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
-        """Bytes that one call of `train` needs beside the data and its result, for models of so many seeds."""
-        ...
+        """Return the bytes that one call of `train` needs beside the data and its result."""
 
+    @abstractmethod
     def train(
         self,
         data: TrainingSet,
@@ -70,12 +227,38 @@ class Trainer(Protocol):
     ) -> Named:
         """Train one model per temperature T = τ/V, started from its (seed, place in the grid).
 
-        `on_progress` hears of models as they get done, fractions included. What comes out depends, to the bit, on
-        (data, temperature, start, latents) of each model alone, and not on those beside it. Among it there must be
-        `status`, int8: 0 converged, 1 moving, 2 plateau, 3 diverged.
-        """
-        ...
+        Parameters
+        ----------
+        data : TrainingSet
+            What is trained on.
+        temperature : (m,) array
+            T of each model.
+        starts : sequence of (int, int)
+            Seed and place in the grid of each model.
+        latents : int
+            K.
+        on_progress : callable
+            Called with the number of models that got done since the last call; fractions are allowed.
 
+        Returns
+        -------
+        dict
+            Name → (dimensions after the model's, values). It has the required entries of `OBSERVABLES`.
+
+        Notes
+        -----
+        The result of each model depends, to the bit, on its (data, temperature, start, latents) alone, and not on the
+        models beside it.
+        """
+
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """The settings, for provenance: they tell one scan from another."""
-        ...
+        """Return the settings, which distinguish one scan from another."""
+
+    def coordinates(self) -> Mapping[str, ArrayLike]:
+        """Return the labels of dimensions that only this trainer has."""
+        return {}
+
+    def result_bytes(self, data: TrainingSet, latents: int) -> int:
+        """Return the bytes of one model's observables, without its weights."""
+        return 8 * (data.features + 10 * latents + 24)

@@ -1,113 +1,71 @@
-"""The settings of training by samples, checked, and what follows from them before anything is trained."""
+"""The settings of training by samples, checked, and what follows from them: prices, memory, what is drawn."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from landau_vae.data.tables import is_real
+from landau_vae.checks import Positive, Range, check_fields
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.training.batches import row_mean
+from landau_vae.training.gradients import DECODERS, Decoder
+from landau_vae.training.measure import ROWS
 from landau_vae.training.optimizers import Adam, Optimizer
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine
-from landau_vae.training.trainer import TrainingSet
+from landau_vae.training.schema import Trainer
+from landau_vae.training.stopping import LOOKS, Patience, evenly
+from landau_vae.training.training_set import TrainingSet
 
-__all__ = ["LOOKS", "ROWS", "Patience", "Settings", "probabilities", "spread"]
+TOGETHER = 64  # models that are trained as one batch
+BLOCK = 2**22  # numbers that noise and batches may take between two draws
 
-MOST = 10**8  # updates, rows, snapshots
-LOOKS = 40  # at the models in the course of a run
-ROWS = 4096  # draws of (x, ε) from a split, for measurements that second moments do not give
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Early stopping: a run ends once the loss has stood still for so many looks in a row.
-
-    The loss is that of the validation part, if there is one, else of the training part, over all its rows.
-    """
-
-    looks: int = 10  #: of the 40 that divide a run; they count from where β has come to stay
-    tolerance: float = 1e-4  #: relative fall of the loss that counts as progress
-
-    def __post_init__(self) -> None:
-        if not (is_real(self.looks) and self.looks == int(self.looks) >= 1):
-            raise InputError(f"The patience is {self.looks!r} looks, but a whole number from 1 on is expected.")
-        if not (is_real(self.tolerance) and self.tolerance >= 0):
-            raise InputError(f"The patience has a tolerance of {self.tolerance!r}, but a number from 0 on is expected.")
+Several = Annotated[int, Range(1, 10**8)]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to train: see `Sampled`."""
+class Settings(Trainer):
+    """The settings of `Sampled`, whose docstring describes them."""
 
-    updates: int = 10_000
-    batch: int | None = 256  #: rows per update; None: all rows, or the covariance itself where there are none
-    optimizer: Optimizer = field(default_factory=lambda: Adam(1e-2))
+    updates: Several = 10_000  #: of a whole run
+    batch: Several | None = 256  #: rows per update; None: all rows, or the covariance itself where there are no rows
+    optimizer: Optimizer = field(default_factory=lambda: Adam(1e-2))  #: Adam or SGD
     learning_rate: Schedule = field(default_factory=cosine)  #: factor on the optimiser's own
     beta: Schedule = CONSTANT  #: factor on the β that belongs to the temperature
     decoder: Literal["gaussian", "bernoulli", "tanh"] = "gaussian"  #: tanh: Gaussian with x̂ = tanh(W z + b)
     learned_variance: bool = False  #: whether σ_dec² is trained
     encoder: Literal["constant", "input"] = "constant"  #: ln σ² a constant per latent, or linear in x
-    loss: Loss = field(default_factory=Loss.gaussian)  #: the convention: how the terms are weighed; its β plays no part
+    loss: Loss = field(default_factory=Loss.gaussian)  #: the convention: how the terms are weighted; its β is ignored
     noise: bool = True  #: False: the expectation over ε instead of a draw (linear decoder, constant encoder)
-    start: float = 1.0  #: scale of the initial weights; 1 is PyTorch's default
-    precision: Literal["float64", "float32"] = "float64"
+    start: Positive = 1.0  #: scale of the initial weights; 1 is PyTorch's default
+    precision: Literal["float64", "float32"] = "float64"  #: of weights and gradients
     patience: Patience | None = None  #: early stopping
-    history: int = 0  #: how many snapshots of M² and of the decoder to keep
+    history: Annotated[int, Range(0, 10**8)] = 0  #: how many snapshots of M² and of the weights to keep
 
     def __post_init__(self) -> None:
-        for name, least in (("updates", 1), ("batch", 1), ("history", 0)):
-            value = getattr(self, name)
-            if name == "batch" and value is None:
-                continue
-            if not (is_real(value) and value == int(value) >= least) or isinstance(value, bool):
-                raise InputError(f"{name} is {value!r}, but a whole number from {least} on is expected.")
-            if value > MOST:
-                raise InputError(f"{name} is {value!r}, but at most {MOST} can be done.")
-            object.__setattr__(self, name, int(value))  # 64.0 is as good
-        choices = {
-            "decoder": ("gaussian", "bernoulli", "tanh"),
-            "encoder": ("constant", "input"),
-            "precision": ("float64", "float32"),
-        }
-        for name, words in choices.items():
-            value = getattr(self, name)
-            if not (isinstance(value, str) and value in words):
-                raise InputError(f"{name} is {value!r}, but one of {', '.join(words)} is expected.")
-        for name, kind, example in (
-            ("optimizer", Optimizer, "Adam(1e-3)"),
-            ("learning_rate", Schedule, "cosine(): a factor on the optimiser's own"),
-            ("beta", Schedule, "warm_up(0.2)"),
-            ("loss", Loss, "Loss.gaussian()"),
-            ("learned_variance", bool, "True"),
-            ("noise", bool, "True"),
-            ("patience", Patience | None, "Patience(10)"),
-        ):
-            if not isinstance(getattr(self, name), kind):
-                raise InputError(f"{name} is {getattr(self, name)!r}, but something like {example} is expected.")
-        if not (is_real(self.start) and self.start > 0):
-            raise InputError(f"The scale of the start is {self.start}, but a positive number is expected.")
+        check_fields(self)
         if self.loss.learned:
             object.__setattr__(self, "learned_variance", True)
-        if not (self.loss.likelihood.squared or self.loss.likelihood.name == self.decoder):  # squares serve all
+        likelihood = self.loss.likelihood
+        if not (likelihood.squared or likelihood == self.decoding.likelihood):  # squares serve all decoders
             raise InputError(
-                f"The loss has a {self.loss.likelihood} likelihood, but the decoder is {self.decoder}: let them agree "
-                "(bernoulli decoders are trained, Poisson ones are not)."
+                f"The loss has a {likelihood} likelihood, but the decoder is {self.decoder}: let them agree "
+                "(bernoulli decoders are trained, Poisson ones are not).",
+                "loss",
             )
-        if self.learned_variance and self.decoder == "bernoulli":
+        if self.learned_variance and not self.decoding.likelihood.squared:
             raise InputError("A Bernoulli decoder has no variance to learn: leave learned_variance out.")
         if not self.noise and not self.linear_and_constant:
             raise InputError(
                 "The expectation over the noise is known for linear Gaussian decoders with a constant encoder variance "
-                "only: leave noise=False out."
+                "only: leave noise=False out.",
+                "noise",
             )
         if self.beta.final == 0:
-            raise InputError("The β schedule ends at 0, where information has no price: let it end above.")
+            raise InputError("The β schedule ends at 0, where information has no price: let it end above.", "beta")
 
     def to_dict(self) -> dict[str, Any]:
-        """For provenance."""
+        """Return the settings."""
         plain = {name: value for name, value in vars(self).items() if not hasattr(value, "to_dict")}
         nested = {name: value.to_dict() for name, value in vars(self).items() if hasattr(value, "to_dict")}
         patience = None if self.patience is None else vars(self.patience)
@@ -115,60 +73,101 @@ class Settings:
         nested["loss"] = {key: value for key, value in nested["loss"].items() if key not in idle}
         return {"name": "Sampled", **plain, **nested, "patience": patience}
 
+    def coordinates(self) -> dict[str, Array]:
+        """Return the updates at which snapshots are taken."""
+        return {"update": self.frames} if self.history else {}
+
+    def models_at_once(self, data: TrainingSet, latents: int) -> int:
+        """Return how many models are trained as one batch: at most 64, fewer where they are large."""
+        return int(np.clip(8 * BLOCK // self._numbers(data, latents), 1, TOGETHER))
+
+    def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
+        """Return the bytes of weights and the optimiser's memory, one gradient, a block of draws, and measurements."""
+        d, count = data.features, 0 if data.rows is None else len(data.rows)
+        updates = min(self.updates_per_draw(data, latents, models, seeds), -(-self.updates // LOOKS))
+        block = self._drawn(data, latents, models, seeds) * updates
+        rows = 0 if self.linear_and_constant else ROWS
+        one_model = rows * (3 * latents + (0 if self.decoding.linear else 6 * d + 3 * latents))
+        one_block = 3 * max(rows, min(count, ROWS)) * (d + 1)  # from which second moments are made
+        gauges = rows * (d + 1) * (3 if data.held_out else 1) + max(one_model, one_block)
+        return 8 * (block + models * self._numbers(data, latents) + gauges + 3 * count)
+
+    def result_bytes(self, data: TrainingSet, latents: int) -> int:
+        """Return the bytes of one model's observables: numbers per latent and per model, and snapshots in float32."""
+        plain = 8 * latents + 12 + 2 * len(data.held_out)
+        return 8 * plain + len(self.frames) * (8 * latents + 8 * data.features * latents)
+
+    @property
+    def decoding(self) -> Decoder:
+        """The decoder: its likelihood, and its output as a function of W z + b."""
+        return DECODERS[self.decoder]
+
     @property
     def frames(self) -> Array:
         """After how many updates snapshots are taken."""
-        return spread(self.updates, self.history - 1) if self.history else np.empty(0, dtype=int)
-
-    def coordinates(self) -> dict[str, Array]:
-        """Of the dimensions that only this trainer knows."""
-        return {"update": self.frames} if self.history else {}
+        return evenly(self.updates, self.history - 1) if self.history else np.empty(0, dtype=int)
 
     @property
     def linear_and_constant(self) -> bool:
-        """Whether decoder and posterior are those of the linear theory, so that second moments tell all."""
-        return self.decoder == "gaussian" and self.encoder == "constant"
+        """Whether decoder and posterior are those of the linear theory, so that second moments are enough."""
+        return self.decoding.linear and self.encoder == "constant"
 
     def rows_per_update(self, data: TrainingSet) -> int:
-        """As many as asked for, or as there are."""
+        """Return how many rows an update has: as many as asked for, or as there are."""
         if data.rows is not None:
             return len(data.rows) if self.batch is None else min(self.batch, len(data.rows))
         if self.batch is None and not self.linear_and_constant:
             raise InputError(
-                "batch=None means all rows, but a spectrum has none: give a number of rows per update, or the data."
+                "batch=None means all rows, but a spectrum has none: give a number of rows per update, or the data.",
+                "batch",
             )
         return self.batch or 0
 
     def expected(self, data: TrainingSet) -> bool:
-        """Whether the loss that is followed is the expected one: nothing at all is drawn."""
+        """Return whether the loss that is followed is the expected one: nothing at all is drawn."""
         return self.batch is None and (not self.noise or data.rows is None)
 
     def by_moments(self, data: TrainingSet) -> bool:
-        """Whether moments are cheaper than rows (and possible)."""
+        """Return whether moments are cheaper than rows (and possible)."""
         cheap = not self.noise or self.expected(data) or 2 * self.rows_per_update(data) >= data.features
         return self.linear_and_constant and cheap
 
     def weight_per_temperature(self, data: TrainingSet) -> float:
-        """B/T: what a nat costs in the loss at T = 1."""
+        """Return b/T: what a nat costs in the loss at T = 1."""
         a = self.squared(data)
-        if self.decoder == "bernoulli":
-            mean = probabilities(data)
-            return float(a * np.sum(_variances(data, mean) / (mean * (1 - mean))))
+        likelihood = self.decoding.likelihood
+        if not likelihood.squared and likelihood.variance is not None:
+            return float(a * np.sum(_variances(data) / likelihood.variance(probabilities(data))))
         return 2 * a * (data.features if self.learned_variance else data.spectrum.total_variance)
 
     def squared(self, data: TrainingSet) -> float:
-        """A: what a squared unit (with a Bernoulli decoder, a nat of cross-entropy) costs in the loss."""
+        """Return a: what a squared unit (with a Bernoulli decoder, a nat of cross-entropy) costs in the loss."""
         a = self.loss.weights(data.spectrum.dimension)[0]
-        return 2 * a if self.decoder == "bernoulli" and self.loss.half else a  # the ½ is of squared errors only
+        return a if self.decoding.likelihood.squared or not self.loss.half else 2 * a  # the ½ is of squared errors only
 
+    def updates_per_draw(self, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
+        """Return for how many updates noise and batches are drawn at a time."""
+        return max(1, BLOCK // self._drawn(data, latents, models, seeds))
 
-def spread(updates: int, pieces: int) -> Array:
-    """Updates from 0 to the last, evenly spread."""
-    return np.unique(np.linspace(0, updates, pieces + 1).round().astype(int))
+    def _numbers(self, data: TrainingSet, latents: int) -> int:
+        """Return how many numbers one model works with: weights, the optimiser's memory, a gradient or measurement."""
+        d = data.features
+        matrices = d * (5 * d + 18 * latents) + 3 * latents**2 + LOOKS * latents
+        return matrices if self.by_moments(data) else matrices + self.rows_per_update(data) * (3 * d + 8 * latents)
+
+    def _drawn(self, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
+        """Return how many numbers are drawn for one update of so many models, working arrays included."""
+        if self.by_moments(data) and self.expected(data):
+            return 1
+        d, size = data.features, self.rows_per_update(data)
+        batches = 3 * seeds * (size + d) * (d + 1)
+        if not self.noise:
+            return batches
+        return batches + models * (4 * (d + 1 + latents) * latents if self.by_moments(data) else 2 * size * latents)
 
 
 def probabilities(data: TrainingSet) -> Array:
-    """The means of data that a Bernoulli decoder can give, (d,)."""
+    """Return the means of data that a Bernoulli decoder can reconstruct, (d,)."""
     if data.rows is None:
         raise InputError("A Bernoulli decoder needs samples, but a spectrum was given: give the data.")
     low, high = data.rows.min(), data.rows.max()
@@ -177,19 +176,17 @@ def probabilities(data: TrainingSet) -> Array:
             f"A Bernoulli decoder gives numbers from 0 to 1, but the data run from {low:g} to {high:g}: "
             "rescale them (and do not standardise), or take a Gaussian decoder."
         )
-    mean = row_mean(data.rows, data.weights)
-    constant = np.flatnonzero((mean <= 0) | (mean >= 1))
+    constant = np.flatnonzero((data.mean <= 0) | (data.mean >= 1))
     if constant.size:
         raise InputError(
             f"A Bernoulli decoder needs columns that vary, but column {constant[0]}, counting from 0, is "
-            f"{mean[constant[0]]:.0f} throughout: leave it out."
+            f"{data.mean[constant[0]]:.0f} throughout: leave it out."
         )
-    return mean
+    return data.mean
 
 
-def _variances(data: TrainingSet, mean: Array) -> Array:
-    """Of the features, (d,)."""
+def _variances(data: TrainingSet) -> Array:
+    """Return the variances of the features, (d,)."""
     if data.spectrum.matrix is not None:
         return np.asarray(data.spectrum.matrix.diagonal())
-    assert data.rows is not None  # fewer than columns
-    return row_mean(np.square(data.rows - mean), data.weights)
+    return np.asarray(data.covariance.diagonal())  # of fewer rows than columns

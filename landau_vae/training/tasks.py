@@ -1,9 +1,9 @@
-"""A scan as a list of tasks, each a few temperatures of one seed, and how they are carried out, here or elsewhere.
+"""A scan as a list of tasks, each a few temperatures of one seed, and how workers carry them out, here or elsewhere.
 
-The list is fixed by the problem, and what comes of a task does not depend on what is trained beside it; linear algebra
-runs on one thread. So the same seed gives the same bits however many workers there are, and wherever they are. Tasks of
-several seeds go in bundles, which are trained as one batch of arrays, through joblib, so that any of its backends can
-carry them out: processes of this machine, or a Dask cluster.
+The list is fixed by the problem, and the result of a task does not depend on what is trained beside it; linear algebra
+runs on one thread. So the same seed gives the same bits with any number of workers anywhere. Tasks of several seeds go
+in bundles, which are trained as one batch of arrays, through joblib, so that any of its backends can carry them out:
+processes of this machine, or a Dask cluster.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from landau_vae.display import Array
-from landau_vae.training.memory import ScanPlan
-from landau_vae.training.trainer import Named, Trainer, TrainingSet
-
-__all__ = ["Task", "Work", "execute"]
+from landau_vae.training.memory_plan import ScanPlan
+from landau_vae.training.schema import WEIGHTS, Named, Trainer
+from landau_vae.training.training_set import TrainingSet
 
 PROCESS = 160 * 2**20  # bytes of a worker process before it has any data: the interpreter and what it imports
 
@@ -34,18 +33,18 @@ class Task:
 
     @property
     def places(self) -> range:
-        """Of its temperatures in the grid."""
+        """Places of its temperatures in the grid."""
         return range(self.first, self.count, self.step)
 
     @property
     def part(self) -> slice:
-        """The same, to index arrays with."""
+        """The places as a slice, to index arrays with."""
         return slice(self.first, self.count, self.step)
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """All that a scan is about, checked."""
+    """Everything that defines a scan, checked."""
 
     trainer: Trainer
     data: TrainingSet
@@ -66,29 +65,29 @@ class Work:
         return [Task(seed, first, pieces, count) for seed in self.seeds for first in range(pieces)]
 
     def bundles(self, tasks: Sequence[Task], workers: int, *, kept: bool = False) -> list[tuple[Task, ...]]:
-        """Tasks of the same temperatures to be trained together: as many as suit the trainer and leave no worker idle.
+        """Return tasks of the same temperatures to train together: as many as suit the trainer and keep all workers busy.
 
-        Where finished tasks are `kept`, each goes by itself: what an interruption loses is the task in flight.
+        Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in flight.
         """
         if kept:
             return [(task,) for task in tasks]
         most, each = self.trainer.models_at_once(self.data, self.latents), -(-len(tasks) // max(1, workers))
-        found: list[tuple[Task, ...]] = []
+        bundles: list[tuple[Task, ...]] = []
         for first in dict.fromkeys(task.first for task in tasks):
             alike = [task for task in tasks if task.first == first]
             size = max(1, min(most // len(alike[0].places), each))
-            found += [tuple(alike[i : i + size]) for i in range(0, len(alike), size)]
-        return found
+            bundles += [tuple(alike[i : i + size]) for i in range(0, len(alike), size)]
+        return bundles
 
     def train(
         self, bundle: Sequence[Task], on_progress: Callable[[float], object] = lambda models: None
     ) -> list[tuple[Task, Named]]:
-        """Carry out a bundle of tasks; each with what came of it."""
+        """Carry out a bundle of tasks; return each with its results."""
         starts = [(task.seed, place) for task in bundle for place in task.places]
         temperature = np.concatenate([self.temperature[task.part] for task in bundle])
         with _one_thread():
             named = self.trainer.train(self.data, temperature, starts, self.latents, on_progress)
-        kept = {name: part for name, part in named.items() if self.keep_weights or name not in ("decoder", "encoder")}
+        kept = {name: part for name, part in named.items() if self.keep_weights or name not in WEIGHTS}
         size = len(bundle[0].places)
         parts = [slice(i * size, (i + 1) * size) for i in range(len(bundle))]
         return [
@@ -97,15 +96,15 @@ class Work:
         ]
 
     def plan(self, source: Any, workers: int, limit: int) -> ScanPlan:
-        """What it takes; data that share the memory of `source` are there already."""
+        """Return the memory plan; data that share the memory of `source` are in memory already."""
         import joblib
 
         tasks = self.tasks
         at_once = min(joblib.effective_n_jobs(workers), len(tasks))
-        elsewhere = hasattr(joblib.parallel.get_active_backend()[0], "client")  # a cluster minds its own memory
+        elsewhere = hasattr(joblib.parallel.get_active_backend()[0], "client")  # a cluster has memory of its own
         arrays = list(self.data.arrays())
-        own = isinstance(source, np.ndarray)
-        data = sum(part.nbytes for part in arrays if not (own and np.may_share_memory(part, source)))
+        array = isinstance(source, np.ndarray)
+        data = sum(part.nbytes for part in arrays if not (array and np.may_share_memory(part, source)))
         if at_once > 1:  # workers map one more copy, unless the data are a mapped file
             data += sum(part.nbytes for part in arrays)
         largest = max(self.bundles(tasks, at_once), key=lambda bundle: len(bundle) * len(bundle[0].places))
@@ -119,17 +118,16 @@ class Work:
         return ScanPlan(models, len(tasks), at_once, data, result, work + 2 * most * one, limit)
 
     def _result_bytes(self) -> int:
-        """Of one model, if its trainer does not say: the weights and a dozen numbers per latent."""
-        if (known := getattr(self.trainer, "result_bytes", None)) is not None:
-            return int(known(self.data, self.latents))
-        weights = 2 * self.data.features * self.latents if self.keep_weights else 0
-        return 8 * (weights + self.data.features + 12 * self.latents + 32)
+        """Return the bytes of one model: observables, pruned distortions, and weights where they are kept."""
+        d, latents = self.data.features, self.latents
+        weights = 2 * d * latents + d + latents if self.keep_weights else 0
+        return self.trainer.result_bytes(self.data, latents) + 8 * (weights + 2 * (latents + 1))
 
 
 def execute(
     work: Work, tasks: Sequence[Task], workers: int, on_progress: Callable[[float], object], *, kept: bool = False
 ) -> Iterator[tuple[Task, Named]]:
-    """Each task with what came of it, as they get done (and are `kept`); here `on_progress` hears of fractions too."""
+    """Yield each task with its results, as they get done (and are `kept`); without workers progress has fractions too."""
     import joblib
 
     at_once = joblib.effective_n_jobs(workers)
@@ -153,7 +151,7 @@ def _as_completed(calls: Iterable[Any], workers: int) -> Generator[list[tuple[Ta
 
     try:
         parallel = joblib.Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
-    except ValueError:  # a backend that gives everything back at the end: it gets as much as it can do at once
+    except ValueError:  # a backend that returns everything at the end: it gets as much as it can do at once
         parallel, calls = joblib.Parallel(n_jobs=workers, batch_size=1), iter(calls)
         while some := [call for _, call in zip(range(joblib.effective_n_jobs(workers)), calls, strict=False)]:
             yield from parallel(some)
@@ -162,7 +160,7 @@ def _as_completed(calls: Iterable[Any], workers: int) -> Generator[list[tuple[Ta
 
 
 class _Threads:
-    """The limit on threads of linear algebra: it is one of the whole process, and tasks may share a process."""
+    """The limit on threads of linear algebra: it belongs to the whole process, and tasks may share a process."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -175,7 +173,7 @@ _THREADS = _Threads()
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One thread for linear algebra as long as any task runs in this process."""
+    """Limit linear algebra to one thread as long as any task runs in this process."""
     from threadpoolctl import threadpool_limits
 
     with _THREADS.lock:

@@ -1,29 +1,80 @@
-"""What a user gives to train on → a `TrainingSet`: a `Spectrum` as it is, or a table, standardised and split if asked.
+"""What models are trained on: a `Spectrum`, or rows that are standardised and split where asked; and minibatches.
 
 Rows go into the parts by one fixed permutation, the same for all seeds, and keep their order within a part. Mean and
 scale are the training part's own: nothing of what is held out reaches training.
+
+Minibatches are x̃ = (x − x̄, 1): rows of the data, or fresh samples of N(0, C) where only the covariance is known. All
+models of a seed see the same minibatches in the same order, as they do when each training begins with the same
+`manual_seed`. Rows are shuffled anew in each epoch and the incomplete batch at its end is left out; weighted rows are
+drawn with replacement, in proportion to their weights.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from landau_vae.checks import numbers
 from landau_vae.data.moments import Moments
-from landau_vae.data.tables import as_numbers, as_table, as_weights, nonfinite_problem, row_blocks
+from landau_vae.data.tables import as_table, as_weights, nonfinite_problem, row_blocks
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.memory import in_words
-from landau_vae.training.trainer import TrainingSet
+from landau_vae.training.memory_plan import in_words
 
-__all__ = ["PARTS", "training_set"]
+__all__ = ["TrainingSet"]
 
 PARTS = ("training", "validation", "test")
 PERMUTATION = 0  # seed of the permutation that splits
+STREAM = 0x62617463  # distinguishes the generator of batches from those of starts and of noise
 
 Part = tuple[NDArray[Any], Array | None]  # rows and their weights
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """What models are trained on. Held-out parts are on the scale of the training part."""
+
+    spectrum: Spectrum  #: of the rows that are trained on (its covariance divides by n)
+    rows: Array | None = None  #: (n, p), or None: fresh samples of N(0, C) wherever samples are needed
+    weights: Array | None = None  #: (n,), of the rows; only their ratios matter
+    held_out: Mapping[str, Array] = field(default_factory=dict)  #: "validation", "test" → rows (·, p), where asked for
+    held_out_weights: Mapping[str, Array] = field(default_factory=dict)  #: (·,), of these rows, where rows have weights
+    #: ⟨(x − x̄)(x − x̄)ᵀ⟩ of the held-out rows about the *training* mean x̄, (p, p); none of wide data (n < p)
+    held_out_covariance: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def features(self) -> int:
+        """Number of features: p of the rows, or those of the covariance where there are no rows."""
+        return len(self.spectrum.covariance) if self.rows is None else self.rows.shape[1]
+
+    @cached_property
+    def covariance(self) -> Array:
+        """Covariance of the features that models see, (features, features)."""
+        if self.rows is None or len(self.spectrum.covariance) == self.features:
+            return self.spectrum.covariance
+        moments = Moments(self.features)  # wide data, for a trainer that goes through rows
+        moments.add(self.rows, self.weights)
+        return moments.covariance
+
+    @cached_property
+    def mean(self) -> Array:
+        """Mean of the rows, (features,); 0 where there are no rows."""
+        if self.rows is None:
+            return np.zeros(self.features)
+        return np.asarray(
+            self.rows.mean(axis=0) if self.weights is None else self.weights @ self.rows / self.weights.sum()
+        )
+
+    def arrays(self) -> Iterator[Array]:
+        """Yield all arrays that are held, in a fixed order."""
+        parts = (self.spectrum.eigenvalues, self.spectrum.covariance, self.rows, self.weights)
+        yield from (part for part in parts if part is not None)
+        for mapping in (self.held_out, self.held_out_weights, self.held_out_covariance):
+            yield from (mapping[name] for name in sorted(mapping))
 
 
 def training_set(
@@ -35,18 +86,18 @@ def training_set(
     keep_rows: bool = True,
     limit: float = np.inf,
 ) -> TrainingSet:
-    """Everything that is trained on and held out; `limit` is in bytes, and held against what has to be copied.
+    """Return what is trained on and held out; `limit` is in bytes, and held against what has to be copied.
 
-    Raises `InputError` for rows that a spectrum does not have, for shares that are none, and for too little memory.
+    Raises `InputError` for rows that a spectrum does not have, for impossible shares, and for too little memory.
 
     >>> data = training_set([[0, 1], [2, 0], [4, 5], [6, 2]], splits=(0.5, 0.25, 0.25))
     >>> data.spectrum.samples, {name: part.shape for name, part in data.held_out.items()}
     (2, {'validation': (1, 2), 'test': (1, 2)})
     """
     if isinstance(source, Spectrum):
-        given = {"standardize": standardize, "weights": weights is not None, "splits": splits is not None}
-        if any(given.values()):
-            words = " and ".join(name for name, is_given in given.items() if is_given)
+        of_rows = {"standardize": standardize, "weights": weights is not None, "splits": splits is not None}
+        if any(of_rows.values()):
+            words = " and ".join(name for name, asked in of_rows.items() if asked)
             raise InputError(
                 f"A Spectrum has no rows for {words} to act on: give the table of data itself, or leave that out."
             )
@@ -55,16 +106,16 @@ def training_set(
     weight = None if weights is None else as_weights(weights, len(table))
     _check_room(table, splits is not None, keep_rows, standardize, limit)
     parts = {"training": (table, weight)} if splits is None else _split(table, weight, splits, names)
-    rows, own = parts.pop("training")
-    spectrum = Spectrum.from_data(rows, standardize=standardize, weights=own, names=names)
+    rows, share = parts.pop("training")
+    spectrum = Spectrum.from_data(rows, standardize=standardize, weights=share, names=names)
     if not keep_rows and not parts:
         return TrainingSet(spectrum)
-    assert spectrum.mean is not None
+    assert spectrum.mean is not None  # of any spectrum from data
     mean, scale, wide = spectrum.mean, spectrum.scale if standardize else None, spectrum.matrix is None
     return TrainingSet(
         spectrum,
         _rows(rows, mean, scale) if keep_rows else None,
-        None if own is None or not keep_rows else readonly(own),
+        None if share is None or not keep_rows else readonly(share),
         {name: _rows(part, mean, scale) for name, (part, _) in parts.items() if keep_rows},
         {name: readonly(w) for name, (_, w) in parts.items() if w is not None and keep_rows},
         {name: _covariance(part, mean, scale) for name, part in parts.items() if not wide},
@@ -74,12 +125,13 @@ def training_set(
 def _split(
     table: NDArray[Any], weight: Array | None, splits: Sequence[float], names: tuple[str, ...] | None
 ) -> dict[str, Part]:
-    """Training, validation and test part; a part whose share is 0 is left out."""
-    shares = as_numbers(splits, "The splits")
+    """Return training, validation and test part; a part whose share is 0 is left out."""
+    shares = numbers(splits, "splits")
     if shares.shape != (3,) or not np.all(shares >= 0) or not shares[0] > 0 or abs(shares.sum() - 1) > 1e-9:
         raise InputError(
-            f"The splits are {splits!r}, but three shares that add up to 1 are expected, for training, validation and "
-            "test: splits=(0.8, 0.1, 0.1)."
+            f"splits is {splits!r}, but three shares that add up to 1 are expected, for training, validation and "
+            "test: splits=(0.8, 0.1, 0.1).",
+            "splits",
         )
     held = [round(len(table) * share) for share in shares[1:]]
     counts = dict(zip(PARTS, [len(table) - sum(held), *held], strict=True))
@@ -87,7 +139,8 @@ def _split(
         if share > 0 and count < (2 if name == "training" else 1):
             raise InputError(
                 f"A share of {share:g} of {len(table)} rows leaves {max(count, 0)} for the {name} part, and that is "
-                "too few: give more rows, or other splits."
+                "too few: give more rows, or other splits.",
+                "splits",
             )
     if not all(np.isfinite(block).all() for block in row_blocks(table)):
         raise nonfinite_problem(row_blocks(table), names)  # here, where rows still have the user's own numbers
@@ -103,7 +156,7 @@ def _split(
 
 
 def _rows(part: NDArray[Any], mean: Array, scale: Array | None) -> Array:
-    """As float64 on the scale of the training part; the array itself where that is nothing to do."""
+    """Return rows as float64 on the scale of the training part; the array itself where that changes nothing."""
     if scale is not None:
         scaled = np.subtract(part, mean, dtype=np.float64)
         scaled /= scale
@@ -113,6 +166,7 @@ def _rows(part: NDArray[Any], mean: Array, scale: Array | None) -> Array:
 
 
 def _covariance(part: Part, mean: Array, scale: Array | None) -> Array:
+    """Return the second moments of a part about the training mean."""
     rows, weight = part
     moments, first = Moments(rows.shape[1]), 0
     for block in row_blocks(rows):
@@ -124,14 +178,53 @@ def _covariance(part: Part, mean: Array, scale: Array | None) -> Array:
 
 
 def _check_room(table: NDArray[Any], split: bool, keep_rows: bool, standardize: bool, limit: float) -> None:
-    """Before anything is copied: whether the copies fit."""
+    """Raise `InputError` if the copies would not fit, before anything is copied."""
     as_they_are = table.dtype == np.float64 and not standardize and table.flags.forc
-    copies: Mapping[str, int] = {
-        "split": table.nbytes if split else 0,
-        "rows": 8 * table.size if keep_rows and not as_they_are else 0,
-    }
-    if sum(copies.values()) > limit:
+    size = (table.nbytes if split else 0) + (8 * table.size if keep_rows and not as_they_are else 0)
+    if size > limit:
         raise InputError(
-            f"To split, scale or convert the {len(table)} rows takes {in_words(sum(copies.values()))}, but "
-            f"{in_words(limit)} may be used: give fewer rows, or float64 rows that are standardised already."
+            f"To split, scale or convert the {len(table)} rows takes {in_words(size)}, but {in_words(limit)} may be "
+            "used: give fewer rows, or float64 rows that are standardised already."
         )
+
+
+@dataclass
+class Batches:
+    """The minibatches of one seed, in blocks of several updates."""
+
+    data: TrainingSet
+    size: int  #: rows of a batch
+    seed: int
+    dtype: DTypeLike = np.float64
+
+    def __post_init__(self) -> None:
+        self._rng = np.random.default_rng([self.seed, STREAM])
+        self._left: NDArray[np.intp] = np.empty(0, dtype=np.intp)  # of the epoch's permutation
+        if self.data.rows is None:
+            self._root = self.data.spectrum.root.astype(self.dtype)
+            return
+        self.size = min(self.size, len(self.data.rows))
+        self._share = None if self.data.weights is None else self.data.weights / self.data.weights.sum()
+
+    def block(self, updates: int) -> Array:
+        """Return the next batches, (updates, size, d + 1)."""
+        if self.data.rows is None:
+            normal = self._rng.standard_normal((updates, self.size, len(self._root)), dtype=self.dtype)  # type: ignore[arg-type]
+            centred = normal @ self._root
+        else:
+            centred = self.data.rows[self._indices(updates, len(self.data.rows))] - self.data.mean
+        block = np.ones((updates, self.size, centred.shape[-1] + 1), dtype=self.dtype)
+        block[..., :-1] = centred
+        return block
+
+    def _indices(self, updates: int, count: int) -> NDArray[np.intp]:
+        """Return the rows of the next batches, (updates, size)."""
+        if self._share is not None:
+            return self._rng.choice(count, (updates, self.size), p=self._share)
+        whole = count - count % self.size
+        epochs = [self._left]
+        while sum(map(len, epochs)) < updates * self.size:
+            epochs.append(self._rng.permutation(count)[:whole])
+        ready = np.concatenate(epochs)
+        self._left = ready[updates * self.size :]
+        return ready[: updates * self.size].reshape(updates, self.size)
