@@ -678,7 +678,7 @@ check("each has a negative eigenvalue, far from zero", all(curvature[0] < -1e-3 
 # %%
 from scipy.optimize import root as find_root
 
-from landau_vae.training.profile import ProfileLoss
+from landau_vae.training.exact import ProfileLoss
 
 trainer, member = ProfileLoss(np.diag(eigenvalues), np.array([price])), np.array([0])
 

@@ -26,7 +26,7 @@ from landau_vae.errors import InputError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-LARGEST = 2**62  # a whole number beyond it is no count of anything
+LARGEST = 2**63 - 1  # of a whole number: what 64 bits hold
 
 _short = Repr()
 _short.maxother = _short.maxstring = 60

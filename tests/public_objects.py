@@ -33,12 +33,20 @@ def names():
     return dict(sorted(once.values()))
 
 
+def is_override(item, inherited):
+    """Whether a method takes what the inherited one takes, whose docstring then describes both."""
+    if not (inspect.isfunction(item) and inspect.isfunction(inherited)):
+        return False
+    return list(inspect.signature(item).parameters) == list(inspect.signature(inherited).parameters)
+
+
 def members(cls):
     """Name → public member (function, property, …) as the classes of this package define it."""
     found = {}
     for base in reversed(cls.__mro__):
         if is_ours(base):
-            found |= {name: item for name, item in vars(base).items() if not name.startswith("_")}
+            new = {name: item for name, item in vars(base).items() if not name.startswith("_")}
+            found |= {name: item for name, item in new.items() if not is_override(item, found.get(name))}
     kinds = (classmethod, staticmethod, property, functools.cached_property)
     fields = getattr(cls, "__dataclass_fields__", {})  # a field may hold a function
     return {

@@ -1,4 +1,4 @@
-"""Trainers for tests of scans: some tell what they train, and of some the results are known; and how scans compare."""
+"""Trainers for tests of scans: some write a log, and of some the results are known; and how scans compare."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from landau_vae.training import Exact
+from landau_vae.training import Exact, Trainer
 
 
 def same(one, other):
@@ -49,7 +49,7 @@ class Logged(Exact):
 
 
 @dataclass(frozen=True)
-class Means:
+class Means(Trainer):
     """No training: it reports means of the rows, and statuses and a history that only it has."""
 
     together: int = 3

@@ -145,10 +145,9 @@ def plan(
 
     Parameters
     ----------
-    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights
-        As for `scan`.
-    folder, progress
-        Ignored.
+    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, folder, memory, \
+keep_weights, progress : see `scan`
+        The same; `folder` and `progress` have no effect.
 
     Returns
     -------

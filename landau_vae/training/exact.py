@@ -139,8 +139,8 @@ class ProfileLoss:
     def precondition(self, at: Evaluation, direction: Array) -> Array:
         """Return the X that solves (UUᵀ + 1)⁻¹ X + X (UᵀU + 1)⁻¹ = direction.
 
-        At a minimum with modes far apart and far from threshold this is the inverse Hessian, except for inactive latents
-        and collapsed modes: turning mode i into mode j costs 1/min(m_i, m_j), growing mode i costs 2/m_i, where
+        At a minimum with modes far apart and far from threshold this is the inverse Hessian, except for inactive
+        latents and collapsed modes: turning mode i into mode j costs 1/min(m_i, m_j), growing mode i costs 2/m_i, where
         m = 1 + ‖u‖². It spans the six decades of curvature that a cold model has (`landau-vae derive landscape`).
         """
         left, spread, right = at.factors

@@ -22,6 +22,8 @@ __all__ = ["LinearVAE"]
 class LinearVAE:
     """A batch of linear β-VAEs on data of one covariance.
 
+    Examples
+    --------
     >>> decoder, encoder = np.full((1, 1), 2**0.5), np.full((1, 1), 8**-0.5)
     >>> model = LinearVAE(np.diag([4.0]), np.array(2.0), decoder, encoder, np.array([0.5]))
     >>> model.signal_fraction.round(12).tolist(), float(model.distortion.round(12))
@@ -56,13 +58,21 @@ class LinearVAE:
 
     @cached_property
     def loss(self) -> Array:
-        """σ_dec² L = ½ distortion + τ Σ_k rate, (…), data²."""
+        """Expected loss σ_dec² L = ½ distortion + τ Σ_k rate, (…), data²."""
         return 0.5 * self.distortion + self.price * self.rate.sum(-1)
 
     def pruned_distortion(self, *, sampled: bool) -> Array:
         """Return ⟨‖x − x̂‖²⟩ with the first 0, 1, …, K latents kept, the others set to 0, (…, K + 1), data².
 
-        `sampled` draws the kept z from the posterior, as in the loss; otherwise z = μ(x), as one uses a trained model.
+        Parameters
+        ----------
+        sampled : bool
+            Whether the kept z are drawn from the posterior, as in the loss; otherwise z = μ(x), as a trained model is
+            used.
+
+        Returns
+        -------
+        (…, K + 1) array
         """
         # i, j: latents. ⟨‖x − Σ_i w_i z_i‖²⟩ = tr C − 2 Σ_i w_i·⟨x z_i⟩ + Σ_ij (w_i·w_j) ⟨z_i z_j⟩
         reconstructed = np.einsum("...kp,...pk->...k", self._encoded, self.decoder)
@@ -82,13 +92,33 @@ class LinearVAE:
         return np.argsort(-self.signal_fraction, axis=-1, kind="stable")
 
     def pruned_shares(self, order: NDArray[np.intp]) -> Array:
-        """Return ranked pruning as a share of tr C, (…, 2, K + 1): of the mean and of the sampled reconstruction."""
+        """Return ranked pruning as a share of tr C, (…, 2, K + 1): of the mean and of the sampled reconstruction.
+
+        Parameters
+        ----------
+        order : (…, K) array of int
+            The latents in the order in which they are kept.
+
+        Returns
+        -------
+        (…, 2, K + 1) array
+        """
         models = self.ranked(order)
         both = [models.pruned_distortion(sampled=sampled) for sampled in (False, True)]
         return np.stack(both, axis=-2) / np.trace(self.covariance)
 
     def ranked(self, order: NDArray[np.intp] | None = None) -> "LinearVAE":
-        """Return the models with their latents in this order, (…, K): by falling signal fraction if none is given."""
+        """Return the models with their latents in this order, (…, K): by falling signal fraction if none is given.
+
+        Parameters
+        ----------
+        order : (…, K) array of int, optional
+            The latents in their new order.
+
+        Returns
+        -------
+        LinearVAE
+        """
         order = self.ranking if order is None else order
         return LinearVAE(
             self.covariance,

@@ -116,7 +116,9 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
     except OSError as problem:
         raise InputError(f"{path.name} cannot be read as a scan ({problem.strerror}): name a file.", "path") from None
     if not header.startswith(MAGIC):
-        raise InputError(f"{path.name} cannot be read as a scan: save_scan has not written it, or it is damaged.", "path")
+        raise InputError(
+            f"{path.name} cannot be read as a scan: save_scan has not written it, or it is damaged.", "path"
+        )
     if not whole:
         raise InputError(f"{path.name} is damaged, its checksum does not agree: restore it, or train again.", "path")
     with xarray.open_dataset(path, engine="h5netcdf", mask_and_scale=False, decode_times=False) as stored:

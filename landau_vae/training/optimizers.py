@@ -42,17 +42,53 @@ class Optimizer:
         return 0.0 if self.decoupled else self.weight_decay
 
     def memory(self, weights: Array) -> list[Array]:
-        """Return arrays (models, weights) in which the optimiser remembers, all zero."""
+        """Return the arrays in which the optimiser remembers, all zero.
+
+        Parameters
+        ----------
+        weights : (models, weights) array
+            What is trained.
+
+        Returns
+        -------
+        list of (models, weights) array
+        """
         raise NotImplementedError
 
     def move(self, weights: Array, gradient: Array, memory: list[Array], rate: float, update: int) -> None:
-        """Take a step of this learning rate, in place; `update` counts from 1, `gradient` is used up."""
+        """Take a step in place.
+
+        Parameters
+        ----------
+        weights, gradient : (models, weights) array
+            What is trained, and the gradient there, which is overwritten.
+        memory : list of array
+            As `memory` returned it.
+        rate : float
+            Learning rate of this step.
+        update : int
+            Number of the step, from 1 on.
+        """
         raise NotImplementedError
 
     def step(
         self, weights: Array, gradient: Array, memory: list[Array], factor: float, update: int, decays: slice
     ) -> None:
-        """Do one update in place, at `factor` times the learning rate; `decays` are the weights that decay acts on."""
+        """Do one update in place: weight decay, then a step.
+
+        Parameters
+        ----------
+        weights, gradient : (models, weights) array
+            What is trained, and the gradient there, which is overwritten.
+        memory : list of array
+            As `memory` returned it.
+        factor : float
+            On the learning rate.
+        update : int
+            Number of the update, from 1 on.
+        decays : slice
+            The weights that decay acts on.
+        """
         rate = self.learning_rate * factor
         if self.weight_decay and self.decoupled:
             weights[:, decays] *= 1 - rate * self.weight_decay

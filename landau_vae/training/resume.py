@@ -66,7 +66,9 @@ class Folder:
     def write(self, task: Task, named: Named) -> None:
         """Keep the results of a task."""
         content = {"identity": self.identity, "dimensions": {name: dims for name, (dims, _) in named.items()}}
-        save_arrays(self._file(task), HEADER, content, {name: np.asarray(values) for name, (_, values) in named.items()})
+        save_arrays(
+            self._file(task), HEADER, content, {name: np.asarray(values) for name, (_, values) in named.items()}
+        )
 
     def _file(self, task: Task) -> Path:
         return self.path / f"task-{task.seed}-{task.first}-of-{task.step}.npz"
@@ -90,9 +92,7 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
             f"Another process is at work in the folder {path}: wait for it, or name another folder.", "folder"
         ) from None
     except OSError as problem:
-        raise InputError(
-            f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder"
-        ) from None
+        raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder") from None
     with lock:
         lock.release()  # the lock counts how often it was taken; the context still holds it
         for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
@@ -120,7 +120,7 @@ def _compare(path: Path, identity: dict[str, Any]) -> None:
         key = differing[0]
         difference = _other_settings(stored[key], identity[key]) if key == "trainer" else WORDS[key]
         raise InputError(
-            f"The folder {path} holds a scan with {difference}: name another folder, or give the arguments of that scan."
+            f"The folder {path} holds a scan with {difference}: name another folder, or give its arguments."
         )
 
 

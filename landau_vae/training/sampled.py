@@ -108,8 +108,8 @@ class Run:
     ) -> None:
         self.settings, self.data, self.temperature, self.on_progress = settings, data, temperature, on_progress
         self.layout = Layout(data.features, latents, settings.encoder == "input", settings.learned_variance)
-        self.a = settings.squared(data)
-        self.target = (temperature * settings.weight_per_temperature(data))[:, None]  # b, (m, 1)
+        self.a = settings._squared(data)
+        self.target = (temperature * settings._weight_per_temperature(data))[:, None]  # b, (m, 1)
         self.dtype = np.dtype(settings.precision)
         self.flat = np.stack([self.layout.start(*start, settings.start) for start in starts]).astype(self.dtype)
         parts = self.layout.parts(self.flat)
@@ -127,7 +127,7 @@ class Run:
         self.owner = np.array([seeds.index(seed) for seed, _ in starts])
         self.batches: list[Batches] = []
         if not (isinstance(self.engine, MomentGradient) and self.engine.exact is not None):
-            self.batches = [Batches(data, settings.rows_per_update(data), seed, self.dtype) for seed in seeds]
+            self.batches = [Batches(data, settings._rows_per_update(data), seed, self.dtype) for seed in seeds]
         self.running = np.arange(len(starts))  # models that have not stopped
         self.final = self.flat.copy()
         self.stopped = np.full(len(starts), settings.updates)
@@ -137,8 +137,8 @@ class Run:
 
     def _engine(self) -> MomentGradient | RowGradient:
         settings = self.settings
-        if settings.by_moments(self.data):
-            exact = self.gauge.second.astype(self.dtype) if settings.expected(self.data) else None
+        if settings._by_moments(self.data):
+            exact = self.gauge.second.astype(self.dtype) if settings._deterministic(self.data) else None
             return MomentGradient(self.layout, self.a, self.noise if settings.noise and exact is None else None, exact)
         return RowGradient(self.layout, self.a, self.noise, settings.decoding, self.gauge.shift.astype(self.dtype))
 
@@ -166,7 +166,7 @@ class Run:
         rates = settings.learning_rate(before / settings.updates)
         factors = settings.beta((before + 1) / settings.updates)
         target = self.target[self.running].astype(self.dtype)
-        block = settings.updates_per_draw(self.data, self.layout.latents, len(self.flat), len(self.batches))
+        block = settings._updates_per_draw(self.data, self.layout.latents, len(self.flat), len(self.batches))
         for begin in range(first, last, block):
             updates = min(block, last - begin)
             if self.batches:

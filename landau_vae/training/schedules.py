@@ -5,7 +5,6 @@ in use: linear warm-up (Bowman et al., arXiv:1511.06349), cyclical (Fu et al., a
 above. In the end only the last β counts: a run trains the model of its last β, whatever it passed on the way.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -98,11 +97,6 @@ class Schedule:
     def to_dict(self) -> dict[str, Any]:
         """Return points and curve."""
         return jsonable({"points": self.points, "curve": self.curve})
-
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> "Schedule":
-        """Return the schedule that `to_dict` has stored."""
-        return cls(tuple((share, factor) for share, factor in stored["points"]), stored["curve"])
 
 
 CONSTANT = Schedule(((0.0, 1.0),))

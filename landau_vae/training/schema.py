@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import is_real
@@ -143,7 +142,9 @@ def validate(scan: Any, *needed: str) -> Any:
     import xarray
 
     if not isinstance(scan, xarray.Dataset):
-        raise InputError(f"The scan is a {type(scan).__name__}, but a Dataset that lv.scan returned is expected.", "scan")
+        raise InputError(
+            f"The scan is a {type(scan).__name__}, but a Dataset that lv.scan returned is expected.", "scan"
+        )
     for dim in ("seed", "temperature"):
         if dim not in scan.dims:
             raise InputError(
@@ -163,9 +164,11 @@ def validate(scan: Any, *needed: str) -> Any:
     if "pruned_distortion" in scan and (
         tuple(scan["reconstruction"].values.tolist()) != RECONSTRUCTIONS or scan.sizes["rank"] < 2
     ):
-        raise InputError("The variable pruned_distortion of the scan is not the whole one that lv.scan returned.", "scan")
-    total = scan.attrs.get("total_variance")
-    if not (is_real(total) and total > 0):
+        raise InputError(
+            "The variable pruned_distortion of the scan is not the whole one that lv.scan returned.", "scan"
+        )
+    total: Any = scan.attrs.get("total_variance")
+    if not is_real(total) or total <= 0:
         raise InputError(f"The attribute total_variance of the scan is {total!r}, but a positive number is expected.")
     return scan
 
@@ -182,7 +185,8 @@ def _check_variable(variable: Any, observable: Observable) -> None:
     kinds, words = KINDS[observable.kind]
     if variable.dtype.kind not in kinds:
         raise InputError(
-            f"The variable {observable.name} of the scan has the type {variable.dtype}, but {words} are expected.", "scan"
+            f"The variable {observable.name} of the scan has the type {variable.dtype}, but {words} are expected.",
+            "scan",
         )
 
 
@@ -194,7 +198,9 @@ def trainer_settings(scan: Any) -> dict[str, Any]:
     except (TypeError, ValueError):
         settings = None
     if not isinstance(settings, dict):
-        raise InputError(f"The attribute trainer of the scan is {text!r:.60}, but settings in JSON are expected.", "scan")
+        raise InputError(
+            f"The attribute trainer of the scan is {text!r:.60}, but settings in JSON are expected.", "scan"
+        )
     return settings
 
 
@@ -210,11 +216,39 @@ class Trainer(ABC):
 
     @abstractmethod
     def models_at_once(self, data: TrainingSet, latents: int) -> int:
-        """Return how many models one call of `train` should get: enough for speed, few enough to bound memory."""
+        """Return how many models one call of `train` should get: enough for speed, few enough to bound memory.
+
+        Parameters
+        ----------
+        data : TrainingSet
+            What is trained on.
+        latents : int
+            K.
+
+        Returns
+        -------
+        int
+        """
 
     @abstractmethod
-    def memory(self, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
-        """Return the bytes that one call of `train` needs beside the data and its result."""
+    def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
+        """Return the bytes that one call of `train` needs beside the data and its result.
+
+        Parameters
+        ----------
+        data : TrainingSet
+            What is trained on.
+        latents : int
+            K.
+        models : int
+            How many are trained in this call.
+        seeds : int, default 1
+            How many seeds they have.
+
+        Returns
+        -------
+        int
+        """
 
     @abstractmethod
     def train(
@@ -260,5 +294,17 @@ class Trainer(ABC):
         return {}
 
     def result_bytes(self, data: TrainingSet, latents: int) -> int:
-        """Return the bytes of one model's observables, without its weights."""
+        """Return the bytes of one model's observables, without its weights.
+
+        Parameters
+        ----------
+        data : TrainingSet
+            What is trained on.
+        latents : int
+            K.
+
+        Returns
+        -------
+        int
+        """
         return 8 * (data.features + 10 * latents + 24)

@@ -84,7 +84,7 @@ class Settings(Trainer):
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
         """Return the bytes of weights and the optimiser's memory, one gradient, a block of draws, and measurements."""
         d, count = data.features, 0 if data.rows is None else len(data.rows)
-        updates = min(self.updates_per_draw(data, latents, models, seeds), -(-self.updates // LOOKS))
+        updates = min(self._updates_per_draw(data, latents, models, seeds), -(-self.updates // LOOKS))
         block = self._drawn(data, latents, models, seeds) * updates
         rows = 0 if self.linear_and_constant else ROWS
         one_model = rows * (3 * latents + (0 if self.decoding.linear else 6 * d + 3 * latents))
@@ -112,7 +112,7 @@ class Settings(Trainer):
         """Whether decoder and posterior are those of the linear theory, so that second moments are enough."""
         return self.decoding.linear and self.encoder == "constant"
 
-    def rows_per_update(self, data: TrainingSet) -> int:
+    def _rows_per_update(self, data: TrainingSet) -> int:
         """Return how many rows an update has: as many as asked for, or as there are."""
         if data.rows is not None:
             return len(data.rows) if self.batch is None else min(self.batch, len(data.rows))
@@ -123,29 +123,29 @@ class Settings(Trainer):
             )
         return self.batch or 0
 
-    def expected(self, data: TrainingSet) -> bool:
+    def _deterministic(self, data: TrainingSet) -> bool:
         """Return whether the loss that is followed is the expected one: nothing at all is drawn."""
         return self.batch is None and (not self.noise or data.rows is None)
 
-    def by_moments(self, data: TrainingSet) -> bool:
+    def _by_moments(self, data: TrainingSet) -> bool:
         """Return whether moments are cheaper than rows (and possible)."""
-        cheap = not self.noise or self.expected(data) or 2 * self.rows_per_update(data) >= data.features
+        cheap = not self.noise or self._deterministic(data) or 2 * self._rows_per_update(data) >= data.features
         return self.linear_and_constant and cheap
 
-    def weight_per_temperature(self, data: TrainingSet) -> float:
+    def _weight_per_temperature(self, data: TrainingSet) -> float:
         """Return b/T: what a nat costs in the loss at T = 1."""
-        a = self.squared(data)
+        a = self._squared(data)
         likelihood = self.decoding.likelihood
         if not likelihood.squared and likelihood.variance is not None:
             return float(a * np.sum(_variances(data) / likelihood.variance(probabilities(data))))
         return 2 * a * (data.features if self.learned_variance else data.spectrum.total_variance)
 
-    def squared(self, data: TrainingSet) -> float:
+    def _squared(self, data: TrainingSet) -> float:
         """Return a: what a squared unit (with a Bernoulli decoder, a nat of cross-entropy) costs in the loss."""
         a = self.loss.weights(data.spectrum.dimension)[0]
         return a if self.decoding.likelihood.squared or not self.loss.half else 2 * a  # the ½ is of squared errors only
 
-    def updates_per_draw(self, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
+    def _updates_per_draw(self, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
         """Return for how many updates noise and batches are drawn at a time."""
         return max(1, BLOCK // self._drawn(data, latents, models, seeds))
 
@@ -153,17 +153,17 @@ class Settings(Trainer):
         """Return how many numbers one model works with: weights, the optimiser's memory, a gradient or measurement."""
         d = data.features
         matrices = d * (5 * d + 18 * latents) + 3 * latents**2 + LOOKS * latents
-        return matrices if self.by_moments(data) else matrices + self.rows_per_update(data) * (3 * d + 8 * latents)
+        return matrices if self._by_moments(data) else matrices + self._rows_per_update(data) * (3 * d + 8 * latents)
 
     def _drawn(self, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
         """Return how many numbers are drawn for one update of so many models, working arrays included."""
-        if self.by_moments(data) and self.expected(data):
+        if self._by_moments(data) and self._deterministic(data):
             return 1
-        d, size = data.features, self.rows_per_update(data)
+        d, size = data.features, self._rows_per_update(data)
         batches = 3 * seeds * (size + d) * (d + 1)
         if not self.noise:
             return batches
-        return batches + models * (4 * (d + 1 + latents) * latents if self.by_moments(data) else 2 * size * latents)
+        return batches + models * (4 * (d + 1 + latents) * latents if self._by_moments(data) else 2 * size * latents)
 
 
 def probabilities(data: TrainingSet) -> Array:

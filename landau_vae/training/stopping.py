@@ -68,9 +68,7 @@ class Ending:
     status: NDArray[np.int8]  #: converged, moving, plateau or diverged, (m,)
 
 
-def ending(
-    gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Array, last: Array | None
-) -> Ending:
+def ending(gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Array, last: Array | None) -> Ending:
     """Judge models by their final weights at prices τ with an L2 penalty γ (m, 1).
 
     The `last` movement, of M² and ln σ_dec² where it is learned, (m, …), counts for decoders that are not linear.
@@ -127,7 +125,7 @@ def evenly(updates: int, pieces: int) -> Array:
 
 
 def settle(covariance: Array, price: ArrayLike, decoder: Array, decay: ArrayLike = 0.0, turns: int = TURNS) -> Array:
-    """Return M² of each latent after so many turns, (m, K), from decoders W (m, d, K) at prices τ (m,); `decay` is γ (m,).
+    """Return M² of each latent after so many turns, (m, K), from W (m, d, K) at prices τ (m,); `decay` is γ (m,).
 
     >>> inactive = np.array([[[1e-3], [1e-3]]])  # one latent, on the plateau
     >>> settle(np.diag([4.0, 1.0]), [2.0], inactive).round(6).tolist()

@@ -65,7 +65,7 @@ class Work:
         return [Task(seed, first, pieces, count) for seed in self.seeds for first in range(pieces)]
 
     def bundles(self, tasks: Sequence[Task], workers: int, *, kept: bool = False) -> list[tuple[Task, ...]]:
-        """Return tasks of the same temperatures to train together: as many as suit the trainer and keep all workers busy.
+        """Return tasks of the same temperatures to train together: as many as suit the trainer and occupy all workers.
 
         Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in flight.
         """
@@ -127,7 +127,7 @@ class Work:
 def execute(
     work: Work, tasks: Sequence[Task], workers: int, on_progress: Callable[[float], object], *, kept: bool = False
 ) -> Iterator[tuple[Task, Named]]:
-    """Yield each task with its results, as they get done (and are `kept`); without workers progress has fractions too."""
+    """Yield each task with its results as they get done; without workers, progress counts fractions of models."""
     import joblib
 
     at_once = joblib.effective_n_jobs(workers)

@@ -70,7 +70,12 @@ class TrainingSet:
         )
 
     def arrays(self) -> Iterator[Array]:
-        """Yield all arrays that are held, in a fixed order."""
+        """Yield all arrays that are held, in a fixed order.
+
+        Yields
+        ------
+        array
+        """
         parts = (self.spectrum.eigenvalues, self.spectrum.covariance, self.rows, self.weights)
         yield from (part for part in parts if part is not None)
         for mapping in (self.held_out, self.held_out_weights, self.held_out_covariance):

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
+from landau_vae.limits import AT_REST
 from landau_vae.numeric._equilibrium import Reconstruction, noise_power
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.ending import MOVED
 from landau_vae.training.linear_vae import LinearVAE
 from landau_vae.verification.record import trained_with
 
@@ -183,7 +183,7 @@ def _to_go(data: "xarray.Dataset") -> Array:
 def _at_rest(data: "xarray.Dataset") -> NDArray[np.bool_]:
     """(seeds, temperatures, latents), in the scan's own order."""
     if "moved" in data:
-        return np.asarray(_to_go(data) <= MOVED)
+        return np.asarray(_to_go(data) <= AT_REST)
     converged = data.converged.transpose("seed", "temperature").values
     return np.repeat(converged[..., None], data.sizes["latent"], axis=-1)
 

@@ -21,7 +21,7 @@ from landau_vae.errors import InputError
 from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training._scan import scan
-from landau_vae.training.trainer import Trainer
+from landau_vae.training.schema import Trainer
 from landau_vae.verification._branches import branches
 
 __all__ = ["DatasetSize", "dataset_size"]

@@ -22,8 +22,8 @@ from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
 from landau_vae.numeric.plateau_growth import growth
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.ending import DIVERGED
-from landau_vae.verification.arrivals import Arrivals, arrivals
+from landau_vae.training.schema import Status
+from landau_vae.verification.activation_times import Arrivals, arrivals
 from landau_vae.verification.descent import Descent, descent
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def dynamics(
         weights = data.decoder_history.values[seed, t], encoders.values[seed, t]
         price = float(temperature[t]) * spectrum.total_variance
         one = arrivals(*weights, clock, vectors, spectrum, price, how)
-        diverged = "status" in data and data.status.values[seed, t] == DIVERGED
+        diverged = "status" in data and data.status.values[seed, t] == Status.DIVERGED
         found.append(one)
         verdict.append(_verdict(one, float(ends[seed, t]), bool(diverged)))
 

@@ -8,7 +8,7 @@ data with another covariance. What is *recorded* (the trainer's settings) is tol
 from collections.abc import Callable
 
 from landau_vae.verification.evidence import Cause, Evidence
-from landau_vae.verification.inferred import convention, ended_early, nonlinear, one_seed, unexplained
+from landau_vae.verification.inferred_causes import convention, ended_early, nonlinear, one_seed, unexplained
 from landau_vae.verification.recorded import beta_schedule, diverged, other_data, other_likelihood, weight_decay
 
 __all__ = ["find_causes"]

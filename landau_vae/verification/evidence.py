@@ -7,7 +7,7 @@ import numpy as np
 
 from landau_vae.display import Array
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.ending import DIVERGED
+from landau_vae.training.schema import Status
 from landau_vae.verification._branches import Branches
 from landau_vae.verification.record import trained_with
 
@@ -50,7 +50,7 @@ class Evidence:
     @property
     def lost(self) -> int:
         """How many models diverged."""
-        return int(np.count_nonzero(self.scan.status.values == DIVERGED)) if "status" in self.scan else 0
+        return int(np.count_nonzero(self.scan.status.values == Status.DIVERGED)) if "status" in self.scan else 0
 
     @property
     def decoder(self) -> str:

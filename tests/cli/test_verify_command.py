@@ -50,7 +50,7 @@ def test_json_and_folder(table, capsys, tmp_path):
 def test_an_interrupted_run_goes_on(table, tmp_path, monkeypatch, capsys):
     _, path = table
     folder, trained = tmp_path / "out", []
-    from landau_vae.training.run import Run
+    from landau_vae.training.sampled import Run
 
     result = Run.result
 

@@ -118,12 +118,12 @@ def test_single_precision_stays_single(run):
 
 @pytest.mark.parametrize(
     ("make", "complaint"),
-    [(lambda: Adam(float("nan")), "learning rate is nan"), (lambda: Adam(0), "learning rate is 0"),
-     (lambda: SGD(-1.0), "learning rate is -1"), (lambda: SGD("fast"), "learning rate is fast"),
-     (lambda: Adam(np.inf), "learning rate is inf"), (lambda: Adam(1.0, -0.1), "weight decay is -0.1"),
-     (lambda: SGD(1.0, None), "weight decay is None"), (lambda: Adam(1.0, 0.1, "yes"), "decoupled is 'yes'"),
+    [(lambda: Adam(float("nan")), "learning_rate is nan"), (lambda: Adam(0), "learning_rate is 0"),
+     (lambda: SGD(-1.0), "learning_rate is -1"), (lambda: SGD("fast"), "learning_rate is 'fast'"),
+     (lambda: Adam(np.inf), "learning_rate is inf"), (lambda: Adam(1.0, -0.1), "weight_decay is -0.1"),
+     (lambda: SGD(1.0, None), "weight_decay is None"), (lambda: Adam(1.0, 0.1, "yes"), "decoupled is 'yes'"),
      (lambda: SGD(0.1, momentum=1.0), "momentum is 1"), (lambda: SGD(0.1, momentum=np.nan), "momentum is nan"),
-     (lambda: Adam(0.1, beta1=1.0), "memories are 1"), (lambda: Adam(0.1, beta2=-0.1), "memories are 0.9 and -0.1"),
+     (lambda: Adam(0.1, beta1=1.0), "beta1 is 1"), (lambda: Adam(0.1, beta2=-0.1), "beta2 is -0.1"),
      (lambda: Adam(0.1, epsilon=0.0), "epsilon is 0"), (lambda: Optimizer(0.1), "give one of these")],
 )  # fmt: skip
 def test_bad_optimizers(make, complaint):
@@ -216,11 +216,12 @@ def test_schedules_survive_printing_and_storing(schedule):
      (lambda: Schedule("ab"), "points"), (lambda: Schedule(((0.5, 1), (0.4, 1))), "in order"),
      (lambda: Schedule(((0, np.nan),)), "nan"), (lambda: Schedule(((0, 1), (1.1, 1))), "from 0 to 1"),
      (lambda: Schedule(((0, 1),), "wavy"), "'wavy'"), (lambda: Schedule(((0, -1),)), "least factor is -1"),
-     (lambda: anneal(0.0), "positive factors"), (lambda: anneal(1.0, 0.0), "positive factors"),
-     (lambda: warm_up(1.5), "from 0 to 1"), (lambda: warm_up(0.5, -1), "no negative factor"),
-     (lambda: warm_up("a while"), "a while"), (lambda: cyclical(0), "0 cycles"), (lambda: cyclical(1.5), "1.5 cycles"),
-     (lambda: cyclical(3, 1.0), "rise for 1.0"), (lambda: cyclical("many"), "many cycles"),
-     (lambda: cosine(-0.1), "no negative factor"), (lambda: cosine(0.0, 1.5), "from 0 to 1")],
+     (lambda: anneal(0.0), "start is 0.0"), (lambda: anneal(1.0, 0.0), "stop is 0.0"),
+     (lambda: warm_up(1.5), "from 0 to 1"), (lambda: warm_up(0.5, -1), "start is -1"),
+     (lambda: warm_up("a while"), "a while"), (lambda: cyclical(0), "cycles is 0"),
+     (lambda: cyclical(1.5), "cycles is 1.5"),
+     (lambda: cyclical(3, 1.0), "rise is 1.0"), (lambda: cyclical("many"), "cycles is 'many'"),
+     (lambda: cosine(-0.1), "stop is -0.1"), (lambda: cosine(0.0, 1.5), "from 0 to 1")],
 )  # fmt: skip
 def test_bad_schedules(make, complaint):
     check_complaint(make, complaint)

@@ -11,7 +11,7 @@ from trainers import Means
 
 from landau_vae import InputError, Spectrum, scan
 from landau_vae.training import Exact, ScanPlan, plan
-from landau_vae.training.memory import available, in_words
+from landau_vae.training.memory_plan import available, in_words
 
 GRID = np.geomspace(1, 0.01, 50)
 SPECTRUM = Spectrum.from_eigenvalues(np.arange(1, 11))
@@ -27,7 +27,7 @@ def test_the_terms_of_a_plan():
         f"ScanPlan(100 models in 2 tasks: data {planned.data} B + result {in_words(planned.result)} + "
         f"1 × {in_words(planned.per_worker)} = {in_words(planned.total)} of 1 GB)"
     )
-    assert planned.summary().count("\n") == 7
+    assert planned.summary().count("\n") == 8
     assert planned.to_dict()["fits"] is True
 
 

@@ -1,5 +1,6 @@
 """An interrupted scan loses no finished task, and ends in the same bits as one that nobody interrupted."""
 
+import multiprocessing
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from trainers import Logged, same
 
 from landau_vae import InputError, Spectrum, scan
@@ -53,12 +55,21 @@ def finished(folder):
 
 
 def start(folder, log, workers=1):
+    """A process of its own, as from a terminal."""
     command = [sys.executable, "-c", SCRIPT, str(folder), str(log), str(workers)]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, start_new_session=True)
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def work(folder, log):
+    scan(SPECTRUM, GRID, seeds=SEEDS, folder=folder, trainer=Logged(log=str(log), pause=0.02))
 
 
 def wait_for_tasks(log, count, process):
-    while len(begun(log)) < count and process.poll() is None:
+    running = process.is_alive if hasattr(process, "is_alive") else lambda: process.poll() is None
+    while len(begun(log)) < count and running():
         time.sleep(0.001)
 
 
@@ -70,13 +81,17 @@ def resumed(folder, log, **arguments):
 def test_killed_at_random_moments_until_it_ends(whole, folder, log):
     """24 tasks; killed after three to eight more have begun, in the midst of training, writing or renaming."""
     chance, kills = random.Random(5), 0
+    context = multiprocessing.get_context("forkserver")  # its processes start in no time: imports are done
+    context.set_forkserver_preload(["xarray", "filelock", "landau_vae.training"])
     while True:
         done, before = finished(folder), len(begun(log))
-        with start(folder, log) as process:
-            wait_for_tasks(log, before + chance.randint(3, 8), process)
-            time.sleep(chance.uniform(0, 0.03))
-            process.kill()
-            code = process.wait()
+        process = context.Process(target=work, args=(folder, log))
+        process.start()
+        wait_for_tasks(log, before + chance.randint(3, 8), process)
+        time.sleep(chance.uniform(0, 0.03))
+        process.kill()
+        process.join()
+        code = process.exitcode
         assert not done & set(begun(log)[before:])  # nothing that was finished is done again
         assert done <= finished(folder)  # or lost
         if code == 0:
@@ -191,13 +206,10 @@ def test_what_data_are_is_part_of_the_fingerprint(folder, rng):
     scan(rows.tolist(), np.array([0.1]), folder=folder, splits=[0.5, 0.5, 0.0])  # the same, however it is given
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such locks here")
 def test_a_folder_in_use_is_refused(folder, log):
-    with start(folder, log) as process:
-        wait_for_tasks(log, 2, process)
-        with pytest.raises(InputError, match=rf"Another scan \(process {process.pid}\) is at work"):
-            resumed(folder, log)
-        assert process.wait() == 0
+    folder.mkdir()
+    with FileLock(folder / "scan.lock"), pytest.raises(InputError, match="Another process is at work"):
+        resumed(folder, log)
     resumed(folder, log)
     assert len(begun(log)) == 24
 

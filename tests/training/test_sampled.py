@@ -12,19 +12,17 @@ from conftest import CLOSED, SAMPLED
 from oracles import bernoulli_minimum, raw_loss, slope
 from scipy.special import expit
 
-from landau_vae import InputError, Loss, Spectrum, equilibrium
+from landau_vae import InputError, Loss, Spectrum, equilibrium, limits
 from landau_vae.numeric._learned_variance import learned_variance
 from landau_vae.numeric._weight_decay import weight_decay
 from landau_vae.training import cost
-from landau_vae.training.batches import Batches
-from landau_vae.training.ending import CONVERGED, DIVERGED, MOVED, MOVING, PLATEAU
-from landau_vae.training.gradients import MomentGradient
+from landau_vae.training.gradients import Layout, MomentGradient
 from landau_vae.training.optimizers import SGD, Adam
 from landau_vae.training.sampled import Sampled
 from landau_vae.training.schedules import CONSTANT, Schedule, anneal, cosine, cyclical, warm_up
-from landau_vae.training.settings import Patience
-from landau_vae.training.trainer import TrainingSet
-from landau_vae.training.weights import Layout
+from landau_vae.training.schema import Status
+from landau_vae.training.stopping import Patience
+from landau_vae.training.training_set import Batches, TrainingSet
 
 AT_REST = 1e-6  # 4000 noiseless steps at a rate that falls to zero, at least 20 % from any threshold
 THREE = Spectrum.from_eigenvalues([4.0, 2.0, 1.0])  # thresholds at 0.571, 0.286, 0.143
@@ -78,7 +76,7 @@ def test_without_noise_training_ends_in_the_equilibrium(latents, optimizer):
         found["loss"], state.loss_value, rtol=10 * tolerance**2 + 1e-10
     )  # quadratic in the error
     np.testing.assert_allclose(found["price"], state.price, rtol=CLOSED)
-    assert found["status"].tolist() == [CONVERGED] * 4
+    assert found["status"].tolist() == [Status.CONVERGED] * 4
     assert found["updates"].tolist() == [4000] * 4
 
 
@@ -97,7 +95,7 @@ def test_with_noise_training_ends_near_the_equilibrium(rng, source, how):
     state = equilibrium(THREE, Loss.gaussian(GRID * THREE.total_variance))
     np.testing.assert_allclose(ranked(found["signal_fraction"]), state.signal_fraction, atol=0.03)
     np.testing.assert_allclose(found["loss"], state.loss_value, rtol=1e-3)
-    assert found["status"].tolist() == [CONVERGED] * 4
+    assert found["status"].tolist() == [Status.CONVERGED] * 4
 
 
 @pytest.mark.parametrize("size", [4, 40])
@@ -105,7 +103,7 @@ def test_moments_and_rows_train_alike(monkeypatch, size):
     """The same model along both routes, in the mean over 30 starts: within 4 standard errors, which are below 0.1."""
     T, ends = [0.3] * 30, []
     for by_moments in (True, False):
-        monkeypatch.setattr(Sampled, "by_moments", lambda self, data, yes=by_moments: yes)
+        monkeypatch.setattr(Sampled, "_by_moments", lambda self, data, yes=by_moments: yes)
         ends.append(train(Sampled(updates=600, batch=size), THREE, T, 2)["signal_fraction"].max(axis=1))
     error = np.sqrt(sum(end.var(ddof=1) for end in ends) / 30)
     assert abs(ends[0].mean() - ends[1].mean()) < SAMPLED * error < 0.1
@@ -123,12 +121,12 @@ def test_a_learned_decoder_variance_is_that_of_theory(latents):
     variance = price / (3 * T)
     least = 0.5 * (7 * state.total_distortion / variance + 3 * np.log(variance)) + 3 * T * state.total_rate
     np.testing.assert_allclose(found["loss"], least, rtol=1e-10)
-    assert found["status"].tolist() == [CONVERGED] * 3
+    assert found["status"].tolist() == [Status.CONVERGED] * 3
 
 
 def test_a_decoder_variance_that_falls_to_zero_is_no_equilibrium():
     found = train(Sampled(learned_variance=True, updates=1000, batch=None), THREE, [0.2, 0.45], 3)
-    assert found["status"].tolist() == [MOVING, CONVERGED]
+    assert found["status"].tolist() == [Status.MOVING, Status.CONVERGED]
 
 
 @pytest.mark.parametrize("loss", [Loss.gaussian(), Loss.gaussian(reconstruction="mean", half=False)])
@@ -143,7 +141,7 @@ def test_coupled_weight_decay_is_that_of_theory(loss):
         np.testing.assert_allclose(ranked(found["signal_fraction"])[index], living, atol=AT_REST)
     assert found["signal_fraction"][0].max() < AT_REST < found["signal_fraction"][1].max()
     assert 0.9 * 4 > 0.5 * 7  # without decay it would wake
-    assert found["status"].tolist() == [CONVERGED] * 4
+    assert found["status"].tolist() == [Status.CONVERGED] * 4
 
 
 @pytest.mark.parametrize(
@@ -395,14 +393,14 @@ def test_looks_and_neighbours_that_stop_change_nothing(how):
 @pytest.mark.parametrize("updates", [1, 2, 3, 5, 39, 41])
 def test_too_few_updates_never_count_as_converged(updates):
     found = train(Sampled(updates=updates, batch=8, start=1e-3, optimizer=Adam(1e-3)), THREE, [0.3, 0.05], 3)
-    assert set(found["status"].tolist()) <= {MOVING, PLATEAU}
-    assert np.all(found["moved"].max(axis=1) > MOVED)
+    assert set(found["status"].tolist()) <= {Status.MOVING, Status.PLATEAU}
+    assert np.all(found["moved"].max(axis=1) > limits.AT_REST)
 
 
 def test_training_in_full_swing_is_moving():
     found = train(Sampled(updates=300, batch=64, learning_rate=CONSTANT, optimizer=SGD(0.01)), THREE, [0.02], 3)
-    assert found["status"].tolist() == [MOVING]
-    assert found["moved"].max() > MOVED
+    assert found["status"].tolist() == [Status.MOVING]
+    assert found["moved"].max() > limits.AT_REST
     assert found["waiting"].tolist() == [0]
 
 
@@ -422,8 +420,8 @@ def test_what_counts_as_converged_is_near_the_equilibrium(how, latents):
     expected = np.zeros((6, latents))
     expected[:, : min(latents, 3)] = state.signal_fraction[:, :latents]
     error = np.abs(ranked(found["signal_fraction"]) - expected).max(axis=1)
-    assert np.all(error[found["status"] == CONVERGED] < 3 * MOVED)
-    assert np.all(found["status"][error > 0.1] != CONVERGED)
+    assert np.all(error[found["status"] == Status.CONVERGED] < 3 * limits.AT_REST)
+    assert np.all(found["status"][error > 0.1] != Status.CONVERGED)
 
 
 def test_a_rate_that_has_run_down_hides_no_movement():
@@ -434,9 +432,9 @@ def test_a_rate_that_has_run_down_hides_no_movement():
     stopped = train(Sampled(**how, learning_rate=down, history=41), data, [0.05], 2)
     late = stopped["signal_fraction_history"][0, 20:].max(axis=-1)
     assert np.ptp(late) < 1e-12  # it stood still for more than half of its updates
-    assert stopped["status"].tolist() == [MOVING]
+    assert stopped["status"].tolist() == [Status.MOVING]
     never = train(Sampled(**how, learning_rate=Schedule(((0.0, 0.0),))), data, [0.05], 2)
-    assert never["status"].tolist() != [CONVERGED]
+    assert never["status"].tolist() != [Status.CONVERGED]
 
 
 @pytest.mark.parametrize("decoder", ["bernoulli", "tanh"])
@@ -448,7 +446,7 @@ def test_a_plateau_of_a_decoder_that_is_not_linear(rng, decoder):
     data = TrainingSet(Spectrum.from_data(rows), rows)
     T = [1.2 * first, 0.5 * (first + second), 0.8 * second]
     found = train(Sampled(updates=50, batch=8, decoder=decoder, start=1e-4, optimizer=Adam(1e-7)), data, T, 3)
-    assert found["status"].tolist() == [CONVERGED, PLATEAU, PLATEAU]
+    assert found["status"].tolist() == [Status.CONVERGED, Status.PLATEAU, Status.PLATEAU]
     assert found["waiting"][:2].tolist() == [0, 1]
     assert found["waiting"][2] >= 2
 
@@ -457,7 +455,7 @@ def test_a_start_that_is_left_too_slowly_is_a_plateau():
     """A collapsed start and a small rate: M² stands still, and everything that could live waits: for all of its M²."""
     how = Sampled(updates=200, batch=64, start=1e-4, optimizer=Adam(1e-7))
     found = train(how, THREE, [0.9, 0.4, 0.2, 0.1], 3)
-    assert found["status"].tolist() == [CONVERGED, PLATEAU, PLATEAU, PLATEAU]
+    assert found["status"].tolist() == [Status.CONVERGED, Status.PLATEAU, Status.PLATEAU, Status.PLATEAU]
     assert found["waiting"].tolist() == [0, 1, 2, 3]
     law = [[0, 0, 0], [1 - 0.4 / (4 / 7), 0, 0], [1 - 0.2 / (4 / 7), 1 - 0.2 / (2 / 7), 0]]
     np.testing.assert_allclose(ranked(found["moved"])[:3], law, atol=1e-4)  # a hundred turns at λ/τ ≥ 1.4
@@ -475,7 +473,7 @@ def test_a_start_that_is_left_too_slowly_is_a_plateau():
 def test_a_learning_rate_that_is_far_too_high_diverges_without_a_warning(how, optimizer):
     """Warnings are errors here."""
     found = train(Sampled(**{"updates": 200, "batch": 8, "optimizer": optimizer, **how}), THREE, [0.3, 0.1], 2)
-    assert found["status"].tolist() == [DIVERGED] * 2
+    assert found["status"].tolist() == [Status.DIVERGED] * 2
     assert found["waiting"].tolist() == [0, 0]
 
 
@@ -488,14 +486,14 @@ def test_a_loss_that_is_no_number_is_never_passed_off(how, optimizer, latents):
     """Weights of 1e5 are finite, but an exponential of them is not. More latents than features have singular WᵀW."""
     found = train(Sampled(updates=200, batch=8, optimizer=optimizer, **how), THREE, [0.5, 0.3, 0.1, 0.01], latents)
     lost = ~np.isfinite(found["loss"])
-    assert np.all(found["status"][lost] == DIVERGED)
-    assert np.all(np.isfinite(found["signal_fraction"][found["status"] != DIVERGED]))
+    assert np.all(found["status"][lost] == Status.DIVERGED)
+    assert np.all(np.isfinite(found["signal_fraction"][found["status"] != Status.DIVERGED]))
 
 
 def test_one_model_diverges_and_another_does_not():
     """At a price of 1e9 the step on ln σ² is too long."""
     found = train(Sampled(updates=2000, batch=None, optimizer=SGD(0.05)), THREE, [0.4, 1e9], 2)
-    assert found["status"].tolist() == [CONVERGED, DIVERGED]
+    assert found["status"].tolist() == [Status.CONVERGED, Status.DIVERGED]
     alone = train(Sampled(updates=2000, batch=None, optimizer=SGD(0.05)), THREE, [0.4], 2)
     np.testing.assert_array_equal(found["decoder"][0], alone["decoder"][0])
 
@@ -582,7 +580,7 @@ def test_history_is_that_of_the_run(history):
     ("settings", "complaint"),
     [({"updates": 0}, "updates is 0"), ({"updates": 2.5}, "updates is 2.5"), ({"updates": True}, "updates is True"),
      ({"batch": 0}, "batch is 0"), ({"batch": np.nan}, "batch is nan"), ({"batch": "all"}, "batch is 'all'"),
-     ({"history": -1}, "history is -1"), ({"decoder": "poisson"}, "'poisson', but one of gaussian, bernoulli, tanh"),
+     ({"history": -1}, "history is -1"), ({"decoder": "poisson"}, "'poisson', but 'gaussian', 'bernoulli' or 'tanh'"),
      ({"encoder": ["input"]}, "encoder is"), ({"precision": np.float32}, "precision is"),
      ({"optimizer": "adam"}, "optimizer is 'adam'"), ({"optimizer": Adam}, "optimizer is"),
      ({"learning_rate": 1e-3}, "learning_rate is 0.001"), ({"beta": 1.0}, "beta is 1.0"),
@@ -600,8 +598,8 @@ def test_bad_settings(settings, complaint):
 
 @pytest.mark.parametrize(
     ("settings", "complaint"),
-    [((0,), "is 0 looks"), ((2.5,), "is 2.5 looks"), (("long",), "is 'long' looks"), ((3, -1.0), "tolerance of -1"),
-     ((3, np.nan), "tolerance of nan")],
+    [((0,), "looks is 0"), ((2.5,), "looks is 2.5"), (("long",), "looks is 'long'"), ((3, -1.0), "tolerance is -1"),
+     ((3, np.nan), "tolerance is nan")],
 )  # fmt: skip
 def test_bad_patience(settings, complaint):
     check_complaint(lambda: Patience(*settings), complaint)

@@ -8,12 +8,11 @@ from conftest import CLOSED, SAMPLED
 from oracles import close, minibatch_loss, slope
 
 from landau_vae import Spectrum
-from landau_vae.training.gauge import Gauge, gauge_of
-from landau_vae.training.gradients import MomentGradient, Noise, RowGradient
+from landau_vae.training.gradients import DECODERS, Layout, MomentGradient, Noise, Parts, RowGradient
+from landau_vae.training.measure import Gauge, gauge_of
 from landau_vae.training.optimizers import SGD
 from landau_vae.training.sampled import Sampled
-from landau_vae.training.trainer import TrainingSet
-from landau_vae.training.weights import Layout, Parts
+from landau_vae.training.training_set import TrainingSet
 
 DIFFERENCES = 1e-8  # of `slope`: h⁴ times a fifth derivative of some hundreds is 1e-9, rounding over h is 1e-12
 SHAPES = [(3, 2), (2, 2), (2, 4), (3, 1), (1, 1), (1, 2)]  # features, latents
@@ -52,7 +51,7 @@ def test_row_gradients_are_those_of_finite_differences(rng, shape, decoder, enco
     layout = Layout(*shape, encoder == "input", learned)
     flat, batches = random_weights(rng, layout), random_batches(rng, shape[0])
     shift = rng.uniform(0.2, 0.8, shape[0]) if decoder == "bernoulli" else 0.0
-    engine = RowGradient(layout, 0.3, Noise([(0, 0), (0, 1)], np.float64), decoder, shift)
+    engine = RowGradient(layout, 0.3, Noise([(0, 0), (0, 1)], np.float64), DECODERS[decoder], shift)
     engine.draw(batches[None], ONE_SEED)
     found = gradient(engine, layout, flat, update=1)
     for model in range(2):
@@ -219,7 +218,7 @@ def test_measurements_on_any_model_are_those_of_its_samples(rng, decoder, encode
     data = TrainingSet(Spectrum.from_data(rows), rows, held_out={"test": held_out})
     layout, b = Layout(3, 2, encoder == "input", learned), 0.8
     flat = random_weights(rng, layout, 1)
-    gauge, parts = gauge_of(how, layout, data, split), layout.parts(flat)
+    gauge, parts = gauge_of(how.decoding, layout, data, split), layout.parts(flat)
     seen = rows if split is None else held_out
     brute = brute_force_measurements(how, layout, flat[0], seen, rows.mean(axis=0), b, rng)
     square, variance, rate, error, loss = (part.mean(axis=0) for part in brute)
@@ -229,7 +228,7 @@ def test_measurements_on_any_model_are_those_of_its_samples(rng, decoder, encode
     close(gauge.signal_fraction(parts)[0], square / (square + variance), CLOSED)
     for found, expected, values in (
         (gauge.distortion(parts), error, brute[3]),
-        (gauge.loss(parts, how.squared(data), np.array([[b]])), loss, brute[4]),
+        (gauge.loss(parts, how._squared(data), np.array([[b]])), loss, brute[4]),
     ):
         assert abs(found[0] - expected) < SAMPLED * values.std() * np.sqrt(1 / n + 1 / (8 * n))
 
@@ -243,11 +242,11 @@ def test_measurements_know_the_weights_of_rows(rng, decoder, encoder):
     many = np.repeat(few, weights.astype(int), axis=0)
     parts = layout.parts(random_weights(rng, layout, 3))
     one, other = (
-        gauge_of(how, layout, TrainingSet(Spectrum.from_data(rows), rows, share), None)
+        gauge_of(how.decoding, layout, TrainingSet(Spectrum.from_data(rows), rows, share), None)
         for rows, share in ((few, 10 * weights), (many, None))
     )
     held_out = TrainingSet(Spectrum.from_data(many), many, None, {"test": few}, {"test": 10 * weights})
-    seen = gauge_of(how, layout, held_out, "test")
+    seen = gauge_of(how.decoding, layout, held_out, "test")
     close(seen.loss(parts, 0.5, np.ones((3, 1))), one.loss(parts, 0.5, np.ones((3, 1))), CLOSED)
     close(one.mean_square(parts), other.mean_square(parts), CLOSED)
     close(one.variance(parts), other.variance(parts), CLOSED)
@@ -291,7 +290,9 @@ def waiting(covariance, decoder, encoder, price, mean=0.0, penalty=0.0, kind="ga
     second = np.ones((features + 1,) * 2)
     second[:-1, :-1] = covariance + mean**2
     second[:-1, -1] = second[-1, :-1] = mean
-    gauge = Gauge(Layout(features, latents), kind, second, np.zeros((1, features + 1)), np.full(features, 0.2))
+    gauge = Gauge(
+        Layout(features, latents), DECODERS[kind], second, np.zeros((1, features + 1)), np.full(features, 0.2)
+    )
     F = np.column_stack([encoder, np.zeros(latents)]).T
     parts = Parts(*map(np.array, ([decoder], [F], np.zeros((1, features)), np.zeros((1, latents)), np.zeros((1, 0)))))
     return int(gauge.waiting(parts, np.array([[price]]), np.array([[penalty]]))[0])

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from landau_vae import Loss, Spectrum, equilibrium
 from landau_vae.numeric._weight_decay import weight_decay
-from landau_vae.training.settle import settle
+from landau_vae.training.stopping import settle
 
 
 def random_covariance(rng, d):

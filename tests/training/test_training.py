@@ -6,9 +6,9 @@ from conftest import CLOSED, TRAINED
 from oracles import minimize_raw_loss, raw_loss
 
 from landau_vae import InputError, Loss, Spectrum, equilibrium, scan
+from landau_vae.training.exact import ProfileLoss
 from landau_vae.training.lbfgs import Evaluation, minimize
 from landau_vae.training.linear_vae import LinearVAE
-from landau_vae.training.profile import ProfileLoss
 
 
 def random_covariance(rng, size):
@@ -195,7 +195,9 @@ def test_a_scan_takes_data_and_keeps_their_names():
     frame = pd.DataFrame({"rain": [0.0, 1, 2, 4], "wind": [1.0, 0, 1, 0]})
     models = scan(frame, [0.1])
     assert models.feature.values.tolist() == ["rain", "wind"]
-    assert dict(models.sizes) == {"seed": 1, "temperature": 1, "feature": 2, "latent": 2, "other_feature": 2}
+    assert dict(models.sizes) == {
+        "seed": 1, "temperature": 1, "feature": 2, "latent": 2, "other_feature": 2, "reconstruction": 2, "rank": 3
+    }  # fmt: skip
     assert models.attrs["total_variance"] == pytest.approx(Spectrum.from_data(frame).total_variance)
 
 
@@ -208,8 +210,8 @@ def test_wide_data_train_in_the_space_of_their_modes(rng):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [({"temperatures": [0.1, -1]}, "positive finite"), ({"temperatures": []}, "positive finite"),
-     ({"temperatures": 0.1}, "must be a list"), ({"temperatures": [0.1], "latents": 0}, "number of latents is 0"),
-     ({"temperatures": [0.1], "seeds": ()}, "at least one whole number")],
+     ({"temperatures": 0.1}, "must be a list"), ({"temperatures": [0.1], "latents": 0}, "latents is 0"),
+     ({"temperatures": [0.1], "seeds": ()}, "at least one seed")],
 )  # fmt: skip
 def test_bad_scans(arguments, complaint):
     with pytest.raises(InputError, match=complaint):

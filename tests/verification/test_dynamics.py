@@ -10,8 +10,7 @@ from landau_vae import InputError, Loss, Spectrum, plotting
 from landau_vae.numeric.plateau_activation import longest_steps
 from landau_vae.numeric.plateau_growth import growth, per_update, succession
 from landau_vae.training import SGD, Adam, Sampled, Schedule, cosine
-from landau_vae.training.gradients import MomentGradient
-from landau_vae.training.weights import Layout
+from landau_vae.training.gradients import Layout, MomentGradient
 from landau_vae.verification import dynamics
 
 CONSTANT = Schedule(((0.0, 1.0),))
