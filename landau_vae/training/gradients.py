@@ -149,7 +149,7 @@ class MomentGradient:
     exact: Array | None = None  #: ⟨x̃x̃ᵀ⟩ of all data, (d + 1, d + 1), in place of batches
 
     def draw(self, batches: Array, owner: NDArray[np.intp]) -> None:
-        """Draw the moments of batches (seeds, updates, size, d + 1) and of noise on them; `owner`: each model's seed."""
+        """Draw the moments of batches (seeds, updates, size, d + 1) and of noise; `owner`: each model's seed."""
         _, updates, size, _ = batches.shape
         self._second, self._owner = np.swapaxes(batches, -1, -2) @ batches / size, owner
         if self.noise is None:

@@ -57,7 +57,9 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
     ...     models.identical(load_scan(save_scan(f"{folder}/scan.nc", models)))
     True
     """
-    validate(dataset)
+    validate(dataset, name="dataset")
+    if not Path(path).name:
+        raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
     stored = dataset.copy()
     for variable in stored.variables.values():
         variable.encoding = {"_FillValue": None, "zlib": False}
@@ -123,7 +125,7 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
         raise InputError(f"{path.name} is damaged, its checksum does not agree: restore it, or train again.", "path")
     with xarray.open_dataset(path, engine="h5netcdf", mask_and_scale=False, decode_times=False) as stored:
         loaded = stored.load()
-    return validate(_decoded(loaded))
+    return validate(_decoded(loaded), name="path")
 
 
 def _digest(file: Any) -> str:

@@ -51,7 +51,7 @@ class Schedule:
     def __post_init__(self) -> None:
         try:
             pairs = [(share, factor) for share, factor in self.points]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError):  # the last from a generator of the user's own
             pairs = []
         real = all(is_real(number) for pair in pairs for number in pair)
         shares = [share for share, _ in pairs] if real else []

@@ -107,7 +107,7 @@ OBSERVABLES: Mapping[str, Observable] = {
 WEIGHTS = frozenset(name for name, each in OBSERVABLES.items() if each.weight)
 
 
-def validate(scan: Any, *needed: str) -> Any:
+def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     """Return a scan after checking that its variables are those of the schema.
 
     Parameters
@@ -116,6 +116,8 @@ def validate(scan: Any, *needed: str) -> Any:
         As `lv.scan` returns it, or a part of it.
     *needed : str
         Names of variables that it must have. All others may be missing.
+    name : str, default "scan"
+        What errors call it.
 
     Returns
     -------
@@ -137,56 +139,57 @@ def validate(scan: Any, *needed: str) -> Any:
     >>> validate(models.drop_vars("rate"), "rate")
     Traceback (most recent call last):
         ...
-    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a latent from its prior): ...
+    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a latent from its prior): give ...
     """
     import xarray
 
     if not isinstance(scan, xarray.Dataset):
         raise InputError(
-            f"The scan is a {type(scan).__name__}, but a Dataset that lv.scan returned is expected.", "scan"
+            f"The {name} is a {type(scan).__name__}, but a Dataset that lv.scan returned is expected.", name
         )
     for dim in ("seed", "temperature"):
         if dim not in scan.dims:
             raise InputError(
-                f"The scan has no dimension {dim}: choose with a list, as in scan.isel({dim}=[0]).", "scan"
+                f"The {name} has no dimension {dim}: choose with a list, as in scan.isel({dim}=[0]).", name
             )
         if dim not in scan.coords or scan[dim].dtype.kind not in "fiu" or scan.sizes[dim] == 0:
-            raise InputError(f"The scan has no numbers as coordinates of its dimension {dim}.", "scan")
-    for name in needed:
-        if name not in scan:
+            raise InputError(f"The {name} has no numbers as coordinates of its dimension {dim}.", name)
+    for variable in needed:
+        if variable not in scan:
             raise InputError(
-                f"The scan has no variable {name} ({OBSERVABLES[name].meaning}): give a scan as lv.scan returned it.",
-                "scan",
+                f"The {name} has no variable {variable} ({OBSERVABLES[variable].meaning}): "
+                "give it as lv.scan returned it.",
+                name,
             )
-    for name, observable in OBSERVABLES.items():
-        if name in scan:
-            _check_variable(scan[name], observable)
+    for variable, observable in OBSERVABLES.items():
+        if variable in scan:
+            _check_variable(scan[variable], observable, name)
     if "pruned_distortion" in scan and (
-        tuple(scan["reconstruction"].values.tolist()) != RECONSTRUCTIONS or scan.sizes["rank"] < 2
+        scan.sizes["rank"] < 2 or tuple(scan["reconstruction"].values.tolist()) != RECONSTRUCTIONS
     ):
-        raise InputError(
-            "The variable pruned_distortion of the scan is not the whole one that lv.scan returned.", "scan"
-        )
+        raise InputError(f"The variable pruned_distortion of the {name} is only a part of the original one.", name)
     total: Any = scan.attrs.get("total_variance")
     if not is_real(total) or total <= 0:
-        raise InputError(f"The attribute total_variance of the scan is {total!r}, but a positive number is expected.")
+        raise InputError(
+            f"The attribute total_variance of the {name} is {total!r}, but a positive number is expected.", name
+        )
     return scan
 
 
-def _check_variable(variable: Any, observable: Observable) -> None:
+def _check_variable(variable: Any, observable: Observable, name: str) -> None:
     """Compare the dimensions (in any order) and the type of a variable with the schema."""
     expected = ("seed", "temperature", *observable.dims) if observable.by_model else observable.dims
-    if set(variable.dims) != set(expected) or len(variable.dims) != len(expected):
+    if sorted(variable.dims) != sorted(expected):
         raise InputError(
-            f"The variable {observable.name} of the scan has the dimensions {', '.join(variable.dims) or 'none'}, but "
-            f"{', '.join(expected)} are expected.",
-            "scan",
+            f"The variable {observable.name} of the {name} has the dimensions {', '.join(variable.dims) or 'none'}, "
+            f"but {', '.join(expected)} are expected.",
+            name,
         )
     kinds, words = KINDS[observable.kind]
     if variable.dtype.kind not in kinds:
         raise InputError(
-            f"The variable {observable.name} of the scan has the type {variable.dtype}, but {words} are expected.",
-            "scan",
+            f"The variable {observable.name} of the {name} has the type {variable.dtype}, but {words} are expected.",
+            name,
         )
 
 

@@ -94,7 +94,7 @@ class Settings(Trainer):
 
     def result_bytes(self, data: TrainingSet, latents: int) -> int:
         """Return the bytes of one model's observables: numbers per latent and per model, and snapshots in float32."""
-        plain = 8 * latents + 12 + 2 * len(data.held_out)
+        plain = 5 * latents + 7 + 2 * len(data.held_out)
         return 8 * plain + len(self.frames) * (8 * latents + 8 * data.features * latents)
 
     @property

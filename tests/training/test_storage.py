@@ -110,12 +110,12 @@ def test_other_files_are_refused(models, tmp_path):
     ("change", "complaint"),
     [(lambda models: models.isel(seed=0), "no dimension seed"),
      (lambda models: models.drop_vars("temperature"), "no numbers as coordinates of its dimension temperature"),
-     (lambda models: models.assign(rate=models.rate.astype(str)), "variable rate of the scan has the type"),
-     (lambda models: models.assign(loss=models.rate), "variable loss of the scan has the dimensions"),
-     (lambda models: models.assign(status=models.loss), "variable status of the scan has the type float64"),
+     (lambda models: models.assign(rate=models.rate.astype(str)), "variable rate of the dataset has the type"),
+     (lambda models: models.assign(loss=models.rate), "variable loss of the dataset has the dimensions"),
+     (lambda models: models.assign(status=models.loss), "variable status of the dataset has the type float64"),
      (lambda models: models.isel(reconstruction=[1]), "variable pruned_distortion"),
-     (lambda models: models.assign_attrs(total_variance="much"), "total_variance of the scan is 'much'"),
-     (lambda models: models.decoder, "The scan is a DataArray"), (lambda models: "scan.nc", "The scan is a str")],
+     (lambda models: models.assign_attrs(total_variance="much"), "total_variance of the dataset is 'much'"),
+     (lambda models: models.decoder, "The dataset is a DataArray"), (lambda models: "scan.nc", "The dataset is a str")],
 )  # fmt: skip
 def test_what_is_no_scan_is_not_saved(models, tmp_path, change, complaint):
     with pytest.raises(InputError, match=complaint):
