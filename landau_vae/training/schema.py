@@ -139,7 +139,7 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     >>> validate(models.drop_vars("rate"), "rate")
     Traceback (most recent call last):
         ...
-    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a latent from its prior): give ...
+    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a latent from its prior): ...
     """
     import xarray
 
@@ -157,8 +157,7 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     for variable in needed:
         if variable not in scan:
             raise InputError(
-                f"The {name} has no variable {variable} ({OBSERVABLES[variable].meaning}): "
-                "give it as lv.scan returned it.",
+                f"The {name} has no variable {variable} ({OBSERVABLES[variable].meaning}): give it as lv.scan gave it.",
                 name,
             )
     for variable, observable in OBSERVABLES.items():
