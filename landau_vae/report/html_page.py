@@ -13,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from landau_vae import __version__, plotting
 from landau_vae.checks import checked
+from landau_vae.data.archive import replace_file
 from landau_vae.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings import CODES
 from landau_vae.display import significant
 from landau_vae.report.inline_svg import inline_svg
-from landau_vae.training.netcdf import replace_file
 
 ROWS = 200  # of a table, at most; the JSON has all
 PICTURES = {

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 
 from landau_vae import plotting
 from landau_vae.checks import checked
+from landau_vae.data.archive import replace_file
 from landau_vae.errors import InputError
-from landau_vae.training.netcdf import replace_file, save_scan
+from landau_vae.training.netcdf import save_scan
 from landau_vae.verification.verification import Verification
 
 if TYPE_CHECKING:
