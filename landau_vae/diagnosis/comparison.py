@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def eigenvalues(self) -> Array:
-        """λ of the modes that are compared, (modes,), data²."""
+        """Eigenvalues of the modes that are compared, (modes,), data²."""
         return self.spectrum.eigenvalues[: len(self.observed_signal)]
 
     @cached_property
@@ -168,12 +168,12 @@ class Comparison:
 
     @property
     def price(self) -> float:
-        """τ of the loss, data² per nat."""
+        """Price of the loss, τ, data² per nat."""
         return float(self.predicted.price)
 
     @property
     def implied_price(self) -> float | None:
-        """τ̂, the price that the model fits, data² per nat; None where no latent is active.
+        """Price that the model fits, τ̂, data² per nat; None where no latent is active.
 
         That of its modes, or, where the linear theory is not exact, of its latents' own M².
         """
@@ -181,7 +181,7 @@ class Comparison:
 
     @cached_property
     def mode_prices(self) -> Array:
-        """τ̂ = (1 − M²) λ of each detected mode, data² per nat."""
+        """Price that each detected mode fits, τ̂ = (1 − M²) λ, data² per nat."""
         return ((1 - self.observed_signal) * self.eigenvalues)[self.detected]
 
     @cached_property
@@ -248,7 +248,18 @@ class Comparison:
         return float(limits.APPROXIMATE_FACTOR if self.approximate else np.exp(limits.PRICE_ERROR))
 
     def expected_signal(self, factor: float = 1.0) -> Array:
-        """Return M² of each mode at `factor` times the price in effect, (modes,)."""
+        """Return M² of each mode at the price in effect, or at a multiple of it.
+
+        Parameters
+        ----------
+        factor : float, default 1
+            What the price in effect is multiplied by.
+
+        Returns
+        -------
+        (modes,) array
+            Zero for modes without a latent.
+        """
         price = factor * (self.other_price or self.price)
         signal = np.clip(1 - price / self.spectrum.eigenvalues[: len(self.predicted_signal)], 0.0, None)
         signal[self.posterior.latents :] = 0.0
@@ -278,9 +289,31 @@ class Comparison:
     # ------------------------------------------------------------------------------------ numbers for users
 
     def beta_at(self, price: float) -> str:
-        """Return the β of a price, as text."""
+        """Return the β of a price, as text.
+
+        Parameters
+        ----------
+        price : float
+            τ, data² per nat.
+
+        Returns
+        -------
+        str
+            Four significant digits.
+        """
         return significant(float(self.loss.beta_at(price, self.spectrum)), 4)
 
     def knob_at(self, price: float) -> str:
-        """Return the knob at a price, by the name that the user's code gives it."""
+        """Return the β of a price, as text, after the name that the user's code gives it.
+
+        Parameters
+        ----------
+        price : float
+            τ, data² per nat.
+
+        Returns
+        -------
+        str
+            Such as "beta = 0.25".
+        """
         return f"{self.loss.knob} = {self.beta_at(price)}"

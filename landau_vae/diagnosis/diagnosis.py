@@ -102,7 +102,7 @@ class Diagnosis(Comparison, Result):
 
     @cached_property
     def recommendations(self) -> tuple[Recommendation, ...]:
-        """β for as many latents as the model has, for tolerances, and for the noise floor."""
+        """Recommended β for as many latents as the model has, for tolerances, and for the noise floor."""
         return self.recommend()
 
     @checked
