@@ -121,8 +121,8 @@ SENTENCE = 40  # characters, from which on a string is a sentence
 DEEP = 2  # from here on, results within results are left to their own entries
 WORDS = {
     "advice", "caveat", "caveats", "certificate", "citation", "conclusion", "description", "descriptions", "explain",
-    "folder", "formula", "knob", "licence", "note", "notes", "on_progress", "provenance", "question", "reason",
-    "refusal", "refused", "rule", "sentence", "source", "title", "warnings",
+    "explanation", "folder", "formula", "knob", "licence", "note", "notes", "on_progress", "provenance", "question",
+    "reason", "refusal", "refused", "rule", "sentence", "source", "title", "warnings",
 }  # fmt: skip
 TWICE = {"modes"}  # of what results print as JSON: it says mode by mode what their arrays say
 ELSEWHERE = {"evidence", "spectrum", "loss", "problem", "theory", "parent", "user_loss", "influence", "special_point"}
@@ -1248,12 +1248,11 @@ def _(i: Inputs) -> Any:
 
 
 def told(result: Any) -> dict[str, Any]:
-    """A diagnosis: what it prints, and the numbers that its findings rest on."""
-    evidence = {name: value for name, value in facts(result.evidence, DEEP).items() if not known(value)}
-    return {"result": result, "evidence": evidence, "shorter": result.recommend(2, (0.1,))}
+    """A diagnosis, with the numbers that its findings rest on, and other recommendations."""
+    return {"result": result, "shorter": result.recommend(2, (0.1,))}
 
 
-@entry("diagnosis/healthy")
+@entry("diagnosis/healthy", grain=1e-13, why="squared correlations near 0: eigenvectors by another LAPACK driver")
 def _(i: Inputs) -> Any:
     mean, variance, model = i.well
     weights, bias = model.decoder.transpose("latent", "feature").values, model.decoder_bias.values

@@ -1,0 +1,85 @@
+"""What all findings of a diagnosis have in common, and the tables that a diagnosis is printed from."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import landau_vae as lv
+from landau_vae.diagnosis import CODES, CRITERIA
+from landau_vae.diagnosis.findings import RULES, data, latents, price, training
+from landau_vae.display import Table
+from landau_vae.report import words
+
+README = Path(lv.__file__).parents[1] / "README.md"
+
+
+def codes_in(module):
+    return set(re.findall(r'"([a-z]+(?:-[a-z]+)+|mixed|rotated|nonlinear|superfluous)"', inspect.getsource(module)))
+
+
+@pytest.fixture
+def result(rng):
+    X = rng.standard_normal((2000, 4)) * [2.0, 1.5, 1.0, 0.5]
+    mean = X[:, :3] * np.sqrt(1 - 0.5 / np.array([4, 2.25, 1])) / [2, 1.5, 1]
+    return lv.diagnose(mean, variance=np.tile([0.125, 0.22, 0.5], (2000, 1)), data=X, loss=lv.Loss.gaussian(3.0))
+
+
+def test_every_code_is_explained():
+    assert set().union(*map(codes_in, (data, latents, price, training))) == set(CODES)
+    assert all(meaning.endswith(".") for meaning in CODES.values())
+
+
+def test_every_alarm_has_its_headline_and_its_line_in_the_readme():
+    readme = README.read_text(encoding="utf-8")
+    for code in set(words.HEADLINE) - {"healthy", "nonlinear"}:
+        assert code in CODES
+        assert f"*{code}*" in readme
+
+
+def test_every_rule_has_a_file_by_subject():
+    homes = {rule.__module__.rpartition(".")[2] for rule in RULES}
+    assert homes == {"data", "price", "training", "latents"}
+
+
+def test_a_finding_carries_its_numbers(result):
+    assert result.verdict == "lower-price"
+    [finding] = [finding for finding in result.findings if finding.alarm]
+    assert finding.evidence["price"] == 3.0
+    assert finding.evidence["fitted_price"] == pytest.approx(0.5, rel=0.05)
+    assert finding.evidence["modes"] == 3
+    shown = result.to_dict()["findings"][0]
+    assert shown["evidence"] == json.loads(json.dumps(shown["evidence"]))
+    assert {"code", "alarm", "severity", "sentence", "advice", "evidence"} == set(shown)
+    assert shown["severity"] == "alarm"
+
+
+def test_tables_by_name_are_what_is_printed(result):
+    tables = result.tables()
+    assert list(tables) == ["latents", "modes", "criteria", "dimensions", "recommendations"]
+    summary = result.summary()
+    for table in tables.values():
+        assert isinstance(table, Table)
+        assert table.text() in summary
+        assert table.title or table.header
+    shown = result.to_dict()
+    assert [row["observed"] for row in tables["modes"].rows()] == shown["modes"]["observed"]
+    assert [row["rule"] for row in tables["criteria"].rows()] == [each.rule for each in CRITERIA]
+    ranked = [row["signal_fraction"] for row in tables["latents"].rows()]
+    assert ranked == sorted(shown["latents"]["signal_fraction"], reverse=True)
+    for symbol in ("M²:", "A²:", "R:", "λ:", "price τ"):
+        assert symbol in summary
+
+
+def test_a_nonlinear_model_is_not_said_to_be_at_its_best(rng):
+    """Stability of a total collapse is exact for any network; that it is the best state is said of linear ones only."""
+    X = rng.standard_normal((2000, 4))
+    collapsed = lv.diagnose(np.zeros((2000, 2)), variance=np.ones((2000, 2)), data=X, loss=lv.Loss.gaussian(3.0))
+    [finding] = [finding for finding in collapsed.findings if finding.code == "price-too-high"]
+    assert "the collapsed state is stable" in finding.sentence
+    assert "For a linear model it is the best state." in finding.sentence
+    assert "A nonlinear model may have a better one" in finding.sentence
+    assert not re.search(r"\bmust\b", finding.sentence)
