@@ -1235,11 +1235,20 @@ def _(i: Inputs) -> Any:
     for name, each in cases.items():
         loss = Loss.bernoulli(0.9) if name == "bernoulli" else Loss.gaussian(0.9)
         found[name] = {
-            "found": each,
+            "found": {
+                "delta": each.delta,
+                "eigenvalues": each.resampled,
+                "total_variance": each.resampled_variance,
+                "replications": each.replications,
+                "eigenvalue": each.eigenvalue,
+                "share": each.share,
+                "ratio": each.ratio,
+                "json": {"delta": each.delta.to_dict(), "beta": None},
+            },
             "beta": each.beta(loss),
             "active": each.active(loss),
             "dimension": each.dimension(0.05),
-            "json": each.to_dict(loss),
+            "json": each.to_dict(loss) | {"delta": each.delta.to_dict(loss)},
         }
     return found
 

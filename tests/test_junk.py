@@ -256,10 +256,6 @@ def calls(w):
              "to_dict": {}}  # fmt: skip
     for method, arguments in asked.items():
         table[f"intervals.Uncertainty.{method}"] = lambda e=arguments: {"self": lv.uncertainty(w.rows), **e}
-        table[f"intervals.Bootstrap.{method}"] = lambda e=arguments: {
-            "self": lv.intervals.bootstrap(w.rows, replications=20),
-            **e,
-        }
     pictures = {
         "activation": lambda: {"dynamics": lv.verification.dynamics(descended())}, "cascade": layout,
         "bifurcation_page": lambda: {"diagram": followed(), "potential": None},

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.checks import numbers
 from landau_vae.data.moments import block_rows
 from landau_vae.display import Array
 from landau_vae.errors import InputError
@@ -53,7 +54,7 @@ def as_table(data: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
         data = _frame_to_array(data, names)
     try:
         array = np.asanyarray(data) if isinstance(data, np.memmap) else np.asarray(data)
-    except (ValueError, TypeError, RuntimeError) as problem:  # ragged lists; a tensor that wants to be detached first
+    except (ValueError, TypeError, RuntimeError, OverflowError) as problem:  # ragged lists; a tensor with gradients
         reason = str(problem).splitlines()[0].rstrip(".")
         raise InputError(f"The data are no table ({reason}): give an array, or rows of equal length.") from None
     return _numeric(array), names
@@ -100,7 +101,7 @@ def _numeric(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind == "O":
         try:
             array = array.astype(np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(
                 "The array holds objects that are not numbers, but a real-valued table is "
                 "expected: convert it with array.astype(float)."
@@ -149,7 +150,7 @@ def as_numbers(values: Any, what: str) -> Array:
 
 def as_weights(weights: Any, rows: int, first: int = 0) -> Array:
     """Per-sample weights (rows,): finite, non-negative, not all zero."""
-    array = as_numbers(weights, "The weights")
+    array = numbers(weights, "weights")
     if array.shape != (rows,):
         raise InputError(f"The weights have shape {array.shape}, but one weight per row is expected: ({rows},).")
     if not np.all(np.isfinite(array)) or np.any(array < 0):

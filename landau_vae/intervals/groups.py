@@ -20,8 +20,6 @@ from landau_vae.intervals.influence import Influence
 from landau_vae.numeric._noise_floor import noise_floor
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["bias", "caveats", "grouped"]
-
 SEPARATED = 3.0  # standard errors of a gap
 FEW = 50  # rows or blocks below which the first order may not be enough
 HEAVY = 5  # N rows that carry an error, below which it is itself uncertain by 1/(2√N) = 22 % and more

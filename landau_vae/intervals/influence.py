@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from landau_vae.data.tables import row_blocks
 from landau_vae.display import Array, readonly
+from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["Influence", "influence", "reduced_by"]
 
 BLOCK_NUMBERS = 2**20
 
@@ -170,6 +169,32 @@ def _influence(y: Array, parts: tuple[Array, Array] | None, lam: Array) -> tuple
         own -= lam * parts[0]
         coupling -= (lam[:-1] + lam[1:]) / 2 * parts[1]
     return own, coupling
+
+
+def as_blocks(blocks: Any, rows: int, weights: Array | None) -> NDArray[np.int64]:
+    """Return labels (rows,) of any kind as numbers from 0 on; at least two blocks have weight.
+
+    >>> as_blocks(["may", "june", "may", "june"], 4, None).tolist()
+    [1, 0, 1, 0]
+    """
+    try:
+        labels = np.asarray(blocks)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError("The blocks cannot be read as labels: give one label per row.", "blocks") from None
+    if labels.shape != (rows,):
+        raise InputError(f"The blocks have shape {labels.shape}, but one label per row is expected: ({rows},).")
+    if any(label is None or label != label for label in labels.tolist()):
+        raise InputError("Some rows have no block (a missing label), but every row needs one: label or drop those.")
+    if labels.dtype.kind == "O":
+        labels = labels.astype(str)
+    number = np.unique(labels, return_inverse=True)[1].reshape(rows)
+    present = np.unique(number if weights is None else number[weights > 0])
+    if len(present) < 2:
+        raise TooFewSamples(
+            "All rows are in one block, and one block has no spread to find errors by: give at least two blocks, "
+            "or leave blocks out where rows are independent."
+        )
+    return np.asarray(number, dtype=np.int64)
 
 
 def reduced_by(labels: NDArray[np.int64], values: Array) -> tuple[NDArray[np.int64], Array]:
