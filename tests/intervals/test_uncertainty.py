@@ -594,9 +594,9 @@ def test_thresholds_with_intervals(rng, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--covariance"], "rows it was made of"),
+        (["--covariance"], "need the rows"),
         (["--divisor", "n-1"], "divide by n"),
-        (["--given", "1"], "own columns"),
+        (["--given", "1"], "for the columns themselves"),
     ],
 )
 def test_intervals_that_cannot_be(tmp_path, capsys, options, words):
