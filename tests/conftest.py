@@ -7,6 +7,9 @@ its reason beside it.
 import os
 from pathlib import Path
 
+for library in ("OPENBLAS", "OMP", "MKL"):  # one thread each: tests run on all cores already (before NumPy loads)
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
