@@ -20,7 +20,7 @@ class Limit(float):
     meaning: str  #: what it limits, with its unit
     origin: str  #: a source, or where and on what it was measured
 
-    def __new__(cls, value: float, meaning: str, origin: str) -> "Limit":
+    def __new__(cls, value: float, meaning: str, origin: str = "chosen; not measured") -> "Limit":
         """Make the number and remember where it is from."""
         limit = super().__new__(cls, value)
         limit.meaning, limit.origin = meaning, origin
@@ -42,44 +42,28 @@ def table() -> Table:
 
 # ---------------------------------------------------------------------------------- of both: diagnosis and verification
 
-NOT_MEASURED = "chosen; not measured"
-
 ACTIVE = Limit(0.1, "M² from which a latent counts as active", "J. Hirn, arXiv:2605.22691")
 
 # ------------------------------------------------------------------------------------ slips of convention
 
-FACTOR_OF_SLIP = Limit(
-    0.05, "|ln| of the ratio of two factors on every threshold that are taken for the same", NOT_MEASURED
-)
-PRICE_OF_SLIP = Limit(0.1, "|ln| of the ratio of two prices of one model that are taken for the same", NOT_MEASURED)
+FACTOR_OF_SLIP = Limit(0.05, "|ln| of the ratio of two factors on every threshold that are taken for the same")
+PRICE_OF_SLIP = Limit(0.1, "|ln| of the ratio of two prices of one model that are taken for the same")
 
 # ------------------------------------------------------------------------------------------------------------ diagnosis
 
 # What counts as encoded, and as missing.
-DETECTED = Limit(0.05, "M² of a mode, beyond what chance gives, from which it counts as encoded", NOT_MEASURED)
-EXPECTED = Limit(0.2, "predicted M² from which a mode that is not encoded counts as missing", NOT_MEASURED)
-DEGENERATE = Limit(
-    0.005, "nats that it costs to rotate two modes into one another, up to which they are one group", NOT_MEASURED
-)
-PURE = Limit(0.8, "share of a latent's alignment with one mode from which it is not mixed", NOT_MEASURED)
-INVOLVED = Limit(0.1, "ρ² from which a rotated latent takes part in a mode", NOT_MEASURED)
+DETECTED = Limit(0.05, "M² of a mode, beyond what chance gives, from which it counts as encoded")
+EXPECTED = Limit(0.2, "predicted M² from which a mode that is not encoded counts as missing")
+DEGENERATE = Limit(0.005, "nats that rotating two modes into one another costs, up to which they are one group")
+PURE = Limit(0.8, "share of a latent's alignment with one mode from which it is not mixed")
+INVOLVED = Limit(0.1, "ρ² from which a rotated latent takes part in a mode")
 MOSTLY_LINEAR = Limit(
-    0.5, "share of a latent's mean that is linear in the data, from which its mode can be named", NOT_MEASURED
-)
-
-# The price that a model fits.
-PRICE_ERROR = Limit(
-    0.15, "|ln| of the ratio of two prices up to which they agree: noise and a finite run", NOT_MEASURED
-)
-MOVING_SCATTER = Limit(
-    0.05, "scatter of the modes' prices up to which they are trusted before convergence", NOT_MEASURED
-)
-SMALL_SCATTER = Limit(0.1, "scatter of the modes' prices up to which all but the axes is as it should be", NOT_MEASURED)
-APPROXIMATE_FACTOR = Limit(
-    2.0,
-    "factor that a price predicted from the collapsed background may be off by, once other modes are active",
-    NOT_MEASURED,
-)
+    0.5, "linear share of a latent's mean from which its mode can be named"
+)  # The price that a model fits.
+PRICE_ERROR = Limit(0.15, "|ln| of the ratio of two prices that agree, given noise and a finite run")
+MOVING_SCATTER = Limit(0.05, "scatter of the modes' prices up to which they are trusted before convergence")
+SMALL_SCATTER = Limit(0.1, "scatter of the modes' prices up to which all but the axes is as it should be")
+APPROXIMATE_FACTOR = Limit(2.0, "factor by which a price predicted from the collapsed background may be off")
 NONLINEAR_LOWEST = Limit(
     0.6,
     "least price by the latents' own M², over that of the loss, of a healthy nonlinear model",
@@ -94,48 +78,35 @@ FAMILY_HIGHEST = Limit(
     "the largest such ratio with a Bernoulli or Poisson likelihood",
     "trained Bernoulli and Poisson models: 0.5 to 0.8",
 )
-WEAK_KL = Limit(0.2, "price by the modes, over that of the loss, below which the KL term has no effect", NOT_MEASURED)
-NO_KL = Limit(
-    0.02, "price by the latents' own M², over that of the loss, below which the KL term has no effect", NOT_MEASURED
-)
-MOST_LATENTS = Limit(0.5, "share of latents that are active where the KL term has no effect", NOT_MEASURED)
+WEAK_KL = Limit(0.2, "price by the modes, over that of the loss, below which the KL term has no effect")
+NO_KL = Limit(0.02, "price by the latents' M², over that of the loss, below which the KL term has no effect")
+MOST_LATENTS = Limit(0.5, "share of latents that are active where the KL term has no effect")
 
 # Convergence: A² is 1 at any stationary point.
-SCALE_ERROR = Limit(0.1, "median |ln A²| of active latents that a converged run does not exceed", NOT_MEASURED)
-FREE_SCALE = Limit(0.25, "median |ln A²| from which nothing holds the latents' scale", NOT_MEASURED)
-SCALE_AT_REST = Limit(0.02, "median |ln A²| of a model that is surely converged", NOT_MEASURED)
-SCALE_NEAR_REST = Limit(0.05, "the same while the learning rate is not zero yet", NOT_MEASURED)
-SCALE_PERHAPS_REST = Limit(0.06, "the same, at most", NOT_MEASURED)
+SCALE_ERROR = Limit(0.1, "median |ln A²| of active latents that a converged run does not exceed")
+FREE_SCALE = Limit(0.25, "median |ln A²| from which nothing holds the latents' scale")
+SCALE_AT_REST = Limit(0.02, "median |ln A²| of a model that is surely converged")
+SCALE_NEAR_REST = Limit(0.05, "the same while the learning rate is not zero yet")
+SCALE_PERHAPS_REST = Limit(0.06, "the same, at most")
 
 # Linear or not; data or not.
-LINEAR_SHARE = Limit(0.9, "share of μ that is linear in x, below which an encoder is nonlinear", NOT_MEASURED)
-SURELY_LINEAR = Limit(1e-3, "share of μ that is not linear in x, below which a model is linear", NOT_MEASURED)
-LINEAR_SUM = Limit(1.015, "ΣM² of latents over that of modes, which a linear model does not exceed", NOT_MEASURED)
-BETTER_DECODER = Limit(
-    0.9, "distortion over that of the best linear decoder, below which a decoder is nonlinear", NOT_MEASURED
-)
-WORSE_DECODER = Limit(
-    1.15,
-    "distortion over that of the best linear decoder, which no trained decoder of these data exceeds",
-    NOT_MEASURED,
-)
+LINEAR_SHARE = Limit(0.9, "share of μ that is linear in x, below which an encoder is nonlinear")
+SURELY_LINEAR = Limit(1e-3, "share of μ that is not linear in x, below which a model is linear")
+LINEAR_SUM = Limit(1.015, "ΣM² of latents over that of modes, which a linear model does not exceed")
+BETTER_DECODER = Limit(0.9, "distortion over that of the best linear decoder, below which a decoder is nonlinear")
+WORSE_DECODER = Limit(1.15, "distortion over that of the best linear decoder, which no decoder of these data exceeds")
 ROW_MISMATCH = Limit(
-    0.25,
-    "how much less alike the codes of neighbouring rows are than the rows, from which codes and "
-    "rows do not belong together",
-    NOT_MEASURED,
+    0.25, "excess distance of neighbouring rows' codes from which codes and rows do not belong together"
 )
-BINARY = Limit(
-    1e-6, "relative distance of a column's variance from x̄(1 − x̄) up to which it holds zeros and ones", NOT_MEASURED
-)
-BLURRING_ROWS = Limit(5, "rows per feature below which the modes of a sample are blurred", NOT_MEASURED)
-NOISY_ROWS = Limit(10, "rows per feature below which sampling noise may be encoded", NOT_MEASURED)
-KNOWN_BULK = Limit(10, "eigenvalues of noise from which its level is known", NOT_MEASURED)
+BINARY = Limit(1e-6, "relative distance of a variance from x̄(1 − x̄) up to which a column is zeros and ones")
+BLURRING_ROWS = Limit(5, "rows per feature below which the modes of a sample are blurred")
+NOISY_ROWS = Limit(10, "rows per feature below which sampling noise may be encoded")
+KNOWN_BULK = Limit(10, "eigenvalues of noise from which its level is known")
 
 # Free bits.
-EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the same", NOT_MEASURED)
-FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for a limit", NOT_MEASURED)
+EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the same")
+FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for a limit")
 
 # ----------------------------------------------------------------------------------------- of training and verification
 
-AT_REST = Limit(0.01, "M² that a model may have to go to count as at rest", "chosen; not measured")
+AT_REST = Limit(0.01, "M² that a model may have to go to count as at rest")

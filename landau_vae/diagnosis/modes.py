@@ -72,32 +72,24 @@ def mode_cross(reading: Reading, decomposition: Decomposition, modes: int, scale
 
 
 def observe(posterior: Posterior, spectrum: Spectrum, cross: Array) -> Observed:
-    """Return what the latents encode of the modes, from ⟨y μᵀ⟩, (modes, K)."""
-    lam = spectrum.eigenvalues[: len(cross)]
-    total = posterior.covariance + np.diag(posterior.variance)
-    encoded = np.einsum("jk,kj->j", cross, _solve(total, cross.T)) / lam
-    deviation = np.sqrt(posterior.mean_variance)[:, None]
-    correlation = np.divide(cross.T / np.sqrt(lam), deviation, out=np.zeros(cross.T.shape), where=deviation > 0)
-    alignment = np.minimum(correlation**2, 1.0)
-    return Observed(posterior, spectrum, np.clip(encoded, 0.0, 1.0), alignment, _prefix(posterior, spectrum, cross))
+    """Return what the latents encode of the modes, from ⟨y μᵀ⟩, (modes, K).
 
-
-def _prefix(posterior: Posterior, spectrum: Spectrum, cross: Array) -> Array:
-    """Return 1 − tr(⟨y zᵀ⟩⟨z zᵀ⟩⁻¹⟨z yᵀ⟩)/V for the first 0, 1, …, K latents by falling M².
-
-    With ⟨z zᵀ⟩ = L Lᵀ the columns of L⁻¹⟨z yᵀ⟩ are innovations: row k is what latent k adds to those before it.
+    With ⟨z zᵀ⟩ = L Lᵀ, latents by falling M², row k of L⁻¹⟨z yᵀ⟩ is what latent k adds to those before it: the squares
+    summed over latents are M²_j λ_j, summed over modes the variance that one more latent explains. Latents are scaled
+    alike, and 1e-12 keeps two equal ones solvable.
     """
-    order = posterior.ranking
+    lam, order = spectrum.eigenvalues[: len(cross)], posterior.ranking
     total = (posterior.covariance + np.diag(posterior.variance))[np.ix_(order, order)]
     scale = 1 / np.sqrt(total.diagonal())
     factor = np.linalg.cholesky(total * np.outer(scale, scale) + 1e-12 * np.eye(len(order)))
-    innovations = scipy.linalg.solve_triangular(factor, (cross[:, order] * scale).T, lower=True)
-    gained = np.square(innovations).sum(axis=1) / spectrum.total_variance
-    return np.maximum(1 - np.concatenate([[0.0], np.cumsum(gained)]), 0.0)
-
-
-def _solve(total: Array, right: Array) -> Array:
-    """Return ⟨z zᵀ⟩⁻¹ · right. Latents are scaled alike, and 1e-12 keeps two equal latents solvable."""
-    scale = 1 / np.sqrt(total.diagonal())
-    regular = total * np.outer(scale, scale) + 1e-12 * np.eye(len(total))
-    return np.asarray(np.linalg.solve(regular, right * scale[:, None]) * scale[:, None])
+    added = np.square(scipy.linalg.solve_triangular(factor, (cross[:, order] * scale).T, lower=True))
+    explained = np.cumsum(added.sum(axis=1)) / spectrum.total_variance
+    deviation = np.sqrt(posterior.mean_variance)[:, None]
+    correlation = np.divide(cross.T / np.sqrt(lam), deviation, out=np.zeros(cross.T.shape), where=deviation > 0)
+    return Observed(
+        posterior,
+        spectrum,
+        encoded=np.clip(added.sum(axis=0) / lam, 0.0, 1.0),
+        alignment=np.minimum(correlation**2, 1.0),
+        prefix=np.maximum(1 - np.concatenate([[0.0], explained]), 0.0),
+    )

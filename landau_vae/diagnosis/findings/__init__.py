@@ -7,17 +7,7 @@
 from collections.abc import Callable, Mapping
 
 from landau_vae.diagnosis.comparison import Comparison
-from landau_vae.diagnosis.findings.data import binary_data, decoder_mismatch, few_rows, fits_noise, rows_mismatched
-from landau_vae.diagnosis.findings.latents import (
-    active_below_threshold,
-    as_predicted,
-    mixed,
-    nonlinear,
-    rotated,
-    superfluous,
-)
-from landau_vae.diagnosis.findings.price import free_bits, kl_off, other_price, price_too_high
-from landau_vae.diagnosis.findings.training import not_converged, should_be_active
+from landau_vae.diagnosis.findings import data, latents, price, training
 from landau_vae.findings import Finding, by_severity
 
 #: What each code means, in a line.
@@ -44,8 +34,10 @@ CODES: Mapping[str, str] = {
 
 # What an earlier rule explains, a later one does not report again: the order is that of the causes.
 RULES: tuple[Callable[[Comparison], Finding | None], ...] = (
-    rows_mismatched, kl_off, price_too_high, other_price, decoder_mismatch, free_bits, not_converged, should_be_active,
-    active_below_threshold, fits_noise, mixed, rotated, nonlinear, superfluous, as_predicted, binary_data, few_rows,
+    data.rows_mismatched, price.kl_off, price.price_too_high, price.other_price, data.decoder_mismatch,
+    price.free_bits, training.not_converged, training.should_be_active, latents.active_below_threshold,
+    data.fits_noise, latents.mixed, latents.rotated, latents.nonlinear, latents.superfluous, latents.as_predicted,
+    data.binary_data, data.few_rows,
 )  # fmt: skip
 
 

@@ -141,8 +141,8 @@ def superfluous(c: Comparison) -> Finding | None:
         f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as predicted: at this price "
         f"{counted(worth, 'mode')} of the data {'are' if worth != 1 else 'is'} worth encoding, so that "
         "more latents have nothing to encode.",
-        f"{counted(worth, 'latent')} {'do' if worth > 1 else 'does'} the same; "
-        f"for more active latents lower {c.loss.knob}{following}.",
+        f"{counted(worth, 'latent')} {'are' if worth != 1 else 'is'} enough; for more "
+        f"active latents lower {c.loss.knob}{following}.",
         {"inactive": inactive, "worth_encoding": worth},
     )
 

@@ -63,9 +63,7 @@ def _doubt(c: Comparison, collapsed: bool) -> str:
     if collapsed:
         first = float(c.spectrum.eigenvalues[0])
         dearer = [slip.words for slip, price in priced_slips(c.loss, c.spectrum) if price >= first][:2]
-        return (
-            f" The collapse would be as predicted for a loss with {' or with '.join(dearer)}: check." if dearer else ""
-        )
+        return f" Check your loss: the collapse is as predicted if it has {', or '.join(dearer)}." if dearer else ""
     if len(c.mode_prices) == 1:
         fitted = c.knob_at(float(c.mode_prices[0]))
         return f" (The active mode would also fit {fitted}, at which the others are inactive: check your loss.)"
