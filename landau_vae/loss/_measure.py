@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from landau_vae.checks import LARGEST, is_real
 from landau_vae.display import significant
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
@@ -86,7 +85,10 @@ def measure(
     >>> measured.reconstruction, measured.half, measured.kl_weight, measured.link
     ('sum', True, 3.0, 'reconstruction')
     """
-    probe = Probe(function, _shape(features), latents, batch, parametrisation, to)
+    shape = tuple(features) if isinstance(features, Sequence) else (features,)
+    if not shape:
+        raise InputError("features is empty, but a number or the shape of one sample is expected.", "features")
+    probe = Probe(function, shape, latents, batch, parametrisation, to)
     terms = _terms(probe)
     if isinstance(terms, Terms):
         return _convention(probe, terms)
@@ -96,17 +98,6 @@ def measure(
         if isinstance(explained, Terms) and not (other.order[:2] == (1, 0) and _symmetric(explained)):
             raise InputError(sentence, "function")
     raise terms
-
-
-def _shape(features: int | Sequence[int]) -> tuple[int, ...]:
-    shape: tuple[Any, ...] = tuple(features) if isinstance(features, Sequence) else (features,)
-    if not shape or not all(is_real(size) and size == int(size) and 1 <= size <= LARGEST for size in shape):
-        raise InputError(
-            f"features is {features!r}, but the number of features or the shape of one sample is expected, "
-            "such as 784 or (1, 28, 28).",
-            "features",
-        )
-    return tuple(int(size) for size in shape)
 
 
 def _symmetric(terms: Terms) -> bool:

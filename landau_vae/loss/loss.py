@@ -77,7 +77,6 @@ class Loss:
     def __post_init__(self) -> None:
         object.__setattr__(self, "beta", _checked_beta(self.beta))
         object.__setattr__(self, "likelihood", as_likelihood(self.likelihood))
-        object.__setattr__(self, "notes", tuple(self.notes) if isinstance(self.notes, list) else self.notes)
         check_fields(self)
         if not self.likelihood.squared:
             object.__setattr__(self, "half", False)  # the ½ is of squared errors only
@@ -285,7 +284,7 @@ class Loss:
         cls,
         function: Callable[..., Any],
         *,
-        features: int | Sequence[int],
+        features: Count | Sequence[Count],
         latents: Count,
         batch: Count = 8,
         beta: Positive | None = None,

@@ -419,8 +419,8 @@ def test_capacity(weight, capacity):
     [
         ({"function": 3}, "function is 3, but a function is expected"),
         ({"to": "torch"}, "to is 'torch', but a function"),
-        ({"features": 0}, "features is 0, but the number of features or the shape of one sample"),
-        ({"features": ()}, r"features is \(\)"),
+        ({"features": 0}, "features is 0, but a whole number from 1 on or a list"),
+        ({"features": ()}, "features is empty"),
         ({"features": (3, 0)}, r"features is \(3, 0\)"),
         ({"features": 2.5}, "features is 2.5"),
         ({"features": "784"}, "features is '784'"),
