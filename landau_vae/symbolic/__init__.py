@@ -4,8 +4,7 @@ from landau_vae.symbolic import hierarchy, linear, typeset, variations
 from landau_vae.symbolic._exponential_family import cumulants, exponential_family, moment
 from landau_vae.symbolic.algebra import gaussian_mean, vanishes
 from landau_vae.symbolic.catalogue import derive, names, title
-from landau_vae.symbolic.expansion import Expansion
-from landau_vae.symbolic.landau import Branch, Landau
+from landau_vae.symbolic.landau import Branch, Expansion, Landau
 
 __all__ = [
     "Branch", "Expansion", "Landau", "cumulants", "derive", "exponential_family", "gaussian_mean", "hierarchy",

@@ -9,11 +9,14 @@ x̄(1 − x̄); Poisson: x̄. The encoder is affine; derived by `landau-vae deri
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
+from typing import Annotated, Any
 
 import sympy as sp
 
+from landau_vae.checks import Count, Natural, Range, checked
 from landau_vae.errors import InputError
 from landau_vae.symbolic import linear
+from landau_vae.symbolic.algebra import as_expression
 from landau_vae.symbolic.landau import Landau
 
 __all__ = ["beta", "cumulants", "exponential_family", "moment"]
@@ -21,42 +24,93 @@ __all__ = ["beta", "cumulants", "exponential_family", "moment"]
 beta = sp.Symbol("beta", positive=True)
 
 
-def cumulants(variance: sp.Expr, mean: sp.Symbol, order: int) -> list[sp.Expr]:
-    """κ₁ … κ_order of the family with this variance function.
+@checked
+def cumulants(variance: Any, mean: sp.Symbol, order: Count) -> list[sp.Expr]:
+    """Return the cumulants κ₁ … κ_order of the family with a variance function.
 
+    Parameters
+    ----------
+    variance : sympy.Expr
+        𝒱, a function of the mean.
+    mean : sympy.Symbol
+        x̄.
+    order : int
+        How many cumulants.
+
+    Returns
+    -------
+    list of sympy.Expr
+        Functions of the mean.
+
+    Examples
+    --------
     >>> p = sp.Symbol("p", positive=True)
     >>> [sp.factor(k) for k in cumulants(p * (1 - p), p, 3)]
     [p, -p*(p - 1), p*(p - 1)*(2*p - 1)]
     """
-    result: list[sp.Expr] = [mean]
+    variance, result = as_expression(variance, "variance"), [mean]
     while len(result) < order:
         result.append(variance * sp.diff(result[-1], mean))
     return result
 
 
-def moment(*features: int) -> sp.Expr:
-    """⟨y_i y_j …⟩ of the centred data as a symbol (features count from 0); the first moment vanishes."""
+@checked
+def moment(*features: Natural) -> sp.Expr:
+    """Return the moment ⟨y_i y_j …⟩ of the centred data as a symbol; the first moment vanishes.
+
+    Parameters
+    ----------
+    *features : int
+        The indices i, j, …, counted from 0.
+
+    Returns
+    -------
+    sympy.Expr
+        A real symbol, 1 without features, 0 for one.
+    """
     if len(features) == 1:
         return sp.Integer(0)
     return sp.Symbol("m_" + "".join(str(i + 1) for i in sorted(features)), real=True) if features else sp.Integer(1)
 
 
-def exponential_family(families: Sequence[Sequence[sp.Expr]], direction: Sequence[sp.Expr], order: int = 4) -> Landau:
-    """The theory of the amplitude a in w = a u; `families` has κ₁, κ₂, … of each feature up to `order`.
+@checked
+def exponential_family(
+    families: Sequence[Any], direction: Sequence[Any], order: Annotated[int, Range(2)] = 4
+) -> Landau:
+    """Return the Landau theory of the amplitude a in w = a u.
 
     Fast are the encoder's weights e and offset, the posterior variance s and the shifts c of the decoder's biases.
-    Terms of a higher grade than `order` are left out of the loss, so it cannot be expanded any further.
+    Terms of a higher grade than `order` are left out of the loss, so it cannot be expanded further.
 
+    Parameters
+    ----------
+    families : sequence of sequences of sympy.Expr
+        κ₁, κ₂, … of each feature, up to `order` (`cumulants`).
+    direction : sequence of sympy.Expr
+        u, one entry per feature.
+    order : int, default 4
+        The highest power of the slow amplitude.
+
+    Returns
+    -------
+    Landau
+        With the control parameter β.
+
+    Examples
+    --------
     >>> p, u = sp.symbols("p u", positive=True)
     >>> theory = exponential_family([cumulants(p, p, 4)], [u])  # Poisson, one feature
     >>> theory.threshold
     m_11/p
     """
     d = len(families)
+    families = [[as_expression(kappa, "families") for kappa in _listed(each)] for each in families]
+    direction = [as_expression(u, "direction") for u in direction]
     if len(direction) != d or any(len(kappa) < order for kappa in families):
         raise InputError(
             f"To order {order}, {order} cumulants of each of the {len(direction)} features of the direction "
-            f"are needed, but {[len(kappa) for kappa in families]} are given."
+            f"are needed, but {[len(kappa) for kappa in families]} are given.",
+            "families",
         )
     a, offset = sp.symbols("a e0", real=True)
     e = sp.symbols(f"e1:{d + 1}", real=True)
@@ -82,8 +136,16 @@ def exponential_family(families: Sequence[Sequence[sp.Expr]], direction: Sequenc
     )
 
 
+def _listed(cumulants: Any) -> Sequence[Any]:
+    if not isinstance(cumulants, Sequence) or isinstance(cumulants, str | bytes):
+        raise InputError(
+            f"families holds {cumulants!r}, but a list of cumulants of each feature is expected.", "families"
+        )
+    return cumulants
+
+
 def _mean_power(e: Sequence[sp.Symbol], offset: sp.Symbol, n: int) -> sp.Expr:
-    """⟨μⁿ⟩ of μ = e₀ + e·y."""
+    """Return ⟨μⁿ⟩ of μ = e₀ + e·y."""
     total = sp.Integer(0)
     for j in range(n + 1):
         for chosen in combinations_with_replacement(range(len(e)), j):

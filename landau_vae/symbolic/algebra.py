@@ -1,29 +1,66 @@
-"""What every derivation leans on: exact zeros and Gaussian averages.
+"""The algebra that every derivation rests on: exact zeros, Gaussian averages, power series with parameters.
 
-⟨y₁ y₂ … y₂ₙ⟩ = Σ over pairings Π ⟨yᵢ yⱼ⟩        (Isserlis 1918; physicists call it Wick's theorem)
+    ⟨y₁ y₂ … y₂ₙ⟩ = Σ over pairings Π ⟨yᵢ yⱼ⟩        (Isserlis 1918; physicists call it Wick's theorem)
+    y ← y − H⁻¹ ∂L/∂y(a, y)                          each round gains at least one power of the slow amplitude a
+
+Polynomials live in SymPy's sparse rings over the field of rational functions of the parameters, so every
+coefficient is exact, and reduced as it arises. A variable of grade g begins with the power aᵍ: grading by symmetry
+keeps the polynomials short.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import sympy as sp
+from sympy.polys.ring_series import rs_mul, rs_pow, rs_trunc
 
+from landau_vae.checks import checked
 from landau_vae.errors import InputError
 
 __all__ = ["gaussian_mean", "vanishes"]
 
+_KINKED = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.floor, sp.ceiling)
+Terms = dict[tuple[int, ...], Any]  # exponents of (slow, fast …) → coefficient in the field
+
+
+def as_expression(value: Any, name: str) -> sp.Expr:
+    """Return a number or SymPy expression as an expression; texts are not parsed."""
+    try:
+        expression = sp.sympify(value, strict=True)
+    except (sp.SympifyError, TypeError, ValueError, AttributeError):
+        expression = None
+    if not isinstance(expression, sp.Expr):
+        raise InputError(f"{name} is {str(value)[:60]!r}, but a SymPy expression is expected.", name)
+    return expression
+
 
 def vanishes(expression: sp.Expr | sp.MatrixBase) -> bool:
-    """Whether an expression, or every entry of a matrix, is identically zero: by normal form, never by numbers.
+    """Return whether an expression, or every entry of a matrix, is identically zero.
 
-    Wherever its logarithms are real: ln ab = ln a + ln b is used without asking for signs.
+    This is decided by normal form, never by numbers, and holds wherever logarithms are real: ln ab = ln a + ln b is
+    used without asking for signs.
 
+    Parameters
+    ----------
+    expression : sympy.Expr or sympy.Matrix
+        What should be zero.
+
+    Returns
+    -------
+    bool
+        False also where SymPy does not find the normal form.
+
+    Examples
+    --------
     >>> x = sp.Symbol("x", positive=True)
     >>> vanishes((x**2 - 1) / (x - 1) - x - 1), vanishes(sp.log(x**2) - 2 * sp.log(x)), vanishes(x - 1)
     (True, True, False)
     """
     if isinstance(expression, sp.MatrixBase):
         return all(vanishes(entry) for entry in expression)
+    expression = as_expression(expression, "expression")
     if expression.is_rational_function() and all(power.exp.is_integer for power in expression.atoms(sp.Pow)):
         return sp.cancel(sp.together(expression)) == 0
     factored = expression.replace(sp.log, lambda x: sp.expand_log(sp.log(sp.together(x)), force=True))
@@ -31,18 +68,44 @@ def vanishes(expression: sp.Expr | sp.MatrixBase) -> bool:
     return flat == 0 or sp.cancel(sp.together(flat)) == 0 or sp.cancel(sp.radsimp(flat)) == 0
 
 
+@checked
 def gaussian_mean(
-    expression: sp.Expr, variables: Sequence[sp.Symbol], covariance: Mapping[tuple[sp.Symbol, sp.Symbol], sp.Expr]
+    expression: Any, variables: Sequence[sp.Symbol], covariance: Mapping[tuple[sp.Symbol, sp.Symbol], sp.Expr]
 ) -> sp.Expr:
-    """The mean of a polynomial in centred Gaussian variables; pairs left out of the covariance are uncorrelated.
+    """Return the mean of a polynomial in centred Gaussian variables.
 
-    Raises `InputError` if the expression is no polynomial in the variables.
+    Parameters
+    ----------
+    expression : sympy.Expr
+        A polynomial in the variables.
+    variables : sequence of sympy.Symbol
+        The Gaussian variables.
+    covariance : mapping of (symbol, symbol) to expression
+        Pairs that are left out are uncorrelated.
 
+    Returns
+    -------
+    sympy.Expr
+        The mean, expanded.
+
+    Raises
+    ------
+    InputError
+        If the expression is no polynomial in the variables.
+
+    Examples
+    --------
     >>> z, s = sp.symbols("z s")
     >>> gaussian_mean(z**4 + z**3 + z**2, [z], {(z, z): s})
     3*s**2 + s
     """
-    table = {pair[::step]: c for pair, c in covariance.items() for step in (1, -1)}
+    expression = as_expression(expression, "expression")
+    if not variables:
+        return sp.expand(expression)
+    for pair in covariance:
+        if not (isinstance(pair, tuple) and len(pair) == 2):
+            raise InputError(f"covariance has the key {pair!r}, but a pair of variables is expected.", "covariance")
+    table = {pair[::step]: as_expression(c, "covariance") for pair, c in covariance.items() for step in (1, -1)}
 
     @cache
     def moment(powers: tuple[int, ...]) -> sp.Expr:
@@ -53,17 +116,120 @@ def gaussian_mean(
             return sp.Integer(0)
         total = sp.Integer(0)
         for j in range(1, len(factors)):
-            rest = [*factors[1:j], *factors[j + 1 :]]
+            others = [*factors[1:j], *factors[j + 1 :]]
             pair = table.get((factors[0], factors[j]), 0)
             if pair != 0:
-                total += pair * moment(tuple(rest.count(v) for v in variables))
+                total += pair * moment(tuple(others.count(v) for v in variables))
         return total
 
     try:
         polynomial = sp.Poly(expression, *variables)
-    except sp.PolynomialError:
+    except (sp.PolynomialError, sp.GeneratorsError):
         raise InputError(
             f"The mean of {expression} was asked for, but a polynomial in {', '.join(map(str, variables))} "
             "is expected: expand it first."
         ) from None
     return sp.expand(sum((c * moment(powers) for powers, c in polynomial.terms()), sp.Integer(0)))
+
+
+# ------------------------------------------------------------------------------------- power series
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """L − L₀ around the collapsed point, as a polynomial in the slow amplitude and the fast displacements."""
+
+    fast: tuple[sp.Symbol, ...]
+    grades: tuple[int, ...]  #: of the fast variables
+    order: int  #: terms of higher total grade are left out
+    terms: Terms
+    ring: Any  #: polynomials in the slow amplitude over the field of the parameters
+
+    def slope(self, index: int) -> Terms:
+        """Return ∂L/∂y of one fast variable."""
+        place = index + 1
+        return {
+            (*powers[:place], powers[place] - 1, *powers[place + 1 :]): coefficient * powers[place]
+            for powers, coefficient in self.terms.items()
+            if powers[place]
+        }
+
+    def insert(self, terms: Terms, displacements: Sequence[Any], order: int) -> Any:
+        """Return the polynomial in the slow amplitude alone that displacements y(a) leave, cut after `order`."""
+        amplitude, total, cut = self.ring.gens[0], self.ring.zero, order + 1
+        for powers, coefficient in terms.items():
+            product = amplitude ** powers[0] * coefficient
+            for displacement, power in zip(displacements, powers[1:], strict=True):
+                if power:
+                    product = rs_mul(product, rs_pow(displacement, power, amplitude, cut), amplitude, cut)
+            total += rs_trunc(product, amplitude, cut)
+        return total
+
+
+def taylor(
+    loss: sp.Expr,
+    slow: sp.Symbol,
+    fast: Sequence[sp.Symbol],
+    point: Mapping[sp.Symbol, sp.Expr],
+    grades: Sequence[int],
+    order: int,
+) -> Series:
+    """Expand a loss around a point: slow amplitude of grade 1, fast displacements of the given grades.
+
+    Raises `InputError` for a loss that is not analytic there.
+    """
+    variables, weights, step = (slow, *fast), (1, *grades), sp.Dummy("step")
+    for function in loss.atoms(*_KINKED):
+        if function.free_symbols & set(variables):
+            raise InputError(f"The loss contains {function}, but a loss with a Taylor series is expected.")
+    parts = sp.Add.make_args(sp.expand(loss, log=False, power_base=False, power_exp=False))
+    polynomial = sp.Add(*(part for part in parts if part.is_polynomial(*variables)))
+    collected = polynomial.subs({v: point[v] + v for v in variables}, simultaneous=True)
+    ray = {v: point[v] + step**g * v for v, g in zip(variables, weights, strict=True)}
+    derivative = sp.Add(*(part for part in parts if not part.is_polynomial(*variables))).subs(ray, simultaneous=True)
+    for n in range(1, order + 1):
+        derivative = sp.diff(derivative, step)
+        term = derivative.subs(step, 0)
+        if term.has(sp.nan, sp.zoo, sp.oo):
+            raise InputError("The loss has no Taylor series at the collapsed point: one of its derivatives diverges.")
+        collected += term / sp.factorial(n)
+    kept = {
+        powers: sp.cancel(c)
+        for powers, c in sp.Poly(collected, *variables).terms()
+        if 0 < sum(n * g for n, g in zip(powers, weights, strict=True)) <= order
+    }
+    field, elements = sp.construct_domain(list(kept.values()), field=True)
+    terms = {powers: c for powers, c in zip(kept, elements, strict=True) if c}
+    return Series(tuple(fast), tuple(grades), order, terms, sp.ring([slow], field)[0])
+
+
+def coefficients(polynomial: Any) -> list[tuple[int, sp.Expr]]:
+    """Return (power, coefficient) of each term of a polynomial in the slow amplitude, lowest power first."""
+    field = polynomial.ring.domain
+    return sorted((powers[0], field.to_sympy(c)) for powers, c in polynomial.items())
+
+
+def eliminate(series: Series, order: int) -> list[Any]:
+    """Return the fast displacements as polynomials of the slow amplitude, solving ∂L/∂y = 0 to the given order.
+
+    Raises `InputError` if the fast variables' Hessian is singular: then one of them is not fast.
+    """
+    moving = [i for i, grade in enumerate(series.grades) if grade <= order]
+    displacements = [series.ring.zero for _ in series.fast]
+    if not moving:
+        return displacements
+    slopes = [series.slope(i) for i in moving]
+    unit = [tuple(int(place == i + 1) for place in range(len(series.fast) + 1)) for i in moving]
+    field = series.ring.domain
+    hessian = sp.polys.matrices.DomainMatrix(
+        [[slope.get(u, field.zero) for u in unit] for slope in slopes], (len(moving), len(moving)), field
+    )
+    if not hessian.det():
+        names = ", ".join(str(series.fast[i]) for i in moving)
+        raise InputError(f"The Hessian of the fast variables {names} is singular: one of them is not fast.")
+    inverse = hessian.inv().to_list()
+    for _ in range(order):
+        residuals = [series.insert(slope, displacements, order) for slope in slopes]
+        for i, row in zip(moving, inverse, strict=True):
+            displacements[i] -= sum((r * c for r, c in zip(residuals, row, strict=True)), series.ring.zero)
+    return displacements

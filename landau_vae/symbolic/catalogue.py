@@ -7,26 +7,29 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from landau_vae.checks import checked
 from landau_vae.errors import InputError
 from landau_vae.symbolic.page import Page, cells, heading, run
 
-__all__ = ["derive", "names", "scripts", "title", "with_option"]
+__all__ = ["derive", "names", "title"]
 
 _PACKAGE = Path(__file__).parents[1]
 
 
 @cache
 def scripts() -> dict[str, Path]:
-    """Name of each derivation → its script, in the order in which they build on each other."""
+    """Return the script of each derivation by its name, in the order in which they build on each other."""
     installed = _PACKAGE / "derivations"
     folder = installed if installed.is_dir() else _PACKAGE.parent / "derivations"
-    found = sorted(folder.glob("[0-9][0-9]_*.py"))
-    return {path.stem.split("_", 1)[1].replace("_", "-"): path for path in found}
+    paths = sorted(folder.glob("[0-9][0-9]_*.py"))
+    return {path.stem.split("_", 1)[1].replace("_", "-"): path for path in paths}
 
 
 def names() -> list[str]:
-    """The names of the derivations, in order.
+    """Return the names of the derivations, in the order in which they build on each other.
 
+    Examples
+    --------
     >>> names()[:2]
     ['loss', 'collapse']
     """
@@ -34,30 +37,69 @@ def names() -> list[str]:
 
 
 def with_option(option: str) -> list[str]:
-    """The derivations in which the reader may choose this option."""
+    """Return the derivations in which the reader may choose an option."""
     return [name for name, path in scripts().items() if f'option("{option}"' in path.read_text(encoding="utf-8")]
 
 
+@checked
 def title(name: str) -> str:
-    """What a derivation is about: the first heading of its script."""
-    return heading(cells(scripts()[name].read_text(encoding="utf-8")))
+    """Return what a derivation is about, the first heading of its script.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+
+    Returns
+    -------
+    str
+        In Markdown.
+    """
+    return heading(cells(_script(name).read_text(encoding="utf-8")))
 
 
+@checked
 def derive(name: str, *, progress: bool = False, **options: Any) -> Page:
-    """Run a derivation, every step and check of it; `order=12` changes what its script lets the reader change.
+    """Run a derivation with every step and check of it.
 
-    Raises `InputError` for a name or an option that does not exist, `CheckFailed` where a statement does not hold.
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    progress : bool, default False
+        Whether to show a bar on a terminal.
+    **options
+        What the script lets the reader change, such as `order=12`.
 
+    Returns
+    -------
+    Page
+        Prose, formulas and the statements that were checked.
+
+    Raises
+    ------
+    InputError
+        For a name or an option that does not exist.
+    CheckFailed
+        If a statement does not hold.
+
+    Examples
+    --------
     >>> page = derive("collapse", order=4)
     >>> page.title, len(page.statements) > 5
     ('The collapsed point and its Landau expansion', True)
     """
-    if name not in scripts():
-        raise InputError(f"There is no derivation {name!r}: name one of {', '.join(names())}.")
+    script = _script(name)
     unknown = [option for option in sorted(options) if name not in with_option(option)]
     if unknown:
         raise InputError(
             f"The derivation {name!r} has no {unknown[0]} to choose; "
             f"{', '.join(with_option(unknown[0])) or 'none'} has."
         )
-    return run(name, scripts()[name], options, progress=progress)
+    return run(name, script, options, progress=progress)
+
+
+def _script(name: str) -> Path:
+    if name not in scripts():
+        raise InputError(f"There is no derivation {name!r}: name one of {', '.join(names())}.", "name")
+    return scripts()[name]

@@ -15,10 +15,6 @@ from landau_vae.symbolic import linear
 from landau_vae.symbolic.algebra import gaussian_mean
 from landau_vae.symbolic.landau import Landau
 
-__all__ = [
-    "beta1", "beta2", "collapsed", "mode_loss", "mode_theory", "s1", "s2", "sigma", "v1", "v2", "w1", "w2",
-]  # fmt: skip
-
 w1, v1, w2, v2 = sp.symbols("w1 v1 w2 v2", real=True)
 s1, s2, beta1, beta2, sigma = sp.symbols("s1 s2 beta1 beta2 sigma", positive=True)  # sigma: σ_dec
 collapsed: dict[sp.Symbol, sp.Expr] = dict.fromkeys((w1, v1, w2, v2), sp.Integer(0)) | {s2: sp.Integer(1)}

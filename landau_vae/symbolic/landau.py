@@ -3,31 +3,128 @@
     ΔL(a) = a₂(τ) a² + a₄(τ) a⁴ + …      a₂(τ_c) = 0,  a₄(τ_c) > 0: continuous,  a₄(τ_c) < 0: a jump
 
 State a loss, its slow amplitude a, its fast variables y, the control parameter, the collapsed point and the symmetry
-that forbids odd powers of a; the engine eliminates y from ∂L/∂y = 0 order by order. As L is stationary in y, an error
-of order n + 1 in y moves the potential at order 2n + 2 only: half the order is enough.
+that forbids odd powers of a; the engine eliminates y from ∂L/∂y = 0 order by order. Because L is stationary in y, an
+error of order n + 1 in y moves the potential at order 2n + 2 only: half the order is enough.
 
-Exact rational arithmetic over the parameters; needs a loss that is analytic at the collapsed point and a stiff (not
-singular) Hessian of the fast variables there. Derivations: `landau-vae derive collapse`.
+With a₂ ~ tᵏ and a_N(τ_c) ≠ 0 the first that is left at the threshold, a² and a^N balance at a ~ t^{k/(N−2)} (Newton's
+polygon). Exact rational arithmetic over the parameters; needs a loss that is analytic at the collapsed point and a
+stiff (not singular) Hessian of the fast variables there. Derivations: `landau-vae derive collapse`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Annotated, Any
 
 import sympy as sp
 
-from landau_vae.errors import InputError
-from landau_vae.symbolic.algebra import vanishes
-from landau_vae.symbolic.expansion import Expansion
-from landau_vae.symbolic.series import Series, coefficients, eliminate, taylor
+from landau_vae.checks import Range, check_fields, checked
+from landau_vae.errors import InputError, OutsideTheory
+from landau_vae.symbolic.algebra import Series, as_expression, coefficients, eliminate, taylor, vanishes
 
-__all__ = ["Branch", "Landau"]
+__all__ = ["Branch", "Expansion", "Landau"]
+
+Point = Mapping[sp.Symbol, sp.Expr]
+
+
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """A Landau potential and what it says about the transition, as `Landau.expansion` returns it."""
+
+    theory: "Landau" = field(repr=False)  #: the theory that was expanded
+    coefficients: dict[int, sp.Expr]  #: power of the amplitude → coefficient, a function of the control parameter
+
+    @property
+    def potential(self) -> sp.Expr:
+        """Σ_n a_n aⁿ, the loss above the collapsed point."""
+        amplitude = self.theory.slow - self.theory.collapsed[self.theory.slow]
+        return sp.Add(*(c * amplitude**n for n, c in self.coefficients.items()))
+
+    @cached_property
+    def at_threshold(self) -> dict[int, sp.Expr]:
+        """The coefficients at τ_c."""
+        at = {self.theory.control: self.theory.threshold}
+        return {n: sp.factor(c.subs(at)) for n, c in self.coefficients.items()}
+
+    @cached_property
+    def leading(self) -> tuple[int, sp.Expr]:
+        """N and a_N: the first power with a coefficient at the threshold, and that coefficient.
+
+        Raises `OutsideTheory` if all coefficients vanish to the order of this expansion.
+        """
+        for n, c in self.at_threshold.items():
+            if not vanishes(c):
+                return n, c
+        raise OutsideTheory(
+            f"At the threshold nothing is left up to order {max(self.coefficients)}: expand to a higher order."
+        )
+
+    @property
+    def kind(self) -> str:
+        """'supercritical', 'subcritical', 'transcritical' (an odd power leads), or 'undecided' without a known sign.
+
+        Raises `OutsideTheory` where the fast variables are known to be at no minimum (then no state is stable), and
+        where a₂ touches zero without changing sign (then there is no transition).
+        """
+        fast = self.theory.hessian()[1:, 1:].subs(self.theory.control, self.theory.threshold)
+        if any(fast[:n, :n].det().is_negative for n in range(1, fast.rows + 1)):
+            raise OutsideTheory("The fast variables are not at a minimum at the threshold: no state is stable there.")
+        self._changes_sign()
+        power, coefficient = self.leading
+        if power % 2:
+            return "transcritical"
+        if coefficient.is_positive:
+            return "supercritical"
+        return "subcritical" if coefficient.is_negative else "undecided"
+
+    @cached_property
+    def exponents(self) -> dict[str, sp.Rational]:
+        """Critical exponents of a continuous transition, read off the orders k and N.
+
+        Amplitude t^{k/(N−2)}, susceptibility t^{−k}, response to a field at the threshold h^{1/(N−1)}, gain of the loss
+        t^{kN/(N−2)}. Raises `OutsideTheory` for a subcritical one, and where the powers between 2 and N matter.
+        """
+        power, coefficient = self.leading
+        if power % 2 == 0 and coefficient.is_negative:
+            raise OutsideTheory(f"a_{power} = {coefficient} is negative: the transition jumps, and has no exponents.")
+        first = self._changes_sign()
+        for n, c in self.coefficients.items():
+            if 2 < n < power and not vanishes(c) and self._order_of_zero(n) * (power - 2) < first * (power - n):
+                raise OutsideTheory(
+                    f"a_{n} vanishes more slowly at the threshold than a scaling between a_2 and a_{power} allows: "
+                    "exponents do not follow from these orders."
+                )
+        return {
+            "order parameter": first / (power - 2),
+            "susceptibility": first,
+            "field": sp.Rational(1, power - 1),
+            "loss": first * power / (power - 2),
+        }
+
+    def _changes_sign(self) -> sp.Integer:
+        """Return the order k of the zero of a₂, which must be odd."""
+        order = self._order_of_zero(2)
+        if order % 2 == 0:
+            raise OutsideTheory(
+                f"a_2 = {self.coefficients[2]} does not change sign at {self.theory.control} = "
+                f"{self.theory.threshold}: there is no transition."
+            )
+        return order
+
+    def _order_of_zero(self, power: int) -> sp.Integer:
+        """Return the power of τ − τ_c with which a coefficient vanishes at the threshold."""
+        slope, order = self.coefficients[power], sp.Integer(0)
+        while vanishes(slope.subs(self.theory.control, self.theory.threshold)):
+            slope, order = sp.diff(slope, self.theory.control), order + 1
+        return order
 
 
 @dataclass(frozen=True, eq=False)
 class Landau:
     """A loss with the names that a Landau theory needs.
 
+    Examples
+    --------
     >>> from sympy.abc import a, y, t
     >>> theory = Landau((1 + t) * a**2 / 2 - a * y + y**2 / 2 + y**4 / 4, slow=a, fast=[y], control=t,
     ...                 collapsed={a: 0, y: 0}, symmetry={a: -a, y: -y})
@@ -39,28 +136,27 @@ class Landau:
     ('supercritical', 1/2)
     """
 
-    loss: sp.Expr
+    loss: Any  #: L, a SymPy expression
     slow: sp.Symbol  #: a, the amplitude that stays
     fast: tuple[sp.Symbol, ...]  #: y, to be eliminated
     control: sp.Symbol  #: τ
-    collapsed: Mapping[sp.Symbol, sp.Expr]  #: the fixed point to expand around
-    symmetry: Mapping[sp.Symbol, sp.Expr] = field(default_factory=dict)  #: signs that leave the loss alone
+    collapsed: Point  #: the fixed point to expand around
+    symmetry: Point = field(default_factory=dict)  #: signs that leave the loss alone
     order: int | None = None  #: the grade after which the loss itself has been cut, if it has
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fast", tuple(self.fast))
+        check_fields(self)
         names = (*self.variables, self.control)
-        if not all(isinstance(name, sp.Symbol) for name in names) or len(set(names)) < len(names):
+        if len(set(names)) < len(names):
             raise InputError(
                 f"Slow amplitude, fast variables and control parameter are {', '.join(map(str, names))}, but SymPy "
-                "symbols, all different, are expected."
+                "symbols, all different, are expected.",
+                "fast",
             )
-        object.__setattr__(self, "loss", sp.sympify(self.loss))
-        if not isinstance(self.collapsed, Mapping):
-            raise InputError(
-                f"The collapsed point is {self.collapsed!r}, but values such as {{w: 0, s: 1}} are expected."
-            )
-        object.__setattr__(self, "collapsed", {v: sp.sympify(x) for v, x in self.collapsed.items()})
+        object.__setattr__(self, "loss", as_expression(self.loss, "loss"))
+        for name in ("collapsed", "symmetry"):
+            point = {v: as_expression(x, name) for v, x in getattr(self, name).items()}
+            object.__setattr__(self, name, point)
         if self.loss.atoms(sp.Float):
             raise InputError(
                 f"The loss contains the float {min(self.loss.atoms(sp.Float))}, but exact numbers are expected: write "
@@ -94,7 +190,18 @@ class Landau:
             )
 
     def with_loss(self, loss: sp.Expr) -> "Landau":
-        """The same names for another loss, say with numbers put in."""
+        """Return the theory of another loss with the same names, such as one with numbers put in.
+
+        Parameters
+        ----------
+        loss : sympy.Expr
+            The other loss.
+
+        Returns
+        -------
+        Landau
+            Otherwise as this one.
+        """
         return replace(self, loss=loss)
 
     @property
@@ -109,9 +216,21 @@ class Landau:
         """∂L/∂v for each variable v; a stationary point makes them all vanish."""
         return {v: sp.diff(self.loss, v) for v in self.variables}
 
-    def hessian(self, point: Mapping[sp.Symbol, sp.Expr] | None = None) -> sp.Matrix:
-        """∂²L/∂v∂v′ at a point, by default the collapsed one."""
-        at = self.collapsed if point is None else point
+    @checked
+    def hessian(self, point: Point | None = None) -> sp.Matrix:
+        """Return ∂²L/∂v∂v′ at a point.
+
+        Parameters
+        ----------
+        point : mapping of symbol to expression, optional
+            The collapsed point, unless given.
+
+        Returns
+        -------
+        sympy.Matrix
+            In the order of `variables`.
+        """
+        at = self.collapsed if point is None else {v: as_expression(x, "point") for v, x in point.items()}
         return sp.hessian(self.loss, self.variables).subs(at).applyfunc(sp.cancel)
 
     @cached_property
@@ -126,16 +245,19 @@ class Landau:
 
     @cached_property
     def threshold(self) -> sp.Expr:
-        """τ_c, where the curvature a₂ of the Landau potential vanishes.
+        """The control value τ_c where the curvature a₂ of the Landau potential vanishes.
 
-        Raises `InputError` if there is none, or more than one.
+        Raises `OutsideTheory` if there is none, or more than one (`partial` holds them all).
         """
         if not self.thresholds:
-            raise InputError(f"a₂ = {self._curvature} vanishes at no value of {self.control}: there is no threshold.")
+            raise OutsideTheory(
+                f"a₂ = {self._curvature} vanishes at no value of {self.control}: there is no threshold."
+            )
         if len(self.thresholds) > 1:
-            raise InputError(
+            raise OutsideTheory(
                 f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}, but one value of {self.control} is "
-                "expected: read .thresholds and choose."
+                "expected: read .thresholds and choose.",
+                self.thresholds,
             )
         return self.thresholds[0]
 
@@ -146,19 +268,47 @@ class Landau:
         slopes = {y: sp.cancel(sp.diff(x, self.slow).subs(at)) for y, x in self.elimination(1).items()}
         return {self.slow: sp.Integer(1)} | slopes
 
-    def characteristic(self, rate: sp.Symbol, point: Mapping[sp.Symbol, sp.Expr] | None = None) -> sp.Expr:
-        """det(H − rate·1): its roots are the relaxation rates of gradient flow at a point (negative: growth)."""
+    @checked
+    def characteristic(self, rate: sp.Symbol, point: Point | None = None) -> sp.Expr:
+        """Return det(H − rate·1), whose roots are the relaxation rates of gradient flow at a point.
+
+        Parameters
+        ----------
+        rate : sympy.Symbol
+            The unknown. A negative root means growth.
+        point : mapping of symbol to expression, optional
+            The collapsed point, unless given.
+
+        Returns
+        -------
+        sympy.Expr
+            The characteristic polynomial, factored.
+        """
         size = len(self.variables)
         return sp.factor((self.hessian(point) - rate * sp.eye(size)).det(method="berkowitz"))
 
     # ------------------------------------------------------------------------------- order by order
 
-    def elimination(self, order: int) -> dict[sp.Symbol, sp.Expr]:
-        """The fast variables as power series of the slow one around the collapsed point, exact to the given order.
+    @checked
+    def elimination(self, order: Annotated[int, Range(1)]) -> dict[sp.Symbol, sp.Expr]:
+        """Return the fast variables as power series of the slow one around the collapsed point.
 
-        Raises `InputError` for an order below 1, and where the fast variables' Hessian is singular.
+        Parameters
+        ----------
+        order : int
+            Of the slow amplitude, from 1 on; the series are exact to it.
+
+        Returns
+        -------
+        dict of symbol to expression
+            One series for each fast variable.
+
+        Raises
+        ------
+        InputError
+            If the Hessian of the fast variables is singular.
         """
-        needed = self._whole(order, least=1) + max((self._grade(y) for y in self.fast), default=0)
+        needed = order + max((self._grade(y) for y in self.fast), default=0)
         displacements = eliminate(self._series(needed), order)
         step = self.slow - self.collapsed[self.slow]
         return {
@@ -166,12 +316,26 @@ class Landau:
             for y, d in zip(self.fast, displacements, strict=True)
         }
 
-    def expansion(self, order: int) -> Expansion:
-        """The Landau potential to a given order in the slow amplitude; with a symmetry, its even powers.
+    @checked
+    def expansion(self, order: Annotated[int, Range(2)]) -> Expansion:
+        """Return the Landau potential to a given order in the slow amplitude; with a symmetry, its even powers.
 
-        Raises `InputError` for an order below 2, and where the fast variables' Hessian is singular.
+        Parameters
+        ----------
+        order : int
+            The highest power, from 2 on.
+
+        Returns
+        -------
+        Expansion
+            The coefficients, and what they say about the transition.
+
+        Raises
+        ------
+        InputError
+            If the Hessian of the fast variables is singular.
         """
-        series = self._series(self._whole(order, least=2))
+        series = self._series(order)
         potential = dict(coefficients(series.insert(series.terms, eliminate(series, order // 2), order)))
         powers = range(2, order + 1, 2 if self._odd(self.slow) else 1)
         return Expansion(self, {n: sp.factor(potential.get(n, 0)) for n in powers})
@@ -180,34 +344,38 @@ class Landau:
         if self.order is not None and order > self.order:
             raise InputError(
                 f"Terms of order {order} are needed, but this loss has been cut after order {self.order}: state more "
-                "of it."
+                "of it.",
+                "order",
             )
         return taylor(self.loss, self.slow, self.fast, self.collapsed, [self._grade(y) for y in self.fast], order)
 
-    @staticmethod
-    def _whole(order: int, least: int) -> int:
-        if isinstance(order, bool) or not isinstance(order, int) or order < least:
-            raise InputError(f"The order is {order!r}, but a whole number from {least} on is expected.")
-        return order
-
     def _odd(self, variable: sp.Symbol) -> bool:
-        """Whether the symmetry turns a variable round."""
+        """Return whether the symmetry turns a variable round."""
         return self.symmetry.get(variable, variable) != variable
 
     def _grade(self, variable: sp.Symbol) -> int:
-        """The lowest power of the slow amplitude that a fast variable can begin with."""
+        """Return the lowest power of the slow amplitude that a fast variable can begin with."""
         return 2 if self._odd(self.slow) and not self._odd(variable) else 1
 
     # ----------------------------------------------------------------------------- without expanding
 
     def exact_elimination(self) -> dict[sp.Symbol, sp.Expr]:
-        """The fast variables in closed form, on the sheet that passes through the collapsed point.
+        """Return the fast variables in closed form, on the sheet that passes through the collapsed point.
 
-        Raises `InputError` where SymPy finds none (the expansion still works there), or where the fast variables'
-        Hessian is singular, so that more than one sheet may pass.
+        Returns
+        -------
+        dict of symbol to expression
+            A function of the slow amplitude for each fast variable.
+
+        Raises
+        ------
+        OutsideTheory
+            If SymPy finds no closed form (the expansion still works then), or the loss has been cut.
+        InputError
+            If the Hessian of the fast variables is singular, so that more than one sheet may pass.
         """
         if self.order is not None:
-            raise InputError(
+            raise OutsideTheory(
                 f"This loss has been cut after order {self.order}: only .expansion(order) means something."
             )
         if not self.fast:
@@ -223,20 +391,32 @@ class Landau:
             complete = len(sheet) == len(self.fast)
             if complete and all(vanishes(sheet[y].subs(origin) - self.collapsed[y]) for y in self.fast):
                 return {y: sp.factor(sheet[y]) for y in self.fast}
-        raise InputError(f"No closed form of {_names(self.fast)} was found: use .expansion(order).")
+        raise OutsideTheory(f"No closed form of {_names(self.fast)} was found: use .expansion(order).")
 
     def exact_potential(self) -> sp.Expr:
-        """The loss with the fast variables eliminated, to all orders."""
+        """Return the loss with the fast variables eliminated, to all orders.
+
+        Returns
+        -------
+        sympy.Expr
+            A function of the slow amplitude.
+        """
         return self.loss.subs(self.exact_elimination())
 
     def branches(self) -> list["Branch"]:
-        """The collapsed point and the stationary points that the exact potential adds to it."""
+        """Return the collapsed point and the stationary points that the exact potential adds to it.
+
+        Returns
+        -------
+        list of Branch
+            As SymPy orders them.
+        """
         fast = self.exact_elimination()
         slope = sp.numer(sp.together(sp.diff(self.exact_potential(), self.slow)))
         try:
             roots = sp.solve(slope, self.slow)
         except NotImplementedError:
-            raise InputError(f"No closed form of the branches was found: {slope} = 0 has none in SymPy.") from None
+            raise OutsideTheory(f"No closed form of the branches was found: {slope} = 0 has none in SymPy.") from None
         return [
             Branch(self, {self.slow: r} | {y: sp.cancel(x.subs(self.slow, r)) for y, x in fast.items()}) for r in roots
         ]
@@ -246,7 +426,7 @@ class Landau:
 class Branch:
     """A stationary point as a function of the parameters."""
 
-    theory: Landau = field(repr=False)
+    theory: Landau = field(repr=False)  #: whose stationary point it is
     values: dict[sp.Symbol, sp.Expr]  #: every variable's value
 
     @cached_property

@@ -14,11 +14,6 @@ import sympy as sp
 from landau_vae.symbolic.algebra import gaussian_mean
 from landau_vae.symbolic.landau import Landau
 
-__all__ = [
-    "average", "e", "kl", "lam", "loss", "mode_loss", "mode_theory", "mode_variances", "s", "second_moment",
-    "signal_fraction", "squared_error", "tau", "variables", "w",
-]  # fmt: skip
-
 lam, tau, s = sp.symbols("lambda tau s", positive=True)
 w, e = sp.symbols("w e", real=True)
 

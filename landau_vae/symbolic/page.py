@@ -19,11 +19,9 @@ from tqdm import tqdm
 
 from landau_vae.symbolic.algebra import vanishes
 
-__all__ = ["CheckFailed", "Code", "Formula", "Page", "Prose", "check", "heading", "option", "run", "show"]
-
 
 class CheckFailed(AssertionError):
-    """A derivation ends in something else than it claims."""
+    """A statement of a derivation does not hold."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +124,13 @@ def check(statement: str, claim: Any) -> None:
 
 
 def option(name: str, default: Any) -> Any:
-    """A number that the reader may change, such as the order of an expansion."""
+    """Return a number that the reader may change, such as the order of an expansion."""
     page = _page.get()
     return default if page is None else page.options.get(name, default)
 
 
 def cells(source: str) -> Iterator[Prose | Code]:
-    """The cells of a script in percent format, empty ones left out."""
+    """Yield the cells of a script in percent format, empty ones left out."""
     for marker, body in re.findall(r"^# %%(.*)\n((?:(?!^# %%).*\n?)*)", source, flags=re.MULTILINE):
         if "[markdown]" in marker:
             body = re.sub(r"^# ?", "", body, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A page in three dresses: Markdown with GitHub's mathematics, a LaTeX document, text for a terminal."""
+"""A page as Markdown with GitHub's mathematics, as a LaTeX document, and as text for a terminal."""
 
 import re
 import textwrap
@@ -14,8 +14,6 @@ from sympy.printing.pretty.pretty import PrettyPrinter
 
 from landau_vae.symbolic.page import Formula, Page, Prose
 
-__all__ = ["latex", "markdown", "text"]
-
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ONE_INDEX = r"-?\d+|[^-+/<>≤≥ ]*"  # what stands in an index without brackets
 _ONE_TERM = r"[^-+ ]|[^-+ (][^-+ (]*"
@@ -26,7 +24,7 @@ _MATHEMATICS = re.compile(r"(\$\$.+?\$\$|\$[^$]+\$)", flags=re.DOTALL)
 
 
 def markdown(page: Page) -> str:
-    """GitHub Markdown: prose, displayed formulas, the code folded away, the statements checked at the end."""
+    """Return GitHub Markdown: prose, displayed formulas, the code folded away, the statements checked at the end."""
     parts = []
     for block in page.blocks:
         if isinstance(block, Prose):
@@ -40,7 +38,7 @@ def markdown(page: Page) -> str:
 
 
 def latex(page: Page) -> str:
-    """A LaTeX document (article, amsmath) of the prose, the formulas and the statements."""
+    """Return a LaTeX document (article, amsmath) of the prose, the formulas and the statements."""
     parts = [
         "\\documentclass{article}\n\\usepackage{amsmath,amssymb,hyperref}\n\\allowdisplaybreaks\n\\begin{document}"
     ]
@@ -55,7 +53,7 @@ def latex(page: Page) -> str:
 
 
 def text(page: Page, width: int = 100) -> str:
-    """Unicode for a terminal: the code left out, formulas drawn over several lines."""
+    """Return Unicode for a terminal: the code left out, formulas drawn over several lines."""
     parts = []
     for block in page.blocks:
         if isinstance(block, Prose):
@@ -76,7 +74,7 @@ def _equation(formula: Formula) -> str:
 
 
 def _drawn(formula: Formula) -> str:
-    """The name at the height of the expression's own line, as a book would set it."""
+    """Return the name at the height of the expression's own line, as a book would set it."""
     drawing = PrettyPrinter({"use_unicode": True, "wrap_line": False})._print(formula.expression)
     name = f"{_unicode(formula.name)} = " if formula.name else ""
     lines = str(drawing).split("\n")
@@ -96,7 +94,7 @@ def _outside_mathematics(text: str, change: Callable[[str], str], inside: Callab
 
 
 def _unicode(mathematics: str) -> str:
-    """Inline mathematics as one line of Unicode."""
+    """Return inline mathematics as one line of Unicode."""
     spelled = mathematics.replace("tfrac", "frac").replace("''", "″").replace("'", "′")
     grouped = re.sub(r"([_^])\{([^{}]*)\}", lambda f: f"{f[1]}{{{_grouped(f[2], _ONE_INDEX)}}}", spelled)
     line = LatexNodes2Text(latex_context=_plain_text(), math_mode="text").latex_to_text(grouped)
@@ -106,7 +104,7 @@ def _unicode(mathematics: str) -> str:
 
 @cache
 def _plain_text() -> LatexContextDb:
-    """How LaTeX's macros read on one line: fractions with a slash, functions by their names."""
+    """Return how LaTeX's macros read on one line: fractions with a slash, functions by their names."""
     context = get_default_latex_context_db()
     functions = [MacroTextSpec(name, f" {name} ") for name in ("det", "ln", "min", "max", "sup", "lim")]
     others = [MacroTextSpec("frac", _fraction), MacroTextSpec("top", "T"), MacroTextSpec("ne", "≠")]
@@ -124,7 +122,7 @@ def _grouped(part: str, keep: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line of prose without marks."""
+    """Return one line of prose without marks."""
     return re.sub(r"\s+", " ", _outside_mathematics(text, _unmarked, lambda piece: _unicode(piece.strip("$"))))
 
 
@@ -134,13 +132,13 @@ def _unmarked(text: str) -> str:
 
 
 def _paragraphs(text: str) -> list[str]:
-    """Paragraphs, headings and displayed formulas, whether or not blank lines stand between them."""
+    """Return paragraphs, headings and displayed formulas, whether or not blank lines stand between them."""
     apart = re.sub(r"^(#+ [^\n]*|\$\$.+?\$\$)$", r"\n\1\n", text, flags=re.MULTILINE | re.DOTALL)
     return [paragraph.strip() for paragraph in re.split(r"\n\s*\n", apart) if paragraph.strip()]
 
 
 def _text_prose(text: str, width: int) -> str:
-    """Paragraphs wrapped, headings underlined, lists kept."""
+    """Return paragraphs wrapped, headings underlined, lists kept."""
     blocks = []
     for paragraph in _paragraphs(text):
         if paragraph.startswith("$$"):
@@ -173,7 +171,7 @@ def _latex_prose(text: str) -> str:
 
 
 def _latex_inline(text: str) -> str:
-    """Marks of Markdown into commands, everything else as it reads."""
+    """Turn marks of Markdown into commands, everything else as it reads."""
     marks = r"\*\*(?P<bold>.+?)\*\*|\*(?P<italic>.+?)\*|`(?P<code>[^`]+)`|\[(?P<label>[^\]]+)\]\((?P<link>[^)]+)\)"
     result, end = "", 0
     for match in re.finditer(marks, text, flags=re.DOTALL):

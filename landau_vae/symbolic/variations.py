@@ -17,8 +17,6 @@ import sympy as sp
 from landau_vae.symbolic import linear
 from landau_vae.symbolic.landau import Landau
 
-__all__ = ["fixed_variance", "prior_variance", "target_loss", "weight_decay"]
-
 
 def weight_decay(decoder: sp.Expr | int, encoder: sp.Expr | int) -> Landau:
     """One mode with ½γ_W w² + ½γ_E e² added, γ_W of the decoder, γ_E of the encoder, in units σ_dec² = 1.
