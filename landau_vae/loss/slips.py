@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import isclose, log, prod
-from typing import Any
+from typing import Annotated, Any
 
+from landau_vae.checks import Count, Positive, Range, checked
 from landau_vae.limits import FACTOR_OF_SLIP, PRICE_OF_SLIP
 from landau_vae.loss.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
@@ -38,8 +39,14 @@ class Slip:
         return ", ".join(f"{name}={value!r}" for name, value in self.changes.items())
 
 
+@checked
 def possible_slips(
-    features: int, latents: int, *, batch: int | None = None, loss: Loss | None = None, most: int = 2
+    features: Count,
+    latents: Count,
+    *,
+    batch: Count | None = None,
+    loss: Loss | None = None,
+    most: Annotated[int, Range(1, 3)] = 2,
 ) -> tuple[Slip, ...]:
     """Return every slip, alone and combined with others, those of the fewest parts first.
 
@@ -70,7 +77,10 @@ def possible_slips(
     return tuple(slip for slip in joined if not isclose(slip.factor, 1))
 
 
-def slips_that_make(factor: float, features: int, latents: int, *, batch: int | None = None) -> tuple[Slip, ...]:
+@checked
+def slips_that_make(
+    factor: Positive, features: Count, latents: Count, *, batch: Count | None = None
+) -> tuple[Slip, ...]:
     """Return the slips that multiply the price by a factor, those of the fewest parts first.
 
     Parameters
