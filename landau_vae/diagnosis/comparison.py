@@ -247,19 +247,13 @@ class Comparison:
         """Factor in the price that is still agreement."""
         return float(limits.APPROXIMATE_FACTOR if self.approximate else np.exp(limits.PRICE_ERROR))
 
-    def expected_signal(self, factor: float = 1.0) -> Array:
-        """Return M² of each mode at the price in effect, or at a multiple of it.
+    @cached_property
+    def expected_signal(self) -> Array:
+        """M² of each mode at the price in effect, (modes,): zero for modes without a latent."""
+        return self._expected(1.0)
 
-        Parameters
-        ----------
-        factor : float, default 1
-            What the price in effect is multiplied by.
-
-        Returns
-        -------
-        (modes,) array
-            Zero for modes without a latent.
-        """
+    def _expected(self, factor: float) -> Array:
+        """Return the same at a multiple of the price in effect."""
         price = factor * (self.other_price or self.price)
         signal = np.clip(1 - price / self.spectrum.eigenvalues[: len(self.predicted_signal)], 0.0, None)
         signal[self.posterior.latents :] = 0.0
@@ -270,7 +264,7 @@ class Comparison:
         """Modes that should be encoded and are not, or hardly; in a total collapse, down to the threshold."""
         if not self.detected.any():
             return np.flatnonzero(self.predicted_signal > limits.ACTIVE)
-        return self._unencoded(self.expected_signal(self.tolerated_factor))
+        return self._unencoded(self._expected(self.tolerated_factor))
 
     @property
     def absent(self) -> NDArray[np.intp]:
@@ -286,34 +280,12 @@ class Comparison:
         unworthy = self.eigenvalues < (self.other_price or self.price) / self.tolerated_factor
         return np.flatnonzero(unworthy & (self.observed_signal > limits.ACTIVE) & self.detected)
 
-    # ------------------------------------------------------------------------------------ numbers for users
 
-    def beta_at(self, price: float) -> str:
-        """Return the β of a price, as text.
+def beta_at(comparison: Comparison, price: float) -> str:
+    """Return the β of a price, as text."""
+    return significant(float(comparison.loss.beta_at(price, comparison.spectrum)), 4)
 
-        Parameters
-        ----------
-        price : float
-            τ, data² per nat.
 
-        Returns
-        -------
-        str
-            Four significant digits.
-        """
-        return significant(float(self.loss.beta_at(price, self.spectrum)), 4)
-
-    def knob_at(self, price: float) -> str:
-        """Return the β of a price, as text, after the name that the user's code gives it.
-
-        Parameters
-        ----------
-        price : float
-            τ, data² per nat.
-
-        Returns
-        -------
-        str
-            Such as "beta = 0.25".
-        """
-        return f"{self.loss.knob} = {self.beta_at(price)}"
+def knob_at(comparison: Comparison, price: float) -> str:
+    """Return the β of a price, as text, after the name that the user's code gives it."""
+    return f"{comparison.loss.knob} = {beta_at(comparison, price)}"

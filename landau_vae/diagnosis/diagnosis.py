@@ -72,14 +72,14 @@ class Diagnosis(Comparison, Result):
         ranked = [int(k) for k in self.posterior.ranking]
         inactive = [k for k in ranked if not self.is_active[k]]
         active = [k for k in ranked if self.is_active[k]]
-        unencoded = np.flatnonzero((self.expected_signal() > 0) & (self.observed_signal < limits.ACTIVE))
+        unencoded = np.flatnonzero((self.expected_signal > 0) & (self.observed_signal < limits.ACTIVE))
         undecided = len(np.setdiff1d(unencoded, self.missing))
         # Which of the inactive latents would have taken a missing mode is chance: the first ones by rank stand for it.
         waiting = ["should be active"] * len(self.missing) + ["inactive, undecided"] * undecided
         for k, state in zip(inactive, waiting, strict=False):
             states[k] = state
         if self.observed is None:
-            below = active[int(np.count_nonzero(self.expected_signal() > 0)) :]
+            below = active[int(np.count_nonzero(self.expected_signal > 0)) :]
         else:
             linear, mode = self.observed.linear, self.observed.mode
             below = [k for k in active if linear[k] > limits.MOSTLY_LINEAR and mode[k] in self.below_threshold]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from landau_vae.checks import Count, checked
+from landau_vae.checks import Count, checked, numbers
 from landau_vae.display import Column, Table, counted, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.loss import Loss
@@ -116,9 +116,8 @@ def recommend(
     keep = min(keep, spectrum.modes)
     same = loss if loss.latents is None else loss.with_latents(max(keep, loss.latents))
     answers = [_answer(spectrum, same, f"To keep {counted(keep, 'latent')}", keep=keep)]
-    answers += [
-        _answer(spectrum, free, f"To lose {share:.0%} of the variance", tolerance=share) for share in tolerances
-    ]
+    shares = numbers(tolerances, "tolerances").ravel().tolist()
+    answers += [_answer(spectrum, free, f"To lose {each:.0%} of the variance", tolerance=each) for each in shares]
     if samples is not None:
         answers.append(_answer(spectrum, free, "To stay above sampling noise", noise_floor=True))
     return tuple(answers)

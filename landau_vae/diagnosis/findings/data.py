@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.data.moments import SecondMoments
-from landau_vae.diagnosis.comparison import Comparison
+from landau_vae.diagnosis.comparison import Comparison, beta_at
 from landau_vae.display import Array, counted, listed, significant
 from landau_vae.findings import Finding
 
@@ -96,7 +96,7 @@ def fits_noise(c: Comparison) -> Finding | None:
         f"{listed(list(modes), 'Mode')} {verb} encoded below the noise floor: noise alone produces, in "
         f"{c.spectrum.samples} rows of {c.spectrum.dimension} features, modes up to "
         f"λ = {significant(c.floor.price, 4)}. The latents encode the sample, not its source.",
-        f"Raise {c.loss.knob} to {c.beta_at(c.floor.price)}, or use {counted(c.floor.modes, 'latent')} or more data.",
+        f"Raise {c.loss.knob} to {beta_at(c, c.floor.price)}, or use {counted(c.floor.modes, 'latent')} or more data.",
         {"modes": modes + 1, "eigenvalues": c.eigenvalues[modes], "noise_floor": c.floor.price},
     )
 

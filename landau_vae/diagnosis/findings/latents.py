@@ -3,7 +3,7 @@
 import numpy as np
 
 from landau_vae import limits
-from landau_vae.diagnosis.comparison import Comparison
+from landau_vae.diagnosis.comparison import Comparison, beta_at
 from landau_vae.diagnosis.findings.training import PERHAPS_NONLINEAR
 from landau_vae.display import counted, listed, significant
 from landau_vae.findings import Finding
@@ -11,7 +11,7 @@ from landau_vae.findings import Finding
 
 def active_below_threshold(c: Comparison) -> Finding | None:
     """Find latents that are active although the linear theory has no mode that is worth the price."""
-    surplus = int(c.is_active.sum()) - int(np.count_nonzero(c.expected_signal() > 0))
+    surplus = int(c.is_active.sum()) - int(np.count_nonzero(c.expected_signal > 0))
     modes, many = c.below_threshold, c.below_threshold.size > 1
     if c.kl_is_off or c.rows_mismatched or (not modes.size and not (c.nonlinearity and surplus > 0)):
         return None
@@ -134,7 +134,7 @@ def superfluous(c: Comparison) -> Finding | None:
         return None
     following = ""
     if worth < c.spectrum.modes:
-        following = f" (the next one becomes active below {c.beta_at(float(c.spectrum.eigenvalues[worth]))})"
+        following = f" (the next one becomes active below {beta_at(c, float(c.spectrum.eigenvalues[worth]))})"
     return Finding(
         "superfluous",
         "remark",

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from landau_vae import limits
-from landau_vae.diagnosis.comparison import Comparison
+from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
 from landau_vae.display import significant
 from landau_vae.findings import Finding
 from landau_vae.likelihoods import BERNOULLI
@@ -27,7 +27,7 @@ def kl_off(c: Comparison) -> Finding | None:
         "alarm",
         "The KL term has no effect on this model: ⟨μ²⟩ + ⟨σ²⟩ of the active latents runs from "
         f"{significant(scales.min(), 3)} to {significant(scales.max(), 3)}, where any KL weight above 0 would hold it "
-        f"at 1, and the posteriors are as narrow as at {c.knob_at(min(prices))} instead of {c.beta_at(c.price)}.",
+        f"at 1, and the posteriors are as narrow as at {knob_at(c, min(prices))} instead of {beta_at(c, c.price)}.",
         "Check whether the KL term enters the loss that is differentiated, with a weight above 0 (a β that is stored "
         "but not used, a clamp or free bits that cut its gradient, a warm-up that has hardly begun): "
         "Loss.measure(your_loss, …) measures its weight.",
@@ -43,11 +43,11 @@ def price_too_high(c: Comparison) -> Finding | None:
     return Finding(
         "price-too-high",
         "alarm",
-        f"At {c.knob_at(c.price)} a nat costs τ = {significant(c.price, 4)}, more than the strongest mode is worth, "
+        f"At {knob_at(c, c.price)} a nat costs τ = {significant(c.price, 4)}, more than the strongest mode is worth, "
         f"λ₁ = {significant(first, 4)}{_which_spectrum(c)}: the collapsed state is stable, and longer training does "
         "not change it. For a linear model it is the best state. A nonlinear model may have a better one, which "
         "training that starts at a smaller β can find.",
-        f"Lower {c.loss.knob} below {c.beta_at(first)}, where the collapsed state loses its stability"
+        f"Lower {c.loss.knob} below {beta_at(c, first)}, where the collapsed state loses its stability"
         f"{_more_latents(c)}.{_reason(c)}",
         {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first},
     )
@@ -72,9 +72,9 @@ def other_price(c: Comparison) -> Finding | None:
     return Finding(
         "lower-price" if c.other_price < c.price else "higher-price",
         "alarm",
-        f"The active latents were trained at another price than stated: {reading}, but {c.knob_at(c.price)} means "
+        f"The active latents were trained at another price than stated: {reading}, but {knob_at(c, c.price)} means "
         f"τ = {significant(c.price, 4)}. {cause}{_rescaled(c.other_price / c.price)}",
-        f"In effect {c.loss.knob} was {c.beta_at(c.other_price)}: check where the β schedule ends and what the loss "
+        f"In effect {c.loss.knob} was {beta_at(c, c.other_price)}: check where the β schedule ends and what the loss "
         "sums and averages (Loss.measure measures it), then diagnose again with the loss as it is.",
         {"price": c.price, "fitted_price": c.other_price, "scatter": c.price_scatter, "modes": count},
     )
@@ -122,7 +122,7 @@ def _which_spectrum(c: Comparison) -> str:
 def _more_latents(c: Comparison) -> str:
     """Return where five latents are active."""
     k = min(5, c.spectrum.modes, c.posterior.latents)
-    below = c.beta_at(float(c.spectrum.eigenvalues[k - 1]))
+    below = beta_at(c, float(c.spectrum.eigenvalues[k - 1]))
     return f" and the first latent becomes active; {k} are active below {below}" if k > 1 else ""
 
 

@@ -1,7 +1,7 @@
 """Is training over? Latents that have not converged, and modes that should be encoded but are not."""
 
 from landau_vae import limits
-from landau_vae.diagnosis.comparison import Comparison
+from landau_vae.diagnosis.comparison import Comparison, knob_at
 from landau_vae.display import Array, listed, significant
 from landau_vae.findings import Finding
 from landau_vae.loss.slips import priced_slips
@@ -30,7 +30,7 @@ def should_be_active(c: Comparison) -> Finding | None:
     if not c.missing.size or c.kl_is_off or c.rows_mismatched:
         return None
     modes, collapsed = listed(list(c.missing), "Mode"), not c.detected.any()
-    expected, observed = c.expected_signal()[c.missing], c.observed_signal[c.missing]
+    expected, observed = c.expected_signal[c.missing], c.observed_signal[c.missing]
     evidence = {"modes": c.missing + 1, "expected": expected, "observed": observed}
     if c.nonlinearity and not collapsed:
         return Finding(
@@ -65,7 +65,7 @@ def _doubt(c: Comparison, collapsed: bool) -> str:
         dearer = [slip.words for slip, price in priced_slips(c.loss, c.spectrum) if price >= first][:2]
         return f" Check your loss: the collapse is as predicted if it has {', or '.join(dearer)}." if dearer else ""
     if len(c.mode_prices) == 1:
-        fitted = c.knob_at(float(c.mode_prices[0]))
+        fitted = knob_at(c, float(c.mode_prices[0]))
         return f" (The active mode would also fit {fitted}, at which the others are inactive: check your loss.)"
     return f" {PERHAPS_NONLINEAR}" if c.maybe_nonlinear else ""
 
