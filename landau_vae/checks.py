@@ -281,8 +281,8 @@ def _convert_instance(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any
 def _convert_sequence(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any:
     """Return a list, tuple or flat array as a tuple (a list, where that is asked for) of what its items should be."""
     noun = "a list of texts" if arguments[0] is str else NOUNS[kind]
-    flat = value.ndim > 0 if isinstance(value, np.ndarray) else isinstance(value, Sequence)
-    if not flat or isinstance(value, str | bytes):
+    listlike = hasattr(value, "__len__") and hasattr(value, "__getitem__") and getattr(value, "ndim", 1) > 0
+    if not listlike or isinstance(value, str | bytes | Mapping):
         raise _Unfit(noun)
     items = arguments if kind is tuple and arguments[-1] is not ... else [arguments[0]] * len(value)
     if len(items) != len(value):

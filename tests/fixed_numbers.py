@@ -1379,7 +1379,7 @@ def _(i: Inputs) -> Any:
             "selected": data.select(data.names[:4], exclude=data.names[:1]).spectrum().eigenvalues,
             "condition": None if data.target is None else data.condition[1],
         }
-    digits = datasets.digits()
+    digits = datasets.load("digits")
     found["bernoulli"] = digits.spectrum("bernoulli").eigenvalues
     found["poisson"] = digits.spectrum("poisson").eigenvalues
     found["prepared"] = digits.prepared("bernoulli").table.shape

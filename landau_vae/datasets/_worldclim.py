@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
+from landau_vae.checks import checked
 from landau_vae.display import Array, readonly
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -31,14 +32,27 @@ class WorldClim:
     licence: str  #: what WorldClim allows
 
     def spectrum(self) -> Spectrum:
-        """Of the standardised variables."""
+        """Return the spectrum of the standardised variables."""
         spectrum = Spectrum.from_covariance(self.correlation, samples=self.cells, names=self.names)
         return replace(spectrum, kind="correlation", mean=self.mean, scale=self.std)
 
 
+@checked
 def worldclim(*, weighted: bool = False) -> WorldClim:
-    """The shipped statistics, unweighted or weighted by cell area.
+    """Return the shipped statistics of WorldClim 2.1.
 
+    Parameters
+    ----------
+    weighted : bool, default False
+        Whether cells are weighted by their area.
+
+    Returns
+    -------
+    WorldClim
+        Means, standard deviations and correlations of 19 variables.
+
+    Examples
+    --------
     >>> climate = worldclim()
     >>> climate.cells, climate.spectrum().rank(0.01)
     (808053, 9)

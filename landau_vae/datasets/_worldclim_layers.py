@@ -7,47 +7,34 @@ split = layers.split()                               # by whole blocks of 500 km
 layers.take(split.training).spectrum()               # standardised on the training part alone
 """
 
+import hashlib
+import importlib
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.checks import checked
 from landau_vae.data.moments import Moments
 from landau_vae.data.tables import row_blocks
-from landau_vae.datasets.files import LAYERS, check_layer, fetched_layers, rasterio_module
+from landau_vae.datasets._worldclim import worldclim
 from landau_vae.datasets.spatial_blocks import BlockSplit, block_area, block_labels, cell_weights, split_blocks
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["DESCRIPTIONS", "Layers", "worldclim_layers"]
+__all__ = ["Layers", "worldclim_layers"]
 
-DESCRIPTIONS = (
-    "annual mean temperature [°C]",
-    "mean diurnal range [°C]",
-    "isothermality (bio2/bio7) [%]",
-    "temperature seasonality (standard deviation) [0.01 °C]",
-    "maximum temperature of the warmest month [°C]",
-    "minimum temperature of the coldest month [°C]",
-    "annual temperature range (bio5 − bio6) [°C]",
-    "mean temperature of the wettest quarter [°C]",
-    "mean temperature of the driest quarter [°C]",
-    "mean temperature of the warmest quarter [°C]",
-    "mean temperature of the coldest quarter [°C]",
-    "annual precipitation [mm]",
-    "precipitation of the wettest month [mm]",
-    "precipitation of the driest month [mm]",
-    "precipitation seasonality (coefficient of variation) [%]",
-    "precipitation of the wettest quarter [mm]",
-    "precipitation of the driest quarter [mm]",
-    "precipitation of the warmest quarter [mm]",
-    "precipitation of the coldest quarter [mm]",
-)
+URL = "https://geodata.ucdavis.edu/climate/worldclim/2_1/base/wc2.1_10m_bio.zip"
+LAYERS = tuple(f"wc2.1_10m_bio_{number}.tif" for number in range(1, 20))
+TIMEOUT = 60  # seconds without an answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,40 +50,104 @@ class Layers:
 
     @cached_property
     def weights(self) -> Array:
-        """The cells' areas up to a factor, cos(latitude), (n,)."""
+        """Areas of the cells up to a factor, cos(latitude), (n,)."""
         return cell_weights(self.latitude)
 
+    @checked
     def moments(self, *, weighted: bool = False) -> Moments:
-        """Means and covariances of the cells, in double precision."""
+        """Return means and covariances of the cells, in double precision.
+
+        Parameters
+        ----------
+        weighted : bool, default False
+            Whether each cell counts by its area.
+
+        Returns
+        -------
+        Moments
+            `mean` (19,), `variance` (19,) and `covariance` (19, 19).
+        """
         moments, first = Moments(self.cells.shape[1]), 0
         for block in row_blocks(self.cells):
             moments.add(block, self.weights[first : first + len(block)] if weighted else None)
             first += len(block)
         return moments
 
+    @checked
     def spectrum(self, *, weighted: bool = False, standardize: bool = True) -> Spectrum:
-        """The exact spectrum of these cells, each counted once or by its area."""
+        """Return the exact spectrum of these cells.
+
+        Parameters
+        ----------
+        weighted : bool, default False
+            Whether each cell counts by its area.
+        standardize : bool, default True
+            Whether to divide each variable by its standard deviation.
+
+        Returns
+        -------
+        Spectrum
+            Of the 19 variables.
+        """
         weights = self.weights if weighted else None
         return Spectrum.from_data(self.cells, standardize=standardize, weights=weights, names=self.names)
 
     def take(self, rows: ArrayLike) -> "Layers":
-        """Some of the cells, by indices or by a mask."""
-        rows = np.asarray(rows)
-        return replace(
-            self,
-            cells=readonly(self.cells[rows], np.float32),
-            latitude=readonly(self.latitude[rows]),
-            longitude=readonly(self.longitude[rows]),
-        )
+        """Return some of the cells.
+
+        Parameters
+        ----------
+        rows : array_like
+            Indices of cells, or a mask (n,).
+
+        Returns
+        -------
+        Layers
+            With these cells alone.
+        """
+        try:
+            index = np.asarray(rows)
+            cells, north, east = (part[index] for part in (self.cells, self.latitude, self.longitude))
+        except (TypeError, ValueError, IndexError, OverflowError, RuntimeError):
+            cells, north, east = np.empty(0), np.empty(0), np.empty(0)
+        if cells.ndim != 2:
+            raise InputError(f"The rows are not indices of the {len(self.cells)} cells, nor a mask of them.", "rows")
+        return replace(self, cells=readonly(cells, np.float32), latitude=readonly(north), longitude=readonly(east))
 
     def blocks(self, size_km: float = 500.0) -> NDArray[np.int64]:
-        """The block of each cell, (n,): all blocks have the same area, size_km² as nearly as they tile the sphere."""
+        """Return the block of each cell, (n,); all blocks have the same area.
+
+        Parameters
+        ----------
+        size_km : float, default 500
+            Root of the area, met as nearly as blocks tile the sphere.
+
+        Returns
+        -------
+        (n,) array of int
+            Numbers of blocks.
+        """
         return block_labels(self.latitude, self.longitude, size_km)
 
     def split(
         self, fractions: Sequence[float] = (0.8, 0.1, 0.1), *, block_km: float = 500.0, seed: int = 0
     ) -> BlockSplit:
-        """Training, validation and test part, by whole blocks; `fractions` are shares of the cells, nearly met."""
+        """Split the cells into a training, a validation and a test part, by whole blocks.
+
+        Parameters
+        ----------
+        fractions : sequence of 3 float, default (0.8, 0.1, 0.1)
+            Shares of the cells, nearly met.
+        block_km : float, default 500
+            Size of the blocks, as in `blocks`.
+        seed : int, default 0
+            Of the order in which blocks are dealt out.
+
+        Returns
+        -------
+        BlockSplit
+            Indices of the cells of each part.
+        """
         (training, validation, test), blocks = split_blocks(self.blocks(block_km), fractions, seed)
         return BlockSplit(training, validation, test, blocks, block_area(block_km))
 
@@ -104,12 +155,30 @@ class Layers:
         return f"Layers({len(self.cells)} land cells × {len(self.names)} variables)"
 
 
+@checked
 def worldclim_layers(folder: str | Path | None = None, *, download: bool = False, check: bool = True) -> Layers:
-    """The cells of WorldClim 2.1 at 10 arc-minutes, from wc2.1_10m_bio_1.tif … wc2.1_10m_bio_19.tif.
+    """Read the cells of WorldClim 2.1 at 10 arc-minutes, from wc2.1_10m_bio_1.tif … wc2.1_10m_bio_19.tif.
 
-    They lie in `folder`, or in the one that the environment variable LANDAU_VAE_WORLDCLIM names; `download` fetches
-    them (48 MB) into the user's cache unless they are there. Each has to be the official one by its SHA-256, unless
-    `check` is False. The layers may not be passed on (worldclim.org), their aggregates may.
+    The layers may not be passed on (worldclim.org), their aggregates may.
+
+    Parameters
+    ----------
+    folder : str or Path, optional
+        Where the layers are; by default the folder that the environment variable LANDAU_VAE_WORLDCLIM names.
+    download : bool, default False
+        Whether to fetch them (48 MB) into the user's cache unless they are there.
+    check : bool, default True
+        Whether each must be the official layer by its SHA-256.
+
+    Returns
+    -------
+    Layers
+        The land cells that hold data in all layers.
+
+    Raises
+    ------
+    InputError
+        For layers that are missing, damaged or not official, and without the extra `worldclim`.
     """
     if folder is not None and download:
         raise InputError("Both a folder of layers and download=True were given: leave one of the two out.")
@@ -130,14 +199,14 @@ def worldclim_layers(folder: str | Path | None = None, *, download: bool = False
         readonly(north[row]),
         readonly(east[column]),
         tuple(f"bio{number}" for number in range(1, len(bands) + 1)),
-        DESCRIPTIONS,
+        worldclim().descriptions,
         Path(folder),
     )
 
 
 def _read(folder: Path, check: bool) -> tuple[list[np.ma.MaskedArray[Any, Any]], Array, Array]:
-    """All layers, and the degrees north of their rows and east of their columns."""
-    rasterio = rasterio_module()
+    """Return all layers, and the degrees north of their rows and east of their columns."""
+    rasterio = _extra("rasterio")
     bands: list[np.ma.MaskedArray[Any, Any]] = []
     place: Any = None
     for name in LAYERS:
@@ -166,3 +235,60 @@ def _read(folder: Path, check: bool) -> tuple[list[np.ma.MaskedArray[Any, Any]],
             f"The layers in {folder} are not in degrees of latitude and longitude: give the official ones."
         )
     return bands, north, east
+
+
+def check_layer(path: Path) -> None:
+    """Raise `InputError` unless a file is the official layer of its name."""
+    if not _is_official(path):
+        raise InputError(
+            f"The layer {path} is damaged or not the official one of WorldClim 2.1 at 10 arc-minutes (its SHA-256 "
+            "differs): download it again, or, in Python, give check=False if it is meant."
+        )
+
+
+def fetched_layers() -> Path:
+    """Return the folder in the user's cache with all official layers; download what is missing there.
+
+    The SHA-256 of each layer is known, that of the archive they come in is not: layers are checked once unpacked.
+    """
+    pooch = _extra("pooch")
+    folder = Path(pooch.os_cache("landau-vae")) / "worldclim"
+    if all((folder / name).is_file() and _is_official(folder / name) for name in LAYERS):
+        return folder
+    downloader = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT)
+    archive = folder / "wc2.1_10m_bio.zip"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        downloader(URL, str(archive), None)
+        with zipfile.ZipFile(archive) as packed:
+            for member in packed.namelist():
+                if (name := PurePosixPath(member).name) in LAYERS:
+                    (folder / name).write_bytes(packed.read(member))
+        archive.unlink()
+    except (OSError, ValueError, zipfile.BadZipFile) as problem:
+        reason = str(problem).splitlines()[0][:200].rstrip(".") if str(problem) else type(problem).__name__
+        raise InputError(
+            f"The WorldClim layers could not be fetched from {URL} ({reason}): try again with a network, or download "
+            "them by hand and name their folder."
+        ) from None
+    for name in LAYERS:
+        if not (folder / name).is_file():
+            raise InputError(f"The archive at {URL} holds no layer {name}: download the layers by hand.")
+        check_layer(folder / name)
+    return folder
+
+
+def _extra(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        raise InputError(
+            f"The WorldClim layers need {name}, of the extra 'worldclim': pip install 'landau-vae[worldclim]'."
+        ) from None
+
+
+def _is_official(path: Path) -> bool:
+    text = files("landau_vae.datasets").joinpath("worldclim_layers.sha256").read_text(encoding="ascii")
+    known = {name: digest for digest, name in map(str.split, text.splitlines())}
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == known[path.name]

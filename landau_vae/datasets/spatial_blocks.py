@@ -7,18 +7,18 @@ tile the sphere, so that all blocks have exactly the same area: of the pairs wit
 height/size, the one whose blocks are nearest to size². For 500 km: 30 × 68 blocks of 500.03² km².
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.tables import as_numbers, is_real
+from landau_vae.checks import Natural, checked, is_real, numbers
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 
-__all__ = ["EARTH_RADIUS_KM", "BlockSplit", "block_area", "block_grid", "block_labels", "cell_weights", "split_blocks"]
+__all__ = ["BlockSplit"]
 
 EARTH_RADIUS_KM = 6371.0088  # of the sphere of the same mean radius
 STANDARD_LATITUDE = np.deg2rad(30.0)  # where a Behrmann map is true to scale
@@ -39,7 +39,7 @@ class BlockSplit:
 
 
 def block_grid(size_km: float) -> tuple[int, int]:
-    """Rows and columns of the blocks that tile the sphere.
+    """Return the rows and columns of the blocks that tile the sphere.
 
     >>> block_grid(500.0)
     (30, 68)
@@ -56,7 +56,7 @@ def block_grid(size_km: float) -> tuple[int, int]:
 
 
 def block_area(size_km: float) -> float:
-    """The area of each block, km².
+    """Return the area of each block, km².
 
     >>> round(block_area(500.0) ** 0.5, 2)
     500.03
@@ -66,13 +66,15 @@ def block_area(size_km: float) -> float:
 
 
 def block_labels(latitude: ArrayLike, longitude: ArrayLike, size_km: float = 500.0) -> Rows:
-    """The block of each point (n,), by degrees north and east: row from the south pole × columns + column from 180° W.
+    """Return the block of each point (n,), by degrees north and east.
+
+    Its number is row (from the south pole) × columns + column (from 180° W).
 
     >>> block_labels([-90, 0, 90], [-180, 0, 179.9]).tolist()
     [0, 1054, 2039]
     """
     rows, columns = block_grid(size_km)
-    north, east = as_numbers(latitude, "The latitudes"), as_numbers(longitude, "The longitudes")
+    north, east = numbers(latitude, "latitude"), numbers(longitude, "longitude")
     if north.shape != east.shape or not np.all(np.abs(north) <= 90) or not np.all(np.isfinite(east)):
         raise InputError("Points need one latitude from −90 to 90 and one longitude each, in degrees.")
     row = (np.sin(np.deg2rad(north)) + 1) / 2 * rows
@@ -80,21 +82,21 @@ def block_labels(latitude: ArrayLike, longitude: ArrayLike, size_km: float = 500
     return np.minimum(row.astype(np.int64), rows - 1) * columns + np.minimum(column.astype(np.int64), columns - 1)
 
 
-def split_blocks(labels: ArrayLike, fractions: Sequence[float], seed: int) -> tuple[list[Rows], tuple[int, int, int]]:
-    """Indices of the cells in each part, and how many blocks it has: whole blocks in an order drawn from `seed`.
+@checked
+def split_blocks(labels: ArrayLike, fractions: Any, seed: Natural) -> tuple[list[Rows], tuple[int, int, int]]:
+    """Return the indices of the cells in each part, and how many blocks it has.
 
+    Blocks are whole, in an order drawn from `seed`.
     `fractions` are shares of the cells (not of area), met to within half a block at each border.
     """
-    shares = as_numbers(fractions, "The fractions")
+    shares = numbers(fractions, "fractions")
     if shares.shape != (3,) or not np.all(shares >= 0) or not shares[0] > 0 or abs(shares.sum() - 1) > 1e-9:
         raise InputError(
             f"The fractions are {fractions!r}, but three shares that add up to 1 are expected, for training, "
             "validation and test: (0.8, 0.1, 0.1)."
         )
-    if not is_real(seed) or seed != int(seed) or seed < 0:
-        raise InputError(f"The seed is {seed!r}, but a whole number from 0 on is expected.")
     _, block, count = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
-    order = np.random.default_rng(int(seed)).permutation(len(count))
+    order = np.random.default_rng(seed).permutation(len(count))
     middle = np.cumsum(count[order]) - count[order] / 2
     ends = np.searchsorted(middle, [0.0, *(np.cumsum(shares[:2]) * len(block)), np.inf])
     parts = [order[first:last] for first, last in pairwise(ends.tolist())]
@@ -111,5 +113,5 @@ def split_blocks(labels: ArrayLike, fractions: Sequence[float], seed: int) -> tu
 
 
 def cell_weights(latitude: Array) -> Array:
-    """The area of cells of equal steps in latitude and longitude, up to a factor: cos(latitude), (n,)."""
+    """Return the area of cells of equal steps in latitude and longitude, up to a factor: cos(latitude), (n,)."""
     return readonly(np.cos(np.deg2rad(latitude)))

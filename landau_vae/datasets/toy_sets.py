@@ -1,22 +1,40 @@
-"""What all data sets to try at once have in common: a table, what belongs to its rows, and where it comes from."""
+"""Public data sets that come with installed libraries, so that nothing is downloaded: `load(name)`.
 
+digits          1797 images of 8 × 8 pixels, ten classes              extra `datasets` (scikit-learn)
+breast_cancer   569 tumours, 30 measures of cell nuclei, two classes  extra `datasets`
+wine            178 wines, 13 chemical measures, three cultivars      extra `datasets`
+iris            150 flowers, 4 lengths, three species                 extra `datasets`
+diabetes        442 patients, 10 measures, progression as target      extra `datasets`
+terrain         2150 patches of 8 × 8 elevations                      (Matplotlib)
+worldclim       19 climate variables of all land, as correlations     (shipped)
+"""
+
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array, readonly
+from landau_vae.checks import checked
+from landau_vae.datasets._worldclim import worldclim
+from landau_vae.display import Array, counted, readonly
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, Likelihood, as_likelihood
-from landau_vae.spectrum.spectrum import Divisor, Spectrum
+from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
+from landau_vae.spectrum.build import Divisor
+from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["Dataset"]
+__all__ = ["NAMES", "Dataset", "load", "terrain"]
+
+UCI = "UCI Machine Learning Repository, as shipped with scikit-learn"
+CC_BY = "Creative Commons Attribution 4.0 (CC BY 4.0)"
+PATCH = 8  # cells along an edge of a patch of terrain
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A public data set."""
+    """A public data set: a table, what belongs to its rows, and where it comes from."""
 
     name: str  #: as `load` knows it
     table: Array  #: samples × features, (n, d); with `covariance`, a covariance (d, d)
@@ -34,7 +52,7 @@ class Dataset:
 
     @property
     def condition(self) -> tuple[Array, tuple[str, ...]]:
-        """What a conditional VAE may see, (n, t), and its names: the target, of classes all but the last one.
+        """Columns for a conditional VAE, (n, t), and their names: the target, of classes all but the last one.
 
         Whether a row is of the last class follows from the others.
         """
@@ -44,44 +62,85 @@ class Dataset:
         last = -1 if classes else None
         return self.target[:, :last], self.target_names[:last]
 
+    @checked
     def select(self, columns: Sequence[str] | None = None, exclude: Sequence[str] = ()) -> "Dataset":
-        """The same with only some of its features."""
-        for name in (*(columns or ()), *exclude):
-            if name not in self.names:
-                raise InputError(f"{self.name} has no column {name!r}: its columns are {_shown(self.names, 12)}.")
-        return self._keep(
-            np.array([name not in exclude and (columns is None or name in columns) for name in self.names])
-        )
+        """Return the data set with some of its features.
 
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            The features to keep; all by default.
+        exclude : sequence of str, default ()
+            The features to leave out.
+
+        Returns
+        -------
+        Dataset
+            With at least one feature.
+        """
+        for argument, name in [*(("columns", n) for n in columns or ()), *(("exclude", n) for n in exclude)]:
+            if name not in self.names:
+                raise InputError(
+                    f"{self.name} has no column {name!r}: its columns are {_shown(self.names, 12)}.", argument
+                )
+        kept = [name not in exclude and (columns is None or name in columns) for name in self.names]
+        return self._keep(np.array(kept))
+
+    @checked
     def prepared(self, likelihood: Likelihood | str = GAUSSIAN, *, standardize: bool = False) -> "Dataset":
-        """As a decoder of that likelihood takes it; `note` says what was done.
+        """Return the data set in the form that a decoder of a likelihood takes.
 
         A Bernoulli decoder gets intensities cut at one half, a Poisson decoder whole numbers; constant features are
         left out where they would have no scale.
+
+        Parameters
+        ----------
+        likelihood : Likelihood or str, default "gaussian"
+            Of the decoder.
+        standardize : bool, default False
+            Whether features will be divided by their standard deviations.
+
+        Returns
+        -------
+        Dataset
+            Its `note` says what was done.
         """
         likelihood = as_likelihood(likelihood)
-        if likelihood.squared:
+        if likelihood.unit_metric:
             return self._varying() if standardize and not self.covariance else self
         if not self.levels:
             raise InputError(
                 f"The data set {self.name} is neither binary nor counts, as a {likelihood} decoder needs them: take a "
                 "Gaussian loss, or the data set digits."
             )
-        if likelihood == BERNOULLI:
-            done, rows = f"binarised: 1 above {self.levels / 2:g} of {self.levels}, else 0", self.table > 0.5
+        if np.isfinite(likelihood.support[1]):
+            note, rows = f"binarised: 1 above {self.levels / 2:g} of {self.levels}, else 0", self.table > 0.5
         else:
-            done, rows = f"as whole numbers from 0 to {self.levels}", np.rint(self.table * self.levels)
-        return replace(self, table=readonly(rows), levels=1, note=done)._varying()
+            note, rows = f"as whole numbers from 0 to {self.levels}", np.rint(self.table * self.levels)
+        return replace(self, table=readonly(rows), levels=1, note=note)._varying()
 
+    @checked
     def spectrum(
-        self,
-        likelihood: Likelihood | str = GAUSSIAN,
-        *,
-        standardize: bool | None = None,
-        divisor: Divisor = "n",
+        self, likelihood: Likelihood | str = GAUSSIAN, *, standardize: bool | None = None, divisor: Divisor = "n"
     ) -> Spectrum:
-        """The spectrum, for a decoder of that likelihood; standardised by default where features have own units."""
-        scaled = self.standardize and as_likelihood(likelihood).squared if standardize is None else standardize
+        """Return the spectrum for a decoder of a likelihood.
+
+        Parameters
+        ----------
+        likelihood : Likelihood or str, default "gaussian"
+            Of the decoder.
+        standardize : bool, optional
+            Whether to divide features by their standard deviations; by default where they have units of their own.
+        divisor : {"n", "n-1"}, default "n"
+            Of the covariance.
+
+        Returns
+        -------
+        Spectrum
+            Of the table as `prepared`.
+        """
+        likelihood = as_likelihood(likelihood)
+        scaled = self.standardize and likelihood.unit_metric if standardize is None else standardize
         ready = self.prepared(likelihood, standardize=scaled)
         if not self.covariance:
             return Spectrum.from_data(
@@ -95,13 +154,13 @@ class Dataset:
         return f"Dataset({self.name}: {self.samples} samples × {len(self.names)} features)"
 
     def _varying(self) -> "Dataset":
-        """Without constant features."""
+        """Return the data set without constant features."""
         varies = np.ptp(self.table, axis=0) > 0
         if varies.all():
             return self
         left = [name for name, kept in zip(self.names, varies, strict=True) if not kept]
-        told = f"{len(left)} constant column{'s' * (len(left) > 1)} left out ({_shown(left, 5)})"
-        return replace(self._keep(varies), note="; ".join(filter(None, [self.note, told])))
+        note = f"{counted(len(left), 'constant column')} left out ({_shown(left, 5)})"
+        return replace(self._keep(varies), note="; ".join(filter(None, [self.note, note])))
 
     def _keep(self, kept: NDArray[np.bool_]) -> "Dataset":
         if not kept.any():
@@ -109,6 +168,166 @@ class Dataset:
         table = self.table[np.ix_(kept, kept)] if self.covariance else self.table[:, kept]
         names = tuple(name for name, is_kept in zip(self.names, kept, strict=True) if is_kept)
         return replace(self, table=readonly(table), names=names)
+
+
+class _Bundled(NamedTuple):
+    """A set of scikit-learn: what it is, and what its own loader does not say."""
+
+    description: str
+    source: str
+    classes: tuple[str, ...] = ()  # of its target; none: numbers
+    standardize: bool = True
+    levels: int = 0
+    licence: str = CC_BY
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+_BUNDLED = {
+    "breast_cancer": _Bundled(
+        "measures of cell nuclei of breast tumours",
+        f"Wolberg, W., Mangasarian, O., Street, N. and Street, W. (1993), Breast Cancer Wisconsin (Diagnostic). {UCI}",
+        ("malignant", "benign"),
+    ),
+    "diabetes": _Bundled(
+        "age, sex, body mass index, blood pressure and six blood serum measures of patients",
+        "Efron, B., Hastie, T., Johnstone, I. and Tibshirani, R. (2004), Least angle regression, Annals of Statistics "
+        "32, 407–499; as shipped with scikit-learn",
+        licence="no licence is stated at its source; shipped with scikit-learn (BSD-3-Clause)",
+        options=(("scaled", False),),
+    ),
+    "digits": _Bundled(
+        "handwritten digits, images of 8 × 8 pixels, intensity from 0 to 1",
+        f"Alpaydin, E. and Kaynak, C. (1998), Optical Recognition of Handwritten Digits (its test set). {UCI}",
+        tuple(f"digit_{digit}" for digit in range(10)),
+        standardize=False,
+        levels=16,
+    ),
+    "iris": _Bundled(
+        "lengths and widths of sepals and petals of iris flowers [cm]",
+        f"Fisher, R. A. (1936), The use of multiple measurements in taxonomic problems. {UCI}",
+        ("setosa", "versicolor", "virginica"),
+        standardize=False,
+    ),
+    "wine": _Bundled(
+        "chemical measures of wines of three cultivars",
+        f"Aeberhard, S. and Forina, M. (1991), Wine. {UCI}",
+        tuple(f"cultivar_{number}" for number in (1, 2, 3)),
+    ),
+}
+NAMES = tuple(sorted([*_BUNDLED, "terrain", "worldclim"]))
+
+
+@checked
+def load(name: str) -> Dataset:
+    """Return a data set by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+
+    Returns
+    -------
+    Dataset
+        The table and what belongs to it.
+
+    Raises
+    ------
+    InputError
+        For other names, and where the library that the set comes with is not installed.
+
+    Examples
+    --------
+    >>> load("worldclim")
+    Dataset(worldclim: 808053 samples × 19 features)
+    >>> digits = load("digits")
+    >>> digits.spectrum().modes, digits.spectrum("bernoulli").modes  # constant pixels; more of binary images
+    (61, 51)
+    """
+    if name not in NAMES:
+        raise InputError(f"There is no data set {name!r}: the names are {', '.join(NAMES)}.", "name")
+    if name == "terrain":
+        return terrain()
+    return _climate() if name == "worldclim" else _from_sklearn(name, _BUNDLED[name])
+
+
+def terrain() -> Dataset:
+    """Return patches of 8 × 8 elevations, 3 arc-seconds apart, in metres; needs no extra.
+
+    Returns
+    -------
+    Dataset
+        2150 patches.
+
+    Raises
+    ------
+    InputError
+        If Matplotlib comes without its sample data.
+
+    Examples
+    --------
+    >>> terrain().spectrum().rank(0.01)
+    5
+    """
+    from matplotlib.cbook import get_sample_data
+
+    try:
+        with np.load(get_sample_data("jacksboro_fault_dem.npz", asfileobj=False), allow_pickle=False) as file:
+            height = np.asarray(file["elevation"], dtype=np.float64)
+    except (OSError, ValueError, KeyError):
+        raise InputError(
+            "This Matplotlib comes without its sample data: install it from PyPI (pip install matplotlib)."
+        ) from None
+    down, right = (size // PATCH for size in height.shape)
+    patches = height[: down * PATCH, : right * PATCH].reshape(down, PATCH, right, PATCH).swapaxes(1, 2)
+    return Dataset(
+        "terrain",
+        readonly(patches.reshape(down * right, PATCH * PATCH)),
+        tuple(f"cell_{row}_{column}" for row in range(PATCH) for column in range(PATCH)),
+        down * right,
+        "elevations around the Jacksboro fault (Tennessee), patches of 8 × 8 cells of 3 arc-seconds [m]",
+        "jacksboro_fault_dem.npz of Matplotlib's sample data, which name no source of it",
+        "shipped with Matplotlib under its licence; no other is stated",
+    )
+
+
+def _climate() -> Dataset:
+    climate = worldclim()
+    return Dataset(
+        "worldclim",
+        climate.correlation,
+        climate.names,
+        climate.cells,
+        "bioclimatic variables of all land (WorldClim 2.1, 10 arc-minutes), their correlations",
+        climate.citation,
+        climate.licence,
+        standardize=True,
+        covariance=True,
+    )
+
+
+def _from_sklearn(name: str, known: _Bundled) -> Dataset:
+    try:
+        module = importlib.import_module("sklearn.datasets")
+    except ModuleNotFoundError:
+        raise InputError(
+            "This data set comes with scikit-learn, the extra 'datasets': pip install 'landau-vae[datasets]'."
+        ) from None
+    bunch = getattr(module, f"load_{name}")(**dict(known.options))
+    target = np.asarray(bunch.target)[:, None]
+    return Dataset(
+        name,
+        readonly(bunch.data / known.levels if known.levels else bunch.data),
+        tuple(str(label).removesuffix(" (cm)").replace(" ", "_") for label in bunch.feature_names),
+        len(bunch.data),
+        known.description,
+        known.source,
+        known.licence,
+        readonly(target == np.arange(len(known.classes)) if known.classes else target),
+        known.classes or ("progression",),
+        known.standardize,
+        known.levels,
+    )
 
 
 def _shown(names: Sequence[str], most: int) -> str:

@@ -225,8 +225,8 @@ def _scale(mean: Array, variance: Array, spectrum: Spectrum) -> Array | None:
     A column that a replication left constant has no variance but rounding, which the sample's own scale does not blow
     up.
     """
-    at_mean = spectrum.likelihood.variance
-    if spectrum.scale is None or (not spectrum.standardized and spectrum.likelihood.unit_metric) or at_mean is None:
+    likelihood = spectrum.likelihood
+    if spectrum.scale is None or (not spectrum.standardized and likelihood.unit_metric):
         return None
-    square, usual = variance if spectrum.standardized else at_mean(mean), spectrum.scale**2
+    square, usual = variance if spectrum.standardized else likelihood.variance(mean), spectrum.scale**2
     return np.sqrt(np.where(square > 1e-12 * usual, square, usual))

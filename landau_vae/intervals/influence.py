@@ -146,7 +146,7 @@ def _known(spectrum: Spectrum) -> tuple[Array, Array, Array | None, Array]:
     assert mean is not None
     assert scale is not None
     assert vectors is not None
-    return mean, scale, None if slope is None or spectrum.likelihood.unit_metric else slope(mean) / scale, vectors
+    return mean, scale, None if spectrum.likelihood.unit_metric else slope(mean) / scale, vectors
 
 
 def _scaled(spectrum: Spectrum) -> bool:

@@ -162,14 +162,16 @@ def test_sets_that_a_decoder_cannot_take():
 def test_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(InputError, match=r"pip install 'landau-vae\[datasets\]'"):
-        datasets.digits()
+        datasets.load("digits")
 
 
 def test_thresholds_of_a_set(capsys):
     bundled("digits")
     result = json.loads(ask(capsys, "thresholds", "--dataset", "digits", "--json"))
     assert result["file"] == "digits"
-    np.testing.assert_allclose(result["transitions"]["beta"], datasets.digits().spectrum().eigenvalues, rtol=CLOSED)
+    np.testing.assert_allclose(
+        result["transitions"]["beta"], datasets.load("digits").spectrum().eigenvalues, rtol=CLOSED
+    )
     heading = ask(capsys, "thresholds", "--dataset", "digits", "--likelihood", "bernoulli").splitlines()
     assert "51 modes in 51 dimensions" in heading[0]
     assert heading[1].startswith("binarised: 1 above 8 of 16, else 0; 13 constant columns left out (")

@@ -18,7 +18,7 @@ import pytest
 import landau_vae as lv
 from landau_vae import InputError
 from landau_vae.cli import main
-from landau_vae.datasets import files
+from landau_vae.datasets import _worldclim_layers as files
 from landau_vae.datasets import spatial_blocks as spatial
 
 HEIGHT, WIDTH = 36, 72  # of the tiny maps: cells of 5°
