@@ -86,9 +86,6 @@ class Likelihood:
         if getattr(self, name) is _not_given:
             object.__setattr__(self, name, function)
 
-    def __eq__(self, other: object) -> bool:  # strings: to be removed
-        return vars(self) == vars(other) if isinstance(other, Likelihood) else self.name == other
-
     def __str__(self) -> str:
         return self.name
 

@@ -158,6 +158,19 @@ def test_public_names_are_those_on_the_list():
 
 
 @every_module
+def test_likelihoods_are_objects_inside(name):
+    """Strings name them only where users do: on the command line, in presets, in `as_likelihood`."""
+    if name.split(".")[0] in ("cli", "likelihoods", "verification"):
+        return
+    names = {"bernoulli", "poisson", "gaussian", "family"}
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        compared = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+        compared += [node.pattern] if isinstance(node, ast.match_case) else []
+        constants = {part.value for each in compared for part in ast.walk(each) if isinstance(part, ast.Constant)}
+        assert not names & constants, f"{name} compares with the name of a likelihood in line {node.lineno}"
+
+
+@every_module
 def test_files_begin_with_what_they_answer(name):
     text = ast.get_docstring(ast.parse(MODULES[name].read_text(encoding="utf-8")))
     assert text, f"{name} has no docstring"

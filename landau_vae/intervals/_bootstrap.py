@@ -24,7 +24,7 @@ from landau_vae.display import Array, numbered, progress_bar, readonly, signific
 from landau_vae.errors import TooFewSamples
 from landau_vae.intervals._uncertainty import Uncertainty, uncertainty
 from landau_vae.intervals.influence import as_blocks, reduced_by
-from landau_vae.loss import Likelihood
+from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["bootstrap"]
@@ -45,7 +45,7 @@ def bootstrap(
     seed: Seed = 0,
     standardize: bool = False,
     weights: ArrayLike | None = None,
-    likelihood: Likelihood | str = "gaussian",
+    likelihood: Likelihood | str = GAUSSIAN,
     confidence: Share = 0.95,
     progress: bool = False,
 ) -> Uncertainty:

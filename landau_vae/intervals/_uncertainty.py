@@ -27,7 +27,8 @@ from landau_vae.data.tables import as_names, as_table, as_weights
 from landau_vae.display import Array, Column, Result, Table, jsonable, numbered, readonly, significant
 from landau_vae.intervals.groups import caveats, grouped
 from landau_vae.intervals.influence import Influence, as_blocks, influence
-from landau_vae.loss import Likelihood, Loss
+from landau_vae.likelihoods import GAUSSIAN, Likelihood
+from landau_vae.loss import Loss
 from landau_vae.numeric._transitions import Transitions
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -396,7 +397,7 @@ def uncertainty(
     *,
     standardize: bool = False,
     weights: ArrayLike | None = None,
-    likelihood: Likelihood | str = "gaussian",
+    likelihood: Likelihood | str = GAUSSIAN,
     blocks: ArrayLike | None = None,
     confidence: Share = 0.95,
     names: Sequence[str] | None = None,

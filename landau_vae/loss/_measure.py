@@ -19,7 +19,7 @@ import numpy as np
 
 from landau_vae.display import significant
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import Likelihood
+from landau_vae.likelihoods import BERNOULLI, POISSON, Likelihood
 from landau_vae.loss.probes import (
     LINKS,
     LOOSE,
@@ -35,7 +35,7 @@ from landau_vae.loss.probes import (
 )
 from landau_vae.loss.refusals import saturates, why_no_error, why_no_rate
 
-MEANINGS = {"logit": "logits", "log": "log-means", "bernoulli": "probabilities", "poisson": "means"}
+MEANINGS: dict[Any, str] = {"logit": "logits", "log": "log-means", BERNOULLI: "probabilities", POISSON: "means"}
 USUAL = (0.5, 1.0)
 RATIOS = {"sum": 1.0, "mean": 0.5}  # of a weight at twice the size
 
@@ -257,7 +257,7 @@ def _convention(probe: Probe, terms: Terms) -> Measured:
         half=half,
         reconstruction_weight=1.0 if half else weight,
         kl_weight=_rounded(b * probe.latents if sums.over_latents == "mean" else b, terms),
-        link=MEANINGS.get(terms.trial.link, MEANINGS.get(terms.likelihood.name, "reconstruction")),
+        link=MEANINGS.get(terms.trial.link, MEANINGS.get(terms.likelihood, "reconstruction")),
         notes=(),
     )
     return replace(measured, notes=tuple(_notes(probe, terms, sums, measured)))

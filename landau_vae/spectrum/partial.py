@@ -16,8 +16,9 @@ from landau_vae.data.accumulate import Collected
 from landau_vae.data.partial_file import load_partial, save_partial
 from landau_vae.data.sources import of_chunks, of_data, of_file, of_labelled
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.spectrum.build import fields_of
-from landau_vae.spectrum.spectrum import Divisor, Likelihood, Spectrum
+from landau_vae.spectrum.spectrum import Divisor, Spectrum
 
 if TYPE_CHECKING:
     import xarray
@@ -132,7 +133,7 @@ class Partial:
         *,
         standardize: bool = False,
         divisor: Divisor = "n",
-        likelihood: Likelihood | str = "gaussian",
+        likelihood: Likelihood | str = GAUSSIAN,
         modes: int | None = None,
     ) -> Spectrum:
         """The spectrum of these rows, as `Spectrum.from_data` would give it."""

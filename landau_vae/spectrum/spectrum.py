@@ -27,7 +27,7 @@ from landau_vae.data.sources import of_chunks, of_data, of_file, of_labelled
 from landau_vae.data.tables import as_covariance, as_names, as_numbers, check_semidefinite
 from landau_vae.display import Array, jsonable, readonly, significant, table
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import GAUSSIAN, Likelihood
+from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 from landau_vae.spectrum.build import EPS, Divisor, Kind, fields_of, resolve, scale_of
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Spectrum:
                 raise InputError("A covariance has no rows to weigh or to divide by: leave weights and divisor out.")
             if modes is not None:
                 raise InputError("Of a covariance all modes are found at once: leave modes out.")
-            if likelihood != "gaussian":
+            if not as_likelihood(likelihood).squared:
                 raise InputError(f"For a {likelihood} decoder the means count too: give the samples, not a covariance.")
             table = read(path, **how)
             matrix = table.array if table.array is not None else np.concatenate([rows for rows, _ in table.blocks])

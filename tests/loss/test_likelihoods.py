@@ -6,7 +6,7 @@ from conftest import CLOSED
 from scipy.optimize import brentq
 
 import landau_vae as lv
-from landau_vae.loss import Loss
+from landau_vae.loss import BERNOULLI, Loss
 from landau_vae.numeric.problems import ExponentialFamily
 from landau_vae.training import Sampled
 
@@ -23,7 +23,7 @@ def test_binary_data_have_the_spectrum_of_their_correlation_matrix(rng):
     found = lv.Spectrum.from_data(B, likelihood="bernoulli")
     assert found.eigenvalues == pytest.approx(np.linalg.eigvalsh(np.corrcoef(B.T))[::-1], rel=1e-10)
     assert found.total_variance == pytest.approx(6, rel=CLOSED)
-    assert found.likelihood == "bernoulli"
+    assert found.likelihood is BERNOULLI
 
 
 @pytest.mark.parametrize(("family", "variance"), [("bernoulli", lambda m: m * (1 - m)), ("poisson", lambda m: m)])

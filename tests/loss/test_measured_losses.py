@@ -8,6 +8,7 @@ from conftest import CLOSED
 
 from landau_vae import Loss, Spectrum
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import BERNOULLI, GAUSSIAN
 from landau_vae.loss._measure import measure
 
 D, K, B = 12, 4, 8
@@ -83,7 +84,7 @@ def test_all_reductions(factor, features_over, latents_over, rate_over, error_ov
 )
 def test_what_x_hat_is(error, likelihood, link):
     found = read(lambda x, x_hat, *rest: error(x, x_hat).sum(axis=1).mean() + 2 * rate(*rest))
-    assert (found.likelihood, found.link) == (likelihood, link)
+    assert (found.likelihood.name, found.link) == (likelihood, link)
     assert (found.reconstruction, found.reconstruction_weight, found.half) == ("sum", 1.0, False)
     assert found.kl_weight == pytest.approx(2.0, rel=MEASURED)
 
@@ -106,13 +107,13 @@ def test_those_that_insist_on_whole_numbers(error, top, likelihood, link):
         return error(x, x_hat).sum() + rate(*rest) * len(x)
 
     found = read(strict)
-    assert (found.likelihood, found.link, found.kl_weight) == (likelihood, link, pytest.approx(1.0, rel=MEASURED))
+    assert (found.likelihood.name, found.link, found.kl_weight) == (likelihood, link, pytest.approx(1.0, rel=MEASURED))
 
 
 @pytest.mark.parametrize("guard", [1e-8, 1e-7])
 def test_guarded_logarithms(guard):
     found = read(with_error(lambda x, p: bce(x, p * (1 - 2 * guard) + guard).sum(axis=1).mean()))
-    assert found.likelihood == "bernoulli"
+    assert found.likelihood is BERNOULLI
     assert found.reconstruction_weight == pytest.approx(1.0, rel=SINGLE)
 
 
@@ -176,7 +177,7 @@ def test_single_precision(error, size, batch):
         return charge(x, x_hat).sum() + np.float32(2) * kl(mean, log_variance).sum()
 
     found = read(loss, features=size, batch=batch)
-    assert found.likelihood == ("gaussian" if error == "squares" else "bernoulli")
+    assert found.likelihood is (GAUSSIAN if error == "squares" else BERNOULLI)
     assert (found.reconstruction, found.reconstruction_weight) == ("sum", pytest.approx(1.0, rel=SINGLE))
     assert found.kl_weight == pytest.approx(2.0, rel=SINGLE)
     # squares vanish where x̂ = x, so that single precision costs them 1e-7 only

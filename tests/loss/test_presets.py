@@ -8,7 +8,7 @@ from conftest import CLOSED
 
 from landau_vae import Loss, Spectrum
 from landau_vae.errors import InputError
-from landau_vae.loss import PRESETS
+from landau_vae.loss import GAUSSIAN, PRESETS
 
 SHAPE, LATENTS, BATCH = (4, 5, 3), 6, 7  # an image, channels last
 D, C = 60, 3
@@ -289,7 +289,7 @@ def test_prices_as_numbers(name, given, beta, dimension, price):
 
 def test_learned_variance_is_the_current_error():
     """orybkin/sigma-vae: with σ² = MSE the price is that error, D(τ)/d."""
-    spectrum = spectrum_of("gaussian")
+    spectrum = spectrum_of(GAUSSIAN)
     price = float(Loss.preset("sigma-vae-optimal", latents=LATENTS).price(spectrum))
     lam = spectrum.eigenvalues
     distortion = np.minimum(lam[:LATENTS], price).sum() + lam[LATENTS:].sum()

@@ -16,6 +16,7 @@ from landau_vae.data.moments import SecondMoments
 from landau_vae.diagnosis.comparison import Comparison, beta_at
 from landau_vae.display import Array, counted, listed, significant
 from landau_vae.findings import Finding
+from landau_vae.likelihoods import BERNOULLI
 
 ASKED, AMONG = 400, 8000  # rows whose neighbour is looked for, and rows among which
 SCORES = 3  # principal scores that are compared with
@@ -45,7 +46,7 @@ def code_mismatch(
 def zeros_and_ones(moments: SecondMoments) -> bool:
     """Return whether the data are zeros and ones: for these alone each variance is x̄(1 − x̄)."""
     mean, variance = moments.mean, moments.variance
-    return not np.any((mean < 0) | (np.abs(variance - mean * (1 - mean)) > limits.BINARY * mean))
+    return not np.any((mean < 0) | (np.abs(variance - BERNOULLI.variance(mean)) > limits.BINARY * mean))
 
 
 def rows_mismatched(c: Comparison) -> Finding | None:
