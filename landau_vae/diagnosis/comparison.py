@@ -205,8 +205,8 @@ class Comparison:
     @property
     def prices_agree(self) -> bool:
         """Whether modes and latents fit one price, as they do in a linear model at rest."""
-        both = self.latent_price and self.mode_price
-        return bool(both and abs(np.log(self.latent_price / self.mode_price)) < limits.PRICE_ERROR)  # type: ignore
+        latent, mode = self.latent_price, self.mode_price
+        return bool(latent and mode and abs(np.log(latent / mode)) < limits.PRICE_ERROR)
 
     @property
     def fitted_price(self) -> float | None:

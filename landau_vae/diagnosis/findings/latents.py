@@ -158,14 +158,13 @@ def as_predicted(c: Comparison) -> Finding | None:
     if c.observed is None:
         subject = f"Ranked by M², {counted(count, 'latent')} {'are' if count != 1 else 'is'} active as predicted"
         subject += " (which modes they encode can be found with the data only)"
-    title = c.loss.likelihood.title
-    rough = "" if c.loss.likelihood.squared else (
-        f" (a {title} decoder's first threshold is exact; those that follow shift once a mode is active)"
-    )  # fmt: skip
+    likelihood, rough = c.loss.likelihood, ""
+    if not likelihood.squared:
+        rough = f" (for a {likelihood.title} decoder only the first threshold is exact: later ones shift)"
     return Finding(
         "as-predicted",
         "remark",
-        f"{subject}: M² differs by {significant(gap.mean(), 2)} on average, by {significant(gap.max(), 2)} at "
-        f"most{rough}.",
+        f"{subject}: the signal fraction M² differs by {significant(gap.mean(), 2)} on average, by "
+        f"{significant(gap.max(), 2)} at most{rough}.",
         evidence={"modes": count, "mean_difference": gap.mean(), "largest_difference": gap.max()},
     )

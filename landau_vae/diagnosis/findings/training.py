@@ -36,8 +36,8 @@ def should_be_active(c: Comparison) -> Finding | None:
         return Finding(
             "should-be-active",
             "remark",
-            f"{modes} would be encoded by a linear model (M² = {_span(expected)}), but cannot be read off these "
-            f"latents (M² = {_span(observed)}): this model is nonlinear, and may make them out of others.",
+            f"{modes} would be encoded by a linear model (signal fraction M² = {_span(expected)}), but cannot be read "
+            f"off these latents (M² = {_span(observed)}): this model is nonlinear, and may make them out of others.",
             evidence=evidence,
         )
     state = (
@@ -50,7 +50,8 @@ def should_be_active(c: Comparison) -> Finding | None:
     return Finding(
         "should-be-active",
         "alarm",
-        f"{modes} should be encoded at this price (M² = {_span(expected)} at equilibrium), but {state}{late}",
+        f"{modes} should be encoded at this price (signal fraction M² = {_span(expected)} at equilibrium), but "
+        f"{state}{late}",
         "Train longer or with a larger learning rate (latents wait on a plateau, those of weak modes longest: "
         "`lv.numeric.activation` estimates how long), start from larger weights, or raise β slowly from a small "
         f"value.{_doubt(c, collapsed)}",
