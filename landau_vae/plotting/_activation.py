@@ -1,4 +1,4 @@
-"""Models on their way: when modes leave the plateau, against how far the temperature is from their thresholds."""
+"""When modes leave the plateau of the collapsed state, against the temperature relative to their thresholds."""
 
 from typing import Any
 
@@ -7,10 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from landau_vae.checks import checked
 from landau_vae.plotting.style import INK, MUTED, axes, colours, title
 from landau_vae.verification._dynamics import TOLERANCE, Dynamics
-
-__all__ = ["activation"]
 
 MARKS: dict[str, Any] = {  # by verdict
     "agrees": {"marker": "o", "ms": 4.5},
@@ -30,12 +29,25 @@ BAND: Any = {"color": MUTED, "alpha": 0.18, "lw": 0}
 SHARING: Any = {"lw": 0.9, "alpha": 0.5}
 
 
+@checked
 def activation(dynamics: Dynamics, ax: Axes | None = None) -> Axes:
-    """Two panels within the axes, against T/T_k: updates until a mode activates, and measured over predicted.
+    """Draw the updates until each mode is active against T/T_k, predicted and measured, and their ratio.
 
-    One colour per mode, strongest first. Lines are predicted for a start of typical size, and points are brought to
-    that size by the powers of e that their own starts are away from it, so that one line serves all seeds and
-    temperatures. Thin bars reach down to the earliest time, for latents that go on sharing modes.
+    Lines are predicted for a start of typical size. Points are brought to that size by the powers of e between it and
+    their own start, so that one line serves all seeds and temperatures. Thin bars reach down to the earliest time, for
+    latents that continue to share modes.
+
+    Parameters
+    ----------
+    dynamics : Dynamics
+        What `verification.dynamics` returned.
+    ax : Axes, optional
+        Where to draw; a new figure, unless given.
+
+    Returns
+    -------
+    Axes
+        Holds two panels; one colour per mode, strongest first.
     """
     with axes(ax, (7.4, 5.0)) as ax:
         ax.set_axis_off()
@@ -43,7 +55,7 @@ def activation(dynamics: Dynamics, ax: Axes | None = None) -> Axes:
         lower = ax.inset_axes((0.0, 0.0, 0.7, 0.32), sharex=upper)
         shares = dynamics.temperature[:, None] / dynamics.spectrum.normalized
         drawn = np.isin(dynamics.verdict, list(MARKS)) & np.isfinite(dynamics.predicted)
-        powers = np.where(drawn, dynamics.predicted * dynamics.rate, np.nan)  # that a start is away from activating
+        powers = np.where(drawn, dynamics.predicted * dynamics.rate, np.nan)  # of e between start and active
         modes = np.flatnonzero(drawn.any(axis=(0, 1)))
         palette = colours(len(modes))
         for k, colour in zip(modes, palette, strict=True):
@@ -56,8 +68,8 @@ def activation(dynamics: Dynamics, ax: Axes | None = None) -> Axes:
                 _point(upper, lower, dynamics, (seed, t, k), shares[t, k], scale[seed, t], colour)
         upper.axhline(dynamics.worth, color=MUTED, lw=0.9, ls=(0, (5, 3)), zorder=0)
         upper.text(0.01, dynamics.worth, "end of the run", color=MUTED, fontsize=8, va="bottom")
-        spread = TOLERANCE / np.nanmedian(powers) if len(modes) else 0.0
-        lower.axhspan(1 - spread, 1 + spread, zorder=0, **BAND)
+        width = TOLERANCE / np.nanmedian(powers) if len(modes) else 0.0
+        lower.axhspan(1 - width, 1 + width, zorder=0, **BAND)
         lower.axhline(1, color=INK, lw=0.8, zorder=0.5)
         shortest = np.nanmin(dynamics.measured) if np.isfinite(dynamics.measured).any() else dynamics.worth / 100
         upper.set(
@@ -67,17 +79,17 @@ def activation(dynamics: Dynamics, ax: Axes | None = None) -> Axes:
         upper.tick_params(labelbottom=False)
         for panel in (upper, lower):
             panel.axvline(1, color=MUTED, lw=0.8, ls=":", zorder=0)
-        seen = [verdict for verdict in MARKS if np.any(drawn & (dynamics.verdict == verdict))]
+        present = [verdict for verdict in MARKS if np.any(drawn & (dynamics.verdict == verdict))]
         names = [Line2D([], [], color=colour, label=f"mode {k + 1}") for k, colour in zip(modes, palette, strict=True)]
         upper.legend(handles=names, loc="upper left", bbox_to_anchor=(1.02, 1.0), ncols=1 + len(modes) // 12)
-        lower.legend(handles=_entries(seen), loc="lower left", bbox_to_anchor=(1.02, 0.0))
+        lower.legend(handles=_entries(present), loc="lower left", bbox_to_anchor=(1.02, 0.0))
         subtitle = "lines: growth from the collapsed point; points: gradient descent"
         title(upper, "Modes leave the plateau ever later towards $T_k$", subtitle)
         return ax
 
 
 def _point(upper: Axes, lower: Axes, dynamics: Dynamics, at: Any, x: float, scale: float, colour: Any) -> None:
-    """A mode of a model, in both panels."""
+    """Draw a mode of a model in both panels."""
     verdict, latest, earliest = dynamics.verdict[at], dynamics.predicted[at], dynamics.earliest[at]
     look: Any = {"color": colour, "ls": "", "zorder": 2, **MARKS[verdict]}
     if verdict in ("not reached", "missing"):
@@ -88,9 +100,9 @@ def _point(upper: Axes, lower: Axes, dynamics: Dynamics, at: Any, x: float, scal
         panel.plot(x, dynamics.measured[at] * unit, **look)
 
 
-def _entries(seen: list[str]) -> list[Any]:
-    """The legend, in ink: colours are modes."""
+def _entries(verdicts: list[str]) -> list[Any]:
+    """Return the entries of the legend, in ink because colours stand for modes."""
     parted = Line2D([], [], color=INK, label="predicted, latents parted")
     sharing = Line2D([], [], color=INK, ls="", marker="|", ms=9, alpha=0.5, label="predicted, latents sharing")
-    measured = [Line2D([], [], color=INK, ls="", label=LABELS[verdict], **MARKS[verdict]) for verdict in seen]
+    measured = [Line2D([], [], color=INK, ls="", label=LABELS[verdict], **MARKS[verdict]) for verdict in verdicts]
     return [parted, sharing, *measured, Patch(label=f"{TOLERANCE:g} powers of e in amplitude", **BAND)]

@@ -7,23 +7,34 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from landau_vae.checks import checked
 from landau_vae.display import Array
 from landau_vae.numeric._spiked import Spiked, spiked
 from landau_vae.plotting.style import INK, axes, colours, title
 from landau_vae.verification._dataset_size import DatasetSize
-
-__all__ = ["dataset_size"]
 
 LARGE = 10**9  # features of the lines: so many that any n/d is a whole number of samples
 ENDLESS: Any = {"ls": (0, (5, 3)), "lw": 0.9}
 SIZED: Any = {"ls": (0, (1, 1)), "lw": 1.1}
 
 
+@checked
 def dataset_size(result: DatasetSize, ax: Axes | None = None) -> Axes:
-    """Two panels within the axes, against n/d: where latents die, and their squared overlap with the spikes.
+    """Draw the thresholds of trained latents against n/d, and their squared overlap with the spikes.
 
-    One colour per spike, strongest first. Lines are limits, points mean ± standard error over training sets: hollow
-    where finite size or scatter leaves the comparison open, crosses where it fails. Diamonds mark the BBP transition.
+    Parameters
+    ----------
+    result : DatasetSize
+        What `verification.dataset_size` returned.
+    ax : Axes, optional
+        Where to draw; a new figure, unless given.
+
+    Returns
+    -------
+    Axes
+        Holds two panels; one colour per spike, strongest first. Lines: limits of large n and d. Points: mean ± standard
+        error over training sets, hollow if the comparison is not resolved, crosses if it fails. Diamonds: the BBP
+        transition.
     """
     with axes(ax, (6.0, 5.4)) as ax:
         ax.set_axis_off()
@@ -67,17 +78,17 @@ def _at(theory: Spiked, aspect: float, features: int) -> Spiked:
 
 
 def _points(ax: Axes, result: DatasetSize, k: int, values: Array, colour: Any) -> None:
-    """Mean ± standard error over seeds, each with the mark of its verdict."""
+    """Draw the mean ± standard error over seeds, with the mark of the verdict."""
     error = values.std(axis=1, ddof=1)[:, k] / np.sqrt(values.shape[1])
-    for verdict, look in {"agrees": "o", "not resolved": "o", "disagrees": "x"}.items():
+    for verdict, mark in {"agrees": "o", "not resolved": "o", "disagrees": "x"}.items():
         which = result.verdict[:, k] == verdict
         points = result.ratio[which], values.mean(axis=1)[which, k], error[which]
         face = "white" if verdict == "not resolved" else colour
-        ax.errorbar(*points, fmt=look, ms=4.5, mfc=face, color=colour, elinewidth=0.9, capsize=2, label=verdict)
+        ax.errorbar(*points, fmt=mark, ms=4.5, mfc=face, color=colour, elinewidth=0.9, capsize=2, label=verdict)
 
 
 def _entries(result: DatasetSize) -> list[Line2D]:
-    """The legend, in ink: colours are spikes."""
+    """Return the entries of the legend, in ink because colours stand for spikes."""
     mark: Any = {"color": INK, "ls": "", "ms": 4.5}
     entries = [
         Line2D([], [], color=INK, label="limit $n, d \\to \\infty$"),

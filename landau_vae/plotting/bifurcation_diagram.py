@@ -1,9 +1,9 @@
-"""What continuation finds: branches with their bifurcations, and Landau potentials."""
+"""Bifurcation diagrams: branches with their special points, and Landau potentials."""
 
 from dataclasses import dataclass
 from itertools import pairwise
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,17 +14,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
+from landau_vae.checks import checked
 from landau_vae.display import Array
+from landau_vae.numeric.continuation._follow import Diagram
+from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
+from landau_vae.numeric.continuation.branch import Branch
+from landau_vae.numeric.continuation.potential import Potential
+from landau_vae.numeric.problems.problem import Problem
 from landau_vae.plotting.style import COOL, INK, MUTED, STYLE, WARM, axes, colours, title
-
-if TYPE_CHECKING:  # these bring SymPy along, which no picture needs
-    from landau_vae.numeric.continuation._follow import Diagram
-    from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
-    from landau_vae.numeric.continuation.branch import Branch
-    from landau_vae.numeric.continuation.potential import Potential
-    from landau_vae.numeric.problems.problem import Problem
-
-__all__ = ["bifurcation_page", "bifurcations", "landau_potential"]
 
 STABLE: Any = {"ls": "-", "lw": 1.4}
 UNSTABLE: Any = {"ls": (0, (4, 2)), "lw": 0.9}
@@ -43,11 +40,26 @@ RESTING = 1e-6  # of the largest order parameter: a smaller one is 0
 FEW = 12  # special points that leave room for their multiplicity
 
 
-def bifurcations(diagram: "Diagram", ax: Axes | None = None, *, predicted: bool = True) -> Axes:
-    """Order parameters of all branches against the control, the special points, and thresholds in closed form below.
+@checked
+def bifurcations(diagram: Diagram, ax: Axes | None = None, *, predicted: bool = True) -> Axes:
+    """Draw the order parameters of all branches against the control, and the special points.
 
-    What is 0 all along a branch shares one thin line: solid where a stable state has such an order parameter, dashed
-    where an unstable one has. To see a trunk beside its cascade, put the branches of both in one `Diagram`.
+    Order parameters that are 0 all along a branch share one thin line: solid where a stable state has one, dashed where
+    an unstable state has one. To draw the collapsed state beside its cascade, put both in one `Diagram`.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        What `follow` returned.
+    ax : Axes, optional
+        Where to draw; a new figure, unless given.
+    predicted : bool, default True
+        Whether to mark thresholds in closed form on the axis.
+
+    Returns
+    -------
+    Axes
+        Solid lines: stable. Dashed lines: unstable. Marks: where branches meet or turn.
     """
     problem = diagram.problem
     with axes(ax, (6.4, 4.0)) as ax:
@@ -95,16 +107,28 @@ def bifurcations(diagram: "Diagram", ax: Axes | None = None, *, predicted: bool 
         ax.legend(handles=_entries(tracks, marks, bool(known)))
         title(
             ax,
-            "Where states are born, die and jump",
+            "Where states appear, end and jump",
             "solid: stable, dashed: unstable; marks: where branches meet or turn",
         )
         return ax
 
 
-def landau_potential(potential: "Potential", ax: Axes | None = None) -> Axes:
-    """V(r) − V(0), a curve for each value of the control, from the collapsed side (blue) to the other (red).
+@checked
+def landau_potential(potential: Potential, ax: Axes | None = None) -> Axes:
+    """Draw the Landau potential V(r) − V(0), one curve for each value of the control.
 
-    Dots are minima. At a pitchfork V is even: amplitudes from 0 upwards are drawn to both sides. Walls are cut off.
+    Parameters
+    ----------
+    potential : Potential
+        What `numeric.continuation.landau_potential` or `telling_potential` returned. At a pitchfork it is even, and
+        amplitudes from 0 upwards are drawn to both sides.
+    ax : Axes, optional
+        Where to draw; a new figure, unless given.
+
+    Returns
+    -------
+    Axes
+        From the collapsed side of the transition (blue) to the other (red). Dots: minima.
     """
     problem, special = potential.problem, potential.special
     with axes(ax, (4.6, 3.8)) as ax:
@@ -136,8 +160,22 @@ def landau_potential(potential: "Potential", ax: Axes | None = None) -> Axes:
         return ax
 
 
-def bifurcation_page(diagram: "Diagram", potential: "Potential | None") -> Figure:
-    """The branches, and beside them the Landau potential of one of their pitchforks, on one page."""
+@checked
+def bifurcation_page(diagram: Diagram, potential: Potential | None) -> Figure:
+    """Draw branches, and beside them a Landau potential, on one page.
+
+    Parameters
+    ----------
+    diagram : Diagram
+        What `follow` returned.
+    potential : Potential or None
+        The potential of one of its special points.
+
+    Returns
+    -------
+    Figure
+        `bifurcations`, and `landau_potential` if there is a potential.
+    """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.0) if potential is None else (10.6, 4.0), layout="constrained")
         widths = (1.0,) if potential is None else (1.5, 1.0)
@@ -148,27 +186,27 @@ def bifurcation_page(diagram: "Diagram", potential: "Potential | None") -> Figur
         return figure
 
 
-def _is_vae(problem: "Problem") -> bool:
+def _is_vae(problem: Problem) -> bool:
     """Whether the order parameters are M² and the loss is in nats: problems that count their latents are VAEs."""
     return hasattr(problem, "latents")
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """A stretch of one order parameter along which the control rises or falls and the stability is the same."""
+    """A stretch of one order parameter along which the control is monotonic and the stability is the same."""
 
     control: Array
     order: Array
     stable: bool
 
     def refined(self) -> "_Piece":
-        """Straight lines in the control itself, which a logarithmic axis bends: for a linear VAE the exact curves."""
+        """Return more points on straight lines in the control, which a log axis bends: exact for a linear VAE."""
         known = np.arange(len(self.control))
         fine = np.linspace(0, known[-1], max(1, 300 // len(known)) * known[-1] + 1)
         return _Piece(np.interp(fine, known, self.control), np.interp(fine, known, self.order), self.stable)
 
     def unseen(self, drawn: "list[_Piece]", tolerance: float) -> Array:
-        """The order parameter, NaN where it runs along a piece that is drawn: dashes upon dashes look solid."""
+        """Return the order parameter, NaN where it runs along a drawn piece: dashes upon dashes look solid."""
         hidden = np.zeros(len(self.control) - 1, dtype=bool)
         for other in drawn:
             rising = slice(None, None, 1 if other.control[0] < other.control[-1] else -1)
@@ -181,16 +219,16 @@ class _Piece:
 
 @dataclass(frozen=True)
 class _Track:
-    """A branch from the point at which it was born, through the special points on it, to its end."""
+    """A branch from the point at which it starts, through the special points on it, to its end."""
 
     control: Array  # (n,)
     order: Array  # (n, k)
     stable: NDArray[np.bool_]  # behind each point but the last, (n − 1,)
     failed: bool
-    special: "tuple[SpecialPoint, ...]"
+    special: tuple[SpecialPoint, ...]
 
     @classmethod
-    def of(cls, problem: "Problem", branch: "Branch") -> "_Track":
+    def of(cls, problem: Problem, branch: Branch) -> "_Track":
         points = list(zip(branch.control.tolist(), branch.order_parameters, branch.index.tolist(), strict=True))
         at = 0
         for special in branch.special:  # in order; the index changes between the points to either side
@@ -209,7 +247,7 @@ class _Track:
         return cls(np.array(control), np.array(order), stable, branch.status.failed, branch.special)
 
     def pieces(self, k: int) -> list[_Piece]:
-        """One order parameter, cut where the stability changes or the control turns; neighbours share a point."""
+        """Return one order parameter, cut where stability changes or the control turns; neighbours share a point."""
         cuts = np.diff(self.stable) | (np.diff(np.sign(np.diff(self.control))) != 0)
         edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), len(self.stable)]
         return [
@@ -220,7 +258,7 @@ class _Track:
 
 
 def _covered(pieces: list[_Piece]) -> list[tuple[float, float]]:
-    """The intervals of the control that these pieces cover together."""
+    """Return the intervals of the control that these pieces cover together."""
     intervals: list[tuple[float, float]] = []
     for low, high in sorted((float(piece.control.min()), float(piece.control.max())) for piece in pieces):
         if intervals and low <= intervals[-1][1]:
@@ -231,7 +269,7 @@ def _covered(pieces: list[_Piece]) -> list[tuple[float, float]]:
 
 
 def _decimal(ax: Axes) -> None:
-    """Plain numbers on a logarithmic axis of a few decades."""
+    """Set plain numbers on a logarithmic axis of a few decades."""
     low, high = ax.get_xlim()
     if ax.get_xscale() == "log" and high / low < 1e3:
         wide = high / low > 10
@@ -242,8 +280,8 @@ def _decimal(ax: Axes) -> None:
             ax.xaxis.set_minor_locator(NullLocator())
 
 
-def _marks(problem: "Problem", tracks: list[_Track]) -> "dict[tuple[float, float], SpecialPoint]":
-    """Where to mark which special points: each once, though several branches may pass through it or end in it."""
+def _marks(problem: Problem, tracks: list[_Track]) -> dict[tuple[float, float], SpecialPoint]:
+    """Return where to mark which special points: each once, though several branches may pass through it."""
     marks: dict[tuple[float, float], SpecialPoint] = {}
     found = [(track, special) for track in tracks for special in track.special]
     for track, special in sorted(found, key=lambda one: one[1].ends):  # first those that are known from the trunk
@@ -252,8 +290,8 @@ def _marks(problem: "Problem", tracks: list[_Track]) -> "dict[tuple[float, float
     return marks
 
 
-def _heights(problem: "Problem", track: _Track, special: "SpecialPoint") -> Array:
-    """Of a special point's order parameters those that are about to change: what is born, or turns."""
+def _heights(problem: Problem, track: _Track, special: SpecialPoint) -> Array:
+    """Return those order parameters of a special point that are about to change."""
     here = problem.order_parameters(special.x, special.control)
     if special.form is None:
         at = int(np.abs(track.control - special.control).argmin())
@@ -264,8 +302,8 @@ def _heights(problem: "Problem", track: _Track, special: "SpecialPoint") -> Arra
     return here[np.abs(change) >= 0.1 * np.abs(change).max()]
 
 
-def _entries(tracks: list[_Track], marks: "dict[tuple[float, float], SpecialPoint]", foreseen: bool) -> list[Line2D]:
-    """What the legend explains: only what is there."""
+def _entries(tracks: list[_Track], marks: dict[tuple[float, float], SpecialPoint], foreseen: bool) -> list[Line2D]:
+    """Return the entries of the legend, for what is drawn."""
     stable, kinds = [one for track in tracks for one in track.stable], {special.kind for special in marks.values()}
     entries = [
         (any(stable), "stable", STABLE),
@@ -277,8 +315,8 @@ def _entries(tracks: list[_Track], marks: "dict[tuple[float, float], SpecialPoin
     return [Line2D([], [], **({"color": INK} | style), label=label) for there, label, style in entries if there]
 
 
-def _sides(potential: "Potential") -> Any:
-    """Colours of a potential's curves: the farther to one side of the special point, the bluer, or the redder."""
+def _sides(potential: Potential) -> Any:
+    """Return colours of a potential's curves, from blue to red across the special point."""
     special, coordinate = potential.special, np.log if potential.problem.logarithmic else np.asarray
     assert special.form is not None
     distance = np.sign(special.form.growth) * (coordinate(potential.control) - coordinate(special.control))
@@ -288,8 +326,8 @@ def _sides(potential: "Potential") -> Any:
     return ramp(np.interp(distance, [min(low, centre - 1e-9), centre, max(high, centre + 1e-9)], [0.0, 0.5, 1.0]))
 
 
-def _relative(problem: "Problem", control: float, threshold: float) -> str:
-    """A control in words, against that of a special point where it is a positive number."""
+def _relative(problem: Problem, control: float, threshold: float) -> str:
+    """Return a control in words, as a multiple of that of a special point if it is a positive number."""
     if not problem.logarithmic:
         return f"{problem.control} = {control:.4g}"
     ratio = f"{control / threshold:.4g}"
@@ -297,7 +335,7 @@ def _relative(problem: "Problem", control: float, threshold: float) -> str:
 
 
 def _extrema(r: Array, value: Array) -> Array:
-    """Places and heights of the minima between the points of a grid, by the parabola through three, (2, minima)."""
+    """Return places and heights of the minima, by the parabola through three points of a grid, (2, minima)."""
     found = np.flatnonzero((value[1:-1] < value[:-2]) & (value[1:-1] <= value[2:])) + 1
     minima = []
     for i in found:

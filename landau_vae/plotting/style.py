@@ -34,37 +34,43 @@ STYLE: Any = {
     "savefig.dpi": 160,
     "figure.facecolor": "white",
 }
-ROW = 0.15  # share of an axis that a row of a legend takes
+LEGEND_ROW = 0.15  # share of an axis that a row of a legend takes
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @contextmanager
 def axes(ax: Axes | None, size: tuple[float, float]) -> Iterator[Axes]:
-    """The given axes, or those of a new figure, in our style."""
+    """Yield the given axes, or those of a new figure, in the style of the package."""
     with matplotlib.rc_context(STYLE):
         yield Figure(figsize=size, layout="constrained").add_subplot() if ax is None else ax
 
 
 def title(ax: Axes, heading: str, subtitle: str) -> None:
-    """A bold title with a muted line under it."""
+    """Write a bold title with a muted line under it."""
     ax.set_title(heading, pad=16)
     ax.text(0, 1.02, subtitle, transform=ax.transAxes, fontsize=8, color=MUTED)
 
 
 def colours(count: int) -> Any:
-    """One colour per mode, strongest first."""
+    """Return one colour per mode, strongest first."""
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, count))
 
 
 def signal_axis(ax: Axes) -> None:
-    """From dead to alive; what is above 1 is for words."""
+    """Set the ticks of an axis of M², from inactive to free of noise; the room above 1 is for words."""
     ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     ax.spines["left"].set_bounds(0, 1)
     ax.set_ylabel("signal fraction M²", y=0.5 / ax.get_ylim()[1], ha="center")
 
 
+def number_below(ax: Axes, x: float, number: int, drop: float, *, colour: Any = MUTED, size: float = 8) -> None:
+    """Write a mode's number below the axis, `drop` points down."""
+    at: Any = {"textcoords": "offset points", "ha": "center", "va": "top", "annotation_clip": False}
+    ax.annotate(f"{number}", (x, 0), (0, -drop), color=colour, fontsize=size, **at)
+
+
 def name_vertical(ax: Axes, x: float, text: str, y: float, colour: str) -> None:
-    """Words over a vertical line, kept inside the axes."""
+    """Write a name over a vertical line, inside the axes."""
     low, high = np.log(ax.get_xlim())
     share = (np.log(x) - low) / (high - low)
     side = "left" if share < 0.2 else "right" if share > 0.8 else "center"
@@ -72,27 +78,28 @@ def name_vertical(ax: Axes, x: float, text: str, y: float, colour: str) -> None:
 
 
 def name_horizontal(ax: Axes, value: float, text: str, colour: str, lam: Array, *, above: bool) -> None:
-    """Words on a horizontal line, at the end from which the spectrum is farther."""
+    """Write a name on a horizontal line, at the end that is farther from the spectrum `lam`."""
     third = -(-len(lam) // 3)
     left, right = (np.abs(np.log(part / value)).min() for part in (lam[:third], lam[-third:]))
-    at, side = (0.0, "left") if left > right else (1.0, "right")
-    ax.annotate(text, (at, value), (4 - 6 * at, 3 if above else -3), xycoords=("axes fraction", "data"),
-                textcoords="offset points", ha=side, va="bottom" if above else "top", color=colour)  # fmt: skip
+    place, side = (0.0, "left") if left > right else (1.0, "right")
+    style: Any = {"ha": side, "va": "bottom" if above else "top", "color": colour}
+    offset = (4 - 6 * place, 3 if above else -3)
+    ax.annotate(text, (place, value), offset, ("axes fraction", "data"), textcoords="offset points", **style)
 
 
 def legend(ax: Axes) -> None:
-    """In the room that was left for it above the curves."""
+    """Put the legend in the room that was left for it above the curves."""
     ax.legend(loc="upper left", ncols=2, borderaxespad=0, handletextpad=0.5, columnspacing=1.2, handlelength=1.6)
 
 
 def headroom(low: float, high: float, entries: int) -> float:
-    """The upper end of a log axis that leaves room for a legend of two columns above `high`."""
+    """Return the upper end of a log axis that leaves room for a legend of two columns above `high`."""
     share = 0.04 + 0.09 * -(-entries // 2)
     return float(high * (high / low) ** (share / (1 - share)))
 
 
 def log_axis(axis: Axis, most: float = np.inf) -> None:
-    """Few ticks, in plain numbers, up to the largest one that means something."""
+    """Set few ticks in plain numbers, up to the largest value that has a meaning."""
     low, high = axis.get_view_interval()
     high = min(high, most)
     places = LogLocator(subs=(1, 2, 5) if high < 40 * low else (1,), numticks=7)
@@ -103,7 +110,7 @@ def log_axis(axis: Axis, most: float = np.inf) -> None:
 
 
 def plain(value: float) -> str:
-    """A number as one writes it: 0.05, 200, 3·10⁻⁷."""
+    """Return a number as it is written by hand: 0.05, 200, 3·10⁻⁷."""
     power = int(np.floor(np.log10(abs(value)) + 1e-9)) if value else 0
     if -4 < power < 5:
         return f"{value:.6g}"
