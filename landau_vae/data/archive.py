@@ -64,6 +64,8 @@ def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDAr
 
 def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
     """Let `save` write a file beside `path`, and rename it into place once it is on the disk."""
+    if not path.name:
+        raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save(partial)
