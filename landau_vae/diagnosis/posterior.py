@@ -125,13 +125,13 @@ def _read(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[An
         if kind == "log_variance":
             _check_logs(mu, spread, totals.least)
         posterior = totals.posterior()
-    if not (totals.finite and np.isfinite(posterior.covariance).all() and np.all(posterior.variance > TINY)):
-        raise InputError(
-            f"The posteriors are beyond what can be computed, with means from {float(mu.min()):.3g} to "
-            f"{float(mu.max()):.3g} and a {kind} from {float(spread.min()):.3g} to {float(spread.max()):.3g}: see "
-            "whether training has diverged."
-        )
-    _check_name(kind, posterior.mean_square, posterior.variance, totals.other / len(mu))
+        if not (totals.finite and np.isfinite(posterior.covariance).all() and np.all(posterior.variance > TINY)):
+            raise InputError(
+                f"The posteriors are beyond what can be computed, with means from {float(mu.min()):.3g} to "
+                f"{float(mu.max()):.3g} and a {kind} from {float(spread.min()):.3g} to {float(spread.max()):.3g}: "
+                "see whether training has diverged."
+            )
+        _check_name(kind, posterior.mean_square, posterior.variance, totals.other / len(mu))
     return posterior, totals.joint
 
 

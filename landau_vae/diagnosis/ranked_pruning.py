@@ -113,7 +113,8 @@ def effective_dimensions(spectrum: Spectrum, linear: Array | None, user: Decoded
     return tuple(
         {
             "tolerance": tolerance,
-            "pca": spectrum.rank(tolerance),
+            # Of a spectrum that was cut, the rank is known only where the modes that were kept are enough.
+            "pca": spectrum.rank(tolerance) if spectrum.rest <= tolerance * spectrum.total_variance else None,
             "best_linear_decoder": dimension(ranks, linear, tolerance),
             "own_decoder": None if user is None else dimension(user.ranks, user.mean, tolerance),
         }

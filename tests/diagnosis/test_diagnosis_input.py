@@ -177,6 +177,7 @@ def test_what_is_not_finite_is_located(model, bad):
 
 def test_numbers_beyond_numbers(model):
     data, mean, variance, _ = model
+    refuse("all eigenvalues|All eigenvalues", mean * 1e-170, variance=variance * 1e-300, data=data * 1e-160)
     refuse("beyond what can be computed", mean * 1e200, variance=variance, data=data)
     refuse("beyond what can be computed", mean, log_variance=np.log(variance) + 800, data=data)
     refuse("beyond what can be computed", mean, std=variance * 1e-200, data=data)
@@ -461,6 +462,19 @@ def test_a_spectrum_without_data(model):
         np.testing.assert_allclose(result.posterior.signal_fraction, signal, rtol=EXACT, atol=EXACT)
         np.testing.assert_allclose(result.implied_price, PRICE, rtol=EXACT)
         assert result.summary()
+
+
+def test_a_spectrum_that_was_cut(model):
+    """What needs the modes that were not kept is left out."""
+    data, mean, variance, _ = model
+    spectrum = Spectrum.from_data(np.hstack([data, 1e-3 * np.eye(len(data), 3)]), modes=3)
+    assert spectrum.truncated
+    result = lv.diagnose(mean[:, :3], variance=variance[:, :3], spectrum=spectrum, loss=Loss.gaussian(3.0))
+    ranks = {each["tolerance"]: each["pca"] for each in result.dimensions}
+    assert ranks[0.5] == 1
+    assert ranks[0.02] is None  # 0.5 of 14.5 is in a mode that was not kept
+    assert "—" in result.tables()["dimensions"].text()
+    assert result.summary()
 
 
 # ------------------------------------------------------------------------------------- exact numbers
