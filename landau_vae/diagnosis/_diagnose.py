@@ -22,8 +22,8 @@ from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings import find
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
 from landau_vae.diagnosis.modes import Observed, mode_cross, observe
-from landau_vae.diagnosis.posterior import Posterior, Spread, deviation, read_posterior, read_with_data
-from landau_vae.diagnosis.ranked_pruning import decoded_rows, prune
+from landau_vae.diagnosis.posterior import Posterior, Spread, read_posterior, read_with_data
+from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import readonly
 from landau_vae.errors import InputError
 from landau_vae.limits import LINEAR_SHARE
@@ -148,10 +148,8 @@ def _compare_with_data(
     result = _compare(reading.posterior, spectrum, loss, observe(reading.posterior, spectrum, cross))
     result = replace(result, binary=zeros_and_ones(reading.moments))
     if decode is not None:
-        chosen = decoded_rows(*rows.shape)
-        sigma, shift = deviation(spread[chosen], kind), reading.moments.mean
-        ranking = reading.posterior.ranking
-        curves = prune(decode, mu[chosen], sigma, rows[chosen], ranking, shift, scale, standardized=standardize)
+        ranking, shift = reading.posterior.ranking, reading.moments.mean
+        curves = prune(decode, mu, spread, kind, rows, ranking, shift, scale, standardized=standardize)
         result = replace(result, decoded=curves)
     if result.linear_share < LINEAR_SHARE:
         result = replace(result, code_mismatch=code_mismatch(mu, rows, scale, result.is_active))

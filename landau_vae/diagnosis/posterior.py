@@ -214,10 +214,8 @@ def _check_shapes(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, rows: in
 
 def _nonfinite(mu: NDArray[Any], spread: NDArray[Any], kind: Spread) -> InputError | None:
     for name, array in (("mean", mu), (kind, spread)):
-        step = max(1, BLOCK // array.shape[1])
-        blocks = [array[start : start + step] for start in range(0, len(array), step)]
-        if not all(np.isfinite(block).all() for block in blocks):
-            return InputError(f"The {name} of the posterior cannot be used. {nonfinite_problem(blocks, None)}")
+        if not np.isfinite(array).all():
+            return InputError(f"The {name} of the posterior cannot be used. {nonfinite_problem([array], None)}")
     return None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.diagnosis.posterior import Spread, deviation
 from landau_vae.display import Array, Column, Table
 from landau_vae.errors import InputError
 from landau_vae.spectrum.spectrum import Spectrum
@@ -39,15 +40,11 @@ class Decoded:
         return -np.diff(self.mean)
 
 
-def decoded_rows(n: int, d: int) -> NDArray[np.intp]:
-    """Return which of n rows of d features are decoded, evenly spread."""
-    return np.unique(np.linspace(0, n - 1, min(n, ROWS, max(64, NUMBERS // d))).astype(np.intp))
-
-
 def prune(
     decode: Callable[[Any], Any],
     mean: NDArray[Any],
-    deviation: Array,
+    spread: NDArray[Any],
+    kind: Spread,
     data: NDArray[Any],
     order: NDArray[np.intp],
     shift: Array,
@@ -55,10 +52,11 @@ def prune(
     *,
     standardized: bool,
 ) -> Decoded:
-    """Decode rows with ever more latents: means and deviations (m, K), and the data (m, d) of these rows."""
-    (m, d), K = data.shape, mean.shape[1]
-    mu, x = np.asarray(mean, dtype=np.float64), np.asarray(data, dtype=np.float64)
-    drawn = mu + deviation * np.random.default_rng(SEED).standard_normal(mu.shape)
+    """Decode some thousands of rows with ever more latents, and compare with the data."""
+    (n, d), K = data.shape, mean.shape[1]
+    rows = np.unique(np.linspace(0, n - 1, min(n, ROWS, max(64, NUMBERS // d))).astype(np.intp))
+    mu, x, m = np.asarray(mean[rows], dtype=np.float64), np.asarray(data[rows], dtype=np.float64), len(rows)
+    drawn = mu + deviation(spread[rows], kind) * np.random.default_rng(SEED).standard_normal(mu.shape)
     centred = (x - shift) / scale
     target, unit = (centred, np.ones(d)) if standardized else (x, scale)
     power = float(np.square(centred).sum())
