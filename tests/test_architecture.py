@@ -1,8 +1,12 @@
 """The shape of the package: imports run downward, heavy parts load late, public names are frozen and documented."""
 
 import ast
+import io
+import statistics
 import subprocess
 import sys
+import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -175,3 +179,52 @@ def test_files_begin_with_what_they_answer(name):
     text = ast.get_docstring(ast.parse(MODULES[name].read_text(encoding="utf-8")))
     assert text, f"{name} has no docstring"
     assert len(text.splitlines()) <= 15
+
+
+PASSING = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+
+
+def docstring_lines(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            yield from range(node.body[0].lineno, node.body[0].end_lineno + 1)
+
+
+@cache
+def measured(path):
+    """Lines of code of a file (no docstrings, comments, blanks), and those of each of its functions."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in PASSING]
+    code = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)} - set(docstring_lines(tree))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return len(code), [len(code.intersection(range(node.lineno, node.end_lineno + 1))) for node in functions]
+
+
+@pytest.mark.xfail(strict=False, reason="rooms are being merged")
+def test_the_package_is_small():
+    assert len(MODULES) <= 150
+    assert sum(measured(path)[0] for path in MODULES.values()) <= 14_500
+
+
+def test_functions_are_short():
+    lengths = sorted(length for path in MODULES.values() for length in measured(path)[1])
+    assert statistics.median(lengths) <= 6
+    assert lengths[int(0.9 * len(lengths))] <= 20
+
+
+def test_lines_are_not_longer_than_they_were():
+    lengths = [len(line) for path in MODULES.values() for line in path.read_text(encoding="utf-8").splitlines()]
+    assert max(lengths) <= 160  # formulas in comments; ruff holds code at 120
+    assert statistics.mean(lengths) <= 46
+
+
+@pytest.mark.xfail(strict=False, reason="some are still caught")
+def test_errors_do_not_steer():
+    """Only the outermost handler of the command line catches the errors that the package raises."""
+    ours = {"InputError", "OutsideTheory", "TooFewSamples"}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler) and node.type is not None and name != "cli.program":
+                caught = {part.id for part in ast.walk(node.type) if isinstance(part, ast.Name)}
+                assert not caught & ours, f"{name}, line {node.lineno}"
