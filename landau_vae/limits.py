@@ -64,30 +64,28 @@ PRICE_ERROR = Limit(0.15, "|ln| of the ratio of two prices that agree, given noi
 MOVING_SCATTER = Limit(0.05, "scatter of the modes' prices up to which they are trusted before convergence")
 SMALL_SCATTER = Limit(0.1, "scatter of the modes' prices up to which all but the axes is as it should be")
 APPROXIMATE_FACTOR = Limit(2.0, "factor by which a price predicted from the collapsed background may be off")
-NONLINEAR_LOWEST = Limit(
-    0.6,
-    "least price by the latents' own M², over that of the loss, of a healthy nonlinear model",
+NONLINEAR, FAMILY = (
     "64 trained nonlinear models at rest: 0.8 to 1.9",
-)
-NONLINEAR_HIGHEST = Limit(2.5, "the largest such ratio", "64 trained nonlinear models at rest: 0.8 to 1.9")
-FAMILY_LOWEST = Limit(
-    0.35, "least such ratio with a Bernoulli or Poisson likelihood", "trained Bernoulli and Poisson models: 0.5 to 0.8"
-)
-FAMILY_HIGHEST = Limit(
-    3.0,
-    "the largest such ratio with a Bernoulli or Poisson likelihood",
     "trained Bernoulli and Poisson models: 0.5 to 0.8",
 )
-WEAK_KL = Limit(0.2, "price by the modes, over that of the loss, below which the KL term has no effect")
-NO_KL = Limit(0.02, "price by the latents' M², over that of the loss, below which the KL term has no effect")
+NONLINEAR_LOWEST = Limit(
+    0.6, "least ratio of the latents' price to that of the loss in a healthy nonlinear model", NONLINEAR
+)
+NONLINEAR_HIGHEST = Limit(
+    2.5, "largest ratio of the latents' price to that of the loss in a healthy nonlinear model", NONLINEAR
+)
+FAMILY_LOWEST = Limit(0.35, "least ratio of these prices in a healthy Bernoulli or Poisson model", FAMILY)
+FAMILY_HIGHEST = Limit(3.0, "largest ratio of these prices in a healthy Bernoulli or Poisson model", FAMILY)
+WEAK_KL = Limit(0.2, "ratio of the modes' price to that of the loss below which the KL term has no effect")
+NO_KL = Limit(0.02, "ratio of the latents' price to that of the loss below which the KL term has no effect")
 MOST_LATENTS = Limit(0.5, "share of latents that are active where the KL term has no effect")
 
 # Convergence: A² is 1 at any stationary point.
 SCALE_ERROR = Limit(0.1, "median |ln A²| of active latents that a converged run does not exceed")
 FREE_SCALE = Limit(0.25, "median |ln A²| from which nothing holds the latents' scale")
 SCALE_AT_REST = Limit(0.02, "median |ln A²| of a model that is surely converged")
-SCALE_NEAR_REST = Limit(0.05, "the same while the learning rate is not zero yet")
-SCALE_PERHAPS_REST = Limit(0.06, "the same, at most")
+SCALE_NEAR_REST = Limit(0.05, "median |ln A²| of a model that has converged but for its learning rate")
+SCALE_PERHAPS_REST = Limit(0.06, "median |ln A²| up to which a model may have converged")
 
 # Linear or not; data or not.
 LINEAR_SHARE = Limit(0.9, "share of μ that is linear in x, below which an encoder is nonlinear")
