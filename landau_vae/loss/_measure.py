@@ -20,19 +20,8 @@ import numpy as np
 from landau_vae.display import significant
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, POISSON, Likelihood
-from landau_vae.loss.probes import (
-    LINKS,
-    LOOSE,
-    PARAMETRISATIONS,
-    TIGHT,
-    TRIALS,
-    Probe,
-    Tolerance,
-    Trial,
-    fitted,
-    kl,
-    posteriors,
-)
+from landau_vae.loss import probes
+from landau_vae.loss.probes import LOOSE, TIGHT, Probe, Tolerance, Trial
 from landau_vae.loss.refusals import saturates, why_no_error, why_no_rate
 
 MEANINGS: dict[Any, str] = {"logit": "logits", "log": "log-means", BERNOULLI: "probabilities", POISSON: "means"}
@@ -116,11 +105,11 @@ def _terms(probe: Probe) -> Terms | InputError:
     trial, likelihood, first, a = error
     x, means = trial.states(probe)
     x_hat, moved = trial.x_hat(means[0]), trial.x_hat(means[1])
-    places = posteriors(probe)
+    places = probes.posteriors(probe)
     values = np.array([probe(x, x_hat), *(probe(x, x_hat, place) for place in places)])
-    nats = np.array([kl(place) for place in places])
+    nats = np.array([probes.kl(place) for place in places])
     for tolerance in (first,) if first is LOOSE else (TIGHT, LOOSE):
-        b = fitted(values, nats, nats, tolerance)
+        b = probes.fitted(values, nats, nats, tolerance)
         if b is not None and b > 0:
             break
     else:
@@ -139,7 +128,7 @@ def _terms(probe: Probe) -> Terms | InputError:
 
 def _error(probe: Probe) -> tuple[Trial, Likelihood, Tolerance, float] | InputError:
     """Return the first likelihood that explains how the loss answers to x̂, and its weight; or why there is none."""
-    for trial in TRIALS:
+    for trial in probes.TRIALS:
         x, means = trial.states(probe)
         base = probe(x, trial.x_hat(means[0]))
         if np.isnan(base):
@@ -147,7 +136,7 @@ def _error(probe: Probe) -> tuple[Trial, Likelihood, Tolerance, float] | InputEr
         values = np.array([base, *(probe(x, trial.x_hat(mean)) for mean in means[1:])])
         for tolerance in (TIGHT, LOOSE):
             for likelihood in trial.likelihoods:
-                a = fitted(values, *trial.changes(likelihood, x, means), tolerance)
+                a = probes.fitted(values, *trial.changes(likelihood, x, means), tolerance)
                 if a is not None and a > 0:
                     bound = None
                     if likelihood.squared and trial.link == "identity" and not trial.learned:
@@ -161,9 +150,9 @@ def _error(probe: Probe) -> tuple[Trial, Likelihood, Tolerance, float] | InputEr
 
 def _check_repeatable(probe: Probe) -> None:
     """Raise where two calls with the same arrays differ."""
-    trial, place = TRIALS[0], posteriors(probe)[1]
+    trial, place = probes.TRIALS[0], probes.posteriors(probe)[1]
     x, means = trial.states(probe)
-    for link in LINKS.values():
+    for link in probes.LINKS.values():
         first, second = (probe(x, link(means[1]), place) for _ in range(2))
         if np.isfinite(first) and first != second:
             raise InputError(
@@ -176,7 +165,7 @@ def _check_repeatable(probe: Probe) -> None:
 
 def _misread(probe: Probe) -> Iterator[tuple[Probe, str]]:
     """Yield other ways in which the function may read its arguments, and what to say if one of them fits."""
-    for name in PARAMETRISATIONS:
+    for name in probes.PARAMETRISATIONS:
         if name != probe.parametrisation:
             yield (
                 replace(probe, parametrisation=name),
@@ -222,10 +211,10 @@ def _at(probe: Probe, terms: Terms, **sizes: Any) -> tuple[float, float]:
     """Return (a, b) at another size of the arrays; NaN where the function does not take them."""
     other = replace(probe, **sizes)
     x, means = terms.trial.states(other)
-    x_hat, far = terms.trial.x_hat(means[0]), posteriors(other)[0]
+    x_hat, far = terms.trial.x_hat(means[0]), probes.posteriors(other)[0]
     base = other(x, x_hat)
     a = (other(x, terms.trial.x_hat(means[1])) - base) / terms.trial.changes(terms.likelihood, x, means[:2])[0][0]
-    return a, (other(x, x_hat, far) - base) / kl(far)
+    return a, (other(x, x_hat, far) - base) / probes.kl(far)
 
 
 def _reduction(here: float, there: float) -> str:

@@ -13,17 +13,17 @@ from landau_vae.display import Array, significant
 from landau_vae.errors import OutsideTheory
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["beta_of_learned", "price_of_learned", "singular_beta", "tail"]
-
 
 def tail(spectrum: Spectrum) -> Array:
-    """T_n = Σ_{i>n} λ_i, (modes + 1,), ending with what no mode holds (0 of a whole spectrum)."""
+    """Return T_n = Σ_{i>n} λ_i, (modes + 1,); the last is the variance outside all modes (0 of a whole spectrum)."""
     return np.append(np.cumsum(spectrum.eigenvalues[::-1])[::-1], 0.0) + spectrum.rest
 
 
 def singular_beta(spectrum: Spectrum, latents: int | None) -> float | None:
-    """d/modes where the latents encode all modes: at this β and below σ² → 0; None where that cannot happen, or
-    lies beyond the modes that were kept."""
+    """Return the β = d/modes up to which σ² → 0, because the latents encode all modes.
+
+    None where that cannot happen, or lies beyond the modes that were kept.
+    """
     if spectrum.rest > 0:
         return None
     everything = latents is None or latents >= spectrum.modes
@@ -31,11 +31,11 @@ def singular_beta(spectrum: Spectrum, latents: int | None) -> float | None:
 
 
 def beta_of_learned(price: Array, spectrum: Spectrum, latents: int | None) -> Array:
-    """β = d τ / D(τ), of the shape of τ; at τ = 0 its limit."""
-    lam, rest = spectrum.eigenvalues[:latents], tail(spectrum)
-    alive = np.searchsorted(-lam, -price, side="left")
+    """Return β = d τ / D(τ), of the shape of τ; at τ = 0 its limit."""
+    lam, left = spectrum.eigenvalues[:latents], tail(spectrum)
+    active = np.searchsorted(-lam, -price, side="left")
     with np.errstate(divide="ignore", invalid="ignore"):
-        per_price = alive + rest[alive] / price  # D/τ
+        per_price = active + left[active] / price  # D/τ
     limit = singular_beta(spectrum, latents)
     return np.where(price > 0, spectrum.dimension / per_price, 0.0 if limit is None else limit)
 
@@ -49,13 +49,13 @@ def without_price(beta: Array, spectrum: Spectrum, latents: int | None) -> str |
             f"modes and σ² falls to zero below β = d/r = {significant(singular, 9)} (at it a whole line of "
             f"states is equally good): use {f'fewer than {modes} latents or ' if modes > 1 else ''}a larger β."
         )
-    if spectrum.truncated and (latents is None or latents > modes):
-        lam, rest = float(spectrum.eigenvalues[-1]), spectrum.rest
-        if modes + rest / lam < spectrum.dimension / least:  # d/β at which the last mode that was kept collapses
-            return (
-                f"At β = {significant(least, 9)} modes beyond the {modes} that were kept may be active: keep more "
-                f"(modes=…), raise β, or state that there are at most {modes} latents."
-            )
+    outside = spectrum.truncated and (latents is None or latents > modes)
+    # The last mode that was kept collapses at d/β = r + T_r/λ_r.
+    if outside and modes + spectrum.rest / float(spectrum.eigenvalues[-1]) < spectrum.dimension / least:
+        return (
+            f"At β = {significant(least, 9)} modes beyond the {modes} that were kept may be active: keep more "
+            f"(modes=…), raise β, or state that there are at most {modes} latents."
+        )
     return None
 
 
@@ -64,8 +64,8 @@ def price_of_learned(beta: Array, spectrum: Spectrum, latents: int | None) -> Ar
     problem = without_price(beta, spectrum, latents)
     if problem is not None:
         raise OutsideTheory(problem)
-    lam, rest, slope = spectrum.eigenvalues[:latents], tail(spectrum), spectrum.dimension / np.asarray(beta)
-    modewise = np.arange(1, len(lam) + 1) + rest[1 : len(lam) + 1] / lam  # d/β_k
-    alive = np.searchsorted(modewise, slope, side="left")
-    bound = np.append(np.inf, lam)[alive]  # reached where T_n is lost in the rounding of d/β
-    return np.minimum(rest[alive] / (slope - alive), bound)
+    lam, left, slope = spectrum.eigenvalues[:latents], tail(spectrum), spectrum.dimension / np.asarray(beta)
+    modewise = np.arange(1, len(lam) + 1) + left[1 : len(lam) + 1] / lam  # d/β_k
+    active = np.searchsorted(modewise, slope, side="left")
+    bound = np.append(np.inf, lam)[active]  # reached where T_n is lost in the rounding of d/β
+    return np.minimum(left[active] / (slope - active), bound)

@@ -14,22 +14,8 @@ import numpy as np
 
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
-from landau_vae.loss.probes import (
-    FAR,
-    LINKS,
-    LOOSE,
-    PARAMETRISATIONS,
-    STEP,
-    TIGHT,
-    TRIALS,
-    WIDE,
-    Probe,
-    Tolerance,
-    fitted,
-    kl,
-    moves,
-    posteriors,
-)
+from landau_vae.loss import probes
+from landau_vae.loss.probes import LOOSE, STEP, TIGHT, Probe, Tolerance
 
 BEYOND = 1000.0  # data units: an error that is still a square there is one
 ALIKE = 0.02  # of a ratio of two changes, where the possible ones are 1, √2, 2 and 4
@@ -46,7 +32,7 @@ refused = partial(InputError, argument="function")
 
 def saturates(probe: Probe, x: Array, base: float, a: float, tolerance: Tolerance) -> InputError | None:
     """Return why an error that is a square near x is another far from it; a function that raises there passes."""
-    far = BEYOND * moves(x.shape, np.random.default_rng(4))[0]
+    far = BEYOND * probes.moves(x.shape, np.random.default_rng(4))[0]
     near, further = probe(x, x + far) - base, probe(x, x + 2 * far) - base
     expected = a * np.sum(far**2)
     if np.isfinite(near) and abs(near - expected) > 10 * tolerance.relative * expected:
@@ -72,11 +58,11 @@ def _bent(near: float, further: float, expected: float, length: float, square: f
 
 def why_no_error(probe: Probe) -> InputError:
     """Return what the function does with x̂ where it is no squared error, cross-entropy or Poisson likelihood."""
-    x, _ = TRIALS[0].states(probe)
+    x, _ = probes.TRIALS[0].states(probe)
     base = probe(x, x)
-    at_prior = f"{probe.parametrisation} = {PARAMETRISATIONS[probe.parametrisation](np.zeros(1))[0]:g}"
+    at_prior = f"{probe.parametrisation} = {probes.PARAMETRISATIONS[probe.parametrisation](np.zeros(1))[0]:g}"
     if np.isnan(base):
-        if all(np.isnan(probe(x, link(x))) for link in LINKS.values()):
+        if all(np.isnan(probe(x, link(x))) for link in probes.LINKS.values()):
             problem = probe.attempt(x, x)
             if isinstance(problem, InputError):
                 return problem
@@ -86,7 +72,7 @@ def why_no_error(probe: Probe) -> InputError:
                 "that is finite there."
             )
         return _unknown("is finite only where x̂ is the logit or the logarithm of x")
-    every = moves(x.shape, np.random.default_rng(5))
+    every = probes.moves(x.shape, np.random.default_rng(5))
 
     def gain(size: float, move: Array = every[1]) -> float:
         return probe(x, x + size * move) - base
@@ -97,7 +83,7 @@ def why_no_error(probe: Probe) -> InputError:
             "The loss does not depend on x̂: give a function of (x, x_hat, mean, spread) that holds the "
             "reconstruction error, too."
         )
-    logs = np.diff([gain(WIDE * 10**k, every[0]) for k in range(3)])
+    logs = np.diff([gain(probes.WIDE * 10**k, every[0]) for k in range(3)])
     if logs[0] > 0 and abs(logs[1] / logs[0] - 1) < 1e-3:
         return refused(
             "The reconstruction error grows with the logarithm of (x − x̂)², but not of its sum over the whole batch: "
@@ -179,11 +165,11 @@ def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
         """Return the cost of so many nats in each latent at `where`."""
         return gain((sign * np.sqrt(2 * nats) * where, 0 * ones))
 
-    answers = np.array([gain(place) for place in posteriors(probe)])
+    answers = np.array([gain(place) for place in probes.posteriors(probe)])
     if np.any(np.isnan(answers)):
         return refused(
-            f"The loss is not finite, or raises, where the posterior leaves the prior (means to {FAR:g}, σ² from 0.2 "
-            "to 4.5), but a KL is finite everywhere: check what the last two arguments are."
+            f"The loss is not finite, or raises, where the posterior leaves the prior (means to {probes.FAR:g}, σ² "
+            "from 0.2 to 4.5), but a KL is finite everywhere: check what the last two arguments are."
         )
     if np.all(np.abs(answers) <= TIGHT.grain * abs(base)):
         return refused(
@@ -248,8 +234,8 @@ def _capacity(probe: Probe, base: float, _gain: Gain, charged: Charged) -> Input
 
 def _clamped(probe: Probe, _base: float, _gain: Gain, charged: Charged) -> InputError | None:
     """min(KL, C): a KL near the prior that stops growing."""
-    last = charged(FAR**2)
-    if abs(charged(FAR**2 / 2) - last) > 1e-3 * abs(last):
+    last = charged(probes.FAR**2)
+    if abs(charged(probes.FAR**2 / 2) - last) > 1e-3 * abs(last):
         return None
     slope = charged(1e-4) / 1e-4
     if slope <= 0:
@@ -272,10 +258,10 @@ def _other_prior(probe: Probe, base: float, gain: Gain, _charged: Charged) -> In
     variance = (precision * np.sinh(h) - (wider - narrower)) / (h * precision)
     if not variance > 0:
         return None
-    every = [(0 * ones, 0 * ones), *posteriors(probe)]
-    nats = np.array([kl(((m - mean) / np.sqrt(variance), s - np.log(variance))) for m, s in every])
+    every = [(0 * ones, 0 * ones), *probes.posteriors(probe)]
+    nats = np.array([probes.kl(((m - mean) / np.sqrt(variance), s - np.log(variance))) for m, s in every])
     values = base + np.array([gain(place) for place in every])
-    if fitted(values, nats[1:] - nats[0], nats[1:] + nats[0], LOOSE) is None:
+    if probes.fitted(values, nats[1:] - nats[0], nats[1:] + nats[0], LOOSE) is None:
         return None
     mean, variance = round(float(mean), 4) + 0.0, float(variance)
     return refused(

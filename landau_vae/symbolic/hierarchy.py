@@ -21,7 +21,7 @@ collapsed: dict[sp.Symbol, sp.Expr] = dict.fromkeys((w1, v1, w2, v2), sp.Integer
 
 
 def mode_loss(variance: sp.Expr = linear.lam) -> sp.Expr:
-    """σ_dec² ℓ(w₁, v₁, w₂, v₂, s₂) of one mode; collapsed at s₁ = σ_dec² it costs no nat at either level.
+    """Return σ_dec² ℓ(w₁, v₁, w₂, v₂, s₂) of one mode; collapsed at s₁ = σ_dec² it costs no nat at either level.
 
     >>> mode_loss().subs(collapsed).subs(s1, sigma**2)
     lambda/2
@@ -46,8 +46,9 @@ def mode_theory(
     background: Mapping[sp.Symbol, sp.Expr] = collapsed,
     parameters: Mapping[sp.Symbol, sp.Expr] | None = None,
 ) -> Landau:
-    """The Landau theory of the level whose decoder amplitude `slow` is w₁ or w₂, the other one at rest in `background`.
+    """Return the Landau theory of one level, w₁ or w₂ by its decoder amplitude `slow`.
 
+    The other level is at rest in `background`.
     `parameters` names the parameters anew where that makes the background rational.
 
     >>> mode_theory(w1, linear.lam).threshold, mode_theory(w2, s1).threshold

@@ -19,12 +19,12 @@ w, e = sp.symbols("w e", real=True)
 
 
 def squared_error(x: sp.Expr, reconstruction: sp.Expr) -> sp.Expr:
-    """½(x − x̂)², per feature: σ_dec² times the Gaussian decoder's −ln p(x|z), up to a constant."""
+    """Return ½(x − x̂)², per feature: σ_dec² times the Gaussian decoder's −ln p(x|z), up to a constant."""
     return (x**2 - 2 * x * reconstruction + reconstruction**2) / 2
 
 
 def kl(mean_square: sp.Expr, variance: sp.Expr) -> sp.Expr:
-    """KL(N(μ, s) ‖ N(0, 1)) = ½[μ² + s − 1 − ln s], per latent, in nats; its average takes ⟨μ²⟩."""
+    """Return KL(N(μ, s) ‖ N(0, 1)) = ½[μ² + s − 1 − ln s], per latent, in nats; its average takes ⟨μ²⟩."""
     return (mean_square + variance - 1 - sp.log(variance)) / 2
 
 
@@ -32,7 +32,7 @@ def kl(mean_square: sp.Expr, variance: sp.Expr) -> sp.Expr:
 
 
 def mode_loss(variance: sp.Expr = lam) -> sp.Expr:
-    """σ_dec² ℓ(w, e, s), the loss of one mode.
+    """Return σ_dec² ℓ(w, e, s), the loss of one mode.
 
     >>> sp.factor(mode_loss().subs({w: 0, e: 0, s: 1}))
     lambda/2
@@ -41,17 +41,17 @@ def mode_loss(variance: sp.Expr = lam) -> sp.Expr:
 
 
 def second_moment() -> sp.Expr:
-    """A² = ⟨μ²⟩ + s, the aggregate second moment of one latent."""
+    """Return A² = ⟨μ²⟩ + s, the aggregate second moment of one latent."""
     return e**2 * lam + s
 
 
 def signal_fraction() -> sp.Expr:
-    """M² = ⟨μ²⟩/A², the order parameter."""
+    """Return M² = ⟨μ²⟩/A², the order parameter."""
     return e**2 * lam / second_moment()
 
 
 def mode_theory(extra: sp.Expr | int = 0) -> Landau:
-    """The Landau theory of one mode around its collapsed point; `extra` is added to the loss.
+    """Return the Landau theory of one mode around its collapsed point; `extra` is added to the loss.
 
     >>> mode_theory().threshold, mode_theory().expansion(4).kind
     (lambda, 'supercritical')
@@ -63,19 +63,19 @@ def mode_theory(extra: sp.Expr | int = 0) -> Landau:
 
 
 def mode_variances(d: int) -> list[sp.Symbol]:
-    """λ₁ … λ_d, positive symbols without an order."""
+    """Return λ₁ … λ_d, positive symbols without an order."""
     return list(sp.symbols(f"lambda1:{d + 1}", positive=True))
 
 
 def variables(d: int, K: int) -> tuple[sp.Matrix, sp.Matrix, list[sp.Symbol]]:
-    """Decoder W, d × K, encoder E, K × d, and posterior variances s, K, all of symbols."""
+    """Return decoder W, d × K, encoder E, K × d, and posterior variances s, K, all of symbols."""
     decoder = sp.Matrix(d, K, lambda i, k: sp.Symbol(f"w{i + 1}{k + 1}", real=True))
     encoder = sp.Matrix(K, d, lambda k, i: sp.Symbol(f"e{k + 1}{i + 1}", real=True))
     return decoder, encoder, list(sp.symbols(f"s1:{K + 1}", positive=True))
 
 
 def loss(W: sp.Matrix, E: sp.Matrix, variances: Sequence[sp.Expr], C: sp.Matrix, price: sp.Expr = tau) -> sp.Expr:
-    """σ_dec² L for centred data of covariance C, d × d: averaged over data and posterior noise, moment by moment.
+    """Return σ_dec² L for centred data of covariance C, d × d, averaged over data and posterior noise.
 
     Only second moments of the data enter, so it holds for data of any distribution.
 
@@ -94,7 +94,9 @@ def average(
     decode: Callable[[sp.Matrix], tuple[sp.Matrix, sp.Matrix]],
     price: sp.Expr,
 ) -> sp.Expr:
-    """½⟨‖target − decoded‖²⟩ + price ⟨KL⟩: `decode` makes (target, decoded) of the sampled latents z = mean + noise.
+    """Return ½⟨‖target − decoded‖²⟩ + price ⟨KL⟩.
+
+    `decode` makes (target, decoded) of the sampled latents z = mean + noise.
 
     >>> x, e, w = sp.Matrix([sp.Symbol("x")]), sp.Symbol("e"), sp.Symbol("w")
     >>> average(x, sp.Matrix([lam]), e * x, [s], lambda z: (x, w * z), sp.Integer(0)).coeff(w, 1)

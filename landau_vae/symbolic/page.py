@@ -80,7 +80,7 @@ class Page:
 
 
 def heading(blocks: Iterable[Prose | Code | Formula]) -> str:
-    """The first line of the first prose, without its mark."""
+    """Return the first line of the first prose, without its mark."""
     first = next(block.text for block in blocks if isinstance(block, Prose))
     return first.splitlines()[0].removeprefix("# ")
 

@@ -19,7 +19,9 @@ from landau_vae.symbolic.landau import Landau
 
 
 def weight_decay(decoder: sp.Expr | int, encoder: sp.Expr | int) -> Landau:
-    """One mode with ½γ_W w² + ½γ_E e² added, γ_W of the decoder, γ_E of the encoder, in units σ_dec² = 1.
+    """Return the theory of one mode with ½γ_W w² + ½γ_E e² added, in units σ_dec² = 1.
+
+    γ_W is the decay of the decoder, γ_E of the encoder.
 
     >>> weight_decay(1, 0).threshold, weight_decay(0, linear.lam**2 / 4).threshold
     (lambda/2, 3*lambda/4)
@@ -28,7 +30,7 @@ def weight_decay(decoder: sp.Expr | int, encoder: sp.Expr | int) -> Landau:
 
 
 def prior_variance(variance: sp.Expr | int) -> Landau:
-    """One mode with the prior N(0, η²): KL(N(μ, s) ‖ N(0, η²)) is `kl` of μ/η and s/η².
+    """Return the theory of one mode with the prior N(0, η²): its KL is `kl` of μ/η and s/η².
 
     >>> prior_variance(4).threshold
     lambda
@@ -43,7 +45,7 @@ def prior_variance(variance: sp.Expr | int) -> Landau:
 
 
 def fixed_variance() -> Landau:
-    """One mode whose posterior variance s is given.
+    """Return the theory of one mode whose posterior variance s is given.
 
     >>> fixed_variance().threshold
     lambda/s
@@ -64,7 +66,7 @@ def target_loss(
     whitening: sp.Matrix | None = None,
     price: sp.Expr = linear.tau,
 ) -> sp.Expr:
-    """½⟨‖R(y − Wz − Bx)‖²⟩ + price ⟨KL⟩ for centred data v = (x, y) of the given covariance, n × n.
+    """Return ½⟨‖R(y − Wz − Bx)‖²⟩ + price ⟨KL⟩ for centred data v = (x, y) of the given covariance, n × n.
 
     The target y, (q), is the last part of v, as long as W, q × K, is high. The encoder E, K × m, reads the first m
     entries of v, so z = E v_{1…m} + noise. `direct` B, q × p, lets the decoder see the first p entries. `whitening` R,
@@ -79,6 +81,6 @@ def target_loss(
     B = sp.zeros(q, 0) if direct is None else direct
     R = sp.eye(q) if whitening is None else whitening
     v = sp.Matrix(sp.symbols(f"x1:{n + 1}"))
-    target, seen = v[n - q :, :], v[: B.cols, :]
+    target, condition = v[n - q :, :], v[: B.cols, :]
     code = E * v[: E.cols, :]
-    return linear.average(v, covariance, code, variances, lambda z: (R * target, R * (W * z + B * seen)), price)
+    return linear.average(v, covariance, code, variances, lambda z: (R * target, R * (W * z + B * condition)), price)
