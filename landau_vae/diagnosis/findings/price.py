@@ -69,13 +69,14 @@ def other_price(c: Comparison) -> Finding | None:
         if slip is not None
         else "Likely causes are a warm-up or an annealing of β that ended early, or a KL weight other than stated."
     )
+    argument = "" if slip is None else f" (Loss(…, {slip.argument}))"
     return Finding(
         "lower-price" if c.other_price < c.price else "higher-price",
         "alarm",
         f"The active latents were trained at another price than stated: {reading}, but {knob_at(c, c.price)} means "
         f"τ = {significant(c.price, 4)}. {cause}{_rescaled(c.other_price / c.price)}",
         f"In effect {c.loss.knob} was {beta_at(c, c.other_price)}: check where the β schedule ends and what the loss "
-        "sums and averages (Loss.measure measures it), then diagnose again with the loss as it is.",
+        f"sums and averages (Loss.measure measures it), then diagnose again with the loss as it is{argument}.",
         {"price": c.price, "fitted_price": c.other_price, "scatter": c.price_scatter, "modes": count},
     )
 
