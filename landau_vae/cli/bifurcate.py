@@ -196,13 +196,13 @@ def _exponential(inputs: Inputs, decoder: Family, plain: bool) -> "Problem":
 
 def _range(problem: "Problem", start: float | None, stop: float | None) -> tuple[float, float]:
     """Return where to start and stop: above the first threshold and below the last, unless the user says otherwise."""
-    known = [beta for beta, _ in problem.predicted()]
+    thresholds = [beta for beta, _ in problem.predicted()]
     if (decay := getattr(problem, "decay", None)) is not None:
-        known += [float(beta) for beta in (*decay.beta, *decay.spinodal_beta) if np.isfinite(beta)]
-    if not known and (start is None or stop is None):
+        thresholds += [float(beta) for beta in (*decay.beta, *decay.spinodal_beta) if np.isfinite(beta)]
+    if not thresholds and (start is None or stop is None):
         raise InputError("No mode becomes unstable at any β here: say from where to where to follow (--from, --to).")
-    high = ABOVE * max(known) if start is None else start
-    low = BELOW * min(known) if stop is None else stop
+    high = ABOVE * max(thresholds) if start is None else start
+    low = BELOW * min(thresholds) if stop is None else stop
     if not (np.isfinite([high, low]).all() and high > low > 0):
         raise InputError(
             f"β is followed downward, from a larger to a smaller positive number, but --from {high:g} --to {low:g} "
@@ -270,9 +270,9 @@ def _closed_forms(problem: "Problem", diagram: "Diagram", *, exact: bool) -> lis
 
 def _agrees(problem: "Problem", diagram: "Diagram", high: float, low: float) -> bool:
     """Whether continuation found every threshold of the closed form, within its interval."""
-    found = [point for point in diagram.special if point.form is not None]
+    bifurcations = [point for point in diagram.special if point.form is not None]
     return all(
-        any(abs(point.control / beta - 1) <= 2 * point.precision for point in found)
+        any(abs(point.control / beta - 1) <= 2 * point.precision for point in bifurcations)
         for beta, _ in problem.predicted()
         if low < beta < high
     )

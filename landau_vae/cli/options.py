@@ -63,10 +63,8 @@ class LossOptions:
 
     code: Annotated[str | None, in_loss("Loss of a code base; `convert` lists them", "--loss", metavar="NAME")] = None
     beta: Annotated[float | None, in_loss("Weight β of the KL term (1, or as --loss ships it)")] = None
-    reconstruction: Annotated[Reduction | None, in_loss("Errors: sum or mean over features (sum)", metavar="HOW")] = (
-        None
-    )
-    kl: Annotated[Reduction | None, in_loss("KL: sum or mean over latents (sum)", metavar="HOW")] = None
+    reconstruction: Annotated[Reduction | None, in_loss("Error: sum or mean over features", metavar="HOW")] = None
+    kl: Annotated[Reduction | None, in_loss("KL: sum or mean over latents", metavar="HOW")] = None
     half: Annotated[bool | None, in_loss("Squared error with ½ (yes; mse_loss: no)", "--half/--no-half")] = None
     decoder_variance: Annotated[float | None, in_loss("σ² that divides the squared error (1)")] = None
     learned_variance: Annotated[bool, in_loss("The decoder's variance is trained too", "--learned-variance")] = False
@@ -107,8 +105,8 @@ class Inputs:
     divisor: Annotated[Divisor, in_data("Divisor of the covariance: n or n-1 (n)", metavar="NAME")] = "n"
     strongest: Annotated[int | None, in_data("Compute only this many of the strongest modes")] = None
     reading: Reading = field(default_factory=Reading)
-    given: Annotated[Names, in_model("Conditional VAE: column the decoder knows (repeat)", metavar="NAME")] = None
-    target: Annotated[Names, in_model("Supervised VAE: column to predict (repeat)", metavar="NAME")] = None
+    given: Annotated[Names, in_model("Conditional VAE: a column that the decoder knows", metavar="NAME")] = None
+    target: Annotated[Names, in_model("Supervised VAE: a column to predict from the others", metavar="NAME")] = None
     noise: Annotated[Path | None, in_model("File of noise variances, or of a noise covariance")] = None
     terms: LossOptions = field(default_factory=LossOptions)
 
@@ -271,7 +269,7 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class DataInputs(Inputs):
-    """The same for a command whose argument is another file: the data are an option."""
+    """Inputs of a command whose argument is another file, so that the data are an option."""
 
     file: Annotated[Path, typer.Option("--data", help=FILES, rich_help_panel="Data")] = field()
     dataset: None = field(default=None, init=False)

@@ -55,8 +55,10 @@ def dataset_size(result: DatasetSize, ax: Axes | None = None) -> Axes:
                     panel.axvline(critical, color=colour, ls=":", lw=0.9, zorder=0)
                     panel.plot(critical, np.interp(critical, alpha, line), "D", color=colour, ms=7, zorder=1.5)
                 _points(panel, result, k, getattr(result, name), colour)
-            known = [at for at in sized if not (at.seen[k] or at.blurred[k])]
-            upper.plot([at.aspect for at in known], [at.expected_threshold[k] for at in known], color=colour, **SIZED)
+            resolved = [at for at in sized if not (at.seen[k] or at.blurred[k])]
+            upper.plot(
+                [at.aspect for at in resolved], [at.expected_threshold[k] for at in resolved], color=colour, **SIZED
+            )
             if inside[k]:
                 text = "BBP transition" if len(inside) == 1 else f"BBP, $k = {k + 1}$"
                 at_top = lower.get_xaxis_transform()

@@ -97,14 +97,14 @@ def bifurcations(diagram: Diagram, ax: Axes | None = None, *, predicted: bool = 
         if problem.logarithmic:
             ax.set_xscale("log")
         reached = np.concatenate([track.control for track in tracks]) if tracks else np.zeros(0)
-        known = [c for c, _ in problem.predicted() if predicted and tracks and reached.min() <= c <= reached.max()]
-        ax.plot(known, np.zeros(len(known)), transform=ax.get_xaxis_transform(), **FORESEEN)
+        thresholds = [c for c, _ in problem.predicted() if predicted and tracks and reached.min() <= c <= reached.max()]
+        ax.plot(thresholds, np.zeros(len(thresholds)), transform=ax.get_xaxis_transform(), **FORESEEN)
         if not tracks:
             ax.text(0.5, 0.5, fill(diagram.reason, 60), transform=ax.transAxes, ha="center", va="center", color=MUTED)
         if len(set(reached)) > 1:
             ax.set_xlim(reached.min(), reached.max())
             _decimal(ax)
-        ax.legend(handles=_entries(tracks, marks, bool(known)))
+        ax.legend(handles=_entries(tracks, marks, bool(thresholds)))
         title(
             ax,
             "Where states appear, end and jump",
@@ -149,8 +149,8 @@ def landau_potential(potential: Potential, ax: Axes | None = None) -> Axes:
             deepest, barrier = max([deepest, *-minima[1]]), max([barrier, *-maxima[1]])
         if top := max(1.25 * deepest, 2.5 * barrier):
             ax.set_ylim(-1.12 * deepest - 0.04 * top, top)
-            seen = r[np.any([value < top for _, value, _ in curves], axis=0)]
-            ax.set_xlim(seen.min(), seen.max())
+            inside = r[np.any([value < top for _, value, _ in curves], axis=0)]
+            ax.set_xlim(inside.min(), inside.max())
         unit = "  [nat]" if _is_vae(problem) else ""
         ax.set(xlabel="amplitude  $r$", ylabel=f"$V(r) - V(0)${unit}")
         if curves:
@@ -201,9 +201,9 @@ class _Piece:
 
     def refined(self) -> "_Piece":
         """Return more points on straight lines in the control, which a log axis bends: exact for a linear VAE."""
-        known = np.arange(len(self.control))
-        fine = np.linspace(0, known[-1], max(1, 300 // len(known)) * known[-1] + 1)
-        return _Piece(np.interp(fine, known, self.control), np.interp(fine, known, self.order), self.stable)
+        step = np.arange(len(self.control))
+        fine = np.linspace(0, step[-1], max(1, 300 // len(step)) * step[-1] + 1)
+        return _Piece(np.interp(fine, step, self.control), np.interp(fine, step, self.order), self.stable)
 
     def unseen(self, drawn: "list[_Piece]", tolerance: float) -> Array:
         """Return the order parameter, NaN where it runs along a drawn piece: dashes upon dashes look solid."""
@@ -283,8 +283,8 @@ def _decimal(ax: Axes) -> None:
 def _marks(problem: Problem, tracks: list[_Track]) -> dict[tuple[float, float], SpecialPoint]:
     """Return where to mark which special points: each once, though several branches may pass through it."""
     marks: dict[tuple[float, float], SpecialPoint] = {}
-    found = [(track, special) for track in tracks for special in track.special]
-    for track, special in sorted(found, key=lambda one: one[1].ends):  # first those that are known from the trunk
+    points = [(track, special) for track in tracks for special in track.special]
+    for track, special in sorted(points, key=lambda one: one[1].ends):  # first those that are known from the trunk
         for height in _heights(problem, track, special):
             marks.setdefault((float(f"{special.control:.7g}"), round(float(height), 7)), special)
     return marks
@@ -336,9 +336,9 @@ def _relative(problem: Problem, control: float, threshold: float) -> str:
 
 def _extrema(r: Array, value: Array) -> Array:
     """Return places and heights of the minima, by the parabola through three points of a grid, (2, minima)."""
-    found = np.flatnonzero((value[1:-1] < value[:-2]) & (value[1:-1] <= value[2:])) + 1
+    lowest = np.flatnonzero((value[1:-1] < value[:-2]) & (value[1:-1] <= value[2:])) + 1
     minima = []
-    for i in found:
+    for i in lowest:
         a, b, c = np.polyfit(r[i - 1 : i + 2] - r[i], value[i - 1 : i + 2], 2)
         minima.append((r[i] - b / (2 * a), c - b**2 / (4 * a)))
     return np.array(minima).reshape(-1, 2).T

@@ -98,10 +98,10 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
         posterior = result.posterior
         order = posterior.ranking[:SHOWN]
         x, height = np.arange(1, len(order) + 1), posterior.signal_fraction[order]
-        shown = np.array([result.status[k] for k in order], dtype=object)
+        state_of = np.array([result.status[k] for k in order], dtype=object)
         states = [state for state in LOOK if state in result.status]
         for state in states:
-            bars = shown == state
+            bars = state_of == state
             ax.bar(x[bars], height[bars], 0.72, color=LOOK[state][0], zorder=1)
             label = f"{state} ({result.status.count(state)})"
             _mark(ax, state, x[bars], np.full(bars.sum(), -0.06), 4, label=label)
@@ -267,9 +267,9 @@ def _draw_model(ax: Axes, result: Diagnosis, beta: float, effect: float | None, 
     rings = result.predicted_signal[result.predicted_signal > 0]
     ring: Any = {"color": COOL, "mfc": "none", "ms": 1.8 * size, "label": "ring", "zorder": 4}
     ax.plot(np.full(len(rings), beta), rings, "o", **ring)
-    shown = result.detected | (result.predicted_signal > 0) | (np.arange(len(states)) < count)
-    for state in (state for state in LOOK if state in states[shown]):
-        dots = signal[shown & (states == state)]
+    drawn = result.detected | (result.predicted_signal > 0) | (np.arange(len(states)) < count)
+    for state in (state for state in LOOK if state in states[drawn]):
+        dots = signal[drawn & (states == state)]
         order = 4 if state == "inactive, as predicted" else 5
         _mark(ax, state, np.full(len(dots), beta), dots, size, label="observed", clip_on=False, zorder=order)
     if effect is not None:

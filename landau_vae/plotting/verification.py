@@ -82,8 +82,8 @@ def universal_law(result: Verification, ax: Axes | None = None) -> Axes:
             ax.plot(share, result.branches.signal_fraction[:, k], ".", color=colour, ms=4, zorder=2)
         ax.set(xlim=(0, 1.6), ylim=(-0.03, 1.03), ylabel="signal fraction $M^2_k$")
         ax.set_xlabel("$T / T_k$,  $T_k = \\lambda_k / V$")
-        heading = "…along one law" if result.agrees else "…against one law"
-        title(ax, heading, "line: $1 - T/T_k$; dots: the same latents")
+        heading = "All latents follow one law" if result.agrees else "All latents against one law"
+        title(ax, heading, "line: $1 - T/T_k$; dots: trained models")
         return ax
 
 
