@@ -39,37 +39,41 @@ READ_NUMBERS, READ_ROWS = 2**22, 2**14
 MAPPED_ROWS, MAPPED_NUMBERS = 16_384, 2**24  # of a memory map between two releases of its pages
 
 
-def as_table(data: Any) -> tuple[NDArray[Any], tuple[str, ...] | None]:
-    """A real 2-D array and its column names, from an array, a DataFrame or nested sequences."""
+def as_table(data: Any, subject: str = "") -> tuple[NDArray[Any], tuple[str, ...] | None]:
+    """Return a real 2-D array and its column names, from an array, a DataFrame or nested sequences.
+
+    `subject` is what an error calls the table, where there are several: "mean of the posterior".
+    """
+    begin = f"The {subject} cannot be used. " if subject else ""
     if isinstance(data, str | PathLike):
-        raise InputError(f"{str(data)!r} is no table of data: to read a file use Spectrum.from_file.")
+        raise InputError(f"{begin}{str(data)!r} is no table of data: to read a file use Spectrum.from_file.")
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         raise InputError(
-            f"The array has {int(np.ma.getmaskarray(data).sum())} masked entries, but every entry must hold "
+            f"{begin}The array has {int(np.ma.getmaskarray(data).sum())} masked entries, but every entry must hold "
             "a number: drop or fill them first, e.g. data[~data.mask.any(axis=1)]."
         )
     names = None
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
         names = tuple(map(str, data.columns))
-        data = _frame_to_array(data, names)
+        data = _frame_to_array(data, names, begin)
     try:
         array = np.asanyarray(data) if isinstance(data, np.memmap) else np.asarray(data)
     except (ValueError, TypeError, RuntimeError, OverflowError) as problem:  # ragged lists; a tensor with gradients
         reason = str(problem).splitlines()[0].rstrip(".")
-        raise InputError(f"The data are no table ({reason}): give an array, or rows of equal length.") from None
-    return _numeric(array), names
+        raise InputError(f"{begin}The data are no table ({reason}): give an array, or rows of equal length.") from None
+    return _numeric(array, begin), names
 
 
-def _frame_to_array(frame: Any, names: tuple[str, ...]) -> NDArray[Any]:
+def _frame_to_array(frame: Any, names: tuple[str, ...], begin: str) -> NDArray[Any]:
     columns = [np.asarray(frame[name]) for name in frame.columns]
     if all(column.dtype.kind in "fiub" for column in columns):
         whole = np.asarray(frame.to_numpy())
         return whole if whole.dtype.kind != "O" else np.column_stack(columns)
-    return np.column_stack([_as_numbers(column, name) for column, name in zip(columns, names, strict=True)])
+    return np.column_stack([_as_numbers(column, name, begin) for column, name in zip(columns, names, strict=True)])
 
 
-def _as_numbers(column: NDArray[Any], name: str) -> Array:
-    """A column as floats; nullable numbers pass, text and dates do not."""
+def _as_numbers(column: NDArray[Any], name: str, begin: str) -> Array:
+    """Return a column as floats; nullable numbers pass, text and dates do not."""
     if column.dtype.kind not in "mM":
         try:
             missing = np.array([str(value) == "<NA>" for value in column], dtype=bool)
@@ -78,7 +82,7 @@ def _as_numbers(column: NDArray[Any], name: str) -> Array:
             pass
     worst = next((value for value in column if not is_number(value)), column[0])
     raise InputError(
-        f"Column {name!r} holds values that are no numbers (such as {str(worst)!r}), but every column must be "
+        f"{begin}Column {name!r} holds values that are no numbers (such as {str(worst)!r}), but every column must be "
         f"numeric: leave it out (of a file: exclude={name!r}, --exclude {name}) or encode it as numbers."
     )
 
@@ -97,18 +101,18 @@ def is_real(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and bool(np.isfinite(value))
 
 
-def _numeric(array: NDArray[Any]) -> NDArray[Any]:
+def _numeric(array: NDArray[Any], begin: str) -> NDArray[Any]:
     if array.dtype.kind == "O":
         try:
             array = array.astype(np.float64)
         except (TypeError, ValueError, OverflowError):
             raise InputError(
-                "The array holds objects that are not numbers, but a real-valued table is "
+                f"{begin}The array holds objects that are not numbers, but a real-valued table is "
                 "expected: convert it with array.astype(float)."
             ) from None
     if array.dtype.kind not in "fiub":
         raise InputError(
-            f"The array holds values of type {array.dtype}, but real numbers are expected: "
+            f"{begin}The array holds values of type {array.dtype}, but real numbers are expected: "
             "split complex numbers into real and imaginary columns, encode text as numbers."
         )
     if array.ndim != 2:
@@ -118,13 +122,13 @@ def _numeric(array: NDArray[Any]) -> NDArray[Any]:
             else "reshape a single variable with data[:, None]"
         )
         raise InputError(
-            f"The array has shape {array.shape}, but rows × columns (samples × features) are expected: {mend}."
+            f"{begin}The array has shape {array.shape}, but rows × columns (samples × features) are expected: {mend}."
         )
     if array.dtype.itemsize > 8 and array.dtype.kind == "f":
         array = array.astype(np.float64)
     if 0 in array.shape:
         raise InputError(
-            f"The table is empty: it has {array.shape[0]} rows and {array.shape[1]} columns, "
+            f"{begin}The table is empty: it has {array.shape[0]} rows and {array.shape[1]} columns, "
             "but at least two rows and one column are needed."
         )
     return array

@@ -111,7 +111,7 @@ def diagnose(
     if decode is not None and data is None:
         raise InputError("decode needs the data to compare its reconstructions with: give data=X.", "decode")
     kind, values = _named(variance, log_variance, std)
-    mu, spread = _table(mean, "mean of the posterior"), _table(values, f"{kind} of the posterior")
+    mu, spread = as_table(mean, "mean of the posterior")[0], as_table(values, f"{kind} of the posterior")[0]
     if loss.latents not in (None, mu.shape[1]):
         raise InputError(
             f"The loss is one of {loss.latents} latents, but the posterior has {mu.shape[1]}: give the loss of this "
@@ -122,7 +122,7 @@ def diagnose(
     if spectrum is not None:
         result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
     else:
-        result = _compare_with_data(mu, spread, kind, _table(data, "data"), loss, standardize, decode)
+        result = _compare_with_data(mu, spread, kind, as_table(data, "data"), loss, standardize, decode)
     result = replace(result, run=_run(result.spectrum, loss, updates, learning_rate, optimizer))
     return replace(result, findings=find(result))
 
@@ -137,12 +137,13 @@ def _compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Obs
 
 
 def _compare_with_data(
-    mu: NDArray[Any], spread: NDArray[Any], kind: Spread, rows: NDArray[Any], loss: Loss, standardize: bool,
-    decode: Callable[[Any], Any] | None,
+    mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: tuple[NDArray[Any], tuple[str, ...] | None],
+    loss: Loss, standardize: bool, decode: Callable[[Any], Any] | None,
 ) -> Diagnosis:  # fmt: skip
     """Return the same with what the latents encode of each mode, from one pass over rows and posteriors."""
+    rows, names = data
     reading = read_with_data(mu, spread, kind, rows)
-    fields = fields_of(reading.moments, None, standardize=standardize, likelihood=loss.likelihood)
+    fields = fields_of(reading.moments, names, standardize=standardize, likelihood=loss.likelihood)
     spectrum, scale = Spectrum(**fields), fields["scale"]
     cross = mode_cross(reading, fields["decomposition"], spectrum.modes, scale, mu)
     result = _compare(reading.posterior, spectrum, loss, observe(reading.posterior, spectrum, cross))
@@ -154,14 +155,6 @@ def _compare_with_data(
     if result.linear_share < LINEAR_SHARE:
         result = replace(result, code_mismatch=code_mismatch(mu, rows, scale, result.is_active))
     return result
-
-
-def _table(values: Any, subject: str) -> NDArray[Any]:
-    """Return values as a table; an error names its subject."""
-    try:
-        return as_table(values)[0]
-    except InputError as problem:
-        raise InputError(f"The {subject} cannot be used. {problem}") from None
 
 
 def _named(variance: Any, log_variance: Any, std: Any) -> tuple[Spread, Any]:

@@ -97,4 +97,5 @@ def criteria_table(scored: Sequence[dict[str, Any]]) -> Table:
         return Column(label, [each[key] for each in scored], key=key, text=text)
 
     columns = [column("active if", "rule", True), column("latents", "observed"), column("predicted", "predicted")]
-    return Table([*columns, column("source", "source", True)])
+    note = "How many latents each criterion calls active, and how many modes at the equilibrium of a linear model."
+    return Table([*columns, column("source", "source", True)], note=note)

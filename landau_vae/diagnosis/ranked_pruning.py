@@ -124,5 +124,7 @@ def dimensions_table(dimensions: Sequence[dict[str, Any]], *, linear: bool, user
     """Return the table of `effective_dimensions`; `linear` and `user` say which decoders are known."""
     labels = {"pca": "PCA", "best_linear_decoder": "best linear decoder", "own_decoder": "own decoder"}
     known = ["pca", *["best_linear_decoder"] * linear, *["own_decoder"] * user]
-    tolerances = Column("to lose at most", [each["tolerance"] for each in dimensions], "{:.1%}".format, "tolerance")
-    return Table([tolerances, *(Column(labels[key], [each[key] for each in dimensions], key=key) for key in known)])
+    tolerances = Column("variance lost", [each["tolerance"] for each in dimensions], "{:.1%}".format, "tolerance")
+    columns = [Column(labels[key], [each[key] for each in dimensions], key=key) for key in known]
+    note = "How many components, or latents by falling M², are needed to lose no more of the variance than that."
+    return Table([tolerances, *columns], note=note)
