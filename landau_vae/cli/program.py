@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from landau_vae.checks import checked
+from landau_vae.checks import Range, checked
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError, OutsideTheory
 
@@ -38,7 +38,9 @@ def option(text: str, *names: str, panel: str = "Output", metavar: str | None = 
 
 
 AsJson = Annotated[bool, option("Print JSON instead of tables", "--json")]
-Tolerance = Annotated[float, option("Relative difference that counts as agreement (0.01)", panel="Comparison")]
+Tolerance = Annotated[
+    float, Range(above=0), option("Relative difference that counts as agreement (0.01)", panel="Comparison")
+]
 
 
 def command(function: Callable[..., int]) -> Callable[..., int]:

@@ -40,9 +40,7 @@ def reproduce(
 ) -> int:
     """Predict, train and compare on the climate of all land (WorldClim 2.1)."""
     from landau_vae import scan, verify
-    from landau_vae.verification._verify import check_tolerance
 
-    check_tolerance(tolerance)
     if blocks is not None and layers is None:
         raise InputError(
             "--blocks splits cells, and the shipped statistics have none: name the folder of the layers (--layers DIR)."

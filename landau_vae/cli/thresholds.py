@@ -23,7 +23,6 @@ def thresholds(
 ) -> int:
     """List the β of your loss at which each latent collapses."""
     from landau_vae import equilibrium, transitions
-    from landau_vae.verification.verification import unresolved_lines
 
     errors = _uncertainty(inputs) if intervals else None  # first: it loads the rows, which are then not read again
     spectrum, loss = inputs.spectrum, inputs.loss
@@ -47,7 +46,7 @@ def thresholds(
             *([f"… and {hidden} more (--modes)"] if hidden > 0 else []),
             "",
             f"{_totals(state)}everything is collapsed from β = {cascade.beta[0]:.6g} on.",
-            *unresolved_lines(spectrum),
+            *[spectrum.unresolved_note] * bool(spectrum.unresolved),
             *(["", *errors.remarks()] if errors is not None else []),
         ]
         say("\n".join(lines))

@@ -49,7 +49,6 @@ def verify(
     """Train VAEs on your data and compare every mode with its prediction."""
     from landau_vae import scan, training
     from landau_vae import verify as compare
-    from landau_vae.verification._verify import check_tolerance
 
     sampling = {
         "updates": updates,
@@ -62,7 +61,6 @@ def verify(
     updates = UPDATES if updates is None else updates
     batch = BATCH if inputs.terms.batch is None else inputs.terms.batch
     learning_rate = RATE if learning_rate is None else learning_rate
-    check_tolerance(tolerance)
     folder = None
     if output is not None:
         from landau_vae import report

@@ -8,8 +8,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from landau_vae.checks import checked
+from landau_vae.limits import ACTIVATION_ERROR
 from landau_vae.plotting.style import INK, MUTED, axes, colours, title
-from landau_vae.verification._dynamics import TOLERANCE, Dynamics
+from landau_vae.verification._dynamics import Dynamics
 
 MARKS: dict[str, Any] = {  # by verdict
     "agrees": {"marker": "o", "ms": 4.5},
@@ -68,7 +69,7 @@ def activation(dynamics: Dynamics, ax: Axes | None = None) -> Axes:
                 _point(upper, lower, dynamics, (seed, t, k), shares[t, k], scale[seed, t], colour)
         upper.axhline(dynamics.worth, color=MUTED, lw=0.9, ls=(0, (5, 3)), zorder=0)
         upper.text(0.01, dynamics.worth, "end of the run", color=MUTED, fontsize=8, va="bottom")
-        width = TOLERANCE / np.nanmedian(powers) if len(modes) else 0.0
+        width = ACTIVATION_ERROR / np.nanmedian(powers) if len(modes) else 0.0
         lower.axhspan(1 - width, 1 + width, zorder=0, **BAND)
         lower.axhline(1, color=INK, lw=0.8, zorder=0.5)
         shortest = np.nanmin(dynamics.measured) if np.isfinite(dynamics.measured).any() else dynamics.worth / 100
@@ -105,4 +106,4 @@ def _entries(verdicts: list[str]) -> list[Any]:
     parted = Line2D([], [], color=INK, label="predicted, latents parted")
     sharing = Line2D([], [], color=INK, ls="", marker="|", ms=9, alpha=0.5, label="predicted, latents sharing")
     measured = [Line2D([], [], color=INK, ls="", label=LABELS[verdict], **MARKS[verdict]) for verdict in verdicts]
-    return [parted, sharing, *measured, Patch(label=f"{TOLERANCE:g} powers of e in amplitude", **BAND)]
+    return [parted, sharing, *measured, Patch(label=f"{ACTIVATION_ERROR:g} powers of e in amplitude", **BAND)]

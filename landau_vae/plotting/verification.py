@@ -147,11 +147,11 @@ def rate_distortion(result: Verification, ax: Axes | None = None) -> Axes:
         Line: the least distortion at each rate. Dots: trained models. Ticks: where a mode becomes active.
     """
     with axes(ax, (4.2, 3.8)) as ax:
-        spectrum, grid, models = result.spectrum, result.branches.temperature, result.branches.models
+        spectrum, grid = result.spectrum, result.branches.temperature
         latents = result.branches.at_rest.shape[-1]
         state = _equilibrium(spectrum, np.geomspace(grid[0], grid[-1], 1000), latents)
         ax.plot(state.total_rate, state.total_distortion, color=INK, label="reverse water-filling", zorder=1)
-        rate, distortion = models.rate.sum(-1).mean(0), models.distortion.mean(0) / spectrum.total_variance
+        rate, distortion = result.branches.total_rate.mean(axis=0), result.branches.rank_distortion("sampled")[:, -1]
         ax.plot(rate, distortion, ".", color=COOL, ms=4, label="trained", zorder=2)
         ax.xaxis.set_major_locator(MaxNLocator(6))
         ax.set(yscale="log", xlabel="rate  $R$  [nat]", ylabel="distortion  $\\tilde D$")

@@ -341,6 +341,17 @@ class Spectrum:
                 f"{subject} all modes, but only the {self.modes} strongest were kept: make it without modes=…."
             )
 
+    @property
+    def unresolved_note(self) -> str:
+        """Modes within rounding of zero, and features that depend on others, in words; empty where there are none."""
+        if self.unresolved == 0:
+            return ""
+        first, last = self.modes + 1, self.dimension
+        subject = f"Mode {first} is" if first == last else f"Modes {first} to {last} are"
+        line = f"{subject} unresolved: λ/V is within rounding (floor {self.floor / self.total_variance:.1e})"
+        groups = [", ".join(names) for names in self.dependencies() if len(names) <= 6]
+        return f"{line}; linearly dependent: {'; '.join(groups)}." if groups else f"{line}."
+
     def dependencies(self) -> list[tuple[str, ...]]:
         """Features that are linear combinations of one another: one group of names per unresolved direction.
 

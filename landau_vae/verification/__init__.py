@@ -1,4 +1,4 @@
-"""Theory against trained models: collapse thresholds read off branches, ranked pruning, the coincidence of spectra."""
+"""Theory against trained models: thresholds where branches end, ranked pruning, activation times, dataset size."""
 
 from landau_vae.verification._branches import Branches, branches
 from landau_vae.verification._dataset_size import DatasetSize, dataset_size

@@ -1,23 +1,24 @@
-"""Does a model trained on few samples die where random-matrix theory says, and does it know the true direction?
+"""Does a model trained on few samples collapse where random-matrix theory says, and does it find the true direction?
 
 Spiked Gaussian data are drawn anew for each ratio n/d and each seed, and models are trained on them over a few
 temperatures. Thresholds come from the ends of the trained branches (`branches`), the overlap from the decoder's column
-at the coldest temperature; no eigenvector of the data is asked. The means over seeds are held against the closed forms
+at the coldest temperature; no eigenvector of the data is used. The means over seeds are compared with the closed forms
 of `numeric.spiked` (its docstring has sources and domain; dataset size in linear VAEs: Ichikawa & Hukushima,
 arXiv:2310.15440).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.tables import as_numbers
-from landau_vae.display import Array, jsonable, readonly, significant, table
+from landau_vae.checks import Range, Seed, checked, numbers
+from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
 from landau_vae.errors import InputError
+from landau_vae.limits import FINITE_SIZE, SIZE_CONFIDENCE
 from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training._scan import scan
@@ -26,13 +27,12 @@ from landau_vae.verification._branches import branches
 
 __all__ = ["DatasetSize", "dataset_size"]
 
-CONFIDENCE = 0.999  # of the Student interval that a prediction has to miss to be refuted
-CORRECTION = 3.0  # closed forms are limits: 3/n of them is left to finite size (1/n of it: data are centred)
 AROUND = np.geomspace(0.3, 1.7, 7)  # temperatures, in units of each predicted threshold
+MOST = 10**9  # samples
 
 
 @dataclass(frozen=True, eq=False)
-class DatasetSize:
+class DatasetSize(Result):
     """Thresholds and overlaps of trained models against `predicted`, by ratio n/d; thresholds are prices."""
 
     predicted: tuple[Spiked, ...] = field(repr=False)  #: the closed forms, one per ratio
@@ -42,7 +42,7 @@ class DatasetSize:
 
     @property
     def ratio(self) -> Array:
-        """α = n/d, (ratios,)."""
+        """Ratio α = n/d, (ratios,)."""
         return readonly([theory.aspect for theory in self.predicted])
 
     @cached_property
@@ -53,12 +53,12 @@ class DatasetSize:
 
     @cached_property
     def verdict(self) -> NDArray[np.str_]:
-        """(ratios, spikes): agrees, disagrees, or not resolved.
+        """Verdict of each spike, (ratios, spikes): agrees, disagrees, or not resolved.
 
         Not resolved: closer to the transition than finite size allows, a branch that does not end within the grid, or
         errors so large that the population's values agree as well.
         """
-        per_n = np.array([[CORRECTION / theory.samples] for theory in self.predicted])
+        per_n = np.array([[FINITE_SIZE / theory.samples] for theory in self.predicted])
         limit, expected, population = (self._theory(x) for x in ("threshold", "expected_threshold", "population"))
         overlap, chance = self._theory("overlap"), self._theory("chance_overlap")
         words = np.stack(
@@ -80,75 +80,110 @@ class DatasetSize:
         ends, count = self.ratio[[0, -1]], np.count_nonzero(self.verdict == "agrees")
         return f"DatasetSize(n/d = {ends[0]:g} … {ends[1]:g}, {count} of {self.verdict.size} agree)"
 
-    def summary(self) -> str:
-        """The table by ratio and spike: closed forms, mean ± standard error over seeds, verdict."""
-        header = ["n/d", "n", "population", "dies at τ", "trained", "overlap²", "trained", "recovered", "verdict"]
-        measured = [_mean_error(values) for values in (self.threshold, self.overlap, self.recovered)]
-        rows = []
-        for i, k in np.ndindex(self.verdict.shape):
-            theory = self.predicted[i]
-            dies, overlap, population = (_with_error(float(m[i, k]), float(e[i, k])) for m, e in measured)
-            limits = (theory.population, theory.expected_threshold, theory.overlap)
-            before, dies_at, overlap_at = (significant(float(values[k]), 4) for values in limits)
-            row = [significant(theory.aspect), str(theory.samples), before, dies_at, dies, overlap_at, overlap]
-            rows.append([*row, population, str(self.verdict[i, k])])
+    def content(self) -> Iterable[str | Table]:
+        """Yield the table by ratio and spike: closed forms, mean ± standard error over seeds, verdict."""
+        places = list(np.ndindex(self.verdict.shape))  # (ratio, spike)
+        theory = [self.predicted[i] for i, _ in places]
+        yield repr(self)
+        yield Table(
+            [
+                Column("n/d", [each.aspect for each in theory]),
+                Column("n", [each.samples for each in theory]),
+                Column("population", self._rows("population"), _four),
+                Column("collapses at τ", self._rows("expected_threshold"), _four),
+                Column("trained", _mean_error(self.threshold).reshape(-1, 2), _with_error),
+                Column("overlap²", self._rows("overlap"), _four),
+                Column("trained", _mean_error(self.overlap).reshape(-1, 2), _with_error),
+                Column("recovered", _mean_error(self.recovered).reshape(-1, 2), _with_error),
+                Column("verdict", self.verdict.ravel()),
+            ],
+            note=self._note(),
+        )
+
+    def _rows(self, name: str) -> Array:
+        """Return a quantity of the closed forms, row by row."""
+        return np.asarray(self._theory(name)).ravel()
+
+    def _note(self) -> str:
         first, seeds = self.predicted[0], self.threshold.shape[1]
-        lines = [repr(self), table(header, rows)]
-        lines.append(f"Mean ± standard error over {seeds} sets of {first.features} features, noise {first.noise:g}.")
+        lines = [f"Mean ± standard error over {seeds} sets of {first.features} features, noise {first.noise:g}."]
         if np.any(self.converged < 1):
             lines.append(f"{1 - self.converged.mean():.1%} of the models were not trained to their tolerance.")
-        seen = ", ".join(significant(float(alpha)) for alpha in first.critical_aspect)
-        return "\n".join([*lines, f"A spike is seen above n/d = {seen}; below, its latent encodes pure noise."])
+        visible = ", ".join(significant(float(alpha)) for alpha in first.critical_aspect)
+        lines.append(f"A spike is visible above n/d = {visible}; below, its latent encodes noise alone.")
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Numbers and arrays as strict JSON."""
+        """Return numbers and arrays as strict JSON."""
         names = ["agrees", "ratio", "threshold", "overlap", "recovered", "converged", "verdict"]
         predicted = [theory.to_dict() for theory in self.predicted]
         return jsonable({**{name: getattr(self, name) for name in names}, "predicted": predicted})
 
     def _theory(self, name: str) -> NDArray[Any]:
-        """A quantity of the closed forms, (ratios, spikes)."""
+        """Return a quantity of the closed forms, (ratios, spikes)."""
         return np.stack([getattr(theory, name) for theory in self.predicted])
 
 
+@checked
 def dataset_size(
     spikes: ArrayLike = (0.5,),
     noise: float = 1.0,
     *,
-    features: int = 100,
+    features: Annotated[int, Range(1, 100_000)] = 100,
     ratios: ArrayLike = (0.5, 1, 2, 4, 8, 16, 32, 64),
-    seeds: int | Sequence[int] = range(16),
+    seeds: Seed | Sequence[Seed] = range(16),
     trainer: Trainer | None = None,
 ) -> DatasetSize:
-    """Train on n = `ratios` × `features` samples of spiked data, once per seed, and compare with the closed forms.
+    """Train on samples of spiked data of several sizes and compare with the closed forms.
 
-    `spikes` and `noise` are variances (see `numeric.spiked`), each spike has a latent and a random direction. The
-    `trainer` is that of `scan`. With few seeds little is resolved: the interval is Student's. Raises `InputError`
-    for fewer than two seeds or samples, or what `spiked` refuses.
+    Parameters
+    ----------
+    spikes : array, default (0.5,)
+        Variances of the spikes, beyond the noise. Each has a latent and a random direction.
+    noise : float, default 1
+        Variance of the noise in every direction.
+    features : int, default 100
+        d.
+    ratios : array
+        n/d of the training sets.
+    seeds : sequence of int, default range(16)
+        Each draws a training set of its own. With few of them little is resolved: the interval is Student's.
+    trainer : Trainer, default Exact()
+        As for `scan`.
 
+    Returns
+    -------
+    DatasetSize
+
+    Raises
+    ------
+    InputError
+        For fewer than two seeds or samples, or what `spiked` refuses.
+
+    Examples
+    --------
     >>> dataset_size([0.5], ratios=[1, 16], seeds=range(8))
     DatasetSize(n/d = 1 … 16, 2 of 2 agree)
     """
     first = spiked(spikes, noise, 2, features)  # complains of them before anything is trained
-    alpha = np.atleast_1d(as_numbers(ratios, "The ratios"))
-    if alpha.ndim != 1 or alpha.size == 0 or not np.all(np.isfinite(alpha) & (alpha * features >= 2)):
+    alpha = np.atleast_1d(numbers(ratios, "ratios"))
+    if alpha.ndim != 1 or alpha.size == 0 or not np.all((alpha * features >= 2) & (alpha < MOST / features)):
         raise InputError(
-            f"The ratios n/d are {ratios!r}, but finite numbers from {2 / features:g} on (two samples) are expected."
+            f"ratios is {ratios!r:.100}, but finite numbers n/d from {2 / features:g} on (two samples) are expected.",
+            "ratios",
         )
-    seeds = (seeds,) if isinstance(seeds, int) else tuple(seeds)
-    if len(set(seeds)) < max(2, len(seeds)) or any(seed != int(seed) or seed < 0 for seed in seeds):
-        raise InputError(
-            f"The seeds are {list(seeds)}, but at least two different whole numbers are expected: range(16)."
-        )
+    places = (seeds,) if isinstance(seeds, int) else tuple(seeds)
+    if len(set(places)) < max(2, len(places)):
+        raise InputError(f"seeds is {list(places)}, but at least two different ones are expected: range(16).", "seeds")
     predicted = tuple(spiked(first.spikes, noise, round(a * features), features) for a in np.sort(alpha))
-    found = [_train(theory, seed, trainer) for theory in predicted for seed in seeds]
-    shape = (len(predicted), len(seeds), -1)
-    threshold, overlap, converged = (np.array(values).reshape(shape) for values in zip(*found, strict=True))
+    results = [_train(theory, seed, trainer) for theory in predicted for seed in places]
+    shape = (len(predicted), len(places), -1)
+    threshold, overlap, converged = (np.array(values).reshape(shape) for values in zip(*results, strict=True))
     return DatasetSize(predicted, readonly(threshold), readonly(overlap), readonly(converged.mean(axis=(1, 2))))
 
 
 def _train(theory: Spiked, seed: int, trainer: Trainer | None) -> tuple[Array, Array, float]:
-    """Thresholds and squared overlaps (spikes,) of models trained on one training set, and how many converged."""
+    """Train on one training set; return thresholds and squared overlaps (spikes,), and the share that converged."""
     rng, k = np.random.default_rng([seed, theory.samples, theory.features]), len(theory.spikes)
     directions = np.linalg.qr(rng.standard_normal((theory.features, k)))[0]
     rows = theory.noise**0.5 * rng.standard_normal((theory.samples, theory.features))
@@ -159,26 +194,32 @@ def _train(theory: Spiked, seed: int, trainer: Trainer | None) -> tuple[Array, A
     price = np.unique(np.outer(theory.threshold, AROUND))
     models = scan(source, price / spectrum.total_variance, latents=k, seeds=(seed,), trainer=trainer)
     measured = branches(models, spectrum)
-    decoder = measured.models.decoder[0, 0]  # i: feature, k: latent
+    coldest = models.isel(seed=0).sortby("temperature").isel(temperature=0)
+    order = np.argsort(-coldest.signal_fraction.values, kind="stable")
+    decoder = coldest.decoder.transpose("feature", "latent").values[:, order]  # i: feature, k: latent
     cosine = np.einsum("ik,ik->k", decoder, directions) / np.linalg.norm(decoder, axis=0)
     return measured.thresholds * spectrum.total_variance, np.square(cosine), float(measured.converged.mean())
 
 
-def _mean_error(values: Array) -> tuple[Array, Array]:
-    """Mean and standard error over seeds, (ratios, spikes); NaN where one is NaN."""
-    return values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+def _mean_error(values: Array) -> Array:
+    """Return mean and standard error over seeds, (ratios, spikes, 2); NaN where one is NaN."""
+    return np.stack([values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])], axis=-1)
 
 
-def _with_error(mean: float, error: float) -> str:
-    return f"{significant(mean, 4)} ± {significant(error, 2)}" if np.isfinite(mean) else "—"
+def _four(value: float) -> str:
+    return significant(float(value), 4)
+
+
+def _with_error(pair: Array) -> str:
+    return f"{_four(pair[0])} ± {significant(float(pair[1]), 2)}" if np.isfinite(pair[0]) else "—"
 
 
 def _compare(values: Array, low: Array, high: Array, correction: Array, population: Array) -> NDArray[np.str_]:
-    """Whether the mean over seeds lies within [low, high], give or take its error and the correction."""
+    """Return whether the mean over seeds lies within [low, high], give or take its error and the correction."""
     from scipy.special import stdtrit  # here, so that `import landau_vae` stays light
 
-    mean, error = _mean_error(values)
-    margin = stdtrit(values.shape[1] - 1, (1 + CONFIDENCE) / 2) * error + correction
-    told_apart = margin < np.maximum(np.abs(low - population), np.abs(high - population))
-    words = np.where(told_apart & np.isfinite(mean), "agrees", "not resolved")
-    return np.where((mean < low - margin) | (mean > high + margin), "disagrees", words)
+    mean, error = np.moveaxis(_mean_error(values), -1, 0)
+    margin = stdtrit(values.shape[1] - 1, (1 + SIZE_CONFIDENCE) / 2) * error + correction
+    distinct = margin < np.maximum(np.abs(low - population), np.abs(high - population))
+    verdict = np.where(distinct & np.isfinite(mean), "agrees", "not resolved")
+    return np.where((mean < low - margin) | (mean > high + margin), "disagrees", verdict)

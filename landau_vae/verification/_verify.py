@@ -5,66 +5,91 @@
 and does each trained branch follow M²_k = 1 − T/T_k on the way (J. Hirn, arXiv:2605.22691)? At finite T a utility is
 compared with its own prediction, of the kind of reconstruction that was used, and with λ_k/V where the theory says that
 they differ by less than the tolerance. Models trained by samples scatter: their means over seeds are compared within
-standard errors (`judgement`), and where they part from theory a likely cause is named (`causes`).
+standard errors (`verdicts`), and where they differ from theory a likely cause is named (`causes`).
 """
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.tables import is_real
+from landau_vae.checks import Positive, checked
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
+from landau_vae.limits import ACTIVE, CONFIDENCE, FITTED, SURELY_COLLAPSED, UTILITY_READ
 from landau_vae.loss import Loss
 from landau_vae.numeric._equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.verification._branches import ALIVE, FITTED, Branches, branches, mean_and_error
-from landau_vae.verification.causes import find_causes
-from landau_vae.verification.evidence import Evidence
-from landau_vae.verification.law import collapse_residual, exponents
-from landau_vae.verification.record import trained_with
-from landau_vae.verification.verdicts import CONFIDENCE, Deviation, interval, judge, sampling_error
+from landau_vae.training.schema import trainer_settings, validate
+from landau_vae.verification._branches import (
+    Branches,
+    branches,
+    collapse_residual,
+    exponents,
+    mean_and_error,
+    trained_spectrum,
+)  # fmt: skip
+from landau_vae.verification.causes import Evidence, find_causes
+from landau_vae.verification.verdicts import Deviation, interval, judge, sampling_error
 from landau_vae.verification.verification import Verification
 
-if TYPE_CHECKING:
-    import xarray
-
-__all__ = ["check_tolerance", "verify"]
-
-READ = 0.3  # T/T_k at which utilities of noisy models are read
-SETTLED = 1.5  # T/T_k from which on a latent of noisy models has to be dead
+__all__ = ["verify"]
 
 
+@checked
 def verify(
-    scan: "xarray.Dataset",
+    scan: Any,
     spectrum: Spectrum | None = None,
     *,
-    tolerance: float = 0.01,
+    tolerance: Positive = 0.01,
     reconstruction: Reconstruction = "mean",
 ) -> Verification:
-    """Compare the trained models of a `scan` with what the spectrum of the data predicts.
+    """Compare the trained models of a scan with what the spectrum of the data predicts.
 
-    Without a `spectrum` it is that of the very rows that were trained on. Against another one, such as the population
-    that they were drawn from, intervals allow for the sampling error of the training set too (as of Gaussian data).
+    Only the observables of the scan are read, so that models of any architecture can be compared, with or without
+    their weights.
 
+    Parameters
+    ----------
+    scan : xarray.Dataset
+        As `lv.scan` returned it.
+    spectrum : Spectrum, optional
+        What to compare with. By default the spectrum of the very rows that were trained on. Against another one, such
+        as that of the population that they were drawn from, intervals allow for the sampling error of the training set
+        too (as of Gaussian data).
+    tolerance : float, default 0.01
+        Largest relative difference, beyond its standard errors, that counts as agreement.
+    reconstruction : {"mean", "sampled"}
+        Whether utilities are those of the posterior mean or of samples from the posterior.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    InputError
+        For a dataset that is not a scan, or of other data than the spectrum.
+
+    Examples
+    --------
     >>> from landau_vae import scan
     >>> spectrum = Spectrum.from_eigenvalues([4, 1])
     >>> verify(scan(spectrum, np.geomspace(1, 0.01, 21)), spectrum)
     Verification(2 of 2 modes agree within 0.01)
     """
-    check_tolerance(tolerance)
-    own = _trained_on(scan)
-    spectrum = own if spectrum is None else spectrum
+    trained_on = trained_spectrum(validate(scan))
+    spectrum = trained_on if spectrum is None else spectrum
     if spectrum is None:
-        raise InputError("The scan does not hold the covariance that it was trained on: give the spectrum of its data.")
+        raise InputError(
+            "The scan does not hold the covariance that it was trained on: give the spectrum of its data.", "spectrum"
+        )
     measured = branches(scan, spectrum)
-    modes = min(spectrum.modes, scan.sizes["latent"])
+    latents = scan.sizes["latent"]
+    modes = min(spectrum.modes, latents)
     pca, noisy = spectrum.normalized[:modes], measured.noisy
-    theory = equilibrium(
-        spectrum, Loss.gaussian(measured.abscissa * spectrum.total_variance, latents=scan.sizes["latent"])
-    )
-    drawn = sampling_error(spectrum, own, int(scan.attrs.get("samples", 0)), modes)
+    theory = equilibrium(spectrum, Loss.gaussian(measured.abscissa * spectrum.total_variance, latents=latents))
+    drawn = sampling_error(spectrum, trained_on, int(scan.attrs.get("samples", 0)), modes)
     threshold = _deviation(measured.lines[:, :modes, 0] / pca - 1, drawn, noisy)
     exponent = _deviation(exponents(measured)[:, :modes] - 1, np.zeros(modes), noisy)
     cold = _read_at(measured)[:modes]
@@ -78,12 +103,20 @@ def verify(
     law = _law_deviation(measured, theory, drawn)
     verdict = judge(measured, pca, [threshold, useful, exponent], law, pca_error, tolerance)
     known = 1.0
-    if trained_with(scan).get("decoder") == "bernoulli":  # logits: neither the law nor these utilities are theirs
+    if trainer_settings(scan).get("decoder") == "bernoulli":  # logits: neither the law nor these utilities are theirs
         known, verdict = np.nan, ("outside the theory",) * modes
     ends = np.maximum(0.0, pca[:, None] * (1 + interval(threshold)))
     scale = np.nan_to_num(predicted).mean(axis=0)[:, None]
     evidence = Evidence(
-        scan, spectrum, measured, 1 + threshold.mean, threshold.error, 1 + exponent.mean, verdict, tolerance
+        scan,
+        trained_on,
+        spectrum,
+        measured,
+        1 + threshold.mean,
+        threshold.error,
+        1 + exponent.mean,
+        verdict,
+        tolerance,
     )
     return Verification(
         spectrum,
@@ -109,57 +142,43 @@ def verify(
     )
 
 
-def check_tolerance(tolerance: float) -> None:
-    """A tolerated difference is a positive number."""
-    if not is_real(tolerance) or tolerance <= 0:
-        raise InputError(f"The tolerance is {tolerance}, but a positive relative difference is expected, such as 0.01.")
-
-
 def _deviation(by_seed: Array, drawn: Array, noisy: bool) -> Deviation:
-    """Mean over seeds with its error: none where training is exact, so that seeds that differ are a finding."""
+    """Return mean over seeds and error: 0 where training is exact, so that seeds that differ are a finding."""
     mean, error, count = mean_and_error(by_seed)
     return Deviation(mean, error if noisy else np.zeros(len(mean)), count, drawn)
 
 
-def _trained_on(scan: "xarray.Dataset") -> Spectrum | None:
-    if "covariance" not in scan:
-        return None
-    samples = int(scan.attrs.get("samples", 0)) or None
-    labels = [str(name) for name in scan.feature.values] if scan.feature.dtype.kind in "UO" else None
-    return Spectrum.from_covariance(scan.covariance.values, samples=samples, names=labels)
-
-
 def _read_at(measured: Branches) -> NDArray[np.intp]:
-    """Index of the temperature at which utilities are read, (latents,): the coldest.
+    """Return the index of the temperature at which utilities are read, (latents,): the coldest.
 
     Of noisy models, the one nearest to 0.3 of the branch's end at which all seeds had come to rest: far below their
-    thresholds M² tells little of modes that still share latents (rotated ones), but utilities tell it.
+    thresholds M² hardly shows modes that still share latents (rotated ones), but utilities do.
     """
     if not measured.noisy:
         return np.zeros(measured.at_rest.shape[-1], dtype=np.intp)
     with np.errstate(divide="ignore"):
-        distance = np.abs(np.log(measured.temperature[:, None]) - np.log(READ * measured.brackets[:, 0]))
+        distance = np.abs(np.log(measured.temperature[:, None]) - np.log(UTILITY_READ * measured.brackets[:, 0]))
     return np.argmin(np.where(measured.at_rest.all(axis=0), distance, np.inf), axis=0)
 
 
 def _law_deviation(measured: Branches, theory: Equilibrium, drawn: Array) -> Array:
-    """Largest distance from the law, (modes,).
+    """Return the largest distance from the law, (modes,).
 
     Of noisy models, over means of seeds where at least two had come to rest: below T_k/2, less what they had still to
-    go and t standard errors (95 %, shared out among the temperatures), and above 1.5 T_k by what exceeds `ALIVE`; in
-    between they relax too slowly to tell.
+    go and t standard errors (95 %, shared out among the temperatures), and above 1.5 T_k by what exceeds `ACTIVE`; in
+    between they relax too slowly for a comparison.
     """
     modes = len(drawn)
-    fraction, law = measured.models.signal_fraction[..., :modes], theory.signal_fraction[..., :modes]
+    fraction, law = measured.by_seed[..., :modes], theory.signal_fraction[..., :modes]
     if not measured.noisy:
         return np.abs(fraction - law).max(axis=(0, 1))
     rest = measured.at_rest[..., :modes]
     mean, error, count = mean_and_error(np.where(rest, fraction - law, np.nan))
-    dead = mean_and_error(np.where(rest, fraction, np.nan))[0] - ALIVE
+    inactive = mean_and_error(np.where(rest, fraction, np.nan))[0] - ACTIVE
     share = measured.temperature[:, None] / theory.spectrum.normalized[:modes]
     left = mean_and_error(np.where(rest, measured.to_go[..., :modes], np.nan))[0]
-    spread = Deviation(mean, np.nan_to_num(error), count, share * drawn)
-    living = np.abs(mean) - left - spread.quantile(1 - (1 - CONFIDENCE) / len(share)) * spread.total
+    deviation = Deviation(mean, np.nan_to_num(error), count, share * drawn)
+    living = np.abs(mean) - left - deviation.quantile(1 - (1 - CONFIDENCE) / len(share)) * deviation.total
     living = np.where(count > min(1, len(rest) - 1), living, 0.0)
-    beyond = np.where(law.mean(axis=0) > FITTED, living, np.where(share > SETTLED, dead, 0.0))
+    beyond = np.where(law.mean(axis=0) > FITTED, living, np.where(share > SURELY_COLLAPSED, inactive, 0.0))
     return np.maximum(0.0, np.nan_to_num(beyond)).max(axis=0)

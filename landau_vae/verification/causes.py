@@ -1,28 +1,345 @@
-"""Why trained models and theory may part: likely causes, from the evidence that a scan carries.
+"""Why trained models and theory may differ: likely causes, from what a scan holds.
 
 Each cause is looked for by a trace of its own: prices that were not those of the temperatures, thresholds that are all
-off by one factor, latents still moving or waiting when the run ended, a decoder that does not do what its matrix says,
-data with another covariance. What is *recorded* (the trainer's settings) is told apart from what is *inferred*.
+off by one factor, latents still moving or waiting when the run ended, a decoder that is not linear, data with another
+covariance. A cause is a `Finding` whose evidence says whether it is *recorded* (in the trainer's settings or in the
+observables) or *inferred* from thresholds and movements.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from landau_vae.verification.evidence import Cause, Evidence
-from landau_vae.verification.inferred_causes import convention, ended_early, nonlinear, one_seed, unexplained
-from landau_vae.verification.recorded import beta_schedule, diverged, other_data, other_likelihood, weight_decay
+import numpy as np
 
-__all__ = ["find_causes"]
+from landau_vae.display import Array, counted, listed, significant
+from landau_vae.findings import Finding
+from landau_vae.limits import (
+    CHANGED_SIGNAL,
+    COMMON_FACTOR,
+    EXPONENT_ERROR,
+    NONLINEAR_DISTORTION,
+    OTHER_SEED,
+    PLATEAU_WATCHED,
+    SEED_AT_REST,
+)  # fmt: skip
+from landau_vae.loss import Loss
+from landau_vae.loss.slips import slips_that_make
+from landau_vae.numeric.plateau_activation import activation
+from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.training.schedules import Schedule
+from landau_vae.training.schema import Status, trainer_settings
+from landau_vae.verification._branches import Branches
+
+if TYPE_CHECKING:
+    import xarray
 
 
-def find_causes(evidence: Evidence) -> tuple[Cause, ...]:
-    """The causes that show, the surest first."""
-    looks: list[Callable[[Evidence], Cause | None]] = [
-        diverged, beta_schedule, other_likelihood, nonlinear, weight_decay, other_data, convention, one_seed,
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What causes are looked for in."""
+
+    scan: "xarray.Dataset"
+    trained_on: Spectrum | None  #: the spectrum of the covariance that was trained on
+    spectrum: Spectrum  #: the one that is compared with
+    branches: Branches
+    ratio: Array  #: measured over predicted thresholds, (modes,), NaN where there is none
+    error: Array  #: standard error of the ratio, (modes,)
+    exponent: Array  #: p of the law, (modes,)
+    verdict: tuple[str, ...]
+    tolerance: float
+
+    @cached_property
+    def trainer(self) -> dict[str, Any]:
+        """The trainer's settings, as far as the scan records them."""
+        return trainer_settings(self.scan)
+
+    @property
+    def diverged(self) -> int:
+        """How many models diverged."""
+        return int(np.count_nonzero(self.scan.status.values == Status.DIVERGED)) if "status" in self.scan else 0
+
+    @property
+    def decoder(self) -> str:
+        """Kind of decoder by the trainer's record; "gaussian", as far as is known, without a record."""
+        return str(self.trainer.get("decoder", "gaussian"))
+
+    def modes_with(self, *verdicts: str) -> list[int]:
+        """Return the modes with one of these verdicts, from 0 on."""
+        return [k for k, verdict in enumerate(self.verdict) if verdict in verdicts]
+
+
+def find_causes(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return the causes that show, the surest first."""
+    rules: list[Callable[[Evidence], Finding | None]] = [
+        diverged, beta_schedule, other_likelihood, changed, nonlinear, weight_decay, other_data, convention, one_seed,
         ended_early,
     ]  # fmt: skip
-    found = [cause for look in looks if (cause := look(evidence)) is not None]
-    if any(cause.code in ("beta-schedule", "weight-decay", "other-data") for cause in found):
-        found = [cause for cause in found if cause.code != "wrong-convention"]  # the same shift, already explained
-    if not found and "disagrees" in evidence.verdict:
-        found.append(unexplained(evidence))
-    return tuple(found)
+    causes = [cause for rule in rules if (cause := rule(evidence)) is not None]
+    if any(cause.code in ("beta-schedule", "weight-decay", "other-data") for cause in causes):
+        causes = [cause for cause in causes if cause.code != "wrong-convention"]  # the same shift, already explained
+    if not causes and "disagrees" in evidence.verdict:
+        causes.append(unexplained(evidence))
+    return tuple(causes)
+
+
+# ----------------------------------------------------------------------------------------------------------- recorded
+
+
+def diverged(evidence: Evidence) -> Finding | None:
+    """Find models that diverged."""
+    if not evidence.diverged:
+        return None
+    total = int(evidence.scan.status.size)
+    return Finding(
+        "diverged", "alarm", f"{evidence.diverged} of {total} models diverged.",
+        "The learning rate is too large for these data: lower it.",
+        {"source": "recorded", "diverged": evidence.diverged, "models": total},
+    )  # fmt: skip
+
+
+def beta_schedule(evidence: Evidence) -> Finding | None:
+    """Compare β at the end of training with the one that belongs to the temperature."""
+    scan = evidence.scan
+    if "price" not in scan or evidence.trainer.get("learned_variance") or evidence.decoder == "bernoulli":
+        return None
+    factor = (scan.price / (scan.temperature * scan.attrs["total_variance"])).values
+    factor = factor[np.isfinite(factor)]
+    if factor.size == 0 or np.abs(factor - 1).max() <= evidence.tolerance:
+        return None
+    lowest, highest = float(factor.min()), float(factor.max())
+    low, high = significant(lowest, 3), significant(highest, 3)
+    points = evidence.trainer.get("beta", {}).get("points")
+    advice = "Let the schedule reach 1 and stay there, or compare at the β it ended at."
+    if points and points[-1][1] == 1:  # it did
+        advice = "The β schedule itself ends at 1, so the temperatures have been relabelled."
+    return Finding(
+        "beta-schedule",
+        "alarm",
+        f"β ended at {low if low == high else f'{low} to {high}'} times its target, so the models are those of other "
+        "temperatures than their labels say.",
+        advice,
+        {"source": "recorded", "lowest": lowest, "highest": highest},
+    )
+
+
+def other_likelihood(evidence: Evidence) -> Finding | None:
+    """Find a decoder with another likelihood than the Gaussian."""
+    if evidence.decoder != "bernoulli":
+        return None
+    return Finding(
+        "bernoulli",
+        "remark",
+        "The decoder is a Bernoulli one: only the first threshold is that of a spectrum (of the data's correlation "
+        "matrix, if they are binary); the others shift once a latent is active.",
+        evidence={"source": "recorded", "decoder": evidence.decoder},
+    )
+
+
+def changed(evidence: Evidence) -> Finding | None:
+    """Find observables that contradict one another: M² = ⟨μ²⟩/(⟨μ²⟩ + ⟨σ²⟩) by definition."""
+    scan = evidence.scan
+    if "mean_square" not in scan or "posterior_variance" not in scan:
+        return None
+    with np.errstate(invalid="ignore", over="ignore"):
+        defined = scan.mean_square / (scan.mean_square + scan.posterior_variance)
+        error = np.abs(defined - scan.signal_fraction).values
+    largest = float(np.max(error, where=np.isfinite(error), initial=0.0))
+    if largest <= CHANGED_SIGNAL:
+        return None
+    return Finding(
+        "changed",
+        "alarm",
+        f"M² is off by up to {largest:.2g} from what mean_square and posterior_variance of the same scan make: "
+        "observables, or the order of latents, have been changed since training.",
+        "Compare the scan as it was trained.",
+        {"source": "recorded", "largest": largest},
+    )
+
+
+def nonlinear(evidence: Evidence) -> Finding | None:
+    """Compare the distortion with that of a linear decoder with the same weights, where the trainer measured it."""
+    scan = evidence.scan
+    if "linear_distortion" not in scan or "distortion" not in scan:
+        return None
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(scan.distortion.values / scan.linear_distortion.values - 1)
+    difference = difference[np.isfinite(difference)]
+    quartile = float(np.quantile(difference, 0.75)) if difference.size else 0.0
+    if quartile <= NONLINEAR_DISTORTION:
+        return None
+    return Finding(
+        "nonlinear",
+        "remark",
+        f"The decoder is not linear: in a quarter of the models the distortion differs by more than {quartile:.2g} "
+        "times itself from that of a linear decoder with the same weights. The theory's lines are exact for linear "
+        "decoders only.",
+        evidence={"source": "recorded", "upper_quartile": quartile},
+    )
+
+
+def weight_decay(evidence: Evidence) -> Finding | None:
+    """Find a decay that is strong enough to move the thresholds in question."""
+    rule = evidence.trainer.get("optimizer", {})
+    decay = float(rule.get("weight_decay", 0.0))
+    verdicts = ["disagrees", "not resolved"]
+    verdicts += ["not converged"] if rule.get("decoupled") else []  # the distance from rest allows for coupled decay
+    touched = evidence.modes_with(*verdicts)
+    if not decay or not touched:
+        return None
+    loss = Loss.from_dict(evidence.trainer["loss"])
+    gamma = decay / (2 * loss.weights(evidence.spectrum.dimension)[0])
+    shift = gamma * (1 + 1 / np.square(evidence.spectrum.eigenvalues[touched]))  # of τ_c = λ/(1 + γ) − γ/λ, relative
+    if shift.max() <= evidence.tolerance:
+        return None
+    return Finding(
+        "weight-decay",
+        "alarm",
+        f"Weight decay ({significant(decay)}) moves thresholds down and adds to every price.",
+        "Take thresholds from numeric.weight_decay (of coupled decay), or train without.",
+        {"source": "recorded", "weight_decay": decay, "largest_shift": float(shift.max())},
+    )
+
+
+def other_data(evidence: Evidence) -> Finding | None:
+    """Compare the spectrum that was trained on with the one that is compared with."""
+    trained, spectrum = evidence.trained_on, evidence.spectrum
+    if trained is None or "disagrees" not in evidence.verdict:
+        return None
+    modes = min(trained.modes, spectrum.modes)
+    off = np.abs(trained.normalized[:modes] / spectrum.normalized[:modes] - 1)
+    failed = [k for k in evidence.modes_with("disagrees") if k < modes]
+    if not failed or off[failed].min() <= evidence.tolerance:
+        return None
+    worst = failed[int(np.argmax(off[failed]))]
+    return Finding(
+        "other-data",
+        "alarm",
+        f"The models were trained on data with another spectrum: mode {worst + 1} has λ/V = "
+        f"{significant(trained.normalized[worst])} there, {significant(spectrum.normalized[worst])} in the one that is "
+        "compared with.",
+        "Give the spectrum of the training set, scaled as it was for training.",
+        {"source": "recorded", "mode": worst + 1, "difference": float(off[worst])},
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- inferred
+
+
+def convention(evidence: Evidence) -> Finding | None:
+    """Find one factor between all thresholds and their predictions."""
+    known = np.isfinite(evidence.ratio) & (evidence.ratio > 0)  # a line of noise may end anywhere
+    if np.count_nonzero(known) < 2 or "disagrees" not in evidence.verdict:
+        return None
+    ratio = evidence.ratio[known]
+    factor = float(np.exp(np.mean(np.log(ratio))))
+    noise = np.nan_to_num(evidence.error[known] / ratio)
+    scatter = np.abs(np.log(ratio / factor))
+    if np.any(scatter > COMMON_FACTOR + 3 * noise) or abs(factor - 1) <= 2 * max(evidence.tolerance, scatter.max()):
+        return None
+    features = evidence.scan.sizes.get("feature", evidence.spectrum.dimension)
+    matches = slips_that_make(1 / factor, features, evidence.scan.sizes["latent"])
+    meaning = ": the KL weight, or β at the end of training, is not what was assumed"
+    if matches:
+        meaning = f", as that of a loss with {' or with '.join(slip.words for slip in matches[:2])}"
+    return Finding(
+        "wrong-convention",
+        "alarm",
+        f"Every threshold is {significant(factor, 4)} times its prediction: in training a nat had "
+        f"{significant(1 / factor, 4)} times the price that the temperatures say{meaning}.",
+        evidence={"source": "inferred", "factor": factor, "slips": [slip.code for slip in matches]},
+    )
+
+
+def one_seed(evidence: Evidence) -> Finding | None:
+    """Find a seed whose branches end elsewhere than those of the others, or nowhere."""
+    modes = len(evidence.verdict)
+    ends = evidence.branches.lines[:, :modes, 0]
+    known = np.count_nonzero(np.isfinite(ends), axis=0) >= max(3, len(ends) - 1)  # in all others, at least
+    if len(ends) < 4 or not known.any() or set(evidence.verdict) <= {"agrees", "outside the grid"}:
+        return None
+    middle = np.nanmedian(ends[:, known], axis=0)
+    away = ~(np.abs(ends[:, known] / middle - 1) <= OTHER_SEED)
+    odd = np.flatnonzero(away.mean(axis=1) > 0.5)
+    if len(odd) != 1 or evidence.branches.at_rest[odd[0], :, :modes].mean() < SEED_AT_REST:
+        return None
+    seed = int(evidence.scan.seed.values[odd[0]])
+    return Finding(
+        "one-seed",
+        "remark",
+        f"Seed {seed} differs from all others: its branches end elsewhere, or nowhere.",
+        f"Look at its models by themselves, or compare without it (scan.drop_sel(seed={seed})).",
+        {"source": "inferred", "seed": seed},
+    )
+
+
+def ended_early(evidence: Evidence) -> Finding | None:
+    """Find latents that moved or waited when the run ended."""
+    late = evidence.modes_with("not converged")
+    if not late:
+        return None
+    scan = evidence.scan
+    waiting = int(np.count_nonzero(scan.waiting.values > 0)) if "waiting" in scan else 0
+    moving = int(np.count_nonzero(~scan.converged.values)) - waiting - evidence.diverged
+    length = f" ({int(scan.updates.values.max())} updates)" if "updates" in scan else ""
+    parts = [f"{waiting} had latents that were still to become active"] * (waiting > 0)
+    parts += [f"{moving} had latents that were still moving"] * (moving > 0)
+    return Finding(
+        "ended-early",
+        "remark",
+        f"Training{length} ended before {listed(late, 'mode')} had settled: of {counted(scan.converged.size, 'model')} "
+        f"{' and '.join(parts) or 'none was at rest'}.{_plateau(evidence, late[0])}",
+        f"Train longer{_faster(evidence)}.",
+        {"source": "inferred", "modes": [k + 1 for k in late], "waiting": waiting, "moving": moving},
+    )
+
+
+def _faster(evidence: Evidence) -> str:
+    """Return what else would help a run that ended early: no larger learning rate where it is too large already."""
+    points = evidence.trainer.get("learning_rate", {}).get("points", [[1.0, 0.0]])
+    if points[-1][1] > 0:  # noise moves latents as slowness does
+        return ", or let the learning rate fall to 0 at the end"
+    return "" if evidence.diverged else ", or with a larger learning rate"
+
+
+def _plateau(evidence: Evidence, k: int) -> str:
+    """Return how long mode k needs to leave the plateau, as far as is known, if it is more than the run had."""
+    trainer, spectrum = evidence.trainer, evidence.spectrum
+    if trainer.get("name") != "Sampled" or trainer["decoder"] != "gaussian" or trainer["learned_variance"]:
+        return ""
+    rule, loss = trainer["optimizer"], Loss.from_dict(trainer["loss"]).with_latents(evidence.scan.sizes["latent"])
+    run = activation(
+        spectrum,
+        loss.at(loss.beta_at(PLATEAU_WATCHED * spectrum.eigenvalues[k], spectrum)),
+        learning_rate=rule["learning_rate"],
+        updates=trainer["updates"],
+        momentum=rule.get("momentum", 0.0),
+        optimizer="adam" if rule["name"] == "Adam" else "gradient descent",
+        schedule=Schedule(**trainer["learning_rate"]),
+    )
+    return f" {run.warnings[int(np.count_nonzero(run.late[:k]))]}" if run.late[k] else ""
+
+
+def unexplained(evidence: Evidence) -> Finding:
+    """Return what can be said where no other cause shows."""
+    bent = [
+        k
+        for k in evidence.modes_with("disagrees")
+        if np.isfinite(evidence.exponent[k]) and abs(evidence.exponent[k] - 1) > EXPONENT_ERROR
+    ]
+    if bent:
+        return Finding(
+            "law",
+            "alarm",
+            f"The branch of {listed(bent, 'mode')} is not a straight line although training had come to rest: encoder "
+            "or decoder are not linear, or the posterior is not the Gaussian one of the theory.",
+            evidence={"source": "inferred", "modes": [k + 1 for k in bent]},
+        )
+    return Finding(
+        "unexplained",
+        "alarm",
+        "No common cause shows.",
+        "Check that the spectrum is that of the very data (and scale) that were trained on.",
+        {"source": "inferred"},
+    )

@@ -1,10 +1,10 @@
-"""Agreement as a statement about means and standard errors.
+"""The verdict of each mode, from deviations that are means over seeds with standard errors.
 
 A deviation agrees if it is within the tolerance plus t standard errors. t is the two-sided 95 % point of Student's
 distribution, with the degrees of freedom that the seeds give, shared out among all modes that are compared
 (Bonferroni): in a scan of many modes the chance of one false alarm is 5 % at most. A mode is not resolved if that
-allowance exceeds 10 % of its threshold or utility, or 0.3 of its exponent (which tells 1 from ½ and 2). The exponent
-itself may be off by 0.1 where training is noisy.
+allowance exceeds 10 % of its threshold or utility, or 0.3 of its exponent (which distinguishes 1 from ½ and 2). The
+exponent itself may be off by 0.1 where training is noisy.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,12 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from landau_vae.display import Array
+from landau_vae.limits import CONFIDENCE, EXPONENT_ERROR, FITTED, RESOLVED, RESOLVED_EXPONENT
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.verification._branches import FITTED, Branches
+from landau_vae.verification._branches import Branches
 
-__all__ = ["Deviation", "gaussian_error", "interval", "judge", "sampling_error"]
-
-CONFIDENCE = 0.95
-RESOLUTION = np.array([0.1, 0.1, 0.3])  # of threshold, utility, exponent: largest allowance for noise
-BENT = 0.1  # by which an exponent may be off where runs are finite: an M² that has 0.01 to go moves it by as much
 ROUNDING = 1e-6  # a difference of exactly the tolerance (T = T_k/10, say) agrees
+RESOLUTION = np.array([RESOLVED, RESOLVED, RESOLVED_EXPONENT])  # of threshold, utility, exponent
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,34 +45,35 @@ class Deviation:
             return np.minimum(seeds / share**2, 1e9)
 
     def quantile(self, confidence: float) -> Array:
-        """Of Student's t, two-sided."""
+        """Return the point of Student's t, two-sided."""
         return np.asarray(stdtrit(self.freedom, 0.5 + confidence / 2))
 
     @property
     def p_value(self) -> Array:
-        """Two-sided, of no deviation at all; NaN where there is no error to tell by."""
+        """Two-sided, of no deviation at all; NaN where there is no error."""
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.where(self.total > 0, np.abs(self.mean) / self.total, np.nan)
         return np.asarray(2 * stdtr(self.freedom, -ratio))
 
 
 def interval(deviation: Deviation) -> Array:
-    """The 95 % interval of a deviation, mode by mode, (modes, 2)."""
+    """Return the 95 % interval of a deviation, mode by mode, (modes, 2)."""
     half = deviation.quantile(CONFIDENCE) * deviation.total
     return np.stack([deviation.mean - half, deviation.mean + half], axis=-1)
 
 
-def sampling_error(spectrum: Spectrum, own: Spectrum | None, samples: int, modes: int) -> Array:
-    """Relative standard error of λ_k/V of n Gaussian samples; 0 against the spectrum of the training set itself."""
-    if own is None or not samples:
+def sampling_error(spectrum: Spectrum, trained_on: Spectrum | None, samples: int, modes: int) -> Array:
+    """Return the relative standard error of λ_k/V of n Gaussian samples; 0 against the training set itself."""
+    if trained_on is None or not samples:
         return np.zeros(modes)
-    if own.modes >= modes and np.allclose(own.normalized[:modes], spectrum.normalized[:modes], rtol=1e-6):
+    same = trained_on.modes >= modes
+    if same and np.allclose(trained_on.normalized[:modes], spectrum.normalized[:modes], rtol=1e-6):
         return np.zeros(modes)
     return gaussian_error(spectrum, samples)[:modes]
 
 
 def gaussian_error(spectrum: Spectrum, samples: int) -> Array:
-    """Relative standard error of each λ_k/V, known from n samples, (modes,): Gaussian data, not standardised.
+    """Return the relative standard error of each λ_k/V of n Gaussian samples, not standardised, (modes,).
 
     λ̂_k/V̂ has the influence function (y_k² − λ_k)/V − λ_k (‖x‖² − V)/V² with y_k normal of variance λ_k, so that
     n (s.e.)²/(λ_k/V)² = 2 (1 − 2 λ_k/V + Σ_i (λ_i/V)²).
@@ -87,13 +85,13 @@ def gaussian_error(spectrum: Spectrum, samples: int) -> Array:
 def judge(
     measured: Branches, pca: Array, deviations: list[Deviation], law: Array, pca_error: Array, tolerance: float
 ) -> tuple[str, ...]:
-    """The verdict of each mode, from the deviations of threshold, utility and exponent."""
+    """Return the verdict of each mode, from the deviations of threshold, utility and exponent."""
     modes, room = len(pca), tolerance * (1 + ROUNDING)
     seen = ~np.isnan(deviations[0].mean)
     shared = 1 - (1 - CONFIDENCE) / max(1, int(np.count_nonzero(seen)))
     allowances = np.stack([deviation.quantile(shared) * deviation.total for deviation in deviations])
     means = np.abs(np.stack([deviation.mean for deviation in deviations]))
-    rooms = np.array([[room], [room], [max(room, BENT) if measured.noisy else room]])
+    rooms = np.array([[room], [room], [max(room, EXPONENT_ERROR) if measured.noisy else room]])
     within = np.all(np.isnan(means) | (means <= rooms + np.nan_to_num(allowances)), axis=0) & (law <= room)
     if not measured.noisy:
         within &= np.isnan(pca_error) | (np.abs(pca_error) <= room)
@@ -105,7 +103,7 @@ def judge(
 
 
 def _noisy(measured: Branches, pca: Array, k: int, seen: bool, within: bool, resolved: bool) -> str:
-    """Noisy models: what cannot be told is told apart from what is wrong."""
+    """Return the verdict of a mode of noisy models: what is not resolved is kept apart from what is wrong."""
     living = np.broadcast_to((measured.temperature < (1 - FITTED) * pca[k]), measured.at_rest.shape[:2])
     rest = measured.at_rest[..., k]
     settled = np.count_nonzero(living & rest) > np.count_nonzero(living) / 2
@@ -116,7 +114,7 @@ def _noisy(measured: Branches, pca: Array, k: int, seen: bool, within: bool, res
             return "not converged"
         return "disagrees" if resolved and not within else "not resolved"
     if np.isinf(measured.brackets[k, 1]):
-        return "outside the grid"  # alive at the warmest temperature
+        return "outside the grid"  # active at the warmest temperature
     if np.count_nonzero(living[0]) < 2:
         return "outside the grid"
     return "disagrees" if settled and not within else "not converged"

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from landau_vae import InputError, plotting, report
 from landau_vae.numeric import population_threshold, spiked
+from landau_vae.training import Exact
 from landau_vae.verification import DatasetSize, branches, dataset_size
 
 
@@ -217,8 +218,8 @@ def test_a_wrong_price_is_refuted_and_the_trainer_is_passed_on(monkeypatch, trai
 
     scan = HOME.scan
     monkeypatch.setattr(HOME, "scan", mislabelled)
-    result = dataset_size([0.5], ratios=[0.5, 16], seeds=range(8), trainer="mine")
-    assert set(asked) == {"mine"}
+    result = dataset_size([0.5], ratios=[0.5, 16], seeds=range(8), trainer=Exact(1e-7))
+    assert set(asked) == {Exact(1e-7)}
     assert result.verdict.tolist() == [["disagrees"]] * 2
     np.testing.assert_allclose(result.threshold, 1.3 * trained.threshold[[0, 2]], rtol=1e-3)
 
@@ -241,12 +242,12 @@ def test_a_branch_without_an_end_is_not_resolved(trained):
 def test_summary(trained):
     lines = trained.summary().splitlines()
     assert lines[0] == "DatasetSize(n/d = 0.5 … 16, 2 of 3 agree)"
-    assert [line.split()[:3] for line in lines[3:6]] == [
+    assert [line.split()[:3] for line in lines[4:7]] == [
         ["0.5", "50", "1.5"],
         ["4", "400", "1.5"],
         ["16", "1600", "1.5"],
     ]
-    assert "seen above n/d = 4" in lines[-1]
+    assert "visible above n/d = 4" in lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_summary(trained):
         ({"seeds": [1]}, "at least two"),
         ({"seeds": 3}, "at least two"),
         ({"seeds": [1, 1]}, "two different"),
-        ({"seeds": [-1, 1]}, "whole numbers"),
+        ({"seeds": [-1, 1]}, "each a whole number from 0 on"),
         ({"features": 1}, "fewer than the 1 features"),
         ({"noise": -1}, "noise is -1"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import landau_vae as lv
-from landau_vae import InputError, Loss, Spectrum, plotting
+from landau_vae import InputError, Loss, OutsideTheory, Spectrum, plotting
 from landau_vae.numeric.plateau_activation import longest_steps
 from landau_vae.numeric.plateau_growth import growth, per_update, succession
 from landau_vae.training import SGD, Adam, Sampled, Schedule, cosine
@@ -253,13 +253,13 @@ def test_adam_is_never_faster_than_its_bound(rng, noise):
 
 def test_growing_modes_arrive_when_predicted(result):
     assert result.agrees
-    assert set(result.verdict.ravel()) <= {"agrees", "dead", "not reached", "overshadowed"}
+    assert set(result.verdict.ravel()) <= {"agrees", "inactive", "not reached", "overshadowed"}
     first = result.ratio[..., 0]
     np.testing.assert_allclose(first, 1, atol=0.1)  # half a power of e of about five
     assert np.nanmax(result.outside) < 0.3
     assert (result.earliest[result.compared] <= result.predicted[result.compared]).all()
     np.testing.assert_allclose(result.earliest[..., 0], result.predicted[..., 0], rtol=1e-12)
-    assert (result.verdict[:, 2:, 3] == "dead").all()  # T = 0.1 and more, of a mode with T_k = 0.067
+    assert (result.verdict[:, 2:, 3] == "inactive").all()  # T = 0.1 and more, of a mode with T_k = 0.067
 
 
 def test_rates_slow_down_towards_the_threshold(result):
@@ -344,14 +344,14 @@ def test_output_of_dynamics(result):
 def test_scans_without_times(models):
     with pytest.raises(InputError, match="no snapshots"):
         dynamics(lv.scan(SPECTRUM, [0.1]))
-    with pytest.raises(InputError, match="trained by Adam"):
+    with pytest.raises(OutsideTheory, match="trained by Adam"):
         dynamics(lv.scan(SPECTRUM, [0.1], trainer=Sampled(10, None, Adam(1e-3), noise=False, history=5)))
     decaying = Sampled(10, None, SGD(1e-3, weight_decay=0.1), noise=False, history=5)
-    with pytest.raises(InputError, match="leave these settings"):
+    with pytest.raises(OutsideTheory, match="leave these settings"):
         dynamics(lv.scan(SPECTRUM, [0.1], trainer=decaying))
-    with pytest.raises(InputError, match="constant β"):
+    with pytest.raises(OutsideTheory, match="constant β"):
         dynamics(descend(SPECTRUM, [0.1], updates=10, beta=Schedule(((0.0, 0.0), (1.0, 1.0)))))
-    with pytest.raises(InputError, match="learning rate is -1, but a positive number"):
+    with pytest.raises(InputError, match="learning_rate is -1, but a number above 0"):
         dynamics(models, learning_rate=-1)
     with pytest.raises(InputError, match="4 features, but"):
         dynamics(models.drop_vars("covariance"), Spectrum.from_eigenvalues([4, 2, 1]))
@@ -383,5 +383,5 @@ def test_picture_of_activation(result):
     expected = np.sort((result.measured / result.predicted)[agreeing | (result.verdict == "overshadowed")])
     np.testing.assert_allclose(np.sort(np.array(dots)[:, 1]), expected, rtol=1e-12)
     assert "measured" in [text.get_text() for text in lower.get_legend().get_texts()]
-    nothing = replace(result, verdict=np.full(result.verdict.shape, "dead"))
+    nothing = replace(result, verdict=np.full(result.verdict.shape, "inactive"))
     assert plotting.activation(nothing, ax) is ax
