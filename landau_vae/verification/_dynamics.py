@@ -69,7 +69,7 @@ class Dynamics(Result):
         -------
         (…, modes) array
         """
-        price = numbers(temperature, "temperature")[..., None] * self.spectrum.total_variance
+        price = numbers(temperature, "temperature", finite=True)[..., None] * self.spectrum.total_variance
         lam = self.spectrum.eigenvalues
         return readonly(np.where(lam > price, self.descent.pace(growth(lam, price)), np.nan))
 

@@ -119,7 +119,7 @@ def test_modes_that_no_latent_is_left_for(table, capsys, tmp_path):
     main(["verify", table[1], *options, "--points", "4", "--output", str(tmp_path / "out")])
     out = capsys.readouterr().out
     assert "1 latent: 50 updates of 2000 rows" in out
-    assert "Modes 2–4: not compared (there was no latent left)." in out
+    assert "Modes 2–4: not compared (no latent was left)." in out
 
 
 def test_a_grid_that_is_too_warm_says_so(table, capsys):

@@ -335,7 +335,7 @@ def test_a_mode_that_should_have_been_seen_is_missing(models):
 def test_output_of_dynamics(result):
     count = np.count_nonzero(result.verdict == "agrees")
     assert repr(result) == f"Dynamics({count} of {count} activations at the predicted time, η = 0.01)"
-    assert len(result.summary().splitlines()) == 3 + 4 + 1
+    assert len(result.summary().splitlines()) == 2 + 2 + 4 + 1  # line, blank; header and rule; modes; note
     content = result.to_dict()
     assert content["learning_rate"] == 0.01
     assert np.shape(content["predicted"]) == result.predicted.shape == (2, 5, 4)

@@ -281,7 +281,7 @@ def test_a_constant_learning_rate_is_not_to_be_raised():
 def test_relabelled_temperatures_are_not_blamed_on_the_schedule(healthy):
     [cause] = lv.verify(healthy.assign_coords(temperature=healthy.temperature / 2)).causes
     assert cause.code == "beta-schedule"
-    assert "relabelled" in cause.sentence
+    assert "relabelled" in cause.advice
 
 
 def test_scans_in_other_shapes(healthy):
