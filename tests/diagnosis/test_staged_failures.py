@@ -133,6 +133,7 @@ def test_binary_data_with_cross_entropy():
     result = lv.diagnose(mean, variance=variance, data=B, loss=Loss.bernoulli(3.5))
     assert result.verdict == "price-too-high"
     assert "correlations" in said(result)
+    assert "best state is not known for a Bernoulli decoder" in said(result)
     assert result.spectrum.eigenvalues[0] == pytest.approx(np.linalg.eigvalsh(np.corrcoef(B.T))[-1], rel=1e-9)
     mistaken = lv.diagnose(mean, variance=variance, data=B, loss=Loss.gaussian(3.5))
     assert "binary-data" in mistaken.codes

@@ -1,7 +1,7 @@
 """Is the price of a nat the one that was meant? A price too high, another one than stated, a KL that costs nothing.
 
 Local stability of the collapsed state at τ ≥ λ₁ holds for any network. That it is the best state holds for linear
-models; a nonlinear one may have a better state beside it.
+models of a squared error; any other may have a better state beside it.
 """
 
 from dataclasses import replace
@@ -39,14 +39,20 @@ def price_too_high(c: Comparison) -> Finding | None:
     """Find a total collapse at a price above the first threshold."""
     if c.predicted.active > 0 or c.detected.any():
         return None
-    first = float(c.spectrum.eigenvalues[0])
+    first, likelihood = float(c.spectrum.eigenvalues[0]), c.loss.likelihood
+    best = (
+        "For a linear model it is the best state. A nonlinear model may have a better one, which training that starts "
+        "at a smaller β can find."
+        if likelihood.squared
+        else f"Whether it is the best state is not known for a {likelihood.title} decoder: training that starts at a "
+        "smaller β may find a better one."
+    )
     return Finding(
         "price-too-high",
         "alarm",
         f"At {knob_at(c, c.price)} a nat costs τ = {significant(c.price, 4)}, more than the strongest mode is worth, "
         f"λ₁ = {significant(first, 4)}{_which_spectrum(c)}: the collapsed state is stable, and longer training does "
-        "not change it. For a linear model it is the best state. A nonlinear model may have a better one, which "
-        "training that starts at a smaller β can find.",
+        f"not change it. {best}",
         f"Lower {c.loss.knob} below {beta_at(c, first)}, where the collapsed state loses its stability"
         f"{_more_latents(c)}.{_reason(c)}",
         {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first},
