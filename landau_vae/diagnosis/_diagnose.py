@@ -29,7 +29,7 @@ from landau_vae.errors import InputError
 from landau_vae.limits import LINEAR_SHARE
 from landau_vae.loss import Loss
 from landau_vae.numeric._equilibrium import Equilibrium
-from landau_vae.numeric._noise_floor import NoiseFloor, noise_floor
+from landau_vae.numeric._noise_floor import NoiseFloor, noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
@@ -170,10 +170,9 @@ def _named(variance: Any, log_variance: Any, std: Any) -> tuple[Spread, Any]:
 
 
 def _floor(spectrum: Spectrum) -> NoiseFloor | None:
-    try:
-        return None if spectrum.samples is None else noise_floor(spectrum)
-    except InputError:  # too few modes to tell noise from
-        return None
+    """Return the noise floor, None where it is not known."""
+    unknown = why_no_noise_floor(spectrum, spectrum.samples or 0)
+    return None if unknown else noise_floor(spectrum)
 
 
 def _run(

@@ -6,9 +6,9 @@ from typing import Any
 
 from landau_vae.checks import Count, checked, numbers
 from landau_vae.display import Column, Table, counted, significant
-from landau_vae.errors import InputError, OutsideTheory
+from landau_vae.errors import OutsideTheory
 from landau_vae.loss import Loss
-from landau_vae.numeric._choose_beta import Choice, choose_beta
+from landau_vae.numeric._choose_beta import Choice, choice_or_refusal
 from landau_vae.spectrum.spectrum import Spectrum
 
 TOLERANCES = (0.05, 0.01)
@@ -119,15 +119,15 @@ def recommend(
     shares = numbers(tolerances, "tolerances").ravel().tolist()
     answers += [_answer(spectrum, free, f"To lose {each:.0%} of the variance", tolerance=each) for each in shares]
     if samples is not None:
-        answers.append(_answer(spectrum, free, "To stay above sampling noise", noise_floor=True))
+        answers.append(_answer(spectrum, free, "To stay above sampling noise"))
     return tuple(answers)
 
 
 def _answer(spectrum: Spectrum, loss: Loss, question: str, **asked: Any) -> Recommendation:
-    try:
-        return Recommendation(question, choose_beta(spectrum, loss, **asked))
-    except (InputError, OutsideTheory) as problem:
-        return Recommendation(question, None, str(problem))
+    answer = choice_or_refusal(spectrum, loss, **asked)
+    if isinstance(answer, OutsideTheory):
+        return Recommendation(question, None, str(answer))
+    return Recommendation(question, answer)
 
 
 def recommendations_table(answers: Sequence[Recommendation], knob: str) -> Table:

@@ -1,7 +1,6 @@
 """Closed forms of the linear Gaussian β-VAE and its landscape; `problems` and their `continuation` for all the rest."""
 
-from importlib import import_module
-from typing import Any
+import lazy_loader
 
 from landau_vae.numeric._choose_beta import Choice, choose_beta
 from landau_vae.numeric._equilibrium import Equilibrium, equilibrium
@@ -15,17 +14,11 @@ from landau_vae.numeric._transitions import Transitions, transitions
 from landau_vae.numeric._weight_decay import WeightDecay, weight_decay
 from landau_vae.numeric.plateau_activation import Activation, activation
 
-_MODULES = ("continuation", "problems")  # heavier: loaded on first use
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, ["continuation", "problems"])  # heavier: loaded on first use
 
 __all__ = [
     "Activation", "Choice", "Equilibrium", "FixedEncoder", "Hierarchy", "Landscape", "LearnedVariance", "NoiseFloor",
-    "Spiked", "Transitions", "WeightDecay", "activation", "choose_beta", "equilibrium", "fixed_encoder", "hierarchy",
-    "landscape", "learned_variance", "noise_floor", "population_threshold", "spiked", "transitions", "weight_decay",
-    *_MODULES,
+    "Spiked", "Transitions", "WeightDecay", "activation", "choose_beta", "continuation", "equilibrium", "fixed_encoder",
+    "hierarchy", "landscape", "learned_variance", "noise_floor", "population_threshold", "problems", "spiked",
+    "transitions", "weight_decay",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

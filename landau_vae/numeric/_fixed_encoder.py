@@ -1,4 +1,4 @@
-"""Encoders whose posterior variance is given and not learned: soft thresholding of singular values.
+"""A fixed encoder variance: posterior variances that are given and not learned soft-threshold the singular values.
 
     a latent of variance s serves mode k iff λ_k > τs:    w² = √(λτ/s) − τ,    M² = 1 − √(τs/λ)
 
@@ -7,6 +7,7 @@
 but M² falls like 1 − √(τ/τ_k), twice as slowly as where s is learned. Valid for any data; linear, Gaussian decoder.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,18 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.tables import as_numbers
-from landau_vae.display import Array, jsonable, readonly, significant, table
+from landau_vae.checks import checked, numbers
+from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.loss.checks import check_pair
 from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["FixedEncoder", "fixed_encoder"]
 
 
 @dataclass(frozen=True, eq=False)
-class FixedEncoder:
+class FixedEncoder(Result):
     """The equilibrium and the thresholds of K latents with given variances; one entry per pair of mode and latent."""
 
     spectrum: Spectrum = field(repr=False)  #: the modes λ_k
@@ -35,38 +35,38 @@ class FixedEncoder:
 
     @property
     def price(self) -> float:
-        """τ, data² per nat."""
+        """Return the price τ, data² per nat."""
         return float(self.loss.price(self.spectrum))
 
     @property
     def threshold(self) -> Array:
-        """τ_k = λ_k/s, (pairs,): the price at which each mode dies."""
+        """Return τ_k = λ_k/s, (pairs,), the price at which each mode collapses."""
         return readonly(self._lam / self.variance)
 
     @property
     def beta(self) -> Array:
-        """The same in the loss's own β, (pairs,)."""
+        """Return the thresholds in the loss's own β, (pairs,)."""
         return readonly(self.loss.beta_at(self.threshold, self.spectrum))
 
     @cached_property
     def signal_fraction(self) -> Array:
-        """M²_k = [1 − √(τs/λ)]₊, (pairs,)."""
+        """Return M²_k = [1 − √(τs/λ)]₊, (pairs,)."""
         return readonly(np.maximum(1 - np.sqrt(self.price / self.threshold), 0.0))
 
     @cached_property
     def decoder_norm(self) -> Array:
-        """‖w_k‖, (pairs,), data units: w² = √(λτ/s) − τ where the mode lives."""
+        """Return ‖w_k‖, (pairs,), data units: w² = √(λτ/s) − τ where the mode is active."""
         square = np.sqrt(self._lam * self.price / self.variance) - self.price
         return readonly(np.sqrt(np.maximum(square, 0.0)))
 
     @property
     def active(self) -> int:
-        """How many latents live."""
+        """Return how many latents are active."""
         return int(np.count_nonzero(self.signal_fraction > 0))
 
     @cached_property
     def total_distortion(self) -> float:
-        """D̃ of the sampled reconstruction, as in the loss: a live mode leaves √(λτs), a dead one λ."""
+        """Return D̃ of the sampled reconstruction, as in the loss: an active mode leaves √(λτs), an inactive one λ."""
         left = np.minimum(self._lam, np.sqrt(self._lam * self.price * self.variance))
         return float(1 - (self._lam - left).sum() / self.spectrum.total_variance)
 
@@ -76,46 +76,76 @@ class FixedEncoder:
 
     def __repr__(self) -> str:
         return (
-            f"FixedEncoder({self.active} of {len(self.variance)} latents live at τ = {significant(self.price)}, "
+            f"FixedEncoder({self.active} of {len(self.variance)} latents active at τ = {significant(self.price)}, "
             f"β = {significant(self.beta[0])} … {significant(self.beta[-1])})"
         )
 
-    def summary(self) -> str:
-        """The table of pairs, strongest mode first."""
-        columns = (self.spectrum.normalized, self.variance, self.beta, self.signal_fraction)
-        rows = [
-            [str(k + 1), str(self.latent[k] + 1), *(significant(float(column[k])) for column in columns)]
-            for k in range(len(self.variance))
-        ]
-        return f"{self!r}\n{table(['mode', 'latent', 'λ/V', 's', 'dies at β', 'M²'], rows)}"
+    def content(self) -> Iterator[str | Table]:
+        """Yield the table of pairs, strongest mode first."""
+        yield repr(self)
+        pairs = len(self.variance)
+        yield Table(
+            [
+                Column("mode", range(1, pairs + 1)), Column("latent", self.latent + 1),
+                Column("λ/V", self.spectrum.normalized[:pairs]), Column("s", self.variance),
+                Column("collapses at β", self.beta), Column("M²", self.signal_fraction),
+            ],
+            note="s: posterior variance of the latent, which is given; M²: its signal fraction",
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Return the equilibrium and the thresholds as strict JSON."""
         names = ("price", "variance", "latent", "threshold", "beta", "signal_fraction", "decoder_norm")
         named = {name: getattr(self, name) for name in (*names, "total_distortion")}
         return jsonable({"loss": self.loss.to_dict(), **named})
 
 
+@checked
 def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: ArrayLike) -> FixedEncoder:
-    """The equilibrium where the posterior variances are given: one number for all latents, or one each, (K,).
+    """Return the equilibrium where the posterior variances are given.
 
-    >>> found = fixed_encoder(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(0.25, latents=2), 1.0)
-    >>> found.threshold.tolist(), found.signal_fraction.tolist(), found.decoder_norm.round(4).tolist()
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The modes of the data.
+    loss : Loss
+        The convention, with one β, a squared error and a fixed decoder variance.
+    variance : float or (K,) array_like
+        s of all latents, or of each.
+
+    Returns
+    -------
+    FixedEncoder
+        Which latent serves which mode, and how strongly.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+    OutsideTheory
+        If the loss is of another kind.
+
+    Examples
+    --------
+    >>> result = fixed_encoder(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(0.25, latents=2), 1.0)
+    >>> result.threshold.tolist(), result.signal_fraction.tolist(), result.decoder_norm.round(4).tolist()
     ([4.0, 1.0], [0.75, 0.5], [0.866, 0.5])
     """
-    check_pair(spectrum, loss)
     loss.must_be_fixed("given posterior variances are solved")
     spectrum.must_be_whole("Given posterior variances concern")
     if loss.beta.ndim:
-        raise InputError(f"β holds {loss.beta.size} values, but one number is expected: give one β.")
-    given = as_numbers(variance, "The posterior variance")
+        raise InputError(f"β holds {loss.beta.size} values, but one number is expected: give one β.", "loss")
+    given = numbers(variance, "variance")
     latents = loss.latents or (len(given) if given.ndim == 1 else spectrum.modes)
     if given.ndim > 1 or (given.ndim == 1 and len(given) != latents):
         raise InputError(
-            f"The posterior variances have shape {given.shape}, but one number or ({latents},) is expected."
+            f"The posterior variances have shape {given.shape}, but one number or ({latents},) is expected.",
+            "variance",
         )
     if not np.all(np.isfinite(given) & (given > 0)):
-        raise InputError(f"Posterior variances are positive finite numbers, but {given.min():g} is among them.")
-    each = np.broadcast_to(given, (latents,))
-    order = np.argsort(each, kind="stable")[: min(latents, spectrum.modes)]
-    return FixedEncoder(spectrum, loss, readonly(each[order]), readonly(order, np.int64))
+        raise InputError(
+            f"Posterior variances are positive finite numbers, but {given.min():g} is among them.", "variance"
+        )
+    variances = np.broadcast_to(given, (latents,))
+    order = np.argsort(variances, kind="stable")[: min(latents, spectrum.modes)]
+    return FixedEncoder(spectrum, loss, readonly(variances[order]), readonly(order, np.int64))

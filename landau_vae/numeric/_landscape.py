@@ -5,7 +5,7 @@ one, two and three variables, and has
 
     #{(idle latent, l ∉ A): λ_l > τ} + #{(i ∈ A, l ∉ A): λ_l > λ_i}
 
-negative directions: none only where A holds the strongest modes. Points at which latents share modes exist besides;
+negative directions: none only where A holds the strongest modes. There are also points at which latents share modes;
 all of them are saddles, and they are not listed. Derivations: `landau-vae derive landscape`, `gradient-flow`; minima:
 Lucas et al., arXiv:1911.02469, Wang & Ziyin, arXiv:2205.04009. Equal eigenvalues are one multiplet: points that differ
 by a rotation in its eigenspace are one family, and the rotations are its flat directions.
@@ -16,20 +16,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from landau_vae.display import Array, jsonable, readonly, significant, table
+from landau_vae.checks import Positive, Range, Share, checked
+from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.numeric.plateau_growth import growth, per_update
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["Escape", "Landscape", "StationaryPoint", "landscape"]
+__all__ = ["Landscape", "landscape"]
 
-LISTED = 2000  # families of stationary points that are listed one by one
-COUNTED = 40  # modes above the price up to which families are counted by index
+MOST_LISTED = 2000  # families of stationary points that are listed one by one
+MOST_SHOWN = 30  # points of a summary
+MOST_COUNTED = 40  # modes above the price up to which families are counted by index
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Escape:
 
 
 @dataclass(frozen=True, eq=False)
-class Landscape:
+class Landscape(Result):
     """All pure stationary points at one price, or the ladder of the strongest modes where they are too many to list."""
 
     spectrum: Spectrum  #: the modes λ_k
@@ -67,22 +69,34 @@ class Landscape:
 
     @property
     def minimum(self) -> StationaryPoint:
-        """The global minimum, which is the only local one."""
+        """Return the global minimum, which is the only local one."""
         return self.points[0]
 
     @cached_property
     def collapsed(self) -> StationaryPoint:
-        """The point at which no latent carries anything."""
+        """Return the point at which every latent is inactive."""
         return next(point for point in self.points if not point.active)
 
     # ------------------------------------------------------------------------------------ the Hessian
 
+    @checked
     def hessian_eigenvalues(self, point: StationaryPoint, *, logarithmic: bool = False) -> Array:
-        """All K (2p + 1) eigenvalues of the Hessian of σ_dec² L in (W, E, s), p resolved modes, ascending.
+        """Return all eigenvalues of the Hessian of σ_dec² L at a point, ascending.
 
-        `logarithmic`: in (W, E, ln s), as most code trains. Signs are the same, stiff directions are not. Block by
-        block: the dense Hessian is never formed. (i, j: active modes; l: modes without a latent.)
+        Parameters
+        ----------
+        point : StationaryPoint
+            One of `points`.
+        logarithmic : bool, default False
+            Whether the posterior variance s is trained as ln s, as in most code. Signs are the same, stiff directions
+            are not.
+
+        Returns
+        -------
+        (K (2p + 1),) array
+            In the coordinates (W, E, s) or (W, E, ln s), p resolved modes.
         """
+        # Block by block: the dense Hessian is never formed. i, j: active modes; l: modes without a latent.
         lam, tau = self.spectrum.eigenvalues, self.price
         i = np.asarray(point.active, dtype=np.int64) - 1
         active, outside = lam[i], np.delete(lam, i)
@@ -106,38 +120,66 @@ class Landscape:
         ]
         return readonly(np.sort(np.concatenate([np.ravel(block) for block in blocks])))
 
+    @checked
     def escapes(self, point: StationaryPoint) -> tuple[Escape, ...]:
-        """The directions in which the loss falls from a point, fastest first."""
+        """Return the directions in which the loss falls from a point, fastest first.
+
+        Parameters
+        ----------
+        point : StationaryPoint
+            One of `points`.
+
+        Returns
+        -------
+        tuple of Escape
+            Empty at the minimum.
+        """
         lam, idle = self.spectrum.eigenvalues, self.latents - len(point.active)
         groups = _groups(self.spectrum)
         outside = [k for k in range(len(lam)) if k + 1 not in point.active]
-        found = []
+        directions = []
         for target in outside:
             if idle and lam[target] > self.price:
                 rate = growth(lam[target], self.price)
-                found.append(Escape(None, target + 1, self._scale * rate, (1 + rate) / lam[target], idle))
+                directions.append(Escape(None, target + 1, self._scale * rate, (1 + rate) / lam[target], idle))
             for mode in point.active:
                 if groups[target] < groups[mode - 1]:
                     rate = growth(lam[target], lam[mode - 1])
-                    found.append(Escape(mode, target + 1, self._scale * rate, (1 + rate) / lam[target], 1))
-        return tuple(sorted(found, key=lambda escape: -escape.rate))
+                    directions.append(Escape(mode, target + 1, self._scale * rate, (1 + rate) / lam[target], 1))
+        return tuple(sorted(directions, key=lambda escape: -escape.rate))
 
-    def plateau(self, start: float = 0.01, learning_rate: float | None = None, momentum: float = 0.0) -> Array:
-        """How long each mode above the price needs to leave the collapsed point, (modes above the price,).
+    @checked
+    def plateau(
+        self,
+        start: Share = 0.01,
+        learning_rate: Positive | None = None,
+        momentum: Annotated[float, Range(0, below=1)] = 0.0,
+    ) -> Array:
+        """Return how long each mode above the price needs to leave the collapsed point.
 
-        In time (learning rate × steps) under gradient flow of the user's loss, or in steps of gradient descent with a
-        given learning rate (and heavy-ball momentum). `start` is the share of its final amplitude that a mode begins
-        with. Valid for small starts; other optimisers have other times. Modes beyond the number of latents are not
-        reached.
+        Valid for small starts; other optimisers have other times.
 
+        Parameters
+        ----------
+        start : float, default 0.01
+            Share of its final amplitude that a mode begins with.
+        learning_rate : float, optional
+            Of gradient descent; by default gradient flow.
+        momentum : float, default 0
+            Of heavy-ball momentum, from 0 to below 1.
+
+        Returns
+        -------
+        (modes,) array
+            Steps of gradient descent, or without a learning rate the time (learning rate × steps) under gradient flow
+            of the user's loss, for each mode above the price that can have a latent.
+
+        Examples
+        --------
         >>> scene = landscape(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(beta=0.5))
         >>> scene.plateau(start=0.01).round(2).tolist(), scene.plateau(0.01, learning_rate=0.1).round().tolist()
         ([1.82, 16.4], [20.0, 166.0])
         """
-        if not 0 < start < 1:
-            raise InputError(f"The start is {start:g}, but a share of the final amplitude between 0 and 1 is expected.")
-        if learning_rate is not None and not learning_rate > 0:
-            raise InputError(f"The learning rate is {learning_rate:g}, but a number greater than 0 is expected.")
         lam = self.spectrum.eigenvalues[: self.latents]
         rate = self._scale * growth(lam[lam > self.price], self.price)
         per_unit = rate if learning_rate is None else per_update(rate, learning_rate, momentum)
@@ -145,7 +187,7 @@ class Landscape:
 
     @cached_property
     def _scale(self) -> float:
-        """2a: the user's own loss in units of σ_dec² L."""
+        """Return 2a, the user's own loss in units of σ_dec² L."""
         return 2 * self.loss.weights(self.spectrum.dimension)[0]
 
     # ---------------------------------------------------------------------------------------- output
@@ -157,24 +199,25 @@ class Landscape:
             f"minimum with {len(self.minimum.active)} active)"
         )
 
-    def summary(self, limit: int = 30) -> str:
-        """The table of stationary points, lowest first."""
-        shown = self.points[:limit]
-        rows = [
-            [_listed(point.active), f"{point.free_energy:.6g}", str(point.index), str(point.flat),
-             f"{max((e.rate for e in self.escapes(point)), default=0.0):.4g}"]
-            for point in shown
-        ]  # fmt: skip
-        lines = [self.loss.explain(self.spectrum), repr(self)]
-        lines.append(table(["active modes", "σ²L", "index", "flat", "escape rate"], rows))
-        if len(self.points) > limit:
-            lines.append(f"… and {len(self.points) - limit} more")
+    def content(self) -> Iterator[str | Table]:
+        """Yield the table of stationary points, lowest first."""
+        yield f"{self.loss.explain(self.spectrum)}\n{self!r}"
+        shown, note = self.points[:MOST_SHOWN], "index: directions in which the loss falls; σ²L: the loss times σ_dec²"
+        hidden = len(self.points) - len(shown)
+        rates = [max((escape.rate for escape in self.escapes(point)), default=0.0) for point in shown]
+        yield Table(
+            [
+                Column("active modes", [_listed(point.active) for point in shown]),
+                Column("σ²L", [point.free_energy for point in shown]), Column("index", [p.index for p in shown]),
+                Column("flat", [point.flat for point in shown]), Column("escape rate", rates, "{:.4g}".format),
+            ],
+            note=f"… and {hidden} more\n{note}" if hidden else note,
+        )  # fmt: skip
         if not self.complete:
-            lines.append("Too many to list: these give their latents to the strongest modes.")
-        return "\n".join(lines)
+            yield "Too many to list: these give their latents to the strongest modes."
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Return price, points and counts as strict JSON."""
         return jsonable(
             {
                 "loss": self.loss.to_dict(),
@@ -187,11 +230,31 @@ class Landscape:
         )
 
 
+@checked
 def landscape(spectrum: Spectrum, loss: Loss) -> Landscape:
-    """The pure stationary points of the linear β-VAE at the loss's β, which must be one number.
+    """Return the pure stationary points of the linear β-VAE at one β.
 
-    All of them where there are at most 2000 families; else the ladder: no mode, the strongest, the two strongest, …
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The modes of the data.
+    loss : Loss
+        The convention, with one β, a squared error and a fixed decoder variance.
 
+    Returns
+    -------
+    Landscape
+        All points where there are at most 2000 families; else the ladder: no mode, the strongest, the two strongest, …
+
+    Raises
+    ------
+    InputError
+        If β is not one number.
+    OutsideTheory
+        If the loss is of another kind.
+
+    Examples
+    --------
     >>> scene = landscape(Spectrum.from_eigenvalues([4, 2, 1]), Loss.gaussian(beta=0.5, latents=2))
     >>> [(point.active, point.index) for point in scene.points]
     [((1, 2), 0), ((1, 3), 1), ((1,), 2), ((2, 3), 2), ((2,), 3), ((3,), 4), ((), 6)]
@@ -201,13 +264,13 @@ def landscape(spectrum: Spectrum, loss: Loss) -> Landscape:
     loss.must_be_fixed("the landscape is known")
     price = loss.price(spectrum)
     if price.ndim:
-        raise InputError(f"A landscape is drawn at one price, but β holds {price.size}: give one number.")
+        raise InputError(f"A landscape is drawn at one price, but β holds {price.size}: give one number.", "loss")
     tau = float(price)
     latents = spectrum.modes if loss.latents is None else loss.latents
     starts, sizes = spectrum.multiplets
     above = [(int(a), int(m)) for a, m in zip(starts, sizes, strict=True) if spectrum.eigenvalues[a + m - 1] > tau]
-    counts = _counts([m for _, m in above], latents) if sum(m for _, m in above) <= COUNTED else None
-    complete = counts is not None and sum(counts.values()) <= LISTED
+    counts = _counts([m for _, m in above], latents) if sum(m for _, m in above) <= MOST_COUNTED else None
+    complete = counts is not None and sum(counts.values()) <= MOST_LISTED
     chosen = _choices([m for _, m in above], latents) if complete else _ladder([m for _, m in above], latents)
     points = [_point(spectrum, tau, latents, above, shares) for shares in chosen]
     points.sort(key=lambda point: (point.free_energy, point.index))
@@ -218,7 +281,7 @@ def landscape(spectrum: Spectrum, loss: Loss) -> Landscape:
 
 
 def _pair(coupling: Array, stiffness: Array) -> Array:
-    """The eigenvalues of [[1, c], [c, h]], (2, …)."""
+    """Return the eigenvalues of [[1, c], [c, h]], (2, …)."""
     larger = (1 + stiffness + np.sqrt((1 - stiffness) ** 2 + 4 * coupling**2)) / 2
     return np.stack([(stiffness - coupling**2) / larger, larger])
 
@@ -226,14 +289,14 @@ def _pair(coupling: Array, stiffness: Array) -> Array:
 def _point(
     spectrum: Spectrum, tau: float, latents: int, above: list[tuple[int, int]], shares: tuple[int, ...]
 ) -> StationaryPoint:
-    """The family that gives a latent to so many modes of each multiplet."""
+    """Return the family that gives a latent to so many modes of each multiplet."""
     lam = spectrum.eigenvalues
     modes = [start + k for (start, _), share in zip(above, shares, strict=True) for k in range(share)]
     left = [size - share for (_, size), share in zip(above, shares, strict=True)]
     idle = latents - len(modes)
     stronger = np.cumsum([0, *left])[:-1]  # modes without a latent, before each multiplet
-    weaker = int(stronger @ np.asarray(shares, dtype=np.int64))  # busy latents that see one of them
-    flat = sum(share * rest + share * (share - 1) // 2 for share, rest in zip(shares, left, strict=True))
+    weaker = int(stronger @ np.asarray(shares, dtype=np.int64))  # pairs of an active latent and a stronger mode
+    flat = sum(share * free + share * (share - 1) // 2 for share, free in zip(shares, left, strict=True))
     flat += idle * int(np.count_nonzero(lam == tau))
     active = lam[modes]
     energy = 0.5 * np.delete(lam, modes).sum() + 0.5 * tau * np.sum(1 + np.log(active / tau))
@@ -241,35 +304,35 @@ def _point(
 
 
 def _choices(sizes: list[int], latents: int) -> Iterator[tuple[int, ...]]:
-    """How many modes of each multiplet get a latent: every possibility."""
+    """Return every possibility for how many modes of each multiplet get a latent."""
     return (shares for shares in product(*(range(m + 1) for m in sizes)) if sum(shares) <= latents)
 
 
 def _ladder(sizes: list[int], latents: int) -> Iterator[tuple[int, ...]]:
-    """No mode, the strongest, the two strongest, …"""
+    """Yield the choices of no mode, the strongest, the two strongest, …"""
     for active in range(min(sum(sizes), latents) + 1):
         before = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         yield tuple(int(share) for share in np.clip(active - before, 0, sizes))
 
 
 def _counts(sizes: list[int], latents: int) -> dict[int, int]:
-    """Families by Morse index, counted without listing them: multiplet after multiplet, strongest first."""
+    """Count families by Morse index without listing them: multiplet after multiplet, strongest first."""
     states = Counter({(0, 0): 1})  # (active so far, index so far) → families
-    seen = 0
+    passed = 0
     for size in sizes:
         following: Counter[tuple[int, int]] = Counter()
         for (active, index), number in states.items():
             for share in range(min(size, latents - active) + 1):
-                following[active + share, index + share * (seen - active)] += number
-        states, seen = following, seen + size
+                following[active + share, index + share * (passed - active)] += number
+        states, passed = following, passed + size
     totals: Counter[int] = Counter()
     for (active, index), number in states.items():
-        totals[index + (latents - active) * (seen - active)] += number
+        totals[index + (latents - active) * (passed - active)] += number
     return dict(sorted(totals.items()))
 
 
 def _groups(spectrum: Spectrum) -> Any:
-    """The multiplet of each mode, strongest first."""
+    """Return the multiplet of each mode, strongest first."""
     return np.repeat(np.arange(len(spectrum.multiplets[1])), spectrum.multiplets[1])
 
 

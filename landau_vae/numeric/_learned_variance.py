@@ -6,13 +6,15 @@ Proof: `landau-vae derive learned-variance`. With σ² fixed: J. Hirn, arXiv:260
 PCA (Lucas et al., arXiv:1911.02469). With a latent for every mode nothing is left over below β = d/modes, and σ² → 0.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.display import Array, jsonable, numbered, readonly, significant, table
+from landau_vae.checks import Count, checked
+from landau_vae.display import Array, Column, Result, Table, jsonable, numbered, readonly, significant
 from landau_vae.loss import Loss
 from landau_vae.loss.learned_price import price_of_learned, singular_beta, tail
 from landau_vae.numeric._transitions import transitions
@@ -22,23 +24,39 @@ __all__ = ["LearnedVariance", "learned_variance"]
 
 
 @dataclass(frozen=True, eq=False)
-class LearnedVariance:
-    """The cascade where σ_dec² is trained too: one entry per multiplet, from the last to die (mode 1) to the first."""
+class LearnedVariance(Result):
+    """The cascade where σ_dec² is trained too: one entry per multiplet, from the last to collapse to the first."""
 
     spectrum: Spectrum = field(repr=False)  #: the modes λ_k
     dimension: int  #: d, unresolved directions included
     latents: int  #: K
     mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
-    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents die together
+    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents collapse together
     beta: Array  #: β_k, (transitions,), without unit and scale
     singular: float | None  #: d/r where K latents encode all r modes: σ² → 0 below it; None where that cannot happen
 
     def price(self, beta: ArrayLike) -> Array:
-        """The equilibrium price τ, of the shape of β, data² per nat; the decoder variance is σ² = τ/β.
+        """Return the equilibrium price τ at any β; the decoder variance is σ² = τ/β.
 
-        With n live modes τ = T_n / (d/β − n), T_n the variance of the others. Raises `InputError` unless every β is
-        above `singular`.
+        With n active modes τ = T_n / (d/β − n), T_n the variance of the others.
 
+        Parameters
+        ----------
+        beta : array_like
+            β, any shape.
+
+        Returns
+        -------
+        array
+            τ, of the shape of β, data² per nat.
+
+        Raises
+        ------
+        OutsideTheory
+            Unless every β is above `singular`.
+
+        Examples
+        --------
         >>> learned_variance(Spectrum.from_eigenvalues([4, 1, 1]), latents=1).price([3.0, 2.0, 1.0]).tolist()
         [6.0, 4.0, 1.0]
         """
@@ -48,25 +66,49 @@ class LearnedVariance:
         ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
         return f"LearnedVariance({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
 
-    def summary(self) -> str:
-        """The table of the cascade, strongest mode first."""
-        shares = np.cumsum(self.spectrum.normalized)
-        rows = [
-            [numbered(first, size), significant(threshold), f"{shares[first + size - 2]:.4%}"]
-            for first, size, threshold in zip(self.mode, self.multiplicity, self.beta, strict=True)
-        ]
-        wall = f"\nUp to β = {significant(self.singular)} σ² has no equilibrium." if self.singular is not None else ""
-        return f"{self!r}\n{table(['mode', 'dies at β', 'up to here'], rows)}{wall}"
+    def content(self) -> Iterator[str | Table]:
+        """Yield the table of the cascade, strongest mode first."""
+        yield repr(self)
+        last = self.mode + self.multiplicity - 2
+        yield Table(
+            [
+                Column("mode", list(map(numbered, self.mode.tolist(), self.multiplicity.tolist()))),
+                Column("collapses at β", self.beta),
+                Column("up to here", np.cumsum(self.spectrum.normalized)[last], "{:.4%}".format),
+            ]
+        )
+        if self.singular is not None:
+            yield f"Up to β = {significant(self.singular)} σ² has no equilibrium."
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Return the thresholds as strict JSON."""
         names = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
         return jsonable({name: getattr(self, name) for name in names})
 
 
-def learned_variance(spectrum: Spectrum, latents: int | None = None) -> LearnedVariance:
-    """Thresholds of the loss −ln N(x; x̂, σ²) + β KL, both summed, with σ² trained along; no `latents`: one per mode.
+@checked
+def learned_variance(spectrum: Spectrum, latents: Count | None = None) -> LearnedVariance:
+    """Return the thresholds of the loss −ln N(x; x̂, σ²) + β KL, both summed, with σ² trained too.
 
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The modes of the data.
+    latents : int, optional
+        K; by default one latent per mode.
+
+    Returns
+    -------
+    LearnedVariance
+        β of each threshold, one entry per multiplet.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
+    Examples
+    --------
     >>> cascade = learned_variance(Spectrum.from_eigenvalues([4, 1, 1]))
     >>> cascade.beta.tolist(), cascade.singular
     ([2.0, 1.0], 1.0)
@@ -75,5 +117,5 @@ def learned_variance(spectrum: Spectrum, latents: int | None = None) -> LearnedV
     d, modes = spectrum.dimension, spectrum.modes
     ends = np.sum(spectrum.multiplets, axis=0)[: len(cascade.mode)]
     beta = readonly(d / (ends + tail(spectrum)[ends] / cascade.price))
-    K = modes if latents is None else int(latents)
+    K = latents or modes
     return LearnedVariance(spectrum, d, K, cascade.mode, cascade.multiplicity, beta, singular_beta(spectrum, latents))

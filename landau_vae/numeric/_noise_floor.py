@@ -1,37 +1,38 @@
-"""Sampling noise: above which price, in 99 of 100 training sets, does no latent live on noise alone?
+"""The noise floor: the price above which, in 99 of 100 training sets, no latent is active on sampling noise alone.
 
     τ = η(1 + √(p/ν))² + 2.02 η (√ν + √p)(1/√ν + 1/√p)^⅓ / ν        ν = n − 1: the mean is estimated, too
 
 The edge of isotropic noise in p directions and the 99 % quantile of its largest eigenvalue (Johnstone 2001, Annals of
-Statistics 29, 295; `spiked`). η is read off the data. Eigenvalues above the floor of the rest are spikes, taken out
-one by one, each with one of the p directions and one of the ν degrees of freedom; the rest's η is its median over the
-median of the Marchenko–Pastur law (Gavish & Donoho, arXiv:1305.5870), and in the end its mean, which fluctuates less.
-This stands clear spikes up to half of the nonzero eigenvalues (40 of 100, n = 400: η is 1 % off). Noise alone was above
-the floor in ≤ 0.9 % of 1000 to 4000 simulated sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %.
-
-Domain: independent rows of equal weight (weights are not accounted for), noise with finite fourth moments that is the
-same in all directions. `isotropic` says whether the rest looks like that.
+Statistics 29, 295; `_spiked`). η is estimated from the data. Eigenvalues above the others' floor are spikes, taken out
+one by one, each with one of the p directions and one of the ν degrees of freedom; η of the others is their median
+over the median of the Marchenko–Pastur law (Gavish & Donoho, arXiv:1305.5870), and in the end their mean, which
+fluctuates less. This works with clear spikes up to half of the nonzero eigenvalues (40 of 100, n = 400: η is 1 % off).
+Noise alone was above the floor in ≤ 0.9 % of 1000 to 4000 simulated sets each at n/d = 0.05 … 670; t with 8 degrees of
+freedom: ≤ 2.1 %. Domain: independent rows of equal weight (weights are not accounted for), noise with finite fourth
+moments that is the same in all directions. `isotropic` says whether the bulk looks like that.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from landau_vae.display import Array, jsonable, significant
-from landau_vae.errors import InputError
-from landau_vae.numeric._spiked import TRACY_WIDOM_99, edge, tracy_widom, whole
+from landau_vae.checks import Count, checked
+from landau_vae.display import Array, Result, counted, jsonable, significant
+from landau_vae.errors import OutsideTheory, TooFewSamples
+from landau_vae.numeric._spiked import TRACY_WIDOM_99, edge, tracy_widom
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["NoiseFloor", "marchenko_pastur", "noise_floor"]
+__all__ = ["NoiseFloor", "noise_floor"]
 
 ANGLES = np.linspace(0, np.pi, 4001)  # a median read off between them is right to 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class NoiseFloor:
-    """What sampling noise can fake in a spectrum; variances and prices in data²."""
+class NoiseFloor(Result):
+    """The part of a spectrum that sampling noise alone can explain; variances and prices in data²."""
 
     spectrum: Spectrum = field(repr=False)  #: the modes λ_k of the training set
     samples: int  #: n
@@ -41,132 +42,137 @@ class NoiseFloor:
 
     @property
     def edge(self) -> float:
-        """Where the noise that the spikes leave ends as n, d → ∞, data²."""
-        return edge(*self._rest)
+        """Return where the noise that the spikes leave ends as n, d → ∞, data²."""
+        return edge(*self._bulk_law)
 
     @property
     def price(self) -> float:
-        """The floor: the price from which on, in 99 of 100 training sets, no latent lives on noise alone, data²/nat."""
-        return self.edge + TRACY_WIDOM_99 * tracy_widom(*self._rest)
+        """Return the price above which, in 99 of 100 training sets, no latent is active on noise alone, data²/nat."""
+        return self.edge + TRACY_WIDOM_99 * tracy_widom(*self._bulk_law)
 
     @property
     def modes(self) -> int:
-        """How many modes stand above the floor."""
+        """Return how many modes stand above the floor."""
         return int(np.count_nonzero(self.spectrum.eigenvalues > self.price))
 
     @property
     def bulk(self) -> Array:
-        """The eigenvalues that were taken for noise, descending, data²."""
+        """Return the eigenvalues that were taken for noise, descending, data²."""
         return self.spectrum.eigenvalues[self.spikes :]
 
     @cached_property
     def distance(self) -> float:
-        """The Kolmogorov–Smirnov distance of the bulk from the Marchenko–Pastur law."""
-        noise, samples, features = self._rest
+        """Return the Kolmogorov–Smirnov distance of the bulk from the Marchenko–Pastur law."""
+        noise, samples, features = self._bulk_law
         share = marchenko_pastur(self.bulk[::-1] / noise * samples / max(samples, features), samples, features)
         steps = np.arange(len(share) + 1) / len(share)
         return float(max((share - steps[:-1]).max(), (steps[1:] - share).max()))
 
     @property
     def tolerance(self) -> float:
-        """The distance that 98 of 100 bulks of m eigenvalues of isotropic noise stay below, (1 + ½ ln m)/m.
+        """Return the distance that 98 of 100 bulks of m eigenvalues of isotropic noise stay below, (1 + ½ ln m)/m.
 
         Eigenvalues repel each other, so that it falls faster than the 1/√m of independent numbers. Found by simulation
         for n and d from 3 to 2000, normal (99 of 100) or t-distributed with 8 degrees of freedom. Below ten eigenvalues
-        little but gross deviations is beyond it.
+        only gross deviations are beyond it.
         """
         return float((1 + 0.5 * np.log(len(self.bulk))) / len(self.bulk))
 
     @property
     def isotropic(self) -> bool:
-        """Whether the bulk looks like isotropic noise: within `tolerance`, and nothing in it above the floor."""
+        """Return whether the bulk looks like isotropic noise: within `tolerance`, and below the floor."""
         return self.distance <= self.tolerance and self.modes <= self.spikes
 
     @property
     def caveat(self) -> str | None:
-        """What to bear in mind where the bulk is not `isotropic`."""
+        """Return a sentence of warning where the bulk is not `isotropic`, else None."""
         if self.isotropic:
             return None
-        seen = (
+        reason = (
             f"distance from Marchenko–Pastur {self.distance:.2g}, expected ≤ {self.tolerance:.2g}"
             if self.distance > self.tolerance
-            else "more modes stand above it than can be told from the bulk"
+            else "more modes stand above it than can be separated from the bulk"
         )
         return (
-            f"The bulk of {len(self.bulk)} eigenvalues does not look like isotropic noise ({seen}): the floor is that "
-            f"of the isotropic noise that fits the weaker {len(self.bulk)}, read it with care."
+            f"The bulk of {len(self.bulk)} eigenvalues does not look like isotropic noise ({reason}): the floor is "
+            f"that of the isotropic noise that fits the weaker {len(self.bulk)}, read it with care."
         )
 
     @property
-    def _rest(self) -> tuple[float, int, int]:
-        """(η, ν, p) of the noise that is left beside the spikes; its eigenvalues still carry the divisor of all."""
+    def _bulk_law(self) -> tuple[float, int, int]:
+        """Return (η, ν, p) of the noise beside the spikes; its eigenvalues still carry the divisor of all rows."""
         freedom = self.samples - 1
-        rest = freedom - self.spikes
-        return self.noise * rest / freedom, rest, self.dimension - self.spikes
+        left = freedom - self.spikes
+        return self.noise * left / freedom, left, self.dimension - self.spikes
 
     def __repr__(self) -> str:
         above = f"{self.modes} of {self.spectrum.modes} modes above"
         return f"NoiseFloor(τ = {significant(self.price)}, noise η = {significant(self.noise)}, {above})"
 
-    def summary(self) -> str:
-        """The floor, what it was read off, and how far it can be trusted."""
+    def content(self) -> Iterator[str]:
+        """Yield the floor, what it was estimated from, and how far it can be trusted."""
         looks = (
             f"The other {len(self.bulk)} eigenvalues look like isotropic noise (distance from Marchenko–Pastur "
             f"{self.distance:.2g}, expected ≤ {self.tolerance:.2g})."
         )
-        return (
+        yield (
             f"{self!r}\nNoise of n = {self.samples} samples in {self.dimension} directions ends at "
             f"{significant(self.edge)}, and reaches τ = {significant(self.price)} in 1 of 100 training sets.\n"
             f"{self.caveat or looks}"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Numbers as strict JSON."""
+        """Return all numbers as strict JSON."""
         names = ["samples", "dimension", "spikes", "noise", "edge", "price", "modes", "distance", "tolerance"]
         return jsonable({name: getattr(self, name) for name in [*names, "isotropic", "caveat"]})
 
 
-def noise_floor(spectrum: Spectrum, samples: int | None = None) -> NoiseFloor:
-    """The price above which no latent lives on what n samples of isotropic noise fake.
+@checked
+def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
+    """Return the price above which no latent is active on what n samples of isotropic noise fake.
 
-    n is that of the spectrum unless `samples` is given, and rows count one each, whatever their weights. Directions
-    without variance are not noise, unless n ≤ d hides them. Raises `InputError` if n is unknown, or too small for the
-    rank of the spectrum.
+    Parameters
+    ----------
+    spectrum : Spectrum
+        Of the covariance of the samples. Directions without variance are not noise, unless n ≤ d hides them.
+    samples : int, optional
+        n; by default that of the spectrum. Rows count one each, whatever their weights.
 
+    Returns
+    -------
+    NoiseFloor
+        The floor, the noise η it was estimated from, and whether the bulk looks like isotropic noise.
+
+    Raises
+    ------
+    OutsideTheory
+        If n is unknown, modes are missing, or the spectrum is that of a target or of what a condition leaves.
+    TooFewSamples
+        If n is too small for the rank of the spectrum.
+
+    Examples
+    --------
     >>> rows = np.random.default_rng(0).standard_normal((400, 100))
     >>> rows[:, 0] *= 2
     >>> floor = noise_floor(Spectrum.from_data(rows))
     >>> floor.modes, round(floor.noise, 1), round(floor.price, 1), floor.isotropic
     (1, 1.0, 2.3, True)
     """
-    if spectrum.kind in ("target", "conditional"):
-        raise InputError(
-            "The noise floor is known for the covariance of samples, but this is the spectrum of a target or of what a "
-            "condition leaves: judge it by rows that were held out."
-        )
-    given = spectrum.samples if samples is None else samples
-    if given is None:
-        raise InputError(
-            "The spectrum does not say how many samples it comes from, and sampling noise depends on that: "
-            "give samples=n, or the data themselves instead of their covariance."
-        )
-    spectrum.must_be_whole("The noise floor needs")
-    n, lam, modes = whole(given, "samples"), spectrum.eigenvalues, spectrum.modes
-    if modes > n - 1:
-        raise InputError(
-            f"The covariance of {n} samples has at most {n - 1} nonzero eigenvalues, but the spectrum has {modes}: "
-            "give the number of rows that it was computed from."
-        )
+    n = samples or spectrum.samples or 0
+    refusal = why_no_noise_floor(spectrum, n)
+    if refusal is not None:
+        raise refusal
+    lam, modes = spectrum.eigenvalues, spectrum.modes
     # Fewer modes than n − 1 are the rank of the population itself; otherwise n hides it.
     p = spectrum.dimension if modes == n - 1 else modes
     tails = np.cumsum(lam[::-1])[::-1]
 
     def floor(spikes: int, robust: bool) -> NoiseFloor:
-        nu, rest = n - 1 - spikes, p - spikes
+        nu, left = n - 1 - spikes, p - spikes
         if robust:
-            variance = np.median(lam[spikes:]) / (_median(nu, rest) * max(nu, rest))
+            variance = np.median(lam[spikes:]) / (_median(nu, left) * max(nu, left))
         else:
-            variance = tails[spikes] / (nu * rest)
+            variance = tails[spikes] / (nu * left)
         return NoiseFloor(spectrum, n, p, spikes, float(variance * (n - 1)))
 
     most, spikes = modes // 2, 0
@@ -179,8 +185,33 @@ def noise_floor(spectrum: Spectrum, samples: int | None = None) -> NoiseFloor:
     return floor(spikes, robust=False)
 
 
+def why_no_noise_floor(spectrum: Spectrum, samples: int) -> OutsideTheory | None:
+    """Return why `noise_floor` has no answer for n samples (0: unknown); None where it has one."""
+    if spectrum.kind in ("target", "conditional"):
+        return OutsideTheory(
+            "The noise floor is known for the covariance of samples, but this is the spectrum of a target or of what a "
+            "condition leaves: judge it by rows that were held out."
+        )
+    if not samples:
+        return OutsideTheory(
+            "The spectrum does not say how many samples it comes from, and sampling noise depends on that: "
+            "give samples=n, or the data themselves instead of their covariance."
+        )
+    if spectrum.truncated:
+        return OutsideTheory(
+            f"The noise floor needs all modes, but only the {spectrum.modes} strongest were kept: make the spectrum "
+            "without modes=…."
+        )
+    if spectrum.modes > samples - 1:
+        return TooFewSamples(
+            f"The covariance of {counted(samples, 'sample')} has at most {samples - 1} nonzero eigenvalues, but the "
+            f"spectrum has {spectrum.modes}: give the number of rows that it was computed from."
+        )
+    return None
+
+
 def marchenko_pastur(values: Array, samples: int, features: int) -> Array:
-    """The Marchenko–Pastur law: the share of nonzero eigenvalues up to `values`, any shape.
+    """Return the Marchenko–Pastur law, the share of nonzero eigenvalues up to `values`, any shape.
 
     The eigenvalues are those of XᵀX / max(n, d) for n samples of d features of variance 1 about a known mean.
 
@@ -199,11 +230,11 @@ def _median(samples: int, features: int) -> float:
 
 
 def _root(samples: int, features: int) -> float:
-    """√γ, γ ≤ 1: rows and columns are equals as to the eigenvalues that are not zero."""
+    """Return √γ, γ ≤ 1: the nonzero eigenvalues do not change when rows and columns are exchanged."""
     return float((min(samples, features) / max(samples, features)) ** 0.5)
 
 
 def _share(angle: Array, root: float) -> Array:
-    """(2/π) ∫ sin²t / (1 + γ − 2√γ cos t) dt from 0 to `angle`: the law at x = 1 + γ − 2√γ cos t."""
+    """Return (2/π) ∫ sin²t / (1 + γ − 2√γ cos t) dt from 0 to `angle`: the law at x = 1 + γ − 2√γ cos t."""
     inner = np.arctan2(root * np.sin(angle), 1 - root * np.cos(angle))
     return np.asarray((angle + np.sin(angle) / root - (1 / root**2 - 1) * inner) / np.pi)

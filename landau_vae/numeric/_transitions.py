@@ -1,22 +1,22 @@
-"""The collapse cascade: at which price, and at which β of the user's own loss, each mode dies.
+"""The collapse cascade: thresholds of all modes, as prices, as temperatures and as β of the user's own loss.
 
     τ_k = λ_k      T_k = λ_k / V      β_k = the β at which the loss has the price λ_k
 
 Each transition is a supercritical pitchfork, continuous with a kink in the rate (J. Hirn,
-arXiv:2605.22691). A multiplet of equal eigenvalues dies at once. With K latents only the K strongest
+arXiv:2605.22691). A multiplet of equal eigenvalues collapses at once. With K latents only the K strongest
 modes have a transition at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array, jsonable, numbered, readonly, significant, table
+from landau_vae.checks import Count, checked
+from landau_vae.display import Array, Column, Result, Table, jsonable, numbered, readonly, significant
 from landau_vae.loss import Loss
-from landau_vae.loss.checks import check_pair
 from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -24,13 +24,13 @@ __all__ = ["Transitions", "transitions"]
 
 
 @dataclass(frozen=True, eq=False)
-class Transitions:
-    """One entry per multiplet, from the last to die (mode 1) to the first."""
+class Transitions(Result):
+    """One entry per multiplet, from the last to collapse (mode 1) to the first."""
 
     spectrum: Spectrum = field(repr=False)  #: the modes λ_k
     loss: Loss = field(repr=False)  #: the convention in which β is read
     mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
-    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents die together
+    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents collapse together
     price: Array  #: τ_k = λ_k, (transitions,), data² per nat
     temperature: Array  #: T_k = λ_k / V, (transitions,)
     beta: Array  #: β_k in the loss's own convention, (transitions,)
@@ -41,52 +41,80 @@ class Transitions:
             f"β = {significant(self.beta[0])} … {significant(self.beta[-1])})"
         )
 
-    def summary(self, limit: int | None = None, *, intervals: Sequence[str] | None = None) -> str:
-        """The table of the cascade, strongest mode first; at a single β also whether the mode lives there.
+    @checked
+    def summary(self, limit: Count | None = None, *, intervals: Sequence[str] | None = None) -> str:
+        """Return the table of the cascade, strongest mode first.
 
-        `intervals` has a cell for each transition, of an interval of its β (`sampling.Uncertainty.cells`).
+        Parameters
+        ----------
+        limit : int, optional
+            How many transitions are listed; by default all.
+        intervals : sequence of str, optional
+            For each transition the interval of its β in the population, such as `Uncertainty.cells` gives.
+
+        Returns
+        -------
+        str
+            At a single β the table also says whether each mode is active there.
         """
-        state = equilibrium(self.spectrum, self.loss) if self.loss.beta.ndim == 0 else None
-        header = ["mode", "λ/V = T_k", "dies at β"] + ([] if intervals is None else ["population's β"])
-        header += ["up to here"] + (["M² at β", "R [nat]"] if state else [])
-        shares = np.cumsum(self.spectrum.normalized)
-        rows = []
-        for i in range(len(self.mode))[:limit]:
-            first, last = int(self.mode[i]) - 1, int(self.mode[i] + self.multiplicity[i]) - 1
-            row = [
-                numbered(first + 1, last - first),
-                significant(self.temperature[i]),
-                significant(self.beta[i]),
-                *([] if intervals is None else [intervals[i]]),
-                f"{shares[last - 1]:.4%}",
+        return self._table(slice(limit), intervals).text()
+
+    def content(self) -> Iterator[str | Table]:
+        """Yield the table of the cascade, strongest mode first; at a single β also whether each mode is active."""
+        yield self._table(slice(None), None)
+
+    def _table(self, shown: slice, intervals: Sequence[str] | None) -> Table:
+        first = (self.mode - 1)[shown]
+        last = first + self.multiplicity[shown] - 1
+        columns = [
+            Column("mode", list(map(numbered, self.mode[shown].tolist(), self.multiplicity[shown].tolist()))),
+            Column("λ/V = T_k", self.temperature[shown]), Column("collapses at β", self.beta[shown]),
+            *([] if intervals is None else [Column("population's β", intervals[shown])]),
+            Column("up to here", np.cumsum(self.spectrum.normalized)[last], "{:.4%}".format),
+        ]  # fmt: skip
+        note = "T_k: temperature τ/V at which mode k collapses; up to here: share of V in the modes so far"
+        if self.loss.beta.ndim == 0:
+            state = equilibrium(self.spectrum, self.loss)
+            columns += [
+                Column("M² at β", state.signal_fraction[first], lambda m: f"{m:.4f}" if m > 0 else "inactive"),
+                Column("R [nat]", state.rate[first], lambda rate: f"{rate:.4f}" if rate > 0 else "0"),
             ]
-            if state is not None:
-                alive = state.signal_fraction[first] > 0
-                row += [f"{state.signal_fraction[first]:.4f}", f"{state.rate[first]:.4f}"] if alive else ["dead", "0"]
-            rows.append(row)
-        return table(header, rows)
+            note += "; M²: signal fraction of the latent; R: its rate"
+        return Table(columns, note=note)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
-        return jsonable(
-            {
-                "mode": self.mode,
-                "multiplicity": self.multiplicity,
-                "price": self.price,
-                "temperature": self.temperature,
-                "beta": self.beta,
-            }
-        )
+        """Return the thresholds as strict JSON."""
+        names = ("mode", "multiplicity", "price", "temperature", "beta")
+        return jsonable({name: getattr(self, name) for name in names})
 
 
+@checked
 def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
-    """The threshold of each mode; β of `loss` plays no part, only its convention.
+    """Return the threshold of each mode, in the convention of a loss.
 
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The modes of the data.
+    loss : Loss
+        The convention. Its β does not matter; with K latents only the K strongest modes have a threshold.
+
+    Returns
+    -------
+    Transitions
+        Prices, temperatures and β, one entry per multiplet.
+
+    Raises
+    ------
+    InputError
+        If spectrum and loss do not go together.
+
+    Examples
+    --------
     >>> cascade = transitions(Spectrum.from_eigenvalues([4, 1, 1]), Loss.gaussian(reconstruction="mean"))
     >>> cascade.mode.tolist(), cascade.multiplicity.tolist(), cascade.beta.round(9).tolist()
     ([1, 2], [1, 2], [1.333333333, 0.333333333])
     """
-    check_pair(spectrum, loss)
     starts, counts = spectrum.multiplets
     ends = starts + counts if loss.latents is None else np.minimum(starts + counts, loss.latents)
     kept = ends > starts

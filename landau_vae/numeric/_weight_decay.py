@@ -1,4 +1,4 @@
-"""Weight decay: at which price each mode collapses, and whether it does so with a jump.
+"""Weight decay: the price at which each mode collapses, and whether it does so with a jump.
 
     τ_c = λ/(1+γ_W) − γ_E/λ         first-order iff γ_E > γ_tri = λ² (1+2γ_W) / (2(1+γ_W)²)
 
@@ -7,7 +7,7 @@ strongest first. Computed in units of the mode: g = γ_E/λ², price t = τ/λ, 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array, jsonable, numbered, readonly, significant, table
+from landau_vae.checks import NonNegative, checked
+from landau_vae.display import Array, Column, Result, Table, jsonable, listed, numbered, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.numeric._transitions import Transitions, transitions
@@ -23,92 +24,132 @@ from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["WeightDecay", "weight_decay"]
 
-STRONGEST = 1e100  # decay, in units of the mode, up to which no formula overflows
+STRONGEST_DECAY = 1e100  # in units of the mode: up to it no formula overflows
 
 
 @dataclass(frozen=True, eq=False)
-class WeightDecay:
-    """The cascade under weight decay: one entry per multiplet, from the last to die (mode 1) to the first."""
+class WeightDecay(Result):
+    """The cascade under weight decay: one entry per multiplet, from the last to collapse (mode 1) to the first."""
 
     spectrum: Spectrum = field(repr=False)  #: the modes λ_k
     loss: Loss = field(repr=False)  #: the convention in which β and the decays are read
     decoder: float  #: γ_W, of ½ γ_W ‖W‖² in the user's own per-sample loss
     encoder: float  #: γ_E, of ½ γ_E ‖E‖²
     mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
-    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents die together
-    kind: NDArray[np.str_]  #: (transitions,) "continuous", "first-order" or "never" (dead at every price)
+    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents collapse together
+    kind: NDArray[np.str_]  #: (transitions,) "continuous", "first-order" or "never" (active at no price)
     price: Array  #: τ_c, (transitions,): below it the collapsed state is unstable; NaN where it never is
-    maxwell: Array  #: τ_M, (transitions,): below it the living state is best; τ_c if continuous, NaN if never
-    spinodal: Array  #: τ_s, (transitions,): below it there is a living state; τ_c if continuous, NaN if never
+    maxwell: Array  #: τ_M, (transitions,): below it the active state is best; τ_c if continuous, NaN if never
+    spinodal: Array  #: τ_s, (transitions,): below it there is an active state; τ_c if continuous, NaN if never
 
     @cached_property
     def beta(self) -> Array:
-        """The β at which the best state changes, (transitions,): that of `maxwell`."""
+        """Return the β at which the best state changes, (transitions,): that of `maxwell`."""
         return readonly(self.loss.beta_at(self.maxwell, self.spectrum))
 
     @cached_property
     def unstable_beta(self) -> Array:
-        """The β below which training from small weights leaves the collapsed state, (transitions,): that of `price`."""
+        """Return the β below which training from small weights leaves the collapsed state, (transitions,)."""
         return readonly(self.loss.beta_at(self.price, self.spectrum))
 
     @cached_property
     def spinodal_beta(self) -> Array:
-        """The β up to which training that comes from a living state keeps it, (transitions,): that of `spinodal`."""
+        """Return the β up to which training that starts from an active state keeps it, (transitions,)."""
         return readonly(self.loss.beta_at(self.spinodal, self.spectrum))
 
     def signal_fraction(self, beta: float) -> Array:
-        """M²_k in the best state at one β, (modes,): 0 where the collapsed state is as good, or without a latent.
+        """Return M²_k in the best state at one β.
 
+        Parameters
+        ----------
+        beta : float
+            One number.
+
+        Returns
+        -------
+        (modes,) array
+            0 where the collapsed state is as good, or the mode has no latent.
+
+        Raises
+        ------
+        InputError
+            If β is not one positive number.
+
+        Examples
+        --------
         >>> weight_decay(Spectrum.from_eigenvalues([4, 1]), decoder=0.5).signal_fraction(1.0).round(9).tolist()
         [0.666666667, 0.0]
         """
         tau = self.loss.at(beta).price(self.spectrum)
         if tau.ndim:
-            raise InputError(f"M² is given at one β, but there are {tau.size}: give one number.")
-        cascade, living = transitions(self.spectrum, self.loss), np.zeros(len(self.mode))
+            raise InputError(f"M² is given at one β, but there are {tau.size}: give one number.", "beta")
+        cascade, active = transitions(self.spectrum, self.loss), np.zeros(len(self.mode))
         gamma_W, strength = _in_units_of_modes(cascade, self.decoder, self.encoder)
         for i in np.flatnonzero(tau < self.maxwell):
-            living[i] = _living(float(tau / cascade.price[i]), gamma_W, float(strength[i]))
+            active[i] = _signal(float(tau / cascade.price[i]), gamma_W, float(strength[i]))
         fraction = np.zeros(self.spectrum.modes)
-        fraction[: self.multiplicity.sum()] = np.repeat(living, self.multiplicity)
+        fraction[: self.multiplicity.sum()] = np.repeat(active, self.multiplicity)
         return readonly(fraction)
 
     def __repr__(self) -> str:
         sizes = {kind: int(self.multiplicity[self.kind == kind].sum()) for kind in ("first-order", "never")}
-        count, alive = int(self.multiplicity.sum()), self.beta[self.kind != "never"]
-        ends = f", β = {significant(alive[0])} … {significant(alive[-1])}" if alive.size else ""
+        count, beta = int(self.multiplicity.sum()), self.beta[self.kind != "never"]
+        ends = f", β = {significant(beta[0])} … {significant(beta[-1])}" if beta.size else ""
         return f"WeightDecay({count - sizes['never']} of {count} modes, {sizes['first-order']} first-order{ends})"
 
-    def summary(self) -> str:
-        """The table of the cascade, strongest mode first; modes that never live are named below it."""
-        rows = [
-            [numbered(first, size), kind, *map(significant, betas)]
-            for first, size, kind, *betas in zip(
-                self.mode, self.multiplicity, self.kind, self.unstable_beta, self.beta, self.spinodal_beta, strict=True
-            )
-        ]
-        header = ["mode", "collapse", "unstable below β", "dies at β", "survives to β"]
-        lines = [repr(self), table(header, rows)]
-        dead = int(self.multiplicity[self.kind == "never"].sum())
-        if dead:  # the weakest, so one range
-            label = numbered(int(self.multiplicity.sum()) - dead + 1, dead)
-            lines.append(f"{f'Mode {label} is' if dead == 1 else f'Modes {label} are'} never active, at whatever β.")
-        return "\n".join(lines)
+    def content(self) -> Iterator[str | Table]:
+        """Yield the table of the cascade, strongest mode first; modes that are never active are named below it."""
+        yield repr(self)
+        yield Table(
+            [
+                Column("mode", list(map(numbered, self.mode.tolist(), self.multiplicity.tolist()))),
+                Column("collapse", self.kind), Column("unstable below β", self.unstable_beta),
+                Column("collapses at β", self.beta), Column("survives to β", self.spinodal_beta),
+            ],
+            note="unstable: the collapsed state; survives: training from an active state keeps it up to here",
+        )  # fmt: skip
+        inactive = int(self.multiplicity[self.kind == "never"].sum())  # the weakest, so one range
+        if inactive:
+            first = int(self.multiplicity.sum()) - inactive
+            modes = listed(range(first, first + inactive), "Mode")
+            yield f"{modes} {'is' if inactive == 1 else 'are'} never active, at whatever β."
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Return the thresholds as strict JSON."""
         names = ["decoder", "encoder", "mode", "multiplicity", "kind", "price", "maxwell", "spinodal"]
         names += ["unstable_beta", "beta", "spinodal_beta"]
         return jsonable({"loss": self.loss.to_dict(), **{name: getattr(self, name) for name in names}})
 
 
+@checked
 def weight_decay(
-    spectrum: Spectrum, loss: Loss | None = None, *, decoder: float = 0.0, encoder: float = 0.0
+    spectrum: Spectrum, loss: Loss | None = None, *, decoder: NonNegative = 0.0, encoder: NonNegative = 0.0
 ) -> WeightDecay:
-    """Thresholds with ½ γ_W ‖W‖² + ½ γ_E ‖E‖² (γ: `decoder`, `encoder`) added to the user's own per-sample loss.
+    """Return the thresholds with ½ γ_W ‖W‖² + ½ γ_E ‖E‖² added to the user's own per-sample loss.
 
-    No `loss` means `Loss.gaussian()`; its β plays no part. A decay that an optimiser decouples (AdamW) is not meant.
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The modes of the data.
+    loss : Loss, optional
+        The convention; by default `Loss.gaussian()`. Its β does not matter.
+    decoder, encoder : float, default 0
+        γ_W and γ_E. A decay that an optimiser decouples (AdamW) is another one.
 
+    Returns
+    -------
+    WeightDecay
+        For each multiplet the kind of collapse and three prices.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+    OutsideTheory
+        If the loss is not a squared error with a fixed decoder variance.
+
+    Examples
+    --------
     >>> cascade = weight_decay(Spectrum.from_eigenvalues([4, 1]), encoder=1.0)
     >>> cascade.kind.tolist(), cascade.price.tolist(), cascade.spinodal.round(9).tolist()
     (['continuous', 'first-order'], [3.75, nan], [3.75, 0.333333333])
@@ -127,32 +168,29 @@ def weight_decay(
         maxwell[i] = max(lam[i] * _solve(_coexistence, gamma_W, float(strength[i])), tau_c[i])
         spinodal[i] = max(lam[i] * _solve(_double_root, gamma_W, float(strength[i])), maxwell[i])
     prices = (readonly(values) for values in (price, maxwell, spinodal))
-    decays = float(decoder), float(encoder)
-    return WeightDecay(spectrum, loss, *decays, cascade.mode, cascade.multiplicity, readonly(kind, np.str_), *prices)
+    kinds = readonly(kind, np.str_)
+    return WeightDecay(spectrum, loss, decoder, encoder, cascade.mode, cascade.multiplicity, kinds, *prices)
 
 
 # ------------------------------------------------------------------------------------------- formulas
 
 
 def _in_units_of_modes(cascade: Transitions, decoder: float, encoder: float) -> tuple[float, Array]:
-    """γ_W and g = γ_E/λ² in units of σ_dec² L, in which the squared error costs ½."""
-    for side, value in (("decoder", decoder), ("encoder", encoder)):
-        if not isinstance(value, int | float | np.integer | np.floating) or not 0 <= value < math.inf:
-            raise InputError(f"The decay of the {side} is {value}, but a finite number from 0 on is expected.")
+    """Return γ_W and g = γ_E/λ² in units of σ_dec² L, in which the squared error costs ½."""
     a, _ = cascade.loss.weights(cascade.spectrum.dimension)
-    gamma_W = float(decoder) / (2 * a)
-    with np.errstate(over="ignore"):  # complained about in words
-        strength = float(encoder) / (2 * a) / cascade.price / cascade.price
-    if not max(gamma_W, *strength) < STRONGEST:
+    gamma_W = decoder / (2 * a)
+    with np.errstate(over="ignore"):  # the next sentence reports it
+        strength = encoder / (2 * a) / cascade.price / cascade.price
+    if not max(gamma_W, *strength) < STRONGEST_DECAY:
         raise InputError(
-            f"The decays {decoder:g} and {encoder:g} are beyond what can be computed with ({STRONGEST:g} in units of "
-            "1/σ_dec² and λ²/σ_dec²): choose smaller ones, or rescale the data."
+            f"The decays {decoder:g} and {encoder:g} are too large to compute with (beyond {STRONGEST_DECAY:g} in "
+            "units of 1/σ_dec² and λ²/σ_dec²): choose smaller ones, or rescale the data."
         )
     return gamma_W, strength
 
 
 def _coexistence(y: float, gamma_W: float) -> tuple[float, float]:
-    """(g, t) where the living state with u = τy has the loss of the collapsed one; r = 1/(1+y) − p."""
+    """Return (g, t) where the active state with u = τy has the loss of the collapsed one; r = 1/(1+y) − p."""
     if y < 0.1:  # differences would cancel: p = (y − ln(1+y))/y² by its series, and q = ln(1+y)/y from it
         p = sum((-y) ** n / (n + 2) for n in range(18))
         q, r = 1 - y * p, 1 / (1 + y) - p
@@ -163,20 +201,20 @@ def _coexistence(y: float, gamma_W: float) -> tuple[float, float]:
 
 
 def _double_root(y: float, gamma_W: float) -> tuple[float, float]:
-    """(g, t) where the living state with u = τy meets the barrier; a = 1/κ."""
+    """Return (g, t) where the active state with u = τy meets the barrier; a = 1/κ."""
     v = 1 + y
     a = 1 / (1 + gamma_W * v)
     return (2 - a) * a * ((2 - a) * v + a) / 4, a**2 * (2 - a + a / v) / 4
 
 
 def _solve(line: Callable[[float, float], tuple[float, float]], gamma_W: float, strength: float) -> float:
-    """The price t of the point on a line (g, t)(y) that has the given strength g, which rises with y."""
+    """Return the price t of the point on a line (g, t)(y) that has the given strength g, which rises with y."""
     y = _root(lambda y: math.log(line(y, gamma_W)[0] / strength), 1e-18, 1e130)
     return line(y, gamma_W)[1]
 
 
-def _living(t: float, gamma_W: float, strength: float) -> float:
-    """M² at the largest root of the cubic in x, which is convex: between its minimum and the root without c3."""
+def _signal(t: float, gamma_W: float, strength: float) -> float:
+    """Return M² at the largest root of the cubic in x, which lies between its minimum and the root without c3."""
     h = t + strength
     c3, c2 = gamma_W, 2 * gamma_W * h + (1 + gamma_W) * t
     c1, c0 = h * (gamma_W * h + 2 * (1 + gamma_W) * t - 1), t * h * ((1 + gamma_W) * h - 1)
@@ -190,7 +228,7 @@ def _living(t: float, gamma_W: float, strength: float) -> float:
 
 
 def _root(rising: Callable[[float], float], low: float, high: float) -> float:
-    """The zero of a rising function, sought on a log scale; an end where rounding hides the change of sign."""
+    """Return the zero of a rising function, on a log scale; an end where rounding hides the change of sign."""
     from scipy.optimize import brentq  # here, so that `import landau_vae` stays light
 
     def scaled(log: float) -> float:

@@ -129,7 +129,7 @@ def test_steps_of_gradient_descent(convention):
 def test_output():
     scene = lv.numeric.landscape(Spectrum.from_eigenvalues([4, 2, 1]), Loss.gaussian(beta=0.5, latents=2))
     assert repr(scene) == "Landscape(τ = 0.5, 7 families of pure stationary points, minimum with 2 active)"
-    assert scene.summary().splitlines()[-1].split() == [
+    assert scene.summary().splitlines()[-2].split() == [
         "3.5",
         "6",
         "0",
@@ -154,5 +154,5 @@ def test_what_cannot_be_drawn():
     for start in (0, 1, -0.5, float("nan")):
         with pytest.raises(InputError, match="between 0 and 1"):
             scene.plateau(start)
-    with pytest.raises(InputError, match="greater than 0"):
+    with pytest.raises(InputError, match="above 0"):
         scene.plateau(0.1, learning_rate=0)

@@ -6,7 +6,7 @@ from conftest import CLOSED
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from landau_vae import InputError, Loss, Spectrum, choose_beta, equilibrium, transitions
+from landau_vae import InputError, Loss, OutsideTheory, Spectrum, choose_beta, equilibrium, transitions
 
 SPECTRA = st.lists(st.integers(1, 60), min_size=1, max_size=8).map(Spectrum.from_eigenvalues)  # ties are common
 LOSSES = st.builds(Loss.gaussian, decoder_variance=st.floats(0.01, 10), reconstruction=st.sampled_from(["sum", "mean"]),
@@ -30,7 +30,7 @@ def test_keep_keeps(spectrum, loss, keep):
     starts, counts = spectrum.multiplets
     splits = possible and keep != loss.latents and not np.any(starts + counts == keep)
     if not possible or splits:
-        with pytest.raises(InputError, match="cannot be kept"):
+        with pytest.raises(OutsideTheory, match="cannot be kept"):
             choose_beta(spectrum, loss, keep=keep)
         return
     choice = choose_beta(spectrum, loss, keep=keep)
@@ -48,7 +48,7 @@ def test_tolerance_is_met_exactly(spectrum, loss, tolerance, kind):
     floor = spectrum.normalized[loss.latents :].sum() if loss.latents else 0.0
     assume(abs(tolerance - floor) > 1e-9)
     if tolerance < floor:
-        with pytest.raises(InputError, match="No β reaches"):
+        with pytest.raises(OutsideTheory, match="No β reaches"):
             choose_beta(spectrum, loss, tolerance=tolerance, reconstruction=kind)
         return
     choice = choose_beta(spectrum, loss, tolerance=tolerance, reconstruction=kind)
@@ -60,7 +60,7 @@ def test_tolerance_is_met_exactly(spectrum, loss, tolerance, kind):
 def test_keep_may_be_any_whole_number():
     spectrum = Spectrum.from_eigenvalues([4, 2, 1])
     assert choose_beta(spectrum, Loss.gaussian(), keep=2.0).interval == (1.0, 2.0)
-    with pytest.raises(InputError, match=r"2\.5 modes cannot be kept"):
+    with pytest.raises(InputError, match=r"keep is 2\.5, but a whole number"):
         choose_beta(spectrum, Loss.gaussian(), keep=2.5)
 
 
@@ -74,6 +74,6 @@ def test_summaries_say_the_answer():
     spectrum = Spectrum.from_eigenvalues([4, 1, 1])
     text = transitions(spectrum, Loss.gaussian(2.0)).summary()
     assert "2–3" in text
-    assert "dead" in text
+    assert "inactive" in text
     assert "0.5000" in text
     assert choose_beta(spectrum, Loss.gaussian(), keep=1).summary().startswith("keep 1 mode: β = 2 (any β from 1 to")

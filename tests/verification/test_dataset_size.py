@@ -120,7 +120,7 @@ def test_scaling_of_the_data():
 def test_table_and_json():
     theory = spiked([0.5, 3], 1, 200, 100)
     assert theory.spikes.tolist() == [3, 0.5]
-    assert "1 of 2 spikes seen" in theory.summary()
+    assert "1 of 2 spikes detected" in theory.summary()
     assert json.loads(json.dumps(theory.to_dict(), allow_nan=False))["seen"] == [True, False]
 
 
