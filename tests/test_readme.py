@@ -45,7 +45,7 @@ def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
         assert program == "landau-vae"
         assert main(arguments) == 0
         expected = {
-            "thresholds": "dies at β",
+            "thresholds": "collapses at β",
             "derive": "a_12 =",
             "bifurcate": "supercritical",
             "verify": "modes agree",

@@ -153,7 +153,7 @@ def test_the_program_itself(table):
     _, path = table
     run = run_program("thresholds", path)
     assert run.returncode == 0
-    assert "dies at β" in run.stdout
+    assert "collapses at β" in run.stdout
     run = run_program("thresholds", "no.csv")
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1
