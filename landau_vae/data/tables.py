@@ -152,16 +152,17 @@ def as_numbers(values: Any, what: str) -> Array:
         raise InputError(f"{what} {values!r} cannot be read as numbers: give a number or an array of them.") from None
 
 
-def as_weights(weights: Any, rows: int, first: int = 0) -> Array:
+def as_weights(weights: Any, rows: int, first: int = 0, name: str = "weights") -> Array:
     """Per-sample weights (rows,): finite, non-negative, not all zero."""
-    array = numbers(weights, "weights")
+    array = numbers(weights, name)
     if array.shape != (rows,):
-        raise InputError(f"The weights have shape {array.shape}, but one weight per row is expected: ({rows},).")
+        raise InputError(f"The weights have shape {array.shape}, but one weight per row is expected: ({rows},).", name)
     if not np.all(np.isfinite(array)) or np.any(array < 0):
         worst = int(np.argmax(~np.isfinite(array) | (array < 0)))
         raise InputError(
             f"Weights must be finite and not negative, but the weight of row {first + worst} is {array[worst]}: "
-            "drop that row or mend its weight."
+            "drop that row or mend its weight.",
+            name,
         )
     return array
 

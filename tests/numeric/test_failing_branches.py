@@ -182,7 +182,7 @@ def test_interrupted():
 @pytest.mark.parametrize(
     ("start", "stop", "options", "words"),
     [
-        (1, 1, {}, "between two different positive numbers, but β from 1.0 to 1.0 was given"),
+        (1, 1, {}, "between two different positive numbers, but β from 1.0 to 1.0 was given: change"),
         (-1, 1, {}, "positive numbers, but β from -1.0 to 1.0"),
         (1, 0, {}, "positive numbers, but β from 1.0 to 0.0"),
         (float("nan"), 1, {}, "is nan, but a finite number is expected"),

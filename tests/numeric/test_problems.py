@@ -492,13 +492,13 @@ def test_a_theory_of_ones_own(lam, tilt):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"decoder_decay": -1}, "decoder_decay is -1, but a non-negative number is expected"),
-        ({"encoder_decay": -0.5}, "encoder_decay is -0.5, but a non-negative"),
+        ({"decoder_decay": -1}, "decoder_decay is -1, but a number from 0 on is expected"),
+        ({"encoder_decay": -0.5}, "encoder_decay is -0.5, but a number from 0 on"),
         ({"encoder_decay": float("nan")}, "encoder_decay is nan"),
         ({"decoder_decay": float("inf")}, "decoder_decay is inf"),
         ({"decoder_decay": "1"}, "decoder_decay is '1'"),
-        ({"prior_variance": 0}, "prior_variance is 0, but a positive number is expected"),
-        ({"prior_variance": -1.0}, "prior_variance is -1.0, but a positive"),
+        ({"prior_variance": 0}, "prior_variance is 0, but a number above 0 is expected"),
+        ({"prior_variance": -1.0}, "prior_variance is -1.0, but a number above 0"),
         ({"prior_variance": float("nan")}, "prior_variance is nan"),
         ({"prior_variance": None}, "prior_variance is None"),
         ({"learned_variance": True, "decoder_decay": 1.0}, "leave out weight decay"),

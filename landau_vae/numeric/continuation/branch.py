@@ -88,15 +88,14 @@ class Span:
     @classmethod
     def between(
         cls, problem: Problem, start: float, stop: float, max_step: float | None, max_points: int,
-        on_progress: Callable[[float], object],
+        on_progress: Callable[[float], object], names: tuple[str, str] = ("start", "stop"),
     ) -> "Span":  # fmt: skip
         """Return the span from one control to another; raises `InputError` unless they differ and can be followed."""
         positive = problem.logarithmic
         if start == stop or (positive and min(start, stop) <= 0):
             raise InputError(
                 f"Branches are followed between two different {'positive ' if positive else ''}numbers, but "
-                f"{problem.control} from {start} to {stop} was given.",
-                "stop",
+                f"{problem.control} from {start} to {stop} was given: change {names[0]} or {names[1]}.",
             )
         first, last = Solver(problem).coordinate(start), Solver(problem).coordinate(stop)
         longest = abs(last - first) / STEPS_ACROSS if max_step is None else max_step

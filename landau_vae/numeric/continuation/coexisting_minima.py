@@ -141,9 +141,9 @@ def coexistence(
     (0.1875, [0.0], [0.75])
     """
     if not high > low:
-        raise InputError(f"Minima were to be looked for from {high} down to {low}: give the larger control first.")
+        raise InputError(f"The range from high = {high} down to low = {low} is empty: give the larger control first.")
     solver = Solver(problem)
-    span = Span.between(problem, high, low, max_step, 2000, lambda control: None)
+    span = Span.between(problem, high, low, max_step, 2000, lambda control: None, ("high", "low"))
     families: list[Branch] = []
     for q in np.linspace(span.limits[1], span.limits[0], places + 2)[1:-1]:
         control = solver.control(float(q))

@@ -289,6 +289,7 @@ def hysteresis(
     True
     """
     settings: dict[str, Any] = {"max_step": max_step, "max_points": max_points, "on_progress": on_progress}
+    Span.between(problem, high, low, names=("high", "low"), **settings)  # first, so that errors name these arguments
     down = sweep(problem, high, low, x=x, **settings)
     last = down.branches[-1]
     if down.status is not Status.REACHED:

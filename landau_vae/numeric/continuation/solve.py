@@ -99,7 +99,7 @@ class Solver:
         """Return the coordinate q of a control."""
         if not np.isfinite(control) or (self.problem.logarithmic and control <= 0):
             kind = "positive" if self.problem.logarithmic else "finite"
-            raise InputError(f"{self.problem.control} is {control}, but a {kind} number is expected.")
+            raise InputError(f"{self.problem.control} is {control}, but a {kind} number is expected.", "control")
         return float(np.log(control)) if self.problem.logarithmic else float(control)
 
     def coordinates(self, control: Array) -> Array:

@@ -9,11 +9,12 @@ variance σ_i² = Σ_k W_ik² s_k: the posterior average, over however many late
 η_i = b_i + W_i·μ + σ_i ξ. All derivatives are exact for that sum. Collapse: `landau-vae derive exponential-family`.
 """
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from landau_vae.checks import Range, checked
 from landau_vae.data.tables import as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array
 from landau_vae.errors import InputError
@@ -24,7 +25,10 @@ __all__ = ["ExponentialFamily"]
 
 EPS = float(np.finfo(np.float64).eps)
 BLOCK = 2**20  # values of η at a time: 8 MB, of which some eight copies live at once
-SAME = 1e-9  # relative: thresholds that are one multiplet
+MULTIPLET_WIDTH = 1e-9  # relative: thresholds closer than this are one multiplet
+
+MOST_NODES = 200  # up to so many the weights of the nodes are right to rounding
+MOST_LATENTS = 10_000  # more unknowns than can be followed
 
 quietly = np.errstate(over="ignore", invalid="ignore")  # a trial step may go where the loss is infinite
 
@@ -45,26 +49,43 @@ class _Point(NamedTuple):
 
 
 class ExponentialFamily(Problem):
-    """A VAE on a table of data (rows × features) whose rows have the given probabilities (by default all the same).
+    """A VAE on a table of data whose decoder is an exponential family with canonical link.
 
     The unknowns x are, one after the other, W (d, K), b (d), G (K, r), e₀ (K), ln s (K), each row by row; d features,
-    K latents, r directions in which the data vary. Families: a `Likelihood` that has a generator, or the name of one:
-    "bernoulli" (0 ≤ x ≤ 1, grey values included), "poisson" (x ≥ 0), "gaussian" (A = η²/2: the linear VAE at decoder
-    variance 1). For bits the sum over the nodes errs by about exp(−2π√nodes/σ), for the others by far less. There is
-    no certificate: that jumps are impossible is not proved.
+    K latents, r directions in which the data vary. There is no certificate: that jumps are impossible is not proved.
 
+    Parameters
+    ----------
+    data : (rows, features) table
+        The data set.
+    probability : (rows,) array_like, optional
+        Weight of each row; by default all are the same. Only their ratios matter.
+    family : Likelihood or {"bernoulli", "poisson", "gaussian"}
+        A likelihood that has a generator, or its name: bits (0 ≤ x ≤ 1, grey values included), counts (x ≥ 0), or real
+        numbers (A = η²/2: the linear VAE at decoder variance 1).
+    latents : int, default 1
+        K.
+    nodes : int, default 60
+        Gauss–Hermite nodes, from 2 to 200. For bits the sum errs by about exp(−2π√nodes/σ), for the others by far less.
+
+    Raises
+    ------
+    InputError
+        If the data are not from the family's range, or have constant columns, or an argument cannot be used.
+
+    Examples
+    --------
     >>> problem = ExponentialFamily([[0, 0], [1, 1]])  # two copies of a fair bit
     >>> [(round(beta, 12), modes) for beta, modes in problem.predicted()]
     [(2.0, 1)]
     """
 
+    @checked
     def __init__(
         self, data: Any, probability: ArrayLike | None = None, *, family: Likelihood | str = BERNOULLI,
-        latents: int = 1, nodes: int = 60,
+        latents: Annotated[int, Range(1, MOST_LATENTS)] = 1, nodes: Annotated[int, Range(2, MOST_NODES)] = 60,
     ) -> None:  # fmt: skip
-        _check_count(latents, "latents", 1)
-        _check_count(nodes, "nodes", 2, 200)  # up to there the weights are good to rounding
-        self.family, self.latents = as_likelihood(family), int(latents)
+        self.family, self.latents = as_likelihood(family), latents
         rows, p = _distribution(data, probability, self.family)
         mean = p @ rows
         variance = self.family.variance(mean)
@@ -72,7 +93,8 @@ class ExponentialFamily(Problem):
         if flat.size:
             raise InputError(
                 f"Column {flat[0]} (counting from 0) is constant, {mean[flat[0]]:g} in every row that counts, and "
-                "there is nothing to encode in it: leave constant columns out."
+                "there is nothing to encode in it: leave constant columns out.",
+                "data",
             )
         self._bias, self._p, self._target = self.family.link(mean), p[:, None], p[:, None] * rows
         # F^{-1/2} C F^{-1/2} has the squared singular values of √p (x − x̄)/√F as its eigenvalues
@@ -86,14 +108,13 @@ class ExponentialFamily(Problem):
         self._decoder = np.column_stack([place[0].reshape(d, K), place[1]])  # where (W_ik, b_i) are in x, ia
         self._encoder = np.column_stack([place[2].reshape(K, r), place[3]])  # where (G_k, e₀_k) are
         self._log_s = place[4]
-        self._node, mass = np.polynomial.hermite_e.hermegauss(int(nodes))
+        self._node, mass = np.polynomial.hermite_e.hermegauss(nodes)
         self._moments = (mass / mass.sum())[:, None] * self._node[:, None] ** np.arange(3)  # node q, power
         # ⟨ξA′⟩/σ is ⟨A″⟩ up to σ^{2 nodes − 2}: below this σ, better than the quotient, which loses EPS/σ
         self._narrow = min(0.1, EPS ** (1 / (2 * nodes - 1)))
 
     @quietly
     def loss(self, x: Array, control: float) -> float:
-        """F(x; β) in nats; infinite where it overflows."""
         log_s = x[self._log_s]
         divergence = 0.5 * (np.sum(x[self._encoder] ** 2) + np.sum(np.exp(log_s) - 1 - log_s))  # as ⟨yyᵀ⟩ = 1
         total = float(self._point(x).loss / control + divergence)
@@ -101,7 +122,6 @@ class ExponentialFamily(Problem):
 
     @quietly
     def gradient(self, x: Array, control: float) -> Array:
-        """∂F/∂x, (n,)."""
         result = self._force(x) / control
         result[self._encoder] += x[self._encoder]
         result[self._log_s] += np.expm1(x[self._log_s]) / 2
@@ -109,12 +129,10 @@ class ExponentialFamily(Problem):
 
     @quietly
     def drift(self, x: Array, control: float) -> Array:
-        """∂(∂F/∂x)/∂β, (n,)."""
         return -self._force(x) / control**2
 
     @quietly
     def hessian(self, x: Array, control: float) -> Array:
-        """∂²F/∂x², (n, n)."""
         at, y, k = self._point(x), self._white, np.arange(self.latents)
         D, E, S = self._decoder, self._encoder, self._log_s
         sigma = np.maximum(at.spread, 1e-150)[:, None]  # whose square is above underflow
@@ -146,34 +164,39 @@ class ExponentialFamily(Problem):
         return result
 
     def metric(self, x: Array, control: float) -> Array:
-        """The diagonal of the Hessian, (n,), kept above rounding where a saturated decoder has no curvature left."""
+        # The diagonal of the Hessian, kept above rounding where a saturated decoder has no curvature left.
         diagonal = np.diagonal(self.hessian(x, control))
         return np.maximum(diagonal, EPS * diagonal.max())
 
     def rest(self, control: float) -> Array:
-        """The collapsed state, the same at any β: the decoder gives every row the mean."""
+        # The collapsed state is the same at any β: the decoder gives every row the mean.
         result = np.zeros(self._log_s[-1] + 1)
         result[self._decoder[:, -1]] = self._bias
         return result
 
     @quietly
     def order_parameters(self, x: Array, control: float) -> Array:
-        """M²_k, the share of a latent's variance that is signal, strongest first, (K,)."""
+        # M²_k, the share of a latent's variance that is signal, strongest first
         signal = np.sum(x[self._encoder[:, :-1]] ** 2, axis=1)  # as ⟨yyᵀ⟩ = 1
         return np.sort(signal / (signal + np.exp(x[self._log_s])))[::-1]
 
     def predicted(self) -> list[tuple[float, int]]:
-        """The eigenvalues of F^{-1/2} C F^{-1/2} with their multiplicities, the first K of them, K latents.
+        """Return the first K eigenvalues of F^{-1/2} C F^{-1/2} with their multiplicities.
 
         Only the first is exact: the others are the β at which the *collapsed* state loses further directions, but once
-        the first mode lives, the decoder's variance F is no longer the collapsed one.
+        the first mode is active, the decoder's variance F is no longer the collapsed one.
+
+        Returns
+        -------
+        list of (float, int)
+            β and how many modes share it.
         """
         values = self._thresholds[: self.latents]
-        starts = np.flatnonzero(np.append(True, values[1:] < values[:-1] * (1 - SAME)))
+        starts = np.flatnonzero(np.append(True, values[1:] < values[:-1] * (1 - MULTIPLET_WIDTH)))
         return list(zip(values[starts].tolist(), np.diff(starts, append=len(values)).tolist(), strict=True))
 
     def _force(self, x: Array) -> Array:
-        """The gradient of Σ ⟨A − x η⟩, (n,)."""
+        """Return the gradient of Σ ⟨A − x η⟩, (n,)."""
         at = self._point(x)
         result = np.zeros(len(x))
         result[self._decoder] = at.residual.T @ at.codes
@@ -194,7 +217,7 @@ class ExponentialFamily(Problem):
         return _Point(w, s, codes, spread, loss, residual, curvature, skewness, stretch, wide.sum(0) - stretch)
 
     def _averages(self, center: Array, spread: Array) -> Array:
-        """p_n times ⟨A⟩, ⟨A′⟩, ⟨ξA′⟩, ⟨A″⟩, ⟨ξA″⟩, ⟨ξ²A″⟩, (6, n, i)."""
+        """Return p_n times ⟨A⟩, ⟨A′⟩, ⟨ξA′⟩, ⟨A″⟩, ⟨ξA″⟩, ⟨ξ²A″⟩, (6, n, i)."""
         noise = spread[:, None] * self._node
         result = np.empty((*center.shape, 6))
         step = max(1, BLOCK // noise.size)
@@ -206,18 +229,12 @@ class ExponentialFamily(Problem):
 
 
 def _outer(left: Array, right: Array) -> Array:
-    """For each feature, the products of two vectors."""
+    """Return the products of two vectors for each feature."""
     return left[:, :, None] * right[:, None, :]
 
 
-def _check_count(value: Any, what: str, least: int, most: float = np.inf) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
-        bounds = f"of {least} or more" if most == np.inf else f"from {least} to {most}"
-        raise InputError(f"The number of {what} is {value!r}, but a whole number {bounds} is expected.")
-
-
 def _distribution(data: Any, probability: ArrayLike | None, family: Likelihood) -> tuple[Array, Array]:
-    """The distinct rows that occur, (n, d), and their probabilities, (n,)."""
+    """Return the distinct rows that occur, (n, d), and their probabilities, (n,)."""
     array, names = as_table(data)
     table = np.asarray(array, dtype=np.float64)
     if not np.all(np.isfinite(table)):
@@ -227,13 +244,14 @@ def _distribution(data: Any, probability: ArrayLike | None, family: Likelihood) 
         other = POISSON if table[row, column] > 0 else GAUSSIAN
         raise InputError(
             f"Data for a {family.title} decoder are {family.data}, but row {row}, column {column} (counting from 0) "
-            f"holds {table[row, column]:g}: rescale the data or choose another family, such as {other.name!r}."
+            f"holds {table[row, column]:g}: rescale the data or choose another family, such as {other.name!r}.",
+            "data",
         )
-    weights = np.ones(len(table)) if probability is None else as_weights(probability, len(table))
+    weights = np.ones(len(table)) if probability is None else as_weights(probability, len(table), name="probability")
     if not weights.any():
-        raise InputError("All probabilities are zero: at least two different rows need a positive one.")
+        raise InputError("Every probability is zero: at least two different rows need a positive one.", "probability")
     rows, place = np.unique(table[weights > 0], axis=0, return_inverse=True)
     if len(rows) < 2:
-        raise InputError("All rows that count are equal, so nothing can be encoded: give at least two different rows.")
+        raise InputError("All rows are equal, so nothing can be encoded: give at least two different rows.", "data")
     merged = np.bincount(place.ravel(), weights[weights > 0])
     return rows, merged / merged.sum()

@@ -1,4 +1,4 @@
-"""Any loss in symbols as a problem to follow: a Landau theory of one's own, a mode with weight decay, the hierarchy.
+"""Any loss in symbols as a problem to follow: a new Landau theory, a mode with weight decay, the hierarchy.
 
 The loss is stated once, in SymPy; gradient, Hessian and drift are its exact derivatives, compiled by `lambdify`.
 Unknowns and controls that are declared positive (variances, prices) are followed in their logarithm.
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from landau_vae.checks import checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.numeric.problems.problem import Problem
@@ -19,11 +20,30 @@ __all__ = ["Symbolic"]
 
 
 class Symbolic(Problem):
-    """The loss of a theory with numbers put in for all parameters but the control.
+    """The loss of a theory with numbers in place of all parameters but the control.
 
-    `control` is by default the theory's own, `order_parameters` the square of its slow amplitude, and the state of rest
-    its collapsed point. `certificate` names the theorem that excludes jumps, where there is one.
+    The state of rest is the collapsed point of the theory.
 
+    Parameters
+    ----------
+    theory : Landau
+        A loss in symbols.
+    parameters : mapping of symbol to number, optional
+        Numbers for all symbols of the loss that are neither unknowns nor the control.
+    control : symbol, optional
+        By default that of the theory.
+    order_parameters : sequence of expressions, optional
+        What is plotted; by default the square of the slow amplitude.
+    certificate : str, optional
+        The theorem that excludes jumps, where there is one.
+
+    Raises
+    ------
+    InputError
+        If a number is missing, or an argument cannot be used.
+
+    Examples
+    --------
     >>> from landau_vae.symbolic import linear
     >>> problem = Symbolic(linear.mode_theory(), {linear.lam: 2})
     >>> rest = problem.rest(3.0)
@@ -31,6 +51,7 @@ class Symbolic(Problem):
     ([0.0, 0.0, 0.0], 1.0, [[1.0, -2.0, 0.0], [-2.0, 6.0, 0.0], [0.0, 0.0, 1.5]])
     """
 
+    @checked
     def __init__(
         self,
         theory: Landau,
@@ -41,7 +62,7 @@ class Symbolic(Problem):
         certificate: str | None = None,
     ) -> None:
         symbol = theory.control if control is None else control
-        values = {sp.sympify(name): sp.sympify(value) for name, value in (parameters or {}).items()}
+        values = {name: _number(value) for name, value in (parameters or {}).items()}
         logs = {v: sp.exp(sp.Symbol(f"log_{v}", real=True)) for v in theory.variables if v.is_positive}
         unknowns = [next(iter(logs[v].free_symbols)) if v in logs else v for v in theory.variables]
         loss = theory.loss.subs(values).subs(logs)
@@ -56,7 +77,7 @@ class Symbolic(Problem):
         gradient = [sp.diff(loss, v) for v in unknowns]
         at = [theory.collapsed[v].subs(values) for v in theory.variables]
         rest = [sp.log(value) if v in logs else value for v, value in zip(theory.variables, at, strict=True)]
-        orders = [theory.slow**2] if order_parameters is None else list(order_parameters)
+        orders = [theory.slow**2] if order_parameters is None else [_expression(order) for order in order_parameters]
 
         def compiled(expression: Any) -> Any:
             return sp.lambdify([unknowns, symbol], expression, modules="numpy", cse=True)
@@ -65,28 +86,36 @@ class Symbolic(Problem):
         self._hessian = compiled([[sp.diff(g, v) for v in unknowns] for g in gradient])
         self._drift = compiled([sp.diff(g, symbol) for g in gradient])
         self._rest = sp.lambdify([symbol], rest, modules="numpy")
-        self._orders = compiled([sp.sympify(order).subs(values).subs(logs) for order in orders])
+        self._orders = compiled([order.subs(values).subs(logs) for order in orders])
 
     def loss(self, x: Array, control: float) -> float:
-        """The loss."""
         return float(self._loss(x, control))
 
     def gradient(self, x: Array, control: float) -> Array:
-        """Its slopes."""
         return np.asarray(self._gradient(x, control), dtype=float)
 
     def hessian(self, x: Array, control: float) -> Array:
-        """Its curvatures."""
         return np.asarray(self._hessian(x, control), dtype=float)
 
     def drift(self, x: Array, control: float) -> Array:
-        """How the slopes change with the control."""
         return np.asarray(self._drift(x, control), dtype=float)
 
     def rest(self, control: float) -> Array:
-        """The collapsed point."""
         return np.asarray(self._rest(control), dtype=float)
 
     def order_parameters(self, x: Array, control: float) -> Array:
-        """As given, by default the square of the slow amplitude."""
         return np.asarray(self._orders(x, control), dtype=float)
+
+
+def _number(value: Any) -> Any:
+    """Return an exact or real number as SymPy has it."""
+    if not isinstance(value, sp.Expr | int | float | np.number):
+        raise InputError(f"A parameter is {value!r}, but a number is expected.", "parameters")
+    return sp.sympify(value)
+
+
+def _expression(order: Any) -> sp.Expr:
+    """Return an order parameter as an expression."""
+    if not isinstance(order, sp.Expr | int | float):
+        raise InputError(f"An order parameter is {order!r}, but an expression is expected.", "order_parameters")
+    return sp.sympify(order)

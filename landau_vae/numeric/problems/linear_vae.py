@@ -5,7 +5,7 @@
 
 F is the loss over β, in nats. Unknowns are W (d × K), G = C^{1/2} Eᵀ (d × K: the encoder of whitened data, so that
 modes of any variance are equally stiff), t = ln s (K) and, where it is learned, ln σ_dec². Rows are written along the
-principal axes of the data, which is a rotation of x and no approximation; nothing else is known here of modes. i, j:
+principal axes of the data, which is a rotation of x and no approximation; no other use is made of modes. i, j:
 axes; k, l: latents. In symbols: `symbolic.linear.loss`, `symbolic.variations`; derivations 1, 7, 8 and 12.
 """
 
@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from landau_vae.data.tables import is_real
+from landau_vae.checks import NonNegative, Positive, checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
@@ -26,8 +26,8 @@ from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Linear"]
 
-NEAR = 3e-4  # relative, and more than the solver's CLUSTER: closer eigenvalues are one multiplet, split by a little
-EQUAL = 1e-7  # relative: closer than this, it makes no difference which of them has a latent
+SPLIT_WIDTH = 3e-4  # relative, more than MULTIPLET_WIDTH of the solver: closer eigenvalues are a split multiplet
+EQUAL_WIDTH = 1e-7  # relative: closer than this, it makes no difference which of them has a latent
 
 
 @dataclass(frozen=True)
@@ -46,52 +46,63 @@ class _State:
 
 
 class Linear(Problem):
-    """The linear β-VAE on data of a given spectrum, in the convention of the user's loss.
+    """The linear β-VAE on data of one spectrum, in the convention of the user's loss.
 
-    `decoder_decay` and `encoder_decay` add ½γ_W‖W‖² + ½γ_E‖E‖² to the user's loss, `prior_variance` is η² of N(0, η²),
-    `learned_variance` trains σ_dec² too (of a loss with the ½ of a likelihood).
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The modes of the data.
+    loss : Loss, optional
+        The convention; by default `Loss.gaussian()`. Without a number of latents there is one per mode.
+    decoder_decay, encoder_decay : float, default 0
+        γ_W and γ_E of ½γ_W‖W‖² + ½γ_E‖E‖², added to the user's loss.
+    prior_variance : float, default 1
+        η² of the prior N(0, η²).
+    learned_variance : bool, default False
+        Whether σ_dec² is trained too; the loss then has the ½ of a likelihood.
 
+    Raises
+    ------
+    InputError
+        If an argument cannot be used, or a learned variance is combined with weight decay.
+
+    Examples
+    --------
     >>> problem = Linear(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(latents=2))
     >>> len(problem.rest(1.0)), problem.predicted()
     (10, [(4.0, 1), (1.0, 1)])
     """
 
+    @checked
     def __init__(
         self,
         spectrum: Spectrum,
         loss: Loss | None = None,
         *,
-        decoder_decay: float = 0.0,
-        encoder_decay: float = 0.0,
-        prior_variance: float = 1.0,
+        decoder_decay: NonNegative = 0.0,
+        encoder_decay: NonNegative = 0.0,
+        prior_variance: Positive = 1.0,
         learned_variance: bool = False,
     ) -> None:
         loss = Loss.gaussian() if loss is None else loss
-        for name, value, good in (
-            ("decoder_decay", decoder_decay, "non-negative"),
-            ("encoder_decay", encoder_decay, "non-negative"),
-            ("prior_variance", prior_variance, "positive"),
-        ):
-            if not (is_real(value) and (value > 0 or (value == 0 and good == "non-negative"))):
-                raise InputError(f"{name} is {value!r}, but a {good} number is expected.")
         decays = bool(decoder_decay or encoder_decay)
         if loss.learned:
             learned_variance, loss = True, replace(loss, decoder_variance=1.0)
         if learned_variance and (decays or not loss.half or loss.decoder_variance != 1.0):
             raise InputError(
                 "A learned decoder variance goes with the plain Gaussian likelihood: leave out weight decay, and give "
-                "the loss with its ½ and no decoder variance of its own."
+                "the loss with its ½ and no decoder variance of its own.",
+                "learned_variance",
             )
-        self.latents = spectrum.modes if loss.latents is None else int(loss.latents)
+        self.latents = loss.latents or spectrum.modes
         self.spectrum, self.user_loss = spectrum, loss.with_latents(self.latents)
-        self.learned = bool(learned_variance)
-        self.prior_variance = float(prior_variance)
+        self.learned, self.prior_variance = learned_variance, prior_variance
         a, _ = loss.weights(spectrum.dimension)
         self._per_beta = float(loss.at(1.0).price(spectrum))  # τ at β = 1 (σ_dec² = 1 where it is learned)
         starts, sizes = spectrum.multiplets
         self._multiplets = [
             group
-            for apart in (spectrum.floor, NEAR * spectrum.eigenvalues[:-1])
+            for apart in (spectrum.floor, SPLIT_WIDTH * spectrum.eigenvalues[:-1])
             for group in np.split(np.arange(spectrum.modes), np.flatnonzero(-np.diff(spectrum.eigenvalues) > apart) + 1)
             if len(group) > 1
         ]  # the exact ones, then those that are split by a little
@@ -104,14 +115,11 @@ class Linear(Problem):
         )
         self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), stiffness[:, None]
         limit = cascade_of_learned(spectrum, self.latents).singular if self.learned else None
-        self._limit = None if limit is None else limit / self._per_beta  # β at and below which nothing holds σ_dec² up
+        self._limit = None if limit is None else limit / self._per_beta  # at β below it σ_dec² falls to 0
         # z → z/η turns the prior into N(0, 1) and carries the decays along
         self.decay = (
             weight_decay(
-                spectrum,
-                self.user_loss,
-                decoder=decoder_decay / self.prior_variance,
-                encoder=encoder_decay * self.prior_variance,
+                spectrum, self.user_loss, decoder=decoder_decay / prior_variance, encoder=encoder_decay * prior_variance
             )
             if decays
             else None
@@ -121,7 +129,6 @@ class Linear(Problem):
     # --------------------------------------------------------------------------------- the loss and its derivatives
 
     def loss(self, x: Array, control: float) -> float:
-        """F = L/β, nats."""
         at = self._unpack(x, control)
         value = self._error(at) / at.price + 0.5 * np.sum(
             (np.square(at.encoder).sum(0) + at.variance) / self.prior_variance
@@ -131,7 +138,6 @@ class Linear(Problem):
         return float(value + self._per_nat(control) * x[-1] if self.learned else value)
 
     def gradient(self, x: Array, control: float) -> Array:
-        """∂F/∂x."""
         at = self._unpack(x, control)
         of_error = self._error_gradient(at) / at.price
         size = at.encoder.size
@@ -142,7 +148,6 @@ class Linear(Problem):
         return of_error
 
     def hessian(self, x: Array, control: float) -> Array:
-        """∂²F/∂x²."""
         at = self._unpack(x, control)
         d, K = at.decoder.shape
         W, G, s, tau = at.decoder, at.encoder, at.variance, at.price
@@ -170,15 +175,14 @@ class Linear(Problem):
         return hessian
 
     def drift(self, x: Array, control: float) -> Array:
-        """∂(∂F/∂x)/∂β: the price is in A/τ only."""
-        at = self._unpack(x, control)
+        at = self._unpack(x, control)  # the price is in A/τ only
         of_error = -self._error_gradient(at) / (at.price * control)
         if self.learned:
             return np.append(of_error, (self._error(at) / at.price - self._per_nat(control)) / control)
         return of_error
 
     def _error(self, at: _State) -> float:
-        """A, the squared error and the decay."""
+        """Return A, the squared error and the decay."""
         W, G = at.decoder, at.encoder
         value = 0.5 * self.spectrum.total_variance - np.sum(self._gain[:, None] * W * G)
         value += 0.5 * np.sum((W.T @ W) * at.second_moment)
@@ -186,7 +190,7 @@ class Linear(Problem):
         return float(value)
 
     def _error_gradient(self, at: _State) -> Array:
-        """∂A/∂(W, G, t)."""
+        """Return ∂A/∂(W, G, t)."""
         W, G = at.decoder, at.encoder
         by_decoder = W @ at.second_moment - self._gain[:, None] * G + self._decoder_decay * W
         by_encoder = G @ (W.T @ W) - self._gain[:, None] * W + self._encoder_decay * G
@@ -194,7 +198,7 @@ class Linear(Problem):
         return np.concatenate([by_decoder.ravel(), by_encoder.ravel(), by_variance])
 
     def _per_nat(self, control: float) -> float:
-        """d/2β: what a unit of ln σ_dec² costs, where it is learned."""
+        """Return d/2β, the cost of a unit of ln σ_dec² where it is learned."""
         return self.spectrum.dimension / (2 * self._per_beta * control)
 
     def _unpack(self, x: Array, control: float) -> _State:
@@ -207,7 +211,6 @@ class Linear(Problem):
     # ------------------------------------------------------------------------------------- what a solver may know
 
     def rest(self, control: float) -> Array:
-        """The collapsed state."""
         x = np.zeros(2 * self._axes * self.latents + self.latents + self.learned)
         x[2 * self._axes * self.latents :] = np.log(self.prior_variance)
         if self.learned:
@@ -215,7 +218,7 @@ class Linear(Problem):
         return x
 
     def metric(self, x: Array, control: float) -> Array:
-        """The diagonal of the Hessian, which is positive everywhere."""
+        # the diagonal of the Hessian, which is positive everywhere
         at = self._unpack(x, control)
         ones = np.ones((self._axes, 1))
         decoder = ones * (np.square(at.encoder).sum(0) + at.variance + self._decoder_decay) / at.price
@@ -225,17 +228,15 @@ class Linear(Problem):
         return np.concatenate([decoder.ravel(), encoder.ravel(), variance, scale])
 
     def orbit(self, x: Array) -> Array:
-        """Rotations within each multiplet; in one that is split by a little, those of its living modes.
-
-        If λ₁ ≈ λ₂ both live, their latents may share them in any way at a cost of the order (λ₁ − λ₂)².
-        """
+        # Rotations within each multiplet; in one that is split by a little, those of its active modes: if λ₁ ≈ λ₂ are
+        # both active, their latents may share them in any way at a cost of the order (λ₁ − λ₂)².
         size = self._axes * self.latents
         both = x[: 2 * size].reshape(2, self._axes, self.latents)
         moved = [np.zeros((0, len(x)))]
         for group in self._multiplets:
             split = self._variance[group[0]] - self._variance[group[-1]]
             axes = np.eye(len(group))
-            if split > EQUAL * self._variance[group[0]]:
+            if split > EQUAL_WIDTH * self._variance[group[0]]:
                 axes, gain, _ = np.linalg.svd(both[0, group])
                 axes = axes[:, : np.count_nonzero(np.square(gain) > 10 * split)]
             for a, b in combinations(axes.T, 2):
@@ -245,13 +246,13 @@ class Linear(Problem):
         return np.concatenate(moved)
 
     def order_parameters(self, x: Array, control: float) -> Array:
-        """M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + s_k) of each latent, strongest first, (K,)."""
+        # M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + s_k) of each latent, strongest first
         at = self._unpack(x, control)
         signal = np.square(at.encoder).sum(0)
         return np.sort(signal / (signal + at.variance))[::-1]
 
     def singular(self, control: float) -> str | None:
-        """With as many latents as modes and σ_dec² learned, the loss has no lower bound below β = d/modes."""
+        # With as many latents as modes and σ_dec² learned, the loss has no lower bound below β = d/modes.
         if self._limit is None or control > self._limit:
             return None
         return (
@@ -260,10 +261,10 @@ class Linear(Problem):
         )
 
     def predicted(self) -> list[tuple[float, int]]:
-        """Thresholds in β by the closed forms; modes whose collapsed state is stable at every β have none."""
+        # Modes whose collapsed state is stable at every β have no threshold.
         if self.learned:
-            known = cascade_of_learned(self.spectrum, self.latents)
-            beta, modes = known.beta / self._per_beta, known.multiplicity
+            learned = cascade_of_learned(self.spectrum, self.latents)
+            beta, modes = learned.beta / self._per_beta, learned.multiplicity
             beta = np.where(beta > (self._limit or 0.0), beta, np.nan)
         elif self.decay is not None:
             beta, modes = self.decay.price / self._per_beta, self.decay.multiplicity
