@@ -1639,7 +1639,7 @@ EXPLAINED = {
 }
 
 
-def compare(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[str]:
+def compare(old: dict[str, Any], new: dict[str, Any], tolerance: float, grain: float = 0.0) -> list[str]:
     """Lines that say what differs or is missing, but for what is `EXPLAINED`."""
     lines = []
     for key in old:
@@ -1650,7 +1650,7 @@ def compare(old: dict[str, Any], new: dict[str, Any], tolerance: float) -> list[
             continue
         each = owner(key)
         limit = max(tolerance, each.tolerance or 0.0)
-        apart = difference(old[key], new[key], each.grain)
+        apart = difference(old[key], new[key], max(grain, each.grain))
         if apart > limit:
             lines.append(f"differs  {key}: {old[key]!r} → {new[key]!r} ({apart:.1e})"[:400])
     return lines  # new ones are no difference: results may hold more than before

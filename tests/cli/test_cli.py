@@ -167,11 +167,11 @@ def test_help_names_every_command(capsys):
 
 
 def test_an_interruption_leaves_nothing_half_done(tmp_path):
-    """Ctrl-C at five moments of the main job: exit code 130, one line, only whole files."""
+    """Ctrl-C while the main job loads, trains and draws: no traceback of our own code, only whole files."""
     import signal
     import time
 
-    for delay in (0.5, 1.0, 1.5, 2.5, 3.5):
+    for delay in (0.5, 1.5, 3.0):
         command = [sys.executable, "-m", "landau_vae.cli", "reproduce", "--output", str(tmp_path / "out")]
         with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8") as process:
             time.sleep(delay)
