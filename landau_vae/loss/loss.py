@@ -655,12 +655,16 @@ class Loss:
         'averages the error over its 64 features and sums the KL over its latents'
         >>> Loss.gaussian(reconstruction="mean", kl="mean", latents=10).reductions(64)
         'averages the error over its 64 features and the KL over its 10 latents'
+        >>> Loss.preset("keras-io", channels=3).reductions(192)
+        'sums 0.333333 times the error over its 192 features and the KL over its latents'
         """
         verbs = {"sum": "sums", "mean": "averages"}
-        error, kl = verbs[self.reconstruction], verbs[self.kl]
+        first, second = verbs[self.reconstruction], verbs[self.kl]
+        # A weight may stem from another mean, over channels or the batch, so it is part of the statement.
+        error, kl = _times(self.reconstruction_weight, "the error"), _times(self.kl_weight, "the KL")
         count = "" if self.latents is None else f"{self.latents} "
         return (
-            f"{error} the error over its {features} features and {'' if kl == error else f'{kl} '}the KL over its "
+            f"{first} {error} over its {features} features and {'' if second == first else f'{second} '}{kl} over its "
             f"{count}latents"
         )
 
@@ -764,6 +768,10 @@ def _checked_beta(beta: ArrayLike) -> Array:
             "beta",
         )
     return readonly(values)
+
+
+def _times(weight: float, term: str) -> str:
+    return term if weight == 1.0 else f"{significant(weight)} times {term}"
 
 
 def _spectrum(spectrum: Spectrum | int, *losses: Loss) -> Spectrum:
