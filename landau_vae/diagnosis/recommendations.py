@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from landau_vae.checks import Count, checked, numbers
 from landau_vae.display import Column, Table, counted, significant
-from landau_vae.errors import OutsideTheory
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.loss import Loss
 from landau_vae.numeric._choose_beta import Choice, choice_or_refusal
 from landau_vae.spectrum.spectrum import Spectrum
@@ -104,20 +106,29 @@ def recommend(
     tuple of Recommendation
         An answer, or why there is none, to each question.
 
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
     Examples
     --------
     >>> spectrum = Spectrum.from_eigenvalues([16, 4, 1])
     >>> print(recommend(spectrum, Loss.gaussian(), keep=2, samples=None)[0].sentence())
     To keep 2 latents: β = 2 (1 … 4), 2 latents, 23.8% of the variance lost
     """
+    shares = numbers(tolerances, "tolerances").ravel()
+    if not np.all((shares > 0) & (shares < 1)):
+        raise InputError(f"tolerances are {shares.tolist()}, but shares between 0 and 1 are expected.", "tolerances")
     free = loss  # with as many latents as it takes, where their number does not change the price
     if loss.latents is not None and loss.kl == "sum":
         free = loss.with_latents(max(loss.latents, spectrum.modes))
     keep = min(keep, spectrum.modes)
     same = loss if loss.latents is None else loss.with_latents(max(keep, loss.latents))
     answers = [_answer(spectrum, same, f"To keep {counted(keep, 'latent')}", keep=keep)]
-    shares = numbers(tolerances, "tolerances").ravel().tolist()
-    answers += [_answer(spectrum, free, f"To lose {each:.0%} of the variance", tolerance=each) for each in shares]
+    answers += [
+        _answer(spectrum, free, f"To lose {each:.0%} of the variance", tolerance=each) for each in shares.tolist()
+    ]
     if samples is not None:
         answers.append(_answer(spectrum, free, "To stay above sampling noise"))
     return tuple(answers)
@@ -132,22 +143,17 @@ def _answer(spectrum: Spectrum, loss: Loss, question: str, **asked: Any) -> Reco
 
 def recommendations_table(answers: Sequence[Recommendation], knob: str) -> Table:
     """Return one row per question; why some have no answer stands below."""
+    betas, lost = [each.choice and each.choice.beta for each in answers], [each.lost for each in answers]
     columns = [
         Column("question", [each.question for each in answers], text=True),
-        Column(
-            knob,
-            [None if each.choice is None else each.choice.beta for each in answers],
-            lambda beta: "—" if beta is None else significant(beta, 4),
-            "beta",
-        ),
+        Column(knob, betas, lambda beta: significant(beta, 4) if beta else "—", "beta"),
         Column("from … to", [each.interval for each in answers], key="interval"),
         Column("latents", [each.latents for each in answers]),
-        Column(
-            "variance lost",
-            [each.lost for each in answers],
-            lambda share: "—" if share is None else f"{share:.1%}",
-            "distortion",
-        ),
+        Column("variance lost", lost, lambda share: "—" if share is None else f"{share:.1%}", "distortion"),
     ]
-    notes = [(each.question, each.refusal or each.condition) for each in answers]
-    return Table(columns, note="\n".join(f"{question}: {words}" for question, words in notes if words))
+    notes = [
+        f"{each.question}: {each.refusal or f'only {each.condition}'}"
+        for each in answers
+        if each.refusal or each.condition
+    ]
+    return Table(columns, note="\n".join(notes))

@@ -144,7 +144,10 @@ def choice_or_refusal(
     if isinstance(answer, OutsideTheory):
         return answer
     beta, low, high = (float(x) for x in loss.beta_at([answer.price, answer.low, answer.high], spectrum))
-    return Choice(answer.question, beta, (low, high), equilibrium(spectrum, loss.at(beta)), answer.caveat)
+    chosen = loss.at(beta)
+    if (problem := chosen.without_price(spectrum)) is not None:
+        return OutsideTheory(problem)
+    return Choice(answer.question, beta, (low, high), equilibrium(spectrum, chosen), answer.caveat)
 
 
 def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> _Prices | OutsideTheory:

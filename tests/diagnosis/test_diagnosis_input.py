@@ -464,6 +464,16 @@ def test_a_spectrum_without_data(model):
         assert result.summary()
 
 
+def test_a_learned_variance_without_equilibrium(model):
+    """As many latents as modes: σ² → 0 below β = 1, which every table says without failing."""
+    data, mean, variance, _ = model
+    result = diagnose(mean, variance, data, Loss.gaussian(0.5, decoder_variance="learned"))
+    assert "has no equilibrium" in result.explanation
+    assert "has no equilibrium" in result.summary()
+    assert any("has no equilibrium" in each.refusal for each in result.recommendations)
+    assert result.to_dict()["recommendations"]
+
+
 def test_a_spectrum_that_was_cut(model):
     """What needs the modes that were not kept is left out."""
     data, mean, variance, _ = model
