@@ -108,6 +108,11 @@ DECODERS: Mapping[str, Decoder] = {
 }
 
 
+def recorded_decoder(settings: Mapping[str, Any]) -> Decoder:
+    """Return the decoder that the settings of a trainer name; the linear one, as far as is known, without a name."""
+    return DECODERS.get(str(settings.get("decoder")), DECODERS["gaussian"])
+
+
 def of_models(by_seed: Array, owner: NDArray[np.intp]) -> Array:
     """Return each model's share of what its seed has, (m, …); of one seed only, (1, …), for all to share."""
     return by_seed if len(by_seed) == 1 else by_seed[owner]

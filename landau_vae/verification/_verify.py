@@ -20,6 +20,7 @@ from landau_vae.limits import ACTIVE, CONFIDENCE, FITTED, SURELY_COLLAPSED, UTIL
 from landau_vae.loss import Loss
 from landau_vae.numeric._equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.training.gradients import recorded_decoder
 from landau_vae.training.schema import trainer_settings, validate
 from landau_vae.verification._branches import (
     Branches,
@@ -103,7 +104,9 @@ def verify(
     law = _law_deviation(measured, theory, drawn)
     verdict = judge(measured, pca, [threshold, useful, exponent], law, pca_error, tolerance)
     known = 1.0
-    if trainer_settings(scan).get("decoder") == "bernoulli":  # logits: neither the law nor these utilities are theirs
+    if not recorded_decoder(
+        trainer_settings(scan)
+    ).likelihood.squared:  # logits: neither the law nor these utilities are theirs
         known, verdict = np.nan, ("outside the theory",) * modes
     ends = np.maximum(0.0, pca[:, None] * (1 + interval(threshold)))
     scale = np.nan_to_num(predicted).mean(axis=0)[:, None]

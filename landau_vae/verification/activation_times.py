@@ -23,6 +23,7 @@ from landau_vae.limits import ALIKE_MODES, WEAK_MODE
 from landau_vae.loss import Loss
 from landau_vae.numeric.plateau_growth import HALF, growth, per_update, projections, succession
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.training.gradients import recorded_decoder
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import trainer_settings
 
@@ -63,7 +64,7 @@ def descent_of(scan: "xarray.Dataset", learning_rate: float | None = None) -> De
             f"The models were trained by {optimizer['name']}, but growth rates are those of gradient descent: "
             "train with SGD (`activation` has a bound for Adam)."
         )
-    linear = trainer["decoder"] == "gaussian" and trainer["encoder"] == "constant" and not trainer["learned_variance"]
+    linear = recorded_decoder(trainer).linear and trainer["encoder"] == "constant" and not trainer["learned_variance"]
     if not linear or optimizer["weight_decay"]:
         raise OutsideTheory(
             "The growth rates are those of linear Gaussian decoders of fixed variance without weight decay, but the "

@@ -28,6 +28,7 @@ from landau_vae.loss import Loss
 from landau_vae.loss.slips import slips_that_make
 from landau_vae.numeric.plateau_activation import activation
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.training.gradients import Decoder, recorded_decoder
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Status, trainer_settings
 from landau_vae.verification._branches import Branches
@@ -61,9 +62,9 @@ class Evidence:
         return int(np.count_nonzero(self.scan.status.values == Status.DIVERGED)) if "status" in self.scan else 0
 
     @property
-    def decoder(self) -> str:
-        """Kind of decoder by the trainer's record; "gaussian", as far as is known, without a record."""
-        return str(self.trainer.get("decoder", "gaussian"))
+    def decoder(self) -> Decoder:
+        """The decoder by the trainer's record; the linear one, as far as is known, without a record."""
+        return recorded_decoder(self.trainer)
 
     def modes_with(self, *verdicts: str) -> list[int]:
         """Return the modes with one of these verdicts, from 0 on."""
@@ -102,7 +103,7 @@ def diverged(evidence: Evidence) -> Finding | None:
 def beta_schedule(evidence: Evidence) -> Finding | None:
     """Compare β at the end of training with the one that belongs to the temperature."""
     scan = evidence.scan
-    if "price" not in scan or evidence.trainer.get("learned_variance") or evidence.decoder == "bernoulli":
+    if "price" not in scan or evidence.trainer.get("learned_variance") or not evidence.decoder.likelihood.squared:
         return None
     factor = (scan.price / (scan.temperature * scan.attrs["total_variance"])).values
     factor = factor[np.isfinite(factor)]
@@ -126,14 +127,15 @@ def beta_schedule(evidence: Evidence) -> Finding | None:
 
 def other_likelihood(evidence: Evidence) -> Finding | None:
     """Find a decoder with another likelihood than the Gaussian."""
-    if evidence.decoder != "bernoulli":
+    likelihood = evidence.decoder.likelihood
+    if likelihood.squared:
         return None
     return Finding(
         "bernoulli",
         "remark",
-        "The decoder is a Bernoulli one: only the first threshold is that of a spectrum (of the data's correlation "
-        "matrix, if they are binary); the others shift once a latent is active.",
-        evidence={"source": "recorded", "decoder": evidence.decoder},
+        f"The decoder is a {likelihood.title} one: only the first threshold is that of a spectrum (of the data's "
+        "correlation matrix, if they are binary); the others shift once a latent is active.",
+        evidence={"source": "recorded", "decoder": likelihood.name},
     )
 
 
@@ -306,7 +308,7 @@ def _faster(evidence: Evidence) -> str:
 def _plateau(evidence: Evidence, k: int) -> str:
     """Return how long mode k needs to leave the plateau, as far as is known, if it is more than the run had."""
     trainer, spectrum = evidence.trainer, evidence.spectrum
-    if trainer.get("name") != "Sampled" or trainer["decoder"] != "gaussian" or trainer["learned_variance"]:
+    if trainer.get("name") != "Sampled" or not evidence.decoder.linear or trainer["learned_variance"]:
         return ""
     rule, loss = trainer["optimizer"], Loss.from_dict(trainer["loss"]).with_latents(evidence.scan.sizes["latent"])
     run = activation(
