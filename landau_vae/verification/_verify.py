@@ -39,11 +39,7 @@ __all__ = ["verify"]
 
 @checked
 def verify(
-    scan: Any,
-    spectrum: Spectrum | None = None,
-    *,
-    tolerance: Positive = 0.01,
-    reconstruction: Reconstruction = "mean",
+    scan: Any, spectrum: Spectrum | None = None, *, tolerance: Positive = 0.01, reconstruction: Reconstruction = "mean"
 ) -> Verification:
     """Compare the trained models of a scan with what the spectrum of the data predicts.
 
@@ -111,15 +107,7 @@ def verify(
     ends = np.maximum(0.0, pca[:, None] * (1 + interval(threshold)))
     scale = np.nan_to_num(predicted).mean(axis=0)[:, None]
     evidence = Evidence(
-        scan,
-        trained_on,
-        spectrum,
-        measured,
-        1 + threshold.mean,
-        threshold.error,
-        1 + exponent.mean,
-        verdict,
-        tolerance,
+        scan, trained_on, spectrum, measured, 1 + threshold.mean, threshold.error, 1 + exponent.mean, verdict, tolerance
     )
     return Verification(
         spectrum,
