@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from landau_vae.display import Array
 
-__all__ = ["Evaluation", "Minimum", "Objective", "minimize"]
-
 MEMORY = 10  # pairs kept: more makes an iteration dearer and saves few of them
 ARMIJO = 1e-4
 ROUNDING = 1e-11  # of |f|: an increase within it says nothing
@@ -33,7 +31,7 @@ class Evaluation:
     factors: tuple[Array, ...]
 
     def take(self, which: NDArray[np.bool_]) -> "Evaluation":
-        """Some members of the batch."""
+        """Return some members of the batch."""
         return Evaluation(self.value[which], self.gradient[which], tuple(part[which] for part in self.factors))
 
     def put(self, members: NDArray[np.intp], other: "Evaluation") -> None:
@@ -48,10 +46,10 @@ class Objective(Protocol):
     """A batch of smooth functions, each with its own initial inverse Hessian."""
 
     def evaluate(self, x: Array, members: NDArray[np.intp], /) -> Evaluation:
-        """Value and gradient at x (b, …) of these members of the batch."""
+        """Return value and gradient at x (b, …) of these members of the batch."""
 
     def precondition(self, at: Evaluation, direction: Array, /) -> Array:
-        """A positive definite linear map of `direction` (b, …)."""
+        """Return a positive definite linear map of `direction` (b, …)."""
 
 
 @dataclass(frozen=True)
@@ -73,24 +71,19 @@ def minimize(
     max_iterations: int,
     on_progress: Callable[[int], object] = lambda converged: None,
 ) -> Minimum:
-    """Minimise each problem of the batch from `start` (b, …); `on_progress` hears how many have newly converged."""
+    """Minimise each problem of the batch from `start` (b, …); `on_progress` gets how many have newly converged."""
     batch = len(start)
-    found = Minimum(
-        start.copy(),
-        np.full(batch, np.nan),
-        np.full(batch, np.nan),
-        np.zeros(batch, np.int64),
-        np.zeros(batch, np.bool_),
-    )
+    unknown = np.full(batch, np.nan)
+    ends = Minimum(start.copy(), unknown, unknown.copy(), np.zeros(batch, np.int64), np.zeros(batch, np.bool_))
     members = np.arange(batch)
     x, at = start, objective.evaluate(start, members)
     pairs: deque[tuple[Array, Array, Array]] = deque(maxlen=MEMORY)
     for iteration in range(max_iterations + 1):
         gradient = relative_gradient(x, at)
-        found.x[members], found.value[members], found.relative_gradient[members] = x, at.value, gradient
-        found.iterations[members] = iteration
+        ends.x[members], ends.value[members], ends.relative_gradient[members] = x, at.value, gradient
+        ends.iterations[members] = iteration
         open_ = gradient > tolerance
-        found.converged[members] = ~open_
+        ends.converged[members] = ~open_
         if not open_.all():
             on_progress(int(np.count_nonzero(~open_)))
             members, x, at = members[open_], x[open_], at.take(open_)
@@ -103,18 +96,18 @@ def minimize(
         usable = curvature > 1e-10 * np.sqrt(_dot(step, step) * _dot(change, change))
         pairs.append((step, change, np.where(usable, 1.0 / np.where(usable, curvature, 1.0), 0.0)))
         x, at = new_x, new_at
-    return found
+    return ends
 
 
 def relative_gradient(x: Array, at: Evaluation) -> Array:
-    """max_i |g_i| max(|x_i|, 1) / max(|f|, 1), (b,)."""
+    """Return max_i |g_i| max(|x_i|, 1) / max(|f|, 1), (b,)."""
     size = np.abs(at.gradient) * np.maximum(np.abs(x), 1.0)
     scaled: Array = size.reshape(len(x), -1).max(axis=1) / np.maximum(np.abs(at.value), 1.0)
     return scaled
 
 
 def _direction(objective: Objective, at: Evaluation, pairs: deque[tuple[Array, Array, Array]]) -> Array:
-    """−H g by the two-loop recursion; pairs with r = 1/sᵀy = 0 drop out of it."""
+    """Return −H g by the two-loop recursion; pairs with r = 1/sᵀy = 0 drop out of it."""
     direction = at.gradient.copy()
     used = []
     for step, change, inverse in reversed(pairs):

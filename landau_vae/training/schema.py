@@ -57,6 +57,8 @@ class Observable:
     by_model: bool = True  #: whether each model has its own
 
 
+PRUNED = "distortion of the centred data with the first 0 ... K latents by falling M2 kept, the others at 0"
+
 #: Every variable that has a fixed meaning. A trainer may add others.
 OBSERVABLES: Mapping[str, Observable] = {
     each.name: each
@@ -65,20 +67,8 @@ OBSERVABLES: Mapping[str, Observable] = {
         Observable("rate", ("latent",), "nat", "R, mean KL divergence of a latent from its prior", required=True),
         Observable("mean_square", ("latent",), "1", "mean square of the encoder mean", required=True),
         Observable("posterior_variance", ("latent",), "1", "s, mean over the data", required=True),
-        Observable(
-            "distortion",
-            (),
-            "1",
-            "share of the training part's total variance that is not reconstructed",
-            required=True,
-        ),
-        Observable(
-            "pruned_distortion",
-            ("reconstruction", "rank"),
-            "1",
-            "distortion of the centred data with the first 0 ... K latents by falling M2 kept, the others at 0",
-            required=True,
-        ),
+        Observable("distortion", (), "1", "unreconstructed share of the total variance of the data", required=True),
+        Observable("pruned_distortion", ("reconstruction", "rank"), "1", PRUNED, required=True),
         Observable("loss", (), "data2", "the trainer's loss", required=True),
         Observable("status", (), "1", "how training ended", "i", required=True),
         Observable("converged", (), "1", "whether the model is at rest", "b"),
@@ -95,13 +85,7 @@ OBSERVABLES: Mapping[str, Observable] = {
         Observable("decoder_bias", ("feature",), "data", "b", weight=True),
         Observable("encoder", ("latent", "feature"), "1 / data", "E", weight=True),
         Observable("encoder_bias", ("latent",), "1", "e", weight=True),
-        Observable(
-            "covariance",
-            ("feature", "other_feature"),
-            "data2",
-            "of the training part, as models saw it",
-            by_model=False,
-        ),
+        Observable("covariance", ("feature", "other_feature"), "data2", "of the training part", by_model=False),
     )
 }
 WEIGHTS = frozenset(name for name, each in OBSERVABLES.items() if each.weight)

@@ -63,8 +63,8 @@ class Branches:
         A branch of M² = 1 − T/T_k collapses somewhat above where it falls below `active`: the upper end allows for it.
         """
         edges = np.concatenate([[0.0], self.temperature, [np.inf]])
-        living = np.count_nonzero(np.maximum.accumulate((self.signal_fraction > self.active)[::-1], axis=0), axis=0)
-        return readonly(np.stack([edges[living], edges[living + 1] / (1 - self.active)], axis=1))
+        below = np.count_nonzero(np.maximum.accumulate((self.signal_fraction > self.active)[::-1], axis=0), axis=0)
+        return readonly(np.stack([edges[below], edges[below + 1] / (1 - self.active)], axis=1))
 
     @cached_property
     def fitted(self) -> NDArray[np.bool_]:

@@ -169,7 +169,7 @@ def _law_deviation(measured: Branches, theory: Equilibrium, drawn: Array) -> Arr
     share = measured.temperature[:, None] / theory.spectrum.normalized[:modes]
     left = mean_and_error(np.where(rest, measured.to_go[..., :modes], np.nan))[0]
     deviation = Deviation(mean, np.nan_to_num(error), count, share * drawn)
-    living = np.abs(mean) - left - deviation.quantile(1 - (1 - CONFIDENCE) / len(share)) * deviation.total
-    living = np.where(count > min(1, len(rest) - 1), living, 0.0)
-    beyond = np.where(law.mean(axis=0) > FITTED, living, np.where(share > SURELY_COLLAPSED, inactive, 0.0))
+    active = np.abs(mean) - left - deviation.quantile(1 - (1 - CONFIDENCE) / len(share)) * deviation.total
+    active = np.where(count > min(1, len(rest) - 1), active, 0.0)
+    beyond = np.where(law.mean(axis=0) > FITTED, active, np.where(share > SURELY_COLLAPSED, inactive, 0.0))
     return np.maximum(0.0, np.nan_to_num(beyond)).max(axis=0)

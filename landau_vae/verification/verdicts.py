@@ -104,9 +104,9 @@ def judge(
 
 def _noisy(measured: Branches, pca: Array, k: int, seen: bool, within: bool, resolved: bool) -> str:
     """Return the verdict of a mode of noisy models: what is not resolved is kept apart from what is wrong."""
-    living = np.broadcast_to((measured.temperature < (1 - FITTED) * pca[k]), measured.at_rest.shape[:2])
+    active = np.broadcast_to((measured.temperature < (1 - FITTED) * pca[k]), measured.at_rest.shape[:2])
     rest = measured.at_rest[..., k]
-    settled = np.count_nonzero(living & rest) > np.count_nonzero(living) / 2
+    settled = np.count_nonzero(active & rest) > np.count_nonzero(active) / 2
     if seen:
         if within and (resolved or measured.at_rest.shape[0] == 1):
             return "agrees"
@@ -115,6 +115,6 @@ def _noisy(measured: Branches, pca: Array, k: int, seen: bool, within: bool, res
         return "disagrees" if resolved and not within else "not resolved"
     if np.isinf(measured.brackets[k, 1]):
         return "outside the grid"  # active at the warmest temperature
-    if np.count_nonzero(living[0]) < 2:
+    if np.count_nonzero(active[0]) < 2:
         return "outside the grid"
     return "disagrees" if settled and not within else "not converged"
