@@ -63,6 +63,9 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
     stored = dataset.copy()
     for variable in stored.variables.values():
         variable.encoding = {"_FillValue": None, "zlib": False}
+    times = [str(name) for name, each in dataset.variables.items() if each.dtype.kind in "mM"]
+    if times:
+        raise InputError(f"The variable {times[0]} holds times, which a scan file does not: leave it out.", "dataset")
     texts = {str(name): each.dtype.str for name, each in dataset.variables.items() if each.dtype.kind in "US"}
     stored.attrs[DTYPES] = json.dumps(texts, sort_keys=True)
 
@@ -72,6 +75,11 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
         store = H5NetCDFStore.open(str(partial), mode="w", driver_kwds={"userblock_size": USER_BLOCK})
         try:
             stored.dump_to_store(store)
+        except OSError:
+            raise
+        except Exception as problem:  # whatever HDF5 cannot hold: objects, other names, attributes of other types
+            reason = str(problem).splitlines()[0].rstrip(".")
+            raise InputError(f"The dataset cannot be stored as netCDF ({reason}): leave that out.", "dataset") from None
         finally:
             store.close()
         with open(partial, "rb+") as file:

@@ -147,10 +147,10 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     for variable, observable in OBSERVABLES.items():
         if variable in scan:
             _check_variable(scan[variable], observable, name)
-    if "pruned_distortion" in scan and (
-        scan.sizes["rank"] < 2 or tuple(scan["reconstruction"].values.tolist()) != RECONSTRUCTIONS
-    ):
-        raise InputError(f"The variable pruned_distortion of the {name} is only a part of the original one.", name)
+    if "pruned_distortion" in scan:
+        whole = scan.sizes["rank"] == scan.sizes.get("latent", scan.sizes["rank"] - 1) + 1
+        if not whole or tuple(scan["reconstruction"].values.tolist()) != RECONSTRUCTIONS:
+            raise InputError(f"The variable pruned_distortion of the {name} is not that of all its latents.", name)
     total: Any = scan.attrs.get("total_variance")
     if not is_real(total) or total <= 0:
         raise InputError(

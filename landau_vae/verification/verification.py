@@ -158,7 +158,7 @@ class Verification(Result):
         columns += [Column("max |ΔM²|", self.law_error, _difference), Column("verdict", self.verdict)]
         note = (
             "T = τ/V: the price τ of a nat as a share of the total variance V. M² = ⟨μ²⟩/(⟨μ²⟩ + ⟨σ²⟩): 0 if a latent "
-            "is inactive. Utility: by how much keeping a latent lowers the distortion, as a share of V."
+            "is inactive.\nUtility: by how much keeping a latent lowers the distortion, as a share of V."
         )
         return Table(columns, note=note)
 

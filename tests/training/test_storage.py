@@ -114,6 +114,10 @@ def test_other_files_are_refused(models, tmp_path):
      (lambda models: models.assign(loss=models.rate), "variable loss of the dataset has the dimensions"),
      (lambda models: models.assign(status=models.loss), "variable status of the dataset has the type float64"),
      (lambda models: models.isel(reconstruction=[1]), "variable pruned_distortion"),
+     (lambda models: models.isel(latent=[0]), "pruned_distortion of the dataset is not that of all its latents"),
+     (lambda models: models.assign(x=("t", np.array([object()]))), "cannot be stored as netCDF"),
+     (lambda models: models.assign_attrs(about={}), "cannot be stored as netCDF"),
+     (lambda models: models.assign(x=("t", np.array(["2020-01-01"], "M8[ns]"))), "variable x holds times"),
      (lambda models: models.assign_attrs(total_variance="much"), "total_variance of the dataset is 'much'"),
      (lambda models: models.decoder, "The dataset is a DataArray"), (lambda models: "scan.nc", "The dataset is a str")],
 )  # fmt: skip
