@@ -197,7 +197,7 @@ def listed(modes: Sequence[int], noun: str = "") -> str:
     return f"{noun}{'s' * (len(modes) > 1)} {numbers}".strip() if noun else numbers
 
 
-def progress_bar(total: float, label: str, show: bool, **options: Any) -> Any:
+def progress_bar(total: float | None, label: str, show: bool, **options: Any) -> Any:
     """Return a tqdm progress bar, shown on terminals only, once the work has taken half a second."""
     from tqdm import tqdm
 

@@ -204,9 +204,9 @@ def test_words_for_numbers(folder):
     for action, words in (
         (lambda: Spectrum.from_data("x.csv"), "Spectrum.from_file"),
         (lambda: Spectrum.from_data(folder / "x.csv"), "Spectrum.from_file"),
-        (lambda: Spectrum.from_eigenvalues("four"), "The eigenvalues 'four'"),
+        (lambda: Spectrum.from_eigenvalues("four"), "eigenvalues 'four'"),
         (lambda: Loss.gaussian("four"), "beta 'four'"),
-        (lambda: Spectrum.from_data([[1, 0], [0, 1]], weights="ab"), "The weights 'ab'"),
+        (lambda: Spectrum.from_data([[1, 0], [0, 1]], weights="ab"), "weights 'ab'"),
     ):
         with pytest.raises(InputError, match=words):
             action()

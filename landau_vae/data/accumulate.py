@@ -1,21 +1,21 @@
-"""What has been read so far, from wherever: rows as long as they are fewer than their columns, `Moments` from then on.
+"""Streams of blocks of rows, accumulated: rows as long as they are fewer than their columns, `Moments` from then on.
 
-Two of these merge exactly, in any order. Nothing is lost by keeping rows, and a table of 50 rows and 10⁵ columns
+Two `Collected` merge exactly, in any order. Nothing is lost by keeping rows, and a table of 50 rows and 10⁵ columns
 need not become a matrix of 10¹⁰ numbers.
 """
 
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.gram import Gram
+from landau_vae.data.gram import Gram, Pairs
 from landau_vae.data.moments import Moments, spacing
-from landau_vae.data.tables import as_names, nonfinite_problem
-from landau_vae.display import Array
+from landau_vae.data.tables import as_names, as_table, as_weights, choose, nonfinite_problem, row_blocks
+from landau_vae.display import Array, progress_bar
 from landau_vae.errors import InputError
-
-__all__ = ["Collected", "Names"]
 
 Names = tuple[str, ...] | None
 
@@ -125,3 +125,69 @@ class Collected:
             raise InputError(
                 f"{subject} {dimension} columns, but {others} {self.dimension}: every chunk must hold the same columns."
             )
+
+
+def select(part: Collected, columns: str | Sequence[str] | None, exclude: str | Sequence[str]) -> Collected:
+    """What was collected, of some of its columns, by their names, or by their index where they have none."""
+    if columns is None and not exclude:
+        return part
+    names = part.names or tuple(map(str, range(part.dimension or 0)))
+    columns = (columns,) if isinstance(columns, str) else columns
+    return part.select(choose(names, columns, (exclude,) if isinstance(exclude, str) else exclude))
+
+
+def collect(pairs: Pairs, names: Names) -> Collected:
+    """All of a stream. Rows are held until there are as many as columns: one that ends before that is a wide table."""
+    part = Collected(names)
+    for rows, weights in pairs:
+        part.add(rows, weights)  # copied where they are held: a stream may reuse its buffer
+        if not part.finite:
+            later = chain([rows], (block for block, _ in pairs))
+            raise nonfinite_problem(later, part.names, row=part.count - len(rows))
+    if part.count == 0:
+        raise InputError("There are no rows: at least two are needed.")
+    return part
+
+
+def chunk_pairs(chunks: Iterable[Any], weights: Iterable[ArrayLike] | None) -> Pairs:
+    """Validated blocks of any iterable of tables, with the blocks of weights that run along."""
+    weight_blocks = None if weights is None else iter(weights)
+    columns, count = None, 0
+    for chunk in chunks:
+        block = None if weight_blocks is None else next(weight_blocks, None)
+        if weight_blocks is not None and block is None:
+            raise InputError("The weights ended before the chunks did: give one block of weights for each chunk.")
+        if np.ndim(chunk) == 0 or len(chunk) > 0:
+            rows, names = as_table(chunk)
+            columns = columns or names
+            if names != columns and names is not None:
+                raise InputError(
+                    f"A chunk has the columns {', '.join(names)}, but those before it have {', '.join(columns or ())}: "
+                    "every chunk must hold the same columns in the same order."
+                )
+            yield rows, None if block is None else as_weights(block, len(rows), count)
+            count += len(rows)
+    if weight_blocks is not None and next(weight_blocks, None) is not None:
+        raise InputError("The chunks ended before the weights did: give one block of weights for each chunk.")
+
+
+def with_progress(pairs: Pairs, total: int | None, progress: bool) -> Pairs:
+    """The same blocks, with a bar on standard error if `progress` and if someone is looking."""
+    if not progress:
+        return pairs
+
+    def counted() -> Pairs:
+        with progress_bar(total, "reading", progress, unit=" rows", unit_scale=True) as bar:
+            for rows, weights in pairs:
+                yield rows, weights
+                bar.update(len(rows))
+
+    return counted()
+
+
+def array_pairs(array: NDArray[Any], weights: Array | None, rows: int | None = None) -> Pairs:
+    """An array by blocks of rows, with their weights."""
+    start = 0
+    for block in row_blocks(array, rows):
+        yield block, None if weights is None else weights[start : start + len(block)]
+        start += len(block)

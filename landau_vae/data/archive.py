@@ -1,6 +1,8 @@
 """Named arrays in an NPZ file that is never half written and never unpickled: a JSON header with a checksum among them.
 
 A file is written beside its place, flushed to the disk and renamed into it; what is read back is whole, or `Damaged`.
+Partial results (a `Collected`: counts, means and scatter, or rows where they are fewer than columns) are such files,
+exact to the bit; `landau_vae.spectrum.Partial` is their public face.
 """
 
 import hashlib
@@ -14,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.accumulate import Collected
+from landau_vae.data.moments import Moments
 from landau_vae.errors import InputError
-
-__all__ = ["Damaged", "has_header", "load_arrays", "replace_file", "save_arrays"]
 
 CHECKSUM = "checksum"
 
@@ -27,11 +29,11 @@ class Damaged(Exception):
 
 def save_arrays(path: Path, header: str, content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Path:
     """Write arrays and, as the array named `header`, JSON: `content` with a checksum of it all."""
-    told = dict(content) | {CHECKSUM: _checksum(content, arrays)}
+    labelled = dict(content) | {CHECKSUM: _checksum(content, arrays)}
 
     def save(partial: Path) -> None:
         with zipfile.ZipFile(partial, "w") as archive:  # as np.savez, but for the time of day
-            for name, values in {header: np.array(json.dumps(told)), **arrays}.items():
+            for name, values in {header: np.array(json.dumps(labelled)), **arrays}.items():
                 with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, np.asanyarray(values), allow_pickle=False)
 
@@ -48,18 +50,31 @@ def has_header(path: Path, header: str) -> bool:
 
 
 def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Content and arrays of a file that `save_arrays` has written; raises `Damaged` for any other."""
+    """Return content and arrays of a file that `save_arrays` has written; raise `Damaged` for any other."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files if name != header}
-            content = json.loads(stored[header].item())
+            return unpacked(stored, header)
+    except Damaged:
+        raise
+    except Exception as problem:  # whatever a parser runs into in a file of another kind
+        raise Damaged(_reason(problem)) from None
+
+
+def unpacked(stored: Any, header: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return content and arrays of an open archive; raise `Damaged` unless the checksum agrees."""
+    try:
+        arrays = {name: stored[name] for name in stored.files if name != header}
+        content = json.loads(stored[header].item())
         whole = content.pop(CHECKSUM) == _checksum(content, arrays)
-    except Exception as problem:  # whatever a parser runs into in a file that is none of its own
-        reason = str(problem).splitlines()[0].rstrip(". ") if str(problem) else type(problem).__name__
-        raise Damaged(reason) from None
+    except Exception as problem:
+        raise Damaged(_reason(problem)) from None
     if not whole:
         raise Damaged("its checksum does not agree")
     return content, arrays
+
+
+def _reason(problem: Exception) -> str:
+    return str(problem).splitlines()[0].rstrip(". ") if str(problem) else type(problem).__name__
 
 
 def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
@@ -90,3 +105,80 @@ def _checksum(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
         digest.update(json.dumps([name, values.dtype.str, values.shape]).encode())
         digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()
+
+
+# ------------------------------------------------------------------------------------ partial results
+
+
+HEADER, VERSION = "landau_vae_partial", 1
+ADVICE = "gather it again (landau-vae gather; Partial.save)"
+
+
+def is_partial(path: str | Path) -> bool:
+    """Whether a file says that it is a partial result."""
+    return has_header(Path(path), HEADER)
+
+
+def save_partial(path: str | Path, part: Collected, position: dict[str, Any] | None = None) -> Path:
+    """Write a partial result; `position` says how far an interrupted reader has come."""
+    path = Path(path)
+    content: dict[str, Any] = {
+        "version": VERSION,
+        "count": part.count,
+        "precision": part.precision,
+        "names": part.names,
+        "position": position,
+    }
+    arrays: dict[str, NDArray[Any]] = {}
+    if part.moments is not None:
+        state = part.moments.__getstate__()
+        content["weight"] = state["weight"]
+        arrays = {name: state[name] for name in ("mean", "scatter")}
+        if state["_shift"] is not None:
+            arrays["shift"] = state["_shift"]
+    elif part.held:
+        rows, weights = part.stacked()
+        arrays = {"rows": rows} if weights is None else {"rows": rows, "weights": weights}
+    return save_arrays(path, HEADER, content, arrays)
+
+
+def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
+    """Return a partial result and its `position`; `InputError` for a file that is damaged, or of another kind."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"There is no file {path}: name a file that gather or Partial.save wrote.", "path")
+    if not is_partial(path):
+        raise InputError(
+            f"{path.name} is no partial result, or is cut short: name a file that gather or Partial.save wrote.", "path"
+        )
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        return parse_partial(path, stored)
+
+
+def parse_partial(path: Path, stored: Any) -> tuple[Collected, dict[str, Any] | None]:
+    """Return the partial result in an open archive and its `position`."""
+    try:
+        content, arrays = unpacked(stored, HEADER)
+    except Damaged as problem:
+        raise InputError(f"{path.name} is damaged ({problem}): {ADVICE}.", "path") from None
+    if content.get("version") != VERSION:
+        raise InputError(
+            f"{path.name} has the format {content.get('version')}, but this version of landau-vae reads format "
+            f"{VERSION}: update landau-vae, or {ADVICE}.",
+            "path",
+        )
+    return _collected(content, arrays), content["position"]
+
+
+def _collected(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Collected:
+    part = Collected(None if content["names"] is None else tuple(content["names"]))
+    part.precision = content["precision"]
+    if "rows" in arrays:
+        part.add(arrays["rows"], arrays.get("weights"), copy=False)
+    elif "scatter" in arrays:
+        part.moments = Moments(len(arrays["mean"]))
+        known = {"count": content["count"], "weight": content["weight"], "precision": content["precision"]}
+        shift = np.asarray(arrays["shift"]) if "shift" in arrays else None
+        part.moments.__setstate__(known | {"mean": arrays["mean"], "scatter": arrays["scatter"], "_shift": shift})
+        part.count, part.dimension = content["count"], len(arrays["mean"])
+    return part

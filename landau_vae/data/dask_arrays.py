@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.accumulate import Collected
+from landau_vae.data.accumulate import Collected, Names
+from landau_vae.data.gram import Pairs
 from landau_vae.data.moments import Moments
-from landau_vae.data.source import Source
-from landau_vae.data.streams import Names, Pairs
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-
-__all__ = ["DaskSource", "of_dask", "of_slabs"]
 
 BRANCHES = 4  # how many are merged at a time
 SLAB_NUMBERS, MOST_NUMBERS = 2**19, 2**22  # neighbouring blocks of rows are taken together up to a size
@@ -29,34 +26,41 @@ Slab = tuple[Any, Array | None]  # a delayed block of rows, all columns, and its
 
 
 @dataclass(frozen=True)
-class DaskSource(Source):
+class Delayed:
     """Blocks of rows that are computed elsewhere."""
 
-    slabs: tuple[Slab, ...] = ()
+    slabs: tuple[Slab, ...]
+    names: Names
+    columns: int  #: d
+    rows: int | None  #: n, where it is known
 
-    def collect(self, progress: bool = False) -> Collected:
-        """All rows: moments of each block where it is, merged there; few rows of many columns are brought here."""
-        assert self.dimension is not None
-        if self.rows is not None and self.rows < self.dimension:
-            return Source.collect(self, progress)
+    def pairs(self) -> Pairs:
+        """Yield the blocks one by one, computed here."""
+        for slab, weights in self.slabs:
+            rows = slab.compute()
+            if len(rows):
+                yield as_table(rows)[0], weights
+
+    def collect(self) -> Collected:
+        """Return the moments of all rows, made of each block where it is, and merged there."""
         from dask.base import compute
         from dask.delayed import delayed
 
-        level = [delayed(_moments)(slab, weights, self.dimension) for slab, weights in self.slabs]
+        level = [delayed(_moments)(slab, weights, self.columns) for slab, weights in self.slabs]
         while len(level) > 1:
             level = [delayed(_merged)(level[i : i + BRANCHES]) for i in range(0, len(level), BRANCHES)]
         part = Collected(self.names)
         (part.moments,) = compute(*level)
-        part.dimension, part.count, part.precision = self.dimension, part.moments.count, part.moments.precision
+        part.dimension, part.count, part.precision = self.columns, part.moments.count, part.moments.precision
         if part.count == 0:
             raise InputError("There are no rows: at least two are needed.")
         if not part.moments.finite:
-            raise nonfinite_problem((rows for rows, _ in self.blocks()), self.names)
+            raise nonfinite_problem((rows for rows, _ in self.pairs()), self.names)
         return part
 
 
-def of_dask(data: Any, weights: ArrayLike | None, names: Sequence[str] | None) -> DaskSource:
-    """A Dask array (n, d) or a Dask DataFrame."""
+def of_dask(data: Any, weights: ArrayLike | None, names: Sequence[str] | None) -> Delayed:
+    """Return the blocks of a Dask array (n, d) or a Dask DataFrame."""
     if hasattr(data, "columns"):
         own = as_names(data.columns)
         blocks, lengths = data.to_delayed(), None
@@ -74,8 +78,8 @@ def of_dask(data: Any, weights: ArrayLike | None, names: Sequence[str] | None) -
 
 def of_slabs(
     blocks: Sequence[Any], lengths: Sequence[int] | None, columns: int, weights: ArrayLike | None, names: Names
-) -> DaskSource:
-    """Delayed blocks of rows, whose `lengths` are known, or counted if there are weights to be dealt out."""
+) -> Delayed:
+    """Return delayed blocks of rows with their weights; unknown `lengths` are counted if there are weights."""
     if weights is None:
         slabs: tuple[Slab, ...] = tuple((block, None) for block in blocks)
     else:
@@ -86,11 +90,11 @@ def of_slabs(
         weight = as_weights(weights, sum(lengths))
         slabs = tuple(zip(blocks, np.split(weight, np.cumsum(lengths)[:-1]), strict=True))
     rows = None if lengths is None else int(sum(lengths))
-    return DaskSource(lambda: _pairs(slabs), names, columns, rows, slabs=slabs)
+    return Delayed(slabs, names, columns, rows)
 
 
 def _row_blocks(array: Any) -> tuple[list[Any], list[int] | None]:
-    """Delayed blocks of whole rows, small neighbours together, and their lengths where they are known."""
+    """Return delayed blocks of whole rows, small neighbours together, and their lengths where they are known."""
     from dask.delayed import delayed
 
     lengths, columns = array.chunks[0], int(array.shape[1])
@@ -106,14 +110,6 @@ def _row_blocks(array: Any) -> tuple[list[Any], list[int] | None]:
     bounds = list(pairwise(edges))
     make: Callable[..., Any] = delayed(np.asarray)
     return [make(array.blocks[i:j]) for i, j in bounds], [int(sum(lengths[i:j])) for i, j in bounds]
-
-
-def _pairs(slabs: Sequence[Slab]) -> Pairs:
-    """The blocks one by one, here."""
-    for slab, weights in slabs:
-        rows = slab.compute()
-        if len(rows):
-            yield as_table(rows)[0], weights
 
 
 def _moments(block: Any, weights: Array | None, columns: int) -> Moments:

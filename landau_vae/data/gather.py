@@ -11,15 +11,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from landau_vae.data.accumulate import Collected
-from landau_vae.data.columns import select
-from landau_vae.data.partial_file import is_partial, load_partial, save_partial
+from landau_vae.data.accumulate import Collected, array_pairs, select, with_progress
+from landau_vae.data.archive import is_partial, load_partial, save_partial
 from landau_vae.data.read_file import read
-from landau_vae.data.streams import array_pairs, with_progress
 from landau_vae.data.tables import nonfinite_problem
 from landau_vae.errors import InputError
-
-__all__ = ["Gathering"]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from landau_vae.data.tables import as_table, is_number, rows_at_a_time
 from landau_vae.errors import InputError
 
-__all__ = ["open_csv"]
-
 Rows = Callable[[list[int]], Iterator[NDArray[Any]]]  # columns to keep → blocks of rows
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "."}

@@ -15,16 +15,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.columns import choose
-from landau_vae.data.partial_file import is_partial
+from landau_vae.data.accumulate import Collected, select
+from landau_vae.data.archive import HEADER, parse_partial
 from landau_vae.data.read_csv import open_csv
-from landau_vae.data.read_parquet import from_row, open_parquet
 from landau_vae.data.read_xarray import open_labelled
-from landau_vae.data.tables import as_table, as_weights, row_blocks
+from landau_vae.data.tables import as_table, as_weights, choose, row_blocks, rows_at_a_time
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-
-__all__ = ["Table", "array_names", "read"]
 
 T = TypeVar("T")
 Rows = Callable[[list[int], int], Iterator[NDArray[Any]]]  # columns to keep, first row → blocks of rows
@@ -56,12 +53,13 @@ SUPPORTED = (
 
 @dataclass(frozen=True)
 class Table:
-    """A file's contents: `array` if it is one plain array, else `blocks` of (rows, weights); names if it has any."""
+    """A file's contents: `array` if it is one plain array, else `blocks` of (rows, weights), or a partial result."""
 
     names: tuple[str, ...] | None
     array: NDArray[Any] | None = None
     rows: int | None = None  #: how many, where that is known before reading
     blocks: Iterator[tuple[NDArray[Any], Array | None]] = field(default_factory=lambda: iter(()))
+    part: Collected | None = None  #: rows that were collected in an earlier run
 
     def whole(self) -> tuple[NDArray[Any], Array | None]:
         """Return all rows in memory, and their weights if there are any."""
@@ -82,11 +80,13 @@ def read(
     header: bool | None = None,
     samples: str | Sequence[str] | None = None,
     first: int = 0,
+    partial: bool = False,
 ) -> Table:
-    """Open a data file. `header` says whether a CSV has one (None: if it looks so), `samples` which dimension of a Zarr
-    or netCDF variable counts the samples (None: the first), `first` at which row to begin.
+    """Open a data file.
 
-    Columns go by their names, or by their index ("0", "1", …) where the file names none.
+    `header` says whether a CSV has one (None: if it looks like one), `samples` which dimension of a Zarr or netCDF
+    variable counts the samples (None: the first), `first` at which row to begin, `partial` whether it may be a partial
+    result, which has no rows. Columns go by their names, or by their index ("0", "1", …) where the file names none.
     """
     path = Path(path)
     columns = (columns,) if isinstance(columns, str) else columns
@@ -94,8 +94,13 @@ def read(
     kind = _kind(path)
     _check_options(path, kind, array, samples)
     if kind in ("NPY", "NPZ"):
-        whole = _guard(path, lambda: _load_npy(path) if kind == "NPY" else _load_npz(path, array))
-        whole, _ = as_table(whole)
+        content = _guard(path, lambda: _load_npy(path) if kind == "NPY" else _load_npz(path, array))
+        if isinstance(content, Collected):
+            if partial and weights is None and array is None:
+                part = select(content, columns, exclude)
+                return Table(names=part.names, part=part)
+            raise InputError(_only_moments(path, partial))
+        whole, _ = as_table(content)
         if columns is None and not exclude and weights is None:
             return Table(names=None, array=whole[first:], rows=len(whole))
         count: int | None = len(whole)
@@ -108,7 +113,7 @@ def read(
 
 
 def array_names(path: str | Path) -> tuple[str, ...]:
-    """The arrays of an NPZ file."""
+    """Return the names of the arrays of an NPZ file."""
     path = Path(path)
     if (kind := _kind(path)) != "NPZ":
         raise InputError(
@@ -123,7 +128,7 @@ def array_names(path: str | Path) -> tuple[str, ...]:
 
 
 def _kind(path: Path) -> str:
-    """What the file is by its suffix, once its first bytes agree."""
+    """Return the kind of a file by its suffix, once its first bytes agree."""
     if not path.exists():
         raise InputError(f"There is no file {path}: check the path (the working folder is {Path.cwd()}).")
     if path.is_dir() and path.suffix.lower() == ".zarr":
@@ -154,7 +159,7 @@ def _kind(path: Path) -> str:
 
 
 def _check_options(path: Path, kind: str, array: str | None, samples: Any) -> None:
-    """Whether the file is of a kind that has such things."""
+    """Raise `InputError` for options that files of this kind do not have."""
     if array is not None and kind not in ("NPZ", "Zarr", "netCDF"):
         raise InputError(
             f"array={array!r} names an array inside an NPZ, Zarr or netCDF file, but {path.name} is a {kind} file: "
@@ -165,17 +170,24 @@ def _check_options(path: Path, kind: str, array: str | None, samples: Any) -> No
             f"samples={samples!r} names a dimension of a Zarr or netCDF variable, but {path.name} is a {kind} file, "
             "whose rows are the samples: leave that option out."
         )
-    if kind == "NPZ" and is_partial(path):
-        raise InputError(
-            f"{path.name} is a partial result, which has the moments of rows and not the rows themselves: "
-            "give the data, or use it where a spectrum is enough (thresholds, choose, gather)."
+
+
+def _only_moments(path: Path, usable: bool) -> str:
+    if usable:
+        return (
+            f"{path.name} is a partial result, in which all that has been settled: leave weights, array, samples and "
+            "covariance out."
         )
+    return (
+        f"{path.name} is a partial result, which has the moments of rows and not the rows themselves: "
+        "give the data, or use it where a spectrum is enough (thresholds, choose, gather)."
+    )
 
 
 def _selection(
     names: tuple[str, ...], columns: Sequence[str] | None, exclude: Sequence[str], weights: str | None
 ) -> list[int]:
-    """Indices of the feature columns, in the file's order; each must have a name."""
+    """Return the indices of the feature columns, in the file's order; each must have a name."""
     keep = choose(names, columns, exclude, weights)
     nameless = [names[i] for i in keep if names[i].startswith("Unnamed: ")]
     if nameless:
@@ -189,7 +201,7 @@ def _selection(
 def _blocks(
     path: Path, rows: Rows, names: tuple[str, ...], keep: list[int], weights: str | None, first: int
 ) -> Iterator[tuple[NDArray[Any], Array | None]]:
-    """Blocks of (rows, weights) from row `first` on, with the weight column, if any, split off."""
+    """Yield blocks of (rows, weights) from row `first` on, with the weight column, if any, split off."""
     source = rows(keep if weights is None else [*keep, names.index(weights)], first)
     while (block := _guard(path, lambda: next(source, None))) is not None:
         if weights is None:
@@ -200,7 +212,7 @@ def _blocks(
 
 
 def _guard(path: Path, action: Callable[[], T]) -> T:
-    """Run a reader's step; what its library throws at a damaged file becomes one sentence."""
+    """Run a step of a reader, and turn any error of its library about a damaged file into one sentence."""
     try:
         with warnings.catch_warnings():  # a row longer than the header must not be cut to fit
             warnings.filterwarnings("error", message="Length of header or names")
@@ -227,7 +239,7 @@ def _guard(path: Path, action: Callable[[], T]) -> T:
 def _open(
     path: Path, kind: str, header: bool | None, variable: str | None, samples: str | Sequence[str] | None
 ) -> tuple[tuple[str, ...], Rows, int | None]:
-    """Names of columns, what goes through the rows, and how many there are, if that is known."""
+    """Return the names of columns, a function that yields rows, and the number of rows, if that is known."""
     if kind == "Parquet":
         return open_parquet(path)
     if kind == "CSV":
@@ -249,9 +261,11 @@ def _load_npy(path: Path) -> NDArray[Any]:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
+def _load_npz(path: Path, key: str | None) -> NDArray[Any] | Collected:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         names = list(archive.files)
+        if HEADER in names:
+            return parse_partial(path, archive)[0]
         if key is None and len(names) != 1:
             raise InputError(
                 f"{path.name} holds {len(names)} arrays ({', '.join(names)}), but one table is expected: "
@@ -260,3 +274,35 @@ def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
         if key is not None and key not in names:
             raise InputError(f"{path.name} holds no array {key!r}, only {', '.join(names)}: name one of those.")
         return np.asarray(archive[key or names[0]])
+
+
+def open_parquet(path: Path) -> tuple[tuple[str, ...], Rows, int]:
+    """Return the names of the columns of a Parquet file, a function that yields its rows, and how many there are."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(path)
+    schema = pq.read_schema(path)
+    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
+    names = tuple(name for name in schema.names if name not in stored_index)
+
+    def rows(keep: list[int], first: int) -> Iterator[NDArray[Any]]:
+        columns = [names[i] for i in keep]
+        size = rows_at_a_time(len(columns))
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):  # one at a time: Arrow keeps what it has read of a file
+                length = metadata.row_group(group).num_rows
+                if length > first:
+                    batches = file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
+                    frames = (batch.to_pandas(ignore_metadata=True)[columns] for batch in batches)
+                    yield from from_row((as_table(frame)[0] for frame in frames), first)
+                first = max(0, first - length)
+
+    return names, rows, metadata.num_rows
+
+
+def from_row(blocks: Iterator[NDArray[Any]], first: int) -> Iterator[NDArray[Any]]:
+    """Yield a stream without its first rows."""
+    for block in blocks:
+        if len(block) > first:
+            yield block[first:]
+        first = max(0, first - len(block))

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Labelled = xarray.DataArray | xarray.Dataset
 
-__all__ = ["Slabs", "open_labelled", "stacked"]
-
 LEAST, MOST = 2**22, 2**24  # numbers of a slab: chunks larger than this are read in parts
 
 

@@ -1,19 +1,30 @@
-"""Whatever has rows, as one thing: collected in one pass or, where d × d numbers are too many and it can be read again,
-asked for its strongest modes."""
+"""Arrays, streams, files, xarray objects and Dask collections as one thing, a `Source` of rows.
 
-from collections.abc import Callable
+It is collected in one pass; where d × d numbers are too many and it can be read again, it gives its strongest modes.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.accumulate import Collected
-from landau_vae.data.margins import Margins, pass_rows
+from landau_vae.data.accumulate import Collected, Names, array_pairs, chunk_pairs, collect, with_progress
+from landau_vae.data.gram import Margins, Pairs, pass_rows
 from landau_vae.data.moments import SecondMoments
-from landau_vae.data.streams import Names, Pairs, array_pairs, collect, with_progress
-from landau_vae.data.tables import nonfinite_problem
+from landau_vae.data.read_file import read
+from landau_vae.data.read_xarray import Slabs, stacked
+from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array
+from landau_vae.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray
+
+    from landau_vae.data.dask_arrays import Delayed
 
 FORMED = 4000  # d × d or n × n numbers that are formed, even where only a few modes are asked for
 
@@ -28,9 +39,16 @@ class Source:
     rows: int | None = None  #: n, where it is known before reading
     again: bool = True  #: whether `blocks` can be called more than once
     array: tuple[NDArray[Any], Array | None] | None = None  #: rows and weights, where they are one plain array
+    part: Collected | None = None  #: the rows, where they have been collected already
+    delayed: "Delayed | None" = None  #: blocks that are collected where they are
 
     def collect(self, progress: bool = False) -> Collected:
-        """All rows, in one pass."""
+        """Collect all rows, in one pass."""
+        if self.part is not None:
+            return self.part
+        few = self.rows is not None and self.dimension is not None and self.rows < self.dimension
+        if self.delayed is not None and not few:  # few rows of many columns are brought here
+            return self.delayed.collect()
         if self.array is not None and self.array[0].shape[0] < self.array[0].shape[1]:
             part = Collected(self.names)
             part.add(*self.array, copy=False)
@@ -40,7 +58,7 @@ class Source:
         return collect(with_progress(self.blocks(), self.rows if progress else None, progress), self.names)
 
     def moments(self, modes: int | None = None, progress: bool = False) -> SecondMoments:
-        """Moments to take all modes of, or, where they are not all wanted and too many, the margins for the first."""
+        """Return moments for all modes; or, where there are too many columns and few modes are wanted, margins."""
         d, least = self.dimension, min(self.dimension or 0, self.rows or np.inf)
         held = least if self.array is not None else d  # of other sources, rows would have to be copied
         if modes is None or d is None or not self.again or (held or 0) <= FORMED or modes >= least - 1:
@@ -51,5 +69,86 @@ class Source:
         return margins
 
     def _pass(self, dimension: int) -> Pairs:
-        """All rows; of an array, as many at a time as are worked on, so that a mapped one leaves no more in memory."""
+        """Go through all rows; an array by as many at a time as are worked on, so that memory maps stay small."""
         return self.blocks() if self.array is None else array_pairs(*self.array, pass_rows(dimension))
+
+
+def of_data(data: Any, weights: ArrayLike | None = None, names: Sequence[str] | None = None) -> Source:
+    """Return the source of a table in memory or mapped into it, or of a Dask array or DataFrame."""
+    if hasattr(data, "dims") and hasattr(data, "isel"):
+        raise InputError(
+            "Which dimension of an xarray object counts the samples has to be said: "
+            f"Spectrum.from_xarray(array, samples={str(next(iter(data.dims), 'time'))!r})."
+        )
+    if hasattr(data, "__dask_graph__"):
+        from landau_vae.data.dask_arrays import of_dask
+
+        return of_delayed(of_dask(data, weights, names))
+    array, own_names = as_table(data)
+    labels = as_names(names, array.shape[1]) or own_names
+    weight = None if weights is None else as_weights(weights, len(array))
+    return Source(lambda: array_pairs(array, weight), labels, array.shape[1], array.shape[0], True, (array, weight))
+
+
+def of_chunks(
+    chunks: Iterable[Any], weights: Iterable[ArrayLike] | None = None, names: Sequence[str] | None = None
+) -> Source:
+    """Return the source of an iterable of tables; what can be iterated twice, such as a list, can be read again."""
+    first = iter(chunks)
+    again = first is not chunks and (weights is None or iter(weights) is not weights)
+    head = next(first, ())
+    labels = as_names(getattr(head, "columns", None) if names is None else names)
+    if not again:
+        pairs = chunk_pairs(chain([head], first), weights)
+        return Source(lambda: pairs, labels, again=False)
+    shape: tuple[int, ...] = getattr(head, "shape", ())
+    return Source(lambda: chunk_pairs(chunks, weights), labels, shape[1] if len(shape) == 2 else None)
+
+
+def of_file(path: str | Path, **options: Any) -> Source:
+    """Return the source of a data file; `options` are those of `read_file.read`."""
+    table = read(path, **options)
+    if table.part is not None:
+        return Source(lambda: iter(()), table.part.names, again=False, part=table.part)
+    if table.array is not None:
+        return of_data(table.array)
+    unread = [table.blocks]
+
+    def blocks() -> Pairs:
+        return unread.pop() if unread else read(path, **options).blocks
+
+    return Source(blocks, table.names, len(table.names or ()) or None, table.rows)
+
+
+def of_delayed(delayed: "Delayed") -> Source:
+    """Return the source of blocks of rows that are computed elsewhere."""
+    return Source(delayed.pairs, delayed.names, delayed.columns, delayed.rows, delayed=delayed)
+
+
+def of_labelled(
+    array: "xarray.DataArray | xarray.Dataset", samples: str | Sequence[str], weights: Any = None
+) -> Source:
+    """Return the source of an xarray object; dimensions other than `samples` are features."""
+    if not hasattr(array, "dims") or not hasattr(array, "isel"):
+        raise InputError(
+            f"A {type(array).__name__} was given, but an xarray DataArray or Dataset is expected: for other tables use "
+            "from_data."
+        )
+    slabs = Slabs(array, samples)
+    given = slabs.over_samples(weights)
+    weight = None if given is None else as_weights(given, slabs.rows)
+    if slabs.in_dask:
+        from dask.delayed import delayed
+
+        from landau_vae.data.dask_arrays import of_slabs
+
+        pieces = list(slabs.pieces())
+        blocks = [delayed(stacked)([part.data for part in parts], len(slabs.samples)) for _, _, parts in pieces]
+        lengths = [stop - start for start, stop, _ in pieces]
+        return of_delayed(of_slabs(blocks, lengths, slabs.dimension, weight, slabs.names))
+
+    def pairs() -> Pairs:
+        for start, rows in slabs.blocks():
+            yield rows, None if weight is None else weight[start : start + len(rows)]
+
+    return Source(pairs, slabs.names, slabs.dimension, slabs.rows)

@@ -6,7 +6,7 @@ blocks of rows; a memory map gives its pages back after each.
 """
 
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any
 
@@ -17,21 +17,6 @@ from landau_vae.checks import numbers
 from landau_vae.data.moments import block_rows
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-
-__all__ = [
-    "as_covariance",
-    "as_names",
-    "as_numbers",
-    "as_table",
-    "as_weights",
-    "check_semidefinite",
-    "is_number",
-    "is_real",
-    "mapping",
-    "nonfinite_problem",
-    "row_blocks",
-    "rows_at_a_time",
-]
 
 ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
 NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
@@ -96,11 +81,6 @@ def is_number(value: Any) -> bool:
     return True
 
 
-def is_real(value: Any) -> bool:
-    """Whether `value` is a finite real number, not a text that reads as one."""
-    return isinstance(value, int | float | np.integer | np.floating) and bool(np.isfinite(value))
-
-
 def _numeric(array: NDArray[Any], begin: str) -> NDArray[Any]:
     if array.dtype.kind == "O":
         try:
@@ -140,16 +120,6 @@ def as_names(names: Iterable[str] | None, dimension: int | None = None) -> tuple
     if labels is not None and dimension is not None and len(labels) != dimension:
         raise InputError(f"{len(labels)} names were given for {dimension} columns: give one name per column.")
     return labels
-
-
-def as_numbers(values: Any, what: str) -> Array:
-    """`values` as an array of floats, of any shape."""
-    try:
-        if np.iscomplexobj(values):
-            raise TypeError
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{what} {values!r} cannot be read as numbers: give a number or an array of them.") from None
 
 
 def as_weights(weights: Any, rows: int, first: int = 0, name: str = "weights") -> Array:
@@ -250,3 +220,39 @@ def nonfinite_problem(blocks: Iterable[NDArray[Any]], names: tuple[str, ...] | N
         f"{first[0]}, column {column}, counting from 0, but every value must be finite: "
         "drop or impute those rows."
     )
+
+
+# ------------------------------------------------------------------------------------------ columns
+
+
+def choose(
+    names: tuple[str, ...], columns: Sequence[str] | None, exclude: Sequence[str], weights: str | None = None
+) -> list[int]:
+    """Indices of the feature columns, in the file's order."""
+    for name in [*(columns or ()), *exclude, *([weights] if weights is not None else [])]:
+        if name not in names:
+            shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+            raise InputError(f"There is no column {name!r}: the file's columns are {shown}.")
+    dropped = {*exclude, weights}
+    keep = [i for i, name in enumerate(names) if name not in dropped and (columns is None or name in columns)]
+    if not keep:
+        raise InputError(f"No column is left of the file's {len(names)}: keep at least one.")
+    return keep
+
+
+def constant(variance: Array, mean: Array, precision: float) -> NDArray[np.bool_]:
+    """Columns whose spread is within the rounding of their own mean."""
+    return variance <= (4 * precision * mean) ** 2
+
+
+def deviations(variance: Array, mean: Array, precision: float, names: tuple[str, ...] | None) -> Array:
+    """Standard deviations (d,); `InputError` if one of them is zero."""
+    stuck = np.flatnonzero(constant(variance, mean, precision))
+    if stuck.size:
+        shown = ", ".join(repr(names[i]) if names else str(i) for i in stuck[:5])
+        subject = f"Column {shown} is" if stuck.size == 1 else f"{stuck.size} columns ({shown}…) are"
+        raise InputError(
+            f"{subject} constant and cannot be standardised: leave constant columns out (--exclude), "
+            "or do not standardise."
+        )
+    return np.sqrt(variance)

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.data.gram import Gram
-from landau_vae.data.moments import Decomposition, Moments, SecondMoments, block_rows, in_unit
-from landau_vae.data.strongest_modes import strongest_of_matrix
+from landau_vae.data.moments import Decomposition, Moments, SecondMoments, block_rows, in_unit, strongest_of_matrix
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples

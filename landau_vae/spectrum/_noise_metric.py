@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from landau_vae.checks import numbers
 from landau_vae.data.moments import Decomposition, in_unit
-from landau_vae.data.sources import of_data
+from landau_vae.data.source import of_data
 from landau_vae.data.tables import as_covariance, check_semidefinite
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError

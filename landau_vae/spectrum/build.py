@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from landau_vae.data.columns import constant, deviations
 from landau_vae.data.moments import Decomposition, SecondMoments
+from landau_vae.data.tables import constant, deviations
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood

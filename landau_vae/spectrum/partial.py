@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from landau_vae.data.accumulate import Collected
-from landau_vae.data.partial_file import load_partial, save_partial
-from landau_vae.data.sources import of_chunks, of_data, of_file, of_labelled
+from landau_vae.data.archive import load_partial, save_partial
+from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.spectrum.build import fields_of

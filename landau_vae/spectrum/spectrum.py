@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.columns import deviations, select
+from landau_vae.checks import Count, Share, checked, numbers
 from landau_vae.data.moments import Decomposition
-from landau_vae.data.partial_file import is_partial, load_partial
 from landau_vae.data.read_file import read
-from landau_vae.data.source import Source
-from landau_vae.data.sources import of_chunks, of_data, of_file, of_labelled
-from landau_vae.data.tables import as_covariance, as_names, as_numbers, check_semidefinite
-from landau_vae.display import Array, jsonable, readonly, significant, table
-from landau_vae.errors import InputError
+from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
+from landau_vae.data.tables import as_covariance, as_names, check_semidefinite, deviations
+from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 from landau_vae.spectrum.build import EPS, Divisor, Kind, fields_of, resolve, scale_of
 
@@ -39,9 +37,14 @@ ROUNDED = 1e-6  # of V: more than rounding, be it that of float32, takes away wi
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
-    """The resolved eigenvalues of a covariance, and what is needed to read them.
+class Spectrum(Result):
+    """The resolved eigenvalues of a covariance, and where they come from.
 
+    Made by `from_data`, `from_chunks`, `from_file`, `from_xarray`, `from_covariance` or `from_eigenvalues`, and by the
+    functions of `landau_vae.spectrum`.
+
+    Examples
+    --------
     >>> spectrum = Spectrum.from_data([[2, 0], [-2, 0], [0, 1], [0, -1]])
     >>> spectrum.eigenvalues.tolist(), spectrum.total_variance
     ([2.0, 0.5], 2.5)
@@ -66,6 +69,7 @@ class Spectrum:
     # ------------------------------------------------------------------------------ constructors
 
     @classmethod
+    @checked
     def from_data(
         cls,
         data: Any,
@@ -75,24 +79,56 @@ class Spectrum:
         names: Sequence[str] | None = None,
         divisor: Divisor = "n",
         likelihood: Likelihood | str = GAUSSIAN,
-        modes: int | None = None,
+        modes: Count | None = None,
         progress: bool = False,
     ) -> "Spectrum":
-        """The spectrum of a table of samples × features: array, DataFrame, memory map, nested lists, Dask collection.
+        """Return the spectrum of a table of samples × features, read once.
 
-        `weights` (n,) weigh the samples; only their ratios matter. `modes` asks for the strongest ones only, which may
-        be had of 10⁵ columns. Tables with fewer rows than columns are worked on in the n × n Gram space. Raises
-        `InputError` unless every entry is a finite real number.
+        Parameters
+        ----------
+        data : array_like, DataFrame, memory map or Dask collection (n, d)
+            The samples. Tables with fewer rows than columns are worked on in the n × n Gram space; the spectrum then
+            refers to the rows, for its `vectors`.
+        standardize : bool, default False
+            Whether to divide each feature by its standard deviation.
+        weights : array_like (n,), optional
+            Of the samples; only their ratios matter.
+        names : sequence of str, optional
+            Of the features; by default those of a DataFrame.
+        divisor : {"n", "n-1"}, default "n"
+            Of the covariance: n, as in the training loss, or n − 1, the unbiased rival.
+        likelihood : Likelihood or str, default "gaussian"
+            Of the decoder. For a Bernoulli or Poisson decoder the spectrum is in units of its deviation at the mean.
+        modes : int, optional
+            How many of the strongest modes to find; all by default. A few modes may be had of 10⁵ columns.
+        progress : bool, default False
+            Whether to show a bar.
 
+        Returns
+        -------
+        Spectrum
+            With mean, scale and, when asked for, eigenvectors.
+
+        Raises
+        ------
+        InputError
+            Unless every entry is a finite real number, and rows differ.
+        TooFewSamples
+            For a single row.
+
+        Examples
+        --------
         >>> Spectrum.from_data([[0, 0], [2, 4]], standardize=True).eigenvalues.tolist()
         [2.0]
         >>> Spectrum.from_data([[2, 0, 0], [0, 1, 0], [-2, -1, 0], [0, 0, 1]], modes=1)
         Spectrum(the first mode of more in 3 dimensions, λ = 2.15139, V = 2.6875, n = 4)
         """
-        source = of_data(data, weights, names)
-        return _of_source(source, modes, progress, standardize=standardize, divisor=divisor, likelihood=likelihood)
+        moments = (source := of_data(data, weights, names)).moments(modes, progress)
+        options: dict[str, Any] = {"standardize": standardize, "divisor": divisor, "likelihood": likelihood}
+        return cls(**fields_of(moments, source.names, modes=modes, **options))
 
     @classmethod
+    @checked
     def from_chunks(
         cls,
         chunks: Iterable[Any],
@@ -102,21 +138,37 @@ class Spectrum:
         names: Sequence[str] | None = None,
         divisor: Divisor = "n",
         likelihood: Likelihood | str = GAUSSIAN,
-        modes: int | None = None,
+        modes: Count | None = None,
         progress: bool = False,
     ) -> "Spectrum":
-        """The spectrum of rows that arrive in blocks: any iterable of tables, read once, in O(d²) memory.
+        """Return the spectrum of rows that arrive in blocks, read once, in O(d²) memory.
 
-        `weights` is an iterable of weight blocks that runs along. Order and sizes of the blocks do not matter. With
-        `modes`, chunks that can be iterated again (a list, not a generator) need no d × d matrix.
+        Parameters
+        ----------
+        chunks : iterable of array_like
+            Tables with the same columns; order and sizes of the blocks do not matter.
+        standardize, names, divisor, likelihood, modes, progress
+            See `from_data`. With `modes`, chunks that can be iterated again (a list, not a generator) need no d × d
+            matrix.
+        weights : iterable of array_like, optional
+            Blocks of weights that run along.
 
+        Returns
+        -------
+        Spectrum
+            Of all rows.
+
+        Examples
+        --------
         >>> Spectrum.from_chunks([[[2, 0], [-2, 0]], [[0, 1], [0, -1]]]).eigenvalues.tolist()
         [2.0, 0.5]
         """
-        source = of_chunks(chunks, weights, names)
-        return _of_source(source, modes, progress, standardize=standardize, divisor=divisor, likelihood=likelihood)
+        moments = (source := of_chunks(chunks, weights, names)).moments(modes, progress)
+        options: dict[str, Any] = {"standardize": standardize, "divisor": divisor, "likelihood": likelihood}
+        return cls(**fields_of(moments, source.names, modes=modes, **options))
 
     @classmethod
+    @checked
     def from_file(
         cls,
         path: str | Path,
@@ -131,41 +183,57 @@ class Spectrum:
         header: bool | None = None,
         divisor: Divisor = "n",
         likelihood: Likelihood | str = GAUSSIAN,
-        modes: int | None = None,
+        modes: Count | None = None,
         progress: bool = False,
     ) -> "Spectrum":
-        """The spectrum of a CSV, Parquet, NPY, NPZ, Zarr or netCDF file, read by blocks, or of a saved `Partial`.
+        """Return the spectrum of a data file, read by blocks, or of a saved `Partial`.
 
-        `columns` and `exclude` choose the features by name (by index, "0", "1", …, where the file has no names),
-        `weights` names a column of sample weights, `array` an array in the file; `samples` names the dimensions of a
-        Zarr or netCDF array that count the samples (the first, unless told); `covariance` says that the table
-        is a covariance matrix and not samples; `header` says whether a CSV has one (by default: if it has words).
+        Parameters
+        ----------
+        path : str or Path
+            A CSV, Parquet, NPY, NPZ, Zarr or netCDF file, or what `Partial.save` or `landau-vae gather` wrote.
+        standardize, divisor, likelihood, modes, progress
+            See `from_data`.
+        weights : str, optional
+            The column of sample weights.
+        columns, exclude : str or sequence of str, optional
+            The features to keep or to leave out, by name (by index, "0", "1", …, where the file has no names).
+        array : str, optional
+            The array inside an NPZ, Zarr or netCDF file.
+        samples : str or sequence of str, optional
+            The dimensions of a Zarr or netCDF array that count the samples; by default the first.
+        covariance : bool, default False
+            Whether the table is a covariance matrix, not samples.
+        header : bool, optional
+            Whether a CSV has a header; by default if its first line has words.
+
+        Returns
+        -------
+        Spectrum
+            Of the rows in the file.
+
+        Raises
+        ------
+        InputError
+            For files that cannot be read, and for options that a file of its kind does not have.
         """
-        if is_partial(path):
-            if weights is not None or array is not None or samples is not None or covariance:
-                raise InputError(
-                    f"{Path(path).name} is a partial result, in which all that has been settled: leave weights, array, "
-                    "samples and covariance out."
-                )
-            part = select(load_partial(path)[0], columns, exclude)
+        choice: dict[str, Any] = {"columns": columns, "exclude": exclude, "weights": weights, "array": array}
+        choice |= {"header": header, "samples": samples}
+        if not covariance:
+            moments = (source := of_file(path, partial=True, **choice)).moments(modes, progress)
             options: dict[str, Any] = {"standardize": standardize, "divisor": divisor, "likelihood": likelihood}
-            return cls(**fields_of(part.result(), part.names, modes=modes, **options))
-        how: dict[str, Any] = {"columns": columns, "exclude": exclude, "weights": weights, "array": array}
-        how |= {"header": header, "samples": samples}
-        if covariance:
-            if weights is not None or divisor != "n":
-                raise InputError("A covariance has no rows to weigh or to divide by: leave weights and divisor out.")
-            if modes is not None:
-                raise InputError("Of a covariance all modes are found at once: leave modes out.")
-            if not as_likelihood(likelihood).squared:
-                raise InputError(f"For a {likelihood} decoder the means count too: give the samples, not a covariance.")
-            table = read(path, **how)
-            matrix = table.array if table.array is not None else np.concatenate([rows for rows, _ in table.blocks])
-            return cls.from_covariance(matrix, standardize=standardize, names=table.names)
-        source = of_file(path, **how)
-        return _of_source(source, modes, progress, standardize=standardize, divisor=divisor, likelihood=likelihood)
+            return cls(**fields_of(moments, source.names, modes=modes, **options))
+        if weights is not None or divisor != "n":
+            raise InputError("A covariance has no rows to weigh or to divide by: leave weights and divisor out.")
+        if modes is not None:
+            raise InputError("Of a covariance all modes are found at once: leave modes out.")
+        if not (likelihood := as_likelihood(likelihood)).unit_metric:
+            raise InputError(f"For a {likelihood} decoder the means count too: give the samples, not a covariance.")
+        table = read(path, **choice)
+        return cls.from_covariance(table.whole()[0], standardize=standardize, names=table.names)
 
     @classmethod
+    @checked
     def from_xarray(
         cls,
         array: "xarray.DataArray | xarray.Dataset",
@@ -175,36 +243,74 @@ class Spectrum:
         weights: Any = None,
         divisor: Divisor = "n",
         likelihood: Likelihood | str = GAUSSIAN,
-        modes: int | None = None,
+        modes: Count | None = None,
         progress: bool = False,
     ) -> "Spectrum":
-        """The spectrum of an xarray object, in memory or on the disk (Zarr, netCDF), read by slabs of samples.
+        """Return the spectrum of an xarray object, read by slabs of samples.
 
-        `samples` names the dimension that counts the samples, or several; all others are stacked to features, those of
-        a Dataset's variables side by side. `weights` run along the samples: (n,), or an array with some of their
-        dimensions.
+        Parameters
+        ----------
+        array : xarray.DataArray or xarray.Dataset
+            In memory or on the disk (Zarr, netCDF).
+        samples : str or sequence of str
+            The dimensions that count the samples; all others are stacked to features, those of a Dataset's variables
+            side by side.
+        standardize, divisor, likelihood, modes, progress
+            See `from_data`.
+        weights : array_like (n,) or DataArray, optional
+            Along the samples, or some of their dimensions.
 
+        Returns
+        -------
+        Spectrum
+            Its names are made of the coordinates.
+
+        Examples
+        --------
         >>> import xarray
         >>> field = xarray.DataArray(np.array([[[2, 0], [-2, 0], [0, 1], [0, -1]]]), dims=("level", "time", "place"))
         >>> Spectrum.from_xarray(field, samples="time")
         Spectrum(2 modes in 2 dimensions, λ = 2 … 0.5, V = 2.5, n = 4)
         """
-        source = of_labelled(array, samples, weights)
-        return _of_source(source, modes, progress, standardize=standardize, divisor=divisor, likelihood=likelihood)
+        moments = (source := of_labelled(array, samples, weights)).moments(modes, progress)
+        options: dict[str, Any] = {"standardize": standardize, "divisor": divisor, "likelihood": likelihood}
+        return cls(**fields_of(moments, source.names, modes=modes, **options))
 
     @classmethod
+    @checked
     def from_covariance(
         cls,
         covariance: Any,
         *,
         standardize: bool = False,
-        samples: int | None = None,
+        samples: Count | None = None,
         names: Sequence[str] | None = None,
     ) -> "Spectrum":
-        """The spectrum of a covariance or correlation matrix (d, d), symmetric positive semidefinite.
+        """Return the spectrum of a covariance or correlation matrix.
 
-        `standardize` turns a covariance into its correlation matrix; `samples` is the n behind it, if known.
+        Parameters
+        ----------
+        covariance : array_like or DataFrame (d, d)
+            Symmetric and positive semidefinite.
+        standardize : bool, default False
+            Whether to turn a covariance into its correlation matrix.
+        samples : int, optional
+            The n behind it, if known.
+        names : sequence of str, optional
+            Of the features.
 
+        Returns
+        -------
+        Spectrum
+            Its `mean` is not known.
+
+        Raises
+        ------
+        InputError
+            For other matrices.
+
+        Examples
+        --------
         >>> Spectrum.from_covariance([[4, 0], [0, 1]], standardize=True).eigenvalues.tolist()
         [1.0, 1.0]
         """
@@ -221,47 +327,62 @@ class Spectrum:
         return cls(**resolve(found, len(matrix), total, samples=samples, names=labels, kind=kind, scale=unit))
 
     @classmethod
-    def from_eigenvalues(cls, eigenvalues: ArrayLike, *, samples: int | None = None) -> "Spectrum":
-        """A spectrum known by its eigenvalues, in any order, zeros included (they count as dimensions).
+    @checked
+    def from_eigenvalues(cls, eigenvalues: ArrayLike, *, samples: Count | None = None) -> "Spectrum":
+        """Return a spectrum that is known by its eigenvalues.
 
+        Parameters
+        ----------
+        eigenvalues : array_like
+            In any order, zeros included (they count as dimensions).
+        samples : int, optional
+            The n behind them, if known.
+
+        Returns
+        -------
+        Spectrum
+            Without mean, scale and names.
+
+        Examples
+        --------
         >>> Spectrum.from_eigenvalues([1, 4, 0])
         Spectrum(2 modes in 3 dimensions, λ = 4 … 1, V = 5)
         """
-        values = np.sort(as_numbers(eigenvalues, "The eigenvalues").ravel())[::-1]
+        values = np.sort(numbers(eigenvalues, "eigenvalues").ravel())[::-1]
         if values.size == 0 or not np.all(np.isfinite(values)) or values[-1] < 0:
             raise InputError(
                 f"Eigenvalues must be finite and not negative, but {_shown(values)} were given: "
-                "give the eigenvalues of a covariance."
+                "give the eigenvalues of a covariance.",
+                "eigenvalues",
             )
-        with np.errstate(over="ignore"):  # a sum that overflows is complained about in words
+        with np.errstate(over="ignore"):  # `resolve` has an error message for a sum that overflows
             total = float(values.sum())
-        fields = resolve(Decomposition(values), len(values), total, samples=samples)
-        return cls(**fields | {"decomposition": None})
+        return cls(**resolve(Decomposition(values), len(values), total, samples=samples) | {"decomposition": None})
 
     # -------------------------------------------------------------------------------- quantities
 
     @property
     def modes(self) -> int:
-        """How many eigenvalues are resolved."""
+        """Number of resolved eigenvalues."""
         return len(self.eigenvalues)
 
     @property
     def unresolved(self) -> int:
-        """How many directions carry no variance above the rounding floor; of a truncated spectrum none is known to."""
+        """Number of directions without variance above the rounding floor; 0 where modes were not kept (unknown)."""
         return 0 if self.truncated else self.dimension - self.modes
 
     @property
     def rest(self) -> float:
-        """V − Σ λ_k, what stays of V however many latents live; 0 where that is rounding.
+        """Variance that no latent can encode, V − Σ λ_k, data²; 0 where that is rounding.
 
-        It is the variance of modes that were not kept, or what no mode holds (of a target, what cannot be told).
+        It is the variance of modes that were not kept, or what no mode holds (of a target, what x does not explain).
         """
         left = self.total_variance - float(self.eigenvalues.sum())
         return max(left, 0.0) if self.truncated or left > ROUNDED * self.total_variance else 0.0
 
     @cached_property
     def normalized(self) -> Array:
-        """λ_k / V, (modes,): the PCA spectrum, and the collapse temperatures T_k."""
+        """Shares λ_k / V, (modes,): the PCA spectrum, and the collapse temperatures T_k."""
         return readonly(self.eigenvalues / self.total_variance)
 
     @property
@@ -271,18 +392,18 @@ class Spectrum:
 
     @cached_property
     def matrix(self) -> Array | None:
-        """C, (d, d), where it was formed; None of wide tables, of eigenvalues alone, and where modes were iterated."""
+        """Covariance C, (d, d); None where it was not formed: of wide tables, eigenvalues alone, and iterated modes."""
         formed = None if self.decomposition is None else self.decomposition.matrix
         return None if formed is None else readonly(formed)
 
     @cached_property
     def vectors(self) -> Array | None:
-        """The eigenvectors v_k of C as columns, (d, modes): y = vectorsᵀ (x − mean)/scale are a row's projections.
+        """Eigenvectors v_k of C as columns, (d, modes): y = vectorsᵀ (x − mean)/scale are the projections of a row.
 
         Eigenvalues are computed at construction (`eigvalsh`), vectors by one `eigh` when they are first asked for, and
-        then kept: eigenvalues alone cost a third. Of a wide table they come from its Gram matrix and its rows, to which
-        the spectrum refers and which must not have changed. Of eigenvalues alone they are the unit vectors (modes,
-        modes); None where the strongest modes were found by passes over the data.
+        then kept, because eigenvalues alone cost a third of both. The vectors of a wide table come from its Gram matrix
+        and its rows, to which the spectrum refers, and which must not have changed. For eigenvalues alone they are the
+        unit vectors (modes, modes); None where the strongest modes were found by passes over the data.
 
         >>> np.abs(Spectrum.from_data([[2, 0], [-2, 0], [0, 1], [0, -1]]).vectors).tolist()
         [[1.0, 0.0], [0.0, 1.0]]
@@ -294,21 +415,21 @@ class Spectrum:
 
     @cached_property
     def root(self) -> Array:
-        """R, (p, p), with RᵀR = `covariance`: standard normal rows times R are rows of that covariance."""
+        """Root R, (p, p), with RᵀR = `covariance`: standard normal rows times R are rows of that covariance."""
         known = self.decomposition if self.matrix is not None else None
         values, vectors = np.linalg.eigh(self.covariance) if known is None else known.eigh
         return readonly(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)
 
     @cached_property
     def covariance(self) -> Array:
-        """A covariance with this spectrum: the data's own (d, d) where it was formed, else diagonal (modes, modes)."""
+        """Covariance with this spectrum: the data's own (d, d) where it was formed, else diagonal (modes, modes)."""
         if self.matrix is None:
             self.must_be_whole("A covariance with this spectrum needs")
         return self.matrix if self.matrix is not None else readonly(np.diag(self.eigenvalues))
 
     @cached_property
     def multiplets(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First index and multiplicity of each group of eigenvalues that lie within the floor of one another.
+        """First indices and multiplicities of groups of eigenvalues that lie within the floor of one another.
 
         The last group of a truncated spectrum may have members that were not kept.
 
@@ -318,26 +439,56 @@ class Spectrum:
         starts = np.concatenate([[0], np.flatnonzero(-np.diff(self.eigenvalues) > self.floor) + 1])
         return readonly(starts, np.int64), readonly(np.diff([*starts, self.modes]), np.int64)
 
-    def rank(self, tolerance: float) -> int:
-        """The PCA rank: the least k whose normalised distortion Σ_{i>k} λ_i / V is within `tolerance`.
+    @checked
+    def rank(self, tolerance: Share) -> int:
+        """Return the PCA rank: the least k whose normalised distortion Σ_{i>k} λ_i / V is within a tolerance.
 
+        Parameters
+        ----------
+        tolerance : float
+            Share of the variance, between 0 and 1, such as 0.01.
+
+        Returns
+        -------
+        int
+            Number of modes to keep.
+
+        Raises
+        ------
+        OutsideTheory
+            If the modes that were kept do not suffice; `partial` is the share that they leave.
+
+        Examples
+        --------
         >>> Spectrum.from_eigenvalues([6, 3, 1]).rank(0.2)
         2
         """
-        check_share(tolerance)
         left = self.rest / self.total_variance
         if left > tolerance:
-            raise InputError(
+            raise OutsideTheory(
                 f"{self.modes} modes are all that are known, and leave {left:.3g} of the variance, more than "
-                f"{tolerance:g}: {'keep more modes (modes=…), or ' * self.truncated}tolerate more."
+                f"{tolerance:g}: {'keep more modes (modes=…), or ' * self.truncated}tolerate more.",
+                partial=left,
             )
         lost = np.cumsum(self.normalized[::-1])[::-1] + left  # lost[k]: by keeping k modes
         return int(np.count_nonzero(lost > tolerance))
 
+    @checked
     def must_be_whole(self, subject: str) -> None:
-        """Raise `InputError`, which begins with what needs them, if there are modes that were not kept."""
+        """Raise an error if there are modes that were not kept.
+
+        Parameters
+        ----------
+        subject : str
+            What needs all modes, with its verb: "The noise floor needs".
+
+        Raises
+        ------
+        OutsideTheory
+            If the spectrum is truncated.
+        """
         if self.truncated:
-            raise InputError(
+            raise OutsideTheory(
                 f"{subject} all modes, but only the {self.modes} strongest were kept: make it without modes=…."
             )
 
@@ -353,11 +504,18 @@ class Spectrum:
         return f"{line}; linearly dependent: {'; '.join(groups)}." if groups else f"{line}."
 
     def dependencies(self) -> list[tuple[str, ...]]:
-        """Features that are linear combinations of one another: one group of names per unresolved direction.
+        """Return the features that are linear combinations of one another: a group per unresolved direction.
 
-        A group holds the features with a weight in one relation of a sparse basis of all relations. Empty where the
-        covariance was never formed (fewer rows than columns: then every feature depends on the others).
+        A group holds the features with a weight in one relation of a sparse basis of all relations.
 
+        Returns
+        -------
+        list of tuple of str
+            Names. Empty where the covariance was never formed (fewer rows than columns: then every feature depends on
+            the others).
+
+        Examples
+        --------
         >>> Spectrum.from_data([[1, 2, 0], [0, 0, 1], [2, 4, 5]]).dependencies()
         [('0', '1')]
         """
@@ -381,18 +539,20 @@ class Spectrum:
             f"V = {significant(self.total_variance)}{origin})"
         )
 
-    def summary(self) -> str:
-        """The table of modes: λ_k, its share of the variance, the share up to it."""
-        shares = np.cumsum(self.normalized)
-        rows = [
-            [str(k + 1), significant(self.eigenvalues[k]), significant(self.normalized[k]), f"{shares[k]:.4%}"]
-            for k in range(self.modes)
+    def content(self) -> Iterable[str | Table]:
+        """Yield the table of modes: λ_k, its share of the variance, the share up to it."""
+        more = f"The modes that were not kept hold {self.rest / self.total_variance:.4%}." if self.truncated else ""
+        columns = [
+            Column("mode", range(1, self.modes + 1)),
+            Column("λ", self.eigenvalues),
+            Column("λ/V", self.normalized),
+            Column("up to here", np.cumsum(self.normalized), lambda share: f"{share:.4%}"),
         ]
-        more = f"\nThe modes that were not kept hold {self.rest / self.total_variance:.4%}." if self.truncated else ""
-        return f"{self!r}\n" + table(["mode", "λ", "λ/V", "up to here"], rows) + more
+        yield repr(self)
+        yield Table(columns, note=more)
 
     def to_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """Return the numbers as strict JSON."""
         return jsonable(
             {
                 "dimension": self.dimension,
@@ -410,28 +570,12 @@ class Spectrum:
         )
 
 
-def check_share(tolerance: float) -> None:
-    """A tolerated distortion is a share of the variance."""
-    if not isinstance(tolerance, int | float | np.floating) or not 0 < tolerance < 1:
-        raise InputError(
-            f"The tolerance is {tolerance}, but a share of the variance between 0 and 1 is expected, such as 0.01."
-        )
-
-
-def _of_source(source: Source, modes: int | None, progress: bool, **options: Any) -> Spectrum:
-    if modes is not None and (not isinstance(modes, int | np.integer) or modes < 1):
-        raise InputError(
-            f"{modes} modes were asked for, but a whole number from 1 on is expected (or none: all modes)."
-        )
-    return Spectrum(**fields_of(source.moments(modes, progress), source.names, modes=modes, **options))
-
-
 def _shown(values: Array) -> str:
     return "none" if values.size == 0 else f"{values.size} values from {values.min():.6g} to {values.max():.6g}"
 
 
 def _sparse_basis(relations: Array) -> Array:
-    """The row space of `relations` (u, d) in a basis with a 1 at its own pivot where the others have 0."""
+    """Return a basis of the row space of `relations` (u, d), each with a 1 at its pivot where the others have 0."""
     basis = relations.copy()
     for row in range(len(basis)):
         offset, pivot = divmod(int(np.abs(basis[row:]).argmax()), basis.shape[1])

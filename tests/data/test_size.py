@@ -154,7 +154,7 @@ def test_the_strongest_modes_on_the_command_line(tmp_path, capsys, rng):
     X = rng.standard_normal((300, 40)) * 0.9 ** np.arange(40)
     np.save(tmp_path / "x.npy", X)
     whole = lv.Spectrum.from_data(X).eigenvalues
-    for beta, words in (("0.9", "1 of 5 modes live"), ("0.1", "all 5 modes live, and perhaps more")):
+    for beta, words in (("0.9", "1 of 5 modes are active"), ("0.1", "all 5 modes are active, and perhaps more")):
         arguments = ["thresholds", str(tmp_path / "x.npy"), "--strongest", "5", "--beta", beta]
         assert main([*arguments, "--output", str(tmp_path / "cascade.png")]) == 0
         assert words in capsys.readouterr().out

@@ -10,11 +10,10 @@ import landau_vae as lv
 from landau_vae import InputError, Loss, OutsideTheory, Spectrum, choose_beta, equilibrium, transitions
 from landau_vae.cli import main
 from landau_vae.data import dask_arrays as parallel
+from landau_vae.data import moments as strongest
 from landau_vae.data import read_xarray as labelled
 from landau_vae.data import source
-from landau_vae.data import strongest_modes as strongest
-from landau_vae.data.source import Source
-from landau_vae.data.sources import of_data, of_labelled
+from landau_vae.data.source import Source, of_data, of_labelled
 from landau_vae.numeric import noise_floor
 
 
@@ -142,7 +141,7 @@ def test_what_has_to_be_said_of_xarray_objects(tmp_path, field):
         Spectrum.from_data(field)
     with pytest.raises(InputError, match="no dimension 'lat' in its variable 't', only y, time, x"):
         Spectrum.from_xarray(field, samples="lat")
-    with pytest.raises(InputError, match="DataArray or Dataset is expected"):
+    with pytest.raises(InputError, match="DataArray or a Dataset is expected"):
         Spectrum.from_xarray(field.values, samples="time")
     with pytest.raises(InputError, match="weigh those"):
         Spectrum.from_xarray(field, samples="time", weights=field)
@@ -303,7 +302,7 @@ def test_multiplets_are_found_and_nearly_equal_modes_told_apart(monkeypatch):
     found = strongest.strongest(lambda block: values[:, None] * block, 1000, 8)
     np.testing.assert_allclose(found, values[:8], rtol=1e-12)
     monkeypatch.setattr(strongest, "PASSES", 2)
-    with pytest.raises(InputError, match="not settled to eight digits in 2 passes"):
+    with pytest.raises(OutsideTheory, match="not settled to eight digits in 2 passes"):
         strongest.strongest(lambda block: values[:, None] * block, 1000, 8)
 
 
@@ -346,7 +345,7 @@ def test_ranks(pair):
     left = few.rest / few.total_variance
     for share in (0.5, 0.2, left * (1 + 1e-9)):
         assert few.rank(share) == whole.rank(share)
-    with pytest.raises(InputError, match=r"keep more modes \(modes=…\), or tolerate more"):
+    with pytest.raises(OutsideTheory, match=r"keep more modes \(modes=…\), or tolerate more"):
         few.rank(left * 0.99)
 
 

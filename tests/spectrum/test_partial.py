@@ -17,7 +17,7 @@ from conftest import CLOSED
 
 from landau_vae import InputError, Spectrum, TooFewSamples
 from landau_vae.cli import main
-from landau_vae.data import partial_file as stored
+from landau_vae.data import archive as stored
 from landau_vae.data.gather import Gathering
 from landau_vae.spectrum import Partial
 
