@@ -396,17 +396,17 @@ def test_choices(pair):
     with pytest.raises(InputError, match="modes beyond the 4"):
         choose_beta(few, loss, tolerance=near)
     assert choose_beta(few, tight, tolerance=near).beta == pytest.approx(choose_beta(whole, tight, tolerance=near).beta)
-    with pytest.raises(InputError, match="all modes, but only the 4 strongest"):
+    with pytest.raises(OutsideTheory, match="all modes, but only the 4 strongest"):
         choose_beta(few, loss, noise_floor=True)
-    with pytest.raises(InputError, match="The noise floor needs all modes"):
+    with pytest.raises(OutsideTheory, match="The noise floor needs all modes"):
         noise_floor(few)
 
 
 def test_no_covariance_is_made_up_for_what_was_not_kept(rng):
     wide = Spectrum.from_data(rng.standard_normal((20, 50)), modes=4)
-    with pytest.raises(InputError, match="needs all modes"):
+    with pytest.raises(OutsideTheory, match="needs all modes"):
         _ = wide.covariance
-    with pytest.raises(InputError, match="needs all modes"):
+    with pytest.raises(OutsideTheory, match="needs all modes"):
         lv.scan(wide, [0.1])
 
 

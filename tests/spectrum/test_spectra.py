@@ -352,7 +352,7 @@ def test_rows_with_other_labels_are_not_joined(rng):
 
 def test_truncated_spectra_are_refused_where_the_rest_would_count(rng):
     short = lv.Spectrum.from_data(rng.standard_normal((200, 30)), modes=4)
-    with pytest.raises(lv.InputError, match="all modes, but only the 4 strongest were kept"):
+    with pytest.raises(lv.OutsideTheory, match="all modes, but only the 4 strongest were kept"):
         fixed_encoder(short, Loss.gaussian(0.1), 0.5)
 
 
