@@ -23,7 +23,7 @@ from landau_vae.errors import InputError
 from landau_vae.training.exact import Exact
 from landau_vae.training.memory_plan import ScanPlan, available
 from landau_vae.training.resume import opened
-from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Named, Status, Trainer
+from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Named, Status, Trainer, validate
 from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.training_set import PARTS, training_set
 
@@ -221,6 +221,8 @@ class Results:
 
     def put(self, task: Task, named: Named) -> None:
         """Put the results of a task in their place; `InputError` if they turn out larger than may be."""
+        if "status" not in named:
+            raise InputError("The trainer returned no status: see lv.training.OBSERVABLES.", "trainer")
         if not self.arrays:
             size = sum(values.nbytes for _, values in named.values()) // len(task.places) * self.plan.models
             replace(self.plan, result=max(size, self.plan.result)).check()
@@ -258,7 +260,8 @@ class Results:
         optional = {"reconstruction": list(RECONSTRUCTIONS), "rank": np.arange(work.latents + 1)}
         present = {dim for dims, _ in self.arrays.values() for dim in dims}
         coords |= {dim: at for dim, at in (optional | dict(work.trainer.coordinates())).items() if dim in present}
-        return xarray.Dataset(variables, coords, self._attributes(standardize, splits))
+        dataset = xarray.Dataset(variables, coords, self._attributes(standardize, splits))
+        return validate(dataset, name="trainer's result")
 
     def _attributes(self, standardize: bool, splits: Sequence[float] | None) -> dict[str, Any]:
         spectrum = self.work.data.spectrum
