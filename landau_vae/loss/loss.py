@@ -14,7 +14,7 @@ ones are those of the collapsed state.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isclose
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -60,6 +60,8 @@ class Loss:
     >>> float(Loss.gaussian(beta=2.0, reconstruction="mean", half=False).price(spectrum))
     2.0
     """
+
+    expected: ClassVar[str] = "a Loss such as Loss.gaussian(beta=1)"  #: in messages
 
     beta: Array  #: β, weight of the KL term: a number, or an array of them (any shape)
     decoder_variance: Positive | Literal["learned"] = 1.0  #: σ_dec², data²; "learned": it is trained too

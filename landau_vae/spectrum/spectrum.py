@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +51,8 @@ class Spectrum(Result):
     >>> spectrum
     Spectrum(2 modes in 2 dimensions, λ = 2 … 0.5, V = 2.5, n = 4)
     """
+
+    expected: ClassVar[str] = "a Spectrum such as Spectrum.from_data(X)"  #: in messages
 
     eigenvalues: Array  #: λ_k, (modes,), descending, data²: those above the floor
     dimension: int  #: d, the number of features

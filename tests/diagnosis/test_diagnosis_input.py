@@ -103,7 +103,7 @@ def test_one_spread_and_one_source_of_the_spectrum(model):
 @pytest.mark.parametrize("loss", ["pythae", 1.0, None, {"beta": 1}, Loss])
 def test_losses_of_the_wrong_kind(model, loss):
     data, mean, variance, _ = model
-    refuse("but a Loss is expected", mean, variance=variance, data=data, loss=loss)
+    refuse("but a Loss such as Loss.gaussian", mean, variance=variance, data=data, loss=loss)
 
 
 def test_a_model_has_one_beta(model):
