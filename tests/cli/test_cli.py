@@ -12,6 +12,7 @@ from conftest import CLOSED
 
 from landau_vae import Loss, Spectrum, choose_beta, symbolic, transitions
 from landau_vae.cli import main
+from landau_vae.data import read_file
 
 
 @pytest.fixture
@@ -189,3 +190,23 @@ def test_a_reader_that_leaves_is_no_error(table):
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "thresholds x.csv --intervals",
+        "thresholds x.csv --given a --standardize",
+        "choose x.csv --keep 2 --output x.png",
+        "verify x.csv --exact --seeds 1 --points 8",
+        "diagnose post.npz --data x.csv",
+    ],
+)
+def test_a_file_is_read_once(table, tmp_path, monkeypatch, rng, arguments):
+    mean = rng.standard_normal((300, 2))
+    np.savez(tmp_path / "post.npz", mean=mean, variance=np.ones_like(mean))
+    monkeypatch.chdir(tmp_path)
+    opened, real = [], read_file.open_csv
+    monkeypatch.setattr(read_file, "open_csv", lambda *options: opened.append(options) or real(*options))
+    assert main(arguments.split()) in (0, 1)
+    assert len(opened) == 1
