@@ -40,8 +40,9 @@ def diagnose(
     if output is not None and not output.parent.is_dir():
         raise InputError(f"There is no folder {output.parent} to write the report into: make it, or name another.")
     inputs.must_be_plain("diagnose")
-    if inputs.reading.weights is not None:
-        raise InputError("All posteriors have equal weight here: leave --weights out.")
+    for name, value in {"weights": inputs.reading.weights, "strongest": inputs.strongest}.items():
+        if value is not None:
+            raise InputError(f"A diagnosis uses all modes, and all rows equally: leave --{name} out.")
     names = {"variance": variance, "log_variance": log_variance, "std": std}
     means, kind, spreads = _posterior(posterior, mean, names)
     data: dict[str, Any] = {"spectrum": inputs.spectrum} if inputs.covariance else {"data": inputs.loaded.values}

@@ -30,7 +30,7 @@ def reproduce(
     points: Annotated[int, Range(2), option("Temperatures, equally spaced in log T (121)", panel="Training")] = 121,
     coldest: Annotated[float, Range(above=0, below=1), option("Lowest T (1e-6)", panel="Training")] = 1e-6,
     latents: Annotated[int, option("Number of latents K (19)", panel="Training")] = 19,
-    seed: Annotated[int, option("Seed of the random starts (0)", panel="Training")] = 0,
+    seed: Annotated[int, Range(0), option("Seed of the random starts (0)", panel="Training")] = 0,
     tolerance: Tolerance = 0.01,
     area_weighted: Annotated[bool, option("Weigh cells by their area", "--area-weighted", panel="Data")] = False,
     layers: Annotated[Path | None, option("Folder of WorldClim layers, to use their cells", panel="Data")] = None,
