@@ -7,8 +7,10 @@ the report page all come from that; `--json` has the rows of the same tables at 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from html import escape
-from typing import Any
+from operator import attrgetter
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -142,7 +144,16 @@ class Table:
 
 
 class Result:
-    """What all results share: a `summary()` and the HTML of notebooks, made of their `content`."""
+    """What all results share: `summary()` and the HTML of notebooks, made of their `content`, and `to_dict()`.
+
+    >>> class Square(Result):
+    ...     json_fields = ("side", "area", "area.real")
+    ...     side, area = 2.0, 4.0
+    >>> Square().to_dict()
+    {'side': 2.0, 'area': 4.0, 'real': 4.0}
+    """
+
+    json_fields: ClassVar[Sequence[str]] = ()  #: attributes in `to_dict`; "loss.beta" is the entry "beta"
 
     def content(self) -> Iterable[str | Table]:
         """Yield paragraphs and tables, in the order in which they are read."""
@@ -157,6 +168,10 @@ class Result:
         """Return the same for a notebook."""
         parts = (part.html() if isinstance(part, Table) else _paragraph(part) for part in self.content())
         return "\n".join(part for part in parts if part)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as strict JSON."""
+        return jsonable({name.rpartition(".")[2]: attrgetter(name)(self) for name in self.json_fields})
 
 
 def _paragraph(text: str) -> str:
@@ -205,7 +220,7 @@ def progress_bar(total: float | None, label: str, show: bool, **options: Any) ->
 
 
 def jsonable(value: Any) -> Any:
-    """Return `value` with arrays as lists and every non-finite number as None.
+    """Return `value` as strict JSON: arrays as lists, non-finite numbers as None, results and losses by `to_dict`.
 
     >>> jsonable({"beta": np.array([1.0, np.nan]), "modes": np.int64(3)})
     {'beta': [1.0, None], 'modes': 3}
@@ -218,7 +233,9 @@ def jsonable(value: Any) -> Any:
         return [jsonable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    if isinstance(value, Enum):
+        return value.name
+    return value.to_dict() if hasattr(value, "to_dict") else value
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = ()) -> str:
