@@ -111,9 +111,8 @@ def priced_slips(loss: Loss, spectrum: Spectrum) -> Iterator[tuple[Slip, float]]
     if loss.likelihood.squared and not loss.learned:
         yield from _priced(LEARNED, replace(loss, decoder_variance="learned"), spectrum)
     for slip in possible_slips(spectrum.dimension, loss.latents or 1, loss=loss, most=3):
-        yield from _priced(
-            slip, replace(loss, kl_weight=loss.kl_weight * slip.factor), spectrum
-        )  # holds if learned too
+        # A factor on β has the effect of the slip, also where σ² is learned and the price is not proportional to β.
+        yield from _priced(slip, replace(loss, kl_weight=loss.kl_weight * slip.factor), spectrum)
 
 
 def slip_with_price(price: float, loss: Loss, spectrum: Spectrum) -> Slip | None:
@@ -148,10 +147,8 @@ LEARNED = Slip("variance-learned", "a learned decoder variance", float("nan"), {
 def _single(features: int, latents: int, batch: int | None) -> list[Slip]:
     """Return the slips of one part each. Training has what the words say; the opposite was assumed."""
     d, K, B = float(features), float(latents), float(batch or 1)
-    feature, latent = (
-        f"over the {features} features in place of a",
-        f"of the KL over the {latents} latents in place of a",
-    )
+    feature = f"over the {features} features in place of a"
+    latent = f"of the KL over the {latents} latents in place of a"
     table = [
         Slip("half-missing", "no ½ before the squared error", 1 / 2, {"half": False}),
         Slip("half-added", "a ½ before the squared error", 2.0, {"half": True}),
