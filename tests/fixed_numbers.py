@@ -1635,6 +1635,8 @@ def difference(a: Any, b: Any, grain: float) -> float:
 
 
 EXPLAINED = {
+    r"spectrum/wide/modes/covariance/error$": "there is no answer: OutsideTheory, no longer InputError",
+    r"spectrum/methods/\w+/lines$": "summaries say more",
     r"training/plans/(exact|sampled)/(result|total)$|training/plans/memory$": "a scan holds other observables",
 }
 
