@@ -123,7 +123,7 @@ class Likelihood:
             If a column is out of the likelihood's range, or has a mean at which it has no variance.
         """
         low, high = self.support
-        # No distribution on [low, high] has a larger variance (Bhatia and Davis); with an infinite end there is no bound.
+        # No distribution on [low, high] has a larger variance; with an infinite end there is no bound.
         largest = (mean - low) * (high - mean) if np.isfinite(self.support).all() else np.full_like(mean, np.inf)
         outside = (mean < low) | (mean > high) | (variance > largest + TOLERATED)
         if np.any(outside):
