@@ -54,7 +54,7 @@ class Collected:
         self.finite = moments.finite
 
     def merge(self, other: "Collected") -> None:
-        """Add all that `other` has seen, which stays as it is."""
+        """Add all that was added to `other`, which stays as it is."""
         if other.dimension is None:
             return
         if self.names and other.names and self.names != other.names:
@@ -75,7 +75,7 @@ class Collected:
         self.finite = self.finite and other.finite
 
     def select(self, columns: list[int]) -> "Collected":
-        """The same of some of the columns."""
+        """Return a part with some of the columns."""
         chosen = Collected(None if self.names is None else tuple(self.names[i] for i in columns))
         chosen.precision, chosen.dimension = self.precision, len(columns)
         if self.moments is None:
@@ -86,7 +86,7 @@ class Collected:
         return chosen
 
     def result(self) -> Moments | Gram:
-        """The moments; of fewer rows than columns, their Gram."""
+        """Return the moments; the Gram matrix of fewer rows than columns."""
         if self.moments is not None:
             self.moments.precision = max(self.precision, self.moments.precision)
             return self.moments
@@ -99,7 +99,7 @@ class Collected:
         return gram
 
     def stacked(self) -> tuple[NDArray[Any], Array | None]:
-        """The rows that are held, in one array, and their weights if any row has one."""
+        """Return the rows that are held, in one array, and their weights if any row has one."""
         if len(self.held) == 1:
             return self.held[0]
         rows = np.concatenate([rows for rows, _ in self.held])
@@ -108,7 +108,7 @@ class Collected:
         return rows, np.concatenate([np.ones(len(r)) if w is None else w for r, w in self.held])
 
     def _form(self) -> Moments:
-        """The moments, of what is held to begin with."""
+        """Return the moments, made of the held rows the first time."""
         if self.moments is None:
             assert self.dimension is not None
             self.moments = Moments(self.dimension)
@@ -128,7 +128,7 @@ class Collected:
 
 
 def select(part: Collected, columns: str | Sequence[str] | None, exclude: str | Sequence[str]) -> Collected:
-    """What was collected, of some of its columns, by their names, or by their index where they have none."""
+    """Return a part with some of its columns, by their names, or by their index where they have none."""
     if columns is None and not exclude:
         return part
     names = part.names or tuple(map(str, range(part.dimension or 0)))
@@ -137,7 +137,10 @@ def select(part: Collected, columns: str | Sequence[str] | None, exclude: str | 
 
 
 def collect(pairs: Pairs, names: Names) -> Collected:
-    """All of a stream. Rows are held until there are as many as columns: one that ends before that is a wide table."""
+    """Collect all of a stream.
+
+    Rows are held until there are as many as columns: a stream that ends before that is a wide table.
+    """
     part = Collected(names)
     for rows, weights in pairs:
         part.add(rows, weights)  # copied where they are held: a stream may reuse its buffer
@@ -150,7 +153,7 @@ def collect(pairs: Pairs, names: Names) -> Collected:
 
 
 def chunk_pairs(chunks: Iterable[Any], weights: Iterable[ArrayLike] | None) -> Pairs:
-    """Validated blocks of any iterable of tables, with the blocks of weights that run along."""
+    """Yield validated blocks of any iterable of tables, with the blocks of weights that run along."""
     weight_blocks = None if weights is None else iter(weights)
     columns, count = None, 0
     for chunk in chunks:
@@ -172,7 +175,7 @@ def chunk_pairs(chunks: Iterable[Any], weights: Iterable[ArrayLike] | None) -> P
 
 
 def with_progress(pairs: Pairs, total: int | None, progress: bool) -> Pairs:
-    """The same blocks, with a bar on standard error if `progress` and if someone is looking."""
+    """Return the same blocks, with a bar on standard error if `progress` and if that is a terminal."""
     if not progress:
         return pairs
 
@@ -186,7 +189,7 @@ def with_progress(pairs: Pairs, total: int | None, progress: bool) -> Pairs:
 
 
 def array_pairs(array: NDArray[Any], weights: Array | None, rows: int | None = None) -> Pairs:
-    """An array by blocks of rows, with their weights."""
+    """Yield an array by blocks of rows, with their weights."""
     start = 0
     for block in row_blocks(array, rows):
         yield block, None if weights is None else weights[start : start + len(block)]

@@ -24,7 +24,7 @@ CHECKSUM = "checksum"
 
 
 class Damaged(Exception):
-    """What is wrong with a file, in a few words."""
+    """A file is damaged; the message says how, in a few words."""
 
 
 def save_arrays(path: Path, header: str, content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Path:
@@ -41,7 +41,7 @@ def save_arrays(path: Path, header: str, content: Mapping[str, Any], arrays: Map
 
 
 def has_header(path: Path, header: str) -> bool:
-    """Whether `path` is an archive with that header."""
+    """Return whether `path` is an archive with that header."""
     try:
         with zipfile.ZipFile(path) as archive:
             return f"{header}.npy" in archive.namelist()
@@ -115,7 +115,7 @@ ADVICE = "gather it again (landau-vae gather; Partial.save)"
 
 
 def is_partial(path: str | Path) -> bool:
-    """Whether a file says that it is a partial result."""
+    """Return whether a file says that it is a partial result."""
     return has_header(Path(path), HEADER)
 
 

@@ -20,7 +20,7 @@ from landau_vae.errors import InputError
 
 @dataclass(frozen=True)
 class Gathering:
-    """A job: which files, read how, into which file.
+    """A job: input files, how to read them, and the output.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ class Gathering:
 
     @property
     def state(self) -> Path:
-        """Where it is kept how far the job has come."""
+        """File that records how far the job has come."""
         return self.output.with_name(f"{self.output.name}.state")
 
     def run(self, *, resume: bool = False, progress: bool = False) -> Collected:
@@ -73,7 +73,7 @@ class Gathering:
         return part
 
     def _begin(self, job: dict[str, Any], resume: bool) -> tuple[Collected, dict[str, Any]]:
-        """What has been read, and how far that is."""
+        """Return what has been read, and how far that is."""
         found = next((path for path in (self.state, self.output) if path.exists()), None)
         if found is None or (found == self.output and not resume):
             return Collected(), {"file": 0, "rows": 0}
@@ -116,7 +116,7 @@ class Gathering:
 
 
 def _agree(part: Collected, names: tuple[str, ...] | None, path: Path) -> None:
-    """Whether the columns of a file are those of the files before it."""
+    """Raise `InputError` unless the columns of a file are those of the files before it."""
     if part.count == 0:
         part.names = names
     elif names and part.names and names != part.names:
@@ -126,7 +126,7 @@ def _agree(part: Collected, names: tuple[str, ...] | None, path: Path) -> None:
 
 
 def _identity(path: Path) -> list[Any]:
-    """Path, size and time of change; of a folder (Zarr) those of all its files together."""
+    """Return path, size and time of change; of a folder (Zarr) those of all its files together."""
     if not path.exists():
         raise InputError(f"There is no file {path}: check the path (the working folder is {Path.cwd()}).")
     stats = [file.stat() for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]

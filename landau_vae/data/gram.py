@@ -96,7 +96,7 @@ class Gram:
 
 
 def pass_rows(columns: int) -> int:
-    """How many rows to work on at a time."""
+    """Return how many rows to work on at a time."""
     return max(16, BLOCK_NUMBERS // columns)
 
 
@@ -121,7 +121,7 @@ class Margins:
 
     @property
     def variance(self) -> Array:
-        """Of each column, (d,)."""
+        """Variance of each column, (d,)."""
         return self._square / self.weight
 
     @property
@@ -144,7 +144,7 @@ class Margins:
         return Decomposition(strongest(apply, len(self.mean), modes or len(self.mean)))
 
     def _slices(self) -> Pairs:
-        """The blocks, cut to a size to work on."""
+        """Yield the blocks, cut to a size to work on."""
         step = pass_rows(len(self.mean))
         for rows, weights in self.blocks():
             for start in range(0, len(rows), step):

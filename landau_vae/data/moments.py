@@ -33,14 +33,14 @@ STATE = ("count", "weight", "precision", "mean", "scatter", "_shift")  # all tha
 
 
 def block_rows(columns: int) -> int:
-    """How many rows of `columns` numbers to work on at a time."""
+    """Return how many rows of `columns` numbers to work on at a time."""
     # The d × d update of the scatter should be a small part of a block's work: 4 d rows where memory allows, else d/4.
     return max(CACHED_NUMBERS // columns, min(4 * columns, max(BUFFER_NUMBERS // columns, columns // 4)))
 
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """Eigenvalues of a covariance, and its eigenvectors as soon as someone asks for them.
+    """Eigenvalues of a covariance, and its eigenvectors, computed when they are first asked for.
 
     Eigenvalues alone cost a third of eigenvalues and vectors, and most callers need no vectors. So the constructor has
     the eigenvalues (`eigvalsh`); the vectors come from one later `eigh` of the same matrix, which is kept.
@@ -131,7 +131,7 @@ class Moments:
 
     @property
     def variance(self) -> Array:
-        """Of each column, (d,)."""
+        """Variance of each column, (d,)."""
         return self.scatter.diagonal() / self.weight
 
     @property
@@ -154,14 +154,14 @@ class Moments:
                 self._add_block(rows[part], None if weights is None else weights[part])
 
     def merge(self, other: "Moments") -> None:
-        """Add everything `other` has seen; order does not matter."""
+        """Add everything that was added to `other`; order does not matter."""
         self.count += other.count
         self.precision = max(self.precision, other.precision)
         with np.errstate(over="ignore", invalid="ignore"):
             self._absorb(other.weight, other.mean, other.scatter)
 
     def select(self, columns: Sequence[int]) -> "Moments":
-        """The moments of some of the columns."""
+        """Return the moments of some of the columns."""
         chosen = Moments(len(columns))
         chosen.count, chosen.weight, chosen.precision = self.count, self.weight, self.precision
         chosen.mean, chosen.scatter = self.mean[columns], self.scatter[np.ix_(columns, columns)]
@@ -169,7 +169,7 @@ class Moments:
         return chosen
 
     def __getstate__(self) -> dict[str, Any]:
-        """What has been added, without the room to work in."""
+        """Return what has been added, without the room to work in."""
         return {name: getattr(self, name) for name in STATE}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -193,7 +193,7 @@ class Moments:
         self._absorb(weight, mean, product)
 
     def _product_near_mean(self, rows: NDArray[Any], weights: Array | None, weight: float) -> tuple[Array, Array]:
-        """Mean and raw second moments of a block after the provisional shift."""
+        """Return mean and raw second moments of a block after the provisional shift."""
         block = self._shifted(rows)
         if weights is None:
             offset = _column_sums(block) / weight
@@ -203,7 +203,7 @@ class Moments:
         return offset, np.matmul(block.T, block, out=self._product)
 
     def _strays(self, offset_square: Array, square: Array) -> bool:
-        """Whether a column's mean outweighs its spread, by more than rounding (of the shift, of what was added)."""
+        """Return whether a column's mean outweighs its spread, by more than rounding of the shift or of earlier rows."""
         rounding = 0.0 if self._shift is None else len(self._product) * self.precision * self._shift**2
         rounding = np.maximum(rounding, self.scatter.diagonal() * HARMLESS)
         return bool(np.any((offset_square > square / 2) & (offset_square > rounding)))
@@ -239,14 +239,14 @@ def in_unit(covariance: Array, unit: Array | None) -> Array:
 
 
 def _first_shift(rows: NDArray[Any]) -> Array | None:
-    """A first guess of the mean, or None where all columns lie near zero; a wrong guess costs time, not digits."""
+    """Return a first guess of the mean, or None where all columns lie near zero; a wrong one costs time, not digits."""
     sample = np.asarray(rows[:256], dtype=np.float64)
     mean = sample.mean(axis=0)
     return mean if np.any(mean**2 > sample.var(axis=0)) else None
 
 
 def _fold(block: NDArray[Any]) -> int:
-    """How many rows of a narrow C-ordered block to see as one, so that inner loops run over a thousand numbers."""
+    """Return how many rows of a narrow C-ordered block to take as one, so that inner loops are long."""
     return max(1, FOLDED_NUMBERS // block.shape[1]) if block.flags.c_contiguous else 1
 
 
@@ -266,13 +266,13 @@ def _subtract(rows: NDArray[Any], shift: Array, out: Array) -> None:
 
 
 def _square(vector: Array, factor: float) -> Array:
-    """factor · v vᵀ, symmetric to the last bit."""
+    """Return factor · v vᵀ, symmetric to the last bit."""
     half = vector * np.sqrt(factor)
     return np.outer(half, half)
 
 
 def spacing(dtype: np.dtype[Any]) -> float:
-    """The gap between numbers near 1, double precision at the least."""
+    """Return the gap between numbers near 1, double precision at the least."""
     return float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
 
 

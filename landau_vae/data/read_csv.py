@@ -1,4 +1,4 @@
-"""CSV and its relatives → named columns, streamed: separator and header are seen from the first line."""
+"""CSV and its relatives → named columns, streamed: separator and header are found in the first line."""
 
 import csv
 import gzip
@@ -18,7 +18,7 @@ MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "."}
 
 
 def open_csv(path: Path, header: bool | None) -> tuple[tuple[str, ...], Rows]:
-    """Names of the columns, and what goes through the rows."""
+    """Return the names of the columns, and a function that yields the rows."""
     separator, fields = _first_line(path)
     header = _looks_like_header(fields) if header is None else header
     names = tuple(field.strip() or f"Unnamed: {i}" for i, field in enumerate(fields))
@@ -53,7 +53,7 @@ def open_csv(path: Path, header: bool | None) -> tuple[tuple[str, ...], Rows]:
 
 
 def _first_line(path: Path) -> tuple[str, list[str]]:
-    """The separator and the fields of the first line; a leading # (as NumPy writes it) belongs to neither."""
+    """Return the separator and the fields of the first line; a leading # (as NumPy writes it) belongs to neither."""
     opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
         line = file.readline().lstrip("# ")
@@ -67,7 +67,7 @@ def _first_line(path: Path) -> tuple[str, list[str]]:
 
 
 def _looks_like_header(fields: list[str]) -> bool:
-    """Whether some field is a word; missing values are no words, and 0, 1, 2, … is the header pandas gives an array."""
+    """Return whether some field is a word; 0, 1, 2, … counts as one, the header of an array in pandas."""
     counted = [str(i) for i in range(len(fields))]
     if len(fields) > 1 and (fields == counted or (not fields[0].strip() and fields[1:] == counted[:-1])):
         return True

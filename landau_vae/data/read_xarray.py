@@ -1,7 +1,7 @@
 """xarray objects → rows × features: the sample dimensions are stacked to rows, all others to features.
 
 Read by slabs of samples that follow the chunks of the store, so that memory does not grow with the file. Arrays whose
-chunks are Dask's are left to `parallel`.
+chunks are Dask's are left to `dask_arrays`.
 """
 
 import warnings
@@ -45,14 +45,14 @@ class Slabs:
         self.in_dask = any(part.chunks is not None for part in self.parts)
 
     def blocks(self, first: int = 0) -> Iterator[tuple[int, NDArray[Any]]]:
-        """(index of its first row, rows) of each slab from row `first` on."""
+        """Yield (index of its first row, rows) of each slab from row `first` on."""
         for start, stop, parts in self.pieces():
             if stop > first:
                 rows = stacked([part.values for part in parts], len(self.samples))
                 yield max(start, first), rows[max(0, first - start) :]
 
     def pieces(self) -> Iterator[tuple[int, int, list[Any]]]:
-        """(first row, last row + 1, the parts' own pieces) of each slab, none of it read."""
+        """Yield (first row, last row + 1, pieces of the parts) of each slab, none of it read."""
         split, inner = len(self.samples) - 1, self.dimension  # the dimension that is cut; numbers of one index of it
         while split > 0 and inner * self.sizes[split] <= LEAST:
             inner *= self.sizes[split]
@@ -68,9 +68,13 @@ class Slabs:
                 start = stop
 
     def over_samples(self, weights: Any) -> Any:
-        """Weights of all samples, (n,), from an array of their number or one with some of the sample dimensions."""
+        """Return weights of all samples, (n,), given as such or along some of the sample dimensions."""
         if not hasattr(weights, "dims"):
             return weights
+        if hasattr(weights, "data_vars"):
+            raise InputError(
+                "weights is a Dataset, but one array of weights is expected: name its variable.", "weights"
+            )
         strange = [str(dim) for dim in weights.dims if dim not in self.samples]
         if strange:
             raise InputError(
@@ -80,7 +84,7 @@ class Slabs:
         return weights.expand_dims(missing).transpose(*self.samples).values.ravel()
 
     def _step(self, dim: str, inner: int) -> int:
-        """How many indices of the cut dimension to read at a time: whole chunks where these are not too large."""
+        """Return how many indices of the cut dimension to read at a time: whole chunks unless too large."""
         sizes = [(part.chunksizes or part.encoding.get("preferred_chunks") or {}).get(dim, 1) for part in self.parts]
         chunk = max(int(np.max(size)) for size in sizes)
         step = -(-max(1, LEAST // inner) // chunk) * chunk
@@ -103,7 +107,7 @@ class Slabs:
             )
 
     def _labels(self, part: Any, *, named: bool) -> list[str]:
-        """Of one variable's features: its name if there are several, and the coordinates of the other dimensions."""
+        """Return names of a variable's features: its own if there are several, and coordinates of other dimensions."""
         dims = part.dims[len(self.samples) :]
         stem = [str(part.name)] if named or not dims else []
         ticks = [[str(tick) for tick in part[dim].values] for dim in dims]
@@ -114,13 +118,13 @@ class Slabs:
 
 
 def stacked(parts: Sequence[NDArray[Any]], samples: int) -> NDArray[Any]:
-    """Variables with `samples` leading sample dimensions as one table."""
+    """Return variables with `samples` leading sample dimensions as one table."""
     flat = [part.reshape(prod(part.shape[:samples]), -1) for part in parts]
     return as_table(flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1))[0]
 
 
 def open_labelled(path: Path, kind: str, variable: str | None, samples: str | Sequence[str] | None) -> Slabs:
-    """A Zarr store or netCDF file; samples run along `samples`, or along the first dimension of the variable."""
+    """Open a Zarr store or netCDF file; samples run along `samples`, or along the first dimension of the variable."""
     import xarray
 
     _check_library(path, kind)
@@ -143,7 +147,7 @@ def open_labelled(path: Path, kind: str, variable: str | None, samples: str | Se
 
 
 def _check_library(path: Path, kind: str) -> None:
-    """The old netCDF formats are read by SciPy; the others need a library."""
+    """Raise `InputError` if a library is missing: the old netCDF formats are read by SciPy, the others need one."""
     if kind == "Zarr":
         needed = True
     else:

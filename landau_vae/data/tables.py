@@ -73,7 +73,7 @@ def _as_numbers(column: NDArray[Any], name: str, begin: str) -> Array:
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a number or reads as one."""
+    """Return whether `value` is a number or reads as one."""
     try:
         float(value)
     except (TypeError, ValueError):
@@ -115,7 +115,7 @@ def _numeric(array: NDArray[Any], begin: str) -> NDArray[Any]:
 
 
 def as_names(names: Iterable[str] | None, dimension: int | None = None) -> tuple[str, ...] | None:
-    """One name per column, if there are any names."""
+    """Return one name per column, if there are any names."""
     labels = None if names is None else tuple(map(str, names))
     if labels is not None and dimension is not None and len(labels) != dimension:
         raise InputError(f"{len(labels)} names were given for {dimension} columns: give one name per column.")
@@ -123,7 +123,7 @@ def as_names(names: Iterable[str] | None, dimension: int | None = None) -> tuple
 
 
 def as_weights(weights: Any, rows: int, first: int = 0, name: str = "weights") -> Array:
-    """Per-sample weights (rows,): finite, non-negative, not all zero."""
+    """Return weights of rows (rows,): finite and not negative."""
     array = numbers(weights, name)
     if array.shape != (rows,):
         raise InputError(f"The weights have shape {array.shape}, but one weight per row is expected: ({rows},).", name)
@@ -137,9 +137,9 @@ def as_weights(weights: Any, rows: int, first: int = 0, name: str = "weights") -
     return array
 
 
-def as_covariance(data: Any) -> tuple[Array, tuple[str, ...] | None]:
+def as_covariance(data: Any, subject: str = "covariance") -> tuple[Array, tuple[str, ...] | None]:
     """Return a symmetric matrix and its names; whether it is semidefinite, `check_semidefinite` says."""
-    table, names = as_table(data)
+    table, names = as_table(data, subject)
     matrix: Array = np.asarray(table, dtype=np.float64)
     if matrix.shape[0] != matrix.shape[1]:
         raise InputError(
@@ -175,12 +175,12 @@ def check_semidefinite(lowest: float, matrix: Array) -> None:
 
 
 def rows_at_a_time(columns: int) -> int:
-    """How many rows a reader hands over at a time."""
+    """Return how many rows a reader hands over at a time."""
     return max(64, min(READ_ROWS, READ_NUMBERS // columns))
 
 
 def row_blocks(array: NDArray[Any], rows: int | None = None) -> Iterator[NDArray[Any]]:
-    """Row slices of a size to work on, or of `rows` rows; the pages of a memory map are given back after each."""
+    """Yield slices of `rows` rows, or of a size to work on; pages of a memory map are released after each."""
     pages, columns = mapping(array), array.shape[1]
     if rows is None:
         rows = max(block_rows(columns), min(MAPPED_ROWS, MAPPED_NUMBERS // columns) if pages else 0)
@@ -191,7 +191,7 @@ def row_blocks(array: NDArray[Any], rows: int | None = None) -> Iterator[NDArray
 
 
 def mapping(array: NDArray[Any]) -> mmap.mmap | None:
-    """The memory map behind `array`, if dropping its pages cannot lose anything."""
+    """Return the memory map behind `array`, if dropping its pages cannot lose anything."""
     if not isinstance(array, np.memmap) or array.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
         return None
     base: Any = array
@@ -201,7 +201,7 @@ def mapping(array: NDArray[Any]) -> mmap.mmap | None:
 
 
 def nonfinite_problem(blocks: Iterable[NDArray[Any]], names: tuple[str, ...] | None, row: int = 0) -> InputError:
-    """The complaint about NaN and infinite entries from `row` on: how many, and where the first is."""
+    """Return the error for NaN and infinite entries from `row` on: how many, and where the first is."""
     count, first = 0, None
     for block in blocks:
         bad = ~np.isfinite(block)
@@ -228,11 +228,12 @@ def nonfinite_problem(blocks: Iterable[NDArray[Any]], names: tuple[str, ...] | N
 def choose(
     names: tuple[str, ...], columns: Sequence[str] | None, exclude: Sequence[str], weights: str | None = None
 ) -> list[int]:
-    """Indices of the feature columns, in the file's order."""
-    for name in [*(columns or ()), *exclude, *([weights] if weights is not None else [])]:
+    """Return the indices of the feature columns, in the file's order."""
+    named = {"columns": columns or (), "exclude": exclude, "weights": () if weights is None else (weights,)}
+    for argument, name in ((argument, name) for argument, wanted in named.items() for name in wanted):
         if name not in names:
             shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-            raise InputError(f"There is no column {name!r}: the file's columns are {shown}.")
+            raise InputError(f"There is no column {name!r}: the file's columns are {shown}.", argument)
     dropped = {*exclude, weights}
     keep = [i for i, name in enumerate(names) if name not in dropped and (columns is None or name in columns)]
     if not keep:
@@ -241,12 +242,12 @@ def choose(
 
 
 def constant(variance: Array, mean: Array, precision: float) -> NDArray[np.bool_]:
-    """Columns whose spread is within the rounding of their own mean."""
+    """Return which columns have a spread within the rounding of their own mean."""
     return variance <= (4 * precision * mean) ** 2
 
 
 def deviations(variance: Array, mean: Array, precision: float, names: tuple[str, ...] | None) -> Array:
-    """Standard deviations (d,); `InputError` if one of them is zero."""
+    """Return standard deviations (d,); `InputError` if one of them is zero."""
     stuck = np.flatnonzero(constant(variance, mean, precision))
     if stuck.size:
         shown = ", ".join(repr(names[i]) if names else str(i) for i in stuck[:5])

@@ -84,17 +84,17 @@ class Uncertainty(Result):
 
     @property
     def method(self) -> str:
-        """How the errors were found: "delta method" or "bootstrap"."""
+        """Method by which the errors were found: "delta method" or "bootstrap"."""
         return "delta method" if self.resampled is None else "bootstrap"
 
     @property
     def replications(self) -> int:
-        """How many resampled spectra the errors rest on; 0 for the delta method."""
+        """Number of resampled spectra that the errors rest on; 0 for the delta method."""
         return 0 if self.resampled is None else len(self.resampled)
 
     @cached_property
     def delta(self) -> "Uncertainty":
-        """The same by the delta method."""
+        """Errors of the same spectrum by the delta method."""
         return self if self.resampled is None else replace(self, resampled=None, resampled_variance=None)
 
     @cached_property
@@ -362,7 +362,7 @@ class Uncertainty(Result):
 
     @cached_property
     def _ungrouped(self) -> "Uncertainty":
-        """The same with each mode for itself."""
+        """Errors with each mode for itself."""
         each = np.arange(1, self.spectrum.modes + 1)
         return replace(self, mode=each, multiplicity=np.ones_like(each))
 
@@ -375,7 +375,7 @@ class Uncertainty(Result):
         return np.add.reduceat(self.resampled, self.mode - 1, axis=1) / self.multiplicity
 
     def _spectra(self, *, grouped: bool) -> list[Spectrum]:
-        """Each replication as a spectrum, eigenvalues replaced by the means of their groups or not."""
+        """Return each replication as a spectrum, eigenvalues replaced by the means of their groups or not."""
         assert self.resampled is not None
         assert self.resampled_variance is not None
         values = np.repeat(self._resampled_means, self.multiplicity, axis=1) if grouped else self.resampled

@@ -1,6 +1,6 @@
-"""Which eigenvalues are too close to be told apart, and what to bear in mind about those that are not?
+"""Which eigenvalues are too close to be separated, and what limits the trust in the errors of the others?
 
-    neighbours are told apart if   λ̂_k − λ̂_{k+1} > 3 max(s.e.(λ̂_k − λ̂_{k+1}), 2 c),   c = s.e.(v_kᵀ Ĉ v_{k+1})
+    neighbours are separated if    λ̂_k − λ̂_{k+1} > 3 max(s.e.(λ̂_k − λ̂_{k+1}), 2 c),   c = s.e.(v_kᵀ Ĉ v_{k+1})
     p in a row are one group if    λ̂_first − λ̂_last ≤ 3 c √(2p); else they part at their widest gap (in its errors)
 
 Two equal eigenvalues of a sample are √(g² + 4c²) apart, with g and 2c of one variance in Gaussian data: they look
@@ -32,7 +32,7 @@ Indices = NDArray[np.int64]
 
 
 def grouped(spectrum: Spectrum, found: Influence) -> tuple[Indices, Indices]:
-    """First index and size of each group of eigenvalues that cannot be told apart.
+    """Return first index and size of each group of eigenvalues that cannot be separated.
 
     >>> X = np.random.default_rng(0).standard_normal((500, 4)) * [3, 1, 1, 1]
     >>> spectrum = Spectrum.from_data(X)
@@ -62,7 +62,7 @@ def grouped(spectrum: Spectrum, found: Influence) -> tuple[Indices, Indices]:
 
 
 def bias(spectrum: Spectrum, found: Influence, starts: Indices, sizes: Indices) -> Array:
-    """The first-order bias of each group's mean eigenvalue, (groups,), data²: positive, λ̂ is too large."""
+    """Return the first-order bias of each group's mean eigenvalue, (groups,), data²: positive, λ̂ is too large."""
     lam = spectrum.eigenvalues
     design = max(1.0, float(np.trace(found.covariance) / max(found.rowwise.sum(), 1e-300)))
     coupling = np.maximum(found.covariance + np.outer(lam, lam) * (design / found.kish_rows), 0.0)
@@ -76,7 +76,7 @@ def bias(spectrum: Spectrum, found: Influence, starts: Indices, sizes: Indices) 
 def caveats(
     spectrum: Spectrum, found: Influence, starts: Indices, sizes: Indices, error: Array, blocks: bool
 ) -> tuple[str, ...]:
-    """What limits the trust in errors and intervals, in sentences; `error` (groups,) is that of the mean λ."""
+    """Return what limits the trust in errors and intervals, in sentences; `error` (groups,) is that of the mean λ."""
     texts = [
         _few(found, "blocks" if blocks else "rows"),
         _dependent(found) if blocks else None,

@@ -9,7 +9,7 @@ First-order perturbation theory of S⁻¹CS⁻¹, S = diag(s), whose scales move
     Bernoulli, Poisson       s = √F(m)    a_i = (d ln F/dm_i)(x_i − m_i)
 
 p are the rows' shares of the weight (1/n). λ_k's neighbour l couples to it by y_k y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i.
-Rows that hang together by blocks are summed by blocks first (cluster-robust). Nothing is assumed about the
+Rows that are correlated within blocks are summed by blocks first (cluster-robust). Nothing is assumed about the
 distribution but finite fourth moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
 """
 
@@ -32,7 +32,7 @@ Blocks = Iterator[tuple[Array, Array]]  # (rows, modes) of influence and (rows, 
 
 @dataclass(frozen=True, eq=False)
 class Influence:
-    """What the influence functions of all rows come to."""
+    """Sums over the influence functions of all rows."""
 
     covariance: Array  #: (modes, modes): Cov(λ̂_k, λ̂_l), data⁴
     coupling: Array  #: (modes − 1,): variance of v_kᵀ Ĉ v_{k+1}, which makes neighbours repel, data⁴
@@ -46,7 +46,7 @@ class Influence:
 def influence(
     array: NDArray[Any], weights: Array | None, labels: NDArray[np.int64] | None, spectrum: Spectrum
 ) -> Influence:
-    """Influence functions on the eigenvalues of `spectrum`, which is that of the rows of `array`.
+    """Return the influence of rows on the eigenvalues of `spectrum`, which is that of these rows.
 
     `labels` (n,) number the block that each row belongs to, from 0 on.
 
@@ -106,7 +106,7 @@ class _Sums:
             self.fourth[i] += np.sum(square**2, axis=0)
 
     def effective(self, units: int) -> Array:
-        """N = (Σq)²/Σq²; where a quantity cannot vary at all every unit counts."""
+        """Return N = (Σq)²/Σq²; where a quantity cannot vary at all every unit counts."""
         real = self.squares > 1e-24 * self.squares[0].max()
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(real, self.squares**2 / self.fourth, units)
@@ -124,7 +124,7 @@ def _tall(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
 
 
 def _wide(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
-    """All rows at once; columns are taken by blocks."""
+    """Yield all rows at once; columns are taken by blocks."""
     mean, scale, slope, vectors = _known(spectrum)
     y = np.zeros((len(array), spectrum.modes))
     parts = (np.zeros(y.shape), np.zeros((len(y), spectrum.modes - 1))) if _scaled(spectrum) else None
@@ -141,7 +141,7 @@ def _wide(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
 
 
 def _known(spectrum: Spectrum) -> tuple[Array, Array, Array | None, Array]:
-    """(m, s, d ln F/dm · s, V) of a spectrum of rows; the slope is None where the scale is the data's own."""
+    """Return (m, s, d ln F/dm · s, V) of a spectrum of rows; the slope is None where the scale is the data's own."""
     mean, scale, vectors, slope = spectrum.mean, spectrum.scale, spectrum.vectors, spectrum.likelihood.slope
     assert mean is not None
     assert scale is not None
@@ -154,12 +154,12 @@ def _scaled(spectrum: Spectrum) -> bool:
 
 
 def _moved(z: Array, slope: Array | None) -> Array:
-    """a, (rows, d): twice the relative change of each column's scale."""
+    """Return a, (rows, d): twice the relative change of each column's scale."""
     return z**2 - 1 if slope is None else z * slope
 
 
 def _shares_of(moved: Array, directions: Array) -> tuple[Array, Array]:
-    """Σ_i v_ik² a_i and Σ_i v_ik v_i,k+1 a_i."""
+    """Return Σ_i v_ik² a_i and Σ_i v_ik v_i,k+1 a_i."""
     return moved @ directions**2, moved @ (directions[:, :-1] * directions[:, 1:])
 
 
@@ -198,7 +198,7 @@ def as_blocks(blocks: Any, rows: int, weights: Array | None) -> NDArray[np.int64
 
 
 def reduced_by(labels: NDArray[np.int64], values: Array) -> tuple[NDArray[np.int64], Array]:
-    """The labels that occur, and the sums of `values` (rows, …) over the rows of each.
+    """Return the labels that occur, and the sums of `values` (rows, …) over the rows of each.
 
     >>> [part.tolist() for part in reduced_by(np.array([2, 0, 2]), np.array([[1.0], [2.0], [3.0]]))]
     [[0, 2], [[2.0], [4.0]]]

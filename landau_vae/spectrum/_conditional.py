@@ -1,4 +1,4 @@
-"""Spectra of two tables: what x says of a target y, and what a condition x leaves of y.
+"""Spectra of two tables: what x explains of a target y, and what a condition x leaves of y.
 
     ½⟨(y − Wz − Bx)ᵀ Ψ⁻¹ (y − Wz − Bx)⟩ + β Σ KL
 
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.checks import checked
 from landau_vae.data.gram import Gram
 from landau_vae.data.moments import Decomposition, Moments, SecondMoments, block_rows, in_unit, strongest_of_matrix
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
@@ -33,6 +34,7 @@ FEW = 10  # rows per column of x, below which chance explains a good part of y
 Names = tuple[str, ...] | None
 
 
+@checked
 def supervised(
     x: Any,
     y: Any,
@@ -42,22 +44,52 @@ def supervised(
     weights: ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> Spectrum:
-    """The spectrum of a bottleneck that sees x (n, p) and has to give y (n, q): regression, denoising, supervision.
+    """Return the spectrum of a bottleneck from x to y: regression, denoising, supervision.
 
-    What x does not tell of y no latent can encode: it stays in the total variance, as distortion at every β.
+    What x does not explain of y no latent can encode: it stays in the total variance, as distortion at every β.
 
+    Parameters
+    ----------
+    x : array_like or DataFrame (n, p)
+        The input of the encoder.
+    y : array_like or DataFrame (n, q)
+        Rows in the same order.
+    noise : array_like (q,) or (q, q), optional
+        Variances of the noise of the columns of y, or its covariance Ψ; by default 1.
+    standardize : bool, default False
+        Whether to divide the columns of y by their standard deviations first.
+    weights : array_like (n,), optional
+        Of the rows; only their ratios matter.
+    names : sequence of str, optional
+        Of the columns of y.
+
+    Returns
+    -------
+    Spectrum
+        Of kind "target".
+
+    Raises
+    ------
+    InputError
+        For tables that do not fit each other, or where x says nothing about y.
+    TooFewSamples
+        For a single row.
+
+    Examples
+    --------
     >>> y = [[1.0], [-1.0], [1.0], [-1.0]]
-    >>> x = [[1.0], [-1.0], [0.0], [0.0]]  # tells y half of the time
+    >>> x = [[1.0], [-1.0], [0.0], [0.0]]  # explains half of y
     >>> spectrum = supervised(x, y)
     >>> spectrum.eigenvalues.round(12).tolist(), spectrum.total_variance
     ([0.5], 1.0)
     """
     joint = joint_of(x, y, noise, weights, standardize=standardize)
-    note = "Spectrum of what x tells of the target y; exact." + _by_chance(joint)
+    note = "Spectrum of what x explains of the target y; exact." + _by_chance(joint)
     fields = joint.fields(names) | {"kind": "target", "note": note}
     return Spectrum(**resolve(joint.explained(), joint.targets, joint.total, whole=joint.total, **fields))
 
 
+@checked
 def conditional(
     x: Any,
     y: Any,
@@ -67,10 +99,39 @@ def conditional(
     weights: ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> Spectrum:
-    """The spectrum of a conditional VAE of y (n, q): its encoder sees x and y, its decoder z and x (n, p).
+    """Return the spectrum of a conditional VAE of y: the encoder's input is x and y, the decoder's z and x.
 
-    Latents are left with what is not linear in the condition. Raises `InputError` where conditions are collinear.
+    Latents are left with what is not linear in the condition x.
 
+    Parameters
+    ----------
+    x : array_like or DataFrame (n, p)
+        The condition.
+    y : array_like or DataFrame (n, q)
+        Rows in the same order.
+    noise : array_like (q,) or (q, q), optional
+        Variances of the noise of the columns of y, or its covariance Ψ; by default 1.
+    standardize : bool, default False
+        Whether to divide the columns of y by their standard deviations first.
+    weights : array_like (n,), optional
+        Of the rows; only their ratios matter.
+    names : sequence of str, optional
+        Of the columns of y.
+
+    Returns
+    -------
+    Spectrum
+        Of kind "conditional".
+
+    Raises
+    ------
+    InputError
+        For tables that do not fit each other, and where columns of x depend on one another.
+    TooFewSamples
+        For a single row, or no more rows than columns of x.
+
+    Examples
+    --------
     >>> x = [[1.0], [-1.0], [1.0], [-1.0]]
     >>> y = [[3.0, 1.0], [-3.0, 1.0], [3.0, -1.0], [-3.0, -1.0]]  # the first feature is three times the condition
     >>> conditional(x, y).eigenvalues.round(12).tolist()
@@ -102,12 +163,12 @@ class Joint:
 
     @property
     def targets(self) -> int:
-        """q, the number of columns of y."""
+        """Number of columns of y, q."""
         return self.y.shape[1]
 
     @property
     def total(self) -> float:
-        """tr Σ_yy."""
+        """Variance of y, tr Σ_yy."""
         return float(np.trace(self.y)) if self.cross is not None else float(np.square(self.y).sum())
 
     def fields(self, names: Sequence[str] | None) -> dict[str, Any]:
@@ -118,7 +179,7 @@ class Joint:
 
     @cached_property
     def whole(self) -> Array:
-        """Σ_yy, or the Gram matrix of the rows of y where these are fewer."""
+        """Covariance Σ_yy, or the Gram matrix of the rows of y where these are fewer."""
         return self.y if self.cross is not None else _smaller_product(self.y)
 
     def explained(self) -> Decomposition:
@@ -285,4 +346,4 @@ def _by_chance(joint: Joint) -> str:
     if joint.samples >= FEW * columns:
         return ""
     share = min(1.0, columns / max(joint.samples - 1, 1))
-    return f" (Of these rows: {columns} columns of x in {joint.samples} rows tell {share:.0%} of any noise.)"
+    return f" (Of these rows: {columns} columns of x in {joint.samples} rows explain {share:.0%} of any noise.)"

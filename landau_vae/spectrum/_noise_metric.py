@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landau_vae.checks import numbers
+from landau_vae.checks import checked, numbers
 from landau_vae.data.moments import Decomposition, in_unit
 from landau_vae.data.source import of_data
 from landau_vae.data.tables import as_covariance, check_semidefinite
@@ -31,13 +31,37 @@ NOTE_METRIC = "Spectrum of the covariance in units of the noise metric; exact."
 NOTE_FAMILY = "Spectrum of the data in units of the likelihood's variance at the mean; the first threshold is exact."
 
 
+@checked
 def noise_metric(
     data: Any, noise: ArrayLike, *, weights: ArrayLike | None = None, names: Sequence[str] | None = None
 ) -> Spectrum:
-    """The spectrum where each feature has noise of its own: `noise` holds variances (d,) or a covariance Ψ (d, d).
+    """Return the spectrum of data whose features have noise of their own, Ψ^(−½) C Ψ^(−½).
 
-    `data` are samples × features, or a `Spectrum` with its covariance. A decoder variance in the loss multiplies Ψ.
+    A decoder variance in the loss multiplies Ψ.
 
+    Parameters
+    ----------
+    data : array_like, DataFrame, Dask collection (n, d) or Spectrum
+        Samples, read once, or a spectrum with its covariance.
+    noise : array_like (d,) or (d, d)
+        Variances of the features, or their noise covariance Ψ.
+    weights : array_like (n,), optional
+        Of the samples; only their ratios matter.
+    names : sequence of str, optional
+        Of the features.
+
+    Returns
+    -------
+    Spectrum
+        Of kind "noise metric". Its `scale` is None for a Ψ that mixes features.
+
+    Raises
+    ------
+    InputError
+        For a noise metric that is singular, or does not fit the data.
+
+    Examples
+    --------
     >>> spectrum = noise_metric([[2, 0], [-2, 0], [0, 1], [0, -1]], [4.0, 0.25])
     >>> spectrum.eigenvalues.tolist(), spectrum.total_variance
     ([2.0, 0.5], 2.5)
@@ -51,6 +75,7 @@ def noise_metric(
     return Spectrum(**fields_in_unit(moments, source.names, unit, "noise metric", note=NOTE_METRIC))
 
 
+@checked
 def exponential_family(
     data: Any,
     variance: Callable[[Array], ArrayLike],
@@ -58,10 +83,33 @@ def exponential_family(
     weights: ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> Spectrum:
-    """The spectrum for a likelihood whose variance at the mean (d,) is `variance(mean)`; its loss is `Loss.family`.
+    """Return the spectrum for a likelihood that is known by its variance function; its loss is `Loss.family`.
 
     Bernoulli and Poisson decoders have it by name: `Spectrum.from_data(X, likelihood="bernoulli")`.
 
+    Parameters
+    ----------
+    data : array_like, DataFrame or Dask collection (n, d)
+        Samples, read once.
+    variance : callable
+        Takes the means of the features (d,) and returns the likelihood's variances at them, all positive.
+    weights : array_like (n,), optional
+        Of the samples; only their ratios matter.
+    names : sequence of str, optional
+        Of the features.
+
+    Returns
+    -------
+    Spectrum
+        Of kind "exponential family".
+
+    Raises
+    ------
+    InputError
+        For a variance function that fails, or is not positive at every mean.
+
+    Examples
+    --------
     >>> counts = [[0, 4], [2, 4], [4, 1], [2, 3]]
     >>> exponential_family(counts, lambda m: m + m**2 / 2).eigenvalues.round(4).tolist()
     [0.6622, 0.0378]
@@ -77,7 +125,7 @@ def exponential_family(
 
 def metric_unit(noise: ArrayLike, features: int) -> Array:
     """Return the unit of a noise metric: √Ψ of variances (d,), to divide by; Ψ^(−½) of a matrix (d, d), to multiply."""
-    values = numbers(noise, "The noise metric")
+    values = numbers(noise, "noise")
     if values.ndim == 1:
         if len(values) != features:
             raise InputError(f"The noise metric has {len(values)} variances, but there are {features} features.")
@@ -88,7 +136,7 @@ def metric_unit(noise: ArrayLike, features: int) -> Array:
                 f"{values[worst]}: a feature without noise would have to be coded without end."
             )
         return np.sqrt(values)
-    matrix, _ = as_covariance(values)
+    matrix, _ = as_covariance(values, "noise metric")
     if len(matrix) != features:
         raise InputError(f"The noise metric is {matrix.shape}, but there are {features} features.")
     lam, vectors = np.linalg.eigh(matrix)
@@ -128,7 +176,7 @@ def _variance_at(variance: Callable[[Array], ArrayLike], mean: Array, names: tup
             f"The variance function raised {type(problem).__name__} on the means ({problem}): it takes an array of "
             "means and gives as many variances."
         ) from problem
-    at_mean = numbers(values, "The variance function")
+    at_mean = numbers(values, "variance")
     if at_mean.shape not in ((), (1,), mean.shape):
         raise InputError(
             f"The variance function gave an array of shape {at_mean.shape} for {len(mean)} means: it takes an array of "

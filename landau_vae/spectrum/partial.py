@@ -1,4 +1,4 @@
-"""What some of the rows say of the spectrum, to be merged with what the others say: on other machines, on other days.
+"""Sufficient statistics of some of the rows, to be merged with those of the others: from other machines, other days.
 
 A `Partial` holds the count, mean and scatter of rows (the rows themselves while they are fewer than their columns).
 Merged in any order, partial results give the spectrum of all the rows together, to rounding.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from landau_vae.checks import Count, checked
 from landau_vae.data.accumulate import Collected
 from landau_vae.data.archive import load_partial, save_partial
 from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
@@ -30,6 +31,8 @@ __all__ = ["Partial"]
 class Partial:
     """Sufficient statistics of some rows; made by `from_data`, `from_chunks`, `from_file` or `from_xarray`.
 
+    Examples
+    --------
     >>> here = Partial.from_data([[2, 0], [-2, 0]])
     >>> there = Partial.from_data([[0, 1], [0, -1]])
     >>> here.merge(there)
@@ -38,18 +41,37 @@ class Partial:
     [2.0, 0.5]
     """
 
-    collected: Collected
+    collected: Collected  #: counts, means and scatter; or the rows, while they are fewer than their columns
 
     # ------------------------------------------------------------------------------ constructors
 
     @classmethod
+    @checked
     def from_data(
         cls, data: Any, *, weights: ArrayLike | None = None, names: Sequence[str] | None = None, progress: bool = False
     ) -> "Partial":
-        """Of a table, as `Spectrum.from_data` takes it."""
+        """Return the partial result of a table.
+
+        Parameters
+        ----------
+        data : array_like, DataFrame, memory map or Dask collection (n, d)
+            The samples.
+        weights : array_like (n,), optional
+            Of the samples; only their ratios matter.
+        names : sequence of str, optional
+            Of the features.
+        progress : bool, default False
+            Whether to show a bar.
+
+        Returns
+        -------
+        Partial
+            Of these rows.
+        """
         return cls(of_data(data, weights, names).collect(progress))
 
     @classmethod
+    @checked
     def from_chunks(
         cls,
         chunks: Iterable[Any],
@@ -58,14 +80,33 @@ class Partial:
         names: Sequence[str] | None = None,
         progress: bool = False,
     ) -> "Partial":
-        """Of rows that arrive in blocks, as `Spectrum.from_chunks` takes them.
+        """Return the partial result of rows that arrive in blocks.
 
+        Parameters
+        ----------
+        chunks : iterable of array_like
+            Tables with the same columns; order and sizes of the blocks do not matter.
+        weights : iterable of array_like, optional
+            Blocks of weights that run along.
+        names : sequence of str, optional
+            Of the features.
+        progress : bool, default False
+            Whether to show a bar.
+
+        Returns
+        -------
+        Partial
+            Of all these rows.
+
+        Examples
+        --------
         >>> Partial.from_chunks(iter([[[2, 0], [-2, 0]], [[0, 1]]]))
         Partial(3 rows of 2 columns)
         """
         return cls(of_chunks(chunks, weights, names).collect(progress))
 
     @classmethod
+    @checked
     def from_file(
         cls,
         path: str | Path,
@@ -78,11 +119,37 @@ class Partial:
         header: bool | None = None,
         progress: bool = False,
     ) -> "Partial":
-        """Of a data file, as `Spectrum.from_file` takes it."""
+        """Return the partial result of a data file.
+
+        Parameters
+        ----------
+        path : str or Path
+            A CSV, Parquet, NPY, NPZ, Zarr or netCDF file.
+        weights : str, optional
+            The column of sample weights.
+        columns : str or sequence of str, optional
+            The features to keep, by name; by index ("0", "1", …) where the file has no names.
+        exclude : str or sequence of str, optional
+            The features to leave out.
+        array : str, optional
+            The array inside an NPZ, Zarr or netCDF file.
+        samples : str or sequence of str, optional
+            The dimensions of a Zarr or netCDF array that count the samples; by default the first.
+        header : bool, optional
+            Whether a CSV has a header; by default if its first line has words.
+        progress : bool, default False
+            Whether to show a bar.
+
+        Returns
+        -------
+        Partial
+            Of the rows in the file.
+        """
         how: dict[str, Any] = {"columns": columns, "exclude": exclude, "weights": weights, "array": array}
         return cls(of_file(path, **how, samples=samples, header=header).collect(progress))
 
     @classmethod
+    @checked
     def from_xarray(
         cls,
         array: "xarray.DataArray | xarray.Dataset",
@@ -91,13 +158,49 @@ class Partial:
         weights: Any = None,
         progress: bool = False,
     ) -> "Partial":
-        """Of an xarray object, as `Spectrum.from_xarray` takes it."""
+        """Return the partial result of an xarray object.
+
+        Parameters
+        ----------
+        array : xarray.DataArray or xarray.Dataset
+            In memory or on the disk (Zarr, netCDF).
+        samples : str or sequence of str
+            The dimensions that count the samples; all others are stacked to features, those of a Dataset's variables
+            side by side.
+        weights : array_like (n,) or DataArray, optional
+            Along the samples, or some of their dimensions.
+        progress : bool, default False
+            Whether to show a bar.
+
+        Returns
+        -------
+        Partial
+            Of its samples.
+        """
         return cls(of_labelled(array, samples, weights).collect(progress))
 
     @classmethod
+    @checked
     def load(cls, path: str | Path) -> "Partial":
-        """What `save` or `landau-vae gather` has written, exactly; `InputError` for a file that is damaged, or none.
+        """Return what `save` or `landau-vae gather` has written, to the bit.
 
+        Parameters
+        ----------
+        path : str or Path
+            An NPZ file.
+
+        Returns
+        -------
+        Partial
+            Of the rows it was made of.
+
+        Raises
+        ------
+        InputError
+            For a file that is missing, damaged or of another kind.
+
+        Examples
+        --------
         >>> Partial.load("nowhere.npz")
         Traceback (most recent call last):
             ...
@@ -108,35 +211,82 @@ class Partial:
     # ------------------------------------------------------------------------------------- what it is for
 
     def merge(self, *others: "Partial") -> "Partial":
-        """All the rows of these together; the parts stay as they are. Their columns must be the same."""
+        """Return the partial result of all the rows together.
+
+        Parameters
+        ----------
+        *others : Partial
+            Of the same columns; the parts stay as they are.
+
+        Returns
+        -------
+        Partial
+            The same in any order, to rounding.
+        """
 
         def add(total: Collected, part: "Partial") -> Collected:
             total.merge(part.collected)
             return total
 
+        for other in others:
+            if not isinstance(other, Partial):
+                raise InputError(f"others has a {type(other).__name__}, but a Partial is expected.", "others")
         return Partial(reduce(add, (self, *others), Collected()))
 
+    @checked
     def save(self, path: str | Path) -> Path:
-        """Write it to an .npz file, which holds no pickled objects and appears only once it is whole.
+        """Write the partial result to a file, which holds no pickled objects and appears only once it is whole.
 
+        Parameters
+        ----------
+        path : str or Path
+            Its name ends in .npz.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Examples
+        --------
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Partial.load(Partial.from_data([[2, 0], [-2, 0]]).save(f"{folder}/part.npz"))
         Partial(2 rows of 2 columns)
         """
         if Path(path).suffix != ".npz":
-            raise InputError(f"A partial result is an NPZ file, but {Path(path).name} was named: end the name in .npz.")
+            raise InputError(
+                f"A partial result is an NPZ file, but {Path(path).name} was named: end the name in .npz.", "path"
+            )
         return save_partial(path, self.collected)
 
+    @checked
     def spectrum(
         self,
         *,
         standardize: bool = False,
         divisor: Divisor = "n",
         likelihood: Likelihood | str = GAUSSIAN,
-        modes: int | None = None,
+        modes: Count | None = None,
     ) -> Spectrum:
-        """The spectrum of these rows, as `Spectrum.from_data` would give it."""
+        """Return the spectrum of these rows, as `Spectrum.from_data` would.
+
+        Parameters
+        ----------
+        standardize : bool, default False
+            Whether to divide each feature by its standard deviation.
+        divisor : {"n", "n-1"}, default "n"
+            Of the covariance: n, as in the training loss, or n − 1, the unbiased rival.
+        likelihood : Likelihood or str, default "gaussian"
+            Of the decoder.
+        modes : int, optional
+            How many of the strongest modes to find; all by default.
+
+        Returns
+        -------
+        Spectrum
+            Of all rows.
+        """
         moments = self.collected.result()
         return Spectrum(
             **fields_of(
@@ -148,17 +298,17 @@ class Partial:
 
     @property
     def samples(self) -> int:
-        """n, the number of rows."""
+        """Number of rows, n."""
         return self.collected.count
 
     @property
     def dimension(self) -> int:
-        """d, the number of columns."""
+        """Number of columns, d."""
         return self.collected.dimension or 0
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Of the columns, if they have any."""
+        """Names of the columns, if they have any."""
         return self.collected.names
 
     def __repr__(self) -> str:

@@ -1,6 +1,6 @@
 """What the data offer: the spectrum λ₁ ≥ … ≥ λ_d of their covariance C, and V = tr C.
 
-Everything the linear theory predicts follows from it (J. Hirn, arXiv:2605.22691): mode k lives in a
+Everything the linear theory predicts follows from it (J. Hirn, arXiv:2605.22691): mode k is active in a
 β-VAE iff λ_k exceeds the price τ of a nat, so it collapses at the normalised temperature T_k = λ_k / V.
 
 Covariances divide by n, as the training loss does; `divisor="n-1"` is the rival. Eigenvalues below the
@@ -149,11 +149,21 @@ class Spectrum(Result):
         ----------
         chunks : iterable of array_like
             Tables with the same columns; order and sizes of the blocks do not matter.
-        standardize, names, divisor, likelihood, modes, progress
-            See `from_data`. With `modes`, chunks that can be iterated again (a list, not a generator) need no d × d
-            matrix.
+        standardize : bool, default False
+            Whether to divide each feature by its standard deviation.
         weights : iterable of array_like, optional
             Blocks of weights that run along.
+        names : sequence of str, optional
+            Of the features.
+        divisor : {"n", "n-1"}, default "n"
+            Of the covariance: n, as in the training loss, or n − 1, the unbiased rival.
+        likelihood : Likelihood or str, default "gaussian"
+            Of the decoder.
+        modes : int, optional
+            How many of the strongest modes to find. Chunks that can be iterated again (a list, not a generator) then
+            need no d × d matrix.
+        progress : bool, default False
+            Whether to show a bar.
 
         Returns
         -------
@@ -194,12 +204,14 @@ class Spectrum(Result):
         ----------
         path : str or Path
             A CSV, Parquet, NPY, NPZ, Zarr or netCDF file, or what `Partial.save` or `landau-vae gather` wrote.
-        standardize, divisor, likelihood, modes, progress
-            See `from_data`.
+        standardize : bool, default False
+            Whether to divide each feature by its standard deviation.
         weights : str, optional
             The column of sample weights.
-        columns, exclude : str or sequence of str, optional
-            The features to keep or to leave out, by name (by index, "0", "1", …, where the file has no names).
+        columns : str or sequence of str, optional
+            The features to keep, by name; by index ("0", "1", …) where the file has no names.
+        exclude : str or sequence of str, optional
+            The features to leave out.
         array : str, optional
             The array inside an NPZ, Zarr or netCDF file.
         samples : str or sequence of str, optional
@@ -208,6 +220,14 @@ class Spectrum(Result):
             Whether the table is a covariance matrix, not samples.
         header : bool, optional
             Whether a CSV has a header; by default if its first line has words.
+        divisor : {"n", "n-1"}, default "n"
+            Of the covariance: n, as in the training loss, or n − 1, the unbiased rival.
+        likelihood : Likelihood or str, default "gaussian"
+            Of the decoder.
+        modes : int, optional
+            How many of the strongest modes to find; all by default.
+        progress : bool, default False
+            Whether to show a bar.
 
         Returns
         -------
@@ -257,10 +277,18 @@ class Spectrum(Result):
         samples : str or sequence of str
             The dimensions that count the samples; all others are stacked to features, those of a Dataset's variables
             side by side.
-        standardize, divisor, likelihood, modes, progress
-            See `from_data`.
+        standardize : bool, default False
+            Whether to divide each feature by its standard deviation.
         weights : array_like (n,) or DataArray, optional
             Along the samples, or some of their dimensions.
+        divisor : {"n", "n-1"}, default "n"
+            Of the covariance: n, as in the training loss, or n − 1, the unbiased rival.
+        likelihood : Likelihood or str, default "gaussian"
+            Of the decoder.
+        modes : int, optional
+            How many of the strongest modes to find; all by default.
+        progress : bool, default False
+            Whether to show a bar.
 
         Returns
         -------

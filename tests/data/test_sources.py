@@ -384,7 +384,7 @@ def test_choices(pair):
     loss = Loss.gaussian()
     assert choose_beta(few, loss, keep=3).interval == pytest.approx(choose_beta(whole, loss, keep=3).interval)
     for keep in (4, 5):
-        with pytest.raises(InputError, match="with more of them"):
+        with pytest.raises(OutsideTheory, match="with more of them"):
             choose_beta(few, loss, keep=keep)
     tight = Loss.gaussian(latents=4)
     assert choose_beta(few, tight, keep=4).interval == pytest.approx(choose_beta(whole, tight, keep=4).interval)
@@ -393,7 +393,7 @@ def test_choices(pair):
         options = {"tolerance": share, "reconstruction": kind}
         assert choose_beta(few, loss, **options).beta == pytest.approx(choose_beta(whole, loss, **options).beta)
     near = 1.01 * few.rest / few.total_variance
-    with pytest.raises(InputError, match="modes beyond the 4"):
+    with pytest.raises(OutsideTheory, match="modes beyond the 4"):
         choose_beta(few, loss, tolerance=near)
     assert choose_beta(few, tight, tolerance=near).beta == pytest.approx(choose_beta(whole, tight, tolerance=near).beta)
     with pytest.raises(OutsideTheory, match="all modes, but only the 4 strongest"):

@@ -192,7 +192,7 @@ def test_conditions_and_targets_of_a_set(capsys):
     result = json.loads(ask(capsys, "thresholds", "--dataset", "iris", "--target", "virginica", "--json"))
     assert result["spectrum"]["names"] == ["virginica"]
     out = ask(capsys, "thresholds", "--dataset", "diabetes", "--target", "progression")
-    assert ", standardised\nSpectrum of what x tells of the target" in out
+    assert ", standardised\nSpectrum of what x explains of the target" in out
 
 
 def test_the_climate_as_a_set(capsys):

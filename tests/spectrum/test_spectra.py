@@ -331,7 +331,7 @@ def test_units_of_the_inputs_do_not_matter_down_to_rounding(rng):
 
 def test_few_rows_for_many_inputs_are_said_to_tell_by_chance(rng):
     note = spectra.supervised(rng.standard_normal((50, 20)), rng.standard_normal((50, 3))).note
-    assert "20 columns of x in 50 rows tell 41% of any noise" in note
+    assert "20 columns of x in 50 rows explain 41% of any noise" in note
     assert "chance" not in spectra.supervised(rng.standard_normal((500, 2)), rng.standard_normal((500, 3))).note
 
 
