@@ -1,8 +1,8 @@
 """Scans as netCDF-4 files, exact to the bit, readable by any netCDF library, and checked before they are read.
 
-A netCDF-4 file is an HDF5 file. HDF5 leaves the first bytes of a file to the user ("user block"): here they hold a line
-with the SHA-256 of all bytes that follow. It is compared before HDF5 opens the file, because HDF5 itself misses most
-flipped bits. Files are written beside their place and renamed into it, and nothing is ever unpickled.
+A netCDF-4 file is an HDF5 file, and HDF5 ignores what follows its own end: here a line with the SHA-256 of all bytes
+before it. It is compared before HDF5 opens the file, because HDF5 itself misses most flipped bits. Files are written
+beside their place and renamed into it, and nothing is ever unpickled.
 """
 
 import hashlib
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load_scan", "save_scan"]
 
-USER_BLOCK = 512  # bytes: the smallest that HDF5 allows
-MAGIC = b"landau-vae scan, SHA-256 of all that follows the first 512 bytes: "
+MAGIC = b"landau-vae scan, SHA-256 of all bytes before this line: "
+TRAILER = len(MAGIC) + 65  # bytes of the last line
+CHUNK = 2**24
 DTYPES = "stored_dtypes"  # attribute: the types of texts, which netCDF does not tell apart
 
 
@@ -62,7 +63,7 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
         raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
     stored = dataset.copy()
     for variable in stored.variables.values():
-        variable.encoding = {"_FillValue": None, "zlib": False}
+        variable.encoding = {"_FillValue": None}
     times = [str(name) for name, each in dataset.variables.items() if each.dtype.kind in "mM"]
     if times:
         raise InputError(f"The variable {times[0]} holds times, which a scan file does not: leave it out.", "dataset")
@@ -70,20 +71,16 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
     stored.attrs[DTYPES] = json.dumps(texts, sort_keys=True)
 
     def save(partial: Path) -> None:
-        from xarray.backends import H5NetCDFStore
-
-        store = H5NetCDFStore.open(str(partial), mode="w", driver_kwds={"userblock_size": USER_BLOCK})
         try:
-            stored.dump_to_store(store)
+            stored.to_netcdf(partial, engine="h5netcdf")
         except OSError:
             raise
         except Exception as problem:  # whatever HDF5 cannot hold: objects, other names, attributes of other types
             reason = str(problem).splitlines()[0].rstrip(".")
             raise InputError(f"The dataset cannot be stored as netCDF ({reason}): leave that out.", "dataset") from None
-        finally:
-            store.close()
-        with open(partial, "rb+") as file:
-            file.write((MAGIC + _digest(file).encode() + b"\n").ljust(USER_BLOCK))
+        last = _last_line(partial, partial.stat().st_size)
+        with open(partial, "ab") as file:
+            file.write(last)
 
     return replace_file(Path(path), save)
 
@@ -120,12 +117,14 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
     if not path.exists():
         raise InputError(f"There is no file {path}: name a file that save_scan has written.", "path")
     try:
+        size = max(0, path.stat().st_size - TRAILER)
         with open(path, "rb") as file:
-            header = file.read(USER_BLOCK)
-            whole = header == (MAGIC + _digest(file).encode() + b"\n").ljust(USER_BLOCK)
+            file.seek(size)
+            last = file.read()
+        whole = last == _last_line(path, size)
     except OSError as problem:
         raise InputError(f"{path.name} cannot be read as a scan ({problem.strerror}): name a file.", "path") from None
-    if not header.startswith(MAGIC):
+    if not last.startswith(MAGIC):
         raise InputError(
             f"{path.name} cannot be read as a scan: save_scan has not written it, or it is damaged.", "path"
         )
@@ -136,12 +135,13 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
     return validate(_decoded(loaded), name="path")
 
 
-def _digest(file: Any) -> str:
-    """Return the SHA-256 of an open file after the user block; leave the file at its beginning."""
-    file.seek(USER_BLOCK)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    file.seek(0)
-    return digest
+def _last_line(path: Path, size: int) -> bytes:
+    """Return the line that belongs after the first `size` bytes of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for first in range(0, size, CHUNK):
+            digest.update(file.read(min(CHUNK, size - first)))
+    return MAGIC + digest.hexdigest().encode() + b"\n"
 
 
 def _decoded(loaded: "xarray.Dataset") -> "xarray.Dataset":

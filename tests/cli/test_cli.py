@@ -85,7 +85,7 @@ def test_reproduce(capsys, tmp_path):
                        "universal_law.png"]  # fmt: skip
     import xarray
 
-    with xarray.open_dataset(tmp_path / "out" / "scan.nc", engine="h5netcdf") as models:
+    with xarray.open_dataset(tmp_path / "out" / "scan.nc") as models:
         assert models.sizes["temperature"] == 121
     assert json.loads((tmp_path / "out" / "results.json").read_text())["agrees"] is True
     assert "written:" in err

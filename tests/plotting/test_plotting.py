@@ -274,10 +274,10 @@ def test_an_axes_of_ones_own_is_used_for_branches_too(first_order):
 def test_nothing_half_written_is_left(result, tmp_path, monkeypatch):
     scan = lv.scan(result.spectrum, [0.1])
 
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(28, "No space left")
 
-    monkeypatch.setattr(type(scan), "dump_to_store", fail)
+    monkeypatch.setattr(type(scan), "to_netcdf", fail)
     with pytest.raises(lv.InputError, match="No space left"):
         report.write(tmp_path, result, scan)
     assert not (tmp_path / "scan.nc").exists()
