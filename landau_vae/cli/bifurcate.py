@@ -115,6 +115,7 @@ def _explored(
 
 
 def _was_interrupted(diagram: "Diagram", loops: "Hysteresis | None") -> bool:
+    """Whether the user stopped the search."""
     statuses = [diagram.status, *([] if loops is None else [loops.down.status, loops.up.status])]
     return any(status.name == "INTERRUPTED" for status in statuses)
 
@@ -148,6 +149,7 @@ def _potential(problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None
 
 
 def _linear(inputs: Inputs, decoder_decay: float, encoder_decay: float, prior: float) -> "Problem":
+    """Return the linear VAE, with as many latents as the user says, or as can be followed quickly."""
     from landau_vae.numeric.problems import Linear
 
     axes, latents = len(inputs.spectrum.covariance), inputs.loss.latents
@@ -173,6 +175,7 @@ def _linear(inputs: Inputs, decoder_decay: float, encoder_decay: float, prior: f
 
 
 def _exponential(inputs: Inputs, decoder: Family, plain: bool) -> "Problem":
+    """Return the model with a Bernoulli or Poisson decoder, on the rows."""
     from landau_vae.numeric.problems import ExponentialFamily
 
     loss = inputs.loss

@@ -46,43 +46,35 @@ def convert(
 def _list(features: int, sizes: dict[str, int], as_json: bool) -> int:
     """Print all losses, with the price that each has as it is shipped."""
     losses = {name: None if preset.refused else Loss.preset(name, **sizes) for name, preset in PRESETS.items()}
-    prices = {
-        name: None if loss is None or loss.learned else float(loss.charge(features)) for name, loss in losses.items()
-    }
-    if as_json:
-        content: dict[str, Any] = {
-            name: {
-                "code": preset.code,
-                "seen": preset.seen,
-                "note": preset.note or preset.refused,
-                "loss": None if (loss := losses[name]) is None else loss.to_dict(),
-                "price": prices[name],
-            }
-            for name, preset in PRESETS.items()
-        }
-        say_json({"features": features, **sizes, "losses": content})
-        return 0
-    formulas = ["no price" if loss is None else loss.formula for loss in losses.values()]
-    shipped = [
-        "" if losses[name] is None else f"{preset.knob} = {preset.shipped:g}" for name, preset in PRESETS.items()
-    ]
-    shown = [
-        "" if losses[name] is None else "βσ²" if price is None else significant(price, 4)
-        for name, price in prices.items()
-    ]
+    prices = [None if x is None or x.learned else float(x.charge(features)) for x in losses.values()]
+    notes = [preset.note or preset.refused for preset in PRESETS.values()]
     table = Table(
         [
             Column("--loss", list(losses), text=True),
-            Column("per sample", formulas, text=True),
-            Column("shipped with", shipped, text=True),
-            Column("τ", shown),
+            Column("per sample", ["no price" if x is None else x.formula for x in losses.values()], text=True),
+            Column(
+                "shipped with", [f"{x.knob} = {x.shipped:g}" * (not x.refused) for x in PRESETS.values()], text=True
+            ),
+            Column("τ", ["" if x is None else "βσ²" if x.learned else _price(x, features) for x in losses.values()]),
             Column("code", [preset.code for preset in PRESETS.values()], text=True),
         ],
     )
-    notes = [f"{name}: {text}" for name, preset in PRESETS.items() if (text := preset.note or preset.refused)]
+    if as_json:
+        content: dict[str, Any] = {
+            name: {"code": preset.code, "seen": preset.seen, "note": note, "price": price}
+            | {"loss": None if (loss := losses[name]) is None else loss.to_dict()}
+            for (name, preset), note, price in zip(PRESETS.items(), notes, prices, strict=True)
+        }
+        say_json({"features": features, **sizes, "losses": content})
+        return 0
     say(
         f"Price τ of a nat in each loss as it is shipped (d = {features}, K = {sizes['latents']}, batches of "
         f"{sizes['batch']}, {counted(sizes['channels'], 'channel')}), in data² with squared errors, in nats of −ln p "
-        f"with other likelihoods:\n\n{table.text()}\n\n" + "\n".join(notes)
+        f"with other likelihoods:\n\n{table.text()}\n\n"
+        + "\n".join(f"{name}: {note}" for name, note in zip(PRESETS, notes, strict=True) if note)
     )
     return 0
+
+
+def _price(loss: Loss, features: int) -> str:
+    return significant(float(loss.charge(features)), 4)
