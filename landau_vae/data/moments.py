@@ -203,7 +203,7 @@ class Moments:
         return offset, np.matmul(block.T, block, out=self._product)
 
     def _strays(self, offset_square: Array, square: Array) -> bool:
-        """Return whether a column's mean outweighs its spread, by more than rounding of the shift or of earlier rows."""
+        """Return whether a column's mean outweighs its spread, by more than rounding of the shift or earlier rows."""
         rounding = 0.0 if self._shift is None else len(self._product) * self.precision * self._shift**2
         rounding = np.maximum(rounding, self.scatter.diagonal() * HARMLESS)
         return bool(np.any((offset_square > square / 2) & (offset_square > rounding)))
