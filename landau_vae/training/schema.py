@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.checks import is_real
+from landau_vae.checks import checked, is_real, one_of
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.training.training_set import TrainingSet
@@ -91,6 +91,7 @@ OBSERVABLES: Mapping[str, Observable] = {
 WEIGHTS = frozenset(name for name, each in OBSERVABLES.items() if each.weight)
 
 
+@checked
 def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     """Return a scan after checking that its variables are those of the schema.
 
@@ -139,7 +140,7 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
         if dim not in scan.coords or scan[dim].dtype.kind not in "fiu" or scan.sizes[dim] == 0:
             raise InputError(f"The {name} has no numbers as coordinates of its dimension {dim}.", name)
     for variable in needed:
-        if variable not in scan:
+        if one_of(variable, "needed", tuple(OBSERVABLES)) not in scan:
             raise InputError(
                 f"The {name} has no variable {variable} ({OBSERVABLES[variable].meaning}): give it as lv.scan gave it.",
                 name,

@@ -1,8 +1,8 @@
 """Follow equilibria against the control: branches, where they bifurcate, and where they go from there.
 
 A state that is followed through a loss of stability goes on along the branch that grows out of it (the cascade of a
-VAE), or stays on its own, or every branch that is born is followed too. Nothing here is specific to VAEs: see
-`problems`.
+VAE), or stays on its own, or every branch that bifurcates from it is followed too. Nothing here is specific to VAEs:
+see `problems`.
 """
 
 from collections import deque
@@ -78,7 +78,7 @@ class Diagram(Result):
                 Column("κ₃", [form and form.cubic for form in forms], lambda k: "" if k is None else f"{k:.2g}"),
                 Column("κ₄", [form and form.quartic for form in forms], lambda k: "" if k is None else f"{k:.4g}"),
             ],
-            note="κ₃, κ₄: Landau coefficients along the branch that is born (κ₃ = 0, κ₄ > 0: continuous transition)",
+            note="κ₃, κ₄: Landau coefficients along the branch that bifurcates (κ₃ = 0, κ₄ > 0: continuous transition)",
         )  # fmt: skip
         yield table if points else "no special points"
         yield self.reason

@@ -47,7 +47,7 @@ class Branch(Result):
     special: tuple[SpecialPoint, ...]  #: special points on it, in order
     status: Status  #: how it ended; the value is a sentence
     reason: str = field(repr=False)  #: that sentence, or a more precise one
-    parent: SpecialPoint | None = field(default=None, repr=False)  #: where it was born
+    parent: SpecialPoint | None = field(default=None, repr=False)  #: where it bifurcated from another branch
 
     @property
     def stable(self) -> NDArray[np.bool_]:

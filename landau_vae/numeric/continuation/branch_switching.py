@@ -1,4 +1,4 @@
-"""Branch switching: the first states of the branches that are born at a special point.
+"""Branch switching: the first states of the branches that bifurcate at a special point.
 
 A state is displaced along a direction of the normal form, by so little that it does not reach the neighbouring
 thresholds: the number of its unstable directions must be the one that the normal form predicts.
