@@ -91,10 +91,11 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
         raise InputError(
             f"Another process is at work in the folder {path}: wait for it, or name another folder.", "folder"
         ) from None
+    except NotImplementedError:
+        pass  # a file system without locks
     except OSError as problem:
         raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder") from None
-    with lock:
-        lock.release()  # the lock counts how often it was taken; the context still holds it
+    try:
         for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
             leftover.unlink(missing_ok=True)
         text = json.dumps(identity, ensure_ascii=False, sort_keys=True, indent=1)
@@ -102,6 +103,8 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
         if not (path / "scan.json").exists():
             replace_file(path / "scan.json", lambda partial: partial.write_text(text, encoding="utf-8"))
         yield Folder(path, hashlib.sha256(text.encode()).hexdigest())
+    finally:
+        lock.release()
 
 
 def _compare(path: Path, identity: dict[str, Any]) -> None:
