@@ -28,8 +28,8 @@ __all__ = ["Equilibrium", "equilibrium"]
 
 Reconstruction = Literal["sampled", "mean"]
 EXPLANATION = (
-    "M²: signal fraction of a latent; s: its posterior variance; R: its rate; "
-    "D̃: what its mode adds to the distortion, as a share of V; ΔD̃: what pruning it would add."
+    "M²: signal fraction of a latent; s: its posterior variance; R: its rate;\n"
+    "D̃: what its mode adds to the distortion, as a share of V; ΔD̃: what pruning it would add"
 )
 
 
@@ -200,14 +200,10 @@ class Equilibrium(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the loss, modes and totals as strict JSON."""
-        modewise = ("signal_fraction", "posterior_variance", "rate", "distortion")
-        totals = ("total_rate", "total_distortion", "free_energy", "loss_value")
+        names = ["price", "temperature", "active", "signal_fraction", "posterior_variance", "rate", "distortion"]
+        names += ["total_rate", "total_distortion", "free_energy", "loss_value"]
         utilities = {f"utility_{kind}": self.utility(kind) for kind in ("sampled", "mean")}
-        first, second = (
-            {name: getattr(self, name) for name in names}
-            for names in (("price", "temperature", "active", *modewise), totals)
-        )
-        return jsonable({"loss": self.loss.to_dict(), **first, **utilities, **second})
+        return jsonable({"loss": self.loss.to_dict(), **{name: getattr(self, name) for name in names}, **utilities})
 
 
 @checked

@@ -135,17 +135,17 @@ def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: ArrayLike) -> FixedE
     spectrum.must_be_whole("Given posterior variances concern")
     if loss.beta.ndim:
         raise InputError(f"β holds {loss.beta.size} values, but one number is expected: give one β.", "loss")
-    given = numbers(variance, "variance")
-    latents = loss.latents or (len(given) if given.ndim == 1 else spectrum.modes)
-    if given.ndim > 1 or (given.ndim == 1 and len(given) != latents):
+    variances = numbers(variance, "variance")
+    latents = loss.latents or (len(variances) if variances.ndim == 1 else spectrum.modes)
+    if variances.ndim > 1 or (variances.ndim == 1 and len(variances) != latents):
         raise InputError(
-            f"The posterior variances have shape {given.shape}, but one number or ({latents},) is expected.",
+            f"The posterior variances have shape {variances.shape}, but one number or ({latents},) is expected.",
             "variance",
         )
-    if not np.all(np.isfinite(given) & (given > 0)):
+    if not np.all(np.isfinite(variances) & (variances > 0)):
         raise InputError(
-            f"Posterior variances are positive finite numbers, but {given.min():g} is among them.", "variance"
+            f"Posterior variances are positive finite numbers, but {variances.min():g} is among them.", "variance"
         )
-    variances = np.broadcast_to(given, (latents,))
+    variances = np.broadcast_to(variances, (latents,))
     order = np.argsort(variances, kind="stable")[: min(latents, spectrum.modes)]
     return FixedEncoder(spectrum, loss, readonly(variances[order]), readonly(order, np.int64))

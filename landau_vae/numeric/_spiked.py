@@ -4,7 +4,7 @@
     trained      λ̂ = (ρ + η)(1 + η/(αρ)),  overlap² = (1 − η²/(αρ²)) / (1 + η/(αρ))    if α > η²/ρ²
                  λ̂ = η(1 + 1/√α)²,         overlap² = 0                                 below (BBP transition)
 
-The training loss depends on the covariance of the training set alone: λ̂ is its threshold (J. Hirn, arXiv:2605.22691).
+The training loss depends on the training set's covariance alone, so λ̂ is its threshold (J. Hirn, arXiv:2605.22691).
 Sources: Baik, Ben Arous & Péché (math/0403022), Baik & Silverstein (math/0408165), Paul (2007, Statistica Sinica 17,
 1617). Domain: independent samples with finite fourth moments, isotropic noise, a few distinct spikes. λ̂ and the overlap
 are limits n, d → ∞ at fixed α. Corrections of finite size are of relative order 1/n, but as large as the effect within

@@ -79,7 +79,7 @@ class Transitions(Result):
                 Column("M² at β", state.signal_fraction[first], lambda m: f"{m:.4f}" if m > 0 else "inactive"),
                 Column("R [nat]", state.rate[first], lambda rate: f"{rate:.4f}" if rate > 0 else "0"),
             ]
-            note += "; M²: signal fraction of the latent; R: its rate"
+            note += ";\nM²: signal fraction of the latent; R: its rate"
         return Table(columns, note=note)
 
     def to_dict(self) -> dict[str, Any]:

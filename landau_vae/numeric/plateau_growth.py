@@ -73,13 +73,7 @@ def projections(lam: Array, price: float, decoder: Array, encoder: Array) -> Arr
 
 
 def succession(
-    lam: Array,
-    multiplet: NDArray[np.intp],
-    price: float,
-    start: Array,
-    pace: Callable[[Array], Array],
-    *,
-    shared: bool,
+    lam: Array, multiplet: NDArray[np.intp], price: float, start: Array, pace: Callable[[Array], Array], *, shared: bool
 ) -> Succession:
     """Return when each mode activates, from the rows that `projections` gives.
 

@@ -1,8 +1,8 @@
 """Follow equilibria against the control: branches, where they bifurcate, and where they go from there.
 
 A state that is followed through a loss of stability goes on along the branch that grows out of it (the cascade of a
-VAE), or stays on its own, or every branch that bifurcates from it is followed too. Nothing here is specific to VAEs:
-see `problems`.
+VAE), or stays on its own, or every branch that leaves there is followed too. Nothing here is specific to VAEs: see
+`problems`.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ from landau_vae.checks import Count, Positive, Range, checked
 from landau_vae.display import Column, Result, Table, counted, jsonable, significant
 from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
 from landau_vae.numeric.continuation.branch import Branch, Leave, Span, empty, trace
-from landau_vae.numeric.continuation.branch_switching import born_at, grown, trunk
+from landau_vae.numeric.continuation.branch_switching import grown, leaving, trunk
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
@@ -38,9 +38,8 @@ class Diagram(Result):
         """Return the special points of all branches, each once, however many branches meet there."""
         everything = [point for branch in self.branches for point in branch.special]
         distinct: list[SpecialPoint] = []
-        for point in sorted(
-            everything, key=lambda special: special.ends
-        ):  # where a branch is born before where it ends
+        beginnings_first = sorted(everything, key=lambda special: special.ends)
+        for point in beginnings_first:
             if not any(point.is_at(other) for other in distinct):
                 distinct.append(point)
         return tuple(sorted(distinct, key=everything.index))
@@ -78,7 +77,7 @@ class Diagram(Result):
                 Column("κ₃", [form and form.cubic for form in forms], lambda k: "" if k is None else f"{k:.2g}"),
                 Column("κ₄", [form and form.quartic for form in forms], lambda k: "" if k is None else f"{k:.4g}"),
             ],
-            note="κ₃, κ₄: Landau coefficients along the branch that bifurcates (κ₃ = 0, κ₄ > 0: continuous transition)",
+            note="κ₃, κ₄: Landau coefficients along the new branch (κ₃ = 0, κ₄ > 0: continuous transition)",
         )  # fmt: skip
         yield table if points else "no special points"
         yield self.reason
@@ -188,5 +187,5 @@ def _everything(solver: Solver, branch: Branch, explored: list[SpecialPoint]) ->
         if special.form is None or any(special.is_at(other) for other in explored):
             continue
         explored.append(special)
-        born = [trunk(solver, special, side) for side in (1.0, -1.0)] if special.ends else born_at(solver, special)
-        yield from ((point, special) for point in born if point is not None)
+        first = [trunk(solver, special, side) for side in (1.0, -1.0)] if special.ends else leaving(solver, special)
+        yield from ((point, special) for point in first if point is not None)

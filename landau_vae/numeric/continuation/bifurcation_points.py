@@ -1,4 +1,4 @@
-"""Bifurcation points of a branch: folds, pitchforks, transcritical points; where they are and what bifurcates there.
+"""Bifurcation points: folds, pitchforks, transcritical points; where they are and which branches leave there.
 
 At a special point an eigenvalue of the Hessian vanishes, or the branch turns. Between two neighbouring points the
 branch is interpolated (Hermite) and solved for at any fraction of the way; the eigenvalue that changes sign, or the
@@ -45,7 +45,7 @@ class SpecialPoint:
     form: NormalForm | None = field(repr=False)  #: what branches off, where something does
     precision: float  #: half the interval; relative, where the control is followed in its logarithm
     onward: float  #: +1 or −1: whether the control was rising or falling on arrival
-    ends: bool = False  #: whether the branch ends here, in the one that it bifurcated from
+    ends: bool = False  #: whether the branch ends here, in the one that it branched off from
 
     def is_at(self, other: "SpecialPoint") -> bool:
         """Return whether another special point is at the same place, up to a symmetry.

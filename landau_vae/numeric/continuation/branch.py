@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array, Column, Result, Table, counted, jsonable, readonly
+from landau_vae.display import Array, Result, counted, jsonable, readonly
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoint, next_special
 from landau_vae.numeric.continuation.solve import FARTHEST, Diverged, Point, Solver, Status
@@ -47,7 +47,7 @@ class Branch(Result):
     special: tuple[SpecialPoint, ...]  #: special points on it, in order
     status: Status  #: how it ended; the value is a sentence
     reason: str = field(repr=False)  #: that sentence, or a more precise one
-    parent: SpecialPoint | None = field(default=None, repr=False)  #: where it bifurcated from another branch
+    parent: SpecialPoint | None = field(default=None, repr=False)  #: where it branched off
 
     @property
     def stable(self) -> NDArray[np.bool_]:
@@ -57,17 +57,6 @@ class Branch(Result):
     def __repr__(self) -> str:
         ends = f" from {self.control[0]:.6g} to {self.control[-1]:.6g}" if len(self.control) else ""
         return f"Branch({counted(len(self.control), 'point')}{ends}, {self.status.name})"
-
-    def content(self) -> Iterator[str | Table]:
-        """Yield how the branch ended, and the table of its points."""
-        yield f"{self!r}\n{self.reason}"
-        yield Table(
-            [
-                Column("control", self.control), Column("loss", self.loss), Column("index", self.index),
-                Column("order parameters", list(self.order_parameters), shown_orders, "order_parameters"),
-            ],
-            limit=30,
-        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return control, loss, index, order parameters and status as strict JSON."""
@@ -95,7 +84,7 @@ class Span:
         if start == stop or (positive and min(start, stop) <= 0):
             raise InputError(
                 f"Branches are followed between two different {'positive ' if positive else ''}numbers, but "
-                f"{problem.control} from {start} to {stop} was given: change {names[0]} or {names[1]}.",
+                f"{problem.control} from {start} to {stop} was given: change {names[0]} or {names[1]}."
             )
         first, last = Solver(problem).coordinate(start), Solver(problem).coordinate(stop)
         longest = abs(last - first) / STEPS_ACROSS if max_step is None else max_step
@@ -188,12 +177,6 @@ def _assembled(points: list[_Record], special: tuple[SpecialPoint, ...], status:
     kinds = (np.float64, np.float64, np.float64, np.int64, np.float64)
     control, x, loss, index, orders = (readonly(list(c), kind) for c, kind in zip(columns, kinds, strict=True))
     return Branch(control, x, loss, index, orders, special, status, reason)
-
-
-def shown_orders(orders: Array) -> str:
-    """Return the order parameters of a state that are not zero, at most four of them."""
-    living = [f"{order:.4f}" for order in orders if order > 1e-6]
-    return ", ".join(living[:4]) + (" …" if len(living) > 4 else "") if living else "0"
 
 
 # ---------------------------------------------------------------------------------------------------- steps along it

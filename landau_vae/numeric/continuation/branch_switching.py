@@ -1,4 +1,4 @@
-"""Branch switching: the first states of the branches that bifurcate at a special point.
+"""Branch switching: the first states of the branches that leave a special point.
 
 A state is displaced along a direction of the normal form, by so little that it does not reach the neighbouring
 thresholds: the number of its unstable directions must be the one that the normal form predicts.
@@ -36,7 +36,7 @@ def grown(solver: Solver, special: SpecialPoint) -> Point | None:
     return None
 
 
-def born_at(solver: Solver, special: SpecialPoint) -> Iterator[Point]:
+def leaving(solver: Solver, special: SpecialPoint) -> Iterator[Point]:
     """Yield the first states of all branches that leave here, one of each kind that was found, the trunk's excepted."""
     form = special.form
     if form is None:

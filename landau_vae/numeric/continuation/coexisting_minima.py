@@ -17,7 +17,7 @@ from scipy.optimize import brentq, minimize
 from landau_vae.checks import Count, Positive, Seed, checked
 from landau_vae.display import Array, Column, Result, Table, counted, jsonable, significant
 from landau_vae.errors import InputError
-from landau_vae.numeric.continuation.branch import Branch, Span, joined, shown_orders, state_on, trace
+from landau_vae.numeric.continuation.branch import Branch, Span, joined, state_on, trace
 from landau_vae.numeric.continuation.solve import FARTHEST, Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
@@ -70,13 +70,13 @@ class Coexistence(Result):
             [
                 Column("family", range(1, len(ends) + 1)),
                 Column("from", [control[0] for control, _ in ends]), Column("to", [control[1] for control, _ in ends]),
-                Column("there", [orders[0] for _, orders in ends], shown_orders),
-                Column("and there", [orders[1] for _, orders in ends], shown_orders),
+                Column("there", [orders[0] for _, orders in ends], _living),
+                Column("and there", [orders[1] for _, orders in ends], _living),
             ]
         )  # fmt: skip
         yield "\n".join(
             f"{self.problem.control} = {significant(exchange.control, 9)}: the best state changes from "
-            f"{shown_orders(exchange.above)} (above) to {shown_orders(exchange.below)} (below)"
+            f"{_living(exchange.above)} (above) to {_living(exchange.below)} (below)"
             for exchange in self.exchanges
         )
 
@@ -306,3 +306,9 @@ def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
 
 def _orders(solver: Solver, branch: Branch, q: float) -> Array:
     return solver.problem.order_parameters(state_on(solver, branch, q)[0], solver.control(q))
+
+
+def _living(orders: Array) -> str:
+    """Return the order parameters of a state that are not zero, at most four of them."""
+    living = [f"{order:.4f}" for order in orders if order > 1e-6]
+    return ", ".join(living[:4]) + (" …" if len(living) > 4 else "") if living else "0"

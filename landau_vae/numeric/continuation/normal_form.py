@@ -1,4 +1,4 @@
-"""What bifurcates where eigenvalues vanish: the loss reduced to the kernel, and the directions in which branches leave.
+"""The normal form where eigenvalues vanish: the loss reduced to the kernel, and the directions in which branches leave.
 
     V(a; q) = ½ μ′ (q − q*) |a|² + κ₃(a) + κ₄(a) + …      a ∈ kernel, all else at its own equilibrium (Lyapunov–Schmidt)
 

@@ -8,13 +8,12 @@ Lagrange multiplier. Near the point V = ½ μ′(q − q*) r² + κ₃ r³ + κ�
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from landau_vae.checks import checked, numbers
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly
+from landau_vae.display import Array, Column, Result, Table, readonly
 from landau_vae.errors import OutsideTheory
 from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
 from landau_vae.numeric.continuation.solve import Diverged, Solver
@@ -53,11 +52,6 @@ class Potential(Result):
                 Column("V there", np.nanmin(self.value[solved], axis=1)),
             ]
         )  # fmt: skip
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return control, amplitude, potential and order parameters as strict JSON."""
-        names = ("control", "amplitude", "value", "order_parameters")
-        return jsonable({name: getattr(self, name) for name in names})
 
 
 @checked

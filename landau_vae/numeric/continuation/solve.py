@@ -41,7 +41,7 @@ class Status(Enum):
     STRANDED = (
         "The state loses its stability here, and no branch was found to go on along: use switch='never' or sweep."
     )
-    MERGED = "The branch ends in the one that it bifurcated from; beyond is its mirror image."
+    MERGED = "The branch ends in the one that it branched off from; beyond is its mirror image."
     RETURNED = "The branch turned back and left the range at the end where it began."
     CLOSED = "The branch came back to where it began."
     STEPS = "The number of steps was used up: raise max_points, or lengthen max_step."
