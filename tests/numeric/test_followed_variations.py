@@ -88,7 +88,7 @@ def test_learned_variance_without_a_minimum(eigenvalues, latents, reduction):
         assert f"At β ≤ {limit:g}" in result.reason
     down = sweep(problem, 1.5 * thresholds[0], 0.7 * limit)
     assert (down.status, down.jumps) == (Status.UNBOUNDED, ())
-    assert "came to no end: At β ≤" in hysteresis(problem, 1.5 * thresholds[0], 0.7 * limit).verdict
+    assert "did not reach its end: At β ≤" in hysteresis(problem, 1.5 * thresholds[0], 0.7 * limit).verdict
     assert minima(problem, 0.9 * limit, starts=2) == []
 
 
