@@ -57,7 +57,7 @@ def test_what_is_printed(table, capsys):
     assert main(["bifurcate", path, "--latents", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("x.csv: Spectrum(4 modes")
-    assert "2 latents, 18 unknowns" in lines[3]
+    assert "2 latents, 18 unknowns" in "\n".join(lines[:6])
     rows = [line.split() for line in lines if line.endswith(("-16", "-15", "-14", "-13", "-12", "+0.0e+00"))]
     assert [float(row[3]) for row in rows] == pytest.approx(spectrum.eigenvalues[:2], rel=1e-9)
     assert lines[-1].startswith("No jumps: ")
@@ -144,8 +144,8 @@ def test_how_far_it_follows(table, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--encoder-decay", "-1"], "encoder_decay is -1.0, but a non-negative number is expected"),
-        (["--prior-variance", "0"], "prior_variance is 0.0, but a positive number is expected"),
+        (["--encoder-decay", "-1"], "encoder_decay is -1.0, but a number from 0 on is expected"),
+        (["--prior-variance", "0"], "prior_variance is 0.0, but a number above 0 is expected"),
         (["--learned-variance", "--no-half"], "give the loss with its ½"),
         (["--learned-variance", "--decoder-decay", "1"], "leave out weight decay"),
         (["--decoder", "bernoulli"], "are from 0 to 1"),
