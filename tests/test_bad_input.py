@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landau_vae import InputError, Loss, Spectrum, TooFewSamples, choose_beta, equilibrium
+from landau_vae import InputError, Loss, OutsideTheory, Spectrum, TooFewSamples, choose_beta, equilibrium
 from landau_vae.cli import main
 
 
@@ -352,8 +352,8 @@ def test_options(folder, capsys, frame, options, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [([], "Ask for one thing"), (["--keep", "1", "--tolerance", "0.1"], "Ask for one thing"),
-     (["--keep", "0"], "ask for 1 to 3"),
-     (["--keep", "2", "--mean"], "plays no part"), (["--keep", "4"], "ask for 1 to 3"),
+     (["--keep", "0"], "keep is 0, but a whole number from 1 on"),
+     (["--keep", "2", "--mean"], "does not change which modes are active"), (["--keep", "4"], "ask for 1 to 3"),
      (["--tolerance", "1.5"], "between 0 and 1"),
      (["--keep", "3", "--latents", "2"], "by 2 latents"), (["--tolerance", "0.01", "--latents", "1"], "No β reaches")],
 )  # fmt: skip
@@ -363,7 +363,7 @@ def test_choices(folder, capsys, frame, options, words):
 
 
 def test_a_multiplet_cannot_be_split():
-    with pytest.raises(InputError, match="modes 2 to 4 share one threshold and die together: ask for 1 or 4"):
+    with pytest.raises(OutsideTheory, match="modes 2 to 4 share one threshold and collapse together: ask for 1 or 4"):
         choose_beta(Spectrum.from_eigenvalues([3, 1, 1, 1, 0.1]), Loss.gaussian(), keep=3)
 
 
@@ -401,7 +401,7 @@ def test_verify(folder, capsys, frame, options, words):
     ("options", "words"),
     [(["nonsense"], "name one of loss, collapse"), (["loss", "--order", "8"], "has no order to choose; collapse has"),
      (["collapse", "--order", "1"], "from 2 on"), (["collapse", "--order", "two"], "'--order'"),
-     (["--order", "8"], "No derivation is named"), (["loss", "--latex", "--json"], "one can be given")],
+     (["--order", "8"], "No derivation is named"), (["loss", "--latex", "--json"], "can be given")],
 )  # fmt: skip
 def test_derive(capsys, options, words):
     assert words in complaint(capsys, "derive", *options)
@@ -422,5 +422,5 @@ def test_pictures_that_cannot_be_written(folder, capsys, frame, name, words):
     frame.to_csv("x.csv", index=False)
     assert main(["thresholds", "x.csv", "--output", name]) == 2
     out, err = capsys.readouterr()
-    assert "dies at" in out
+    assert "everything is collapsed from β" in out
     assert words in err
