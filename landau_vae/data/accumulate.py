@@ -4,7 +4,7 @@ Two `Collected` merge exactly, in any order. Nothing is lost by keeping rows, an
 need not become a matrix of 10¹⁰ numbers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,7 +15,7 @@ from landau_vae.data.gram import Gram, Pairs
 from landau_vae.data.moments import Moments, spacing
 from landau_vae.data.tables import as_names, as_table, as_weights, choose, nonfinite_problem, row_blocks
 from landau_vae.display import Array, progress_bar
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 
 Names = tuple[str, ...] | None
 
@@ -156,7 +156,7 @@ def chunk_pairs(chunks: Iterable[Any], weights: Iterable[ArrayLike] | None) -> P
     """Yield validated blocks of any iterable of tables, with the blocks of weights that run along."""
     weight_blocks = None if weights is None else iter(weights)
     columns, count = None, 0
-    for chunk in chunks:
+    for chunk in items(chunks):
         block = None if weight_blocks is None else next(weight_blocks, None)
         if weight_blocks is not None and block is None:
             raise InputError("The weights ended before the chunks did: give one block of weights for each chunk.")
@@ -172,6 +172,21 @@ def chunk_pairs(chunks: Iterable[Any], weights: Iterable[ArrayLike] | None) -> P
             count += len(rows)
     if weight_blocks is not None and next(weight_blocks, None) is not None:
         raise InputError("The chunks ended before the weights did: give one block of weights for each chunk.")
+
+
+def items(chunks: Iterable[Any]) -> Iterator[Any]:
+    """Yield the chunks; what the user's own iterable raises is an `InputError` with that as its cause."""
+    iterator = iter(chunks)
+    while True:
+        try:
+            chunk = next(iterator)
+        except StopIteration:
+            return
+        except Exception as problem:
+            if isinstance(problem, InputError | OutsideTheory):
+                raise
+            raise InputError(f"chunks raised {type(problem).__name__} ({problem}): mend them.", "chunks") from problem
+        yield chunk
 
 
 def with_progress(pairs: Pairs, total: int | None, progress: bool) -> Pairs:

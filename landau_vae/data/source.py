@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.accumulate import Collected, Names, array_pairs, chunk_pairs, collect, with_progress
+from landau_vae.data.accumulate import Collected, Names, array_pairs, chunk_pairs, collect, items, with_progress
 from landau_vae.data.gram import Margins, Pairs, pass_rows
 from landau_vae.data.moments import SecondMoments
 from landau_vae.data.read_file import read
@@ -94,8 +94,8 @@ def of_chunks(
     chunks: Iterable[Any], weights: Iterable[ArrayLike] | None = None, names: Sequence[str] | None = None
 ) -> Source:
     """Return the source of an iterable of tables; what can be iterated twice, such as a list, can be read again."""
-    first = iter(chunks)
-    again = first is not chunks and (weights is None or iter(weights) is not weights)
+    again = iter(chunks) is not chunks and (weights is None or iter(weights) is not weights)
+    first = items(chunks)
     head = next(first, ())
     labels = as_names(getattr(head, "columns", None) if names is None else names)
     if not again:
