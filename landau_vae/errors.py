@@ -60,6 +60,13 @@ class OutsideTheory(ValueError):
 class TooFewSamples(OutsideTheory):
     """A sample that is too small for the answer; `partial` holds the estimate that it allows.
 
+    Parameters
+    ----------
+    message : str
+        How many samples there are, and how many the answer needs.
+    partial : object, optional
+        The estimate from the samples that there are.
+
     Examples
     --------
     >>> issubclass(TooFewSamples, OutsideTheory)

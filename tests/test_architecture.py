@@ -219,12 +219,13 @@ def test_lines_are_not_longer_than_they_were():
     assert statistics.mean(lengths) <= 46
 
 
-@pytest.mark.xfail(strict=False, reason="some are still caught")
 def test_errors_do_not_steer():
     """Only the outermost handler of the command line catches the errors that the package raises."""
     ours = {"InputError", "OutsideTheory", "TooFewSamples"}
     for name, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ExceptHandler) and node.type is not None and name != "cli.program":
+                if isinstance(node.body[0], ast.Raise) and node.body[0].exc is None:
+                    continue  # handed on as it is
                 caught = {part.id for part in ast.walk(node.type) if isinstance(part, ast.Name)}
                 assert not caught & ours, f"{name}, line {node.lineno}"

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from landau_vae.datasets._worldclim_layers import Layers, worldclim_layers
-from landau_vae.errors import InputError
 
 SHIPPED = Path(__file__).with_name("worldclim.json")
 
@@ -40,7 +39,6 @@ def main(folder: str, output: str = str(SHIPPED)) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except (InputError, TypeError) as problem:
-        sys.exit(f"{problem}\n\n{__doc__}")
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -17,6 +17,7 @@ from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
 from landau_vae.errors import InputError
 from landau_vae.training.netcdf import save_scan
+from landau_vae.training.schema import validate
 from landau_vae.verification.verification import Verification
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def write(folder: str | Path, result: Verification, scan: "xarray.Dataset") -> l
     InputError
         If a file cannot be written.
     """
+    validate(scan)  # before the pictures, which take their time
     folder = make_folder(folder)
     written = [save_figure(folder / "overview.png", plotting.overview(result))]
     pictures = (plotting.branches, plotting.universal_law, plotting.spectra, plotting.rate_distortion)

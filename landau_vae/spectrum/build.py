@@ -42,7 +42,7 @@ def fields_of(
     divided = _divisor_factor(divisor, moments)
     if not likelihood.unit_metric:
         if standardize:
-            raise InputError(f"A {likelihood} decoder sees the data as they are: do not standardise them.")
+            raise InputError(f"A {likelihood} decoder takes the data as they are: do not standardise them.")
         unit = likelihood.deviation_at_mean(moments.mean, moments.variance, names)
         return fields_in_unit(moments, names, unit, "exponential family", divided, modes, likelihood=likelihood)
     if standardize:
@@ -103,7 +103,7 @@ def resolve(
     if not values[0] > max(floor, np.finfo(float).tiny / EPS):
         if whole or least:
             raise InputError("Nothing is left to encode: every direction of the target is without variance of its own.")
-        raise InputError("All eigenvalues are zero (or too small to be told from it): there is no variance to encode.")
+        raise InputError("All eigenvalues are zero up to rounding: there is no variance to encode.")
     kept = readonly(values[values > floor + noise])
     return {
         "eigenvalues": kept,
