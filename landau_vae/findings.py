@@ -42,6 +42,16 @@ class Finding:
         return jsonable({**vars(self), "alarm": self.alarm})
 
 
+def alarm(code: str, sentence: str, advice: str = "", evidence: Mapping[str, Any] | None = None) -> Finding:
+    """Return a finding that says that something is wrong."""
+    return Finding(code, "alarm", sentence, advice, evidence or {})
+
+
+def remark(code: str, sentence: str, advice: str = "", evidence: Mapping[str, Any] | None = None) -> Finding:
+    """Return a finding that is worth knowing."""
+    return Finding(code, "remark", sentence, advice, evidence or {})
+
+
 def by_severity(findings: Sequence[Finding | None]) -> tuple[Finding, ...]:
     """Return the findings that there are, alarms first, else in their order."""
     return tuple(sorted((each for each in findings if each is not None), key=lambda each: not each.alarm))

@@ -76,26 +76,20 @@ CRITERIA: tuple[Criterion, ...] = (
 
 def scores(posterior: Posterior, price: float, eigenvalues: Array) -> tuple[dict[str, Any], ...]:
     """Return each criterion with how many latents it calls active, observed and predicted, and which ones."""
-    encodable = eigenvalues[: posterior.latents]
-    return tuple(
-        {
-            "code": each.code,
-            "rule": each.rule,
-            "source": each.source,
-            "observed": int(np.count_nonzero(each.active(posterior))),
-            "predicted": each.predicted(price, encodable),
-            "latents": each.active(posterior),
-        }
-        for each in CRITERIA
-    )
+    encodable, rows = eigenvalues[: posterior.latents], []
+    for each in CRITERIA:
+        active = each.active(posterior)
+        counts = {"observed": int(active.sum()), "predicted": each.predicted(price, encodable), "latents": active}
+        rows.append({"code": each.code, "rule": each.rule, "source": each.source, **counts})
+    return tuple(rows)
 
 
 def criteria_table(scored: Sequence[dict[str, Any]]) -> Table:
     """Return the table of `scores`."""
-
-    def column(label: str, key: str, text: bool = False) -> Column:
-        return Column(label, [each[key] for each in scored], key=key, text=text)
-
-    columns = [column("active if", "rule", True), column("latents", "observed"), column("predicted", "predicted")]
+    labels = {"rule": "active if", "observed": "latents", "predicted": "predicted", "source": "source"}
+    columns = [
+        Column(label, [each[key] for each in scored], key=key, text=key in ("rule", "source"))
+        for key, label in labels.items()
+    ]
     note = "How many latents each criterion calls active, and how many modes at the equilibrium of a linear model."
-    return Table([*columns, column("source", "source", True)], note=note)
+    return Table(columns, note=note)

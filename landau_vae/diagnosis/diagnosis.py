@@ -33,6 +33,9 @@ class Diagnosis(Comparison, Result):
 
     findings: tuple[Finding, ...] = ()  #: what was found, alarms first
 
+    json_fields = ("verdict", "healthy", "findings", "loss", "posterior.samples", "price", "implied_price", "criteria",
+                   "dimensions", "recommendations")  # fmt: skip
+
     # ------------------------------------------------------------------------------------ the verdict
 
     @property
@@ -147,9 +150,7 @@ class Diagnosis(Comparison, Result):
             "latents": self._latents(),
             "modes": self._modes(),
             "criteria": criteria_table(self.criteria),
-            "dimensions": dimensions_table(
-                self.dimensions, linear=self.observed is not None, user=self.decoded is not None
-            ),
+            "dimensions": dimensions_table(self.dimensions, self.observed is not None, self.decoded is not None),
             "recommendations": recommendations_table(self.recommendations, self.loss.knob),
         }
 
@@ -194,28 +195,11 @@ class Diagnosis(Comparison, Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints, as strict JSON."""
-        q, observed, decoded = self.posterior, self.observed, self.decoded
-        latents: dict[str, Any] = {name: getattr(q, name) for name in OF_LATENTS}
-        if observed is not None:
-            latents |= {"mode": self._mode_of(observed), "linear": observed.linear}
+        latents: dict[str, Any] = {name: getattr(self.posterior, name) for name in OF_LATENTS}
+        latents |= {"status": self.status, "alive": self.is_active}
+        if self.observed is not None:
+            latents |= {"mode": self._mode_of(self.observed), "linear": self.observed.linear}
         modes = {column.key: column.values for column in self._modes().columns if column.key}
-        names = ("ranks", "mean", "sampled", "utility", "rows")
-        return jsonable(
-            {
-                "verdict": self.verdict,
-                "healthy": self.healthy,
-                "findings": [finding.to_dict() for finding in self.findings],
-                "loss": self.loss.to_dict(),
-                "samples": q.samples,
-                "price": self.price,
-                "implied_price": self.implied_price,
-                "latents": latents | {"status": self.status, "alive": self.is_active},
-                "modes": modes,
-                "criteria": self.criteria,
-                "dimensions": self.dimensions,
-                "rank_distortion": None if decoded is None else {name: getattr(decoded, name) for name in names},
-                "linear_rank_distortion": None if observed is None else observed.prefix,
-                "noise_floor": None if self.floor is None else self.floor.to_dict(),
-                "recommendations": [each.to_dict() for each in self.recommendations],
-            }
-        )
+        linear = None if self.observed is None else self.observed.prefix
+        curves = {"rank_distortion": self.decoded, "linear_rank_distortion": linear, "noise_floor": self.floor}
+        return super().to_dict() | jsonable({"latents": latents, "modes": modes, **curves})

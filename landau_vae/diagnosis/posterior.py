@@ -21,6 +21,7 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE
 
+Rows = NDArray[Any]  # a table as it comes in, of any floating type
 Spread = Literal["variance", "log_variance", "std"]
 
 EPSILON = 0.01  #: nats, of (ε, δ)-collapse (Lucas et al., arXiv:1911.02469)
@@ -83,13 +84,13 @@ class Reading(NamedTuple):
     cross: Array | None  # ⟨(x − x̄) μᵀ⟩, (d, K); None where there are fewer rows than features
 
 
-def read_posterior(mu: NDArray[Any], spread: NDArray[Any], kind: Spread) -> Posterior:
+def read_posterior(mu: Rows, spread: Rows, kind: Spread) -> Posterior:
     """Check the arrays and return their moments."""
     _check_shapes(mu, spread, kind, len(mu))
     return _read(mu, spread, kind, mu[:, :0])[0]
 
 
-def read_with_data(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[Any]) -> Reading:
+def read_with_data(mu: Rows, spread: Rows, kind: Spread, data: Rows) -> Reading:
     """Check the arrays and return their moments and those of the data, from one pass over all of them."""
     n, d = data.shape
     _check_shapes(mu, spread, kind, n, d)
@@ -105,13 +106,18 @@ def read_with_data(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: N
     return reading
 
 
-def deviation(spread: NDArray[Any], kind: Spread) -> Array:
+def evenly(n: int, most: int) -> NDArray[np.intp]:
+    """Return at most so many of n rows, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
+
+
+def deviation(spread: Rows, kind: Spread) -> Array:
     """Return σ, whatever the array holds."""
     values = np.asarray(spread, dtype=np.float64)
     return np.exp(values / 2) if kind == "log_variance" else np.sqrt(values) if kind == "variance" else values
 
 
-def _read(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[Any]) -> tuple[Posterior, Moments]:
+def _read(mu: Rows, spread: Rows, kind: Spread, data: Rows) -> tuple[Posterior, Moments]:
     """Return the moments of the posteriors, and the joint second moments of [x, μ]."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):  # the result is looked at
         totals = _Totals(len(mu), mu.shape[1], data)
@@ -138,7 +144,7 @@ def _read(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[An
 class _Totals:
     """Sums over blocks of rows."""
 
-    def __init__(self, n: int, K: int, data: NDArray[Any]) -> None:
+    def __init__(self, n: int, K: int, data: Rows) -> None:
         self.n, self.features = n, data.shape[1]
         self.joint = Moments(self.features + K)
         self.joint.precision = spacing(data.dtype)  # of the data, whose spectrum is taken
@@ -154,7 +160,7 @@ class _Totals:
         """Whether no mean or spread so far is NaN or infinite, or too large."""
         return bool(np.isfinite(self.joint.mean[self.features :]).all() and np.isfinite(self.rate).all())
 
-    def add(self, mu: NDArray[Any], spread: NDArray[Any], kind: Spread, data: NDArray[Any]) -> None:
+    def add(self, mu: Rows, spread: Rows, kind: Spread, data: Rows) -> None:
         """Add a block. Its copies in scratch are overwritten step by step, so that it stays in the cache."""
         ones, pair = self.ones[: len(mu)], self.pair[: len(mu)]
         square, variance, kl = self.scratch[:, : len(mu)]
@@ -192,27 +198,23 @@ class _Totals:
 # ---------------------------------------------------------------------------- what is wrong with the arrays
 
 
-def _check_shapes(mu: NDArray[Any], spread: NDArray[Any], kind: Spread, rows: int, features: int | None = None) -> None:
+def _check_shapes(mu: Rows, spread: Rows, kind: Spread, rows: int, features: int | None = None) -> None:
+    (n, K), problem = mu.shape, ""
     if mu.shape != spread.shape:
-        raise InputError(
-            f"The mean has shape {mu.shape}, but the {kind} has {spread.shape}: both are samples × latents, of the "
-            "same rows in the same order."
-        )
-    n, K = mu.shape
-    if n != rows:
+        problem = f"The mean has shape {mu.shape}, but the {kind} has {spread.shape}: both are samples × latents"
+    elif n != rows:
         turned = " (is one of them transposed?)" if n == features or rows == K else ""
-        raise InputError(
-            f"There are {n} posteriors, but {rows} rows of data: give the very rows that were encoded, in their "
-            f"order{turned}."
+        problem = (
+            f"There are {n} posteriors, but {rows} rows of data: give the rows that were encoded, in order{turned}"
         )
-    if n <= K:
-        raise InputError(
-            f"There are {n} posteriors of {K} latents, but more rows than latents are needed to distinguish them: "
-            f"encode more data{' (or are the arrays transposed?)' if n < K else ''}."
-        )
+    elif n <= K:
+        turned = " (or are the arrays transposed?)" if n < K else ""
+        problem = f"There are {n} posteriors of {K} latents, but more rows than latents are needed{turned}"
+    if problem:
+        raise InputError(f"{problem}.")
 
 
-def _nonfinite(mu: NDArray[Any], spread: NDArray[Any], kind: Spread) -> InputError | None:
+def _nonfinite(mu: Rows, spread: Rows, kind: Spread) -> InputError | None:
     for name, array in (("mean", mu), (kind, spread)):
         if not np.isfinite(array).all():
             return InputError(f"The {name} of the posterior cannot be used. {nonfinite_problem([array], None)}")
@@ -221,40 +223,30 @@ def _nonfinite(mu: NDArray[Any], spread: NDArray[Any], kind: Spread) -> InputErr
 
 def _not_positive(kind: Spread, least: float, *, swapped: bool) -> InputError:
     """Return the error for a spread that is not positive."""
+    advice = "if these are log-variances, say so (log_variance=…; encoders often return them)."
     if swapped:
-        return InputError(
-            f"The {kind} is {least:.6g} somewhere while every mean is positive: mean and {kind} look swapped, give "
-            f"mean=μ and {kind}=… by name."
-        )
-    if least == 0:
-        return InputError(
-            f"A {kind} of a posterior is positive, but there are zeros: the encoder of a VAE has noise; float16 "
-            "rounds variances below 6e-8 to zero, and zeros that are log-variances have to be called so "
-            "(log_variance=…)."
-        )
-    return InputError(
-        f"A {kind} of a posterior is positive, but the least is {least:.6g}: if these are log-variances, say so "
-        "(log_variance=…; encoders often return them)."
-    )
+        advice = f"mean and {kind} look swapped, because every mean is positive: give mean=μ and {kind}=… by name."
+    elif least == 0:
+        advice = f"float16 rounds variances below 6e-8 to zero. Or {advice}"
+    return InputError(f"A {kind} of a posterior is positive, but the least is {least:.6g}: {advice}")
 
 
-def _check_logs(mu: NDArray[Any], spread: NDArray[Any], least: float) -> None:
+def _check_logs(mu: Rows, spread: Rows, least: float) -> None:
     """Raise an error for log-variances that look like something else in a thousand rows."""
-    rows = np.unique(np.linspace(0, len(mu) - 1, CHECKED_ROWS).astype(np.intp))
+    rows = evenly(len(mu), CHECKED_ROWS)
     means, logs = mu[rows].astype(np.float64), spread[rows].astype(np.float64)
     if _swapped(means, logs):
         raise InputError(
-            "Mean and log_variance look swapped: the array called mean is below zero, as ln σ² is where a latent is "
-            "active, and the one called log_variance is even about zero. Give mean=μ and log_variance=ln σ²."
+            "Mean and log_variance look swapped: the array called mean is below zero throughout, like ln σ² of an active "
+            "latent. Give mean=μ and log_variance=ln σ²."
         )
     square, average = np.square(means).mean(axis=0), logs.mean(axis=0)
-    stated, *others = (
-        np.median(_scale_error(square + spread.mean(axis=0))) for spread in (np.exp(logs), logs, np.square(logs))
-    )  # as they are called, as variances, as standard deviations
+    variances = (np.exp(logs), logs, np.square(logs))  # σ² if they are what they are called, variances, deviations
+    stated, *others = (np.median(_scale_error(square + each.mean(axis=0))) for each in variances)
     if least >= 0 and average.max() < WIDEST and min(others) < stated:
         raise InputError(
-            f"Every log-variance is positive ({logs.min():.3g} … {logs.max():.3g}), so that every posterior would be "
-            "wider than the prior: if these are variances or standard deviations, say so (variance=… or std=…)."
+            f"Every log-variance is positive ({logs.min():.3g} … {logs.max():.3g}), every posterior wider than the "
+            "prior: if these are variances or standard deviations, say so (variance=… or std=…)."
         )
 
 

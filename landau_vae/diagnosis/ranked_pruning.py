@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.diagnosis.posterior import Spread, deviation
-from landau_vae.display import Array, Column, Table
+from landau_vae.diagnosis.posterior import Rows, Spread, deviation, evenly
+from landau_vae.display import Array, Column, Result, Table
 from landau_vae.errors import InputError
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -26,8 +26,10 @@ SEED = 0x707275
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded:
+class Decoded(Result):
     """Rank–distortion of the user's decoder."""
+
+    json_fields = ("ranks", "mean", "sampled", "utility", "rows")
 
     ranks: NDArray[np.int64]  #: k, from 0 to K
     mean: Array  #: D̃(k) with z = μ(x)
@@ -41,20 +43,12 @@ class Decoded:
 
 
 def prune(
-    decode: Callable[[Any], Any],
-    mean: NDArray[Any],
-    spread: NDArray[Any],
-    kind: Spread,
-    data: NDArray[Any],
-    order: NDArray[np.intp],
-    shift: Array,
-    scale: Array,
-    *,
-    standardized: bool,
-) -> Decoded:
+    decode: Callable[[Any], Any], mean: Rows, spread: Rows, kind: Spread, data: Rows, order: NDArray[np.intp],
+    shift: Array, scale: Array, *, standardized: bool,
+) -> Decoded:  # fmt: skip
     """Decode some thousands of rows with ever more latents, and compare with the data."""
     (n, d), K = data.shape, mean.shape[1]
-    rows = np.unique(np.linspace(0, n - 1, min(n, ROWS, max(64, NUMBERS // d))).astype(np.intp))
+    rows = evenly(n, min(ROWS, max(64, NUMBERS // d)))
     mu, x, m = np.asarray(mean[rows], dtype=np.float64), np.asarray(data[rows], dtype=np.float64), len(rows)
     drawn = mu + deviation(spread[rows], kind) * np.random.default_rng(SEED).standard_normal(mu.shape)
     centred = (x - shift) / scale
@@ -76,8 +70,8 @@ def _decoded(decode: Callable[[Any], Any], latent: Array, shape: tuple[int, int]
         image = np.asarray(decode(latent), dtype=np.float64)
     except Exception as problem:
         raise InputError(
-            f"decode raised {type(problem).__name__} on an array of shape {latent.shape} ({problem}): it "
-            "is called with latents, rows × K in double precision, and returns reconstructions as an array."
+            f"decode raised {type(problem).__name__} on an array of shape {latent.shape} ({problem}): it is called "
+            "with latents, rows × K in double precision, and returns reconstructions as an array."
         ) from problem
     if image.ndim > 1 and image.size:
         image = image.reshape(len(image), -1)
@@ -103,24 +97,23 @@ def effective_dimension(ranks: NDArray[Any], distortion: Array, tolerance: float
 
 def effective_dimensions(spectrum: Spectrum, linear: Array | None, user: Decoded | None) -> tuple[dict[str, Any], ...]:
     """Return how many components or latents each tolerance takes; `linear`: D̃(k) of the best linear decoder."""
-
-    def dimension(ranks: NDArray[Any], distortion: Array | None, tolerance: float) -> int | None:
-        return None if distortion is None else effective_dimension(ranks, distortion, tolerance)
-
-    ranks = np.arange(0 if linear is None else len(linear))
+    decoders = {
+        "best_linear_decoder": None if linear is None else (np.arange(len(linear)), linear),
+        "own_decoder": None if user is None else (user.ranks, user.mean),
+    }
     return tuple(
-        {
-            "tolerance": tolerance,
-            # Of a spectrum that was cut, the rank is known only where the modes that were kept are enough.
-            "pca": spectrum.rank(tolerance) if spectrum.rest <= tolerance * spectrum.total_variance else None,
-            "best_linear_decoder": dimension(ranks, linear, tolerance),
-            "own_decoder": None if user is None else dimension(user.ranks, user.mean, tolerance),
-        }
+        {"tolerance": tolerance, "pca": rank_within(spectrum, tolerance)}
+        | {name: curve and effective_dimension(*curve, tolerance) for name, curve in decoders.items()}
         for tolerance in TOLERANCES
     )
 
 
-def dimensions_table(dimensions: Sequence[dict[str, Any]], *, linear: bool, user: bool) -> Table:
+def rank_within(spectrum: Spectrum, tolerance: float) -> int | None:
+    """Return how many components lose no more; None where a spectrum that was cut has too few of them."""
+    return spectrum.rank(tolerance) if spectrum.rest <= tolerance * spectrum.total_variance else None
+
+
+def dimensions_table(dimensions: Sequence[dict[str, Any]], linear: bool, user: bool) -> Table:
     """Return the table of `effective_dimensions`; `linear` and `user` say which decoders are known."""
     labels = {"pca": "PCA", "best_linear_decoder": "best linear decoder", "own_decoder": "own decoder"}
     known = ["pca", *["best_linear_decoder"] * linear, *["own_decoder"] * user]

@@ -71,14 +71,8 @@ class Recommendation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return question and answer for JSON."""
-        choice = None
-        if self.choice is not None:
-            choice = {
-                "beta": self.choice.beta,
-                "interval": self.choice.interval,
-                "distortion": self.lost,
-                "caveat": self.choice.caveat,
-            }
+        names = ("beta", "interval", "caveat")
+        choice = self.choice and {"distortion": self.lost, **{name: getattr(self.choice, name) for name in names}}
         return {"question": self.question, "choice": choice, "latents": self.latents, "refusal": self.refusal}
 
 
@@ -126,9 +120,7 @@ def recommend(
     keep = min(keep, spectrum.modes)
     same = loss if loss.latents is None else loss.with_latents(max(keep, loss.latents))
     answers = [_answer(spectrum, same, f"To keep {counted(keep, 'latent')}", keep=keep)]
-    answers += [
-        _answer(spectrum, free, f"To lose {each:.0%} of the variance", tolerance=each) for each in shares.tolist()
-    ]
+    answers += [_answer(spectrum, free, f"To lose {a:.0%} of the variance", tolerance=a) for a in shares.tolist()]
     if samples is not None:
         answers.append(_answer(spectrum, free, "To stay above sampling noise"))
     return tuple(answers)
@@ -151,9 +143,5 @@ def recommendations_table(answers: Sequence[Recommendation], knob: str) -> Table
         Column("latents", [each.latents for each in answers]),
         Column("variance lost", lost, lambda share: "—" if share is None else f"{share:.1%}", "distortion"),
     ]
-    notes = [
-        f"{each.question}: {each.refusal or f'only {each.condition}'}"
-        for each in answers
-        if each.refusal or each.condition
-    ]
-    return Table(columns, note="\n".join(notes))
+    reasons = [(each.question, each.refusal or (each.condition and f"only {each.condition}")) for each in answers]
+    return Table(columns, note="\n".join(f"{question}: {reason}" for question, reason in reasons if reason))

@@ -68,7 +68,7 @@ def test_shapes(model):
     data, mean, variance, _ = model
     refuse(r"mean has shape \(3000, 4\), but the variance has \(3000, 3\)", mean, variance=variance[:, :3], data=data)
     refuse(r"mean has shape \(3000, 4\), but the std has \(1, 4\)", mean, std=variance[:1], data=data)
-    refuse("3000 posteriors, but 2999 rows of data: give the very rows", mean, variance=variance, data=data[1:])
+    refuse("3000 posteriors, but 2999 rows of data: give the rows", mean, variance=variance, data=data[1:])
     refuse("is one of them transposed", mean, variance=variance, data=data.T)
     refuse("is one of them transposed", mean.T, variance=variance.T, data=data)
     refuse("or are the arrays transposed", mean.T, variance=variance.T, spectrum=Spectrum.from_data(data))
@@ -154,8 +154,8 @@ def test_spreads_that_are_not_positive(model, kind):
     variance[17, 2] = -0.5
     refuse(f"A {kind} of a posterior is positive, but the least is -0.5", mean, **{kind: variance}, data=data)
     variance[17, 2] = 0.0
-    refuse(f"A {kind} of a posterior is positive, but there are zeros", mean, **{kind: variance}, data=data)
-    refuse("there are zeros", mean, **{kind: np.zeros_like(variance)}, data=data)
+    refuse(f"A {kind} of a posterior is positive, but the least is 0: float16 rounds", mean, **{kind: variance}, data=data)
+    refuse("the least is 0", mean, **{kind: np.zeros_like(variance)}, data=data)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

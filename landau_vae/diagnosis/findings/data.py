@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from landau_vae import limits
 from landau_vae.data.moments import SecondMoments
 from landau_vae.diagnosis.comparison import Comparison, beta_at
+from landau_vae.diagnosis.posterior import evenly
 from landau_vae.display import Array, counted, listed, significant
-from landau_vae.findings import Finding
+from landau_vae.findings import Finding, alarm, remark
 from landau_vae.likelihoods import BERNOULLI
 
 ASKED, AMONG = 400, 8000  # rows whose neighbour is looked for, and rows among which
@@ -26,11 +27,10 @@ def code_mismatch(
     mean: NDArray[np.floating], data: NDArray[np.floating], scale: Array, active: NDArray[np.bool_]
 ) -> float:
     """Return r of the active latents less r of the data's own scores: 0 where codes belong to their rows, up to 1."""
-    n = len(data)
-    among = np.unique(np.linspace(0, n - 1, min(n, AMONG)).astype(np.intp))
+    among = evenly(len(data), AMONG)
     rows = np.asarray(data[among], dtype=np.float64) / scale
     rows -= rows.mean(axis=0)
-    asked = np.unique(np.linspace(0, len(among) - 1, min(len(among), ASKED)).astype(np.intp))
+    asked = evenly(len(among), ASKED)
     apart = np.square(rows).sum(axis=1) - 2 * (rows[asked] @ rows.T)
     apart[np.arange(len(asked)), asked] = np.inf
     neighbour = apart.argmin(axis=1)
@@ -53,9 +53,8 @@ def rows_mismatched(c: Comparison) -> Finding | None:
     """Find codes that do not belong to the rows beside them."""
     if not c.rows_mismatched:
         return None
-    return Finding(
+    return alarm(
         "rows-mismatched",
-        "alarm",
         "The posteriors do not belong to these rows: codes of neighbouring rows differ by "
         f"{c.code_mismatch:.0%} of the difference between any two codes, beyond what the data explain, and only "
         f"{c.linear_share:.0%} of an active latent's mean is linear in the data.",
@@ -71,9 +70,8 @@ def decoder_mismatch(c: Comparison) -> Finding | None:
     user, best = float(c.decoded.sampled[-1]), float(c.observed.prefix[-1])
     if not c.converged or c.rows_mismatched or user <= limits.WORSE_DECODER * best:
         return None
-    return Finding(
+    return alarm(
         "decoder-mismatch",
-        "alarm",
         f"The decoder leaves {user:.3g} of the variance, but the best linear decoder of the same latents leaves "
         f"{best:.3g}: it does not reconstruct these data.",
         "Check whether the data given here have the scale and the order of those in training (standardised, shifted, "
@@ -87,15 +85,13 @@ def fits_noise(c: Comparison) -> Finding | None:
     if c.floor is None or not c.floor.isotropic or len(c.floor.bulk) < limits.KNOWN_BULK:
         return None
     noise = c.detected & (c.eigenvalues < c.floor.price) & (c.observed_signal > limits.EXPECTED / 2)
-    if not noise.any():
-        return None
     modes = np.flatnonzero(noise)
-    verb = "are" if len(modes) > 1 else "is"
-    return Finding(
+    if not modes.size:
+        return None
+    return alarm(
         "fits-noise",
-        "alarm",
-        f"{listed(list(modes), 'Mode')} {verb} encoded below the noise floor: noise alone produces, in "
-        f"{c.spectrum.samples} rows of {c.spectrum.dimension} features, modes up to "
+        f"{listed(list(modes), 'Mode')} {'are' if modes.size > 1 else 'is'} encoded below the noise floor: in "
+        f"{c.spectrum.samples} rows of {c.spectrum.dimension} features, noise alone produces modes up to "
         f"λ = {significant(c.floor.price, 4)}. The latents encode the sample, not its source.",
         f"Raise {c.loss.knob} to {beta_at(c, c.floor.price)}, or use {counted(c.floor.modes, 'latent')} or more data.",
         {"modes": modes + 1, "eigenvalues": c.eigenvalues[modes], "noise_floor": c.floor.price},
@@ -106,9 +102,8 @@ def binary_data(c: Comparison) -> Finding | None:
     """Find zeros and ones under a squared error."""
     if not c.binary or not c.loss.likelihood.squared:
         return None
-    return Finding(
+    return remark(
         "binary-data",
-        "remark",
         "The data are zeros and ones, but the loss is given as a squared error.",
         "If it is a cross-entropy, give Loss.bernoulli: its thresholds are eigenvalues of the correlation matrix.",
     )
@@ -119,9 +114,8 @@ def few_rows(c: Comparison) -> Finding | None:
     n, d = c.posterior.samples, c.spectrum.dimension
     if c.observed is None or n >= limits.BLURRING_ROWS * d:
         return None
-    return Finding(
+    return remark(
         "few-rows",
-        "remark",
         f"{n} rows of {d} features are few: the eigenvalues, and with them all predictions, are those of these rows.",
         "If the model was trained on more rows, pass all of them.",
         {"rows": n, "features": d, "rows_per_feature": n / d, "limit": limits.BLURRING_ROWS},

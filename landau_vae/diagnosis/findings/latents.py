@@ -6,7 +6,7 @@ from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at
 from landau_vae.diagnosis.findings.training import PERHAPS_NONLINEAR
 from landau_vae.display import counted, listed, significant
-from landau_vae.findings import Finding
+from landau_vae.findings import Finding, remark
 
 
 def active_below_threshold(c: Comparison) -> Finding | None:
@@ -15,9 +15,7 @@ def active_below_threshold(c: Comparison) -> Finding | None:
     modes, many = c.below_threshold, c.below_threshold.size > 1
     if c.kl_is_off or c.rows_mismatched or (not modes.size and not (c.nonlinearity and surplus > 0)):
         return None
-    subject = (
-        f"There {'are' if surplus > 1 else 'is'} {counted(surplus, 'active latent')} more than modes worth the price"
-    )
+    subject = f"The number of active latents exceeds that of modes worth the price by {surplus}"
     if modes.size:
         subject = f"{listed(list(modes), 'Mode')} {'are' if many else 'is'} encoded, although worth less than the price"
     advice = "Compare the data with those in training, and measure the loss with Loss.measure."
@@ -26,13 +24,8 @@ def active_below_threshold(c: Comparison) -> Finding | None:
         "remark" if c.approximate or not c.converged else "alarm",
         f"{subject}. {_reason(c)}.",
         "" if c.approximate else PERHAPS_NONLINEAR if c.maybe_nonlinear else advice,
-        {
-            "modes": modes + 1,
-            "eigenvalues": c.eigenvalues[modes],
-            "signal_fraction": c.observed_signal[modes],
-            "price": c.other_price or c.price,
-            "tolerated_factor": c.tolerated_factor,
-        },
+        {"modes": modes + 1, "eigenvalues": c.eigenvalues[modes], "signal_fraction": c.observed_signal[modes]}
+        | {"price": c.other_price or c.price, "tolerated_factor": c.tolerated_factor},
     )
 
 
@@ -57,16 +50,16 @@ def mixed(c: Comparison) -> Finding | None:
     if not bad.size:
         return None
     excused = c.approximate or not c.converged or c.other_price or c.rows_mismatched or _all_else_right(c)
+    longer = (
+        "Train longer: latents find their axes last. A KL term without effect, or a posterior with a full covariance, "
+    )
     return Finding(
         "mixed",
         "remark" if excused else "alarm",
         f"{listed(list(bad), 'Latent')} share{'s' * (bad.size == 1)} modes that are not degenerate (only "
         f"{purity[bad[0]]:.0%} of latent {bad[0] + 1} is one mode): at the equilibrium of a linear model each active "
         "latent has a mode of its own.",
-        ""
-        if c.nonlinearity
-        else "Train longer: latents find their axes last. A KL term without effect, or a posterior with a full "
-        "covariance, leaves them mixed.",
+        "" if c.nonlinearity else f"{longer}leaves them mixed.",
         {"latents": bad + 1, "purity": purity[bad], "limit": limits.PURE},
     )
 
@@ -78,9 +71,8 @@ def rotated(c: Comparison) -> Finding | None:
         return None
     latents = np.flatnonzero(shared)
     modes = sorted({int(j) for row in c.observed.alignment[shared] for j in np.flatnonzero(row > limits.INVOLVED)})
-    return Finding(
+    return remark(
         "rotated",
-        "remark",
         f"{listed(list(latents), 'Latent')} {'are' if latents.size > 1 else 'is'} rotated within modes {listed(modes)} "
         "whose eigenvalues are so close that the loss hardly distinguishes their axes: which mixture a run ends in is "
         "chance. What the latents encode together is as predicted.",
@@ -116,9 +108,8 @@ def nonlinear(c: Comparison) -> Finding | None:
     if not c.nonlinearity or c.rows_mismatched:
         return None
     absent = f" (A linear one would encode {listed(list(c.absent), 'mode')} too.)" if c.absent.size else ""
-    return Finding(
+    return remark(
         "nonlinear",
-        "remark",
         f"The model is nonlinear: {c.nonlinearity}. The price at which its collapsed state loses stability is exact; "
         f"what is predicted of active latents is approximate.{absent}",
         f"Judge it by its own distortion beside that of PCA{'' if c.decoded is not None else ' (pass decode=…)'}.",
@@ -132,17 +123,18 @@ def superfluous(c: Comparison) -> Finding | None:
     inactive = K - max(worth, int(c.is_active.sum()))
     if inactive <= 0 or not c.is_active.any() or c.missing.size or c.other_price:
         return None
-    following = ""
+    following, verb = "", "is" if worth == 1 else "are"
     if worth < c.spectrum.modes:
         following = f" (the next one becomes active below {beta_at(c, float(c.spectrum.eigenvalues[worth]))})"
-    return Finding(
+    worthy = f"{counted(worth, 'mode')} of the data {verb}" if worth else "no mode of the data is"
+    enough = (
+        f"{counted(worth, 'latent')} {verb} enough; for" if worth else "By the linear theory no latent is needed; for"
+    )
+    return remark(
         "superfluous",
-        "remark",
-        f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as predicted: at this price "
-        f"{counted(worth, 'mode')} of the data {'are' if worth != 1 else 'is'} worth encoding, so that "
-        "more latents have nothing to encode.",
-        f"{counted(worth, 'latent')} {'are' if worth != 1 else 'is'} enough; for more "
-        f"active latents lower {c.loss.knob}{following}.",
+        f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as predicted: at this price {worthy} "
+        "worth encoding, so that more latents have nothing to encode.",
+        f"{enough} more active latents lower {c.loss.knob}{following}.",
         {"inactive": inactive, "worth_encoding": worth},
     )
 
@@ -154,16 +146,14 @@ def as_predicted(c: Comparison) -> Finding | None:
     if wrong or c.predicted.active == 0 or not both.any():
         return None
     gap, count = np.abs(c.observed_signal - c.predicted_signal)[both], int(both.sum())
-    subject = f"{counted(count, 'mode')} {'are' if count != 1 else 'is'} encoded as predicted"
+    verb, likelihood, rough = "are" if count > 1 else "is", c.loss.likelihood, ""
+    subject = f"{counted(count, 'mode')} {verb} encoded as predicted"
     if c.observed is None:
-        subject = f"Ranked by M², {counted(count, 'latent')} {'are' if count != 1 else 'is'} active as predicted"
-        subject += " (which modes they encode can be found with the data only)"
-    likelihood, rough = c.loss.likelihood, ""
+        subject = f"Ranked by M², {counted(count, 'latent')} {verb} active as predicted (only the data show their modes)"
     if not likelihood.squared:
         rough = f" (for a {likelihood.title} decoder only the first threshold is exact: later ones shift)"
-    return Finding(
+    return remark(
         "as-predicted",
-        "remark",
         f"{subject}: the signal fraction M² differs by {significant(gap.mean(), 2)} on average, by "
         f"{significant(gap.max(), 2)} at most{rough}.",
         evidence={"modes": count, "mean_difference": gap.mean(), "largest_difference": gap.max()},

@@ -11,7 +11,7 @@ import numpy as np
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
 from landau_vae.display import significant
-from landau_vae.findings import Finding
+from landau_vae.findings import Finding, alarm
 from landau_vae.likelihoods import BERNOULLI
 from landau_vae.loss.slips import slip_with_price
 
@@ -22,9 +22,8 @@ def kl_off(c: Comparison) -> Finding | None:
         return None
     prices = [price for price in (c.mode_price, c.latent_price) if price is not None]
     scales = c.posterior.second_moment[c.is_active]
-    return Finding(
+    return alarm(
         "kl-off",
-        "alarm",
         "The KL term has no effect on this model: ⟨μ²⟩ + ⟨σ²⟩ of the active latents runs from "
         f"{significant(scales.min(), 3)} to {significant(scales.max(), 3)}, where any KL weight above 0 would hold it "
         f"at 1, and the posteriors are as narrow as at {knob_at(c, min(prices))} instead of {beta_at(c, c.price)}.",
@@ -40,19 +39,14 @@ def price_too_high(c: Comparison) -> Finding | None:
     if c.predicted.active > 0 or c.detected.any():
         return None
     first, likelihood = float(c.spectrum.eigenvalues[0]), c.loss.likelihood
-    best = (
-        "For a linear model it is the best state. A nonlinear model may have a better one, which training that starts "
-        "at a smaller β can find."
-        if likelihood.squared
-        else f"Whether it is the best state is not known for a {likelihood.title} decoder: training that starts at a "
-        "smaller β may find a better one."
-    )
-    return Finding(
+    best = "For a linear model it is the best state. A nonlinear model may have a better one"
+    if not likelihood.squared:
+        best = f"Whether it is the best state is not known for a {likelihood.title} decoder"
+    return alarm(
         "price-too-high",
-        "alarm",
         f"At {knob_at(c, c.price)} a nat costs τ = {significant(c.price, 4)}, more than the strongest mode is worth, "
         f"λ₁ = {significant(first, 4)}{_which_spectrum(c)}: the collapsed state is stable, and longer training does "
-        f"not change it. {best}",
+        f"not change it. {best}. Training that starts at a smaller β may find it.",
         f"Lower {c.loss.knob} below {beta_at(c, first)}, where the collapsed state loses its stability"
         f"{_more_latents(c)}.{_reason(c)}",
         {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first},
@@ -96,9 +90,8 @@ def free_bits(c: Comparison) -> Finding | None:
     for first in range(len(rates) - 2):
         group = rates[first:][rates[first:] <= rates[first] * limits.EQUAL_RATES]
         if len(group) >= 3 and group[0] > limits.FREE_RATE:
-            return Finding(
+            return alarm(
                 "free-bits",
-                "alarm",
                 f"{len(group)} latents have the same rate, {significant(float(np.median(group)), 3)} nats, and more "
                 "latents are active than modes are encoded: a sign of free bits, a KL without cost up to a limit.",
                 "Below the limit a nat has no price, and the spectrum predicts nothing: diagnose a model without free "

@@ -3,7 +3,7 @@
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, knob_at
 from landau_vae.display import Array, listed, significant
-from landau_vae.findings import Finding
+from landau_vae.findings import Finding, alarm, remark
 from landau_vae.loss.slips import priced_slips
 
 PERHAPS_NONLINEAR = "If the decoder is nonlinear, it may make these modes out of others: pass decode=… to find out."
@@ -14,9 +14,8 @@ def not_converged(c: Comparison) -> Finding | None:
     if c.converged or c.kl_is_off:
         return None
     scales = c.posterior.second_moment[c.is_active]
-    return Finding(
+    return alarm(
         "not-converged",
-        "alarm",
         f"Training has not converged: ⟨μ²⟩ + ⟨σ²⟩ of the active latents runs from {significant(scales.min(), 3)} to "
         f"{significant(scales.max(), 3)}, but it is 1 at any stationary point of a VAE with a prior N(0, 1), whatever "
         "its β.",
@@ -33,25 +32,20 @@ def should_be_active(c: Comparison) -> Finding | None:
     expected, observed = c.expected_signal[c.missing], c.observed_signal[c.missing]
     evidence = {"modes": c.missing + 1, "expected": expected, "observed": observed}
     if c.nonlinearity and not collapsed:
-        return Finding(
+        return remark(
             "should-be-active",
-            "remark",
             f"{modes} would be encoded by a linear model (signal fraction M² = {_span(expected)}), but cannot be read "
             f"off these latents (M² = {_span(observed)}): this model is nonlinear, and may make them out of others.",
             evidence=evidence,
         )
-    state = (
-        "no latent encodes anything: the collapsed state is not stable here, so training has not come far enough."
-        if collapsed
-        else f"no latent encodes {'them' if len(c.missing) > 1 else 'it'} (M² = {_span(observed)}): training has not "
-        "come far enough."
-    )
+    state = f"no latent encodes {'them' if len(c.missing) > 1 else 'it'} (M² = {_span(observed)})"
+    if collapsed:
+        state = "no latent encodes anything, although the collapsed state is not stable here"
     late = f" {c.run.warnings[0]}" if c.run is not None and c.stopped_early else ""
-    return Finding(
+    return alarm(
         "should-be-active",
-        "alarm",
-        f"{modes} should be encoded at this price (signal fraction M² = {_span(expected)} at equilibrium), but "
-        f"{state}{late}",
+        f"{modes} should be encoded at this price (signal fraction M² = {_span(expected)} at equilibrium), but {state}"
+        f": training has not come far enough.{late}",
         "Train longer or with a larger learning rate (latents wait on a plateau, those of weak modes longest: "
         "`lv.numeric.activation` estimates how long), start from larger weights, or raise β slowly from a small "
         f"value.{_doubt(c, collapsed)}",
