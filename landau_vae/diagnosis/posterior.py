@@ -237,8 +237,8 @@ def _check_logs(mu: Rows, spread: Rows, least: float) -> None:
     means, logs = mu[rows].astype(np.float64), spread[rows].astype(np.float64)
     if _swapped(means, logs):
         raise InputError(
-            "Mean and log_variance look swapped: the array called mean is below zero throughout, like ln σ² of an active "
-            "latent. Give mean=μ and log_variance=ln σ²."
+            "Mean and log_variance look swapped: the array called mean is below zero, like ln σ² of an active latent. "
+            "Give mean=μ and log_variance=ln σ²."
         )
     square, average = np.square(means).mean(axis=0), logs.mean(axis=0)
     variances = (np.exp(logs), logs, np.square(logs))  # σ² if they are what they are called, variances, deviations

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from landau_vae.checks import Count, checked, numbers
+from landau_vae.checks import Count, Share, checked
 from landau_vae.display import Column, Table, counted, significant
-from landau_vae.errors import InputError, OutsideTheory
+from landau_vae.errors import OutsideTheory
 from landau_vae.loss import Loss
 from landau_vae.numeric._choose_beta import Choice, choice_or_refusal
 from landau_vae.spectrum.spectrum import Spectrum
@@ -78,7 +76,7 @@ class Recommendation:
 
 @checked
 def recommend(
-    spectrum: Spectrum, loss: Loss, *, keep: Count, samples: Count | None, tolerances: Sequence[float] = TOLERANCES
+    spectrum: Spectrum, loss: Loss, *, keep: Count, samples: Count | None, tolerances: Sequence[Share] = TOLERANCES
 ) -> tuple[Recommendation, ...]:
     """Recommend β for a number of latents, for tolerated losses of variance, and for the noise floor.
 
@@ -111,16 +109,13 @@ def recommend(
     >>> print(recommend(spectrum, Loss.gaussian(), keep=2, samples=None)[0].sentence())
     To keep 2 latents: β = 2 (1 … 4), 2 latents, 23.8% of the variance lost
     """
-    shares = numbers(tolerances, "tolerances").ravel()
-    if not np.all((shares > 0) & (shares < 1)):
-        raise InputError(f"tolerances are {shares.tolist()}, but shares between 0 and 1 are expected.", "tolerances")
     free = loss  # with as many latents as it takes, where their number does not change the price
     if loss.latents is not None and loss.kl == "sum":
         free = loss.with_latents(max(loss.latents, spectrum.modes))
     keep = min(keep, spectrum.modes)
     same = loss if loss.latents is None else loss.with_latents(max(keep, loss.latents))
     answers = [_answer(spectrum, same, f"To keep {counted(keep, 'latent')}", keep=keep)]
-    answers += [_answer(spectrum, free, f"To lose {a:.0%} of the variance", tolerance=a) for a in shares.tolist()]
+    answers += [_answer(spectrum, free, f"To lose {a:.0%} of the variance", tolerance=a) for a in tolerances]
     if samples is not None:
         answers.append(_answer(spectrum, free, "To stay above sampling noise"))
     return tuple(answers)

@@ -10,7 +10,7 @@ training. A function that takes one size only is read at that size; the price at
 that has another form is refused, and the message says what it is (`refusals`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import isclose
 from typing import Any, Literal
@@ -22,11 +22,12 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, POISSON, Likelihood
 from landau_vae.loss import probes
 from landau_vae.loss.probes import LOOSE, TIGHT, Probe, Tolerance, Trial
-from landau_vae.loss.refusals import saturates, why_no_error, why_no_rate
+from landau_vae.loss.refusals import refused, saturates, why_no_error, why_no_rate
 
 MEANINGS: dict[Any, str] = {"logit": "logits", "log": "log-means", BERNOULLI: "probabilities", POISSON: "means"}
 USUAL = (0.5, 1.0)
 RATIOS = {"sum": 1.0, "mean": 0.5}  # of a weight at twice the size
+VERBS = {"sum": "summed", "mean": "averaged"}
 
 
 @dataclass(frozen=True)
@@ -56,28 +57,16 @@ class Terms:
     near: bool  #: whether the KL near the prior is above the rounding of the whole loss
 
 
-def measure(
-    function: Callable[..., Any],
-    *,
-    features: int | Sequence[int],
-    latents: int,
-    batch: int = 8,
-    parametrisation: str = "log_variance",
-    to: Callable[[Any], Any] | None = None,
-) -> Measured:
-    """Return the convention of `function(x, x_hat, mean, spread)`; see `Loss.measure`.
+def measure(probe: Probe) -> Measured:
+    """Return the convention of a loss function; see `Loss.measure`.
 
     >>> def mine(x, x_hat, mean, std):
     ...     kl = (mean**2 + std**2 - 1) / 2 - np.log(std)
     ...     return ((x - x_hat) ** 2).sum() / 2 + 3 * kl.sum()
-    >>> measured = measure(mine, features=10, latents=3, parametrisation="std")
+    >>> measured = measure(Probe(mine, (10,), latents=3, batch=8, parametrisation="std"))
     >>> measured.reconstruction, measured.half, measured.kl_weight, measured.link
     ('sum', True, 3.0, 'reconstruction')
     """
-    shape = tuple(features) if isinstance(features, Sequence) else (features,)
-    if not shape:
-        raise InputError("features is empty, but a number or the shape of one sample is expected.", "features")
-    probe = Probe(function, shape, latents, batch, parametrisation, to)
     terms = _terms(probe)
     if isinstance(terms, Terms):
         return _convention(probe, terms)
@@ -85,7 +74,7 @@ def measure(
     for other, sentence in _misread(probe):
         explained = _terms(other)
         if isinstance(explained, Terms) and not (other.order[:2] == (1, 0) and _symmetric(explained)):
-            raise InputError(sentence, "function")
+            raise InputError(f"Your function {sentence}.", "function")
     raise terms
 
 
@@ -118,11 +107,7 @@ def _terms(probe: Probe) -> Terms | InputError:
     gain = probe(x, moved) - values[0]
     grain = 4 * tolerance.grain * (abs(values[0]) + abs(both))
     if not abs(both - gain - b * nats[1]) <= tolerance.relative * b * nats[1] + grain:
-        return InputError(
-            "The weight of the KL depends on the reconstruction error (as in GECO, or where the two are multiplied), "
-            "but a fixed weight is expected: measure the loss with the weight at which training ends.",
-            "function",
-        )
+        return refused("GECO")
     return Terms(trial, likelihood, tolerance, a, b, near=b * nats[1] > 10 * grain)
 
 
@@ -155,32 +140,17 @@ def _check_repeatable(probe: Probe) -> None:
     for link in probes.LINKS.values():
         first, second = (probe(x, link(means[1]), place) for _ in range(2))
         if np.isfinite(first) and first != second:
-            raise InputError(
-                f"Two calls of your function with the same arrays gave {significant(first)} and {significant(second)}: "
-                "it draws random numbers or counts its calls (a β that warms up), so fix its seed, take the KL in "
-                "closed form, or hold its β.",
-                "function",
-            )
+            raise refused("random", first=significant(first), second=significant(second))
 
 
 def _misread(probe: Probe) -> Iterator[tuple[Probe, str]]:
     """Yield other ways in which the function may read its arguments, and what to say if one of them fits."""
-    for name in probes.PARAMETRISATIONS:
-        if name != probe.parametrisation:
-            yield (
-                replace(probe, parametrisation=name),
-                f"Your function takes its fourth argument as {name}, not as {probe.parametrisation}: "
-                f"give parametrisation={name!r}.",
-            )
-    yield (
-        replace(probe, order=(1, 0, 2, 3)),
-        "Your function takes x̂ before x: call it as lambda x, x_hat, mean, spread: yours(x_hat, x, mean, spread).",
-    )
-    yield (
-        replace(probe, order=(0, 1, 3, 2)),
-        f"Your function takes the {probe.parametrisation} before the mean: call it as lambda x, x_hat, mean, spread: "
-        "yours(x, x_hat, spread, mean).",
-    )
+    stated, swap = probe.parametrisation, "call it as lambda x, x_hat, mean, spread: yours"
+    for name in (each for each in probes.PARAMETRISATIONS if each != stated):
+        sentence = f"takes its fourth argument as {name}, not as {stated}: give parametrisation={name!r}"
+        yield replace(probe, parametrisation=name), sentence
+    yield replace(probe, order=(1, 0, 2, 3)), f"takes x̂ before x: {swap}(x_hat, x, mean, spread)"
+    yield replace(probe, order=(0, 1, 3, 2)), f"takes the {stated} before the mean: {swap}(x, x_hat, spread, mean)"
 
 
 # ---------------------------------------------------------------------------------------- the convention
@@ -277,15 +247,12 @@ def _notes(probe: Probe, terms: Terms, sums: _Sums, measured: Measured) -> Itera
     elif terms.likelihood.squared:
         yield f"The error has {'the ½' if measured.half else 'no ½'} of a Gaussian likelihood."
     yield f"The error is {_over_features(probe, sums, measured)}."
-    yield f"The KL is {'averaged' if measured.kl == 'mean' else 'summed'} over the {probe.latents} latents."
+    yield f"The KL is {VERBS[measured.kl]} over the {probe.latents} latents."
     yield _over_batch(probe.batch, sums.error_over_batch, sums.rate_over_batch)
     if "unknown" in sums.over_axes or sums.over_latents == "unknown":
         yield "The function takes arrays of this size only: it may scale otherwise with the features and latents."
     if terms.tolerance is LOOSE:
-        yield (
-            "It was measured to three digits only: it computes in single precision, guards its logarithms, or "
-            "has a further small term."
-        )
+        yield "It was measured to three digits only: it is in single precision, or guards its logarithms."
     if not terms.near:
         yield "Near the prior its KL is lost in rounding, so free bits would go unseen: measure it in double precision."
 
@@ -300,16 +267,11 @@ def _over_features(probe: Probe, sums: _Sums, measured: Measured) -> str:
 
 
 def _over_batch(batch: int, error: str, rate: str) -> str:
-    if error == rate and error in ("sum", "mean"):
-        return f"Both are {'averaged' if error == 'mean' else 'summed'} over the batch."
-    if (error, rate) == ("mean", "sum"):
+    if {error, rate} <= VERBS.keys():
+        if error == rate:
+            return f"Both are {VERBS[error]} over the batch."
         return (
-            f"The KL is summed over the batch of {batch} while the error is averaged over it: it counts {batch}-fold, "
-            "and the price depends on the batch."
-        )
-    if (error, rate) == ("sum", "mean"):
-        return (
-            f"The KL is averaged over the batch of {batch} while the error is summed over it: it counts 1/{batch}, "
-            "and the price depends on the batch."
+            f"The KL is {VERBS[rate]} over the batch of {batch} while the error is {VERBS[error]} over it: it counts "
+            f"{f'{batch}-fold' if rate == 'sum' else f'1/{batch}'}, and the price depends on the batch."
         )
     return f"What other batches than {batch} do to the two weights is not known: this is the price at that batch."

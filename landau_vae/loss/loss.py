@@ -336,10 +336,12 @@ class Loss:
         ('mean(x − x̂)² + β Σ KL', 4.0)
         """
         from landau_vae.loss._measure import measure
+        from landau_vae.loss.probes import Probe
 
-        measured = measure(
-            function, features=features, latents=latents, batch=batch, parametrisation=parametrisation, to=to
-        )
+        shape = (features,) if isinstance(features, int) else tuple(features)
+        if not shape:
+            raise InputError("features is empty, but a number or the shape of one sample is expected.", "features")
+        measured = measure(Probe(function, shape, latents, batch, parametrisation, to))
         value = 1.0 if beta is None else beta
         weight = measured.kl_weight / value
         return cls(

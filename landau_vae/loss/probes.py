@@ -7,7 +7,7 @@ moves of any size, so moves are large (a tenth of the data's range and more) and
 against the loss itself. The same holds of KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,11 +18,8 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON, Likelihood
 
 PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
-    "log_variance": lambda s: s,
-    "variance": np.exp,
-    "std": lambda s: np.exp(s / 2),
-    "log_std": lambda s: s / 2,
-}
+    "log_variance": lambda s: s, "variance": np.exp, "std": lambda s: np.exp(s / 2), "log_std": lambda s: s / 2,
+}  # fmt: skip
 LINKS: dict[str, Callable[[Array], Array]] = {"identity": np.copy, "logit": BERNOULLI.link, "log": POISSON.link}
 STEP = 0.12  # of m, whose base is 0.2 … 0.8: it stays a probability
 WIDE = 1e6  # errors beside which a floor of σ (σ-VAE's softclip at e⁻⁶) is lost: e⁻⁶/1e6 = 2e-9
@@ -193,12 +190,9 @@ def fitted(values: Array, change: Array, size: Array, tolerance: Tolerance) -> f
 def _number(result: Any) -> float:
     """Return the loss in what the function returned."""
     value = result
-    if isinstance(value, Mapping) and "loss" in value:
-        value = value["loss"]
-    elif hasattr(value, "loss"):
-        value = value.loss
-    elif isinstance(value, tuple | list) and value:
-        value = value[0]
+    match result:
+        case {"loss": value} | object(loss=value) | [value, *_]:
+            pass
     try:
         if isinstance(value, str | bytes):
             raise TypeError

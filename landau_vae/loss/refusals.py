@@ -8,7 +8,7 @@ that says what to do.
 """
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,61 @@ STANDARD = "(mean² + σ² − 1 − ln σ²)/2 of every latent"
 Gain = Callable[[tuple[Array, Array]], float]
 Charged = Callable[..., float]
 
-refused = partial(InputError, argument="function")
+#: What is wrong with the error, with the KL, or with both, and what to do.
+SENTENCES = {
+    "huber": "The reconstruction error is a Huber (smooth L1) or log-cosh loss, a square near x and a line {beyond}, "
+    "so it has no single price: use the squared error if your residuals stay where it is a square.",
+    "bounded": "The reconstruction error is a square near x but not far from it{clipped}, so it has no single price: "
+    "measure it without that bound.",
+    "infinite": "The loss is not finite where x̂ equals x, its logit or its logarithm, for x from 0.2 to 0.8 and the "
+    "posterior at the prior ({at_prior}): measure a loss that is finite there.",
+    "no error": "The loss does not depend on x̂: give a function of (x, x_hat, mean, spread) that holds the "
+    "reconstruction error, too.",
+    "own variances": "The reconstruction error grows with the logarithm of (x − x̂)², but not of its sum over the "
+    "whole batch: it has a learned variance for every sample or feature of its own (or is a Student or Cauchy error), "
+    "so it has no single price: share one variance.",
+    "not least": "The reconstruction error is not least at x̂ = x (nor at its logit or logarithm): give x and x̂ in "
+    "the same scale, and in the order (x, x_hat).",
+    "absolute": "The reconstruction error is an absolute error (L1), which has no price in squared units, as its "
+    "optimum is a median: train with a squared error to predict collapse from a spectrum.",
+    "root": "The reconstruction error is the root of a squared error (a norm, RMSE), whose weight grows as it falls: "
+    "use the squared error itself.",
+    "not additive": "The reconstruction error is no sum over features, because moving two of them together costs "
+    "{times} times as much as one by one (a perceptual, SSIM or feature-space error): measure its pixel-wise part.",
+    "weighted": "The reconstruction error is a square whose weight differs among features or samples: multiply the "
+    "data by the root of each weight, and measure the unweighted loss.",
+    "unknown": "The reconstruction error {detail}, so it is no squared error, Bernoulli cross-entropy or Poisson "
+    "likelihood. Only these have a price: measure such a part of the loss alone, in single or double precision.",
+    "infinite KL": "The loss is not finite, or raises, where the posterior leaves the prior (means to {far:g}, σ² from "
+    "0.2 to 4.5), but a KL is finite everywhere: check what the last two arguments are.",
+    "no KL": "The loss does not change with the posterior, so its KL is missing, has weight 0 or is clamped at 0: "
+    "information has no price, and nothing collapses. Add β times the KL itself.",
+    "free bits": "The KL has free bits, it costs nothing up to λ = {nats} nats of {holder}, so that there is no "
+    "threshold: measure the loss without them (λ = 0), or count those nats as free.",
+    "negative": "The KL enters with a negative sign, so that information is rewarded: turn its sign.",
+    "capacity": "The loss charges |KL − C| with a capacity of C = {nats} nats per sample (all latents together), so "
+    "its optimum is a given rate and not a price: measure it with C = 0 and the KL's own weight.",
+    "clamped": "The KL stops growing at about {nats} nats per sample (all latents together): beyond that it has no "
+    "gradient and information no price. Remove the clamp.",
+    "other prior": "The KL is one from a prior N({mean}, {variance}), not from the standard normal N(0, 1): measure it "
+    "with m + √v · mean and v · σ² in their place, which leaves the price as it is.",
+    "no spread": "The loss does not depend on the {spread}: it is a penalty on the mean and no KL, so that σ is not "
+    f"learned. Give the KL of a Gaussian posterior, {STANDARD}.",
+    "no mean": f"The KL does not depend on the mean, but {STANDARD} is expected: add the mean's part.",
+    "no sum": "What is charged for the posterior is no sum over {group}, so it is no KL per sample: only "
+    f"{STANDARD} has a price.",
+    "other KL": "What is charged for the posterior is no multiple of its KL from a standard normal, which is expected "
+    f"to be {STANDARD}: check its signs, and what the fourth argument is (parametrisation={{spread!r}} was given).",
+    "GECO": "The weight of the KL depends on the reconstruction error (as in GECO, or where the two are multiplied), "
+    "but a fixed weight is expected: measure the loss with the weight at which training ends.",
+    "random": "Two calls of your function with the same arrays gave {first} and {second}: it draws random numbers or "
+    "counts its calls (a β that warms up), so fix its seed, take the KL in closed form, or hold its β.",
+}
+
+
+def refused(cause: str, **values: Any) -> InputError:
+    """Return the error that names a cause."""
+    return InputError(SENTENCES[cause].format(**values), "function")
 
 
 # -------------------------------------------------------------------------------------------- the error
@@ -35,25 +89,13 @@ def saturates(probe: Probe, x: Array, base: float, a: float, tolerance: Toleranc
     far = BEYOND * probes.moves(x.shape, np.random.default_rng(4))[0]
     near, further = probe(x, x + far) - base, probe(x, x + 2 * far) - base
     expected = a * np.sum(far**2)
-    if np.isfinite(near) and abs(near - expected) > 10 * tolerance.relative * expected:
-        return _bent(near, further, expected, float(np.abs(far).sum()), float(np.sum(far**2)))
-    return None
-
-
-def _bent(near: float, further: float, expected: float, length: float, square: float) -> InputError:
-    growth = _ratio(further, near)
-    if abs(growth - 2) < ALIKE:
-        corner = near / expected * square / length / 2  # slope 2aδ at large distances
-        return refused(
-            "The reconstruction error is a Huber (smooth L1) or log-cosh loss, a square near x and a line beyond "
-            f"|x − x̂| = {significant(corner, 3)}, so it has no single price: use the squared error if your residuals "
-            "stay within that, and say so by hand with Loss.gaussian."
-        )
-    return refused(
-        "The reconstruction error is a square near x but not far from it"
-        f"{' (x̂ is clipped, or the error is bounded)' if growth < 1 + ALIKE else ''}, so it has no single price: "
-        "measure it without that bound."
-    )
+    if not np.isfinite(near) or abs(near - expected) <= 10 * tolerance.relative * expected:
+        return None
+    growth, length = _ratio(further, near), np.abs(far).sum()
+    if abs(growth - 2) < ALIKE:  # slope 2aδ at large distances, δ the corner
+        corner = near / expected * float(np.sum(far**2) / length) / 2
+        return refused("huber", beyond=f"beyond |x − x̂| = {significant(corner, 3)}")
+    return refused("bounded", clipped=" (x̂ is clipped, or the error is bounded)" * (growth < 1 + ALIKE))
 
 
 def why_no_error(probe: Probe) -> InputError:
@@ -64,14 +106,8 @@ def why_no_error(probe: Probe) -> InputError:
     if np.isnan(base):
         if all(np.isnan(probe(x, link(x))) for link in probes.LINKS.values()):
             problem = probe.attempt(x, x)
-            if isinstance(problem, InputError):
-                return problem
-            return refused(
-                "The loss is not finite where x̂ equals x, its logit or its logarithm, for x from 0.2 to 0.8 and the "
-                f"posterior at the prior ({at_prior}): measure a loss "
-                "that is finite there."
-            )
-        return _unknown("is finite only where x̂ is the logit or the logarithm of x")
+            return problem if isinstance(problem, InputError) else refused("infinite", at_prior=at_prior)
+        return refused("unknown", detail="is finite only where x̂ is the logit or the logarithm of x")
     every = probes.moves(x.shape, np.random.default_rng(5))
 
     def gain(size: float, move: Array = every[1]) -> float:
@@ -79,22 +115,12 @@ def why_no_error(probe: Probe) -> InputError:
 
     whole = [gain(size, every[0]) for size in (STEP, -STEP, BEYOND)]
     if max(map(abs, whole)) <= TIGHT.grain * abs(base):
-        return refused(
-            "The loss does not depend on x̂: give a function of (x, x_hat, mean, spread) that holds the "
-            "reconstruction error, too."
-        )
+        return refused("no error")
     logs = np.diff([gain(probes.WIDE * 10**k, every[0]) for k in range(3)])
     if logs[0] > 0 and abs(logs[1] / logs[0] - 1) < 1e-3:
-        return refused(
-            "The reconstruction error grows with the logarithm of (x − x̂)², but not of its sum over the whole batch: "
-            "it has a learned variance for every sample or feature of its own (or is a Student or Cauchy error), so "
-            "it has no single price: share one variance."
-        )
+        return refused("own variances")
     if min(whole[0], whole[1], gain(STEP / 10), gain(-STEP / 10)) < -LOOSE.grain * abs(base):
-        return refused(
-            "The reconstruction error is not least at x̂ = x (nor at its logit or logarithm): give x and x̂ in the same "
-            "scale, and in the order (x, x_hat)."
-        )
+        return refused("not least")
     return _by_growth(gain, every)
 
 
@@ -102,52 +128,27 @@ def _by_growth(gain: Callable[..., float], every: list[Array]) -> InputError:
     """Return what the power of |x − x̂| near x shows, and what two moved features do together."""
     growth = _ratio(gain(STEP), gain(STEP / 2))
     if not growth > 0:
-        return _unknown("does not grow with the distance of x̂ from x")
+        return refused("unknown", detail="does not grow with the distance of x̂ from x")
     pair = np.zeros_like(every[1]).reshape(len(every[1]), -1)
     pair[0, 0] = pair[0, -1] = 1.0
     single, other = every[1], pair.reshape(every[1].shape) - every[1]
     together, apart = gain(STEP, single + other), gain(STEP, single) + gain(STEP, other)
     additive = not np.any(other) or abs(_ratio(together, apart) - 1) < 1e-3
-    if abs(growth - 2) < ALIKE and additive:
-        return refused(
-            "The reconstruction error is an absolute error (L1), which has no price in squared units, as its optimum "
-            "is a median: train with a squared error to predict collapse from a spectrum."
-        )
     if abs(growth - 2) < ALIKE:
-        return refused(
-            "The reconstruction error is the root of a squared error (a norm, RMSE), whose weight grows as it falls: "
-            "use the squared error itself."
-        )
+        return refused("absolute" if additive else "root")
     far = _ratio(gain(2 * BEYOND, every[0]), gain(BEYOND, every[0]))
     if abs(growth - 4) < 0.2 and additive and abs(far - 2) < ALIKE:
-        return refused(
-            "The reconstruction error is a square near x and a line far from it (a Huber, smooth L1 or log-cosh "
-            "loss), so it has no single price: use the squared error."
-        )
+        return refused("huber", beyond="far from it")
     if not additive:
-        return refused(
-            "The reconstruction error is no sum over features, because moving two of them together costs "
-            f"{significant(_ratio(together, apart), 3)} times as much as one by one (a perceptual, SSIM or "
-            "feature-space error): measure the pixel-wise part of the loss alone."
-        )
+        return refused("not additive", times=significant(_ratio(together, apart), 3))
     if abs(growth - 4) < ALIKE:
-        return refused(
-            "The reconstruction error is a square whose weight differs among features or samples: multiply the data by "
-            "the root of each weight, and measure the unweighted loss."
-        )
+        return refused("weighted")
     mixed = " between an absolute error and a squared one," if 2 < growth < 4 else ""
-    return _unknown(f"grows{mixed} as |x − x̂|^{significant(float(np.log2(growth)), 3)}")
+    return refused("unknown", detail=f"grows{mixed} as |x − x̂|^{significant(float(np.log2(growth)), 3)}")
 
 
 def _ratio(above: float, below: float) -> float:
     return above / below if below else float("nan")
-
-
-def _unknown(detail: str) -> InputError:
-    return refused(
-        f"The reconstruction error {detail}, so it is no squared error, Bernoulli cross-entropy or Poisson likelihood. "
-        "Only these have a price: measure such a part of the loss alone, in single or double precision."
-    )
 
 
 # ----------------------------------------------------------------------------------------------- the KL
@@ -167,15 +168,9 @@ def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
 
     answers = np.array([gain(place) for place in probes.posteriors(probe)])
     if np.any(np.isnan(answers)):
-        return refused(
-            f"The loss is not finite, or raises, where the posterior leaves the prior (means to {probes.FAR:g}, σ² "
-            "from 0.2 to 4.5), but a KL is finite everywhere: check what the last two arguments are."
-        )
+        return refused("infinite KL", far=probes.FAR)
     if np.all(np.abs(answers) <= TIGHT.grain * abs(base)):
-        return refused(
-            "The loss does not change with the posterior, so its KL is missing, has weight 0 or is clamped at 0: "
-            "information has no price, and nothing collapses. Add β times the KL itself."
-        )
+        return refused("no KL")
     for cause in (_free_bits, _capacity, _clamped, _other_prior):
         refusal = cause(probe, base, gain, charged)
         if refusal is not None:
@@ -189,15 +184,11 @@ def _free_bits(probe: Probe, base: float, _gain: Gain, charged: Charged) -> Inpu
     start = _onset(charged, ones, TIGHT.grain * abs(base))
     if start is None or abs(charged(3 * start) / charged(2 * start) - 2) > 10 * ALIKE:
         return None
-    one = 0 * ones
-    one[:, 0] = 1.0  # one latent throughout the batch
+    one = ones * (np.arange(probe.latents) == 0)  # one latent throughout the batch
     alone = _onset(charged, one, TIGHT.grain * abs(base))
     total = alone is not None and alone > start * (1 + ALIKE)
     nats, holder = (start * probe.latents, "all latents together") if total else (start, "each latent")
-    return refused(
-        f"The KL has free bits, it costs nothing up to λ = {significant(nats, 4)} nats of {holder}, so that there is "
-        "no threshold: measure the loss without them (λ = 0), or count those nats as free."
-    )
+    return refused("free bits", nats=significant(nats, 4), holder=holder)
 
 
 def _onset(charged: Charged, where: Array, grain: float) -> float | None:
@@ -218,7 +209,7 @@ def _capacity(probe: Probe, base: float, _gain: Gain, charged: Charged) -> Input
         return None
     low, high = np.log(1e-8), np.log(1e6)
     if charged(np.exp(high)) < charged(np.exp(high) / 10):
-        return refused("The KL enters with a negative sign, so that information is rewarded: turn its sign.")
+        return refused("negative")
     for _ in range(200):  # ternary search: falling, then rising
         third = (high - low) / 3
         if charged(np.exp(low + third)) < charged(np.exp(high - third)):
@@ -226,31 +217,22 @@ def _capacity(probe: Probe, base: float, _gain: Gain, charged: Charged) -> Input
         else:
             low += third
     nats = float(np.exp((low + high) / 2)) * probe.latents
-    return refused(
-        f"The loss charges |KL − C| with a capacity of C = {significant(nats, 4)} nats per sample (all latents "
-        "together), so its optimum is a given rate and not a price: measure it with C = 0 and the KL's own weight."
-    )
+    return refused("capacity", nats=significant(nats, 4))
 
 
 def _clamped(probe: Probe, _base: float, _gain: Gain, charged: Charged) -> InputError | None:
     """min(KL, C): a KL near the prior that stops growing."""
-    last = charged(probes.FAR**2)
-    if abs(charged(probes.FAR**2 / 2) - last) > 1e-3 * abs(last):
+    last, slope = charged(probes.FAR**2), charged(1e-4) / 1e-4
+    if slope <= 0 or abs(charged(probes.FAR**2 / 2) - last) > 1e-3 * abs(last):
         return None
-    slope = charged(1e-4) / 1e-4
-    if slope <= 0:
-        return None
-    return refused(
-        f"The KL stops growing at about {significant(last / slope * probe.latents, 4)} nats per sample (all latents "
-        "together): beyond that it has no gradient and information no price. Remove the clamp."
-    )
+    return refused("clamped", nats=significant(last / slope * probe.latents, 4))
 
 
 def _other_prior(probe: Probe, base: float, gain: Gain, _charged: Charged) -> InputError | None:
     """b KL(N(μ, σ²) ‖ N(m, v)): b/v from the curvature in μ, b from the slope in ln σ², m from the slope in μ."""
-    ones, h = np.ones((probe.batch, probe.latents)), 0.5
-    up, down, wider, narrower = (gain(p) for p in ((h * ones, 0 * ones), (-h * ones, 0 * ones), (0 * ones, h * ones),
-                                                   (0 * ones, -h * ones)))  # fmt: skip
+    h = 0.5
+    half, zero = np.full((probe.batch, probe.latents), h), np.zeros((probe.batch, probe.latents))
+    up, down, wider, narrower = map(gain, ((half, zero), (-half, zero), (zero, half), (zero, -half)))
     precision = (up + down) / h**2  # n b/v, n entries
     if not precision > 0:
         return None
@@ -258,16 +240,13 @@ def _other_prior(probe: Probe, base: float, gain: Gain, _charged: Charged) -> In
     variance = (precision * np.sinh(h) - (wider - narrower)) / (h * precision)
     if not variance > 0:
         return None
-    every = [(0 * ones, 0 * ones), *probes.posteriors(probe)]
+    every = [(zero, zero), *probes.posteriors(probe)]
     nats = np.array([probes.kl(((m - mean) / np.sqrt(variance), s - np.log(variance))) for m, s in every])
     values = base + np.array([gain(place) for place in every])
     if probes.fitted(values, nats[1:] - nats[0], nats[1:] + nats[0], LOOSE) is None:
         return None
     mean, variance = round(float(mean), 4) + 0.0, float(variance)
-    return refused(
-        f"The KL is one from a prior N({significant(mean, 4)}, {significant(variance, 4)}), not from the standard "
-        "normal N(0, 1): measure it with m + √v · mean and v · σ² in their place, which leaves the price as it is."
-    )
+    return refused("other prior", mean=significant(mean, 4), variance=significant(variance, 4))
 
 
 def _no_kl(probe: Probe, base: float, gain: Gain) -> InputError:
@@ -275,27 +254,15 @@ def _no_kl(probe: Probe, base: float, gain: Gain) -> InputError:
     grain = TIGHT.grain * abs(base)
     ones, zero = np.ones((probe.batch, probe.latents)), np.zeros((probe.batch, probe.latents))
     if max(abs(gain((zero, s * ones))) for s in (1.0, -1.0)) <= grain:
-        return refused(
-            f"The loss does not depend on the {probe.parametrisation}: it is a penalty on the mean and no KL, so that "
-            f"σ is not learned. Give the KL of a Gaussian posterior, {STANDARD}."
-        )
+        return refused("no spread", spread=probe.parametrisation)
     if max(abs(gain((s * ones, zero))) for s in (1.0, -1.0)) <= grain:
-        return refused(f"The KL does not depend on the mean, but {STANDARD} is expected: add the mean's part.")
-    row, column = zero.copy(), zero.copy()
-    row[0], column[:, 0] = 1.0, 1.0
-    for where, group, hint in (
-        (row, "rows of the batch", "MMD, total correlation or another statistic of the batch"),
-        (column, "latents", "a full covariance, a norm or another function of all latents"),
-    ):
+        return refused("no mean")
+    groups = ("rows of the batch (MMD, total correlation or another statistic of the batch)",
+              "latents (a full covariance, a norm or another function of all latents)")  # fmt: skip
+    for axis, group in enumerate(groups):
+        where = (np.indices(ones.shape)[axis] == 0).astype(float)
         others = ones - where
         apart = gain((where, zero)) + gain((others, zero))
         if np.any(others) and abs(gain((ones, zero)) - apart) > 1e-3 * abs(apart) + LOOSE.grain * abs(base):
-            return refused(
-                f"What is charged for the posterior is no sum over {group} ({hint}), so it is no KL per sample: only "
-                f"{STANDARD} has a price."
-            )
-    return refused(
-        "What is charged for the posterior is no multiple of its KL from a standard normal, which is expected to be "
-        f"{STANDARD}: check its signs, and what the fourth argument is (parametrisation={probe.parametrisation!r} "
-        "was given)."
-    )
+            return refused("no sum", group=group)
+    return refused("other KL", spread=probe.parametrisation)

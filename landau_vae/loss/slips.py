@@ -16,6 +16,8 @@ from landau_vae.limits import FACTOR_OF_SLIP, PRICE_OF_SLIP
 from landau_vae.loss.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 
+Most = Annotated[int, Range(1, 3)]
+
 
 @dataclass(frozen=True, eq=False)
 class Slip:
@@ -41,12 +43,7 @@ class Slip:
 
 @checked
 def possible_slips(
-    features: Count,
-    latents: Count,
-    *,
-    batch: Count | None = None,
-    loss: Loss | None = None,
-    most: Annotated[int, Range(1, 3)] = 2,
+    features: Count, latents: Count, *, batch: Count | None = None, loss: Loss | None = None, most: Most = 2
 ) -> tuple[Slip, ...]:
     """Return every slip, alone and combined with others, those of the fewest parts first.
 

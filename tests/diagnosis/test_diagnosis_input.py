@@ -154,7 +154,9 @@ def test_spreads_that_are_not_positive(model, kind):
     variance[17, 2] = -0.5
     refuse(f"A {kind} of a posterior is positive, but the least is -0.5", mean, **{kind: variance}, data=data)
     variance[17, 2] = 0.0
-    refuse(f"A {kind} of a posterior is positive, but the least is 0: float16 rounds", mean, **{kind: variance}, data=data)
+    refuse(
+        f"A {kind} of a posterior is positive, but the least is 0: float16 rounds", mean, **{kind: variance}, data=data
+    )
     refuse("the least is 0", mean, **{kind: np.zeros_like(variance)}, data=data)
 
 

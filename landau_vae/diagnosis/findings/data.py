@@ -55,9 +55,8 @@ def rows_mismatched(c: Comparison) -> Finding | None:
         return None
     return alarm(
         "rows-mismatched",
-        "The posteriors do not belong to these rows: codes of neighbouring rows differ by "
-        f"{c.code_mismatch:.0%} of the difference between any two codes, beyond what the data explain, and only "
-        f"{c.linear_share:.0%} of an active latent's mean is linear in the data.",
+        f"The posteriors do not belong to these rows: codes of neighbouring rows differ by {c.code_mismatch:.0%} of "
+        f"the difference between any two codes, and {c.linear_share:.0%} of an active latent's mean is linear in them.",
         "Encode the data again without shuffling, and pass rows and posteriors in the same order.",
         {"code_mismatch": c.code_mismatch, "limit": limits.ROW_MISMATCH, "linear_share": c.linear_share},
     )

@@ -149,7 +149,7 @@ def as_predicted(c: Comparison) -> Finding | None:
     verb, likelihood, rough = "are" if count > 1 else "is", c.loss.likelihood, ""
     subject = f"{counted(count, 'mode')} {verb} encoded as predicted"
     if c.observed is None:
-        subject = f"Ranked by M², {counted(count, 'latent')} {verb} active as predicted (only the data show their modes)"
+        subject = f"Ranked by M², {counted(count, 'latent')} {verb} active as predicted (only data show their modes)"
     if not likelihood.squared:
         rough = f" (for a {likelihood.title} decoder only the first threshold is exact: later ones shift)"
     return remark(
