@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from landau_vae import limits
 from landau_vae.checks import checked
 from landau_vae.diagnosis import Diagnosis
+from landau_vae.diagnosis.ranked_pruning import rank_within
 from landau_vae.display import Array, counted, significant
 from landau_vae.plotting import style
 from landau_vae.plotting.style import AMBER, COOL, INK, MUTED, QUIET, WARM, axes, title
@@ -143,7 +144,8 @@ def rank_distortion_of(result: Diagnosis, ax: Axes | None = None) -> Axes:
         spectrum, latents = result.spectrum, result.posterior.latents
         pca = np.clip(1 - np.concatenate([[0.0], np.cumsum(spectrum.normalized)]), 0, 1)
         last = latents if latents <= NUMBERED else 2 * int(result.is_active.sum()) + 4
-        last = min(max(last, min(spectrum.rank(0.01) + 2, SHOWN)), max(latents, spectrum.modes))
+        enough = rank_within(spectrum, 0.01) or spectrum.modes
+        last = min(max(last, min(enough + 2, SHOWN)), max(latents, spectrum.modes))
         curves: list[tuple[str, NDArray[np.integer], Array, str, str]] = [("PCA", np.arange(len(pca)), pca, INK, "-")]
         if result.observed is not None:
             prefix = result.observed.prefix
