@@ -201,9 +201,12 @@ def measured(path):
     return len(code), [len(code.intersection(range(node.lineno, node.end_lineno + 1))) for node in functions]
 
 
-@pytest.mark.xfail(strict=False, reason="rooms are being merged")
-def test_the_package_is_small():
+def test_the_package_has_few_files():
     assert len(MODULES) <= 150
+
+
+@pytest.mark.xfail(strict=False, reason="about 16 000 lines so far")
+def test_the_package_is_small():
     assert sum(measured(path)[0] for path in MODULES.values()) <= 14_500
 
 
