@@ -81,10 +81,9 @@ class _Unfit(Exception):
 
 def is_real(value: Any) -> bool:
     """Whether `value` is a finite real number, and neither a truth value nor a text that reads as a number."""
-    if isinstance(value, bool | np.bool_):
-        return False
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     try:
-        return isinstance(value, int | float | np.integer | np.floating) and math.isfinite(value)
+        return real and math.isfinite(value)
     except OverflowError:  # a whole number with more digits than a float can hold
         return False
 
@@ -108,10 +107,8 @@ def numbers(values: Any, name: str, *, shape: tuple[int, ...] | None = None, fin
 
 def one_of(value: Any, name: str, choices: Collection[T]) -> T:
     """Return the one of `choices` that `value` is."""
-    for choice in choices:
-        if type(value) is type(choice) and value == choice:
-            return choice
-    raise InputError(_sentence(name, value, _listed(choices)), name)
+    literal: Any = Literal
+    return _accepted(value, name, literal[tuple(choices)])
 
 
 def checked(function: Callable[P, T]) -> Callable[P, T]:
@@ -136,11 +133,9 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
             parameter = signature.parameters[name]
             if parameter.kind is parameter.VAR_KEYWORD or parameter.annotation is parameter.empty:
                 continue  # `self` has no annotation
-            annotation = _resolved(parameter.annotation, function)
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                bound.arguments[name] = tuple(_accepted(each, name, annotation) for each in value)
-            else:
-                bound.arguments[name] = _accepted(value, name, annotation)
+            annotation, many = _resolved(parameter.annotation, function), parameter.kind is parameter.VAR_POSITIONAL
+            converted = [_accepted(each, name, annotation) for each in (value if many else [value])]
+            bound.arguments[name] = tuple(converted) if many else converted[0]
         return function(*bound.args, **bound.kwargs)
 
     return call
@@ -154,26 +149,18 @@ def check_fields(instance: Any) -> None:
             object.__setattr__(instance, each.name, value)
 
 
-def _sentence(name: str, value: Any, expected: str) -> str:
-    return f"{name} is {shown(value)}, but {expected} is expected."
-
-
 def _accepted(value: Any, name: str, annotation: Any) -> Any:
     try:
         return _convert(value, annotation)
     except _Unfit as unfit:
-        raise InputError(_sentence(name, value, str(unfit)), name) from None
+        raise InputError(f"{name} is {shown(value)}, but {unfit} is expected.", name) from None
 
 
 def _resolved(annotation: Any, owner: Any) -> Any:
     """An annotation that was written as a string, as the type it names; `Any` where that is for type checkers only."""
     if not isinstance(annotation, str):
         return annotation
-    owner = inspect.unwrap(owner)
-    return _evaluated(annotation, owner.__module__)
-
-
-def _evaluated(annotation: str, module: str) -> Any:
+    module = inspect.unwrap(owner).__module__
     return eval(annotation, vars(sys.modules[module]) | _names_of_types(module))
 
 
@@ -182,11 +169,10 @@ def _names_of_types(module: str) -> dict[str, Any]:
 
     Loading it here would make imports heavy. What nobody has loaded yet has no instances: an empty class stands for it.
     """
-    names = {}
+    names: dict[str, Any] = {}
     for name, (source, attribute) in _imports_for_types(module).items():
         loaded = sys.modules.get(source)
-        kind = getattr(loaded, attribute, None) if attribute else loaded
-        names[name] = type(name, (), {}) if kind is None and attribute else kind or _Unloaded()
+        names[name] = getattr(loaded, attribute, type(name, (), {})) if attribute else loaded or _Unloaded()
     return names
 
 
@@ -204,10 +190,9 @@ def _imports_for_types(module: str) -> dict[str, tuple[str, str]]:
     for block in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
         if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING":
             for node in block.body:
-                if isinstance(node, ast.ImportFrom):
-                    found |= {each.asname or each.name: (node.module or "", each.name) for each in node.names}
-                elif isinstance(node, ast.Import):
-                    found |= {each.asname or each.name: (each.name, "") for each in node.names}
+                for each in getattr(node, "names", []):
+                    source = getattr(node, "module", None)  # of "from source import name"
+                    found[each.asname or each.name] = (source, each.name) if source else (each.name, "")
     return found
 
 
@@ -218,13 +203,13 @@ def _convert(value: Any, annotation: Any) -> Any:
         arrays = any((get_origin(each) or each).__module__.startswith("numpy") for each in arguments)
         return value if arrays else _convert_union(value, arguments)
     if origin is Annotated:
-        limits = next((each for each in arguments[1:] if isinstance(each, Range)), None)
-        members = get_args(arguments[0]) or (arguments[0],)  # with None: Annotated[int | None, Range(1)]
-        if limits is None or (value is None and NoneType in members):
-            return _convert(value, arguments[0])
-        return _convert_number(value, next(each for each in members if each is not NoneType), limits)
+        kind, limits = arguments[:2]
+        return _convert_number(value, kind, limits) if isinstance(limits, Range) else _convert(value, kind)
     if origin is Literal:
-        return _convert_literal(value, arguments)
+        for choice in arguments:
+            if type(value) is type(choice) and value == choice:
+                return choice
+        raise _Unfit(_listed(arguments))
     if annotation in (int, float):
         return _convert_number(value, annotation, Range())
     kind = origin or annotation
@@ -244,22 +229,14 @@ def _convert_union(value: Any, members: tuple[Any, ...]) -> Any:
 
 
 def _convert_number(value: Any, kind: type, limits: Range) -> float:
-    noun = "whole number" if kind is int else "finite number"
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if limits.infinite and isinstance(value, float) and math.isinf(value):
         return value
     if not is_real(value) or not limits.holds(value) or (kind is int and (value != int(value) or value > LARGEST)):
-        plain = limits.words("whole number" if kind is int else "number")
-        raise _Unfit(plain if limits != Range() else f"a {noun}")
+        noun = "whole number" if kind is int else "number" if limits != Range() else "finite number"
+        raise _Unfit(limits.words(noun))
     return kind(value)
-
-
-def _convert_literal(value: Any, choices: tuple[Any, ...]) -> Any:
-    for choice in choices:
-        if type(value) is type(choice) and value == choice:
-            return choice
-    raise _Unfit(_listed(choices))
 
 
 def _convert_instance(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any:

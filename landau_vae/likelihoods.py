@@ -26,9 +26,7 @@ STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central differen
 
 
 def _not_given(*_: Any) -> Any:
-    raise InputError(
-        "This likelihood lacks a function that is needed here: make it with variance=…, generator=… and link=…."
-    )
+    raise InputError("This likelihood lacks a function needed here: make it with variance=…, generator=… and link=….")
 
 
 class Generator(NamedTuple):
@@ -73,8 +71,6 @@ class Likelihood:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        low, high = numbers(self.support, "support", shape=(2,))
-        object.__setattr__(self, "support", (float(low), float(high)))
         object.__setattr__(self, "title", self.title or self.name)
         if self.generator is not _not_given:
             for order, name in enumerate(("value", "score", "curvature")):
@@ -141,8 +137,7 @@ class Likelihood:
         if np.all(variance[without] <= 0):
             raise InputError(
                 f"{without.size} column{'s are' if without.size > 1 else ' is'} {significant(mean[without[0]])} "
-                f"throughout ({shown}), where a {self.title} decoder has no variance: leave constant columns out "
-                "(X[:, X.std(axis=0) > 0]; --exclude)."
+                f"throughout ({shown}): leave constant columns out (X[:, X.std(axis=0) > 0]; --exclude)."
             )
         raise InputError(
             f"The variance function is {at_mean[without[0]]:g} at the mean {significant(mean[without[0]])} of column "
@@ -155,19 +150,16 @@ class Likelihood:
                 f"The likelihood {self.name!r} does not say its variance at the mean: build its spectrum with "
                 "lv.spectrum.exponential_family(data, variance)."
             )
+        task = "it takes an array of means and returns as many variances."
         try:
             result = self.variance(mean)
         except Exception as problem:  # anything: it may be the user's code
-            raise InputError(
-                f"The variance function raised {type(problem).__name__} on the means ({problem}): it takes an array "
-                "of means and returns as many variances."
-            ) from problem
+            raised = f"raised {type(problem).__name__} on the means ({problem})"
+            raise InputError(f"The variance function {raised}: {task}") from problem
         values = numbers(result, "The variance function")
         if values.shape not in ((), mean.shape):
-            raise InputError(
-                f"The variance function returned shape {values.shape} for means of shape {mean.shape}: it takes an "
-                "array of means and returns as many variances."
-            )
+            returned = f"returned shape {values.shape} for means of shape {mean.shape}"
+            raise InputError(f"The variance function {returned}: {task}")
         return np.broadcast_to(values, mean.shape)
 
 

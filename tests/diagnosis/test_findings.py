@@ -82,3 +82,17 @@ def test_a_nonlinear_model_is_not_said_to_be_at_its_best(rng):
     assert "For a linear model it is the best state." in finding.sentence
     assert "A nonlinear model may have a better one" in finding.sentence
     assert not re.search(r"\bmust\b", finding.sentence)
+
+
+def test_active_latents_where_no_mode_is_worth_its_price(rng):
+    X = rng.standard_normal((4000, 4)) * np.sqrt([20, 5, 2, 1])
+    code = (X[:, 0] - X[:, 0].mean()) / X[:, 0].std()
+    first = lv.Spectrum.from_data(X).eigenvalues[0]
+    mean = np.column_stack([code * np.sqrt(0.12), np.zeros((4000, 2))])
+    variance = np.tile([0.88, 1, 1], (4000, 1))
+    result = lv.diagnose(mean, variance=variance, data=X, loss=lv.Loss.gaussian(1.02 * first))
+    [finding] = result.findings
+    assert finding.code == "superfluous"
+    assert "no mode of the data is worth encoding" in finding.sentence
+    assert "no latent is needed" in finding.advice
+    assert "the first one becomes active" in finding.advice

@@ -5,6 +5,7 @@ import pytest
 from diagnosed_models import CASES, LAMBDA, diagnosed
 from matplotlib.figure import Figure
 
+import landau_vae as lv
 from landau_vae import plotting
 from landau_vae.plotting.style import plain
 
@@ -125,3 +126,11 @@ def test_pictures_stand_whatever_is_known(case, draw):
 
 def test_numbers_are_written_as_one_writes_them():
     assert [plain(x) for x in (0.05, 200.0, 1.0, 1e-5, 3e-7, 1e6)] == ["0.05", "200", "1", "10⁻⁵", "3·10⁻⁷", "10⁶"]
+
+
+def test_rank_distortion_by_a_spectrum_that_was_cut(rng):
+    """The rank at 1 % is not known then."""
+    X = rng.standard_normal((300, 12))
+    spectrum = lv.Spectrum.from_data(X, modes=4)
+    result = lv.diagnose(X[:, :2], variance=np.ones((300, 2)), spectrum=spectrum, loss=lv.Loss.gaussian())
+    assert len(labelled(plotting.rank_distortion_of(result), "PCA")) == 5

@@ -125,7 +125,8 @@ def superfluous(c: Comparison) -> Finding | None:
         return None
     following, verb = "", "is" if worth == 1 else "are"
     if worth < c.spectrum.modes:
-        following = f" (the next one becomes active below {beta_at(c, float(c.spectrum.eigenvalues[worth]))})"
+        first = beta_at(c, float(c.spectrum.eigenvalues[worth]))
+        following = f" (the {'next' if worth else 'first'} one becomes active below {first})"
     worthy = f"{counted(worth, 'mode')} of the data {verb}" if worth else "no mode of the data is"
     enough = (
         f"{counted(worth, 'latent')} {verb} enough; for" if worth else "By the linear theory no latent is needed; for"
