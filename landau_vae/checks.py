@@ -203,8 +203,11 @@ def _convert(value: Any, annotation: Any) -> Any:
         arrays = any((get_origin(each) or each).__module__.startswith("numpy") for each in arguments)
         return value if arrays else _convert_union(value, arguments)
     if origin is Annotated:
-        kind, limits = arguments[:2]
-        return _convert_number(value, kind, limits) if isinstance(limits, Range) else _convert(value, kind)
+        members = get_args(arguments[0]) or arguments[:1]  # with None: Annotated[int | None, Range(1)]
+        limits = next((each for each in arguments[1:] if isinstance(each, Range)), None)
+        if limits is None or (value is None and NoneType in members):
+            return _convert(value, arguments[0])
+        return _convert_number(value, members[0], limits)
     if origin is Literal:
         for choice in arguments:
             if type(value) is type(choice) and value == choice:
