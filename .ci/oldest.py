@@ -12,3 +12,4 @@ for line in [*project["dependencies"], *extras]:
         bounds[match[1]] = match[2]
 for name, version in sorted(bounds.items()):
     print(f"{name}=={version}")
+print("numcodecs<0.14")  # zarr 2.18 needs an old one and does not say so
