@@ -103,7 +103,7 @@ def resolve(
     if not values[0] > max(floor, np.finfo(float).tiny / EPS):
         if whole or least:
             raise InputError("Nothing is left to encode: every direction of the target is without variance of its own.")
-        raise InputError("All eigenvalues are zero up to rounding: there is no variance to encode.")
+        raise InputError("All eigenvalues are zero or too small beside rounding: there is no variance to encode.")
     kept = readonly(values[values > floor + noise])
     return {
         "eigenvalues": kept,
