@@ -13,7 +13,7 @@ latent that was still moving, or waiting to become active, when its run ended.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,6 @@ from landau_vae.limits import ACTIVE, ACTIVE_EXACTLY, AT_REST, FIT_RANGE, FITTED
 from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.schema import RECONSTRUCTIONS, trainer_settings, validate
-
-if TYPE_CHECKING:
-    import xarray
 
 __all__ = ["Branches", "branches"]
 
@@ -156,22 +153,23 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
     [0.8, 0.2]
     """
     validate(scan, "signal_fraction", "pruned_distortion", "rate", "converged")
-    if scan.sizes.get("feature") not in (None, spectrum.dimension, len(spectrum.covariance)):
-        raise InputError(
-            f"The models were trained on {scan.sizes['feature']} features, but the spectrum has "
-            f"{spectrum.dimension}: give the spectrum that was trained on.",
-            "spectrum",
-        )
+    features = scan.sizes.get("feature")
+    if features not in (None, spectrum.dimension, len(spectrum.covariance)):
+        sizes = f"The models were trained on {features} features, but the spectrum has {spectrum.dimension}: "
+        raise InputError(sizes + "give the spectrum that was trained on.", "spectrum")
     data = scan.sortby("temperature").transpose("seed", "temperature", "reconstruction", "latent", "rank", ...)
     fraction = data.signal_fraction.values
     ranks = np.argsort(-fraction, axis=-1, kind="stable")  # a latent of NaN, of a model that diverged, is the last
     ranked = np.take_along_axis(fraction, ranks, axis=-1)
+    abscissa = np.broadcast_to(data.temperature.values, fraction.shape[:2])
+    if "price" in data and trainer_settings(data).get("learned_variance"):  # the price that it has led to
+        abscissa = data.price.values / float(data.attrs["total_variance"])
     moved = data.moved.values if "moved" in data else None
     at_rest = np.broadcast_to(data.converged.values[..., None], fraction.shape) if moved is None else moved <= AT_REST
     to_go = np.zeros(fraction.shape) if moved is None else moved
     return Branches(
         readonly(data.temperature.values),
-        _abscissa(data),
+        readonly(abscissa),
         readonly(ranked),
         readonly(data.pruned_distortion.values),
         readonly(data.rate.values.sum(axis=-1)),
@@ -182,7 +180,7 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
     )
 
 
-def trained_spectrum(scan: "xarray.Dataset") -> Spectrum | None:
+def trained_spectrum(scan: Any) -> Spectrum | None:
     """Return the spectrum of the covariance that was trained on; None where the scan does not hold it."""
     if "covariance" not in scan:
         return None
@@ -213,7 +211,7 @@ def exponents(measured: Branches) -> Array:
     return readonly([[_exponent(measured, seed, k) for k in range(latents)] for seed in range(seeds)])
 
 
-def collapse_residual(measured: Branches, thresholds: Array) -> Array:
+def residual(measured: Branches, thresholds: Array) -> Array:
     """Return the root mean square of M² − [1 − T/T_k]₊ over the fitted points of all seeds, (len(thresholds),).
 
     With measured thresholds it says how well a branch keeps the law's shape, wherever it ends.
@@ -235,10 +233,9 @@ def _exponent(measured: Branches, seed: int, k: int) -> float:
 
     x, y = measured.abscissa[seed, near] / threshold, measured.by_seed[seed, near, k]
 
-    def miss(parameters: Array) -> Array:
+    def miss(at: Array) -> Array:
         """Return residuals at ln(T_k/threshold) and ln p."""
-        stretch, power = np.exp(parameters)
-        return np.asarray(np.maximum(1.0 - x / stretch, 1e-12) ** power - y)
+        return np.asarray(np.maximum(1.0 - x / np.exp(at[0]), 1e-12) ** np.exp(at[1]) - y)
 
     nearest = float(np.log(x.max()))  # a branch ends beyond its last point; no nearer bound, which seeds would share
     start, bounds = [max(1e-3, nearest + 1e-3), 0.0], ([nearest, -2.0], [2.0, 2.0])
@@ -246,14 +243,7 @@ def _exponent(measured: Branches, seed: int, k: int) -> float:
     return float(np.exp(fit.x[1])) if fit.success else float("nan")
 
 
-def _abscissa(data: "xarray.Dataset") -> Array:
-    """Return the temperatures, or those of the prices that a learned decoder variance has led to."""
-    if "price" in data and trainer_settings(data).get("learned_variance"):
-        return readonly(data.price.values / float(data.attrs["total_variance"]))
-    return readonly(np.broadcast_to(data.temperature.values, (data.sizes["seed"], data.sizes["temperature"])))
-
-
-def _not_waiting(data: "xarray.Dataset", ranked: Array) -> NDArray[np.bool_]:
+def _not_waiting(data: Any, ranked: Array) -> NDArray[np.bool_]:
     """Return, by rank, False for the latents next in line where some still have to become active."""
     if "waiting" not in data:
         return np.ones(ranked.shape, dtype=bool)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Range, Seed, checked, numbers
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
+from landau_vae.display import Array, Column, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.limits import FINITE_SIZE, SIZE_CONFIDENCE
 from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
@@ -35,6 +35,7 @@ MOST = 10**9  # samples
 class DatasetSize(Result):
     """Thresholds and overlaps of trained models against `predicted`, by ratio n/d; thresholds are prices."""
 
+    json_fields = ("agrees", "ratio", "threshold", "overlap", "recovered", "converged", "verdict", "predicted")
     predicted: tuple[Spiked, ...] = field(repr=False)  #: the closed forms, one per ratio
     threshold: Array  #: from trained branches, (ratios, seeds, spikes), data² per nat; NaN: no end within the grid
     overlap: Array  #: squared, of decoder column k with spike k, (ratios, seeds, spikes)
@@ -61,14 +62,10 @@ class DatasetSize(Result):
         per_n = np.array([[FINITE_SIZE / theory.samples] for theory in self.predicted])
         limit, expected, population = (self._theory(x) for x in ("threshold", "expected_threshold", "population"))
         overlap, chance = self._theory("overlap"), self._theory("chance_overlap")
-        words = np.stack(
-            [
-                _compare(self.threshold, expected, expected, per_n * limit, population),
-                _compare(self.overlap, overlap, overlap + chance, per_n * overlap, np.ones_like(overlap)),
-            ]
-        )
-        worst = np.where((words == "agrees").all(axis=0), "agrees", "not resolved")
-        worst = np.where((words == "disagrees").any(axis=0), "disagrees", worst)
+        threshold = _compare(self.threshold, expected, expected, per_n * limit, population)
+        aligned = _compare(self.overlap, overlap, overlap + chance, per_n * overlap, np.ones_like(overlap))
+        worst = np.where((threshold == "agrees") & (aligned == "agrees"), "agrees", "not resolved")
+        worst = np.where((threshold == "disagrees") | (aligned == "disagrees"), "disagrees", worst)
         return readonly(np.where(self._theory("blurred"), "not resolved", worst), np.str_)
 
     @property
@@ -112,12 +109,6 @@ class DatasetSize(Result):
         visible = ", ".join(significant(float(alpha)) for alpha in first.critical_aspect)
         lines.append(f"A spike is visible above n/d = {visible}; below, its latent encodes noise alone.")
         return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return numbers and arrays as strict JSON."""
-        names = ["agrees", "ratio", "threshold", "overlap", "recovered", "converged", "verdict"]
-        predicted = [theory.to_dict() for theory in self.predicted]
-        return jsonable({**{name: getattr(self, name) for name in names}, "predicted": predicted})
 
     def _theory(self, name: str) -> NDArray[Any]:
         """Return a quantity of the closed forms, (ratios, spikes)."""

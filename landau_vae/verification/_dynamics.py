@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Positive, checked, numbers
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly
+from landau_vae.display import Array, Column, Result, Table, readonly
 from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVATION_ERROR, BATCH_NOISE, OVERSHADOWED
 from landau_vae.numeric.plateau_growth import growth
@@ -37,6 +37,8 @@ FAILURES = ("disagrees", "missing", "diverged")
 class Dynamics(Result):
     """Times are in updates at the full learning rate; arrays are (seeds, temperatures, modes) unless said otherwise."""
 
+    json_fields = ("descent.learning_rate", "agrees", "worth", "temperature", "rate", "predicted", "earliest",
+        "measured", "verdict")  # fmt: skip
     spectrum: Spectrum = field(repr=False)  #: of the data
     descent: Descent = field(repr=False)  #: the settings that were assumed
     temperature: Array  #: T, (temperatures,), ascending
@@ -101,13 +103,10 @@ class Dynamics(Result):
 
     def content(self) -> Iterable[str | Table]:
         """Yield the table of modes over all seeds and temperatures, and its meaning."""
-        rows = [self._row(k) for k in range(self.verdict.shape[2])]
+        cells = zip(*(self._row(k) for k in range(self.spectrum.modes)), strict=True)
         labels = ("compared", "measured/predicted", "earliest/predicted", "outside", "verdicts")
-        columns = [
-            Column("mode", range(1, len(rows) + 1)),
-            Column("T_k", self.spectrum.normalized),
-            *(Column(label, column) for label, column in zip(labels, zip(*rows, strict=True), strict=True)),
-        ]
+        columns = [Column("mode", range(1, self.spectrum.modes + 1)), Column("T_k", self.spectrum.normalized)]
+        columns += [Column(label, column) for label, column in zip(labels, cells, strict=True)]
         note = (
             "Mean ± standard deviation; outside: the most by which a time misses [earliest, predicted], in powers of e "
             f"of the amplitude; {ACTIVATION_ERROR:g} is allowed. The run is worth {self.worth:.0f} updates at the full "
@@ -124,19 +123,8 @@ class Dynamics(Result):
         if not here.any():
             return "0", "—", "—", "—", words
         ratio, early = self.ratio[..., k][here], self.earliest[..., k][here] / self.predicted[..., k][here]
-        largest = self.outside[..., k][here].max()
-        return (
-            str(here.sum()),
-            f"{ratio.mean():.3f} ± {ratio.std():.3f}",
-            f"{early.mean():.3f}",
-            f"{largest:.2f}",
-            words,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return numbers and arrays as strict JSON."""
-        names = ("agrees", "worth", "temperature", "rate", "predicted", "earliest", "measured", "verdict")
-        return jsonable({"learning_rate": self.descent.learning_rate, **{name: getattr(self, name) for name in names}})
+        spread, largest = f"{ratio.mean():.3f} ± {ratio.std():.3f}", self.outside[..., k][here].max()
+        return str(here.sum()), spread, f"{early.mean():.3f}", f"{largest:.2f}", words
 
 
 @checked
@@ -183,11 +171,8 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     trained_on = trained_spectrum(scan)
     known = trained_on or spectrum
     if known is None or scan.sizes["feature"] != len(known.covariance):
-        raise InputError(
-            f"The models were trained on {scan.sizes['feature']} features, but there is no covariance of so many: "
-            "give the spectrum that was trained on.",
-            "spectrum",
-        )
+        sizes = f"The models were trained on {scan.sizes['feature']} features, but there is no covariance of so many: "
+        raise InputError(sizes + "give the spectrum that was trained on.", "spectrum")
     spectrum = spectrum or known
     data = scan.sortby("temperature").transpose("seed", "temperature", "update", "feature", "latent", ...)
     # without a covariance the features are the modes themselves
@@ -196,26 +181,19 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     vectors = vectors[:, : spectrum.modes]
     encoders = data.encoder_history.transpose(..., "latent", "feature")
     clock, temperature = descent.clock[data["update"].values], readonly(data.temperature.values)
-    ends = (
-        descent.clock[data.updates.values] if "updates" in data else np.full(data.decoder_history.shape[:2], clock[-1])
-    )
+    shape = data.decoder_history.shape[:2]
+    ends = descent.clock[data.updates.values] if "updates" in data else np.full(shape, clock[-1])
     times, verdict = [], []
-    for seed, t in np.ndindex(ends.shape):
+    for seed, t in np.ndindex(shape):
         weights = data.decoder_history.values[seed, t], encoders.values[seed, t]
         price = float(temperature[t]) * spectrum.total_variance
-        one = arrivals(*weights, clock, vectors, spectrum, price, descent)
+        times.append(arrivals(*weights, clock, vectors, spectrum, price, descent))
         diverged = "status" in data and data.status.values[seed, t] == Status.DIVERGED
-        times.append(one)
-        verdict.append(_verdict(one, float(ends[seed, t]), bool(diverged)))
-
-    def gather(name: str) -> Array:
-        values = np.stack([getattr(one, name) for one in times])
-        return readonly(values.reshape(*ends.shape, *values.shape[1:]))
-
-    return Dynamics(
-        spectrum, descent, temperature, gather("latest"), gather("earliest"), gather("measured"), gather("bracket"),
-        readonly(np.reshape(verdict, gather("latest").shape), np.str_),
-    )  # fmt: skip
+        verdict.append(_verdict(times[-1], float(ends[seed, t]), bool(diverged)))
+    arrays = ([getattr(one, name) for one in times] for name in ("latest", "earliest", "measured", "bracket"))
+    latest, earliest, measured, bracket = (readonly(np.reshape(x, (*shape, *np.shape(x)[1:]))) for x in arrays)
+    verdicts = readonly(np.reshape(verdict, latest.shape), np.str_)
+    return Dynamics(spectrum, descent, temperature, latest, earliest, measured, bracket, verdicts)
 
 
 def _verdict(one: Arrivals, end: float, diverged: bool) -> NDArray[np.str_]:

@@ -22,14 +22,7 @@ from landau_vae.numeric._equilibrium import Equilibrium, Reconstruction, equilib
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.gradients import recorded_decoder
 from landau_vae.training.schema import trainer_settings, validate
-from landau_vae.verification._branches import (
-    Branches,
-    branches,
-    collapse_residual,
-    exponents,
-    mean_and_error,
-    trained_spectrum,
-)  # fmt: skip
+from landau_vae.verification._branches import Branches, branches, exponents, mean_and_error, residual, trained_spectrum
 from landau_vae.verification.causes import Evidence, find_causes
 from landau_vae.verification.verdicts import Deviation, interval, judge, sampling_error
 from landau_vae.verification.verification import Verification
@@ -100,9 +93,7 @@ def verify(
     law = _law_deviation(measured, theory, drawn)
     verdict = judge(measured, pca, [threshold, useful, exponent], law, pca_error, tolerance)
     known = 1.0
-    if not recorded_decoder(
-        trainer_settings(scan)
-    ).likelihood.squared:  # logits: neither the law nor these utilities are theirs
+    if not recorded_decoder(trainer_settings(scan)).likelihood.squared:  # neither law nor utilities hold for logits
         known, verdict = np.nan, ("outside the theory",) * modes
     ends = np.maximum(0.0, pca[:, None] * (1 + interval(threshold)))
     scale = np.nan_to_num(predicted).mean(axis=0)[:, None]
@@ -121,7 +112,7 @@ def verify(
         utility_temperature=readonly(at),
         exponent=readonly((1 + exponent.mean) * known),
         exponent_interval=readonly(np.maximum(0.0, 1 + interval(exponent)) * known),
-        collapse=collapse_residual(measured, pca * (1 + threshold.mean)),
+        collapse=residual(measured, pca * (1 + threshold.mean)),
         threshold_error=readonly(threshold.mean * known),
         utility_error=readonly(useful.mean * known),
         utility_pca_error=readonly(pca_error * known),

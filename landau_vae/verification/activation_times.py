@@ -12,7 +12,7 @@ because amplitudes that grow by 1 + ηf_iκ in update i grow like (1 + ηκ)^clo
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,6 @@ from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.gradients import recorded_decoder
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import trainer_settings
-
-if TYPE_CHECKING:
-    import xarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +43,7 @@ class Descent:
         return np.asarray(per_update(self.scale * rate, self.learning_rate, self.momentum))
 
 
-def descent_of(scan: "xarray.Dataset", learning_rate: float | None = None) -> Descent:
+def descent_of(scan: Any, learning_rate: float | None = None) -> Descent:
     """Return the settings of a scan by `Sampled` with SGD; a `learning_rate` replaces the recorded one.
 
     Raises `InputError` for a scan without snapshots, and `OutsideTheory` where growth under its settings is not known.
@@ -54,8 +51,7 @@ def descent_of(scan: "xarray.Dataset", learning_rate: float | None = None) -> De
     trainer = trainer_settings(scan)
     if trainer.get("name") != "Sampled" or "decoder_history" not in scan or scan.sizes["update"] < 2:
         raise InputError(
-            "The scan holds no snapshots during training, from which times could be read: "
-            "scan with trainer=Sampled(optimizer=SGD(1e-3), history=300).",
+            "The scan holds no snapshots during training: scan with trainer=Sampled(optimizer=SGD(1e-3), history=300).",
             "scan",
         )
     optimizer = trainer["optimizer"]
@@ -71,29 +67,13 @@ def descent_of(scan: "xarray.Dataset", learning_rate: float | None = None) -> De
             "models are others: leave these settings of Sampled at their defaults."
         )
     if any(factor != 1.0 for _, factor in trainer["beta"]["points"]):
-        raise OutsideTheory(
-            "The models were trained under a β schedule, but rates belong to one β: train at constant β."
-        )
-    return Descent(
-        optimizer["learning_rate"] if learning_rate is None else learning_rate,
-        optimizer["momentum"],
-        2 * Loss.from_dict(trainer["loss"]).weights(scan.sizes["feature"])[0],
-        _clock(trainer),
-        _batch(trainer, scan),
-    )
-
-
-def _clock(trainer: dict[str, Any]) -> Array:
-    """Return the clock after 0 … N updates."""
+        raise OutsideTheory("Rates belong to one β, but training had a β schedule: train at constant β.")
+    rate = optimizer["learning_rate"] if learning_rate is None else learning_rate
+    scale = 2 * Loss.from_dict(trainer["loss"]).weights(scan.sizes["feature"])[0]
     factors = Schedule(**trainer["learning_rate"])(np.arange(trainer["updates"]) / trainer["updates"])
-    return np.concatenate([[0.0], np.cumsum(factors)])
-
-
-def _batch(trainer: dict[str, Any], scan: "xarray.Dataset") -> float:
-    """Return the rows per update that noise is drawn for."""
-    if not trainer["noise"]:
-        return np.inf
-    return float(trainer["batch"] or scan.attrs.get("samples", np.inf))
+    clock = np.concatenate([[0.0], np.cumsum(factors)])
+    batch = float(trainer["batch"] or scan.attrs.get("samples", np.inf)) if trainer["noise"] else np.inf
+    return Descent(rate, optimizer["momentum"], scale, clock, batch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +100,8 @@ def arrivals(
     rows = vectors.T @ decoder.astype(np.float64)  # (snapshots, modes, K)
     columns = np.swapaxes(encoder.astype(np.float64) @ vectors, 1, 2)
     start = projections(lam, price, rows[0], columns[0])
-    parted, sharing = (
-        succession(lam, multiplet, price, start, descent.pace, shared=shared) for shared in (False, True)
-    )
+    growing = (lam, multiplet, price, start, descent.pace)
+    parted, sharing = (succession(*growing, shared=shared) for shared in (False, True))
     share = np.where(active, _gains(rows, columns, multiplet) / np.where(active, 1 - price / lam, 1.0), np.nan)
     rate = np.where(active, descent.pace(growth(lam, price)), np.nan)
     measured, bracket = _crossing(share, clock)

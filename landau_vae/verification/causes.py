@@ -9,21 +9,13 @@ observables) or *inferred* from thresholds and movements.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from landau_vae import limits
 from landau_vae.display import Array, counted, listed, significant
-from landau_vae.findings import Finding
-from landau_vae.limits import (
-    CHANGED_SIGNAL,
-    COMMON_FACTOR,
-    EXPONENT_ERROR,
-    NONLINEAR_DISTORTION,
-    OTHER_SEED,
-    PLATEAU_WATCHED,
-    SEED_AT_REST,
-)  # fmt: skip
+from landau_vae.findings import Finding, alarm, remark
 from landau_vae.loss import Loss
 from landau_vae.loss.slips import slips_that_make
 from landau_vae.numeric.plateau_activation import activation
@@ -33,15 +25,12 @@ from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Status, trainer_settings
 from landau_vae.verification._branches import Branches
 
-if TYPE_CHECKING:
-    import xarray
-
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What causes are looked for in."""
 
-    scan: "xarray.Dataset"
+    scan: Any  #: an xarray.Dataset
     trained_on: Spectrum | None  #: the spectrum of the covariance that was trained on
     spectrum: Spectrum  #: the one that is compared with
     branches: Branches
@@ -93,11 +82,9 @@ def diverged(evidence: Evidence) -> Finding | None:
     if not evidence.diverged:
         return None
     total = int(evidence.scan.status.size)
-    return Finding(
-        "diverged", "alarm", f"{evidence.diverged} of {total} models diverged.",
-        "The learning rate is too large for these data: lower it.",
-        {"source": "recorded", "diverged": evidence.diverged, "models": total},
-    )  # fmt: skip
+    sentence = f"{evidence.diverged} of {total} models diverged."
+    numbers = {"source": "recorded", "diverged": evidence.diverged, "models": total}
+    return alarm("diverged", sentence, "The learning rate is too large for these data: lower it.", numbers)
 
 
 def beta_schedule(evidence: Evidence) -> Finding | None:
@@ -111,18 +98,13 @@ def beta_schedule(evidence: Evidence) -> Finding | None:
         return None
     lowest, highest = float(factor.min()), float(factor.max())
     low, high = significant(lowest, 3), significant(highest, 3)
+    ends = low if low == high else f"{low} to {high}"
+    sentence = f"β ended at {ends} times its target, so the models have other temperatures than their labels say."
     points = evidence.trainer.get("beta", {}).get("points")
     advice = "Let the schedule reach 1 and stay there, or compare at the β it ended at."
     if points and points[-1][1] == 1:  # it did
         advice = "The β schedule itself ends at 1, so the temperatures have been relabelled."
-    return Finding(
-        "beta-schedule",
-        "alarm",
-        f"β ended at {low if low == high else f'{low} to {high}'} times its target, so the models are those of other "
-        "temperatures than their labels say.",
-        advice,
-        {"source": "recorded", "lowest": lowest, "highest": highest},
-    )
+    return alarm("beta-schedule", sentence, advice, {"source": "recorded", "lowest": lowest, "highest": highest})
 
 
 def other_likelihood(evidence: Evidence) -> Finding | None:
@@ -130,9 +112,8 @@ def other_likelihood(evidence: Evidence) -> Finding | None:
     likelihood = evidence.decoder.likelihood
     if likelihood.squared:
         return None
-    return Finding(
+    return remark(
         "bernoulli",
-        "remark",
         f"The decoder is a {likelihood.title} one: only the first threshold is that of a spectrum (of the data's "
         "correlation matrix, if they are binary); the others shift once a latent is active.",
         evidence={"source": "recorded", "decoder": likelihood.name},
@@ -148,16 +129,11 @@ def changed(evidence: Evidence) -> Finding | None:
         defined = scan.mean_square / (scan.mean_square + scan.posterior_variance)
         error = np.abs(defined - scan.signal_fraction).values
     largest = float(np.max(error, where=np.isfinite(error), initial=0.0))
-    if largest <= CHANGED_SIGNAL:
+    if largest <= limits.CHANGED_SIGNAL:
         return None
-    return Finding(
-        "changed",
-        "alarm",
-        f"M² is off by up to {largest:.2g} from what mean_square and posterior_variance of the same scan make: "
-        "observables, or the order of latents, have been changed since training.",
-        "Compare the scan as it was trained.",
-        {"source": "recorded", "largest": largest},
-    )
+    sentence = f"M² is up to {largest:.2g} off mean_square/(mean_square + posterior_variance): changed since training."
+    advice = "An observable, or the order of latents, is not that of training: compare the scan as it was trained."
+    return alarm("changed", sentence, advice, {"source": "recorded", "largest": largest})
 
 
 def nonlinear(evidence: Evidence) -> Finding | None:
@@ -169,14 +145,12 @@ def nonlinear(evidence: Evidence) -> Finding | None:
         difference = np.abs(scan.distortion.values / scan.linear_distortion.values - 1)
     difference = difference[np.isfinite(difference)]
     quartile = float(np.quantile(difference, 0.75)) if difference.size else 0.0
-    if quartile <= NONLINEAR_DISTORTION:
+    if quartile <= limits.NONLINEAR_DISTORTION:
         return None
-    return Finding(
+    return remark(
         "nonlinear",
-        "remark",
-        f"The decoder is not linear: in a quarter of the models the distortion differs by more than {quartile:.2g} "
-        "times itself from that of a linear decoder with the same weights. The theory's lines are exact for linear "
-        "decoders only.",
+        f"The decoder is not linear: in a quarter of the models the distortion differs by over {quartile:.2g} times "
+        "itself from that of a linear decoder with the same weights. The theory is exact for linear decoders only.",
         evidence={"source": "recorded", "upper_quartile": quartile},
     )
 
@@ -185,9 +159,8 @@ def weight_decay(evidence: Evidence) -> Finding | None:
     """Find a decay that is strong enough to move the thresholds in question."""
     rule = evidence.trainer.get("optimizer", {})
     decay = float(rule.get("weight_decay", 0.0))
-    verdicts = ["disagrees", "not resolved"]
-    verdicts += ["not converged"] if rule.get("decoupled") else []  # the distance from rest allows for coupled decay
-    touched = evidence.modes_with(*verdicts)
+    # The distance from rest allows for coupled decay.
+    touched = evidence.modes_with("disagrees", "not resolved", *["not converged"] * bool(rule.get("decoupled")))
     if not decay or not touched:
         return None
     loss = Loss.from_dict(evidence.trainer["loss"])
@@ -195,13 +168,10 @@ def weight_decay(evidence: Evidence) -> Finding | None:
     shift = gamma * (1 + 1 / np.square(evidence.spectrum.eigenvalues[touched]))  # of τ_c = λ/(1 + γ) − γ/λ, relative
     if shift.max() <= evidence.tolerance:
         return None
-    return Finding(
-        "weight-decay",
-        "alarm",
-        f"Weight decay ({significant(decay)}) moves thresholds down and adds to every price.",
-        "Take thresholds from numeric.weight_decay (of coupled decay), or train without.",
-        {"source": "recorded", "weight_decay": decay, "largest_shift": float(shift.max())},
-    )
+    sentence = f"Weight decay ({significant(decay)}) moves thresholds down and adds to every price."
+    advice = "Take thresholds from numeric.weight_decay (of coupled decay), or train without."
+    numbers = {"source": "recorded", "weight_decay": decay, "largest_shift": float(shift.max())}
+    return alarm("weight-decay", sentence, advice, numbers)
 
 
 def other_data(evidence: Evidence) -> Finding | None:
@@ -215,15 +185,13 @@ def other_data(evidence: Evidence) -> Finding | None:
     if not failed or off[failed].min() <= evidence.tolerance:
         return None
     worst = failed[int(np.argmax(off[failed]))]
-    return Finding(
-        "other-data",
-        "alarm",
-        f"The models were trained on data with another spectrum: mode {worst + 1} has λ/V = "
-        f"{significant(trained.normalized[worst])} there, {significant(spectrum.normalized[worst])} in the one that is "
-        "compared with.",
-        "Give the spectrum of the training set, scaled as it was for training.",
-        {"source": "recorded", "mode": worst + 1, "difference": float(off[worst])},
+    there, here = significant(trained.normalized[worst]), significant(spectrum.normalized[worst])
+    sentence = (
+        f"The models were trained on another spectrum: λ/V of mode {worst + 1} is {there} there, {here} in yours."
     )
+    advice = "Give the spectrum of the training set, scaled as it was for training."
+    numbers = {"source": "recorded", "mode": worst + 1, "difference": float(off[worst])}
+    return alarm("other-data", sentence, advice, numbers)
 
 
 # ----------------------------------------------------------------------------------------------------------- inferred
@@ -232,26 +200,26 @@ def other_data(evidence: Evidence) -> Finding | None:
 def convention(evidence: Evidence) -> Finding | None:
     """Find one factor between all thresholds and their predictions."""
     known = np.isfinite(evidence.ratio) & (evidence.ratio > 0)  # a line of noise may end anywhere
-    if np.count_nonzero(known) < 2 or "disagrees" not in evidence.verdict:
-        return None
     ratio = evidence.ratio[known]
+    if len(ratio) < 2 or "disagrees" not in evidence.verdict:
+        return None
     factor = float(np.exp(np.mean(np.log(ratio))))
     noise = np.nan_to_num(evidence.error[known] / ratio)
     scatter = np.abs(np.log(ratio / factor))
-    if np.any(scatter > COMMON_FACTOR + 3 * noise) or abs(factor - 1) <= 2 * max(evidence.tolerance, scatter.max()):
+    one_factor = np.all(scatter <= limits.COMMON_FACTOR + 3 * noise)
+    if not one_factor or abs(factor - 1) <= 2 * max(evidence.tolerance, scatter.max()):
         return None
     features = evidence.scan.sizes.get("feature", evidence.spectrum.dimension)
     matches = slips_that_make(1 / factor, features, evidence.scan.sizes["latent"])
     meaning = ": the KL weight, or β at the end of training, is not what was assumed"
     if matches:
         meaning = f", as that of a loss with {' or with '.join(slip.words for slip in matches[:2])}"
-    return Finding(
-        "wrong-convention",
-        "alarm",
-        f"Every threshold is {significant(factor, 4)} times its prediction: in training a nat had "
-        f"{significant(1 / factor, 4)} times the price that the temperatures say{meaning}.",
-        evidence={"source": "inferred", "factor": factor, "slips": [slip.code for slip in matches]},
+    times, price = significant(factor, 4), significant(1 / factor, 4)
+    sentence = (
+        f"Every threshold is {times} times its prediction: in training a nat had {price} times its price{meaning}."
     )
+    numbers = {"source": "inferred", "factor": factor, "slips": [slip.code for slip in matches]}
+    return alarm("wrong-convention", sentence, evidence=numbers)
 
 
 def one_seed(evidence: Evidence) -> Finding | None:
@@ -262,18 +230,14 @@ def one_seed(evidence: Evidence) -> Finding | None:
     if len(ends) < 4 or not known.any() or set(evidence.verdict) <= {"agrees", "outside the grid"}:
         return None
     middle = np.nanmedian(ends[:, known], axis=0)
-    away = ~(np.abs(ends[:, known] / middle - 1) <= OTHER_SEED)
+    away = ~(np.abs(ends[:, known] / middle - 1) <= limits.OTHER_SEED)
     odd = np.flatnonzero(away.mean(axis=1) > 0.5)
-    if len(odd) != 1 or evidence.branches.at_rest[odd[0], :, :modes].mean() < SEED_AT_REST:
+    if len(odd) != 1 or evidence.branches.at_rest[odd[0], :, :modes].mean() < limits.SEED_AT_REST:
         return None
     seed = int(evidence.scan.seed.values[odd[0]])
-    return Finding(
-        "one-seed",
-        "remark",
-        f"Seed {seed} differs from all others: its branches end elsewhere, or nowhere.",
-        f"Look at its models by themselves, or compare without it (scan.drop_sel(seed={seed})).",
-        {"source": "inferred", "seed": seed},
-    )
+    sentence = f"Seed {seed} differs from all others: its branches end elsewhere, or nowhere."
+    advice = f"Look at its models by themselves, or compare without it (scan.drop_sel(seed={seed}))."
+    return remark("one-seed", sentence, advice, {"source": "inferred", "seed": seed})
 
 
 def ended_early(evidence: Evidence) -> Finding | None:
@@ -287,22 +251,16 @@ def ended_early(evidence: Evidence) -> Finding | None:
     length = f" ({int(scan.updates.values.max())} updates)" if "updates" in scan else ""
     parts = [f"{waiting} had latents that were still to become active"] * (waiting > 0)
     parts += [f"{moving} had latents that were still moving"] * (moving > 0)
-    return Finding(
+    advice = "Train longer." if evidence.diverged else "Train longer, or with a larger learning rate."
+    if evidence.trainer.get("learning_rate", {}).get("points", [[1.0, 0.0]])[-1][1] > 0:  # noise moves latents too
+        advice = "Train longer, or let the learning rate fall to 0 at the end."
+    return remark(
         "ended-early",
-        "remark",
         f"Training{length} ended before {listed(late, 'mode')} had settled: of {counted(scan.converged.size, 'model')} "
         f"{' and '.join(parts) or 'none was at rest'}.{_plateau(evidence, late[0])}",
-        f"Train longer{_faster(evidence)}.",
+        advice,
         {"source": "inferred", "modes": [k + 1 for k in late], "waiting": waiting, "moving": moving},
     )
-
-
-def _faster(evidence: Evidence) -> str:
-    """Return what else would help a run that ended early: no larger learning rate where it is too large already."""
-    points = evidence.trainer.get("learning_rate", {}).get("points", [[1.0, 0.0]])
-    if points[-1][1] > 0:  # noise moves latents as slowness does
-        return ", or let the learning rate fall to 0 at the end"
-    return "" if evidence.diverged else ", or with a larger learning rate"
 
 
 def _plateau(evidence: Evidence, k: int) -> str:
@@ -313,7 +271,7 @@ def _plateau(evidence: Evidence, k: int) -> str:
     rule, loss = trainer["optimizer"], Loss.from_dict(trainer["loss"]).with_latents(evidence.scan.sizes["latent"])
     run = activation(
         spectrum,
-        loss.at(loss.beta_at(PLATEAU_WATCHED * spectrum.eigenvalues[k], spectrum)),
+        loss.at(loss.beta_at(limits.PLATEAU_WATCHED * spectrum.eigenvalues[k], spectrum)),
         learning_rate=rule["learning_rate"],
         updates=trainer["updates"],
         momentum=rule.get("momentum", 0.0),
@@ -325,23 +283,13 @@ def _plateau(evidence: Evidence, k: int) -> str:
 
 def unexplained(evidence: Evidence) -> Finding:
     """Return what can be said where no other cause shows."""
-    bent = [
-        k
-        for k in evidence.modes_with("disagrees")
-        if np.isfinite(evidence.exponent[k]) and abs(evidence.exponent[k] - 1) > EXPONENT_ERROR
-    ]
-    if bent:
-        return Finding(
+    away = np.abs(evidence.exponent - 1) > limits.EXPONENT_ERROR  # False where there is no exponent
+    if bent := [k for k in evidence.modes_with("disagrees") if away[k]]:
+        return alarm(
             "law",
-            "alarm",
             f"The branch of {listed(bent, 'mode')} is not a straight line although training had come to rest: encoder "
             "or decoder are not linear, or the posterior is not the Gaussian one of the theory.",
             evidence={"source": "inferred", "modes": [k + 1 for k in bent]},
         )
-    return Finding(
-        "unexplained",
-        "alarm",
-        "No common cause shows.",
-        "Check that the spectrum is that of the very data (and scale) that were trained on.",
-        {"source": "inferred"},
-    )
+    advice = "Check that the spectrum is that of the very data (and scale) that were trained on."
+    return alarm("unexplained", "No common cause shows.", advice, {"source": "inferred"})

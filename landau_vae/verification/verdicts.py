@@ -99,22 +99,14 @@ def judge(
         return tuple(np.where(within, np.where(seen, "agrees", "outside the grid"), failure).tolist())
     resolved = np.all(np.isnan(means) | (allowances <= RESOLUTION[:, None]), axis=0)
     within = np.where(seen, within, law <= room)  # without a line there is only the law to be broken
-    return tuple(_noisy(measured, pca, k, bool(seen[k]), bool(within[k]), bool(resolved[k])) for k in range(modes))
-
-
-def _noisy(measured: Branches, pca: Array, k: int, seen: bool, within: bool, resolved: bool) -> str:
-    """Return the verdict of a mode of noisy models: what is not resolved is kept apart from what is wrong."""
-    active = np.broadcast_to((measured.temperature < (1 - FITTED) * pca[k]), measured.at_rest.shape[:2])
-    rest = measured.at_rest[..., k]
-    settled = np.count_nonzero(active & rest) > np.count_nonzero(active) / 2
-    if seen:
-        if within and (resolved or measured.at_rest.shape[0] == 1):
-            return "agrees"
-        if not settled:
-            return "not converged"
-        return "disagrees" if resolved and not within else "not resolved"
-    if np.isinf(measured.brackets[k, 1]):
-        return "outside the grid"  # active at the warmest temperature
-    if np.count_nonzero(active[0]) < 2:
-        return "outside the grid"
-    return "disagrees" if settled and not within else "not converged"
+    active = measured.temperature[:, None] < (1 - FITTED) * pca  # (temperatures, modes)
+    points, rest = np.count_nonzero(active, axis=0), measured.at_rest[..., :modes]
+    settled = np.count_nonzero(active & rest, axis=(0, 1)) > len(rest) * points / 2
+    warmest = np.isinf(measured.brackets[:modes, 1])  # active at the warmest temperature
+    first_that_holds = {  # what is not resolved is kept apart from what is wrong
+        "agrees": seen & within & (resolved | (len(rest) == 1)),
+        "outside the grid": ~seen & (warmest | (points < 2)),
+        "not converged": ~settled | (~seen & within),
+        "not resolved": seen & (within | ~resolved),
+    }
+    return tuple(np.select(list(first_that_holds.values()), list(first_that_holds), "disagrees").tolist())

@@ -1,7 +1,7 @@
 """The result of a verification: a verdict per mode, the numbers behind it, and likely causes; as tables and as JSON."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +30,7 @@ MEANINGS = {  # verdict → what follows it, apart from "agrees"
 class Verification(Result):
     """One entry per mode that has a latent; differences are relative, NaN where there is nothing to compare."""
 
+    json_fields = ("agrees", "tolerance", "reconstruction", "spectrum")
     spectrum: Spectrum = field(repr=False)  #: the data's spectrum
     branches: Branches = field(repr=False)  #: what the trained models show
     tolerance: float  #: largest relative difference, beyond its standard errors, that counts as agreement
@@ -67,15 +68,12 @@ class Verification(Result):
     def ranks(self) -> list[tuple[float, int, int | None]]:
         """Tolerance, PCA rank, and how many latents the coldest models need for it (or None), by their mean output."""
         kept = self.branches.rank_distortion("mean")[0]
-        return [
-            (share, self.spectrum.rank(share), int(np.argmax(kept <= share)) if kept.min() <= share else None)
-            for share in RANK_TOLERANCES
-        ]
+        trained = [int(np.argmax(kept <= share)) if kept.min() <= share else None for share in RANK_TOLERANCES]
+        return [(share, self.spectrum.rank(share), rank) for share, rank in zip(RANK_TOLERANCES, trained, strict=True)]
 
     def __repr__(self) -> str:
-        return (
-            f"Verification({self.verdict.count('agrees')} of {len(self.verdict)} modes agree within {self.tolerance:g})"
-        )
+        count = self.verdict.count("agrees")
+        return f"Verification({count} of {len(self.verdict)} modes agree within {self.tolerance:g})"
 
     def content(self) -> Iterable[str | Table]:
         """Yield the table of modes, the table of ranks, and the verdict in words."""
@@ -115,11 +113,9 @@ class Verification(Result):
         lines += self._coincidence()
         lines += [f"Likely cause: {cause.sentence} {cause.advice}".rstrip() for cause in self.causes]
         lines += [self.spectrum.unresolved_note] * bool(self.spectrum.unresolved)
-        slow = int(np.count_nonzero(self.branches.converged < 1))
-        if slow and not noisy:
-            lines.append(
-                f"Training stopped short of its tolerance at {slow} of {len(self.branches.converged)} temperatures."
-            )
+        short = f"{np.count_nonzero(self.branches.converged < 1)} of {len(self.branches.converged)} temperatures"
+        if self.branches.converged.min() < 1 and not noisy:
+            lines.append(f"Training stopped short of its tolerance at {short}.")
         return "\n".join(lines)
 
     def _coincidence(self) -> list[str]:
@@ -138,24 +134,18 @@ class Verification(Result):
 
     def _mode_table(self) -> Table:
         modes, noisy = len(self.verdict), self.branches.noisy
-        columns = [
-            Column("mode", range(1, modes + 1)),
-            Column("PCA λ/V", self.spectrum.normalized[:modes]),
-            Column("utility", self.utility),
-            Column("threshold", self.threshold),
-        ]
+        columns = [Column("mode", range(1, modes + 1)), Column("PCA λ/V", self.spectrum.normalized[:modes])]
+        columns += [Column("utility", self.utility), Column("threshold", self.threshold)]
+        differences = {"threshold/PCA−1": self.threshold_error, "utility/theory−1": self.utility_error}
         if noisy:
+            columns.append(Column("95 % interval", self.threshold_interval, _interval))
             exponents = list(zip(self.exponent, self.exponent_interval, strict=True))
-            columns += [
-                Column("95 % interval", self.threshold_interval, _interval),
-                Column("exponent", exponents, lambda pair: _plus_minus(*pair)),
-            ]
-        columns += [
-            Column("threshold/PCA−1", self.threshold_error, _difference),
-            Column("utility/theory−1", self.utility_error, _difference),
-        ]
-        columns += [] if noisy else [Column("utility/PCA−1", self.utility_pca_error, _difference)]
-        columns += [Column("max |ΔM²|", self.law_error, _difference), Column("verdict", self.verdict)]
+            columns.append(Column("exponent", exponents, lambda pair: _plus_minus(*pair)))
+        else:
+            differences["utility/PCA−1"] = self.utility_pca_error
+        differences["max |ΔM²|"] = self.law_error
+        columns += [Column(label, values, _difference) for label, values in differences.items()]
+        columns.append(Column("verdict", self.verdict))
         note = (
             "T = τ/V: the price τ of a nat as a share of the total variance V. M² = ⟨μ²⟩/(⟨μ²⟩ + ⟨σ²⟩): 0 if a latent "
             "is inactive.\nUtility: by how much keeping a latent lowers the distortion, as a share of V."
@@ -163,47 +153,28 @@ class Verification(Result):
         return Table(columns, note=note)
 
     def _rank_table(self) -> Table:
-        columns = [Column("rank for D̃ ≤", ["PCA", "trained"])]
-        for share, pca, kept in self.ranks:
-            columns.append(Column(f"{share:.3%}".rstrip("0%").rstrip(".") + " %", [pca, kept]))
-        return Table(columns)
+        ranks = [Column(f"{share:.3%}".rstrip("0%").rstrip(".") + " %", [pca, kept]) for share, pca, kept in self.ranks]
+        return Table([Column("rank for D̃ ≤", ["PCA", "trained"]), *ranks])
 
     def to_dict(self) -> dict[str, Any]:
         """Return verdicts, numbers and causes as strict JSON."""
-        names = (
-            "threshold", "threshold_interval", "utility", "utility_interval", "utility_temperature", "exponent",
-            "exponent_interval", "collapse", "threshold_error", "utility_error", "utility_pca_error", "threshold_p",
-            "utility_p", "law_error",
-        )  # fmt: skip
-        return jsonable(
-            {
-                "agrees": self.agrees,
-                "tolerance": self.tolerance,
-                "reconstruction": self.reconstruction,
-                "coldest_temperature": self.branches.temperature[0],
-                "seeds": self.branches.at_rest.shape[0],
-                "spectrum": self.spectrum.to_dict(),
-                "modes": [
-                    {
-                        "mode": k + 1,
-                        "pca": self.spectrum.normalized[k],
-                        "bracket": self.branches.brackets[k],
-                        **{name: getattr(self, name)[k] for name in names},
-                        "verdict": verdict,
-                    }
-                    for k, verdict in enumerate(self.verdict)
-                ],
-                "causes": [
-                    {
-                        "code": cause.code,
-                        "sentence": f"{cause.sentence} {cause.advice}".rstrip(),
-                        "recorded": cause.evidence["source"] == "recorded",
-                    }
-                    for cause in self.causes
-                ],
-                "ranks": [{"tolerance": share, "pca": pca, "trained": kept} for share, pca, kept in self.ranks],
-            }
-        )
+        modes: dict[str, Any] = {"mode": range(1, len(self.verdict) + 1), "pca": self.spectrum.normalized}
+        modes |= {"bracket": self.branches.brackets, "verdict": self.verdict}
+        modes |= {each.name: getattr(self, each.name) for each in fields(self) if each.type == Array}
+        data = super().to_dict() | {
+            "coldest_temperature": self.branches.temperature[0],
+            "seeds": self.branches.at_rest.shape[0],
+            "modes": [{name: values[k] for name, values in modes.items()} for k in range(len(self.verdict))],
+            "causes": [_cause(cause) for cause in self.causes],
+            "ranks": [{"tolerance": share, "pca": pca, "trained": kept} for share, pca, kept in self.ranks],
+        }
+        return jsonable(data)
+
+
+def _cause(cause: Finding) -> dict[str, Any]:
+    """Return a cause as JSON has it."""
+    recorded = cause.evidence["source"] == "recorded"
+    return {"code": cause.code, "sentence": f"{cause.sentence} {cause.advice}".rstrip(), "recorded": recorded}
 
 
 def _difference(value: float) -> str:
