@@ -13,18 +13,11 @@ from landau_vae.plotting.style import INK, MUTED, axes, colours, title
 from landau_vae.verification._dynamics import Dynamics
 
 MARKS: dict[str, Any] = {  # by verdict
-    "agrees": {"marker": "o", "ms": 4.5},
-    "overshadowed": {"marker": "o", "ms": 4, "mfc": "white"},
-    "disagrees": {"marker": "x", "ms": 5, "mew": 1.4},
-    "not reached": {"marker": "^", "ms": 4.5, "mfc": "white"},
-    "missing": {"marker": "P", "ms": 5.5},
-}
-LABELS = {
-    "agrees": "measured",
-    "overshadowed": "measured, overshadowed",
-    "disagrees": "measured, disagrees",
-    "not reached": "not reached, as predicted",
-    "missing": "missing at the end",
+    "agrees": {"label": "measured", "marker": "o", "ms": 4.5},
+    "overshadowed": {"label": "measured, overshadowed", "marker": "o", "ms": 4, "mfc": "white"},
+    "disagrees": {"label": "measured, disagrees", "marker": "x", "ms": 5, "mew": 1.4},
+    "not reached": {"label": "not reached, as predicted", "marker": "^", "ms": 4.5, "mfc": "white"},
+    "missing": {"label": "missing at the end", "marker": "P", "ms": 5.5},
 }
 BAND: Any = {"color": MUTED, "alpha": 0.18, "lw": 0}
 SHARING: Any = {"lw": 0.9, "alpha": 0.5}
@@ -58,8 +51,8 @@ def activation(dynamics: Dynamics, ax: Axes | None = None) -> Axes:
         drawn = np.isin(dynamics.verdict, list(MARKS)) & np.isfinite(dynamics.predicted)
         powers = np.where(drawn, dynamics.predicted * dynamics.rate, np.nan)  # of e between start and active
         modes = np.flatnonzero(drawn.any(axis=(0, 1)))
-        palette = colours(len(modes))
-        for k, colour in zip(modes, palette, strict=True):
+        coloured = list(zip(modes, colours(len(modes)), strict=True))
+        for k, colour in coloured:
             typical = np.nanmedian(powers[..., k])
             line = np.linspace(max(shares[:, k].min() * 0.7, 0.0), 0.999, 400)
             rate = dynamics.rate_at(line * dynamics.spectrum.normalized[k])[:, k]
@@ -73,15 +66,14 @@ def activation(dynamics: Dynamics, ax: Axes | None = None) -> Axes:
         lower.axhspan(1 - width, 1 + width, zorder=0, **BAND)
         lower.axhline(1, color=INK, lw=0.8, zorder=0.5)
         shortest = np.nanmin(dynamics.measured) if np.isfinite(dynamics.measured).any() else dynamics.worth / 100
-        upper.set(
-            xlim=(0, 1.02), yscale="log", ylim=(shortest / 1.6, dynamics.worth * 2.2), ylabel="updates to activate"
-        )
+        upper.set(xlim=(0, 1.02), yscale="log", ylim=(shortest / 1.6, dynamics.worth * 2.2))
+        upper.set_ylabel("updates to activate")
         lower.set(ylim=(0, None), ylabel="measured / predicted", xlabel="temperature  $T/T_k$")
         upper.tick_params(labelbottom=False)
         for panel in (upper, lower):
             panel.axvline(1, color=MUTED, lw=0.8, ls=":", zorder=0)
         present = [verdict for verdict in MARKS if np.any(drawn & (dynamics.verdict == verdict))]
-        names = [Line2D([], [], color=colour, label=f"mode {k + 1}") for k, colour in zip(modes, palette, strict=True)]
+        names = [Line2D([], [], color=colour, label=f"mode {k + 1}") for k, colour in coloured]
         upper.legend(handles=names, loc="upper left", bbox_to_anchor=(1.02, 1.0), ncols=1 + len(modes) // 12)
         lower.legend(handles=_entries(present), loc="lower left", bbox_to_anchor=(1.02, 0.0))
         subtitle = "lines: growth from the collapsed point; points: gradient descent"
@@ -105,5 +97,5 @@ def _entries(verdicts: list[str]) -> list[Any]:
     """Return the entries of the legend, in ink because colours stand for modes."""
     parted = Line2D([], [], color=INK, label="predicted, latents parted")
     sharing = Line2D([], [], color=INK, ls="", marker="|", ms=9, alpha=0.5, label="predicted, latents sharing")
-    measured = [Line2D([], [], color=INK, ls="", label=LABELS[verdict], **MARKS[verdict]) for verdict in verdicts]
+    measured = [Line2D([], [], color=INK, ls="", **MARKS[verdict]) for verdict in verdicts]
     return [parted, sharing, *measured, Patch(label=f"{ACTIVATION_ERROR:g} powers of e in amplitude", **BAND)]

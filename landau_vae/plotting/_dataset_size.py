@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from landau_vae.checks import checked
 from landau_vae.display import Array
 from landau_vae.numeric._spiked import Spiked, spiked
+from landau_vae.plotting import style
 from landau_vae.plotting.style import INK, axes, colours, title
 from landau_vae.verification._dataset_size import DatasetSize
 
@@ -43,8 +43,7 @@ def dataset_size(result: DatasetSize, ax: Axes | None = None) -> Axes:
         theory, ends = result.predicted[0], (0.75 * float(result.ratio[0]), 1.35 * float(result.ratio[-1]))
         inside = (theory.critical_aspect > ends[0]) & (theory.critical_aspect < ends[1])
         alpha = np.sort([*np.geomspace(*ends, 800), *theory.critical_aspect[inside]])
-        limit = [_at(theory, value, LARGE) for value in alpha]
-        sized = [_at(theory, value, theory.features) for value in alpha]
+        limit, sized = ([_at(theory, value, count) for value in alpha] for count in (LARGE, theory.features))
         for k, colour in enumerate(colours(len(theory.spikes))):
             upper.axhline(theory.population[k], color=colour, zorder=0, **ENDLESS)
             for panel, name in ((upper, "threshold"), (lower, "overlap")):
@@ -55,10 +54,8 @@ def dataset_size(result: DatasetSize, ax: Axes | None = None) -> Axes:
                     panel.axvline(critical, color=colour, ls=":", lw=0.9, zorder=0)
                     panel.plot(critical, np.interp(critical, alpha, line), "D", color=colour, ms=7, zorder=1.5)
                 _points(panel, result, k, getattr(result, name), colour)
-            resolved = [at for at in sized if not (at.seen[k] or at.blurred[k])]
-            upper.plot(
-                [at.aspect for at in resolved], [at.expected_threshold[k] for at in resolved], color=colour, **SIZED
-            )
+            edge = [(at.aspect, at.expected_threshold[k]) for at in sized if not (at.seen[k] or at.blurred[k])]
+            upper.plot(*np.reshape(edge, (-1, 2)).T, color=colour, **SIZED)
             if inside[k]:
                 text = "BBP transition" if len(inside) == 1 else f"BBP, $k = {k + 1}$"
                 at_top = lower.get_xaxis_transform()
@@ -66,9 +63,7 @@ def dataset_size(result: DatasetSize, ax: Axes | None = None) -> Axes:
         upper.set(xscale="log", yscale="log", xlim=ends, ylabel="training-set threshold  $\\hat\\lambda_k$")
         lower.set(ylim=(-0.05, 1.05), ylabel="squared overlap", xlabel="samples per feature  $\\alpha = n/d$")
         for axis in (upper.xaxis, upper.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())
+            style.decimal(axis)
         upper.tick_params(labelbottom=False)
         upper.legend(handles=_entries(result), loc="upper right")
         title(upper, "With few samples, latents live on noise", "lines: random-matrix theory; points: trained models")

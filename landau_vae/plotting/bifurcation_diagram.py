@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from landau_vae.checks import checked
@@ -21,6 +21,7 @@ from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
 from landau_vae.numeric.continuation.branch import Branch
 from landau_vae.numeric.continuation.potential import Potential
 from landau_vae.numeric.problems.problem import Problem
+from landau_vae.plotting import style
 from landau_vae.plotting.style import COOL, INK, MUTED, STYLE, WARM, axes, colours, title
 
 STABLE: Any = {"ls": "-", "lw": 1.4}
@@ -78,24 +79,21 @@ def bifurcations(diagram: Diagram, ax: Axes | None = None, *, predicted: bool = 
                     elif np.isfinite(order := piece.unseen(dashed, HIDDEN * largest)).any():
                         ax.plot(piece.control, order, color=colour, zorder=1.5, **UNSTABLE)
                         dashed.append(piece)
-            if track.failed:
+            if track.branch.status.failed:
                 ends = [height for height in track.order[-1] if abs(height) > RESTING * largest] or [0.0]
                 ax.plot(np.full(len(ends), track.control[-1]), ends, zorder=5, clip_on=False, **LOST)
         for stable, style in ((True, {"lw": 0.6}), (False, {**UNSTABLE, "lw": 1.3})):  # both can be seen at once
             for low, high in _covered([piece for piece in resting if piece.stable == stable]):
                 ax.plot([low, high], [0, 0], color=INK, zorder=1.2, **style)
         marks = _marks(problem, tracks)
-        for (control, height), special in marks.items():
-            ax.plot(control, height, ls="", color=INK, zorder=4, **MARKS[special.kind])
-            if special.kernel_dimension > 1 and len(marks) <= FEW:
-                ax.annotate(
-                    f"×{special.kernel_dimension}", (control, height), (3, 4), textcoords="offset points", fontsize=7
-                )
-        ax.set(xlabel="$\\beta$" if problem.control == "β" else problem.control, ylabel="order parameters")
+        for place, special in marks.items():
+            ax.plot(*place, ls="", color=INK, zorder=4, **MARKS[special.kind])
+            if (count := special.kernel_dimension) > 1 and len(marks) <= FEW:
+                ax.annotate(f"×{count}", place, (3, 4), textcoords="offset points", fontsize=7)
+        name = "$\\beta$" if problem.control == "β" else problem.control
+        ax.set(xlabel=name, ylabel="order parameters", xscale="log" if problem.logarithmic else "linear")
         if _is_vae(problem):
             ax.set(ylabel="signal fraction $M^2_k$", ylim=(-0.08, 1.03))
-        if problem.logarithmic:
-            ax.set_xscale("log")
         reached = np.concatenate([track.control for track in tracks]) if tracks else np.zeros(0)
         thresholds = [c for c, _ in problem.predicted() if predicted and tracks and reached.min() <= c <= reached.max()]
         ax.plot(thresholds, np.zeros(len(thresholds)), transform=ax.get_xaxis_transform(), **FORESEEN)
@@ -105,11 +103,8 @@ def bifurcations(diagram: Diagram, ax: Axes | None = None, *, predicted: bool = 
             ax.set_xlim(reached.min(), reached.max())
             _decimal(ax)
         ax.legend(handles=_entries(tracks, marks, bool(thresholds)))
-        title(
-            ax,
-            "Where states appear, end and jump",
-            "solid: stable, dashed: unstable; marks: where branches meet or turn",
-        )
+        subtitle = "solid: stable, dashed: unstable; marks: where branches meet or turn"
+        title(ax, "Where states appear, end and jump", subtitle)
         return ax
 
 
@@ -136,11 +131,8 @@ def landau_potential(potential: Potential, ax: Axes | None = None) -> Axes:
         r, values = potential.amplitude[order], potential.value[:, order]
         if "pitchfork" in special.kind and r[0] == 0:
             r, values = np.concatenate([-r[:0:-1], r]), np.hstack([values[:, :0:-1], values])
-        curves = [
-            (control, value, colour)
-            for control, value, colour in zip(potential.control, values, _sides(potential), strict=True)
-            if np.isfinite(value).any()
-        ]
+        finite = np.isfinite(values).any(axis=1)
+        curves = list(zip(potential.control[finite], values[finite], _sides(potential)[finite], strict=True))
         deepest = barrier = 0.0
         for control, value, colour in curves:
             ax.plot(r, value, color=colour, label=_relative(problem, float(control), special.control))
@@ -149,7 +141,7 @@ def landau_potential(potential: Potential, ax: Axes | None = None) -> Axes:
             deepest, barrier = max([deepest, *-minima[1]]), max([barrier, *-maxima[1]])
         if top := max(1.25 * deepest, 2.5 * barrier):
             ax.set_ylim(-1.12 * deepest - 0.04 * top, top)
-            inside = r[np.any([value < top for _, value, _ in curves], axis=0)]
+            inside = r[np.any(values < top, axis=0)]
             ax.set_xlim(inside.min(), inside.max())
         unit = "  [nat]" if _is_vae(problem) else ""
         ax.set(xlabel="amplitude  $r$", ylabel=f"$V(r) - V(0)${unit}")
@@ -177,12 +169,12 @@ def bifurcation_page(diagram: Diagram, potential: Potential | None) -> Figure:
         `bifurcations`, and `landau_potential` if there is a potential.
     """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4.0) if potential is None else (10.6, 4.0), layout="constrained")
-        widths = (1.0,) if potential is None else (1.5, 1.0)
-        grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
-        bifurcations(diagram, figure.add_subplot(grid[0, 0]))
+        width, widths = (6.4, (1.0,)) if potential is None else (10.6, (1.5, 1.0))
+        figure = Figure(figsize=(width, 4.0), layout="constrained")
+        left, *right = figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0]
+        bifurcations(diagram, left)
         if potential is not None:
-            landau_potential(potential, figure.add_subplot(grid[0, 1]))
+            landau_potential(potential, *right)
         return figure
 
 
@@ -221,11 +213,10 @@ class _Piece:
 class _Track:
     """A branch from the point at which it starts, through the special points on it, to its end."""
 
+    branch: Branch
     control: Array  # (n,)
     order: Array  # (n, k)
     stable: NDArray[np.bool_]  # behind each point but the last, (n − 1,)
-    failed: bool
-    special: tuple[SpecialPoint, ...]
 
     @classmethod
     def of(cls, problem: Problem, branch: Branch) -> "_Track":
@@ -239,22 +230,17 @@ class _Track:
             at += 1
             here = problem.order_parameters(special.x, special.control)
             points.insert(at, (special.control, here, special.index[1]))
-        if branch.parent is not None:
-            here = problem.order_parameters(branch.parent.x, branch.parent.control)
-            points.insert(0, (branch.parent.control, here, points[0][2]))
+        if (parent := branch.parent) is not None:
+            points.insert(0, (parent.control, problem.order_parameters(parent.x, parent.control), points[0][2]))
         control, order, index = zip(*points, strict=True)
-        stable = np.array(index[:-1]) == 0
-        return cls(np.array(control), np.array(order), stable, branch.status.failed, branch.special)
+        return cls(branch, np.array(control), np.array(order), np.array(index[:-1]) == 0)
 
     def pieces(self, k: int) -> list[_Piece]:
         """Return one order parameter, cut where stability changes or the control turns; neighbours share a point."""
         cuts = np.diff(self.stable) | (np.diff(np.sign(np.diff(self.control))) != 0)
         edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), len(self.stable)]
-        return [
-            _Piece(self.control[a : b + 1], self.order[a : b + 1, k], bool(self.stable[a]))
-            for a, b in pairwise(edges)
-            if b > a
-        ]
+        spans = [(slice(a, b + 1), bool(self.stable[a])) for a, b in pairwise(edges) if b > a]
+        return [_Piece(self.control[span], self.order[span, k], stable) for span, stable in spans]
 
 
 def _covered(pieces: list[_Piece]) -> list[tuple[float, float]]:
@@ -272,18 +258,16 @@ def _decimal(ax: Axes) -> None:
     """Set plain numbers on a logarithmic axis of a few decades."""
     low, high = ax.get_xlim()
     if ax.get_xscale() == "log" and high / low < 1e3:
-        wide = high / low > 10
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(6, steps=[1, 2, 5, 10]))
-        ax.xaxis.set_major_formatter(FuncFormatter("{:g}".format))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        if not wide:
+        style.decimal(ax.xaxis)
+        if high / low <= 10:
+            ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
             ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _marks(problem: Problem, tracks: list[_Track]) -> dict[tuple[float, float], SpecialPoint]:
     """Return where to mark which special points: each once, though several branches may pass through it."""
     marks: dict[tuple[float, float], SpecialPoint] = {}
-    points = [(track, special) for track in tracks for special in track.special]
+    points = [(track, special) for track in tracks for special in track.branch.special]
     for track, special in sorted(points, key=lambda one: one[1].ends):  # first those that are known from the trunk
         for height in _heights(problem, track, special):
             marks.setdefault((float(f"{special.control:.7g}"), round(float(height), 7)), special)
@@ -309,7 +293,7 @@ def _entries(tracks: list[_Track], marks: dict[tuple[float, float], SpecialPoint
         (any(stable), "stable", STABLE),
         (not all(stable), "unstable", UNSTABLE),
         *((kind in kinds, kind, {"ls": ""} | mark) for kind, mark in MARKS.items()),
-        (any(track.failed for track in tracks), "ended early", LOST),
+        (any(track.branch.status.failed for track in tracks), "ended early", LOST),
         (foreseen, "threshold in closed form", FORESEEN | {"marker": "|"}),
     ]
     return [Line2D([], [], **({"color": INK} | style), label=label) for there, label, style in entries if there]
@@ -336,9 +320,8 @@ def _relative(problem: Problem, control: float, threshold: float) -> str:
 
 def _extrema(r: Array, value: Array) -> Array:
     """Return places and heights of the minima, by the parabola through three points of a grid, (2, minima)."""
-    lowest = np.flatnonzero((value[1:-1] < value[:-2]) & (value[1:-1] <= value[2:])) + 1
     minima = []
-    for i in lowest:
+    for i in np.flatnonzero((value[1:-1] < value[:-2]) & (value[1:-1] <= value[2:])) + 1:
         a, b, c = np.polyfit(r[i - 1 : i + 2] - r[i], value[i - 1 : i + 2], 2)
         minima.append((r[i] - b / (2 * a), c - b**2 / (4 * a)))
     return np.array(minima).reshape(-1, 2).T

@@ -15,7 +15,7 @@ from landau_vae import limits
 from landau_vae.checks import checked
 from landau_vae.diagnosis import Diagnosis
 from landau_vae.diagnosis.ranked_pruning import rank_within
-from landau_vae.display import Array, counted, significant
+from landau_vae.display import counted, significant
 from landau_vae.plotting import style
 from landau_vae.plotting.style import AMBER, COOL, INK, MUTED, QUIET, WARM, axes, title
 
@@ -99,15 +99,14 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
         posterior = result.posterior
         order = posterior.ranking[:SHOWN]
         x, height = np.arange(1, len(order) + 1), posterior.signal_fraction[order]
-        state_of = np.array([result.status[k] for k in order], dtype=object)
         states = [state for state in LOOK if state in result.status]
         for state in states:
-            bars = state_of == state
+            bars = np.array([result.status[k] == state for k in order])
             ax.bar(x[bars], height[bars], 0.72, color=LOOK[state][0], zorder=1)
             label = f"{state} ({result.status.count(state)})"
             _mark(ax, state, x[bars], np.full(bars.sum(), -0.06), 4, label=label)
-        predicted = np.append(result.predicted_signal, np.zeros(posterior.latents))[: len(order)]
-        ticks, y = x[predicted > 0], predicted[predicted > 0]
+        y = result.predicted_signal[: len(order)]
+        ticks, y = x[: len(y)][y > 0], y[y > 0]
         if ticks.size:
             ax.hlines(y, ticks - 0.44, ticks + 0.44, color=INK, lw=1.8, zorder=3, label="predicted M²")
         off = np.abs(posterior.second_moment[order] - 1) > SCALE_ERROR
@@ -146,22 +145,19 @@ def rank_distortion_of(result: Diagnosis, ax: Axes | None = None) -> Axes:
         last = latents if latents <= NUMBERED else 2 * int(result.is_active.sum()) + 4
         enough = rank_within(spectrum, 0.01) or spectrum.modes
         last = min(max(last, min(enough + 2, SHOWN)), max(latents, spectrum.modes))
-        curves: list[tuple[str, NDArray[np.integer], Array, str, str]] = [("PCA", np.arange(len(pca)), pca, INK, "-")]
-        if result.observed is not None:
-            prefix = result.observed.prefix
-            curves.append(("best linear, sampled", np.arange(len(prefix)), prefix, COOL, "o-"))
+        curves = [("PCA", np.arange(len(pca)), pca, INK, "-")]
+        if (observed := result.observed) is not None:
+            curves.append(("best linear, sampled", np.arange(len(observed.prefix)), observed.prefix, COOL, "o-"))
         if (decoded := result.decoded) is not None:
             curves.append(("your decoder", decoded.ranks, decoded.mean, WARM, "s-"))
             curves.append(("… sampled", decoded.ranks, decoded.sampled, WARM, "s:"))
-        drawn = []
+        values = []
         for label, rank, left, colour, line in curves:
             inside = (rank <= last) & (left > LEAST)
-            drawn.append(left[inside])
+            values += left[inside].tolist()
             face = "none" if line == "s:" else colour
             ax.plot(rank[inside], left[inside], line, color=colour, ms=4, mfc=face, label=label)
-        values = np.concatenate(drawn)
-        low = max(0.5 * min(TOLERANCES[-1], values.min(initial=np.inf)), LEAST)
-        high = max(1.0, values.max(initial=0.0))
+        low, high = max(0.5 * min(TOLERANCES[-1], *values), LEAST), max(1.0, *values)
         at: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
         for share in TOLERANCES:
             ax.axhline(share, color=QUIET, lw=0.8, zorder=0)
@@ -215,11 +211,11 @@ def spectrum_with_floor(result: Diagnosis, ax: Axes | None = None) -> Axes:
             text, above = f"{name} = {style.plain(float(significant(value, 3)))}", value == most or most > 1.6 * value
             style.name_horizontal(ax, value, text, colour, lam, above=above)
         if floor is not None:
+            name = "sampling noise" if floor.isotropic else "sampling noise, if the noise is isotropic"
+            ax.text(0.015, 0.04, name, transform=ax.transAxes, color=MUTED)
             ax.axhspan(low, floor.price, fc=QUIET, lw=0, alpha=0.2 if floor.isotropic else 0.1, zorder=0)
             if not floor.isotropic:
                 ax.axhspan(low, floor.price, fc="none", ec=QUIET, lw=0, alpha=0.5, zorder=0, hatch="//")
-            name = "sampling noise" if floor.isotropic else "sampling noise, if the noise is isotropic"
-            ax.text(0.015, 0.04, name, transform=ax.transAxes, color=MUTED)
         if len(lam) > SHOWN:
             ax.set_xscale("log")
             style.log_axis(ax.xaxis)
@@ -268,12 +264,12 @@ def _draw_model(ax: Axes, result: Diagnosis, beta: float, effect: float | None, 
     states, signal, size = _states(result), result.observed_signal, 4.5 if count <= NUMBERED else 3
     rings = result.predicted_signal[result.predicted_signal > 0]
     ring: Any = {"color": COOL, "mfc": "none", "ms": 1.8 * size, "label": "ring", "zorder": 4}
-    ax.plot(np.full(len(rings), beta), rings, "o", **ring)
+    ax.plot([beta] * len(rings), rings, "o", **ring)
     drawn = result.detected | (result.predicted_signal > 0) | (np.arange(len(states)) < count)
     for state in (state for state in LOOK if state in states[drawn]):
         dots = signal[drawn & (states == state)]
         order = 4 if state == "inactive, as predicted" else 5
-        _mark(ax, state, np.full(len(dots), beta), dots, size, label="observed", clip_on=False, zorder=order)
+        _mark(ax, state, [beta] * len(dots), dots, size, label="observed", clip_on=False, zorder=order)
     if effect is not None:
         dots = signal[result.detected]
         ax.hlines(dots, min(beta, effect), max(beta, effect), color=WARM, lw=0.6, zorder=2)

@@ -9,31 +9,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from landau_vae.display import Array
 
 INK, MUTED, WARM, COOL = "#22262b", "#68717b", "#c8452d", "#2f6db3"
 QUIET, AMBER = "#87909a", "#94680c"
-STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.linewidth": 0.8,
-    "lines.linewidth": 1.3,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "savefig.dpi": 160,
-    "figure.facecolor": "white",
-}
+STYLE: Any = {"font.size": 9, "legend.fontsize": 8, "savefig.dpi": 160, "axes.linewidth": 0.8, "lines.linewidth": 1.3}
+STYLE |= {"axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "figure.facecolor": "white"}
+STYLE |= dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False)
+STYLE |= dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), INK)
 LEGEND_ROW = 0.15  # share of an axis that a row of a legend takes
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -96,6 +81,13 @@ def headroom(low: float, high: float, entries: int) -> float:
     """Return the upper end of a log axis that leaves room for a legend of two columns above `high`."""
     share = 0.04 + 0.09 * -(-entries // 2)
     return float(high * (high / low) ** (share / (1 - share)))
+
+
+def decimal(axis: Axis) -> None:
+    """Set ticks at 1, 2 and 5 in plain numbers, for a log axis of a few decades."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter("{:g}".format))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def log_axis(axis: Axis, most: float = np.inf) -> None:

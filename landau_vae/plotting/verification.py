@@ -1,7 +1,5 @@
 """Theory against trained models: the four pictures of a verification, and one page of them."""
 
-from collections.abc import Callable
-
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -107,17 +105,15 @@ def spectra(result: Verification, ax: Axes | None = None) -> Axes:
         count, branches = len(result.verdict), result.branches
         modes = np.arange(1, count + 1)
         lone = "_" if count == 1 else ""  # a line through one point cannot be seen
-        utility = "utility of the latent, trained"
         pca = result.spectrum.normalized[:count]
         ax.plot(modes, pca, marker=lone, ms=20, color=INK, label="PCA  $\\lambda_k/V$", zorder=1)
         ax.plot(modes, result.threshold, "o", mfc="none", color=COOL, ms=7, label="collapse temperature, trained")
-        if branches.noisy:  # with standard errors, and without modes that are outside the grid
-            inside = np.array([verdict != "outside the grid" for verdict in result.verdict])
+        inside = np.array([not branches.noisy or verdict != "outside the grid" for verdict in result.verdict])
+        ax.plot(modes[inside], result.utility[inside], "x", color=WARM, ms=5, label="utility of the latent, trained")
+        if branches.noisy:
             ends = np.nan_to_num(np.abs(result.threshold_interval - result.threshold[:, None]))
             ax.errorbar(modes, result.threshold, ends.T, fmt="none", ecolor=COOL, elinewidth=1)
-            ax.plot(modes[inside], result.utility[inside], "x", color=WARM, ms=5, label=utility)
         else:
-            ax.plot(modes, result.utility, "x", color=WARM, ms=5, label=utility)
             coldest = branches.temperature[:1]
             predicted = _equilibrium(result.spectrum, coldest).utility(result.reconstruction)
             name = f"utility predicted at T = {coldest[0]:g}"
@@ -184,10 +180,9 @@ def overview(result: Verification) -> Figure:
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(10, 7.6), layout="constrained")
-        grid = figure.add_gridspec(2, 2, width_ratios=(1.35, 1))
-        pictures: list[Callable[..., Axes]] = [branches, universal_law, rate_distortion, spectra]
-        for draw, cell in zip(pictures, (grid[i, j] for i in (0, 1) for j in (0, 1)), strict=True):
-            draw(result, figure.add_subplot(cell))
+        panels = figure.subplots(2, 2, width_ratios=(1.35, 1)).flat
+        for draw, ax in zip((branches, universal_law, rate_distortion, spectra), panels, strict=True):
+            draw(result, ax)
         return figure
 
 

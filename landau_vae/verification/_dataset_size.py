@@ -79,27 +79,22 @@ class DatasetSize(Result):
 
     def content(self) -> Iterable[str | Table]:
         """Yield the table by ratio and spike: closed forms, mean ± standard error over seeds, verdict."""
-        places = list(np.ndindex(self.verdict.shape))  # (ratio, spike)
-        theory = [self.predicted[i] for i, _ in places]
+        spikes, samples = self.verdict.shape[1], [theory.samples for theory in self.predicted]
         yield repr(self)
         yield Table(
             [
-                Column("n/d", [each.aspect for each in theory]),
-                Column("n", [each.samples for each in theory]),
-                Column("population", self._rows("population"), _four),
-                Column("collapses at τ", self._rows("expected_threshold"), _four),
+                Column("n/d", np.repeat(self.ratio, spikes)),
+                Column("n", np.repeat(samples, spikes)),
+                Column("population", self._theory("population").ravel(), _four),
+                Column("collapses at τ", self._theory("expected_threshold").ravel(), _four),
                 Column("trained", _mean_error(self.threshold).reshape(-1, 2), _with_error),
-                Column("overlap²", self._rows("overlap"), _four),
+                Column("overlap²", self._theory("overlap").ravel(), _four),
                 Column("trained", _mean_error(self.overlap).reshape(-1, 2), _with_error),
                 Column("recovered", _mean_error(self.recovered).reshape(-1, 2), _with_error),
                 Column("verdict", self.verdict.ravel()),
             ],
             note=self._note(),
         )
-
-    def _rows(self, name: str) -> Array:
-        """Return a quantity of the closed forms, row by row."""
-        return np.asarray(self._theory(name)).ravel()
 
     def _note(self) -> str:
         first, seeds = self.predicted[0], self.threshold.shape[1]
@@ -159,10 +154,8 @@ def dataset_size(
     first = spiked(spikes, noise, 2, features)  # complains of them before anything is trained
     alpha = np.atleast_1d(numbers(ratios, "ratios"))
     if alpha.ndim != 1 or alpha.size == 0 or not np.all((alpha * features >= 2) & (alpha < MOST / features)):
-        raise InputError(
-            f"ratios is {ratios!r:.100}, but finite numbers n/d from {2 / features:g} on (two samples) are expected.",
-            "ratios",
-        )
+        expected = f"finite numbers n/d from {2 / features:g} on (two samples)"
+        raise InputError(f"ratios is {ratios!r:.100}, but {expected} are expected.", "ratios")
     places = (seeds,) if isinstance(seeds, int) else tuple(seeds)
     if len(set(places)) < max(2, len(places)):
         raise InputError(f"seeds is {list(places)}, but at least two different ones are expected: range(16).", "seeds")

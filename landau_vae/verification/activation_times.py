@@ -63,8 +63,8 @@ def descent_of(scan: Any, learning_rate: float | None = None) -> Descent:
     linear = recorded_decoder(trainer).linear and trainer["encoder"] == "constant" and not trainer["learned_variance"]
     if not linear or optimizer["weight_decay"]:
         raise OutsideTheory(
-            "The growth rates are those of linear Gaussian decoders of fixed variance without weight decay, but the "
-            "models are others: leave these settings of Sampled at their defaults."
+            "Growth is known for linear Gaussian decoders of fixed variance without weight decay: "
+            "leave these settings of Sampled at their defaults."
         )
     if any(factor != 1.0 for _, factor in trainer["beta"]["points"]):
         raise OutsideTheory("Rates belong to one β, but training had a β schedule: train at constant β.")

@@ -249,8 +249,8 @@ def ended_early(evidence: Evidence) -> Finding | None:
     waiting = int(np.count_nonzero(scan.waiting.values > 0)) if "waiting" in scan else 0
     moving = int(np.count_nonzero(~scan.converged.values)) - waiting - evidence.diverged
     length = f" ({int(scan.updates.values.max())} updates)" if "updates" in scan else ""
-    parts = [f"{waiting} had latents that were still to become active"] * (waiting > 0)
-    parts += [f"{moving} had latents that were still moving"] * (moving > 0)
+    counts = {"to become active": waiting, "moving": moving}
+    parts = [f"{count} had latents that were still {state}" for state, count in counts.items() if count > 0]
     advice = "Train longer." if evidence.diverged else "Train longer, or with a larger learning rate."
     if evidence.trainer.get("learning_rate", {}).get("points", [[1.0, 0.0]])[-1][1] > 0:  # noise moves latents too
         advice = "Train longer, or let the learning rate fall to 0 at the end."

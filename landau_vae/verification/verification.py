@@ -94,8 +94,8 @@ class Verification(Result):
         -------
         str
         """
-        parts = [replace(self._mode_table(), limit=limit).text(), self._rank_table().text(), self.conclusion()]
-        return "\n\n".join(parts)
+        modes = replace(self._mode_table(), limit=limit)
+        return "\n\n".join([modes.text(), self._rank_table().text(), self.conclusion()])
 
     def conclusion(self) -> str:
         """Return the verdict in words, causes and unresolved directions included."""
@@ -125,7 +125,7 @@ class Verification(Result):
         values = values[np.isfinite(values)]
         if values.size == 0:
             return []
-        least, residual = float(values.min()), float(np.sqrt(np.nanmean(np.square(self.collapse[resolved]))))
+        least, residual = values.min(), np.sqrt(np.nanmean(np.square(self.collapse[resolved])))
         return [
             f"Without any tolerance: of {values.size} comparisons of collapse and utility with PCA, the smallest "
             f"p-value is {least:.2g} ({min(1.0, least * values.size):.2g} after Bonferroni); M² follows its law "
