@@ -5,8 +5,8 @@ the report page all come from that; `--json` has the rows of the same tables at 
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from html import escape
 from operator import attrgetter
@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.floating[Any]]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
 
 __all__ = [
-    "Array", "Column", "Result", "Table", "counted", "jsonable", "listed", "numbered", "progress_bar", "readonly",
-    "significant",
+    "Array", "ArrayLike", "Booleans", "Column", "Content", "Integers", "Result", "Table", "counted", "jsonable",
+    "listed", "numbered", "progress_bar", "readonly", "significant",
 ]  # fmt: skip
 
 
@@ -143,6 +145,9 @@ class Table:
         return [dict(zip(keys, row, strict=True)) for row in zip(*(c.values for c in self.columns), strict=True)]
 
 
+Content = Iterator[str | Table]  # what a result yields
+
+
 class Result:
     """What all results share: `summary()` and the HTML of notebooks, made of their `content`, and `to_dict()`.
 
@@ -220,7 +225,7 @@ def progress_bar(total: float | None, label: str, show: bool, **options: Any) ->
 
 
 def jsonable(value: Any) -> Any:
-    """Return `value` as strict JSON: arrays as lists, non-finite numbers as None, results and losses by `to_dict`.
+    """Return `value` as strict JSON: arrays as lists, NaN and ∞ as None, results by `to_dict`, dataclasses by fields.
 
     >>> jsonable({"beta": np.array([1.0, np.nan]), "modes": np.int64(3)})
     {'beta': [1.0, None], 'modes': 3}
@@ -235,7 +240,9 @@ def jsonable(value: Any) -> Any:
         return None
     if isinstance(value, Enum):
         return value.name
-    return value.to_dict() if hasattr(value, "to_dict") else value
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return jsonable(vars(value)) if is_dataclass(value) else value
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = ()) -> str:

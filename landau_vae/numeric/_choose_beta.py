@@ -7,22 +7,19 @@ Mode k is kept for λ_{k+1} ≤ τ < λ_k, so "keep k" has an interval of answer
 them best.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from landau_vae.checks import Count, Share, checked
-from landau_vae.display import Result, Table, counted, jsonable, significant
+from landau_vae.display import Content, Result, counted, significant
 from landau_vae.errors import InputError, OutsideTheory, TooFewSamples
 from landau_vae.loss import Loss
+from landau_vae.loss.learned_price import tail as tails
 from landau_vae.numeric._equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
 from landau_vae.numeric._noise_floor import noise_floor as floor_of_noise
 from landau_vae.numeric._noise_floor import why_no_noise_floor
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["Choice", "choose_beta"]
 
 UNBOUNDED_FACTOR = 10.0  # below the threshold where nothing bounds the price from below: M² of the last mode is 0.9
 
@@ -36,28 +33,15 @@ class Choice(Result):
     interval: tuple[float, float]  #: every β in between does what was asked
     equilibrium: Equilibrium = field(repr=False)  #: the state at `beta`
     caveat: str | None = field(default=None, repr=False)  #: what makes the answer doubtful, if anything
+    json_fields = ("question", "beta", "interval", "equilibrium", "caveat")
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the answer in one line, what makes it doubtful, then the modes at that β."""
         low, high = self.interval
         others = f"from {significant(low)} to below {significant(high)}" if low else f"below {significant(high)}"
         yield f"{self.question}: β = {significant(self.beta)} (any β {others} does too)"
         yield self.caveat or ""
         yield from self.equilibrium.content()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the answer and the equilibrium as strict JSON."""
-        return jsonable(vars(self) | {"equilibrium": self.equilibrium.to_dict()})
-
-
-class _Prices(NamedTuple):
-    """An answer as prices, every one from `low` to `high` does what was asked."""
-
-    question: str
-    low: float
-    price: float
-    high: float
-    caveat: str | None = None
 
 
 @checked
@@ -117,10 +101,8 @@ def choose_beta(
     if (keep is not None) + (tolerance is not None) + noise_floor != 1:
         raise InputError("Ask for one thing: keep=k modes, tolerance=a share of the variance, or noise_floor=True.")
     if tolerance is None and reconstruction != "sampled":
-        raise InputError(
-            "The kind of reconstruction does not change which modes are active: leave it out, or give a tolerance.",
-            "reconstruction",
-        )
+        problem = "The kind of reconstruction does not change which modes are active"
+        raise InputError(f"{problem}: leave it out, or give a tolerance.", "reconstruction")
     answer = choice_or_refusal(spectrum, loss, keep, tolerance, reconstruction)
     if isinstance(answer, OutsideTheory):
         raise answer
@@ -136,31 +118,32 @@ def choice_or_refusal(
 ) -> Choice | OutsideTheory:
     """Return the answer of `choose_beta` (the noise floor's where nothing else is asked for), or why there is none."""
     if keep is not None:
-        answer = _keep(spectrum, loss, keep)
-    elif tolerance is not None:
-        answer = _tolerate(spectrum, loss, tolerance, reconstruction)
-    else:
-        answer = _above_noise(spectrum, loss)
-    if isinstance(answer, OutsideTheory):
-        return answer
-    beta, low, high = (float(x) for x in loss.beta_at([answer.price, answer.low, answer.high], spectrum))
+        return _keep(spectrum, loss, keep)
+    if tolerance is not None:
+        return _tolerate(spectrum, loss, tolerance, reconstruction)
+    return _above_noise(spectrum, loss)
+
+
+def _choice(
+    spectrum: Spectrum, loss: Loss, question: str, prices: tuple[float, float, float], caveat: str | None = None
+) -> Choice | OutsideTheory:
+    """Return the answer from the lowest, the chosen and the highest price that do what was asked."""
+    low, beta, high = (float(x) for x in loss.beta_at(prices, spectrum))
     chosen = loss.at(beta)
     if (problem := chosen.without_price(spectrum)) is not None:
         return OutsideTheory(problem)
-    return Choice(answer.question, beta, (low, high), equilibrium(spectrum, chosen), answer.caveat)
+    return Choice(question, beta, (low, high), equilibrium(spectrum, chosen), caveat)
 
 
-def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> _Prices | OutsideTheory:
+def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Choice | OutsideTheory:
     """Return the prices at which `keep` modes are active."""
     modes, question = spectrum.modes, f"keep {counted(keep, 'mode')}"
     if keep > modes:
-        more = ", or make the spectrum with more of them (modes=…)" if spectrum.truncated else ""
-        return OutsideTheory(
-            f"{keep} modes cannot be kept, because the spectrum resolves {modes}: ask for 1 to {modes}{more}."
-        )
+        more = ", or make the spectrum with more of them (modes=…)" * spectrum.truncated
+        return OutsideTheory(f"{keep} modes cannot be kept: the spectrum resolves {modes}. Ask for 1 to {modes}{more}.")
     if spectrum.truncated and keep == modes != loss.latents:
         return OutsideTheory(
-            f"{keep} modes cannot be kept safely, because the spectrum was cut after them, and the next threshold is "
+            f"{keep} modes cannot be kept safely, because the spectrum was cut after them and the next threshold is "
             f"not known: make it with more of them, such as modes={keep + 1}."
         )
     if loss.latents is not None and keep > loss.latents:
@@ -169,15 +152,16 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> _Prices | OutsideTheory:
         )
     high = float(spectrum.eigenvalues[keep - 1])
     if keep == loss.latents or (keep == modes and spectrum.unresolved == 0):
-        return _Prices(question, 0.0, high / UNBOUNDED_FACTOR, high)
+        return _choice(spectrum, loss, question, (0.0, high / UNBOUNDED_FACTOR, high))
     if keep == modes:
-        return _Prices(question, spectrum.floor, max(high / UNBOUNDED_FACTOR, spectrum.floor), high)
+        lowest = spectrum.floor
+        return _choice(spectrum, loss, question, (lowest, max(high / UNBOUNDED_FACTOR, lowest), high))
     low = float(spectrum.eigenvalues[keep])
     if high - low > spectrum.floor:
-        return _Prices(question, low, float(np.sqrt(low * high)), high)
-    starts, counts = spectrum.multiplets
-    group = int(np.searchsorted(starts, keep - 1, side="right")) - 1
-    below, above = int(starts[group]), int(starts[group] + counts[group])
+        return _choice(spectrum, loss, question, (low, float(np.sqrt(low * high)), high))
+    ends = np.append(0, np.sum(spectrum.multiplets, axis=0))  # of multiplets: one of them has keep inside
+    above = int(np.searchsorted(ends, keep))
+    below, above = int(ends[above - 1]), int(ends[above])
     return OutsideTheory(
         f"{keep} modes cannot be kept, because modes {below + 1} to {above} share one threshold and collapse together: "
         f"ask for {f'{below} or ' if below else ''}{above}."
@@ -186,13 +170,12 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> _Prices | OutsideTheory:
 
 def _tolerate(
     spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: Reconstruction
-) -> _Prices | OutsideTheory:
+) -> Choice | OutsideTheory:
     """Return the price at which D(τ) = Σ_active τ^p / λ^(p−1) + Σ_inactive λ is `tolerance` V (`noise_power`: p)."""
     power = noise_power(reconstruction)
     shares = spectrum.normalized
-    encodable = spectrum.modes if loss.latents is None else min(loss.latents, spectrum.modes)
-    outside = spectrum.rest / spectrum.total_variance
-    tail = np.append(np.cumsum(shares[::-1])[::-1], 0.0)[1 : encodable + 1] + outside  # of k = 1, 2, … active modes
+    encodable = min(loss.latents or spectrum.modes, spectrum.modes)
+    tail = tails(spectrum)[1 : encodable + 1] / spectrum.total_variance  # of k = 1, 2, … active modes
     weight = np.cumsum(shares[:encodable] ** (1 - power))
     active = int(np.count_nonzero(shares[:encodable] ** power * weight + tail > tolerance))
     spare = tolerance - tail[active - 1] if active else 0.0
@@ -208,10 +191,11 @@ def _tolerate(
             f"{tail[-1]:.3g} of the variance; ask for more than that, or give the model more latents.",
             partial=float(tail[-1]),
         )
-    return _Prices(f"distortion of the {reconstruction} reconstruction ≤ {tolerance:g}", 0.0, price, price)
+    question = f"distortion of the {reconstruction} reconstruction ≤ {tolerance:g}"
+    return _choice(spectrum, loss, question, (0.0, price, price))
 
 
-def _above_noise(spectrum: Spectrum, loss: Loss) -> _Prices | OutsideTheory:
+def _above_noise(spectrum: Spectrum, loss: Loss) -> Choice | OutsideTheory:
     """Return the prices at which the same modes are active and none is noise, with the floor's caveat."""
     refusal = why_no_noise_floor(spectrum, spectrum.samples or 0)
     if refusal is not None:
@@ -224,6 +208,6 @@ def _above_noise(spectrum: Spectrum, loss: Loss) -> _Prices | OutsideTheory:
             "take more samples, or choose by keep or tolerance.",
             partial=floor,
         )
-    active = floor.modes if loss.latents is None else min(floor.modes, loss.latents)
-    highest = float(spectrum.eigenvalues[active - 1])
-    return _Prices("stay above the noise floor", floor.price, floor.price, highest, floor.caveat)
+    active = min(floor.modes, loss.latents or floor.modes)
+    prices = (floor.price, floor.price, float(spectrum.eigenvalues[active - 1]))
+    return _choice(spectrum, loss, "stay above the noise floor", prices, floor.caveat)

@@ -10,21 +10,18 @@ Shapes: a loss with a β of shape (…) gives totals of shape (…) and mode-wis
 Valid for any data under linear encoder and decoder: only second moments enter.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landau_vae.checks import checked, one_of
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
+from landau_vae.display import Array, Column, Content, Integers, Result, Table, jsonable, readonly, significant
 from landau_vae.errors import OutsideTheory
 from landau_vae.loss import Loss
+from landau_vae.loss.learned_price import tail
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["Equilibrium", "equilibrium"]
 
 Reconstruction = Literal["sampled", "mean"]
 EXPLANATION = (
@@ -40,6 +37,8 @@ class Equilibrium(Result):
     spectrum: Spectrum  #: the modes λ_k
     loss: Loss  #: the convention in which β is read
     price: Array = field(repr=False)  #: τ, (…), data² per nat
+    json_fields = ("loss", "price", "temperature", "active", "signal_fraction", "posterior_variance", "rate",
+                   "distortion", "total_rate", "total_distortion", "free_energy", "loss_value")  # fmt: skip
 
     @cached_property
     def temperature(self) -> Array:
@@ -47,13 +46,13 @@ class Equilibrium(Result):
         return self.price / self.spectrum.total_variance
 
     @cached_property
-    def active(self) -> NDArray[np.int64]:
+    def active(self) -> Integers:
         """Return how many latents are active, (…); raises `OutsideTheory` where the answer is `incomplete`.
 
         Its `partial` is the number among the modes that were kept.
         """
         kept = np.searchsorted(-self.spectrum.eigenvalues, -self.price, side="left")
-        kept = np.asarray(np.minimum(kept, self._encodable), dtype=np.int64)
+        kept = np.asarray(np.minimum(kept, self.loss.latents or self.spectrum.modes), dtype=np.int64)
         if self.incomplete:
             raise OutsideTheory(
                 f"At τ = {significant(float(np.min(self.price)))} modes beyond the {self.spectrum.modes} that were "
@@ -74,7 +73,7 @@ class Equilibrium(Result):
     def posterior_variance(self) -> Array:
         """Return s_k = ⟨σ_k²⟩ = min(1, τ/λ_k), and 1 for modes without a latent, (…, modes)."""
         share = np.minimum(np.divide.outer(self.price, self.spectrum.eigenvalues), 1.0)
-        share[..., self._encodable :] = 1.0
+        share[..., self.loss.latents or self.spectrum.modes :] = 1.0
         return share
 
     @cached_property
@@ -125,7 +124,7 @@ class Equilibrium(Result):
     @cached_property
     def total_distortion(self) -> Array:
         """Return D̃ of the sampled reconstruction, as in the loss, (…)."""
-        return self.active * self.temperature + self._tail[self.active]
+        return self.active * self.temperature + tail(self.spectrum)[self.active] / self.spectrum.total_variance
 
     @cached_property
     def free_energy(self) -> Array:
@@ -147,23 +146,11 @@ class Equilibrium(Result):
     # ----------------------------------------------------------------------------------- helpers
 
     @property
-    def _encodable(self) -> int:
-        """Return how many modes can have a latent."""
-        latents = self.loss.latents
-        return self.spectrum.modes if latents is None else min(latents, self.spectrum.modes)
-
-    @property
     def incomplete(self) -> bool:
         """Return whether modes that were not kept may be active, so that totals are unknown."""
         spectrum, latents = self.spectrum, self.loss.latents
         free = spectrum.truncated and (latents is None or latents > spectrum.modes)
         return free and bool(np.any(self.price < spectrum.eigenvalues[-1]))
-
-    @cached_property
-    def _tail(self) -> Array:
-        """Return Σ_{i>k} λ_i / V, (modes + 1,)."""
-        kept = np.concatenate([np.cumsum(self.spectrum.normalized[::-1])[::-1], [0.0]])
-        return kept + self.spectrum.rest / self.spectrum.total_variance
 
     # ------------------------------------------------------------------------------------ output
 
@@ -180,30 +167,24 @@ class Equilibrium(Result):
             f"active, R = {significant(float(self.total_rate), 4)} nats, D̃ = {float(self.total_distortion):.4g})"
         )
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the loss in words and, at one price, the table of modes."""
         if self.price.ndim:
             yield repr(self)
             return
         yield f"{self.loss.explain(self.spectrum)}\n{self!r}"
-        yield Table(
-            [
-                Column("mode", range(1, self.spectrum.modes + 1)), Column("λ/V", self.spectrum.normalized),
-                Column("M²", self.signal_fraction, "{:.4f}".format),
-                Column("s", self.posterior_variance, "{:.4g}".format),
-                Column("R [nat]", self.rate, "{:.4f}".format), Column("D̃", self.distortion, "{:.4g}".format),
-                Column("ΔD̃ sampled", self.utility("sampled"), "{:.4g}".format),
-                Column("ΔD̃ mean", self.utility("mean"), "{:.4g}".format),
-            ],
-            note=EXPLANATION,
-        )  # fmt: skip
+        yield Table([
+            Column("mode", range(1, self.spectrum.modes + 1)), Column("λ/V", self.spectrum.normalized),
+            Column("M²", self.signal_fraction, "{:.4f}".format),
+            Column("s", self.posterior_variance, "{:.4g}".format),
+            Column("R [nat]", self.rate, "{:.4f}".format), Column("D̃", self.distortion, "{:.4g}".format),
+            Column("ΔD̃ sampled", self.utility("sampled"), "{:.4g}".format),
+            Column("ΔD̃ mean", self.utility("mean"), "{:.4g}".format),
+        ], note=EXPLANATION)  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return the loss, modes and totals as strict JSON."""
-        names = ["price", "temperature", "active", "signal_fraction", "posterior_variance", "rate", "distortion"]
-        names += ["total_rate", "total_distortion", "free_energy", "loss_value"]
-        utilities = {f"utility_{kind}": self.utility(kind) for kind in ("sampled", "mean")}
-        return jsonable({"loss": self.loss.to_dict(), **{name: getattr(self, name) for name in names}, **utilities})
+        return super().to_dict() | {f"utility_{kind}": jsonable(self.utility(kind)) for kind in ("sampled", "mean")}
 
 
 @checked

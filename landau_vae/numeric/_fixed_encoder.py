@@ -7,21 +7,16 @@
 but M² falls like 1 − √(τ/τ_k), twice as slowly as where s is learned. Valid for any data; linear, Gaussian decoder.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import checked, numbers
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
+from landau_vae.display import Array, ArrayLike, Column, Content, Integers, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["FixedEncoder", "fixed_encoder"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +26,9 @@ class FixedEncoder(Result):
     spectrum: Spectrum = field(repr=False)  #: the modes λ_k
     loss: Loss = field(repr=False)  #: the convention in which β is read
     variance: Array  #: s, (pairs,), ascending: of the latent that may serve each of the strongest modes
-    latent: NDArray[np.int64]  #: (pairs,): which latent that is, counted from 0
+    latent: Integers  #: (pairs,): which latent that is, counted from 0
+    json_fields = ("loss", "price", "variance", "latent", "threshold", "beta", "signal_fraction", "decoder_norm",
+                   "total_distortion")  # fmt: skip
 
     @property
     def price(self) -> float:
@@ -80,24 +77,15 @@ class FixedEncoder(Result):
             f"β = {significant(self.beta[0])} … {significant(self.beta[-1])})"
         )
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the table of pairs, strongest mode first."""
         yield repr(self)
         pairs = len(self.variance)
-        yield Table(
-            [
-                Column("mode", range(1, pairs + 1)), Column("latent", self.latent + 1),
-                Column("λ/V", self.spectrum.normalized[:pairs]), Column("s", self.variance),
-                Column("collapses at β", self.beta), Column("M²", self.signal_fraction),
-            ],
-            note="s: posterior variance of the latent, which is given; M²: its signal fraction",
-        )  # fmt: skip
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the equilibrium and the thresholds as strict JSON."""
-        names = ("price", "variance", "latent", "threshold", "beta", "signal_fraction", "decoder_norm")
-        named = {name: getattr(self, name) for name in (*names, "total_distortion")}
-        return jsonable({"loss": self.loss.to_dict(), **named})
+        yield Table([
+            Column("mode", range(1, pairs + 1)), Column("latent", self.latent + 1),
+            Column("λ/V", self.spectrum.normalized[:pairs]), Column("s", self.variance),
+            Column("collapses at β", self.beta), Column("M²", self.signal_fraction),
+        ], note="s: posterior variance of the latent, which is given; M²: its signal fraction")  # fmt: skip
 
 
 @checked
@@ -135,17 +123,13 @@ def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: ArrayLike) -> FixedE
     spectrum.must_be_whole("Given posterior variances concern")
     if loss.beta.ndim:
         raise InputError(f"β holds {loss.beta.size} values, but one number is expected: give one β.", "loss")
-    variances = numbers(variance, "variance")
+    variances = numbers(variance, "variance", finite=True)
     latents = loss.latents or (len(variances) if variances.ndim == 1 else spectrum.modes)
-    if variances.ndim > 1 or (variances.ndim == 1 and len(variances) != latents):
-        raise InputError(
-            f"The posterior variances have shape {variances.shape}, but one number or ({latents},) is expected.",
-            "variance",
-        )
-    if not np.all(np.isfinite(variances) & (variances > 0)):
-        raise InputError(
-            f"Posterior variances are positive finite numbers, but {variances.min():g} is among them.", "variance"
-        )
+    if variances.shape not in ((), (latents,)):
+        expected = f"but one number or ({latents},) is expected."
+        raise InputError(f"The posterior variances have shape {variances.shape}, {expected}", "variance")
+    if np.any(variances <= 0):
+        raise InputError(f"Posterior variances are positive, but {variances.min():g} is among them.", "variance")
     variances = np.broadcast_to(variances, (latents,))
     order = np.argsort(variances, kind="stable")[: min(latents, spectrum.modes)]
     return FixedEncoder(spectrum, loss, readonly(variances[order]), readonly(order, np.int64))

@@ -7,19 +7,15 @@ p(z₂) variance 1; KL weights β₁, β₂ (Dang et al., arXiv:2306.05023; `lan
 First level M₁² = 1 − s₁/A, second M₂² = [1 − τ₂/A]₊. Valid for linear maps, any data; modes are taken one by one.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from landau_vae.checks import Positive, checked
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
+from landau_vae.display import Array, Column, Content, Result, Table, readonly, significant
 from landau_vae.errors import OutsideTheory
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["Hierarchy", "hierarchy"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +27,8 @@ class Hierarchy(Result):
     second_beta: float  #: β₂
     decoder_variance: float  #: σ_dec², data²
     first_variance: float  #: s₁, the given posterior variance of the first level
+    json_fields = ("first_beta", "second_beta", "decoder_variance", "first_variance", "second_price", "dead_first",
+                   "dead_second", "spread", "first", "second")  # fmt: skip
 
     @property
     def second_price(self) -> float:
@@ -72,26 +70,17 @@ class Hierarchy(Result):
         first, second = np.count_nonzero(self.first > 0), np.count_nonzero(self.second > 0)
         return f"Hierarchy({first} modes active at the first level, {second} at the second)"
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the table of modes, strongest first."""
         yield (
             f"{self!r}\nThe first level is inactive up to λ = {significant(self.dead_first)}, "
             f"the second up to {significant(self.dead_second)}."
         )
         lam = self.spectrum.eigenvalues
-        yield Table(
-            [
-                Column("mode", range(1, len(lam) + 1)), Column("λ", lam),
-                Column("M₁²", self.first, "{:.4f}".format), Column("M₂²", self.second, "{:.4f}".format),
-            ],
-            note="M₁², M₂²: signal fractions of the first and the second level",
-        )  # fmt: skip
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return both levels as strict JSON."""
-        names = ("first_beta", "second_beta", "decoder_variance", "first_variance", "second_price", "dead_first",
-                 "dead_second", "spread", "first", "second")  # fmt: skip
-        return jsonable({name: getattr(self, name) for name in names})
+        yield Table([
+            Column("mode", range(1, len(lam) + 1)), Column("λ", lam),
+            Column("M₁²", self.first, "{:.4f}".format), Column("M₂²", self.second, "{:.4f}".format),
+        ], note="M₁², M₂²: signal fractions of the first and the second level")  # fmt: skip
 
 
 @checked
@@ -139,8 +128,6 @@ def hierarchy(
     ([0.875, 0.5, 0.0], [0.75, 0.0, 0.0])
     """
     if not spectrum.likelihood.squared:
-        raise OutsideTheory(
-            f"The hierarchy is solved for squared errors, but this spectrum is for {spectrum.likelihood}: build it "
-            "for a Gaussian loss."
-        )
+        problem = f"The hierarchy is solved for squared errors, but this spectrum is for {spectrum.likelihood}"
+        raise OutsideTheory(f"{problem}: build it for a Gaussian loss.")
     return Hierarchy(spectrum, first_beta, second_beta, decoder_variance, first_variance)

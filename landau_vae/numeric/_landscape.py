@@ -16,18 +16,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
 from landau_vae.checks import Positive, Range, Share, checked
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
+from landau_vae.display import Array, Column, Content, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.numeric.plateau_growth import growth, per_update
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["Landscape", "landscape"]
 
 MOST_LISTED = 2000  # families of stationary points that are listed one by one
 MOST_SHOWN = 30  # points of a summary
@@ -66,11 +64,18 @@ class Landscape(Result):
     points: tuple[StationaryPoint, ...] = field(repr=False)  #: by rising loss; the first is the minimum
     counts: dict[int, int] | None = field(repr=False)  #: families by Morse index; None where there are too many modes
     complete: bool  #: whether `points` lists them all
+    json_fields = ("loss", "price", "latents", "complete", "counts", "points")
 
     @property
     def minimum(self) -> StationaryPoint:
         """Return the global minimum, which is the only local one."""
         return self.points[0]
+
+    @property
+    def above(self) -> Array:
+        """Return the eigenvalues above the price that have a latent, descending, data²."""
+        lam = self.spectrum.eigenvalues[: self.latents]
+        return lam[lam > self.price]
 
     @cached_property
     def collapsed(self) -> StationaryPoint:
@@ -102,15 +107,13 @@ class Landscape(Result):
         active, outside = lam[i], np.delete(lam, i)
         idle, w = self.latents - len(i), np.sqrt(lam[i] - tau)
         to_w, own_s = (w * tau / active, tau / 2) if logarithmic else (w, active**2 / (2 * tau))
-        own = np.zeros((len(i), 3, 3))
-        own[:, 0, 0], own[:, 1, 1], own[:, 2, 2] = 1.0, active**2, own_s
-        own[:, 0, 1] = own[:, 1, 0] = active - 2 * tau
-        own[:, 0, 2] = own[:, 2, 0] = to_w
+        own_w, to_e, apart = np.ones(len(i)), active - 2 * tau, np.zeros(len(i))
+        own = np.array([[own_w, to_e, to_w], [to_e, active**2, apart], [to_w, apart, own_s * own_w]])
         first, second = np.triu_indices(len(i), 1)
         stiff, mixing = active[first] * active[second], w[first] * w[second]
         busy = np.multiply.outer(active, outside)
         blocks = [
-            np.linalg.eigvalsh(own).ravel(),
+            np.linalg.eigvalsh(own.T),
             *_pair(mixing - tau, stiff),
             *_pair(mixing + tau, stiff),
             *_pair(np.broadcast_to(outside, busy.shape), busy),
@@ -135,17 +138,16 @@ class Landscape(Result):
             Empty at the minimum.
         """
         lam, idle = self.spectrum.eigenvalues, self.latents - len(point.active)
-        groups = _groups(self.spectrum)
-        outside = [k for k in range(len(lam)) if k + 1 not in point.active]
+        sizes = self.spectrum.multiplets[1]
+        groups = np.repeat(np.arange(len(sizes)), sizes)  # of each mode, strongest first
         directions = []
-        for target in outside:
-            if idle and lam[target] > self.price:
-                rate = growth(lam[target], self.price)
-                directions.append(Escape(None, target + 1, self._scale * rate, (1 + rate) / lam[target], idle))
-            for mode in point.active:
-                if groups[target] < groups[mode - 1]:
-                    rate = growth(lam[target], lam[mode - 1])
-                    directions.append(Escape(mode, target + 1, self._scale * rate, (1 + rate) / lam[target], 1))
+        for target in (k for k in range(len(lam)) if k + 1 not in point.active):
+            idle_latents = [(None, self.price, idle)] if idle and lam[target] > self.price else []
+            weaker = [(mode, lam[mode - 1], 1) for mode in point.active if groups[target] < groups[mode - 1]]
+            for latent, served, multiplicity in [*idle_latents, *weaker]:
+                rate = growth(lam[target], served)
+                tilt = (1 + rate) / lam[target]
+                directions.append(Escape(latent, target + 1, self._scale * rate, tilt, multiplicity))
         return tuple(sorted(directions, key=lambda escape: -escape.rate))
 
     @checked
@@ -180,8 +182,7 @@ class Landscape(Result):
         >>> scene.plateau(start=0.01).round(2).tolist(), scene.plateau(0.01, learning_rate=0.1).round().tolist()
         ([1.82, 16.4], [20.0, 166.0])
         """
-        lam = self.spectrum.eigenvalues[: self.latents]
-        rate = self._scale * growth(lam[lam > self.price], self.price)
+        rate = self._scale * growth(self.above, self.price)
         per_unit = rate if learning_rate is None else per_update(rate, learning_rate, momentum)
         return readonly(-np.log(start) / per_unit)
 
@@ -193,41 +194,25 @@ class Landscape(Result):
     # ---------------------------------------------------------------------------------------- output
 
     def __repr__(self) -> str:
-        families = sum(self.counts.values()) if self.counts is not None else "many"
+        families = "many" if self.counts is None else sum(self.counts.values())
         return (
             f"Landscape(τ = {significant(self.price)}, {families} families of pure stationary points, "
             f"minimum with {len(self.minimum.active)} active)"
         )
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the table of stationary points, lowest first."""
         yield f"{self.loss.explain(self.spectrum)}\n{self!r}"
-        shown, note = self.points[:MOST_SHOWN], "index: directions in which the loss falls; σ²L: the loss times σ_dec²"
-        hidden = len(self.points) - len(shown)
+        shown = self.points[:MOST_SHOWN]
+        hidden = f"… and {len(self.points) - MOST_SHOWN} more\n" * (len(self.points) > MOST_SHOWN)
         rates = [max((escape.rate for escape in self.escapes(point)), default=0.0) for point in shown]
-        yield Table(
-            [
-                Column("active modes", [_listed(point.active) for point in shown]),
-                Column("σ²L", [point.free_energy for point in shown]), Column("index", [p.index for p in shown]),
-                Column("flat", [point.flat for point in shown]), Column("escape rate", rates, "{:.4g}".format),
-            ],
-            note=f"… and {hidden} more\n{note}" if hidden else note,
-        )  # fmt: skip
+        yield Table([
+            Column("active modes", [_listed(point.active) for point in shown]),
+            Column("σ²L", [point.free_energy for point in shown]), Column("index", [p.index for p in shown]),
+            Column("flat", [point.flat for point in shown]), Column("escape rate", rates, "{:.4g}".format),
+        ], note=f"{hidden}index: directions in which the loss falls; σ²L: the loss times σ_dec²")  # fmt: skip
         if not self.complete:
             yield "Too many to list: these give their latents to the strongest modes."
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return price, points and counts as strict JSON."""
-        return jsonable(
-            {
-                "loss": self.loss.to_dict(),
-                "price": self.price,
-                "latents": self.latents,
-                "complete": self.complete,
-                "counts": self.counts,
-                "points": [vars(point) for point in self.points],
-            }
-        )
 
 
 @checked
@@ -268,11 +253,11 @@ def landscape(spectrum: Spectrum, loss: Loss) -> Landscape:
     tau = float(price)
     latents = spectrum.modes if loss.latents is None else loss.latents
     starts, sizes = spectrum.multiplets
-    above = [(int(a), int(m)) for a, m in zip(starts, sizes, strict=True) if spectrum.eigenvalues[a + m - 1] > tau]
-    counts = _counts([m for _, m in above], latents) if sum(m for _, m in above) <= MOST_COUNTED else None
+    sizes = sizes[spectrum.eigenvalues[starts + sizes - 1] > tau].tolist()  # the multiplets above the price come first
+    counts = _counts(sizes, latents) if sum(sizes) <= MOST_COUNTED else None
     complete = counts is not None and sum(counts.values()) <= MOST_LISTED
-    chosen = _choices([m for _, m in above], latents) if complete else _ladder([m for _, m in above], latents)
-    points = [_point(spectrum, tau, latents, above, shares) for shares in chosen]
+    chosen = _choices(sizes, latents) if complete else _ladder(sizes, latents)
+    points = [_point(spectrum, tau, latents, sizes, shares) for shares in chosen]
     points.sort(key=lambda point: (point.free_energy, point.index))
     return Landscape(spectrum, loss, tau, latents, tuple(points), counts, complete)
 
@@ -286,21 +271,17 @@ def _pair(coupling: Array, stiffness: Array) -> Array:
     return np.stack([(stiffness - coupling**2) / larger, larger])
 
 
-def _point(
-    spectrum: Spectrum, tau: float, latents: int, above: list[tuple[int, int]], shares: tuple[int, ...]
-) -> StationaryPoint:
+def _point(spectrum: Spectrum, tau: float, latents: int, sizes: list[int], shares: tuple[int, ...]) -> StationaryPoint:
     """Return the family that gives a latent to so many modes of each multiplet."""
     lam = spectrum.eigenvalues
-    modes = [start + k for (start, _), share in zip(above, shares, strict=True) for k in range(share)]
-    left = [size - share for (_, size), share in zip(above, shares, strict=True)]
+    size, share = np.array(sizes, dtype=np.int64), np.array(shares, dtype=np.int64)
+    starts, left = np.cumsum(size) - size, size - share
+    modes = [start + k for start, number in zip(starts.tolist(), shares, strict=True) for k in range(number)]
     idle = latents - len(modes)
-    stronger = np.cumsum([0, *left])[:-1]  # modes without a latent, before each multiplet
-    weaker = int(stronger @ np.asarray(shares, dtype=np.int64))  # pairs of an active latent and a stronger mode
-    flat = sum(share * free + share * (share - 1) // 2 for share, free in zip(shares, left, strict=True))
-    flat += idle * int(np.count_nonzero(lam == tau))
-    active = lam[modes]
-    energy = 0.5 * np.delete(lam, modes).sum() + 0.5 * tau * np.sum(1 + np.log(active / tau))
-    return StationaryPoint(tuple(k + 1 for k in modes), float(energy), idle * sum(left) + weaker, flat)
+    index = idle * left.sum() + (np.cumsum(left) - left) @ share  # pairs of an active latent and a stronger mode
+    flat = np.sum(share * left + share * (share - 1) // 2) + idle * np.count_nonzero(lam == tau)
+    energy = 0.5 * np.delete(lam, modes).sum() + 0.5 * tau * np.sum(1 + np.log(lam[modes] / tau))
+    return StationaryPoint(tuple(k + 1 for k in modes), float(energy), int(index), int(flat))
 
 
 def _choices(sizes: list[int], latents: int) -> Iterator[tuple[int, ...]]:
@@ -310,9 +291,9 @@ def _choices(sizes: list[int], latents: int) -> Iterator[tuple[int, ...]]:
 
 def _ladder(sizes: list[int], latents: int) -> Iterator[tuple[int, ...]]:
     """Yield the choices of no mode, the strongest, the two strongest, …"""
+    before = np.cumsum(sizes) - sizes
     for active in range(min(sum(sizes), latents) + 1):
-        before = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        yield tuple(int(share) for share in np.clip(active - before, 0, sizes))
+        yield tuple(np.clip(active - before, 0, sizes).tolist())
 
 
 def _counts(sizes: list[int], latents: int) -> dict[int, int]:
@@ -329,11 +310,6 @@ def _counts(sizes: list[int], latents: int) -> dict[int, int]:
     for (active, index), number in states.items():
         totals[index + (latents - active) * (passed - active)] += number
     return dict(sorted(totals.items()))
-
-
-def _groups(spectrum: Spectrum) -> Any:
-    """Return the multiplet of each mode, strongest first."""
-    return np.repeat(np.arange(len(spectrum.multiplets[1])), spectrum.multiplets[1])
 
 
 def _listed(modes: tuple[int, ...]) -> str:

@@ -6,21 +6,27 @@ Proof: `landau-vae derive learned-variance`. With σ² fixed: J. Hirn, arXiv:260
 PCA (Lucas et al., arXiv:1911.02469). With a latent for every mode nothing is left over below β = d/modes, and σ² → 0.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, checked
-from landau_vae.display import Array, Column, Result, Table, jsonable, numbered, readonly, significant
+from landau_vae.display import (
+    Array,
+    ArrayLike,
+    Column,
+    Content,
+    Integers,
+    Result,
+    Table,
+    numbered,
+    readonly,
+    significant,
+)
 from landau_vae.loss import Loss
 from landau_vae.loss.learned_price import price_of_learned, singular_beta, tail
 from landau_vae.numeric._transitions import transitions
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["LearnedVariance", "learned_variance"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +36,11 @@ class LearnedVariance(Result):
     spectrum: Spectrum = field(repr=False)  #: the modes λ_k
     dimension: int  #: d, unresolved directions included
     latents: int  #: K
-    mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
-    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents collapse together
+    mode: Integers  #: (transitions,) index of the multiplet's first mode, counting from 1
+    multiplicity: Integers  #: (transitions,) how many latents collapse together
     beta: Array  #: β_k, (transitions,), without unit and scale
     singular: float | None  #: d/r where K latents encode all r modes: σ² → 0 below it; None where that cannot happen
+    json_fields = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
 
     def price(self, beta: ArrayLike) -> Array:
         """Return the equilibrium price τ at any β; the decoder variance is σ² = τ/β.
@@ -66,7 +73,7 @@ class LearnedVariance(Result):
         ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
         return f"LearnedVariance({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the table of the cascade, strongest mode first."""
         yield repr(self)
         last = self.mode + self.multiplicity - 2
@@ -79,11 +86,6 @@ class LearnedVariance(Result):
         )
         if self.singular is not None:
             yield f"Up to β = {significant(self.singular)} σ² has no equilibrium."
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the thresholds as strict JSON."""
-        names = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
-        return jsonable({name: getattr(self, name) for name in names})
 
 
 @checked

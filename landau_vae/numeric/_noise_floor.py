@@ -12,20 +12,16 @@ freedom: ≤ 2.1 %. Domain: independent rows of equal weight (weights are not ac
 moments that is the same in all directions. `isotropic` says whether the bulk looks like that.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from landau_vae.checks import Count, checked
-from landau_vae.display import Array, Result, counted, jsonable, significant
+from landau_vae.display import Array, Content, Result, counted, significant
 from landau_vae.errors import OutsideTheory, TooFewSamples
 from landau_vae.numeric._spiked import TRACY_WIDOM_99, edge, tracy_widom
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["NoiseFloor", "noise_floor"]
 
 ANGLES = np.linspace(0, np.pi, 4001)  # a median read off between them is right to 1e-6
 
@@ -39,6 +35,8 @@ class NoiseFloor(Result):
     dimension: int  #: p, how many directions have variance: d without exact linear dependencies
     spikes: int  #: how many of the strongest modes were not taken for noise
     noise: float  #: η, data², by the divisor of the spectrum
+    json_fields = ("samples", "dimension", "spikes", "noise", "edge", "price", "modes", "distance", "tolerance",
+                   "isotropic", "caveat")  # fmt: skip
 
     @property
     def edge(self) -> float:
@@ -88,43 +86,36 @@ class NoiseFloor(Result):
         """Return a sentence of warning where the bulk is not `isotropic`, else None."""
         if self.isotropic:
             return None
-        reason = (
-            f"distance from Marchenko–Pastur {self.distance:.2g}, expected ≤ {self.tolerance:.2g}"
-            if self.distance > self.tolerance
-            else "more modes stand above it than can be separated from the bulk"
-        )
+        reason = "more modes stand above it than can be separated from the bulk"
+        if self.distance > self.tolerance:
+            reason = self._measured_distance
         return (
             f"The bulk of {len(self.bulk)} eigenvalues does not look like isotropic noise ({reason}): the floor is "
             f"that of the isotropic noise that fits the weaker {len(self.bulk)}, read it with care."
         )
 
     @property
+    def _measured_distance(self) -> str:
+        return f"distance from Marchenko–Pastur {self.distance:.2g}, expected ≤ {self.tolerance:.2g}"
+
+    @property
     def _bulk_law(self) -> tuple[float, int, int]:
         """Return (η, ν, p) of the noise beside the spikes; its eigenvalues still carry the divisor of all rows."""
-        freedom = self.samples - 1
-        left = freedom - self.spikes
-        return self.noise * left / freedom, left, self.dimension - self.spikes
+        left = self.samples - 1 - self.spikes
+        return self.noise * left / (self.samples - 1), left, self.dimension - self.spikes
 
     def __repr__(self) -> str:
-        above = f"{self.modes} of {self.spectrum.modes} modes above"
-        return f"NoiseFloor(τ = {significant(self.price)}, noise η = {significant(self.noise)}, {above})"
+        values = f"τ = {significant(self.price)}, noise η = {significant(self.noise)}"
+        return f"NoiseFloor({values}, {self.modes} of {self.spectrum.modes} modes above)"
 
-    def content(self) -> Iterator[str]:
+    def content(self) -> Content:
         """Yield the floor, what it was estimated from, and how far it can be trusted."""
-        looks = (
-            f"The other {len(self.bulk)} eigenvalues look like isotropic noise (distance from Marchenko–Pastur "
-            f"{self.distance:.2g}, expected ≤ {self.tolerance:.2g})."
-        )
+        looks = f"The other {len(self.bulk)} eigenvalues look like isotropic noise ({self._measured_distance})."
         yield (
             f"{self!r}\nNoise of n = {self.samples} samples in {self.dimension} directions ends at "
             f"{significant(self.edge)}, and reaches τ = {significant(self.price)} in 1 of 100 training sets.\n"
             f"{self.caveat or looks}"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all numbers as strict JSON."""
-        names = ["samples", "dimension", "spikes", "noise", "edge", "price", "modes", "distance", "tolerance"]
-        return jsonable({name: getattr(self, name) for name in [*names, "isotropic", "caveat"]})
 
 
 @checked
@@ -169,10 +160,8 @@ def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
 
     def floor(spikes: int, robust: bool) -> NoiseFloor:
         nu, left = n - 1 - spikes, p - spikes
-        if robust:
-            variance = np.median(lam[spikes:]) / (_median(nu, left) * max(nu, left))
-        else:
-            variance = tails[spikes] / (nu * left)
+        robust_variance = np.median(lam[spikes:]) / (_median(nu, left) * max(nu, left))
+        variance = robust_variance if robust else tails[spikes] / (nu * left)
         return NoiseFloor(spectrum, n, p, spikes, float(variance * (n - 1)))
 
     most, spikes = modes // 2, 0

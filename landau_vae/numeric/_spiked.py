@@ -12,19 +12,14 @@ about one `width` of the transition, and the edge has Tracy–Widom corrections 
 of Statistics 29, 295): `expected_threshold` has the leading ones.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, Positive, checked, numbers
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
+from landau_vae.display import Array, ArrayLike, Booleans, Column, Content, Result, Table, readonly, significant
 from landau_vae.errors import InputError
-
-__all__ = ["Spiked", "population_threshold", "spiked"]
 
 BLURRED_WIDTHS = 1.25  # from the transition, up to which no formula holds at finite size
 TRACY_WIDOM_99 = 2.0234  # of the largest noise eigenvalues of real data, 99 % lie below edge + this many `tracy_widom`
@@ -40,6 +35,9 @@ class Spiked(Result):
     features: int  #: d
     threshold: Array  #: λ̂, (spikes,): price at which the latent of this rank collapses, trained on n samples
     overlap: Array  #: (spikes,): squared cosine between the trained decoder's column and the spike's direction
+    json_fields = ("spikes", "noise", "samples", "features", "aspect", "population", "threshold", "overlap", "seen",
+                   "critical_aspect", "edge", "noise_floor", "tracy_widom", "width", "blurred",
+                   "expected_threshold")  # fmt: skip
 
     @property
     def aspect(self) -> float:
@@ -57,7 +55,7 @@ class Spiked(Result):
         return readonly((self.noise / self.spikes) ** 2)
 
     @property
-    def seen(self) -> NDArray[np.bool_]:
+    def seen(self) -> Booleans:
         """Return whether α is above critical, (spikes,); below it a latent encodes pure noise."""
         return np.asarray(self.spikes > self.noise / np.sqrt(self.aspect))
 
@@ -85,7 +83,7 @@ class Spiked(Result):
         return float((self.noise / self.aspect**0.5 * self.tracy_widom) ** 0.5)
 
     @property
-    def blurred(self) -> NDArray[np.bool_]:
+    def blurred(self) -> Booleans:
         """Return whether a spike is so close to critical that no closed form holds at this size, (spikes,)."""
         return np.asarray(np.abs(self.spikes - self.noise / np.sqrt(self.aspect)) < BLURRED_WIDTHS * self.width)
 
@@ -115,23 +113,14 @@ class Spiked(Result):
         count = f"{np.count_nonzero(self.seen)} of {len(self.spikes)} spikes detected"
         return f"Spiked(n/d = {significant(self.aspect)}, {count}, noise ends at τ = {significant(self.edge)})"
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the table of spikes, strongest first."""
         yield repr(self)
-        yield Table(
-            [
-                Column("spike", self.spikes), Column("population", self.population),
-                Column("collapses at τ", self.threshold), Column("overlap²", self.overlap),
-                Column("detected from n/d", self.critical_aspect),
-            ],
-            note="population: the threshold with unlimited data; overlap²: squared cosine of column and spike",
-        )  # fmt: skip
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all numbers as strict JSON."""
-        names = ["spikes", "noise", "samples", "features", "aspect", "population", "threshold", "overlap", "seen"]
-        names += ["critical_aspect", "edge", "noise_floor", "tracy_widom", "width", "blurred", "expected_threshold"]
-        return jsonable({name: getattr(self, name) for name in names})
+        yield Table([
+            Column("spike", self.spikes), Column("population", self.population),
+            Column("collapses at τ", self.threshold), Column("overlap²", self.overlap),
+            Column("detected from n/d", self.critical_aspect),
+        ], note="population: threshold with unlimited data; overlap²: squared cosine of column and spike")  # fmt: skip
 
 
 @checked

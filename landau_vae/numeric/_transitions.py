@@ -7,20 +7,16 @@ arXiv:2605.22691). A multiplet of equal eigenvalues collapses at once. With K la
 modes have a transition at all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landau_vae.checks import Count, checked
-from landau_vae.display import Array, Column, Result, Table, jsonable, numbered, readonly, significant
+from landau_vae.display import Array, Column, Content, Integers, Result, Table, numbered, readonly, significant
 from landau_vae.loss import Loss
 from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["Transitions", "transitions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +25,12 @@ class Transitions(Result):
 
     spectrum: Spectrum = field(repr=False)  #: the modes λ_k
     loss: Loss = field(repr=False)  #: the convention in which β is read
-    mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
-    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents collapse together
+    mode: Integers  #: (transitions,) index of the multiplet's first mode, counting from 1
+    multiplicity: Integers  #: (transitions,) how many latents collapse together
     price: Array  #: τ_k = λ_k, (transitions,), data² per nat
     temperature: Array  #: T_k = λ_k / V, (transitions,)
     beta: Array  #: β_k in the loss's own convention, (transitions,)
+    json_fields = ("mode", "multiplicity", "price", "temperature", "beta")
 
     def __repr__(self) -> str:
         return (
@@ -59,7 +56,7 @@ class Transitions(Result):
         """
         return self._table(slice(limit), intervals).text()
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the table of the cascade, strongest mode first; at a single β also whether each mode is active."""
         yield self._table(slice(None), None)
 
@@ -81,11 +78,6 @@ class Transitions(Result):
             ]
             note += ";\nM²: signal fraction of the latent; R: its rate"
         return Table(columns, note=note)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the thresholds as strict JSON."""
-        names = ("mode", "multiplicity", "price", "temperature", "beta")
-        return jsonable({name: getattr(self, name) for name in names})
 
 
 @checked
@@ -119,12 +111,6 @@ def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
     ends = starts + counts if loss.latents is None else np.minimum(starts + counts, loss.latents)
     kept = ends > starts
     price = np.add.reduceat(spectrum.eigenvalues, starts)[kept] / counts[kept]
-    return Transitions(
-        spectrum,
-        loss,
-        readonly(starts[kept] + 1, np.int64),
-        readonly((ends - starts)[kept], np.int64),
-        readonly(price),
-        readonly(price / spectrum.total_variance),
-        readonly(loss.beta_at(price, spectrum)),
-    )
+    integers = (readonly(values[kept], np.int64) for values in (starts + 1, ends - starts))
+    prices = (price, price / spectrum.total_variance, loss.beta_at(price, spectrum))
+    return Transitions(spectrum, loss, *integers, *map(readonly, prices))

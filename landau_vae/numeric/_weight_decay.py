@@ -7,22 +7,19 @@ strongest first. Computed in units of the mode: g = γ_E/λ², price t = τ/λ, 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.checks import NonNegative, checked
-from landau_vae.display import Array, Column, Result, Table, jsonable, listed, numbered, readonly, significant
+from landau_vae.display import Array, Column, Content, Integers, Result, Table, listed, numbered, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.numeric._transitions import Transitions, transitions
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["WeightDecay", "weight_decay"]
 
 STRONGEST_DECAY = 1e100  # in units of the mode: up to it no formula overflows
 
@@ -35,12 +32,14 @@ class WeightDecay(Result):
     loss: Loss = field(repr=False)  #: the convention in which β and the decays are read
     decoder: float  #: γ_W, of ½ γ_W ‖W‖² in the user's own per-sample loss
     encoder: float  #: γ_E, of ½ γ_E ‖E‖²
-    mode: NDArray[np.int64]  #: (transitions,) index of the multiplet's first mode, counting from 1
-    multiplicity: NDArray[np.int64]  #: (transitions,) how many latents collapse together
+    mode: Integers  #: (transitions,) index of the multiplet's first mode, counting from 1
+    multiplicity: Integers  #: (transitions,) how many latents collapse together
     kind: NDArray[np.str_]  #: (transitions,) "continuous", "first-order" or "never" (active at no price)
     price: Array  #: τ_c, (transitions,): below it the collapsed state is unstable; NaN where it never is
     maxwell: Array  #: τ_M, (transitions,): below it the active state is best; τ_c if continuous, NaN if never
     spinodal: Array  #: τ_s, (transitions,): below it there is an active state; τ_c if continuous, NaN if never
+    json_fields = ("loss", "decoder", "encoder", "mode", "multiplicity", "kind", "price", "maxwell", "spinodal",
+                   "unstable_beta", "beta", "spinodal_beta")  # fmt: skip
 
     @cached_property
     def beta(self) -> Array:
@@ -92,33 +91,22 @@ class WeightDecay(Result):
         return readonly(fraction)
 
     def __repr__(self) -> str:
-        sizes = {kind: int(self.multiplicity[self.kind == kind].sum()) for kind in ("first-order", "never")}
-        count, beta = int(self.multiplicity.sum()), self.beta[self.kind != "never"]
+        kinds, beta = np.repeat(self.kind, self.multiplicity), self.beta[self.kind != "never"]
         ends = f", β = {significant(beta[0])} … {significant(beta[-1])}" if beta.size else ""
-        return f"WeightDecay({count - sizes['never']} of {count} modes, {sizes['first-order']} first-order{ends})"
+        active, jumps = np.count_nonzero(kinds != "never"), np.count_nonzero(kinds == "first-order")
+        return f"WeightDecay({active} of {len(kinds)} modes, {jumps} first-order{ends})"
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the table of the cascade, strongest mode first; modes that are never active are named below it."""
         yield repr(self)
-        yield Table(
-            [
-                Column("mode", list(map(numbered, self.mode.tolist(), self.multiplicity.tolist()))),
-                Column("collapse", self.kind), Column("unstable below β", self.unstable_beta),
-                Column("collapses at β", self.beta), Column("survives to β", self.spinodal_beta),
-            ],
-            note="unstable: the collapsed state; survives: training from an active state keeps it up to here",
-        )  # fmt: skip
-        inactive = int(self.multiplicity[self.kind == "never"].sum())  # the weakest, so one range
-        if inactive:
-            first = int(self.multiplicity.sum()) - inactive
-            modes = listed(range(first, first + inactive), "Mode")
-            yield f"{modes} {'is' if inactive == 1 else 'are'} never active, at whatever β."
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the thresholds as strict JSON."""
-        names = ["decoder", "encoder", "mode", "multiplicity", "kind", "price", "maxwell", "spinodal"]
-        names += ["unstable_beta", "beta", "spinodal_beta"]
-        return jsonable({"loss": self.loss.to_dict(), **{name: getattr(self, name) for name in names}})
+        yield Table([
+            Column("mode", list(map(numbered, self.mode.tolist(), self.multiplicity.tolist()))),
+            Column("collapse", self.kind), Column("unstable below β", self.unstable_beta),
+            Column("collapses at β", self.beta), Column("survives to β", self.spinodal_beta),
+        ], note="unstable: the collapsed state; survives: training from an active state keeps it to here")  # fmt: skip
+        never = np.flatnonzero(np.repeat(self.kind == "never", self.multiplicity)).tolist()
+        if never:
+            yield f"{listed(never, 'Mode')} {'is' if len(never) == 1 else 'are'} never active, at whatever β."
 
 
 @checked
@@ -167,8 +155,7 @@ def weight_decay(
     for i in np.flatnonzero(jumps):  # by rounding alone the three could change places at the tricritical point
         maxwell[i] = max(lam[i] * _solve(_coexistence, gamma_W, float(strength[i])), tau_c[i])
         spinodal[i] = max(lam[i] * _solve(_double_root, gamma_W, float(strength[i])), maxwell[i])
-    prices = (readonly(values) for values in (price, maxwell, spinodal))
-    kinds = readonly(kind, np.str_)
+    kinds, prices = readonly(kind, np.str_), map(readonly, (price, maxwell, spinodal))
     return WeightDecay(spectrum, loss, decoder, encoder, cascade.mode, cascade.multiplicity, kinds, *prices)
 
 

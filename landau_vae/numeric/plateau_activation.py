@@ -12,23 +12,20 @@ by β₂/β₁ per update, as on a plateau; (1 − β₁)/√(1 − β₂) = 3.1
 after many zeros, and is no bound. Derivation: `landau-vae derive gradient-flow`; Saxe et al., arXiv:1312.6120.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landau_vae.checks import Count, Positive, Range, Share, checked, numbers
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
+from landau_vae.display import Array, Booleans, Column, Content, Integers, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.numeric._landscape import Landscape, landscape
 from landau_vae.numeric.plateau_growth import growth, per_update
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["Activation", "activation"]
 
 MOST_SENTENCES = 5  # late modes that get a sentence each
 LONGEST_SCHEDULE = 10**8  # updates whose factors fit into memory
@@ -50,11 +47,13 @@ class Activation(Result):
     worth: float  #: Σ of the schedule's factors: what the run is worth in updates at the full learning rate
     rate: Array  #: ln z_k, powers of e per update, (modes,); NaN for Adam
     needed: Array  #: updates to leave the plateau, (modes,); for Adam at least so many
-    late: NDArray[np.bool_]  #: whether that is more than the run has, (modes,)
+    late: Booleans  #: whether that is more than the run has, (modes,)
     limit: float  #: learning rate above which descent is unstable at the collapsed point or the minimum; NaN for Adam
+    json_fields = ("loss", "optimizer", "learning_rate", "momentum", "start", "updates", "worth", "mode", "rate",
+                   "needed", "late", "limit", "warnings")  # fmt: skip
 
     @property
-    def mode(self) -> NDArray[np.int64]:
+    def mode(self) -> Integers:
         """Return the numbers of these modes, counted from 1, (modes,)."""
         return readonly(np.arange(1, len(self.needed) + 1), np.int64)
 
@@ -92,26 +91,18 @@ class Activation(Result):
         late = "" if self.updates is None else f", {np.count_nonzero(self.late)} late"
         return f"Activation({len(self.needed)} modes by {self.optimizer} at {self.learning_rate:g}{ends}{late})"
 
-    def content(self) -> Iterator[str | Table]:
+    def content(self) -> Content:
         """Yield the table of modes, strongest first, and the warnings."""
         yield f"{self.loss.explain(self.spectrum)}\n{self!r}"
         updates = "at least" if self.optimizer == "adam" else "updates"
-        yield Table(
-            [
-                Column("mode", self.mode), Column("λ/V", self.spectrum.normalized[: len(self.needed)]),
-                Column("rate per update", self.rate, lambda rate: significant(rate, 4), "rate"),
-                Column(updates, self.needed, lambda number: _count(number, 3), "needed"),
-                Column("", self.late, lambda late: "late" if late else "", "late"),
-            ]
-        )  # fmt: skip
+        yield Table([
+            Column("mode", self.mode), Column("λ/V", self.spectrum.normalized[: len(self.needed)]),
+            Column("rate per update", self.rate, lambda rate: significant(rate, 4), "rate"),
+            Column(updates, self.needed, lambda number: _count(number, 3), "needed"),
+            Column("", self.late, lambda late: "late" if late else "", "late"),
+        ])  # fmt: skip
         stable = f"Gradient descent is stable up to a learning rate of {significant(self.limit, 3)}."
         yield "\n".join([stable] * bool(np.isfinite(self.limit)) + list(self.warnings))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all numbers and the warnings as strict JSON."""
-        names = ["optimizer", "learning_rate", "momentum", "start", "updates", "worth"]
-        names += ["mode", "rate", "needed", "late", "limit", "warnings"]
-        return jsonable({"loss": self.loss.to_dict(), **{name: getattr(self, name) for name in names}})
 
 
 @checked
@@ -175,21 +166,18 @@ def activation(
     if optimizer == "adam" and momentum:
         raise InputError(f"A momentum of {momentum} was given, but Adam has its own: leave it out.", "momentum")
     if schedule is not None and not (updates and updates <= LONGEST_SCHEDULE):
-        raise InputError(
-            f"A schedule was given for a run of {updates} updates, but it needs the length of the run, at most "
-            f"{LONGEST_SCHEDULE:g}: give updates, or leave the schedule out.",
-            "schedule",
-        )
+        run = f"a run of {updates} updates, but it needs the length of the run, at most {LONGEST_SCHEDULE:g}"
+        raise InputError(f"A schedule was given for {run}: give updates, or leave the schedule out.", "schedule")
     scene = landscape(spectrum, loss)
-    lam = _above(scene)
+    lam = scene.above
     scale = 2 * loss.weights(spectrum.dimension)[0]  # the user's own loss in units of σ_dec² L
-    run = np.arange(updates if schedule and updates else 1)
-    factors = np.ones(1) if schedule is None else numbers(schedule(run / len(run)), "schedule", shape=run.shape)
+    shares = np.arange(updates if schedule and updates else 1) / (updates or 1)
+    factors = np.ones(1) if schedule is None else numbers(schedule(shares), "schedule", shape=shares.shape)
     worth = np.inf if updates is None else updates * float(factors.mean())
     if optimizer == "adam":
         steps = distance(scene, start) / learning_rate
         rate, needed, limit = np.full(len(lam), np.nan), updates_for(steps), np.nan
-        late = needed > worth if schedule is None else steps > factors @ longest_steps(len(run))
+        late = needed > worth if schedule is None else steps > factors @ longest_steps(len(shares))
     else:
         rate = per_update(scale * growth(lam, scene.price), learning_rate, momentum)
         needed = scene.plateau(start, learning_rate, momentum)
@@ -201,12 +189,6 @@ def activation(
 
 
 # ------------------------------------------------------------------------------------------- formulas
-
-
-def _above(scene: Landscape) -> Array:
-    """Return the eigenvalues above the price that have a latent."""
-    lam = scene.spectrum.eigenvalues[: scene.latents]
-    return lam[lam > scene.price]
 
 
 def _curvature(scene: Landscape) -> float:
@@ -247,7 +229,7 @@ def distance(scene: Landscape, start: float) -> Array:
     and to start · e + x in the encoder at most, and M² to their product; w = √(λ−τ) and e = w/λ are the final ones.
     ‖v‖₁ = Σ_i |v_i| is that of the eigenvector, √d where it is not known.
     """
-    lam = _above(scene)
+    lam = scene.above
     w = np.sqrt(lam - scene.price)
     e = w / lam
     x = np.sqrt(w * e / 2 + (start * (w - e) / 2) ** 2) - start * (w + e) / 2  # (start w + x)(start e + x) = we/2

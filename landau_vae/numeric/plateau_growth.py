@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array
+from landau_vae.display import Array, Booleans
 
 HALF = 0.25  # share of the final M², hence half of the amplitude, at which a mode counts as active
 
@@ -118,7 +118,7 @@ def succession(
     return Succession(updates, share, kept)
 
 
-def _turn(rows: Array, multiplet: NDArray[np.intp], waiting: NDArray[np.bool_]) -> None:
+def _turn(rows: Array, multiplet: NDArray[np.intp], waiting: Booleans) -> None:
     """Turn the rows of each multiplet into its singular vectors, in place."""
     for group in np.unique(multiplet[waiting]):
         members = np.flatnonzero((multiplet == group) & waiting)
