@@ -4,7 +4,6 @@ The climate is that of shipped statistics, or of the cells of the user's own Wor
 are trained on a part made of whole spatial blocks, and their distortion of the other parts is measured too.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,9 +19,7 @@ from landau_vae.spectrum.spectrum import Spectrum
 if TYPE_CHECKING:
     from xarray import Dataset
 
-PARTS = ("validation", "test")
-FRACTIONS = (0.8, 0.1, 0.1)  # of the cells: training, validation, test
-SPLIT = 0  # seed of the order of the blocks
+    from landau_vae.datasets import Layers
 
 
 @command
@@ -42,14 +39,12 @@ def reproduce(
     from landau_vae import scan, verify
 
     if blocks is not None and layers is None:
-        raise InputError(
-            "--blocks splits cells, and the shipped statistics have none: name the folder of the layers (--layers DIR)."
-        )
+        raise InputError("--blocks splits cells, and none are given: name the folder of the layers (--layers DIR).")
     if output is not None:
         from landau_vae import report
 
         report.make_folder(output)  # before the work, not after it
-    climate = _shipped(weighted=area_weighted) if layers is None else _of_layers(layers, blocks, weighted=area_weighted)
+    climate = _climate(layers, blocks, area_weighted)
     spectrum = climate.spectrum
     models = scan(spectrum, np.geomspace(1, coldest, points), latents=latents, seeds=(seed,), progress=True)
     _measure_held_out(climate, models)
@@ -78,46 +73,43 @@ class _Climate:
     spectrum: Spectrum  #: of the cells that are trained on
     heading: str  #: which cells, how counted
     description: dict[str, Any]  #: the same for `--json`
-    held_out: Mapping[str, Array] = field(default_factory=dict)  #: part → ⟨(x − x̄)(x − x̄)ᵀ⟩ about the training mean
+    held_out: dict[str, Array] = field(default_factory=dict)  #: part → ⟨(x − x̄)(x − x̄)ᵀ⟩ about the training mean
 
 
-def _shipped(*, weighted: bool) -> _Climate:
-    """Return all land, by the statistics that come with the package."""
+def _climate(folder: Path | None, block_km: float | None, weighted: bool) -> _Climate:
+    """Return all land: the shipped statistics, the cells of layers, or with `block_km` a training part of these."""
     from landau_vae import datasets
 
-    climate = datasets.worldclim(weighted=weighted)
-    heading = f"WorldClim 2.1, {climate.cells} land cells, {_variables(len(climate.names), weighted)}"
-    return _Climate(climate.spectrum(), heading, {"area_weighted": weighted, "cells": climate.cells})
-
-
-def _of_layers(folder: Path, block_km: float | None, *, weighted: bool) -> _Climate:
-    """Return all cells of the layers in a folder, or with `block_km` a training part made of whole blocks."""
-    from landau_vae import datasets
-
+    about: dict[str, Any] = {"area_weighted": weighted}
+    variables = f"19 standardised bioclimatic variables{', weighted by area' * weighted}"
+    if folder is None:
+        shipped = datasets.worldclim(weighted=weighted)
+        about["cells"] = shipped.cells
+        return _Climate(shipped.spectrum(), f"WorldClim 2.1, {shipped.cells} land cells, {variables}", about)
     layers = datasets.worldclim_layers(folder)
-    count, variables = len(layers.cells), _variables(len(layers.names), weighted)
-    about = {"layers": str(folder), "area_weighted": weighted, "cells": count}
-    heading = f"WorldClim 2.1, {count} land cells of the layers in {folder}, {variables}"
+    about = {"layers": str(folder)} | about | {"cells": len(layers.cells)}
+    heading = f"WorldClim 2.1, {len(layers.cells)} land cells of the layers in {folder}, {variables}"
     if block_km is None:
         return _Climate(layers.spectrum(weighted=weighted), heading, about)
-    split = layers.split(FRACTIONS, block_km=block_km, seed=SPLIT)
-    parts = {"training": split.training, "validation": split.validation, "test": split.test}
-    counted = ", ".join(
-        f"{name} {len(rows)} cells in {blocks}"
-        for (name, rows), blocks in zip(parts.items(), split.blocks, strict=True)
-    )
+    split = layers.split(block_km=block_km)
+    parts = {name: layers.take(getattr(split, name)) for name in ("training", "validation", "test")}
+    sizes = {name: len(part.cells) for name, part in parts.items()}
+    blocks = dict(zip(parts, split.blocks, strict=True))
+    counted = ", ".join(f"{name} {size} cells in {blocks[name]}" for name, size in sizes.items())
     heading += f"\nwhole blocks of {split.block_area**0.5:.2f}² km²: {counted}; all on the scale of the training part"
-    about |= {"block_km2": split.block_area, "blocks": dict(zip(parts, split.blocks, strict=True))}
-    about["parts"] = {name: len(rows) for name, rows in parts.items()}
-    training = layers.take(split.training)
-    reference = training.moments(weighted=weighted)
-    scale = np.sqrt(reference.variance)
-    held_out = {}
-    for name in PARTS:
-        moments = layers.take(parts[name]).moments(weighted=weighted)
-        step = moments.mean - reference.mean
-        held_out[name] = (moments.covariance + np.outer(step, step)) / np.outer(scale, scale)
-    return _Climate(training.spectrum(weighted=weighted), heading, about, held_out)
+    about |= {"block_km2": split.block_area, "blocks": blocks, "parts": sizes}
+    spectrum = parts.pop("training").spectrum(weighted=weighted)
+    second = {name: _second_moment(part, spectrum, weighted) for name, part in parts.items()}
+    return _Climate(spectrum, heading, about, second)
+
+
+def _second_moment(part: "Layers", training: Spectrum, weighted: bool) -> Array:
+    """Return ⟨(x − x̄)(x − x̄)ᵀ⟩ of a part about the training mean, in units of the training deviations."""
+    assert training.mean is not None
+    assert training.scale is not None
+    offset = (part.cells - training.mean) / training.scale
+    weights = part.weights if weighted else np.ones(len(offset))
+    return np.asarray((offset.T * weights) @ offset / weights.sum())
 
 
 def _measure_held_out(climate: _Climate, models: "Dataset") -> None:
@@ -129,8 +121,8 @@ def _measure_held_out(climate: _Climate, models: "Dataset") -> None:
     weights = models.decoder.values, models.encoder.values, models.posterior_variance.values
     for part, second in climate.held_out.items():
         lost = LinearVAE(second, price, *weights).distortion / total
-        about = {"long_name": f"distortion of the {part} part, as a share of the training part's total variance"}
-        models[f"{part}_distortion"] = (("seed", "temperature"), lost, about | {"units": "1"})
+        name = f"distortion of the {part} part, as a share of the training part's total variance"
+        models[f"{part}_distortion"] = (("seed", "temperature"), lost, {"long_name": name, "units": "1"})
 
 
 def _held_out_table(climate: _Climate, models: "Dataset") -> Table:
@@ -139,16 +131,7 @@ def _held_out_table(climate: _Climate, models: "Dataset") -> Table:
     decades = range(round(float(np.log10(temperature.max()))), int(np.floor(np.log10(temperature.min()))) - 1, -1)
     nearest = dict.fromkeys(int(np.argmin(np.abs(np.log(temperature) - np.log(10.0) * decade))) for decade in decades)
     rows = list(nearest)
-    lost = {"training": models["distortion"]}
-    lost |= {part: models[f"{part}_distortion"] for part in climate.held_out}
-    return Table(
-        [
-            Column("T", temperature[rows], "{:.3g}".format),
-            *(Column(part, values.values[0, rows], "{:.4g}".format) for part, values in lost.items()),
-        ],
-        title="distortion, as a share of the training part's variance",
-    )
-
-
-def _variables(count: int, weighted: bool) -> str:
-    return f"{count} standardised bioclimatic variables{', weighted by area' if weighted else ''}"
+    names = {"training": "distortion"} | {part: f"{part}_distortion" for part in climate.held_out}
+    lost = [Column(part, models[name].values[0, rows], "{:.4g}".format) for part, name in names.items()]
+    title = "distortion, as a share of the training part's variance"
+    return Table([Column("T", temperature[rows], "{:.3g}".format), *lost], title)

@@ -2,18 +2,18 @@
 
 The layers themselves may not be redistributed (worldclim.org), their aggregates may: means, standard
 deviations and correlations, unweighted as in J. Hirn's protocol and weighted by cell area (cos latitude).
-`build_worldclim` makes the file again from the layers.
+`write_statistics` beside the reader of the layers makes the file again.
 """
 
 import json
 from dataclasses import dataclass, replace
-from importlib.resources import files
+from pathlib import Path
 
 from landau_vae.checks import checked
 from landau_vae.display import Array, readonly
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["WorldClim", "worldclim"]
+SHIPPED = Path(__file__).with_name("worldclim.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +57,9 @@ def worldclim(*, weighted: bool = False) -> WorldClim:
     >>> climate.cells, climate.spectrum().rank(0.01)
     (808053, 9)
     """
-    data = json.loads(files("landau_vae.datasets").joinpath("worldclim.json").read_text(encoding="utf-8"))
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
     statistics = data["area_weighted" if weighted else "unweighted"]
-    return WorldClim(
-        tuple(data["names"]),
-        tuple(data["descriptions"]),
-        readonly(statistics["mean"]),
-        readonly(statistics["std"]),
-        readonly(statistics["correlation"]),
-        data["cells"],
-        weighted,
-        data["provenance"],
-        data["citation"],
-        data["licence"],
-    )
+    mean, std, correlation = (readonly(statistics[name]) for name in ("mean", "std", "correlation"))
+    names, descriptions = tuple(data["names"]), tuple(data["descriptions"])
+    texts = [data[name] for name in ("provenance", "citation", "licence")]
+    return WorldClim(names, descriptions, mean, std, correlation, data["cells"], weighted, *texts)

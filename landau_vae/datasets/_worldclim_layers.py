@@ -5,10 +5,13 @@ layers = lv.datasets.worldclim_layers(download=True) # fetched once, into the us
 layers.spectrum(), layers.spectrum(weighted=True)    # the two rows that are published
 split = layers.split()                               # by whole blocks of 500 km
 layers.take(split.training).spectrum()               # standardised on the training part alone
+
+The statistics that are shipped, `worldclim.json`, were made of these layers by `write_statistics`.
 """
 
 import hashlib
 import importlib
+import json
 import os
 import zipfile
 from collections.abc import Sequence
@@ -22,15 +25,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import checked
-from landau_vae.data.moments import Moments
-from landau_vae.data.tables import row_blocks
-from landau_vae.datasets._worldclim import worldclim
-from landau_vae.datasets.spatial_blocks import BlockSplit, block_area, block_labels, cell_weights, split_blocks
-from landau_vae.display import Array, readonly
+from landau_vae.datasets._worldclim import SHIPPED, worldclim
+from landau_vae.datasets.spatial_blocks import BlockSplit, block_area, block_labels, split_blocks
+from landau_vae.display import Array, jsonable, readonly
 from landau_vae.errors import InputError
 from landau_vae.spectrum.spectrum import Spectrum
-
-__all__ = ["Layers", "worldclim_layers"]
 
 URL = "https://geodata.ucdavis.edu/climate/worldclim/2_1/base/wc2.1_10m_bio.zip"
 LAYERS = tuple(f"wc2.1_10m_bio_{number}.tif" for number in range(1, 20))
@@ -51,27 +50,7 @@ class Layers:
     @cached_property
     def weights(self) -> Array:
         """Areas of the cells up to a factor, cos(latitude), (n,)."""
-        return cell_weights(self.latitude)
-
-    @checked
-    def moments(self, *, weighted: bool = False) -> Moments:
-        """Return means and covariances of the cells, in double precision.
-
-        Parameters
-        ----------
-        weighted : bool, default False
-            Whether each cell counts by its area.
-
-        Returns
-        -------
-        Moments
-            `mean` (19,), `variance` (19,) and `covariance` (19, 19).
-        """
-        moments, first = Moments(self.cells.shape[1]), 0
-        for block in row_blocks(self.cells):
-            moments.add(block, self.weights[first : first + len(block)] if weighted else None)
-            first += len(block)
-        return moments
+        return readonly(np.cos(np.deg2rad(self.latitude)))
 
     @checked
     def spectrum(self, *, weighted: bool = False, standardize: bool = True) -> Spectrum:
@@ -109,7 +88,7 @@ class Layers:
             index = np.asarray(rows)
             cells, north, east = (part[index] for part in (self.cells, self.latitude, self.longitude))
         except (TypeError, ValueError, IndexError, OverflowError, RuntimeError):
-            cells, north, east = np.empty(0), np.empty(0), np.empty(0)
+            cells = np.empty(0)
         if cells.ndim != 2:
             raise InputError(f"The rows are not indices of the {len(self.cells)} cells, nor a mask of them.", "rows")
         return replace(self, cells=readonly(cells, np.float32), latitude=readonly(north), longitude=readonly(east))
@@ -220,10 +199,8 @@ def _read(folder: Path, check: bool) -> tuple[list[np.ma.MaskedArray[Any, Any]],
                 bands.append(source.read(1, masked=True))
                 own = (source.shape, source.transform)
         except rasterio.errors.RasterioError as problem:
-            raise InputError(
-                f"The layer {path} is damaged or no GeoTIFF ({str(problem).splitlines()[0].rstrip('.')}): download it "
-                "again."
-            ) from None
+            reason = str(problem).splitlines()[0].rstrip(".")
+            raise InputError(f"The layer {path} is damaged or no GeoTIFF ({reason}): download it again.") from None
         place = place or own
         if own != place:
             raise InputError(f"The layer {path} covers another map than {LAYERS[0]}: download both again.")
@@ -231,10 +208,17 @@ def _read(folder: Path, check: bool) -> tuple[list[np.ma.MaskedArray[Any, Any]],
     north = transform.f + transform.e * (np.arange(height) + 0.5)
     east = transform.c + transform.a * (np.arange(width) + 0.5)
     if max(abs(north)) > 90 or max(abs(east)) > 180:
-        raise InputError(
-            f"The layers in {folder} are not in degrees of latitude and longitude: give the official ones."
-        )
+        raise InputError(f"The layers in {folder} are not in degrees of latitude and longitude: give official ones.")
     return bands, north, east
+
+
+def write_statistics(layers: Layers, output: Path) -> None:
+    """Write the aggregates of all cells: names and texts of the shipped file, numbers of these layers."""
+    content = json.loads(SHIPPED.read_text(encoding="utf-8")) | {"cells": len(layers.cells)}
+    for key, weighted in {"unweighted": False, "area_weighted": True}.items():
+        spectrum = layers.spectrum(weighted=weighted)
+        content[key] = jsonable({"mean": spectrum.mean, "std": spectrum.scale, "correlation": spectrum.matrix})
+    output.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def check_layer(path: Path) -> None:
@@ -282,9 +266,8 @@ def _extra(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
-        raise InputError(
-            f"The WorldClim layers need {name}, of the extra 'worldclim': pip install 'landau-vae[worldclim]'."
-        ) from None
+        message = f"The WorldClim layers need {name}, of the extra 'worldclim': pip install 'landau-vae[worldclim]'."
+        raise InputError(message) from None
 
 
 def _is_official(path: Path) -> bool:

@@ -15,14 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Natural, checked, is_real, numbers
-from landau_vae.display import Array, readonly
+from landau_vae.display import readonly
 from landau_vae.errors import InputError
-
-__all__ = ["BlockSplit"]
 
 EARTH_RADIUS_KM = 6371.0088  # of the sphere of the same mean radius
 STANDARD_LATITUDE = np.deg2rad(30.0)  # where a Behrmann map is true to scale
-SMALLEST, LARGEST = 1.0, 10_000.0  # km
 
 Rows = NDArray[np.int64]
 
@@ -44,10 +41,9 @@ def block_grid(size_km: float) -> tuple[int, int]:
     >>> block_grid(500.0)
     (30, 68)
     """
-    if not is_real(size_km) or not SMALLEST <= size_km <= LARGEST:
+    if not is_real(size_km) or not 1 <= size_km <= 10_000:
         raise InputError(
-            f"Blocks of {size_km} km were asked for, but a size from {SMALLEST:g} to {LARGEST:g} km is expected, such "
-            "as 500."
+            f"Blocks of {size_km} km were asked for, but a size from 1 to 10000 km is expected, such as 500."
         )
     height = 2 * EARTH_RADIUS_KM / np.cos(STANDARD_LATITUDE) / size_km  # in blocks
     area = 4 * np.pi * (EARTH_RADIUS_KM / size_km) ** 2  # in blocks
@@ -105,13 +101,5 @@ def split_blocks(labels: ArrayLike, fractions: Any, seed: Natural) -> tuple[list
             raise InputError(
                 f"{len(count)} blocks are too few for a part with a share of {share:g}: make them smaller."
             )
-    home = np.empty(len(count), dtype=np.int64)
-    for number, part in enumerate(parts):
-        home[part] = number
-    members = [readonly(np.flatnonzero(home[block] == number), np.int64) for number in range(3)]
+    members = [readonly(np.flatnonzero(np.isin(block, part)), np.int64) for part in parts]
     return members, (len(parts[0]), len(parts[1]), len(parts[2]))
-
-
-def cell_weights(latitude: Array) -> Array:
-    """Return the area of cells of equal steps in latitude and longitude, up to a factor: cos(latitude), (n,)."""
-    return readonly(np.cos(np.deg2rad(latitude)))

@@ -12,7 +12,7 @@ worldclim       19 climate variables of all land, as correlations     (shipped)
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,6 @@ from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 from landau_vae.spectrum.build import Divisor
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["NAMES", "Dataset", "load", "terrain"]
-
-UCI = "UCI Machine Learning Repository, as shipped with scikit-learn"
-CC_BY = "Creative Commons Attribution 4.0 (CC BY 4.0)"
 PATCH = 8  # cells along an edge of a patch of terrain
 
 
@@ -40,9 +36,7 @@ class Dataset:
     table: Array  #: samples × features, (n, d); with `covariance`, a covariance (d, d)
     names: tuple[str, ...]  #: of the features, (d,)
     samples: int  #: n
-    description: str  #: what it is
-    source: str  #: where it comes from, and what to cite
-    licence: str  #: what is allowed
+    source: str  #: what it is, where it comes from (what to cite), and its licence
     target: Array | None = None  #: (n, t), what belongs to the rows: numbers, or a 1 in the column of each row's class
     target_names: tuple[str, ...] = ()  #: (t,)
     standardize: bool = False  #: whether features have units of their own, so that they are meant to be standardised
@@ -78,11 +72,10 @@ class Dataset:
         Dataset
             With at least one feature.
         """
-        for argument, name in [*(("columns", n) for n in columns or ()), *(("exclude", n) for n in exclude)]:
-            if name not in self.names:
-                raise InputError(
-                    f"{self.name} has no column {name!r}: its columns are {_shown(self.names, 12)}.", argument
-                )
+        for argument, wanted in {"columns": columns or (), "exclude": exclude}.items():
+            for name in (name for name in wanted if name not in self.names):
+                message = f"{self.name} has no column {name!r}: its columns are {_shown(self.names, 12)}."
+                raise InputError(message, argument)
         kept = [name not in exclude and (columns is None or name in columns) for name in self.names]
         return self._keep(np.array(kept))
 
@@ -143,9 +136,8 @@ class Dataset:
         scaled = self.standardize and likelihood.unit_metric if standardize is None else standardize
         ready = self.prepared(likelihood, standardize=scaled)
         if not self.covariance:
-            return Spectrum.from_data(
-                ready.table, standardize=scaled, names=ready.names, divisor=divisor, likelihood=likelihood
-            )
+            options: dict[str, Any] = {"names": ready.names, "divisor": divisor, "likelihood": likelihood}
+            return Spectrum.from_data(ready.table, standardize=scaled, **options)
         if divisor != "n":
             raise InputError(f"Of {self.name} only a covariance is known, which divides by n: leave the divisor out.")
         return Spectrum.from_covariance(ready.table, standardize=scaled, samples=ready.samples, names=ready.names)
@@ -170,51 +162,17 @@ class Dataset:
         return replace(self, table=readonly(table), names=names)
 
 
-class _Bundled(NamedTuple):
-    """A set of scikit-learn: what it is, and what its own loader does not say."""
-
-    description: str
-    source: str
-    classes: tuple[str, ...] = ()  # of its target; none: numbers
-    standardize: bool = True
-    levels: int = 0
-    licence: str = CC_BY
-    options: tuple[tuple[str, Any], ...] = ()
-
-
-_BUNDLED = {
-    "breast_cancer": _Bundled(
-        "measures of cell nuclei of breast tumours",
-        f"Wolberg, W., Mangasarian, O., Street, N. and Street, W. (1993), Breast Cancer Wisconsin (Diagnostic). {UCI}",
-        ("malignant", "benign"),
-    ),
-    "diabetes": _Bundled(
-        "age, sex, body mass index, blood pressure and six blood serum measures of patients",
-        "Efron, B., Hastie, T., Johnstone, I. and Tibshirani, R. (2004), Least angle regression, Annals of Statistics "
-        "32, 407–499; as shipped with scikit-learn",
-        licence="no licence is stated at its source; shipped with scikit-learn (BSD-3-Clause)",
-        options=(("scaled", False),),
-    ),
-    "digits": _Bundled(
-        "handwritten digits, images of 8 × 8 pixels, intensity from 0 to 1",
-        f"Alpaydin, E. and Kaynak, C. (1998), Optical Recognition of Handwritten Digits (its test set). {UCI}",
-        tuple(f"digit_{digit}" for digit in range(10)),
-        standardize=False,
-        levels=16,
-    ),
-    "iris": _Bundled(
-        "lengths and widths of sepals and petals of iris flowers [cm]",
-        f"Fisher, R. A. (1936), The use of multiple measurements in taxonomic problems. {UCI}",
-        ("setosa", "versicolor", "virginica"),
-        standardize=False,
-    ),
-    "wine": _Bundled(
-        "chemical measures of wines of three cultivars",
-        f"Aeberhard, S. and Forina, M. (1991), Wine. {UCI}",
-        tuple(f"cultivar_{number}" for number in (1, 2, 3)),
-    ),
+UCI = "UCI Machine Learning Repository (CC BY 4.0), as shipped with scikit-learn"
+# Sets of scikit-learn: whether features have units of their own; what the set is, its source, its licence.
+SKLEARN = {
+    "breast_cancer": (True, f"Cell nuclei of breast tumours. Wolberg et al. (1993), Breast Cancer Wisconsin. {UCI}"),
+    "diabetes": (True, "Diabetes patients. Efron et al. (2004), Annals of Statistics 32, 407; no licence is stated"),
+    "digits": (False, f"Handwritten digits, 8 × 8 pixels from 0 to 1. Alpaydin and Kaynak (1998), the test set. {UCI}"),
+    "iris": (False, f"Lengths and widths of sepals and petals [cm]. Fisher (1936). {UCI}"),
+    "wine": (True, f"Chemical measures of wines of three cultivars. Aeberhard and Forina (1991), Wine. {UCI}"),
 }
-NAMES = tuple(sorted([*_BUNDLED, "terrain", "worldclim"]))
+INK = 16  # the largest intensity of `digits`
+NAMES = tuple(sorted([*SKLEARN, "terrain", "worldclim"]))
 
 
 @checked
@@ -248,7 +206,7 @@ def load(name: str) -> Dataset:
         raise InputError(f"There is no data set {name!r}: the names are {', '.join(NAMES)}.", "name")
     if name == "terrain":
         return terrain()
-    return _climate() if name == "worldclim" else _from_sklearn(name, _BUNDLED[name])
+    return _climate() if name == "worldclim" else _from_sklearn(name, *SKLEARN[name])
 
 
 def terrain() -> Dataset:
@@ -280,53 +238,45 @@ def terrain() -> Dataset:
         ) from None
     down, right = (size // PATCH for size in height.shape)
     patches = height[: down * PATCH, : right * PATCH].reshape(down, PATCH, right, PATCH).swapaxes(1, 2)
+    names = tuple(f"cell_{row}_{column}" for row in range(PATCH) for column in range(PATCH))
     return Dataset(
         "terrain",
-        readonly(patches.reshape(down * right, PATCH * PATCH)),
-        tuple(f"cell_{row}_{column}" for row in range(PATCH) for column in range(PATCH)),
+        readonly(patches.reshape(-1, len(names))),
+        names,
         down * right,
-        "elevations around the Jacksboro fault (Tennessee), patches of 8 × 8 cells of 3 arc-seconds [m]",
-        "jacksboro_fault_dem.npz of Matplotlib's sample data, which name no source of it",
-        "shipped with Matplotlib under its licence; no other is stated",
+        "Elevations around the Jacksboro fault (Tennessee) [m]. Matplotlib's sample data, which name no source of them",
     )
 
 
 def _climate() -> Dataset:
     climate = worldclim()
+    source = f"Climate of all land, WorldClim 2.1, correlations. {climate.citation} {climate.licence}"
     return Dataset(
-        "worldclim",
-        climate.correlation,
-        climate.names,
-        climate.cells,
-        "bioclimatic variables of all land (WorldClim 2.1, 10 arc-minutes), their correlations",
-        climate.citation,
-        climate.licence,
-        standardize=True,
-        covariance=True,
+        "worldclim", climate.correlation, climate.names, climate.cells, source, standardize=True, covariance=True
     )
 
 
-def _from_sklearn(name: str, known: _Bundled) -> Dataset:
+def _from_sklearn(name: str, own_units: bool, source: str) -> Dataset:
     try:
         module = importlib.import_module("sklearn.datasets")
     except ModuleNotFoundError:
         raise InputError(
             "This data set comes with scikit-learn, the extra 'datasets': pip install 'landau-vae[datasets]'."
         ) from None
-    bunch = getattr(module, f"load_{name}")(**dict(known.options))
+    bunch = getattr(module, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
+    levels = INK if name == "digits" else 0
+    classes = [f"digit_{label}" if levels else str(label) for label in bunch.get("target_names", ())]
     target = np.asarray(bunch.target)[:, None]
     return Dataset(
         name,
-        readonly(bunch.data / known.levels if known.levels else bunch.data),
+        readonly(bunch.data / (levels or 1)),
         tuple(str(label).removesuffix(" (cm)").replace(" ", "_") for label in bunch.feature_names),
         len(bunch.data),
-        known.description,
-        known.source,
-        known.licence,
-        readonly(target == np.arange(len(known.classes)) if known.classes else target),
-        known.classes or ("progression",),
-        known.standardize,
-        known.levels,
+        source,
+        readonly(target == np.arange(len(classes)) if classes else target),
+        tuple(classes or ["progression"]),
+        own_units,
+        levels,
     )
 
 

@@ -11,7 +11,7 @@ from landau_vae import InputError, Spectrum, datasets
 from landau_vae import spectrum as spectra
 from landau_vae.cli import main
 from landau_vae.cli.options import Inputs, Reading
-from landau_vae.datasets import build_worldclim
+from landau_vae.datasets._worldclim_layers import write_statistics
 
 UNWEIGHTED = """.564316 .178218 .106205 .0596682 .0350937 .0246745 .0147642 .00693978 .00499673 .00302007 8.38733e-4
 5.98306e-4 2.77678e-4 1.76566e-4 1.47423e-4 5.28669e-5 9.89754e-6 2.69027e-6"""
@@ -43,7 +43,7 @@ def test_statistics_are_labelled():
 
 
 def test_the_layers_give_the_shipped_file(layers_folder, tmp_path):
-    build_worldclim.main(str(layers_folder), str(tmp_path / "again.json"))
+    write_statistics(datasets.worldclim_layers(layers_folder), tmp_path / "again.json")
     again = json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))
     for weighted, key in ((False, "unweighted"), (True, "area_weighted")):
         shipped = datasets.worldclim(weighted=weighted)
@@ -89,9 +89,7 @@ def test_every_set_says_what_it_is(name):
     assert data.table.shape == ((len(data.names) if data.covariance else data.samples), len(data.names))
     assert np.isfinite(data.table).all()
     assert not data.table.flags.writeable
-    assert data.description
-    assert data.source
-    assert data.licence
+    assert len(data.source) > 50
     assert not {*data.names} & {*data.target_names, "target"}
     if data.target is not None:
         assert data.target.shape == (data.samples, len(data.target_names))
