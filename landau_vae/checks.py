@@ -57,13 +57,19 @@ class Range:
         if (low, high) == (-math.inf, math.inf):
             return f"a {noun}"
         if high == math.inf:
-            ends = f"above {low:g}" if self.above > -math.inf else f"from {low:g} on"
+            ends = f"above {_plain(low)}" if self.above > -math.inf else f"from {_plain(low)} on"
         elif low == -math.inf:
-            ends = f"below {high:g}" if self.below < math.inf else f"of at most {high:g}"
+            ends = f"{'below' if self.below < math.inf else 'of at most'} {_plain(high)}"
+        elif self.above > -math.inf:
+            ends = f"between {_plain(low)} and {_plain(high)}"
         else:
-            below = "below " * (self.below < math.inf)
-            ends = f"between {low:g} and {high:g}" if self.above > -math.inf else f"from {low:g} to {below}{high:g}"
+            ends = f"from {_plain(low)} to {'below ' * (self.below < math.inf)}{_plain(high)}"
         return f"a {noun} {ends}"
+
+
+def _plain(value: float) -> str:
+    """Return a number without an exponent where it is whole, in groups of three digits from a million on."""
+    return f"{value:,.0f}".replace(",", " ") if 1e6 <= value < 1e16 and value == int(value) else f"{value:g}"
 
 
 Count = Annotated[int, Range(1)]

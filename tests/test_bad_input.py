@@ -400,7 +400,7 @@ def test_verify(folder, capsys, frame, options, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [(["nonsense"], "name one of loss, collapse"), (["loss", "--order", "8"], "has no order to choose; collapse has"),
-     (["collapse", "--order", "1"], "from 2 on"), (["collapse", "--order", "two"], "'--order'"),
+     (["collapse", "--order", "99999"], "from 2 to 40"), (["collapse", "--order", "two"], "'--order'"),
      (["--order", "8"], "No derivation is named"), (["loss", "--latex", "--json"], "can be given")],
 )  # fmt: skip
 def test_derive(capsys, options, words):

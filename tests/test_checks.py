@@ -120,3 +120,5 @@ def test_ranges_in_words():
     assert Range(most=2).words("number") == "a number of at most 2"
     assert Range(below=2).words("number") == "a number below 2"
     assert Range(1, 2).words("whole number") == "a whole number from 1 to 2"
+    assert Range(1, 1e8).words("whole number") == "a whole number from 1 to 100 000 000"
+    assert Range(1e-9, 1e5, below=1e20).words("number") == "a number from 1e-09 to below 100000"

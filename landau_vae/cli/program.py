@@ -29,6 +29,7 @@ app = typer.Typer(
     help="Predict from the spectrum of the data which latents of a (β-)VAE collapse, and at which β.",
 )
 
+OPTIONS = {"start": "--from", "stop": "--to"}  # arguments that are called otherwise on the command line
 INTERRUPTED = 130  # exit code that shells expect after Ctrl-C
 
 
@@ -156,5 +157,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _complain(message: str) -> int:
-    print(f"landau-vae: {message}", file=sys.stderr)
+    subject, _, rest = message.partition(" ")
+    print(f"landau-vae: {OPTIONS.get(subject, subject)} {rest}", file=sys.stderr)
     return 2

@@ -154,7 +154,7 @@ def test_how_far_it_follows(table, capsys):
         (["--decoder", "bernoulli", "--no-half"], "leave the options of the squared error"),
         (["--decoder", "bernoulli", "--learned-variance"], "leave the options of the squared error"),
         (["--from", "1", "--to", "2"], "from a larger to a smaller positive number"),
-        (["--from", "nan"], "start is nan, but a finite number"),
+        (["--from", "nan"], "--from is nan, but a finite number"),
         (["--to", "-1"], "from a larger to a smaller positive number"),
         (["--encoder-decay", "1e3", "--decoder-decay", "1"], "No mode becomes unstable at any β here"),
         (["--latents", "400"], "3600 unknowns, but up to 2500 are followed: give at most --latents 277"),

@@ -227,9 +227,9 @@ def test_a_variable_that_is_not_fast_is_named():
         Landau(t * a**2 + y**4 + a * y**3, a, [y], t, {a: 0, y: 0}).expansion(4)
 
 
-@pytest.mark.parametrize("order", [1, 0, -2, 2.5, True, "8"])
+@pytest.mark.parametrize("order", [1, 0, -2, 2.5, True, "8", 41, 99_999])
 def test_orders_that_make_no_sense(order):
-    with pytest.raises(InputError, match="whole number from 2 on"):
+    with pytest.raises(InputError, match="whole number from 2 to 40"):
         linear.mode_theory().expansion(order)
 
 
