@@ -53,28 +53,15 @@ def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDAr
     """Return content and arrays of a file that `save_arrays` has written; raise `Damaged` for any other."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            return unpacked(stored, header)
-    except Damaged:
-        raise
-    except Exception as problem:  # whatever a parser runs into in a file of another kind
-        raise Damaged(_reason(problem)) from None
-
-
-def unpacked(stored: Any, header: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return content and arrays of an open archive; raise `Damaged` unless the checksum agrees."""
-    try:
-        arrays = {name: stored[name] for name in stored.files if name != header}
-        content = json.loads(stored[header].item())
+            arrays = {name: stored[name] for name in stored.files if name != header}
+            content = json.loads(stored[header].item())
         whole = content.pop(CHECKSUM) == _checksum(content, arrays)
-    except Exception as problem:
-        raise Damaged(_reason(problem)) from None
+    except Exception as problem:  # whatever a parser runs into in a file of another kind
+        reason = str(problem).partition("\n")[0].rstrip(". ")
+        raise Damaged(reason or type(problem).__name__) from None
     if not whole:
         raise Damaged("its checksum does not agree")
     return content, arrays
-
-
-def _reason(problem: Exception) -> str:
-    return str(problem).splitlines()[0].rstrip(". ") if str(problem) else type(problem).__name__
 
 
 def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
@@ -122,20 +109,14 @@ def is_partial(path: str | Path) -> bool:
 def save_partial(path: str | Path, part: Collected, position: dict[str, Any] | None = None) -> Path:
     """Write a partial result; `position` says how far an interrupted reader has come."""
     path = Path(path)
-    content: dict[str, Any] = {
-        "version": VERSION,
-        "count": part.count,
-        "precision": part.precision,
-        "names": part.names,
-        "position": position,
-    }
+    content: dict[str, Any] = {"version": VERSION, "count": part.count, "precision": part.precision}
+    content |= {"names": part.names, "position": position}
     arrays: dict[str, NDArray[Any]] = {}
     if part.moments is not None:
         state = part.moments.__getstate__()
         content["weight"] = state["weight"]
-        arrays = {name: state[name] for name in ("mean", "scatter")}
-        if state["_shift"] is not None:
-            arrays["shift"] = state["_shift"]
+        named = {"mean": state["mean"], "scatter": state["scatter"], "shift": state["_shift"]}
+        arrays = {name: values for name, values in named.items() if values is not None}
     elif part.held:
         rows, weights = part.stacked()
         arrays = {"rows": rows} if weights is None else {"rows": rows, "weights": weights}
@@ -151,34 +132,23 @@ def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
         raise InputError(
             f"{path.name} is no partial result, or is cut short: name a file that gather or Partial.save wrote.", "path"
         )
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-        return parse_partial(path, stored)
-
-
-def parse_partial(path: Path, stored: Any) -> tuple[Collected, dict[str, Any] | None]:
-    """Return the partial result in an open archive and its `position`."""
     try:
-        content, arrays = unpacked(stored, HEADER)
+        content, arrays = load_arrays(path, HEADER)
     except Damaged as problem:
         raise InputError(f"{path.name} is damaged ({problem}): {ADVICE}.", "path") from None
     if content.get("version") != VERSION:
         raise InputError(
             f"{path.name} has the format {content.get('version')}, but this version of landau-vae reads format "
-            f"{VERSION}: update landau-vae, or {ADVICE}.",
-            "path",
+            f"{VERSION}: update landau-vae, or {ADVICE}."
         )
-    return _collected(content, arrays), content["position"]
-
-
-def _collected(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Collected:
     part = Collected(None if content["names"] is None else tuple(content["names"]))
     part.precision = content["precision"]
     if "rows" in arrays:
         part.add(arrays["rows"], arrays.get("weights"), copy=False)
     elif "scatter" in arrays:
         part.moments = Moments(len(arrays["mean"]))
-        known = {"count": content["count"], "weight": content["weight"], "precision": content["precision"]}
-        shift = np.asarray(arrays["shift"]) if "shift" in arrays else None
-        part.moments.__setstate__(known | {"mean": arrays["mean"], "scatter": arrays["scatter"], "_shift": shift})
+        known = {name: content[name] for name in ("count", "weight", "precision")}
+        known |= {"mean": arrays["mean"], "scatter": arrays["scatter"], "_shift": arrays.get("shift")}
+        part.moments.__setstate__(known)
         part.count, part.dimension = content["count"], len(arrays["mean"])
-    return part
+    return part, content["position"]

@@ -4,9 +4,6 @@ A file is opened once its first bytes agree with its suffix; nothing is ever unp
 but an NPZ are streamed, so that memory does not grow with the file.
 """
 
-import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,36 +12,21 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.accumulate import Collected, select
-from landau_vae.data.archive import HEADER, parse_partial
+from landau_vae.data.accumulate import Collected, Names, select
+from landau_vae.data.archive import is_partial, load_partial
 from landau_vae.data.read_csv import open_csv
 from landau_vae.data.read_xarray import open_labelled
-from landau_vae.data.tables import as_table, as_weights, choose, row_blocks, rows_at_a_time
+from landau_vae.data.tables import as_table, as_weights, choose, first_bytes, guarded, row_blocks, rows_at_a_time
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
 T = TypeVar("T")
-Rows = Callable[[list[int], int], Iterator[NDArray[Any]]]  # columns to keep, first row → blocks of rows
+Rows = Callable[[list[int], int], Iterator[Any]]  # columns to keep, first row → blocks of rows, arrays or frames
 
-KINDS = {
-    ".csv": "CSV",
-    ".tsv": "CSV",
-    ".txt": "CSV",
-    ".parquet": "Parquet",
-    ".pq": "Parquet",
-    ".npy": "NPY",
-    ".npz": "NPZ",
-    ".zarr": "Zarr",
-    ".nc": "netCDF",
-    ".nc4": "netCDF",
-}
-MAGIC = {
-    b"PAR1": "Parquet",
-    b"\x93NUMPY": "NPY",
-    b"PK\x03\x04": "NPZ",
-    b"CDF": "netCDF",
-    b"\x89HDF": "netCDF",
-}
+KINDS = dict.fromkeys((".csv", ".tsv", ".txt"), "CSV") | dict.fromkeys((".parquet", ".pq"), "Parquet")
+KINDS |= {".npy": "NPY", ".npz": "NPZ", ".zarr": "Zarr", ".nc": "netCDF", ".nc4": "netCDF"}
+MAGIC = {b"PAR1": "Parquet", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ", b"CDF": "netCDF", b"\x89HDF": "netCDF"}
+LABELLED = ("Zarr", "netCDF")
 SUPPORTED = (
     "CSV (.csv, .tsv, .txt, also .gz), Parquet (.parquet), NPY (.npy), NPZ (.npz), Zarr (.zarr) and netCDF (.nc) "
     "files are read"
@@ -55,7 +37,7 @@ SUPPORTED = (
 class Table:
     """A file's contents: `array` if it is one plain array, else `blocks` of (rows, weights), or a partial result."""
 
-    names: tuple[str, ...] | None
+    names: Names
     array: NDArray[Any] | None = None
     rows: int | None = None  #: how many, where that is known before reading
     blocks: Iterator[tuple[NDArray[Any], Array | None]] = field(default_factory=lambda: iter(()))
@@ -92,23 +74,37 @@ def read(
     columns = (columns,) if isinstance(columns, str) else columns
     exclude = (exclude,) if isinstance(exclude, str) else exclude
     kind = _kind(path)
-    _check_options(path, kind, array, samples)
-    if kind in ("NPY", "NPZ"):
-        content = _guard(path, lambda: _load_npy(path) if kind == "NPY" else _load_npz(path, array))
-        if isinstance(content, Collected):
-            if partial and weights is None and array is None:
-                part = select(content, columns, exclude)
-                return Table(names=part.names, part=part)
+    if array is not None and kind not in ("NPZ", *LABELLED):
+        raise InputError(
+            f"array={array!r} names an array inside an NPZ, Zarr or netCDF file, but {path.name} is a {kind} file: "
+            "leave that option out."
+        )
+    if samples is not None and kind not in LABELLED:
+        raise InputError(
+            f"samples={samples!r} names a dimension of a Zarr or netCDF variable, but {path.name} is a {kind} file, "
+            "whose rows are the samples: leave that option out."
+        )
+    if kind == "NPZ" and is_partial(path):
+        if not partial or weights is not None or array is not None:
             raise InputError(_only_moments(path, partial))
-        whole, _ = as_table(content)
+        part = select(load_partial(path)[0], columns, exclude)
+        return Table(names=part.names, part=part)
+    if kind in ("NPY", "NPZ"):
+        whole, _ = as_table(_load_npy(path) if kind == "NPY" else _load_npz(path, array))
         if columns is None and not exclude and weights is None:
             return Table(names=None, array=whole[first:], rows=len(whole))
-        count: int | None = len(whole)
-        names, rows = tuple(map(str, range(whole.shape[1]))), _array_rows(whole)
+        names, rows, count = _open_array(whole)
     else:
-        names, rows, count = _guard(path, lambda: _open(path, kind, header, array, samples))
-    keep = _selection(names, columns, exclude, weights)
-    blocks = _blocks(path, rows, names, keep, weights, first)
+        names, rows, count = _open(path, kind, header, array, samples)
+    keep = choose(names, columns, exclude, weights)
+    nameless = next((names[i] for i in keep if names[i].startswith("Unnamed: ")), None)
+    if nameless is not None:
+        raise InputError(
+            f"Column {nameless.removeprefix('Unnamed: ')} has no name, as a saved row index has none: "
+            f"name it, or leave it out (exclude={nameless!r}; --exclude '{nameless}')."
+        )
+    picked = keep if weights is None else [*keep, names.index(weights)]
+    blocks = _blocks(path, rows(picked, first), weights is not None, first)
     return Table(names=tuple(names[i] for i in keep), rows=count, blocks=blocks)
 
 
@@ -119,12 +115,7 @@ def array_names(path: str | Path) -> tuple[str, ...]:
         raise InputError(
             f"{path.name} is a {kind} file, but an NPZ file of named arrays is expected: np.savez(path, …)."
         )
-
-    def names() -> tuple[str, ...]:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return tuple(archive.files)
-
-    return _guard(path, names)
+    return _from_npz(path, lambda archive: tuple(archive.files))
 
 
 def _kind(path: Path) -> str:
@@ -140,8 +131,7 @@ def _kind(path: Path) -> str:
     if kind is None or (zipped and kind != "CSV"):
         raise InputError(f"{path.name} has the unknown suffix {''.join(path.suffixes[-2:])!r}: {SUPPORTED}.")
     try:
-        with path.open("rb") as file:
-            head = file.read(4096)
+        head = first_bytes(path, 4096)
     except OSError as problem:
         raise InputError(f"{path} cannot be read ({problem.strerror}): check its permissions.") from None
     if not head:
@@ -152,24 +142,9 @@ def _kind(path: Path) -> str:
     if found != kind:
         raise InputError(
             f"{path.name} is not the {kind} file that its suffix says"
-            f"{', but ' + found + ' by its first bytes' if found else ''}: "
-            "rename it to what it is, or write it again."
+            f"{', but ' + found + ' by its first bytes' if found else ''}: rename it to what it is, or write it again."
         )
     return kind
-
-
-def _check_options(path: Path, kind: str, array: str | None, samples: Any) -> None:
-    """Raise `InputError` for options that files of this kind do not have."""
-    if array is not None and kind not in ("NPZ", "Zarr", "netCDF"):
-        raise InputError(
-            f"array={array!r} names an array inside an NPZ, Zarr or netCDF file, but {path.name} is a {kind} file: "
-            "leave that option out."
-        )
-    if samples is not None and kind not in ("Zarr", "netCDF"):
-        raise InputError(
-            f"samples={samples!r} names a dimension of a Zarr or netCDF variable, but {path.name} is a {kind} file, "
-            "whose rows are the samples: leave that option out."
-        )
 
 
 def _only_moments(path: Path, usable: bool) -> str:
@@ -184,53 +159,16 @@ def _only_moments(path: Path, usable: bool) -> str:
     )
 
 
-def _selection(
-    names: tuple[str, ...], columns: Sequence[str] | None, exclude: Sequence[str], weights: str | None
-) -> list[int]:
-    """Return the indices of the feature columns, in the file's order; each must have a name."""
-    keep = choose(names, columns, exclude, weights)
-    nameless = [names[i] for i in keep if names[i].startswith("Unnamed: ")]
-    if nameless:
-        raise InputError(
-            f"Column {nameless[0].removeprefix('Unnamed: ')} has no name, as a saved row index has none: "
-            f"name it, or leave it out (exclude={nameless[0]!r}; --exclude '{nameless[0]}')."
-        )
-    return keep
-
-
 def _blocks(
-    path: Path, rows: Rows, names: tuple[str, ...], keep: list[int], weights: str | None, first: int
+    path: Path, source: Iterator[Any], weighted: bool, first: int
 ) -> Iterator[tuple[NDArray[Any], Array | None]]:
-    """Yield blocks of (rows, weights) from row `first` on, with the weight column, if any, split off."""
-    source = rows(keep if weights is None else [*keep, names.index(weights)], first)
-    while (block := _guard(path, lambda: next(source, None))) is not None:
-        if weights is None:
-            yield block, None
-        else:
-            yield block[:, :-1], as_weights(block[:, -1], len(block), first)
-        first += len(block)
-
-
-def _guard(path: Path, action: Callable[[], T]) -> T:
-    """Run a step of a reader, and turn any error of its library about a damaged file into one sentence."""
-    try:
-        with warnings.catch_warnings():  # a row longer than the header must not be cut to fit
-            warnings.filterwarnings("error", message="Length of header or names")
-            return action()
-    except InputError:
-        raise
-    except Warning:
-        problem = "its rows have more fields than its first line"
-    except UnicodeDecodeError:
-        problem = "its text is not UTF-8"
-    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, KeyError) as error:
-        problem = str(error).splitlines()[0].replace("Error tokenizing data. C error: ", "").rstrip(". ")
-        if any(word in problem.lower() for word in ("pickle", "python objects", "object arrays")):
-            raise InputError(
-                f"{path.name} holds pickled Python objects, which are never loaded because loading runs "
-                "code: save a plain numeric array (array.astype(float)) instead."
-            ) from None
-    raise InputError(f"{path.name} is damaged, cut short or not what it seems ({problem}): write it again.") from None
+    """Yield blocks of (rows, weights) from row `first` on, with the last column split off if it has the weights."""
+    while (block := guarded(path, lambda: next(source, None))) is not None:
+        rows, _ = as_table(block)
+        yield (rows[:, :-1], as_weights(rows[:, -1], len(rows), first)) if weighted else (rows, None)
+        first += len(rows)
+    if first == 0:
+        raise InputError(f"{path.name} has no rows: at least two are needed.")
 
 
 # -------------------------------------------------------------------------------------- the kinds
@@ -246,46 +184,56 @@ def _open(
         names, text = open_csv(path, header)
         return names, lambda keep, first: from_row(text(keep), first), None
     slabs = open_labelled(path, kind, variable, samples)
-    return slabs.names, lambda keep, first: (_columns(rows, keep) for _, rows in slabs.blocks(first)), slabs.rows
+    return (
+        slabs.names,
+        lambda keep, first: (rows[:, _all_or(keep, rows)] for _, rows in slabs.blocks(first)),
+        slabs.rows,
+    )
 
 
-def _columns(block: NDArray[Any], keep: list[int]) -> NDArray[Any]:
-    return block if len(keep) == block.shape[1] else block[:, keep]
+def _all_or(keep: list[int], rows: NDArray[Any]) -> list[int] | slice:
+    """Return the columns to keep, as a slice where they are all, so that nothing is copied."""
+    return slice(None) if len(keep) == rows.shape[1] else keep
 
 
-def _array_rows(array: NDArray[Any]) -> Rows:
-    return lambda keep, first: (block[:, keep] for block in row_blocks(array[first:]))
+def _open_array(array: NDArray[Any]) -> tuple[tuple[str, ...], Rows, int | None]:
+    names = tuple(map(str, range(array.shape[1])))
+    return names, lambda keep, first: (block[:, keep] for block in row_blocks(array[first:])), len(array)
 
 
 def _load_npy(path: Path) -> NDArray[Any]:
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    return guarded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
 
 
-def _load_npz(path: Path, key: str | None) -> NDArray[Any] | Collected:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        names = list(archive.files)
-        if HEADER in names:
-            return parse_partial(path, archive)[0]
-        if key is None and len(names) != 1:
-            raise InputError(
-                f"{path.name} holds {len(names)} arrays ({', '.join(names)}), but one table is expected: "
-                "name it (array=…; on the command line --array NAME)."
-            )
-        if key is not None and key not in names:
-            raise InputError(f"{path.name} holds no array {key!r}, only {', '.join(names)}: name one of those.")
-        return np.asarray(archive[key or names[0]])
+def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
+    names = array_names(path)
+    if key is None and len(names) != 1:
+        raise InputError(
+            f"{path.name} holds {len(names)} arrays ({', '.join(names)}), but one table is expected: "
+            "name it (array=…; on the command line --array NAME)."
+        )
+    if key is not None and key not in names:
+        raise InputError(f"{path.name} holds no array {key!r}, only {', '.join(names)}: name one of those.")
+    return _from_npz(path, lambda archive: np.asarray(archive[key or names[0]]))
 
 
-def open_parquet(path: Path) -> tuple[tuple[str, ...], Rows, int]:
+def _from_npz(path: Path, take: Callable[[Any], T]) -> T:
+    def taken() -> T:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return take(archive)
+
+    return guarded(path, taken)
+
+
+def open_parquet(path: Path) -> tuple[tuple[str, ...], Rows, int | None]:
     """Return the names of the columns of a Parquet file, a function that yields its rows, and how many there are."""
     import pyarrow.parquet as pq
 
-    metadata = pq.read_metadata(path)
-    schema = pq.read_schema(path)
+    metadata, schema = guarded(path, lambda: (pq.read_metadata(path), pq.read_schema(path)))
     stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
     names = tuple(name for name in schema.names if name not in stored_index)
 
-    def rows(keep: list[int], first: int) -> Iterator[NDArray[Any]]:
+    def rows(keep: list[int], first: int) -> Iterator[Any]:
         columns = [names[i] for i in keep]
         size = rows_at_a_time(len(columns))
         with pq.ParquetFile(path) as file:
@@ -294,13 +242,13 @@ def open_parquet(path: Path) -> tuple[tuple[str, ...], Rows, int]:
                 if length > first:
                     batches = file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
                     frames = (batch.to_pandas(ignore_metadata=True)[columns] for batch in batches)
-                    yield from from_row((as_table(frame)[0] for frame in frames), first)
+                    yield from from_row(frames, first)
                 first = max(0, first - length)
 
     return names, rows, metadata.num_rows
 
 
-def from_row(blocks: Iterator[NDArray[Any]], first: int) -> Iterator[NDArray[Any]]:
+def from_row(blocks: Iterator[Any], first: int) -> Iterator[Any]:
     """Yield a stream without its first rows."""
     for block in blocks:
         if len(block) > first:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.tables import as_table
+from landau_vae.data.tables import as_table, first_bytes, guarded
 from landau_vae.errors import InputError
 
 if TYPE_CHECKING:
@@ -128,10 +128,10 @@ def open_labelled(path: Path, kind: str, variable: str | None, samples: str | Se
     import xarray
 
     _check_library(path, kind)
+    engine: Any = "zarr" if kind == "Zarr" else None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Failed to open Zarr store with consolidated")
-        engine: Any = "zarr" if kind == "Zarr" else None
-        dataset = xarray.open_dataset(path, engine=engine, chunks=None, cache=False)
+        dataset = guarded(path, lambda: xarray.open_dataset(path, engine=engine, chunks=None, cache=False))
     names = [str(name) for name, part in dataset.data_vars.items() if part.dims]
     if variable is None and len(names) != 1:
         raise InputError(
@@ -139,22 +139,16 @@ def open_labelled(path: Path, kind: str, variable: str | None, samples: str | Se
             "(array=…; on the command line --array NAME)."
         )
     if variable is not None and variable not in names:
-        raise InputError(
-            f"{path.name} holds no variable {variable!r}, only {', '.join(names[:12])}: name one of those."
-        )
+        raise InputError(f"{path.name} has no variable {variable!r}, only {', '.join(names[:12])}: name one of those.")
     array = dataset[variable or names[0]]
     return Slabs(array, str(array.dims[0]) if samples is None else samples, path.name)
 
 
 def _check_library(path: Path, kind: str) -> None:
     """Raise `InputError` if a library is missing: the old netCDF formats are read by SciPy, the others need one."""
-    if kind == "Zarr":
-        needed = True
-    else:
-        with path.open("rb") as file:
-            needed = file.read(4) == b"\x89HDF"
+    old = kind == "netCDF" and first_bytes(path, 4) != b"\x89HDF"
     libraries = ("zarr",) if kind == "Zarr" else ("h5netcdf", "netCDF4")
-    if needed and not any(find_spec(library) for library in libraries):
+    if not old and not any(find_spec(library) for library in libraries):
         raise InputError(
             f"{path.name} is a {kind} file, but the library that reads it is not installed: "
             f"pip install 'landau-vae[{kind.lower()}]'."

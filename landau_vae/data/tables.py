@@ -6,9 +6,13 @@ blocks of rows; a memory map gives its pages back after each.
 """
 
 import mmap
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +21,8 @@ from landau_vae.checks import numbers
 from landau_vae.data.moments import block_rows
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+
+T = TypeVar("T")
 
 ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
 NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
@@ -198,6 +204,32 @@ def mapping(array: NDArray[Any]) -> mmap.mmap | None:
     while base is not None and not isinstance(base, mmap.mmap):
         base = getattr(base, "base", None)
     return base
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """Return the beginning of a file."""
+    with path.open("rb") as file:
+        return file.read(count)
+
+
+def guarded(path: Path, action: Callable[[], T]) -> T:
+    """Run a step of a library that reads a file, and turn its error about a damaged file into one sentence."""
+    try:
+        with warnings.catch_warnings():  # a row longer than the header must not be cut to fit
+            warnings.filterwarnings("error", message="Length of header or names")
+            return action()
+    except Warning:
+        problem = "its rows have more fields than its first line"
+    except UnicodeDecodeError:
+        problem = "its text is not UTF-8"
+    except (ValueError, OSError, EOFError, RuntimeError, BadZipFile, zlib.error, KeyError) as error:
+        problem = str(error).partition("\n")[0].replace("Error tokenizing data. C error: ", "").rstrip(". ")
+        if any(word in problem.lower() for word in ("pickle", "python objects", "object arrays")):
+            raise InputError(
+                f"{path.name} holds pickled Python objects, which are never loaded because loading runs "
+                "code: save a plain numeric array (array.astype(float)) instead."
+            ) from None
+    raise InputError(f"{path.name} is damaged, cut short or not what it seems ({problem}): write it again.") from None
 
 
 def nonfinite_problem(blocks: Iterable[NDArray[Any]], names: tuple[str, ...] | None, row: int = 0) -> InputError:
