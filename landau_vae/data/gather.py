@@ -95,16 +95,11 @@ class Gathering:
 
     def _check(self) -> None:
         if self.output.suffix != ".npz":
-            raise InputError(
-                f"A partial result is an NPZ file, but {self.output.name} was named: end the name in .npz."
-            )
+            raise InputError(f"A partial result is an NPZ file, but {self.output.name} was named: end it in .npz.")
         if not self.every >= 0:
             raise InputError(f"Saves are {self.every:g} seconds apart, but a number from 0 on is expected (--every).")
         if self.output.exists() and not is_partial(self.output):
-            raise InputError(
-                f"{self.output.name} is there already and is no partial result: name another output, so that it is not "
-                "lost."
-            )
+            raise InputError(f"{self.output.name} exists and is no partial result: name another output to keep it.")
         whole = [path.resolve() for path in self.files]
         if not whole:
             raise InputError("No files were given: name at least one.")

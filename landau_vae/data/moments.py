@@ -53,7 +53,7 @@ class Decomposition:
 
     def vectors(self, count: int) -> Array | None:
         """Return the first `count` eigenvectors, (d, count), or None where only eigenvalues were iterated for."""
-        if self.matrix is None and self.gram is None:
+        if self.formed is None:
             return None
         leading = self.eigh[1][:, ::-1][:, :count]
         return leading if self.lift is None else self.lift(self.values[:count], leading)
@@ -65,12 +65,16 @@ class Decomposition:
         matrix, gram = (None if part is None else part * factor for part in (self.matrix, self.gram))
         return Decomposition(self.values * factor, matrix, gram, self.lift)
 
+    @property
+    def formed(self) -> Array | None:
+        """The matrix of which these are the eigenvalues, where there is one."""
+        return self.gram if self.matrix is None else self.matrix
+
     @cached_property
     def eigh(self) -> tuple[Array, Array]:
         """Eigenvalues and eigenvectors of the matrix that was formed, ascending."""
-        formed = self.gram if self.matrix is None else self.matrix
-        assert formed is not None
-        values, vectors = np.linalg.eigh(formed)
+        assert self.formed is not None
+        values, vectors = np.linalg.eigh(self.formed)
         return values, vectors
 
 

@@ -102,11 +102,9 @@ def _numeric(array: NDArray[Any], begin: str) -> NDArray[Any]:
             "split complex numbers into real and imaginary columns, encode text as numbers."
         )
     if array.ndim != 2:
-        mend = (
-            f"reshape it to {(array.shape[0], int(np.prod(array.shape[1:])))}"
-            if array.ndim > 2
-            else "reshape a single variable with data[:, None]"
-        )
+        mend = "reshape a single variable with data[:, None]"
+        if array.ndim > 2:
+            mend = f"reshape it to {(array.shape[0], int(np.prod(array.shape[1:])))}"
         raise InputError(
             f"{begin}The array has shape {array.shape}, but rows × columns (samples × features) are expected: {mend}."
         )
@@ -114,8 +112,7 @@ def _numeric(array: NDArray[Any], begin: str) -> NDArray[Any]:
         array = array.astype(np.float64)
     if 0 in array.shape:
         raise InputError(
-            f"{begin}The table is empty: it has {array.shape[0]} rows and {array.shape[1]} columns, "
-            "but at least two rows and one column are needed."
+            f"{begin}The table is empty, of shape {array.shape}: at least two rows and one column are needed."
         )
     return array
 
@@ -243,14 +240,11 @@ def nonfinite_problem(blocks: Iterable[NDArray[Any]], names: tuple[str, ...] | N
             first = (row + i, j, block[i, j])
         count, row = count + found, row + len(block)
     if first is None:
-        return InputError(
-            "The data are so large that their squares overflow: rescale them, for example to unit variance."
-        )
+        return InputError("The data are so large that their squares overflow: rescale them, e.g. to unit variance.")
     column = f"{first[1]} ({names[first[1]]!r})" if names else f"{first[1]}"
     return InputError(
         f"{count} value{' is' if count == 1 else 's are'} NaN or infinite, the first ({first[2]}) in row "
-        f"{first[0]}, column {column}, counting from 0, but every value must be finite: "
-        "drop or impute those rows."
+        f"{first[0]}, column {column}, counting from 0, but every value must be finite: drop or impute those rows."
     )
 
 

@@ -9,6 +9,7 @@ is exact; once a mode is active the others shift. Derivations: `landau-vae deriv
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from landau_vae.data.tables import as_covariance, check_semidefinite
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import FAMILY
-from landau_vae.spectrum.build import check_rows, fields_in_unit, resolve
+from landau_vae.spectrum.build import Fields, check_rows, fields_in_unit, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["exponential_family", "noise_metric"]
@@ -78,7 +79,7 @@ def noise_metric(
 @checked
 def exponential_family(
     data: Any,
-    variance: Callable[[Array], ArrayLike],
+    variance: Callable[[Array], Any],
     *,
     weights: ArrayLike | None = None,
     names: Sequence[str] | None = None,
@@ -117,10 +118,10 @@ def exponential_family(
     source = of_data(data, weights, names)
     moments = source.moments()
     check_rows(moments)
-    unit = np.sqrt(_variance_at(variance, moments.mean, source.names))
-    return Spectrum(
-        **fields_in_unit(moments, source.names, unit, "exponential family", likelihood=FAMILY, note=NOTE_FAMILY)
-    )
+    likelihood = replace(FAMILY, variance=variance)
+    unit = likelihood.deviation_at_mean(moments.mean.copy(), moments.variance, source.names)
+    fields = fields_in_unit(moments, source.names, unit, "exponential family", likelihood=FAMILY, note=NOTE_FAMILY)
+    return Spectrum(**fields)
 
 
 def metric_unit(noise: ArrayLike, features: int) -> Array:
@@ -159,35 +160,6 @@ def _of_spectrum(plain: Spectrum, noise: ArrayLike) -> Spectrum:
     matrix = in_unit(plain.matrix, unit)
     found = Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
     scale = None if plain.scale is None or unit.ndim == 2 else readonly(plain.scale * unit)
-    return Spectrum(
-        **resolve(
-            found, len(matrix), float(np.trace(matrix)), samples=plain.samples, names=plain.names, note=NOTE_METRIC,
-            kind="noise metric", mean=plain.mean, scale=scale,
-        )
-    )  # fmt: skip
-
-
-def _variance_at(variance: Callable[[Array], ArrayLike], mean: Array, names: tuple[str, ...] | None) -> Array:
-    """Return 𝒱(x̄) of a function that the user wrote, (d,), all of it positive."""
-    try:
-        values = variance(mean.copy())
-    except Exception as problem:  # whatever the user's own code raises
-        raise InputError(
-            f"The variance function raised {type(problem).__name__} on the means ({problem}): it takes an array of "
-            "means and gives as many variances."
-        ) from problem
-    at_mean = numbers(values, "variance")
-    if at_mean.shape not in ((), (1,), mean.shape):
-        raise InputError(
-            f"The variance function gave an array of shape {at_mean.shape} for {len(mean)} means: it takes an array of "
-            "means and gives as many variances."
-        )
-    at_mean = np.broadcast_to(at_mean, mean.shape)
-    if not np.all(np.isfinite(at_mean) & (at_mean > 0)):
-        worst = int(np.argmin(np.where(np.isfinite(at_mean), at_mean, -np.inf)))
-        raise InputError(
-            f"The variance function is {at_mean[worst]} at the mean {mean[worst]:.6g} of column "
-            f"{names[worst] if names else worst}, but a positive variance is expected: leave constant columns "
-            "out (X[:, X.std(axis=0) > 0])."
-        )
-    return np.asarray(at_mean)
+    fields: Fields = {"samples": plain.samples, "names": plain.names, "mean": plain.mean, "scale": scale}
+    fields |= {"kind": "noise metric", "note": NOTE_METRIC}
+    return Spectrum(**resolve(found, len(matrix), float(np.trace(matrix)), **fields))

@@ -17,9 +17,8 @@ from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 
 Divisor = Literal["n", "n-1"]
-Kind = Literal[
-    "covariance", "correlation", "exponential family", "noise metric", "target", "conditional", "score"
-]  #: what the eigenvalues of a `Spectrum` are the eigenvalues of
+#: What the eigenvalues of a `Spectrum` are the eigenvalues of.
+Kind = Literal["covariance", "correlation", "exponential family", "noise metric", "target", "conditional", "score"]
 Names = tuple[str, ...] | None
 Fields = dict[str, Any]  # of a `Spectrum`, by name
 
@@ -29,7 +28,6 @@ EPS = float(np.finfo(np.float64).eps)
 def fields_of(
     moments: SecondMoments,
     names: Names,
-    *,
     standardize: bool = False,
     divisor: Divisor = "n",
     likelihood: Likelihood | str = GAUSSIAN,
@@ -52,31 +50,17 @@ def fields_of(
 
 
 def fields_in_unit(
-    moments: SecondMoments,
-    names: Names,
-    unit: Array | None,
-    kind: Kind,
-    factor: float = 1.0,
-    modes: int | None = None,
+    moments: SecondMoments, names: Names, unit: Array | None, kind: Kind, factor: float = 1.0, modes: int | None = None,
     **fields: Any,
-) -> Fields:
+) -> Fields:  # fmt: skip
     """Return the fields of the spectrum of moments in a unit: none, (d,) to divide columns by, or a matrix (d, d)."""
-    found = moments.decompose(unit, modes).times(factor)
+    found, d = moments.decompose(unit, modes).times(factor), len(moments.mean)
     rounding = moments.precision**2 / 12 * (moments.mean**2 + moments.variance) * factor
-    resolved = resolve(
-        found,
-        len(moments.mean),
-        _total(moments, unit, found, factor),
-        noise=_mode_noise(found, rounding, unit),
-        samples=moments.count,
-        names=names,
-        kind=kind,
-        mean=readonly(moments.mean),
-        scale=scale_of(unit, len(moments.mean)),
-        **fields,
-    )
+    fields |= {"samples": moments.count, "names": names, "kind": kind, "mean": readonly(moments.mean)}
+    fields |= {"noise": _mode_noise(found, rounding, unit), "scale": scale_of(unit, d)}
+    resolved = resolve(found, d, _total(moments, unit, found, factor), **fields)
     kept = resolved["eigenvalues"]
-    asked_fewer = modes is not None and len(kept) == modes < min(moments.count - 1, len(moments.mean))
+    asked_fewer = modes is not None and len(kept) == modes < min(moments.count - 1, d)
     left = resolved["total_variance"] - float(kept.sum())
     return resolved | {"truncated": bool(asked_fewer and left > 4 * resolved["floor"])}
 
@@ -104,15 +88,8 @@ def resolve(
         if whole or least:
             raise InputError("Nothing is left to encode: every direction of the target is without variance of its own.")
         raise InputError("All eigenvalues are zero or too small beside rounding: there is no variance to encode.")
-    kept = readonly(values[values > floor + noise])
-    return {
-        "eigenvalues": kept,
-        "dimension": dimension,
-        "total_variance": total,
-        "floor": floor,
-        "decomposition": found,
-        **fields,
-    }
+    fields |= {"eigenvalues": readonly(values[values > floor + noise]), "dimension": dimension, "floor": floor}
+    return fields | {"total_variance": total, "decomposition": found}
 
 
 def check_rows(moments: SecondMoments) -> None:
@@ -136,9 +113,8 @@ def _total(moments: SecondMoments, unit: Array | None, found: Decomposition, fac
     """Return V = tr C, data²."""
     if unit is None or unit.ndim == 1:
         return float(np.sum(moments.variance / (1.0 if unit is None else unit**2))) * factor
-    formed = found.gram if found.matrix is None else found.matrix
-    assert formed is not None  # a matrix is a unit only where all modes are asked for
-    return float(np.trace(formed))
+    assert found.formed is not None  # a matrix is a unit only where all modes are asked for
+    return float(np.trace(found.formed))
 
 
 def _mode_noise(found: Decomposition, rounding: Array, unit: Array | None) -> Array | float:
@@ -158,8 +134,6 @@ def _mode_noise(found: Decomposition, rounding: Array, unit: Array | None) -> Ar
 
 
 def _divisor_factor(divisor: Divisor, moments: SecondMoments) -> float:
-    if divisor not in ("n", "n-1"):
-        raise InputError(f"The divisor is {divisor!r}, but 'n' (as in the loss) or 'n-1' (unbiased) is expected.")
     if divisor == "n":
         return 1.0
     if moments.weight != moments.count:

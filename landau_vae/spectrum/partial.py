@@ -6,7 +6,6 @@ Merged in any order, partial results give the spectrum of all the rows together,
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +144,8 @@ class Partial:
         Partial
             Of the rows in the file.
         """
-        how: dict[str, Any] = {"columns": columns, "exclude": exclude, "weights": weights, "array": array}
-        return cls(of_file(path, **how, samples=samples, header=header).collect(progress))
+        choice: dict[str, Any] = {"columns": columns, "exclude": exclude, "weights": weights, "array": array}
+        return cls(of_file(path, **choice, samples=samples, header=header).collect(progress))
 
     @classmethod
     @checked
@@ -210,6 +209,7 @@ class Partial:
 
     # ------------------------------------------------------------------------------------- what it is for
 
+    @checked
     def merge(self, *others: "Partial") -> "Partial":
         """Return the partial result of all the rows together.
 
@@ -223,15 +223,10 @@ class Partial:
         Partial
             The same in any order, to rounding.
         """
-
-        def add(total: Collected, part: "Partial") -> Collected:
+        total = Collected()
+        for part in (self, *others):
             total.merge(part.collected)
-            return total
-
-        for other in others:
-            if not isinstance(other, Partial):
-                raise InputError(f"others has a {type(other).__name__}, but a Partial is expected.", "others")
-        return Partial(reduce(add, (self, *others), Collected()))
+        return Partial(total)
 
     @checked
     def save(self, path: str | Path) -> Path:
@@ -256,7 +251,7 @@ class Partial:
         """
         if Path(path).suffix != ".npz":
             raise InputError(
-                f"A partial result is an NPZ file, but {Path(path).name} was named: end the name in .npz.", "path"
+                f"A partial result is an NPZ file, but {Path(path).name} was named: end it in .npz.", "path"
             )
         return save_partial(path, self.collected)
 
@@ -287,12 +282,8 @@ class Partial:
         Spectrum
             Of all rows.
         """
-        moments = self.collected.result()
-        return Spectrum(
-            **fields_of(
-                moments, self.names, standardize=standardize, divisor=divisor, likelihood=likelihood, modes=modes
-            )
-        )
+        fields = fields_of(self.collected.result(), self.names, standardize, divisor, likelihood, modes)
+        return Spectrum(**fields)
 
     # ------------------------------------------------------------------------------------- what it holds
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.checks import Count, Share, checked, numbers
+from landau_vae.checks import Count, Share, checked, numbers, shown
 from landau_vae.data.moments import Decomposition
 from landau_vae.data.read_file import read
 from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
@@ -26,7 +26,7 @@ from landau_vae.data.tables import as_covariance, as_names, check_semidefinite, 
 from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
-from landau_vae.spectrum.build import EPS, Divisor, Kind, fields_of, resolve, scale_of
+from landau_vae.spectrum.build import EPS, Divisor, Fields, Kind, fields_of, resolve, scale_of
 
 if TYPE_CHECKING:
     import xarray
@@ -53,6 +53,7 @@ class Spectrum(Result):
     """
 
     expected: ClassVar[str] = "a Spectrum such as Spectrum.from_data(X)"  #: in messages
+    json_fields = ("dimension", "samples", "total_variance", "floor", "truncated", "names", "eigenvalues")
 
     eigenvalues: Array  #: λ_k, (modes,), descending, data²: those above the floor
     dimension: int  #: d, the number of features
@@ -126,8 +127,7 @@ class Spectrum(Result):
         Spectrum(the first mode of more in 3 dimensions, λ = 2.15139, V = 2.6875, n = 4)
         """
         moments = (source := of_data(data, weights, names)).moments(modes, progress)
-        options: dict[str, Any] = {"standardize": standardize, "divisor": divisor, "likelihood": likelihood}
-        return cls(**fields_of(moments, source.names, modes=modes, **options))
+        return cls(**fields_of(moments, source.names, standardize, divisor, likelihood, modes))
 
     @classmethod
     @checked
@@ -176,8 +176,7 @@ class Spectrum(Result):
         [2.0, 0.5]
         """
         moments = (source := of_chunks(chunks, weights, names)).moments(modes, progress)
-        options: dict[str, Any] = {"standardize": standardize, "divisor": divisor, "likelihood": likelihood}
-        return cls(**fields_of(moments, source.names, modes=modes, **options))
+        return cls(**fields_of(moments, source.names, standardize, divisor, likelihood, modes))
 
     @classmethod
     @checked
@@ -243,8 +242,7 @@ class Spectrum(Result):
         choice |= {"header": header, "samples": samples}
         if not covariance:
             moments = (source := of_file(path, partial=True, **choice)).moments(modes, progress)
-            options: dict[str, Any] = {"standardize": standardize, "divisor": divisor, "likelihood": likelihood}
-            return cls(**fields_of(moments, source.names, modes=modes, **options))
+            return cls(**fields_of(moments, source.names, standardize, divisor, likelihood, modes))
         if weights is not None or divisor != "n":
             raise InputError("A covariance has no rows to weigh or to divide by: leave weights and divisor out.")
         if modes is not None:
@@ -303,8 +301,7 @@ class Spectrum(Result):
         Spectrum(2 modes in 2 dimensions, λ = 2 … 0.5, V = 2.5, n = 4)
         """
         moments = (source := of_labelled(array, samples, weights)).moments(modes, progress)
-        options: dict[str, Any] = {"standardize": standardize, "divisor": divisor, "likelihood": likelihood}
-        return cls(**fields_of(moments, source.names, modes=modes, **options))
+        return cls(**fields_of(moments, source.names, standardize, divisor, likelihood, modes))
 
     @classmethod
     @checked
@@ -345,16 +342,14 @@ class Spectrum(Result):
         [1.0, 1.0]
         """
         matrix, own_names = as_covariance(covariance)
-        labels = as_names(names, len(matrix)) or own_names
-        scale = None
+        labels, d, scale = as_names(names, len(matrix)) or own_names, len(matrix), None
         if standardize:
-            scale = deviations(matrix.diagonal(), np.zeros(len(matrix)), EPS, labels)
+            scale = deviations(matrix.diagonal(), np.zeros(d), EPS, labels)
             matrix = matrix / np.outer(scale, scale)
         found = Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
         check_semidefinite(float(found.values[-1]), matrix)
-        total, kind = float(np.trace(matrix)), "correlation" if standardize else "covariance"
-        unit = scale_of(scale, len(matrix))
-        return cls(**resolve(found, len(matrix), total, samples=samples, names=labels, kind=kind, scale=unit))
+        fields: Fields = {"samples": samples, "names": labels, "kind": "correlation" if standardize else "covariance"}
+        return cls(**resolve(found, d, float(np.trace(matrix)), scale=scale_of(scale, d), **fields))
 
     @classmethod
     @checked
@@ -381,8 +376,7 @@ class Spectrum(Result):
         values = np.sort(numbers(eigenvalues, "eigenvalues").ravel())[::-1]
         if values.size == 0 or not np.all(np.isfinite(values)) or values[-1] < 0:
             raise InputError(
-                f"Eigenvalues must be finite and not negative, but {_shown(values)} were given: "
-                "give the eigenvalues of a covariance.",
+                f"Eigenvalues must be finite and not negative, but they are {shown(eigenvalues)}: give a covariance's.",
                 "eigenvalues",
             )
         with np.errstate(over="ignore"):  # `resolve` has an error message for a sum that overflows
@@ -564,10 +558,8 @@ class Spectrum(Result):
         count = f"{self.modes} modes"
         if self.truncated:
             count = f"the first {count if self.modes > 1 else 'mode'} of more"
-        return (
-            f"Spectrum({count} in {self.dimension} dimensions, λ = {ends}, "
-            f"V = {significant(self.total_variance)}{origin})"
-        )
+        place = f"in {self.dimension} dimensions, λ = {ends}, V = {significant(self.total_variance)}"
+        return f"Spectrum({count} {place}{origin})"
 
     def content(self) -> Iterable[str | Table]:
         """Yield the table of modes: λ_k, its share of the variance, the share up to it."""
@@ -583,25 +575,9 @@ class Spectrum(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as strict JSON."""
-        return jsonable(
-            {
-                "dimension": self.dimension,
-                "samples": self.samples,
-                "standardized": self.standardized,
-                "likelihood": self.likelihood.name,
-                "total_variance": self.total_variance,
-                "floor": self.floor,
-                "unresolved": None if self.truncated else self.unresolved,
-                "truncated": self.truncated,
-                "names": self.names,
-                "eigenvalues": self.eigenvalues,
-                "dependencies": self.dependencies(),
-            }
-        )
-
-
-def _shown(values: Array) -> str:
-    return "none" if values.size == 0 else f"{values.size} values from {values.min():.6g} to {values.max():.6g}"
+        unresolved = None if self.truncated else self.unresolved
+        others = {"likelihood": self.likelihood.name, "standardized": self.standardized, "unresolved": unresolved}
+        return super().to_dict() | jsonable(others | {"dependencies": self.dependencies()})
 
 
 def _sparse_basis(relations: Array) -> Array:

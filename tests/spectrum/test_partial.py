@@ -152,7 +152,7 @@ def test_what_cannot_be_merged_or_asked(tmp_path, frame):
     with pytest.raises(InputError, match="of 3 columns"):
         part.merge(Partial.from_data(frame.to_numpy()[:, :3]))
     assert part.merge(Partial.from_data(frame.to_numpy())).names == tuple(NAMES)
-    with pytest.raises(InputError, match=r"end the name in \.npz"):
+    with pytest.raises(InputError, match=r"end it in \.npz"):
         part.save(tmp_path / "part.bin")
     path = part.save(tmp_path / "part.npz")
     with pytest.raises(InputError, match="leave weights"):
