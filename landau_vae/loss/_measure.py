@@ -42,7 +42,7 @@ class Measured:
     reconstruction_weight: float  #: what else multiplies it
     kl_weight: float  #: the whole factor on the KL, β included
     link: str  #: what x̂ is: a reconstruction, probabilities, logits, means, log-means
-    notes: tuple[str, ...]  #: what was found, in sentences
+    notes: tuple[str, ...] = ()  #: what was found, in sentences
 
 
 @dataclass(frozen=True)
@@ -196,14 +196,13 @@ def _reduction(here: float, there: float) -> str:
 
 def _convention(probe: Probe, terms: Terms) -> Measured:
     """Return what is a sum, what a mean and what a ½, as fields of `Loss`."""
-    sums, d, batch = _sums(probe, terms), probe.dimension, probe.batch
-    a, b = terms.a, terms.b
+    sums, d, batch, a, b = _sums(probe, terms), probe.dimension, probe.batch, terms.a, terms.b
     averaged = sums.error_over_batch == "mean"
     if sums.error_over_batch == "unknown":  # an overall factor drops out of the price, so this is only for the eye
         averaged = _usual(a * batch, terms) or _usual(a * batch * d, terms)
     if averaged:
         a, b = a * batch, b * batch
-    mean = all(each == "mean" for each in sums.over_axes)
+    mean = set(sums.over_axes) == {"mean"}
     if "unknown" in sums.over_axes or (mean and _usual(a, terms)):  # view(-1, 784) takes further features for rows
         mean = _usual(a * d, terms) and not (_usual(a, terms) and d > 1)
     weight = _rounded(a * d if mean else a, terms)
@@ -217,7 +216,6 @@ def _convention(probe: Probe, terms: Terms) -> Measured:
         reconstruction_weight=1.0 if half else weight,
         kl_weight=_rounded(b * probe.latents if sums.over_latents == "mean" else b, terms),
         link=MEANINGS.get(terms.trial.link, MEANINGS.get(terms.likelihood, "reconstruction")),
-        notes=(),
     )
     return replace(measured, notes=tuple(_notes(probe, terms, sums, measured)))
 

@@ -84,13 +84,11 @@ class Loss:
             object.__setattr__(self, "half", False)  # the ½ is of squared errors only
             if self.decoder_variance != 1.0:
                 raise InputError(
-                    f"A {self.likelihood} likelihood has no decoder variance: leave it out.", "decoder_variance"
+                    f"A {self.likelihood} likelihood has no decoder variance: omit it.", "decoder_variance"
                 )
         if self.kl == "mean" and self.latents is None:
             raise InputError(
-                "A KL that is averaged over the latents depends on how many there are: "
-                "state it (latents=K; on the command line --latents K).",
-                "latents",
+                "A KL averaged over latents depends on their number: give latents=K (--latents K).", "latents"
             )
 
     # ------------------------------------------------------------------------------ constructors
@@ -259,20 +257,15 @@ class Loss:
         key = name.lower()
         if key not in PRESETS:
             near = [each for each in PRESETS if key.split("-")[0] in each or each.split("-")[0] in key]
-            raise InputError(
-                f"There is no loss called {name!r}{f' (did you mean {near[0]}?)' if near else ''}: "
-                f"known are {', '.join(PRESETS)}.",
-                "name",
-            )
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            raise InputError(f"There is no loss called {name!r}{meant}: known are {', '.join(PRESETS)}.", "name")
         preset = PRESETS[key]
         if preset.refused:
             raise InputError(preset.refused, "name")
         for size, value in (("latents", latents), ("batch", batch)):
             if value is None and size in preset.needs:
                 raise InputError(f"The price of {key} depends on its {size}: give it ({size}=…; --{size}).", size)
-        convention = dict(preset.convention)
-        if kl_weight is not None:
-            convention["kl_weight"] = kl_weight
+        convention = preset.convention | ({} if kl_weight is None else {"kl_weight": kl_weight})
         if batch is not None and "batch" in preset.needs:  # the KL is summed over it, the error is not
             convention["kl_weight"] = convention.get("kl_weight", 1.0) * batch
         if channels is not None and "channels" in preset.needs:
@@ -342,13 +335,13 @@ class Loss:
         if not shape:
             raise InputError("features is empty, but a number or the shape of one sample is expected.", "features")
         measured = measure(Probe(function, shape, latents, batch, parametrisation, to))
-        value = 1.0 if beta is None else beta
+        value = beta or 1.0
         weight = measured.kl_weight / value
+        weight = 1.0 if isclose(weight, 1.0, rel_tol=1e-6) else weight
+        knob, notes = ("β", measured.notes) if beta else (RELATIVE, (*measured.notes, RELATIVELY))
         return cls(
             numbers(value, "beta"), measured.decoder_variance, measured.reconstruction, measured.kl, measured.half,
-            latents, measured.likelihood, measured.reconstruction_weight,
-            1.0 if isclose(weight, 1.0, rel_tol=1e-6) else weight, "measured",
-            RELATIVE if beta is None else "β", (*measured.notes, *([RELATIVELY] if beta is None else [])),
+            latents, measured.likelihood, measured.reconstruction_weight, weight, "measured", knob, notes,
         )  # fmt: skip
 
     # -------------------------------------------------------------------------------- quantities
@@ -376,9 +369,8 @@ class Loss:
         b : array
             Weight of the KL, of the shape of `beta`.
         """
-        a = (0.5 if self.half else 1.0) * self.reconstruction_weight
-        if not isinstance(self.decoder_variance, str):
-            a /= self.decoder_variance
+        variance = 1.0 if isinstance(self.decoder_variance, str) else self.decoder_variance
+        a = (0.5 if self.half else 1.0) * self.reconstruction_weight / variance
         return (a / dimension if self.reconstruction == "mean" else a), self.beta * self._per_beta
 
     @checked
@@ -405,11 +397,8 @@ class Loss:
             scaled = self.beta * self.price_per_beta(spectrum)
         price = np.asarray(price_of_learned(scaled, spectrum, self.latents) if self.learned else scaled)
         if not np.all((price > LEAST) & (price < MOST)):
-            raise InputError(
-                f"The price τ = b/(2a) is beyond what can be computed with ({LEAST:g} … {MOST:g}): choose a β "
-                "and a decoder variance nearer to the data's own scale.",
-                "beta",
-            )
+            advice = "choose a β and a decoder variance nearer to the data's own scale"
+            raise InputError(f"The price τ is beyond what can be computed ({LEAST:g} … {MOST:g}): {advice}.", "beta")
         return price
 
     @checked
@@ -613,11 +602,9 @@ class Loss:
         spectrum = _spectrum(spectrum, self, other)
         there, tau = self.equivalent(other, spectrum), float(self.price(spectrum))
         sizes = [f"d = {spectrum.dimension}"] + [f"K = {each.latents}" for each in (self, other) if each.kl == "mean"]
-        return (
-            f"{self.knob} = {significant(float(self.beta))} in {self._title} is "
-            f"{other.knob} = {significant(float(there.beta))} in {other._title} "
-            f"({', '.join(dict.fromkeys(sizes))}): τ = {significant(tau)}."
-        )
+        here = f"{self.knob} = {significant(float(self.beta))} in {self._title}"
+        equal = f"{other.knob} = {significant(float(there.beta))} in {other._title}"
+        return f"{here} is {equal} ({', '.join(dict.fromkeys(sizes))}): τ = {significant(tau)}."
 
     # ------------------------------------------------------------------------------------ output
 
@@ -667,10 +654,8 @@ class Loss:
         # A weight may stem from another mean, over channels or the batch, so it is part of the statement.
         error, kl = _times(self.reconstruction_weight, "the error"), _times(self.kl_weight, "the KL")
         count = "" if self.latents is None else f"{self.latents} "
-        return (
-            f"{first} {error} over its {features} features and {'' if second == first else f'{second} '}{kl} over its "
-            f"{count}latents"
-        )
+        verb = "" if second == first else f"{second} "
+        return f"{first} {error} over its {features} features and {verb}{kl} over its {count}latents"
 
     @checked
     def explain(self, spectrum: Spectrum) -> str:
@@ -765,12 +750,9 @@ def _checked_beta(beta: ArrayLike) -> Array:
     values = numbers(beta, "beta")
     valid = np.isfinite(values) & (values > 0)
     if values.size == 0 or not np.all(valid):
-        shown = "missing" if valid.size == 0 else values[~valid].flat[0]
-        raise InputError(
-            f"beta is {shown}, but a positive finite number is expected: "
-            "without a KL term information has no price and nothing collapses.",
-            "beta",
-        )
+        value = "missing" if valid.size == 0 else values[~valid].flat[0]
+        reason = "without a KL term information has no price and nothing collapses"
+        raise InputError(f"beta is {value}, but a positive finite number is expected: {reason}.", "beta")
     return readonly(values)
 
 
@@ -783,7 +765,5 @@ def _spectrum(spectrum: Spectrum | int, *losses: Loss) -> Spectrum:
     if isinstance(spectrum, Spectrum):
         return spectrum
     if any(loss.learned for loss in losses):
-        raise InputError(
-            "The price of a learned decoder variance depends on the data: give their spectrum.", "spectrum"
-        )
+        raise InputError("The price of a learned decoder variance depends on the data's spectrum: give it.", "spectrum")
     return replace(Spectrum.from_eigenvalues(np.ones(spectrum)), likelihood=losses[0].likelihood)

@@ -57,14 +57,9 @@ class Probe:
         """d, features of one sample."""
         return int(np.prod(self.shape))
 
-    @property
-    def prior(self) -> tuple[Array, Array]:
-        """μ and ln σ² where the KL is 0."""
-        return np.zeros((self.batch, self.latents)), np.zeros((self.batch, self.latents))
-
     def attempt(self, x: Array, x_hat: Array, posterior: tuple[Array, Array] | None = None) -> float | InputError:
         """Return the loss, NaN where it is infinite, or the error to raise if the function raised one."""
-        mean, log_variance = self.prior if posterior is None else posterior
+        mean, log_variance = posterior or np.zeros((2, self.batch, self.latents))  # unless given, the prior: KL = 0
         # Copies, because a function may work in place.
         arrays = [np.array(each) for each in (x, x_hat, mean, PARAMETRISATIONS[self.parametrisation](log_variance))]
         try:
@@ -72,7 +67,7 @@ class Probe:
                 arguments = [each if self.to is None else self.to(each) for each in (arrays[i] for i in self.order)]
                 result = self.function(*arguments)
         except Exception as problem:  # anything: it is not our code
-            text = (str(problem).splitlines() or [""])[0].rstrip(".")
+            text = "".join(str(problem).splitlines()[:1]).rstrip(".")
             error = InputError(
                 f"Your function raised {type(problem).__name__}{f' ({text})' if text else ''} for x and x̂ of shape "
                 f"{arrays[0].shape} and a posterior of shape {arrays[2].shape}: give features=…, latents=… and batch=… "
