@@ -58,8 +58,8 @@ class Comparison:
         """M² of each mode as observed, (modes,); without data, the latents' own M² by rank."""
         if self.observed is not None:
             return self.observed.encoded
-        ranked = np.sort(self.posterior.signal_fraction)[::-1][: self.spectrum.modes]
-        return np.append(ranked, np.zeros(self.spectrum.modes - len(ranked)))
+        ranked = np.sort(self.posterior.signal_fraction)[::-1]
+        return np.append(ranked, np.zeros(self.spectrum.modes))[: self.spectrum.modes]
 
     @cached_property
     def detected(self) -> NDArray[np.bool_]:

@@ -40,7 +40,6 @@ from landau_vae.spectrum.spectrum import Spectrum
 
 __all__ = ["Diagnosis", "diagnose"]
 
-HEALTHY = "healthy"
 SHOWN = 40  # latents in a printed table
 OF_LATENTS = ("signal_fraction", "rate", "second_moment", "mean_variance", "variance", "offset", "quiet")
 
@@ -74,7 +73,7 @@ class Diagnosis(Comparison, Result):
     @property
     def verdict(self) -> str:
         """The code of the first alarm, or "healthy"."""
-        return HEALTHY if self.healthy else self.findings[0].code
+        return "healthy" if self.healthy else self.findings[0].code
 
     @property
     def conclusion(self) -> str:
@@ -95,9 +94,8 @@ class Diagnosis(Comparison, Result):
         threshold, or the theory is not exact for this model) and "active below threshold".
         """
         states = ["active" if active else "inactive, as predicted" for active in self.is_active]
-        ranked = [int(k) for k in self.posterior.ranking]
-        inactive = [k for k in ranked if not self.is_active[k]]
-        active = [k for k in ranked if self.is_active[k]]
+        ranked = self.posterior.ranking
+        inactive, active = ranked[~self.is_active[ranked]], ranked[self.is_active[ranked]]
         unencoded = np.flatnonzero((self.expected_signal > 0) & (self.observed_signal < limits.ACTIVE))
         undecided = len(np.setdiff1d(unencoded, self.missing))
         # Which of the inactive latents would have taken a missing mode is chance: the first ones by rank stand for it.
@@ -108,7 +106,7 @@ class Diagnosis(Comparison, Result):
             below = active[int(np.count_nonzero(self.expected_signal > 0)) :]
         else:
             linear, mode = self.observed.linear, self.observed.mode
-            below = [k for k in active if linear[k] > limits.MOSTLY_LINEAR and mode[k] in self.below_threshold]
+            below = active[(linear > limits.MOSTLY_LINEAR)[active] & np.isin(mode, self.below_threshold)[active]]
         for k in below:
             states[k] = "active below threshold"
         return tuple(states)
@@ -150,7 +148,7 @@ class Diagnosis(Comparison, Result):
             An answer, or why there is none, to each question.
         """
         samples = None if self.floor is None else self.floor.samples
-        keep = self.posterior.latents if keep is None else keep
+        keep = keep or self.posterior.latents
         return recommend(self.spectrum, self.loss, keep=keep, tolerances=tolerances, samples=samples)
 
     # ------------------------------------------------------------------------------------ output

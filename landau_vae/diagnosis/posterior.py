@@ -257,11 +257,8 @@ def _check_name(kind: Spread, mean_square: Array, variance: Array, other: Array)
     """
     stated, right = _scale_error(mean_square + variance), _scale_error(mean_square + other)
     if right.max() < FITS and np.count_nonzero(stated > OFF) > 1:
-        better = {
-            "variance": "standard deviations: give std=…",
-            "std": "variances: give variance=…",
-            "log_variance": "ln σ, logarithms of standard deviations: give std=np.exp(…)",
-        }
+        better = {"variance": "standard deviations: give std=…", "std": "variances: give variance=…",
+                  "log_variance": "ln σ, logarithms of standard deviations: give std=np.exp(…)"}  # fmt: skip
         raise InputError(
             f"The {kind} does not fit the mean: ⟨μ²⟩ + ⟨σ²⟩, which is 1 for each latent of a converged model, is up to "
             f"{np.exp(stated.max()):.2g}-fold off, but is 1 for all of them if these are {better[kind]}."

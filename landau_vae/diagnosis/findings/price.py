@@ -63,13 +63,11 @@ def other_price(c: Comparison) -> Finding | None:
         reading = f"their own M² give τ̂ ≈ {price}, a rough estimate because the linear theory is not exact here"
     elif count == 1:
         reading = f"the only active mode gives τ̂ = (1 − M²) λ = {price}"
-    slip = slip_with_price(c.other_price, c.loss, c.spectrum)
-    cause = (
-        f"That is the price of a loss with {slip.words}, or of a β schedule that ended there."
-        if slip is not None
-        else "Likely causes are a warm-up or an annealing of β that ended early, or a KL weight other than stated."
-    )
-    argument = "" if slip is None else f" (Loss(…, {slip.argument}))"
+    slip, argument = slip_with_price(c.other_price, c.loss, c.spectrum), ""
+    cause = "Likely causes are a warm-up or an annealing of β that ended early, or a KL weight other than stated."
+    if slip is not None:
+        cause = f"That is the price of a loss with {slip.words}, or of a β schedule that ended there."
+        argument = f" (Loss(…, {slip.argument}))"
     return Finding(
         "lower-price" if c.other_price < c.price else "higher-price",
         "alarm",
@@ -104,9 +102,9 @@ def free_bits(c: Comparison) -> Finding | None:
 def _rescaled(ratio: float) -> str:
     """Return a remark where data in another scale than in training, whose square multiplies every price, explain it."""
     for scale in (255.0, 127.5, 2.0):
-        for factor, words in ((scale, f"{scale:g} times"), (1 / scale, f"1/{scale:g} of")):
-            if abs(np.log(ratio / factor**2)) < limits.PRICE_ERROR:
-                return f" (Or these data are {words} those in training: prices go with the square of the scale.)"
+        if abs(abs(np.log(ratio)) - 2 * np.log(scale)) < limits.PRICE_ERROR:
+            words = f"{scale:g} times" if ratio > 1 else f"1/{scale:g} of"
+            return f" (Or these data are {words} those in training: prices go with the square of the scale.)"
     return ""
 
 
@@ -128,13 +126,9 @@ def _more_latents(c: Comparison) -> str:
 
 def _reason(c: Comparison) -> str:
     """Return why the price is high, which usually is a mean over features."""
-    d, summed = c.spectrum.dimension, replace(c.loss, reconstruction="sum")
+    summed = replace(c.loss, reconstruction="sum")
     if c.loss.reconstruction == "sum" or summed.without_price(c.spectrum) is not None:
         return ""
-    price = float(summed.price(c.spectrum))
-    if price >= float(c.spectrum.eigenvalues[0]):
-        return ""
-    return (
-        f" The price is so high because this loss {c.loss.reductions(d)}. If it summed the error over features, the "
-        f"price at the same β would be τ = {significant(price, 3)}."
-    )
+    price, reductions = float(summed.price(c.spectrum)), c.loss.reductions(c.spectrum.dimension)
+    reason = f" The price is so high because this loss {reductions}. If it summed the error over features, the "
+    return f"{reason}price would be τ = {significant(price, 3)}." if price < c.spectrum.eigenvalues[0] else ""
