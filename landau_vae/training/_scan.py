@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from landau_vae.checks import Count, Positive, Seed, checked, numbers
-from landau_vae.display import Array, jsonable, progress_bar
+from landau_vae.checks import Count, Positive, Seed, checked, numbers, shown
+from landau_vae.display import jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.training.exact import Exact
 from landau_vae.training.memory_plan import ScanPlan, available
@@ -102,45 +103,39 @@ def scan(
     [[0.5, 0.9]]
     """
     work, planned = _prepared(
-        source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights
+        source,
+        temperatures,
+        latents,
+        seeds,
+        trainer,
+        standardize,
+        weights,
+        splits,
+        workers,
+        folder,
+        memory,
+        keep_weights,
     )
     planned.check()
     if progress:
         print(planned.sentence, file=sys.stderr)
-    results, bar = Results(work, planned), _Bar(planned.models, progress)
+    bar = progress_bar(planned.models, "training", progress, unit=" models")
     with bar, opened(folder, work) if folder is not None else nullcontext() as kept:
-        open_tasks: list[Task] = []
+        results, open_tasks = Results(work, planned, bar), []
         for task in work.tasks:
             if kept is not None and (named := kept.read(task)) is not None:
                 results.put(task, named)
-                bar.finish(len(task.places))
             else:
                 open_tasks.append(task)
-        for task, named in execute(work, open_tasks, workers, bar.advance, kept=kept is not None):
+        for task, named in execute(work, open_tasks, workers, results.advance, kept=kept is not None):
             if kept is not None:
                 kept.write(task, named)
             results.put(task, named)
-            bar.finish(len(task.places))
     return results.dataset(standardize=standardize, splits=splits)
 
 
 @checked
-def plan(
-    source: Any,
-    temperatures: ArrayLike,
-    *,
-    latents: Count | None = None,
-    seeds: Seed | Sequence[Seed] = (0,),
-    trainer: Trainer | None = None,
-    standardize: bool = False,
-    weights: ArrayLike | None = None,
-    splits: Sequence[float] | None = None,
-    workers: int = 1,
-    folder: str | Path | None = None,
-    memory: Positive | None = None,
-    keep_weights: bool = True,
-    progress: bool = False,
-) -> ScanPlan:
+def plan(source: Any, temperatures: ArrayLike, **options: Any) -> ScanPlan:
     """Return what a scan would train and how much memory it would take, without training anything.
 
     Parameters
@@ -165,33 +160,42 @@ keep_weights, progress : see `scan`
     >>> planned.models, planned.tasks, planned.fits
     (200, 4, True)
     """
-    return _prepared(
-        source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights
-    )[1]
+    return _prepared(source, temperatures, **options)[1]
 
 
+plan.__signature__ = signature(scan).replace(return_annotation=ScanPlan)  # type: ignore[attr-defined]
+
+
+@checked
 def _prepared(
     source: Any,
     temperatures: ArrayLike,
-    latents: int | None,
-    seeds: int | Sequence[int],
-    trainer: Trainer | None,
-    standardize: bool,
-    weights: ArrayLike | None,
-    splits: Sequence[float] | None,
-    workers: int,
-    memory: float | None,
-    keep_weights: bool,
+    latents: Count | None = None,
+    seeds: Seed | Sequence[Seed] = (0,),
+    trainer: Trainer | None = None,
+    standardize: bool = False,
+    weights: ArrayLike | None = None,
+    splits: Sequence[float] | None = None,
+    workers: int = 1,
+    folder: str | Path | None = None,
+    memory: Positive | None = None,
+    keep_weights: bool = True,
+    progress: bool = False,
 ) -> tuple[Work, ScanPlan]:
     """Return the work, checked, and its plan."""
-    grid = _checked_temperatures(temperatures)
+    grid = numbers(temperatures, "temperatures")
+    if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
+        raise InputError(
+            f"temperatures is {shown(temperatures)}, but positive finite numbers T = τ/V are expected, such as "
+            "np.geomspace(1, 1e-6, 121).",
+            "temperatures",
+        )
     places = (seeds,) if isinstance(seeds, int) else tuple(seeds)
     if not places or len(set(places)) < len(places):
         raise InputError(f"seeds is {list(places)}, but at least one seed is expected, and each only once.", "seeds")
     if workers == 0:
         raise InputError("workers is 0, but a number from 1 on is expected, or -1 for all cores.", "workers")
-    limit = available() if memory is None else int(memory)
-    trainer = Exact() if trainer is None else trainer
+    limit, trainer = available() if memory is None else int(memory), trainer or Exact()
     data = training_set(
         source, standardize=standardize, weights=weights, splits=splits, keep_rows=trainer.uses_rows, limit=limit
     )
@@ -200,24 +204,21 @@ def _prepared(
     return work, work.plan(source, workers, limit)
 
 
-def _checked_temperatures(temperatures: ArrayLike) -> Array:
-    grid = numbers(temperatures, "temperatures")
-    if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
-        raise InputError(
-            "temperatures must be a list of positive finite numbers T = τ/V, such as "
-            f"np.geomspace(1, 1e-6, 121), but {temperatures!r:.200} was given.",
-            "temperatures",
-        )
-    return grid
-
-
 class Results:
-    """Arrays of the whole scan, filled task by task; they are allocated once the first task shows their shapes."""
+    """Arrays of the whole scan, filled task by task, and a progress bar of whole models.
 
-    def __init__(self, work: Work, plan: ScanPlan) -> None:
-        self.work, self.plan = work, plan
-        self.place = {seed: row for row, seed in enumerate(work.seeds)}
-        self.arrays: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {}
+    They are allocated once the first task shows their shapes.
+    """
+
+    def __init__(self, work: Work, plan: ScanPlan, bar: Any) -> None:
+        self.work, self.plan, self.bar = work, plan, bar
+        self.arrays: Named = {}
+        self.done = self.finished = 0.0  # models, fractions of those in training included; models put here
+
+    def advance(self, models: float) -> None:
+        """Show that so much more has been done of the current task."""
+        self.done += models
+        self.bar.update(max(0, int(self.done) - self.bar.n))
 
     def put(self, task: Task, named: Named) -> None:
         """Put the results of a task in their place; `InputError` if they turn out larger than may be."""
@@ -230,36 +231,28 @@ class Results:
             if name not in self.arrays:
                 shape = (len(self.work.seeds), len(self.work.temperature), *values.shape[1:])
                 self.arrays[name] = (("seed", "temperature", *dims), np.empty(shape, values.dtype))
-            self.arrays[name][1][self.place[task.seed], task.part] = values
+            self.arrays[name][1][self.work.seeds.index(task.seed), task.part] = values
+        self.finished += len(task.places)
+        self.advance(max(0.0, self.finished - self.done))  # whatever progress the task has reported
 
     def dataset(self, *, standardize: bool, splits: Sequence[float] | None) -> "xarray.Dataset":
         """Return all results, with labels and provenance."""
         import xarray
 
-        work, spectrum = self.work, self.work.data.spectrum
-        variables: dict[str, Any] = {
-            name: (dims, values, _described(name)) for name, (dims, values) in self.arrays.items()
-        }
+        work, names, features = self.work, self.work.data.spectrum.names or (), self.work.data.features
         dims, status = self.arrays["status"]
-        flags = {
-            "flag_values": np.array(Status, dtype=np.int8),
-            "flag_meanings": " ".join(each.name.lower() for each in Status),
+        arrays = self.arrays | {
+            "status": (dims, status.astype(np.int8)),
+            "converged": (dims, status == Status.CONVERGED),
+            "covariance": (("feature", "other_feature"), work.data.covariance),
         }
-        variables["status"] = (dims, status.astype(np.int8), _described("status") | flags)
-        variables["converged"] = (dims, status == Status.CONVERGED, _described("converged"))
-        variables["covariance"] = (("feature", "other_feature"), work.data.covariance, _described("covariance"))
-        features, names = work.data.features, spectrum.names or ()
         labels = list(names) if len(names) == features else np.arange(features)
-        coords: dict[str, Any] = {
-            "seed": list(work.seeds),
-            "temperature": work.temperature,
-            "latent": np.arange(work.latents),
-            "feature": labels,
-            "other_feature": labels,
-        }
+        coords: dict[str, Any] = {"seed": list(work.seeds), "temperature": work.temperature}
+        coords |= {"latent": np.arange(work.latents), "feature": labels, "other_feature": labels}
         optional = {"reconstruction": list(RECONSTRUCTIONS), "rank": np.arange(work.latents + 1)}
         present = {dim for dims, _ in self.arrays.values() for dim in dims}
         coords |= {dim: at for dim, at in (optional | dict(work.trainer.coordinates())).items() if dim in present}
+        variables = {name: (dims, values, _described(name)) for name, (dims, values) in arrays.items()}
         dataset = xarray.Dataset(variables, coords, self._attributes(standardize, splits))
         return validate(dataset, name="trainer's result")
 
@@ -281,33 +274,12 @@ class Results:
         return attributes
 
 
-def _described(name: str) -> dict[str, str]:
-    """Return meaning and unit of a variable."""
-    observable = OBSERVABLES.get(name)
-    return {} if observable is None else {"long_name": observable.meaning, "units": observable.unit}
-
-
-class _Bar:
-    """A progress bar that takes fractions of models and shows whole ones."""
-
-    def __init__(self, models: int, show: bool) -> None:
-        self.models, self.show = models, show
-        self.done = self.finished = 0.0
-
-    def __enter__(self) -> "_Bar":
-        self.bar = progress_bar(self.models, "training", self.show, unit=" models")
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self.bar.close()
-
-    def advance(self, models: float) -> None:
-        """Show that so much more has been done of the current task."""
-        self.done += models
-        self.bar.update(max(0, int(self.done) - self.bar.n))
-
-    def finish(self, models: int) -> None:
-        """Count a task as finished, whatever progress it has reported."""
-        self.finished += models
-        self.done = max(self.done, self.finished)
-        self.advance(0)
+def _described(name: str) -> dict[str, Any]:
+    """Return meaning and unit of a variable, and the words for codes."""
+    if name not in OBSERVABLES:
+        return {}
+    attributes: dict[str, Any] = {"long_name": OBSERVABLES[name].meaning, "units": OBSERVABLES[name].unit}
+    if name == "status":
+        meanings = " ".join(status.name.lower() for status in Status)
+        attributes |= {"flag_values": np.array(Status, dtype=np.int8), "flag_meanings": meanings}
+    return attributes

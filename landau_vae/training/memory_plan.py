@@ -7,11 +7,11 @@ result itself. What may be used is a share of what the system calls available, o
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
-from landau_vae.display import Column, Result, Table, counted, jsonable
+from landau_vae.display import Result, counted
 from landau_vae.errors import InputError
 
 __all__ = ["ScanPlan"]
@@ -22,6 +22,8 @@ SHARE = 0.8  # of the memory that is free: other programs need some too
 @dataclass(frozen=True)
 class ScanPlan(Result):
     """How many models a scan trains and how much memory it takes; all sizes in bytes."""
+
+    json_fields = ("models", "tasks", "workers", "data", "result", "per_worker", "limit", "total", "fits")
 
     models: int  #: seeds × temperatures
     tasks: int  #: pieces of work, fixed by the problem; finished ones are kept in the scan's folder
@@ -43,56 +45,34 @@ class ScanPlan(Result):
 
     def check(self) -> None:
         """Raise `InputError` if the scan does not fit; the error says what to reduce."""
-        if self.fits:
-            return
-        advice = {
-            "the result": (self.result, "train fewer temperatures, seeds or latents, or give keep_weights=False"),
-            "what workers work with": (
-                self.workers * self.per_worker,
-                f"give {'fewer workers' if self.workers > 1 else 'fewer latents'}, or smaller batches",
-            ),
-            "the data": (self.data, "give fewer rows or columns, or fewer workers"),
-        }
-        part, (size, mend) = max(advice.items(), key=lambda item: item[1][0])
-        raise InputError(
-            f"The scan needs {in_words(self.total)}, but {in_words(self.limit)} may be used; most of it "
-            f"({in_words(size)}) is {part}: {mend}, or set memory= if more is there."
-        )
+        fewer = "fewer workers" if self.workers > 1 else "fewer latents"
+        needs = [
+            (self.result, "the result: train fewer temperatures, seeds or latents, or give keep_weights=False"),
+            (self.workers * self.per_worker, f"what workers work with: give {fewer}, or smaller batches"),
+            (self.data, "the data: give fewer rows or columns, or fewer workers"),
+        ]
+        size, advice = max(needs, key=itemgetter(0))
+        if not self.fits:
+            raise InputError(
+                f"The scan needs {in_words(self.total)}, but {in_words(self.limit)} may be used; most of it "
+                f"({in_words(size)}) is {advice}, or set memory= if more is there."
+            )
 
     def __repr__(self) -> str:
-        return (
-            f"ScanPlan({self._count()}: data {in_words(self.data)} + result "
-            f"{in_words(self.result)} + {self.workers} × {in_words(self.per_worker)} = {in_words(self.total)} "
-            f"of {in_words(self.limit)})"
-        )
+        return f"ScanPlan({self.sentence})"
 
     @property
     def sentence(self) -> str:
         """The plan in a line, as it is printed before a scan starts."""
         return (
-            f"{self._count()}, up to {in_words(self.total)} of memory (data {in_words(self.data)}, result "
-            f"{in_words(self.result)}, {counted(self.workers, 'worker')} × {in_words(self.per_worker)}); "
-            f"{in_words(self.limit)} may be used"
+            f"{counted(self.models, 'model')} in {counted(self.tasks, 'task')}: data {in_words(self.data)} + result "
+            f"{in_words(self.result)} + {self.workers} × {in_words(self.per_worker)} = {in_words(self.total)} "
+            f"of {in_words(self.limit)}"
         )
 
-    def content(self) -> Iterable[str | Table]:
-        """Yield how many models there are, and the terms of the memory."""
-        terms = {
-            "data": self.data,
-            "result": self.result,
-            f"{self.workers} × {in_words(self.per_worker)}": self.workers * self.per_worker,
-            "total": self.total,
-            "may be used": self.limit,
-        }
-        yield self._count()
-        yield Table([Column("memory", list(terms), text=True), Column("size", list(terms.values()), in_words)])
-
-    def _count(self) -> str:
-        return f"{counted(self.models, 'model')} in {counted(self.tasks, 'task')}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields, the total and whether it fits."""
-        return jsonable(asdict(self) | {"total": self.total, "fits": self.fits})
+    def content(self) -> Iterable[str]:
+        """Yield that line."""
+        yield f"{self.sentence} of memory"
 
 
 def available(root: Path = Path("/")) -> int:

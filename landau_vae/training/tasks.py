@@ -89,39 +89,31 @@ class Work:
             named = self.trainer.train(self.data, temperature, starts, self.latents, on_progress)
         kept = {name: part for name, part in named.items() if self.keep_weights or name not in WEIGHTS}
         size = len(bundle[0].places)
-        parts = [slice(i * size, (i + 1) * size) for i in range(len(bundle))]
         return [
-            (task, {name: (dims, values[part]) for name, (dims, values) in kept.items()})
-            for task, part in zip(bundle, parts, strict=True)
+            (task, {name: (dims, values[i * size : (i + 1) * size]) for name, (dims, values) in kept.items()})
+            for i, task in enumerate(bundle)
         ]
 
     def plan(self, source: Any, workers: int, limit: int) -> ScanPlan:
         """Return the memory plan; data that share the memory of `source` are in memory already."""
         import joblib
 
-        tasks = self.tasks
+        tasks, arrays = self.tasks, list(self.data.arrays())
         at_once = min(joblib.effective_n_jobs(workers), len(tasks))
         elsewhere = hasattr(joblib.parallel.get_active_backend()[0], "client")  # a cluster has memory of its own
-        arrays = list(self.data.arrays())
         array = isinstance(source, np.ndarray)
         data = sum(part.nbytes for part in arrays if not (array and np.may_share_memory(part, source)))
         if at_once > 1:  # workers map one more copy, unless the data are a mapped file
             data += sum(part.nbytes for part in arrays)
-        largest = max(self.bundles(tasks, at_once), key=lambda bundle: len(bundle) * len(bundle[0].places))
-        most = len(largest) * len(largest[0].places)
-        one = self._result_bytes()
-        work = 0
-        if not elsewhere:
-            work = self.trainer.memory(self.data, self.latents, most, len(largest)) + (PROCESS if at_once > 1 else 0)
-        models, wide = len(self.seeds) * len(self.temperature), self.data.features > len(self.data.spectrum.covariance)
-        result = models * one + 3 * wide * 8 * self.data.features**2  # wide data's covariance is made for it
-        return ScanPlan(models, len(tasks), at_once, data, result, work + 2 * most * one, limit)
-
-    def _result_bytes(self) -> int:
-        """Return the bytes of one model: observables, pruned distortions, and weights where they are kept."""
-        d, latents = self.data.features, self.latents
-        weights = 2 * d * latents + d + latents if self.keep_weights else 0
-        return self.trainer.result_bytes(self.data, latents) + 8 * (weights + 2 * (latents + 1))
+        most, bundle = max((len(each) * len(each[0].places), len(each)) for each in self.bundles(tasks, at_once))
+        work = 0 if elsewhere else self.trainer.memory(self.data, self.latents, most, bundle) + PROCESS * (at_once > 1)
+        d, latents, models = self.data.features, self.latents, len(self.seeds) * len(self.temperature)
+        one = self.trainer.result_bytes(self.data, latents) + 16 * (latents + 1)  # the last: pruned distortions
+        one += 8 * (2 * d * latents + d + latents) * self.keep_weights
+        wide = d > len(self.data.spectrum.covariance)  # its covariance is made for the result
+        return ScanPlan(
+            models, len(tasks), at_once, data, models * one + 24 * wide * d**2, work + 2 * most * one, limit
+        )
 
 
 def execute(
@@ -136,14 +128,10 @@ def execute(
         for bundle in bundles:
             yield from work.train(bundle, on_progress)
         return
-    calls = (joblib.delayed(_carry_out)(work, bundle) for bundle in bundles)
+    calls = (joblib.delayed(Work.train)(work, bundle) for bundle in bundles)
     with closing(_as_completed(calls, workers)) as done:
         for finished in done:
             yield from finished
-
-
-def _carry_out(work: Work, bundle: Sequence[Task]) -> list[tuple[Task, Named]]:
-    return work.train(bundle)
 
 
 def _as_completed(calls: Iterable[Any], workers: int) -> Generator[list[tuple[Task, Named]], None, None]:
@@ -159,16 +147,8 @@ def _as_completed(calls: Iterable[Any], workers: int) -> Generator[list[tuple[Ta
     yield from parallel(calls)
 
 
-class _Threads:
-    """The limit on threads of linear algebra: it belongs to the whole process, and tasks may share a process."""
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.running = 0
-        self.limits: Any = None
-
-
-_THREADS = _Threads()
+_LOCK = Lock()
+_RUNNING: list[Any] = []  # the limit, once for each task: it belongs to the whole process, which tasks may share
 
 
 @contextmanager
@@ -176,14 +156,12 @@ def _one_thread() -> Iterator[None]:
     """Limit linear algebra to one thread as long as any task runs in this process."""
     from threadpoolctl import threadpool_limits
 
-    with _THREADS.lock:
-        _THREADS.running += 1
-        if _THREADS.running == 1:
-            _THREADS.limits = threadpool_limits(1)
+    with _LOCK:
+        _RUNNING.append(_RUNNING[0] if _RUNNING else threadpool_limits(1))
     try:
         yield
     finally:
-        with _THREADS.lock:
-            _THREADS.running -= 1
-            if _THREADS.running == 0:
-                _THREADS.limits.restore_original_limits()
+        with _LOCK:
+            limits = _RUNNING.pop()
+            if not _RUNNING:
+                limits.restore_original_limits()

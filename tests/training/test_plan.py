@@ -27,7 +27,7 @@ def test_the_terms_of_a_plan():
         f"ScanPlan(100 models in 2 tasks: data {planned.data} B + result {in_words(planned.result)} + "
         f"1 × {in_words(planned.per_worker)} = {in_words(planned.total)} of 1 GB)"
     )
-    assert planned.summary().count("\n") == 8
+    assert planned.summary() == f"{planned.sentence} of memory"
     assert planned.to_dict()["fits"] is True
 
 
@@ -98,7 +98,7 @@ def test_the_plan_is_told_where_progress_is(capsys):
     scan(SPECTRUM, GRID[:3], progress=True)
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("3 models in 1 task, up to ")
+    assert err.startswith("3 models in 1 task: data ")
 
 
 MEASURE = """
