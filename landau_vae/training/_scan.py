@@ -186,8 +186,8 @@ def _prepared(
     grid = numbers(temperatures, "temperatures")
     if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
         raise InputError(
-            f"temperatures is {shown(temperatures)}, but positive finite numbers T = τ/V are expected, such as "
-            "np.geomspace(1, 1e-6, 121).",
+            f"temperatures is {shown(temperatures)}, but a list of positive finite numbers T = τ/V is expected, "
+            "such as np.geomspace(1, 1e-6, 121).",
             "temperatures",
         )
     places = (seeds,) if isinstance(seeds, int) else tuple(seeds)

@@ -10,7 +10,6 @@ neither the theory nor the data's eigenvectors. Only second moments are used, so
 (fewer rows than columns) are trained on in the space of their modes.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -21,7 +20,7 @@ from landau_vae.checks import Natural, Positive, check_fields
 from landau_vae.display import Array
 from landau_vae.training.lbfgs import Evaluation, minimize
 from landau_vae.training.linear_vae import LinearVAE
-from landau_vae.training.schema import Named, Status, Trainer
+from landau_vae.training.schema import Named, Progress, Starts, Status, Trainer
 from landau_vae.training.training_set import TrainingSet
 
 __all__ = ["Exact"]
@@ -67,28 +66,19 @@ class Exact(Trainer):
         return 8 * models * (COPIES * features * latents + 4 * latents**2)
 
     def train(
-        self,
-        data: TrainingSet,
-        temperature: Array,
-        starts: Sequence[tuple[int, int]],
-        latents: int,
-        on_progress: Callable[[float], object],
+        self, data: TrainingSet, temperature: Array, starts: Starts, latents: int, on_progress: Progress
     ) -> Named:
         """Train one model per temperature, all of them at once."""
         covariance, total = data.spectrum.covariance, data.spectrum.total_variance
         loss = ProfileLoss(covariance, temperature * total)
         start = np.stack([_start(*seed_and_place, len(covariance), latents) for seed_and_place in starts])
-        minimum = minimize(
-            loss, start, tolerance=self.tolerance, max_iterations=self.max_iterations, on_progress=on_progress
-        )
+        minimum = minimize(loss, start, self.tolerance, self.max_iterations, on_progress)
         model = loss.model(minimum.x)
-        named: Named = {
+        by_latent = ("posterior_variance", "mean_square", "signal_fraction", "rate")
+        named: Named = {name: (("latent",), getattr(model, name)) for name in by_latent}
+        named |= {
             "decoder": (("feature", "latent"), model.decoder),
             "encoder": (("latent", "feature"), model.encoder),
-            "posterior_variance": (("latent",), model.posterior_variance),
-            "mean_square": (("latent",), model.mean_square),
-            "signal_fraction": (("latent",), model.signal_fraction),
-            "rate": (("latent",), model.rate),
             "distortion": ((), model.distortion / total),
             "pruned_distortion": (("reconstruction", "rank"), model.pruned_shares(model.ranking)),
             "loss": ((), model.loss),

@@ -36,10 +36,11 @@ class Evaluation:
 
     def put(self, members: NDArray[np.intp], other: "Evaluation") -> None:
         """Overwrite some members of the batch."""
-        self.value[members] = other.value
-        self.gradient[members] = other.gradient
-        for mine, theirs in zip(self.factors, other.factors, strict=True):
-            mine[members] = theirs
+        pairs = zip(
+            (self.value, self.gradient, *self.factors), (other.value, other.gradient, *other.factors), strict=True
+        )
+        for array, new in pairs:
+            array[members] = new
 
 
 class Objective(Protocol):
@@ -66,7 +67,6 @@ class Minimum:
 def minimize(
     objective: Objective,
     start: Array,
-    *,
     tolerance: float,
     max_iterations: int,
     on_progress: Callable[[int], object] = lambda converged: None,
@@ -127,10 +127,8 @@ def _line_search(
     objective: Objective, x: Array, at: Evaluation, direction: Array, members: NDArray[np.intp]
 ) -> tuple[Array, Evaluation]:
     slope = _dot(direction, at.gradient)
-    length = np.ones(len(x))
-    new_x = x + direction
+    length, short, new_x = np.ones(len(x)), np.arange(len(x)), x + direction
     new_at = objective.evaluate(new_x, members)
-    short = np.arange(len(x))
     for _ in range(BACKTRACKS):
         allowed = at.value + ARMIJO * length * slope + ROUNDING * np.abs(at.value)
         short = short[~(new_at.value[short] <= allowed[short])]

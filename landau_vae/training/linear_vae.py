@@ -76,11 +76,9 @@ class LinearVAE:
         """
         # i, j: latents. ⟨‖x − Σ_i w_i z_i‖²⟩ = tr C − 2 Σ_i w_i·⟨x z_i⟩ + Σ_ij (w_i·w_j) ⟨z_i z_j⟩
         reconstructed = np.einsum("...kp,...pk->...k", self._encoded, self.decoder)
-        overlap = (np.swapaxes(self.decoder, -1, -2) @ self.decoder) * (
-            self._encoded @ np.swapaxes(self.encoder, -1, -2)
-        )
-        own = np.diagonal(overlap, axis1=-2, axis2=-1)
-        change = own + 2 * np.tril(overlap, -1).sum(-1) - 2 * reconstructed
+        square = self._encoded @ np.swapaxes(self.encoder, -1, -2)
+        overlap = (np.swapaxes(self.decoder, -1, -2) @ self.decoder) * square
+        change = np.diagonal(overlap, axis1=-2, axis2=-1) + 2 * np.tril(overlap, -1).sum(-1) - 2 * reconstructed
         if sampled:
             change = change + np.square(self.decoder).sum(-2) * self.posterior_variance
         total = np.broadcast_to(np.trace(self.covariance), (*change.shape[:-1], 1))
@@ -103,30 +101,15 @@ class LinearVAE:
         -------
         (…, 2, K + 1) array
         """
-        models = self.ranked(order)
-        both = [models.pruned_distortion(sampled=sampled) for sampled in (False, True)]
-        return np.stack(both, axis=-2) / np.trace(self.covariance)
-
-    def ranked(self, order: NDArray[np.intp] | None = None) -> "LinearVAE":
-        """Return the models with their latents in this order, (…, K): by falling signal fraction if none is given.
-
-        Parameters
-        ----------
-        order : (…, K) array of int, optional
-            The latents in their new order.
-
-        Returns
-        -------
-        LinearVAE
-        """
-        order = self.ranking if order is None else order
-        return LinearVAE(
+        models = LinearVAE(
             self.covariance,
             self.price,
             np.take_along_axis(self.decoder, order[..., None, :], -1),
             np.take_along_axis(self.encoder, order[..., :, None], -2),
             np.take_along_axis(self.posterior_variance, order, -1),
         )
+        both = [models.pruned_distortion(sampled=sampled) for sampled in (False, True)]
+        return np.stack(both, axis=-2) / np.trace(self.covariance)
 
     @cached_property
     def _encoded(self) -> Array:

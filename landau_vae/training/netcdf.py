@@ -78,9 +78,8 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
         except Exception as problem:  # whatever HDF5 cannot hold: objects, other names, attributes of other types
             reason = str(problem).splitlines()[0].rstrip(".")
             raise InputError(f"The dataset cannot be stored as netCDF ({reason}): leave that out.", "dataset") from None
-        last = _last_line(partial, partial.stat().st_size)
         with open(partial, "ab") as file:
-            file.write(last)
+            file.write(_last_line(partial, partial.stat().st_size))
 
     return replace_file(Path(path), save)
 
@@ -125,9 +124,7 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
     except OSError as problem:
         raise InputError(f"{path.name} cannot be read as a scan ({problem.strerror}): name a file.", "path") from None
     if not last.startswith(MAGIC):
-        raise InputError(
-            f"{path.name} cannot be read as a scan: save_scan has not written it, or it is damaged.", "path"
-        )
+        raise InputError(f"{path.name} cannot be read as a scan: it is not of save_scan, or damaged.", "path")
     if not whole:
         raise InputError(f"{path.name} is damaged, its checksum does not agree: restore it, or train again.", "path")
     with xarray.open_dataset(path, engine="h5netcdf", mask_and_scale=False, decode_times=False) as stored:

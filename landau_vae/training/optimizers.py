@@ -33,7 +33,7 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         if type(self) is Optimizer:
-            raise InputError("Optimizer is only what SGD and Adam have in common: give one of these.")
+            raise InputError("Optimizer is what SGD and Adam have in common: give one of these.")
         check_fields(self)
 
     @property

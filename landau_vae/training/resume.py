@@ -88,9 +88,7 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
         path.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise InputError(
-            f"Another process is at work in the folder {path}: wait for it, or name another folder.", "folder"
-        ) from None
+        raise InputError(f"Another process is at work in the folder {path}: wait, or name another.", "folder") from None
     except NotImplementedError:
         pass  # a file system without locks
     except OSError as problem:
@@ -115,26 +113,22 @@ def _compare(path: Path, identity: dict[str, Any]) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, TypeError, KeyError):
-        raise InputError(
-            f"The file scan.json in {path} cannot be read, so its scan is unknown: name another folder, or "
-            "delete this one."
-        ) from None
+        message = f"The file scan.json in {path} cannot be read: name another folder, or delete this one."
+        raise InputError(message, "folder") from None
     if differing:
         key = differing[0]
         difference = _other_settings(stored[key], identity[key]) if key == "trainer" else WORDS[key]
-        raise InputError(
-            f"The folder {path} holds a scan with {difference}: name another folder, or give its arguments."
-        )
+        raise InputError(f"{path} holds a scan with {difference}: name another folder, or its arguments.", "folder")
 
 
 def _other_settings(stored: Any, settings: Any, name: str = "") -> str:
     """Return the first setting of a trainer that differs, in words; settings may have settings."""
     if not isinstance(stored, dict) or not isinstance(settings, dict):
         return f"another trainer ({name}: {stored}, not {settings})"
-    differing = [key for key in settings if stored.get(key) != settings[key]]
-    if not differing:
-        return "another trainer"
-    return _other_settings(stored.get(differing[0]), settings[differing[0]], f"{name} {differing[0]}".strip())
+    for key in settings:
+        if stored.get(key) != settings[key]:
+            return _other_settings(stored.get(key), settings[key], f"{name} {key}".strip())
+    return "another trainer"
 
 
 def _digest(data: TrainingSet) -> str:

@@ -56,15 +56,12 @@ class Schedule:
         real = all(is_real(number) for pair in pairs for number in pair)
         shares = [share for share, _ in pairs] if real else []
         if not shares or shares != sorted(shares) or shares[0] < 0 or shares[-1] > 1:
-            raise InputError(
-                f"A schedule goes through points (share of training, factor) in order of their shares, from 0 to 1, "
-                f"but {self.points!r:.100} was given.",
-                "points",
-            )
+            expected = "points (share of training, factor) with shares in order from 0 to 1 are expected"
+            raise InputError(f"points is {self.points!r:.100}, but {expected}.", "points")
         one_of(self.curve, "curve", get_args(Curve))
-        points = tuple((float(share), float(factor)) for share, factor in pairs)
-        object.__setattr__(self, "points", points)  # lists, as JSON has them, and NumPy's numbers are as good
-        least = min(factor for _, factor in points)
+        # Lists, which JSON has, and NumPy's numbers are as good as tuples of Python's.
+        object.__setattr__(self, "points", tuple((float(share), float(factor)) for share, factor in pairs))
+        least = min(factor for _, factor in self.points)
         if least < 0 or (least == 0 and self.curve == "geometric"):
             expected = "positive factors on a geometric curve" if self.curve == "geometric" else "no negative factor"
             raise InputError(f"The schedule's least factor is {least:g}, but {expected} can be used.")

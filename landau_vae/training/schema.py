@@ -23,6 +23,8 @@ __all__ = ["OBSERVABLES", "Observable", "Status", "Trainer", "validate"]
 
 #: name → (dimensions after the first axis, which is the model's; values)
 Named = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
+Starts = Sequence[tuple[int, int]]  # seed and place in the grid of each model
+Progress = Callable[[float], object]  # takes how many models have got done
 
 RECONSTRUCTIONS = ("mean", "sampled")
 KINDS = {"f": ("fiu", "real numbers"), "i": ("iu", "whole numbers"), "b": ("b", "True and False")}
@@ -129,22 +131,16 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     import xarray
 
     if not isinstance(scan, xarray.Dataset):
-        raise InputError(
-            f"The {name} is a {type(scan).__name__}, but a Dataset that lv.scan returned is expected.", name
-        )
+        raise InputError(f"The {name} is a {type(scan).__name__}, but a Dataset from lv.scan is expected.", name)
     for dim in ("seed", "temperature"):
         if dim not in scan.dims:
-            raise InputError(
-                f"The {name} has no dimension {dim}: choose with a list, as in scan.isel({dim}=[0]).", name
-            )
+            raise InputError(f"The {name} has no dimension {dim}: choose with a list, isel({dim}=[0]).", name)
         if dim not in scan.coords or scan[dim].dtype.kind not in "fiu" or scan.sizes[dim] == 0:
             raise InputError(f"The {name} has no numbers as coordinates of its dimension {dim}.", name)
     for variable in needed:
         if one_of(variable, "needed", tuple(OBSERVABLES)) not in scan:
-            raise InputError(
-                f"The {name} has no variable {variable} ({OBSERVABLES[variable].meaning}): give it as lv.scan gave it.",
-                name,
-            )
+            meaning = OBSERVABLES[variable].meaning
+            raise InputError(f"The {name} has no variable {variable} ({meaning}): give it as lv.scan gave it.", name)
     for variable, observable in OBSERVABLES.items():
         if variable in scan:
             _check_variable(scan[variable], observable, name)
@@ -154,27 +150,20 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
             raise InputError(f"The variable pruned_distortion of the {name} is not that of all its latents.", name)
     total: Any = scan.attrs.get("total_variance")
     if not is_real(total) or total <= 0:
-        raise InputError(
-            f"The attribute total_variance of the {name} is {total!r}, but a positive number is expected.", name
-        )
+        message = f"The attribute total_variance of the {name} is {total!r}, but a positive number is expected."
+        raise InputError(message, name)
     return scan
 
 
 def _check_variable(variable: Any, observable: Observable, name: str) -> None:
     """Compare the dimensions (in any order) and the type of a variable with the schema."""
     expected = ("seed", "temperature", *observable.dims) if observable.by_model else observable.dims
+    about, (kinds, words) = f"The variable {observable.name} of the {name} has the", KINDS[observable.kind]
     if sorted(variable.dims) != sorted(expected):
-        raise InputError(
-            f"The variable {observable.name} of the {name} has the dimensions {', '.join(variable.dims) or 'none'}, "
-            f"but {', '.join(expected)} are expected.",
-            name,
-        )
-    kinds, words = KINDS[observable.kind]
+        dims = ", ".join(variable.dims) or "none"
+        raise InputError(f"{about} dimensions {dims}, but {', '.join(expected)} are expected.", name)
     if variable.dtype.kind not in kinds:
-        raise InputError(
-            f"The variable {observable.name} of the {name} has the type {variable.dtype}, but {words} are expected.",
-            name,
-        )
+        raise InputError(f"{about} type {variable.dtype}, but {words} are expected.", name)
 
 
 def trainer_settings(scan: Any) -> dict[str, Any]:
@@ -185,9 +174,7 @@ def trainer_settings(scan: Any) -> dict[str, Any]:
     except (TypeError, ValueError):
         settings = None
     if not isinstance(settings, dict):
-        raise InputError(
-            f"The attribute trainer of the scan is {text!r:.60}, but settings in JSON are expected.", "scan"
-        )
+        raise InputError(f"The scan's attribute trainer is {text!r:.60}, but settings in JSON are expected.", "scan")
     return settings
 
 
@@ -239,12 +226,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def train(
-        self,
-        data: TrainingSet,
-        temperature: Array,
-        starts: Sequence[tuple[int, int]],
-        latents: int,
-        on_progress: Callable[[float], object],
+        self, data: TrainingSet, temperature: Array, starts: Starts, latents: int, on_progress: Progress
     ) -> Named:
         """Train one model per temperature T = τ/V, started from its (seed, place in the grid).
 
