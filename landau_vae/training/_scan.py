@@ -103,18 +103,7 @@ def scan(
     [[0.5, 0.9]]
     """
     work, planned = _prepared(
-        source,
-        temperatures,
-        latents,
-        seeds,
-        trainer,
-        standardize,
-        weights,
-        splits,
-        workers,
-        folder,
-        memory,
-        keep_weights,
+        source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights
     )
     planned.check()
     if progress:
@@ -177,30 +166,24 @@ def _prepared(
     weights: ArrayLike | None = None,
     splits: Sequence[float] | None = None,
     workers: int = 1,
-    folder: str | Path | None = None,
     memory: Positive | None = None,
     keep_weights: bool = True,
+    folder: str | Path | None = None,
     progress: bool = False,
 ) -> tuple[Work, ScanPlan]:
     """Return the work, checked, and its plan."""
     grid = numbers(temperatures, "temperatures")
     if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
-        raise InputError(
-            f"temperatures is {shown(temperatures)}, but a list of positive finite numbers T = τ/V is expected, "
-            "such as np.geomspace(1, 1e-6, 121).",
-            "temperatures",
-        )
+        expected = "a list of positive finite numbers T = τ/V is expected, such as np.geomspace(1, 1e-6, 121)"
+        raise InputError(f"temperatures is {shown(temperatures)}, but {expected}.", "temperatures")
     places = (seeds,) if isinstance(seeds, int) else tuple(seeds)
     if not places or len(set(places)) < len(places):
         raise InputError(f"seeds is {list(places)}, but at least one seed is expected, and each only once.", "seeds")
     if workers == 0:
         raise InputError("workers is 0, but a number from 1 on is expected, or -1 for all cores.", "workers")
     limit, trainer = available() if memory is None else int(memory), trainer or Exact()
-    data = training_set(
-        source, standardize=standardize, weights=weights, splits=splits, keep_rows=trainer.uses_rows, limit=limit
-    )
-    latents = len(data.spectrum.covariance) if latents is None else latents
-    work = Work(trainer, data, grid, places, latents, keep_weights)
+    data = training_set(source, standardize, weights, splits, trainer.uses_rows, limit)
+    work = Work(trainer, data, grid, places, latents or len(data.spectrum.covariance), keep_weights)
     return work, work.plan(source, workers, limit)
 
 

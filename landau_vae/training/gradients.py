@@ -47,12 +47,11 @@ class Layout:
     learned_variance: bool = False  #: whether σ_dec² is a weight
 
     @property
-    def shapes(self) -> Parts:
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the parts, without the models' axis."""
         d, latents = self.features, self.latents
         spread = (d + 1, latents) if self.input_dependent else (latents,)
-        shapes = ((d, latents), (d + 1, latents), (d,), spread, (int(self.learned_variance),))
-        return Parts(*shapes)  # type: ignore[arg-type]
+        return ((d, latents), (d + 1, latents), (d,), spread, (int(self.learned_variance),))
 
     @property
     def size(self) -> int:
@@ -173,12 +172,11 @@ class MomentGradient:
 
     def _bartlett(self, noise: Noise, updates: int, freedom: int) -> Array:
         """Return the transposed Cholesky factor of a Wishart matrix, (models, updates, K, K)."""
-        latents = self.layout.latents
+        latents, diagonal = self.layout.latents, np.arange(self.layout.latents)
         above = np.triu_indices(latents, 1)
         normal = noise.normal(updates, len(above[0]), kind=1)
         factor = np.zeros((*normal.shape[:2], latents, latents), dtype=normal.dtype)
         factor[..., above[0], above[1]] = normal
-        diagonal = np.arange(latents)
         factor[..., diagonal, diagonal] = noise.chi(freedom - diagonal, updates)
         return factor
 
@@ -189,21 +187,18 @@ class MomentGradient:
         sigma = np.sqrt(variance)[:, None, :]
         second = of_models(self._second[:, update], self._owner) if self.exact is None else self.exact[None]
         encoded = second @ f  # ⟨x̃μᵀ⟩
-        if self.noise is not None:
+        if self.noise is None:
+            seen, kick = encoded, w * sigma
+        else:
             cross, square = self._cross[:, update], self._noise[:, update]
             seen = encoded + cross * sigma  # ⟨x̃zᵀ⟩
             felt = f.transpose(_T) @ cross + sigma.transpose(_T) * square  # ⟨zεᵀ⟩
-        else:
-            seen = encoded
-        residual = seen @ w.transpose(_T)  # ⟨x̃rᵀ⟩ with r = x̂ − x
-        residual += second[..., -1:] * weights.bias[:, None, :]
-        residual -= second[..., :d]
-        if self.noise is not None:
-            kick = w @ felt  # ⟨rεᵀ⟩
+            kick = w @ felt  # ⟨rεᵀ⟩ with r = x̂ − x
             kick += weights.bias[:, :, None] * cross[:, None, -1, :]
             kick -= cross[:, :d]
-        else:
-            kick = w * sigma
+        residual = seen @ w.transpose(_T)  # ⟨x̃rᵀ⟩
+        residual += second[..., -1:] * weights.bias[:, None, :]
+        residual -= second[..., :d]
         noisy = kick * sigma  # ⟨r (σε)ᵀ⟩
         unit = self._unit(weights, residual, noisy, out)
         to_decoder, to_encoder, to_bias, to_spread, _ = out
@@ -251,18 +246,15 @@ class RowGradient:
         rows, noise = of_models(self._batches[:, update], self._owner), self._noise[:, update]
         size, across = rows.shape[1], np.swapaxes(rows, -1, -2)
         mean = rows @ weights.encoder  # (m, size, K)
-        log_variance = weights.log_variance[:, None, :]
-        if self.layout.input_dependent:
-            log_variance = rows @ weights.log_variance
-        variance = np.exp(log_variance)
+        dependent = self.layout.input_dependent
+        variance = np.exp(rows @ weights.log_variance if dependent else weights.log_variance[:, None, :])
         scatter = np.sqrt(variance) * noise
         latent = mean + scatter
         logits = latent @ weights.decoder.transpose(_T) + weights.bias[:, None, :]
         slope, error = self._error(logits, self.decoder.target(rows[..., :-1], self.shift))
         if self.layout.learned_variance:
             unit = 2 * self.squared * np.exp(-weights.log_decoder_variance)
-            loss = self.squared * self.layout.features - 0.5 * unit[:, 0] * error / size
-            out.log_decoder_variance[:] = loss[:, None]
+            out.log_decoder_variance[:, 0] = self.squared * self.layout.features - 0.5 * unit[:, 0] * error / size
         else:
             unit = np.full((len(noise), 1), 2 * self.squared, dtype=rows.dtype)
         slope *= unit[:, :, None] / size
@@ -272,10 +264,7 @@ class RowGradient:
         share = price[:, :, None] / size
         np.matmul(across, back + share * mean, out=out.encoder)
         spread = 0.5 * (back * scatter + share * (variance - 1))
-        if self.layout.input_dependent:
-            np.matmul(across, spread, out=out.log_variance)
-        else:
-            out.log_variance[:] = spread.sum(axis=1)
+        out.log_variance[:] = across @ spread if dependent else spread.sum(axis=1)
 
     def _error(self, logits: Array, target: Array) -> tuple[Array, Array]:
         """Return ½ ∂/∂logits of ‖x − x̂‖² (of −ln p itself), (m, size, d), and the sum of ‖x − x̂‖², (m,)."""

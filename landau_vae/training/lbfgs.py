@@ -36,10 +36,8 @@ class Evaluation:
 
     def put(self, members: NDArray[np.intp], other: "Evaluation") -> None:
         """Overwrite some members of the batch."""
-        pairs = zip(
-            (self.value, self.gradient, *self.factors), (other.value, other.gradient, *other.factors), strict=True
-        )
-        for array, new in pairs:
+        self.value[members], self.gradient[members] = other.value, other.gradient
+        for array, new in zip(self.factors, other.factors, strict=True):
             array[members] = new
 
 

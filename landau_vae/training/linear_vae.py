@@ -101,15 +101,27 @@ class LinearVAE:
         -------
         (…, 2, K + 1) array
         """
-        models = LinearVAE(
-            self.covariance,
-            self.price,
-            np.take_along_axis(self.decoder, order[..., None, :], -1),
-            np.take_along_axis(self.encoder, order[..., :, None], -2),
-            np.take_along_axis(self.posterior_variance, order, -1),
-        )
+        models = self.ranked(order)
         both = [models.pruned_distortion(sampled=sampled) for sampled in (False, True)]
         return np.stack(both, axis=-2) / np.trace(self.covariance)
+
+    def ranked(self, order: NDArray[np.intp] | None = None) -> "LinearVAE":
+        """Return the models with their latents in this order, (…, K): by falling signal fraction if none is given.
+
+        Parameters
+        ----------
+        order : (…, K) array of int, optional
+            The latents in their new order.
+
+        Returns
+        -------
+        LinearVAE
+        """
+        order = self.ranking if order is None else order
+        decoder = np.take_along_axis(self.decoder, order[..., None, :], -1)
+        encoder = np.take_along_axis(self.encoder, order[..., :, None], -2)
+        variance = np.take_along_axis(self.posterior_variance, order, -1)
+        return LinearVAE(self.covariance, self.price, decoder, encoder, variance)
 
     @cached_property
     def _encoded(self) -> Array:

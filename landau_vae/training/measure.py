@@ -49,9 +49,7 @@ class Gauge:
 
     def rate(self, weights: Parts) -> Array:
         """Return R_k, (m, K), nats."""
-        logarithm = weights.log_variance
-        if self.layout.input_dependent:
-            logarithm = self.second[-1] @ weights.log_variance
+        logarithm = self.second[-1] @ weights.log_variance if self.layout.input_dependent else weights.log_variance
         return 0.5 * (self.mean_square(weights) + self.variance(weights) - 1 - logarithm)
 
     def signal_fraction(self, weights: Parts) -> Array:
@@ -110,16 +108,13 @@ class Gauge:
         if self.decoder.linear:
             maps = np.eye(d) - weights.decoder @ weights.encoder[:, :-1].transpose(0, 2, 1)
             gain = maps @ gain @ maps.transpose(0, 2, 1)
-        scale = np.sqrt(self._unit_variance() + gamma)
+        likelihood = self.decoder.likelihood
+        plain = likelihood.squared or likelihood.variance is None
+        scale = np.sqrt((1.0 if plain else likelihood.variance(self.shift)) + gamma)
         left = np.linalg.eigvalsh(gain / (scale[:, :, None] * scale[:, None, :]))
         # A mode within `ACTIVE` of its threshold has M² < ACTIVE: a latent that has taken it counts as inactive.
         waking = np.minimum(np.count_nonzero(left * (1 - ACTIVE) > bar, axis=1), inactive)
         return waking if self.decoder.linear else np.where(inactive == self.layout.latents, waking, 0)
-
-    def _unit_variance(self) -> Array | float:
-        """Return F, the variance of the likelihood at the mean, (d,)."""
-        likelihood = self.decoder.likelihood
-        return 1.0 if likelihood.squared or likelihood.variance is None else likelihood.variance(self.shift)
 
     def _errors(self, weights: Parts) -> tuple[Array, Array]:
         """Return ⟨‖x − x̂‖²⟩, (m,), and the reconstruction term of the loss: the same, or −ln p."""

@@ -7,7 +7,6 @@ and with a Bernoulli decoder b = a T tr(F⁻¹C), F = x̄(1 − x̄): the first 
 spectrum that counts for that decoder (`landau-vae derive learned-variance`, `exponential-family`).
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from landau_vae.display import Array
 from landau_vae.training.gradients import Layout, MomentGradient, Noise, Parts, RowGradient
 from landau_vae.training.measure import gauge_of
-from landau_vae.training.schema import Named
+from landau_vae.training.schema import Named, Progress, Starts
 from landau_vae.training.settings import Settings, probabilities
 from landau_vae.training.stopping import LOOKS, ending, evenly, last_movement
 from landau_vae.training.training_set import Batches, TrainingSet
@@ -82,12 +81,7 @@ class Sampled(Settings):
     """
 
     def train(
-        self,
-        data: TrainingSet,
-        temperature: Array,
-        starts: Sequence[tuple[int, int]],
-        latents: int,
-        on_progress: Callable[[float], object],
+        self, data: TrainingSet, temperature: Array, starts: Starts, latents: int, on_progress: Progress
     ) -> Named:
         """Train one model per temperature and start, all at once."""
         with np.errstate(all="ignore"):  # a run that diverges says so by its status
@@ -98,15 +92,9 @@ class Run:
     """The training of one batch of models."""
 
     def __init__(
-        self,
-        settings: Settings,
-        data: TrainingSet,
-        temperature: Array,
-        starts: Sequence[tuple[int, int]],
-        latents: int,
-        on_progress: Callable[[float], object],
+        self, settings: Settings, data: TrainingSet, temperature: Array, starts: Starts, latents: int, report: Progress
     ) -> None:
-        self.settings, self.data, self.temperature, self.on_progress = settings, data, temperature, on_progress
+        self.settings, self.data, self.on_progress = settings, data, report
         self.layout = Layout(data.features, latents, settings.encoder == "input", settings.learned_variance)
         self.a = settings._squared(data)
         self.target = (temperature * settings._weight_per_temperature(data))[:, None]  # b, (m, 1)
@@ -116,12 +104,9 @@ class Run:
         if (link := settings.decoding.likelihood.link) is not None and not settings.decoding.likelihood.squared:
             parts.bias[:] = link(probabilities(data))
         parts.log_decoder_variance[:] = np.log(data.spectrum.total_variance / self.layout.features)
-        self.memory = settings.optimizer.memory(self.flat)
-        self.noise = Noise(starts, self.dtype)
+        self.memory, self.noise = settings.optimizer.memory(self.flat), Noise(starts, self.dtype)
         self.gauge = gauge_of(settings.decoding, self.layout, data)
-        self.watched = self.gauge  # early stopping looks at the validation part, if there is one
-        if "validation" in data.held_out:
-            self.watched = gauge_of(settings.decoding, self.layout, data, "validation")
+        self.held_out = {split: gauge_of(settings.decoding, self.layout, data, split) for split in data.held_out}
         self.engine = self._engine()
         seeds = list(dict.fromkeys(seed for seed, _ in starts))
         self.owner = np.array([seeds.index(seed) for seed, _ in starts])
@@ -132,8 +117,8 @@ class Run:
         self.final = self.flat.copy()
         self.stopped = np.full(len(starts), settings.updates)
         self.looks: list[Array] = []  # M² of all models and, if learned, ln σ_dec², at each look
-        self.best, self.since = np.full(len(starts), np.inf), np.zeros(len(starts), dtype=int)
         self.snapshots: list[tuple[Array, ...]] = []
+        self.best, self.since = np.full(len(starts), np.inf), np.zeros(len(starts), dtype=int)
 
     def _engine(self) -> MomentGradient | RowGradient:
         settings = self.settings
@@ -144,16 +129,16 @@ class Run:
 
     def result(self) -> Named:
         """Train to the end and measure."""
-        settings = self.settings
-        looks, frames = evenly(settings.updates, LOOKS)[1:], settings.frames
-        done = 0
+        looks, frames, done = evenly(self.settings.updates, LOOKS)[1:], self.settings.frames, 0
         for stop in np.union1d(looks, frames).astype(int).tolist():
             if self.running.size:
                 self._advance(done, stop)
                 self.final[self.running] = self.flat
             done = stop
             if stop in frames:
-                self._snapshot()
+                parts = self.layout.parts(self.final)
+                weights = (part.astype(np.float32) for part in (parts.decoder, parts.encoder[:, :-1].transpose(_T)))
+                self.snapshots.append((self.gauge.signal_fraction(parts), *weights))
             if stop in looks and self.running.size:
                 self._look(stop)
         return self._measured()
@@ -174,9 +159,8 @@ class Run:
             for update in range(updates):
                 at = begin - first + update
                 self.engine.gradient(weights, target * self.dtype.type(factors[at]), update, out)
-                settings.optimizer.step(
-                    self.flat, gradient, self.memory, float(rates[at]), begin + update + 1, self.layout.decays
-                )
+                rate, number = float(rates[at]), begin + update + 1
+                settings.optimizer.step(self.flat, gradient, self.memory, rate, number, self.layout.decays)
             self.on_progress(len(self.flat) * updates / settings.updates)
 
     def _look(self, done: int) -> None:
@@ -188,7 +172,8 @@ class Run:
         if patience is None or done < self.settings.beta.settled * self.settings.updates:
             return
         price = self.target[self.running] * float(self.settings.beta(done / self.settings.updates))
-        loss = self.watched.loss(self.layout.parts(self.flat), self.a, price)
+        watched = self.held_out.get("validation", self.gauge)
+        loss = watched.loss(self.layout.parts(self.flat), self.a, price)
         better = loss < self.best[self.running] - patience.tolerance * np.abs(loss)
         self.best[self.running[better]] = loss[better]
         self.since[self.running] = np.where(better, 0, self.since[self.running] + 1)
@@ -202,11 +187,6 @@ class Run:
         self.memory = [each[keep] for each in self.memory]
         self.noise.keep(keep.tolist())
 
-    def _snapshot(self) -> None:
-        parts = self.layout.parts(self.final)
-        weights = (parts.decoder, parts.encoder[:, :-1].transpose(_T))
-        self.snapshots.append((self.gauge.signal_fraction(parts), *(part.astype(np.float32) for part in weights)))
-
     def _measured(self) -> Named:
         """Return the observables and weights of all models at the end."""
         settings, gauge, weights = self.settings, self.gauge, self.layout.parts(self.final.astype(np.float64))
@@ -215,12 +195,11 @@ class Run:
         if settings.learned_variance:
             unit *= np.exp(-weights.log_decoder_variance)
         price, penalty, loss = weight / unit, settings.optimizer.penalty / unit, gauge.loss(weights, self.a, weight)
-        last = None
+        fraction, total = gauge.signal_fraction(weights), self.data.spectrum.total_variance
+        order, last = np.argsort(-fraction, axis=-1, kind="stable"), None
+        pruned = gauge.pruned_shares(weights, self.data.covariance, order)
         if self.looks:
             last = last_movement(settings.learning_rate, settings.updates, np.stack(self.looks), self.stopped)
-        end, total = ending(gauge, weights, price, penalty, loss, last), self.data.spectrum.total_variance
-        fraction = gauge.signal_fraction(weights)
-        order = np.argsort(-fraction, axis=-1, kind="stable")
         named: Named = {
             "decoder": (("feature", "latent"), weights.decoder),
             "decoder_bias": (("feature",), weights.bias),
@@ -231,20 +210,22 @@ class Run:
             "signal_fraction": (("latent",), fraction),
             "rate": (("latent",), gauge.rate(weights)),
             "distortion": ((), gauge.distortion(weights) / total),
-            "pruned_distortion": (
-                ("reconstruction", "rank"),
-                gauge.pruned_shares(weights, self.data.covariance, order),
-            ),
+            "pruned_distortion": (("reconstruction", "rank"), pruned),
             "loss": ((), loss),
             "price": ((), price[:, 0]),
-            "status": ((), end.status),
-            "moved": (("latent",), end.moved),
-            "waiting": ((), end.waiting),
             "updates": ((), self.stopped),
-        }
+        } | ending(gauge, weights, price, penalty, loss, last)
         if settings.decoding.likelihood.squared and not settings.decoding.linear:
             named["linear_distortion"] = ((), self._linear_distortion(weights, price) / total)
-        return named | self._held_out(weights, weight) | self._history()
+        for split, other in self.held_out.items():
+            named[f"{split}_distortion"] = ((), other.distortion(weights) / total)
+            named[f"{split}_loss"] = ((), other.loss(weights, self.a, weight))
+        if self.snapshots:
+            fractions, decoders, encoders = (np.stack(part, axis=1) for part in zip(*self.snapshots, strict=True))
+            named["signal_fraction_history"] = (("update", "latent"), fractions)
+            named["decoder_history"] = (("update", "feature", "latent"), decoders)
+            named["encoder_history"] = (("update", "latent", "feature"), encoders)
+        return named
 
     def _linear_distortion(self, weights: Parts, price: Array) -> Array:
         """Return ⟨‖x − x̂‖²⟩ of linear decoders with these weights, biases included, (m,), data²."""
@@ -252,23 +233,3 @@ class Run:
         offset = np.einsum("mik,mk->mi", weights.decoder, weights.encoder[:, -1]) + weights.bias
         linear = self.gauge.linear_models(weights, self.data.covariance, price).distortion
         return np.asarray(linear + np.square(offset).sum(axis=1))
-
-    def _held_out(self, weights: Parts, weight: Array) -> Named:
-        """Return distortion and loss of the held-out parts."""
-        named: Named = {}
-        for split in self.data.held_out:
-            other = gauge_of(self.settings.decoding, self.layout, self.data, split)
-            named[f"{split}_distortion"] = ((), other.distortion(weights) / self.data.spectrum.total_variance)
-            named[f"{split}_loss"] = ((), other.loss(weights, self.a, weight))
-        return named
-
-    def _history(self) -> Named:
-        """Return the snapshots."""
-        if not self.snapshots:
-            return {}
-        fractions, decoders, encoders = (np.stack(part, axis=1) for part in zip(*self.snapshots, strict=True))
-        return {
-            "signal_fraction_history": (("update", "latent"), fractions),
-            "decoder_history": (("update", "feature", "latent"), decoders),
-            "encoder_history": (("update", "latent", "feature"), encoders),
-        }

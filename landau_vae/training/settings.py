@@ -46,32 +46,24 @@ class Settings(Trainer):
         check_fields(self)
         if self.loss.learned:
             object.__setattr__(self, "learned_variance", True)
-        likelihood = self.loss.likelihood
-        if not (likelihood.squared or likelihood == self.decoding.likelihood):  # squares serve all decoders
-            raise InputError(
-                f"The loss has a {likelihood} likelihood, but the decoder is {self.decoder}: let them agree "
-                "(bernoulli decoders are trained, Poisson ones are not).",
-                "loss",
-            )
-        if self.learned_variance and not self.decoding.likelihood.squared:
+        likelihood, decoding = self.loss.likelihood, self.decoding
+        if not (likelihood.squared or likelihood == decoding.likelihood):  # squares serve all decoders
+            message = f"The loss has a {likelihood} likelihood, but the decoder is {self.decoder}: let them agree."
+            raise InputError(message, "loss")
+        if self.learned_variance and not decoding.likelihood.squared:
             raise InputError("A Bernoulli decoder has no variance to learn: leave learned_variance out.")
         if not self.noise and not self.linear_and_constant:
-            raise InputError(
-                "The expectation over the noise is known for linear Gaussian decoders with a constant encoder variance "
-                "only: leave noise=False out.",
-                "noise",
-            )
+            message = "noise=False is for linear Gaussian decoders with a constant encoder: leave noise=False out."
+            raise InputError(message, "noise")
         if self.beta.final == 0:
             raise InputError("The β schedule ends at 0, where information has no price: let it end above.", "beta")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings."""
-        plain = {name: value for name, value in vars(self).items() if not hasattr(value, "to_dict")}
-        nested = {name: value.to_dict() for name, value in vars(self).items() if hasattr(value, "to_dict")}
-        patience = None if self.patience is None else vars(self.patience)
+        settings = {name: each.to_dict() if hasattr(each, "to_dict") else each for name, each in vars(self).items()}
         idle = {"beta"} if self.loss.kl == "mean" else {"beta", "latents"}  # K means something to a mean over latents
-        nested["loss"] = {key: value for key, value in nested["loss"].items() if key not in idle}
-        return {"name": "Sampled", **plain, **nested, "patience": patience}
+        settings["loss"] = {key: value for key, value in settings["loss"].items() if key not in idle}
+        return {"name": "Sampled", **settings, "patience": self.patience and vars(self.patience)}
 
     def coordinates(self) -> dict[str, Array]:
         """Return the updates at which snapshots are taken."""
@@ -117,10 +109,8 @@ class Settings(Trainer):
         if data.rows is not None:
             return len(data.rows) if self.batch is None else min(self.batch, len(data.rows))
         if self.batch is None and not self.linear_and_constant:
-            raise InputError(
-                "batch=None means all rows, but a spectrum has none: give a number of rows per update, or the data.",
-                "batch",
-            )
+            message = "batch=None means all rows, but a spectrum has none: give rows per update, or the data."
+            raise InputError(message, "batch")
         return self.batch or 0
 
     def _deterministic(self, data: TrainingSet) -> bool:
@@ -134,10 +124,10 @@ class Settings(Trainer):
 
     def _weight_per_temperature(self, data: TrainingSet) -> float:
         """Return b/T: what a nat costs in the loss at T = 1."""
-        a = self._squared(data)
-        likelihood = self.decoding.likelihood
+        a, likelihood = self._squared(data), self.decoding.likelihood
         if not likelihood.squared and likelihood.variance is not None:
-            return float(a * np.sum(_variances(data) / likelihood.variance(probabilities(data))))
+            matrix = data.covariance if data.spectrum.matrix is None else data.spectrum.matrix  # None of wide data
+            return float(a * np.sum(np.asarray(matrix.diagonal()) / likelihood.variance(probabilities(data))))
         return 2 * a * (data.features if self.learned_variance else data.spectrum.total_variance)
 
     def _squared(self, data: TrainingSet) -> float:
@@ -172,21 +162,10 @@ def probabilities(data: TrainingSet) -> Array:
         raise InputError("A Bernoulli decoder needs samples, but a spectrum was given: give the data.")
     low, high = data.rows.min(), data.rows.max()
     if low < 0 or high > 1:
-        raise InputError(
-            f"A Bernoulli decoder gives numbers from 0 to 1, but the data run from {low:g} to {high:g}: "
-            "rescale them (and do not standardise), or take a Gaussian decoder."
-        )
+        found = f"numbers from 0 to 1, but the data run from {low:g} to {high:g}"
+        raise InputError(f"A Bernoulli decoder gives {found}: rescale them, not standardised, or take a Gaussian one.")
     constant = np.flatnonzero((data.mean <= 0) | (data.mean >= 1))
     if constant.size:
-        raise InputError(
-            f"A Bernoulli decoder needs columns that vary, but column {constant[0]}, counting from 0, is "
-            f"{data.mean[constant[0]]:.0f} throughout: leave it out."
-        )
+        found = f"column {constant[0]}, counting from 0, is {data.mean[constant[0]]:.0f} throughout"
+        raise InputError(f"A Bernoulli decoder needs columns that vary, but {found}: leave it out.")
     return data.mean
-
-
-def _variances(data: TrainingSet) -> Array:
-    """Return the variances of the features, (d,)."""
-    if data.spectrum.matrix is not None:
-        return np.asarray(data.spectrum.matrix.diagonal())
-    return np.asarray(data.covariance.diagonal())  # of fewer rows than columns

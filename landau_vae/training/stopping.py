@@ -23,7 +23,7 @@ from landau_vae.limits import AT_REST
 from landau_vae.training.gradients import Parts
 from landau_vae.training.measure import Gauge
 from landau_vae.training.schedules import Schedule
-from landau_vae.training.schema import Status
+from landau_vae.training.schema import Named, Status
 
 __all__ = ["Patience"]
 
@@ -59,17 +59,8 @@ class Patience:
         check_fields(self)
 
 
-@dataclass(frozen=True, eq=False)
-class Ending:
-    """How m models ended."""
-
-    moved: Array  #: what M² had to go, or how far it last moved, (m, K); ∞ where that is not known
-    waiting: NDArray[np.int16]  #: inactive latents that a mode would activate, (m,)
-    status: NDArray[np.int8]  #: converged, moving, plateau or diverged, (m,)
-
-
-def ending(gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Array, last: Array | None) -> Ending:
-    """Judge models by their final weights at prices τ with an L2 penalty γ (m, 1).
+def ending(gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Array, last: Array | None) -> Named:
+    """Return `moved`, `waiting` and `status` of models, from final weights, prices τ and an L2 penalty γ, (m, 1).
 
     The `last` movement, of M² and ln σ_dec² where it is learned, (m, …), counts for decoders that are not linear.
     """
@@ -89,7 +80,8 @@ def ending(gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Arr
             moved[healthy, latents] = np.abs(best - sound.log_decoder_variance[:, 0])
     status = np.where(moved.max(axis=1) <= AT_REST, Status.CONVERGED, Status.MOVING)  # NaN is not at rest
     status = np.where(waiting > 0, Status.PLATEAU, status)
-    return Ending(moved[:, :latents], waiting, np.where(healthy, status, Status.DIVERGED).astype(np.int8))
+    status = np.where(healthy, status, Status.DIVERGED).astype(np.int8)
+    return {"moved": (("latent",), moved[:, :latents]), "waiting": ((), waiting), "status": ((), status)}
 
 
 def _to_go(fraction: Array, covariance: Array, price: Array, decoder: Array, penalty: Array) -> Array:

@@ -12,7 +12,7 @@ drawn with replacement, in proportion to their weights.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -65,9 +65,9 @@ class TrainingSet:
         """Mean of the rows, (features,); 0 where there are no rows."""
         if self.rows is None:
             return np.zeros(self.features)
-        return np.asarray(
-            self.rows.mean(axis=0) if self.weights is None else self.weights @ self.rows / self.weights.sum()
-        )
+        if self.weights is None:
+            return np.asarray(self.rows.mean(axis=0))
+        return np.asarray(self.weights @ self.rows / self.weights.sum())
 
     def arrays(self) -> Iterator[Array]:
         """Yield all arrays that are held, in a fixed order.
@@ -84,7 +84,6 @@ class TrainingSet:
 
 def training_set(
     source: Any,
-    *,
     standardize: bool = False,
     weights: ArrayLike | None = None,
     splits: Sequence[float] | None = None,
@@ -101,11 +100,8 @@ def training_set(
     """
     if isinstance(source, Spectrum):
         of_rows = {"standardize": standardize, "weights": weights is not None, "splits": splits is not None}
-        if any(of_rows.values()):
-            words = " and ".join(name for name, asked in of_rows.items() if asked)
-            raise InputError(
-                f"A Spectrum has no rows for {words} to act on: give the table of data itself, or leave that out."
-            )
+        if words := " and ".join(name for name, asked in of_rows.items() if asked):
+            raise InputError(f"A Spectrum has no rows for {words} to act on: give the table itself, or leave that out.")
         return TrainingSet(source)
     table, names = as_table(source)
     weight = None if weights is None else as_weights(weights, len(table))
@@ -115,15 +111,14 @@ def training_set(
     spectrum = Spectrum.from_data(rows, standardize=standardize, weights=share, names=names)
     if not keep_rows and not parts:
         return TrainingSet(spectrum)
-    assert spectrum.mean is not None  # of any spectrum from data
-    mean, scale, wide = spectrum.mean, spectrum.scale if standardize else None, spectrum.matrix is None
+    mean, scale = cast(Array, spectrum.mean), spectrum.scale if standardize else None
     return TrainingSet(
         spectrum,
         _rows(rows, mean, scale) if keep_rows else None,
         None if share is None or not keep_rows else readonly(share),
         {name: _rows(part, mean, scale) for name, (part, _) in parts.items() if keep_rows},
         {name: readonly(w) for name, (_, w) in parts.items() if w is not None and keep_rows},
-        {name: _covariance(part, mean, scale) for name, part in parts.items() if not wide},
+        {name: _covariance(part, mean, scale) for name, part in parts.items() if spectrum.matrix is not None},
     )
 
 
@@ -133,20 +128,14 @@ def _split(
     """Return training, validation and test part; a part whose share is 0 is left out."""
     shares = numbers(splits, "splits")
     if shares.shape != (3,) or not np.all(shares >= 0) or not shares[0] > 0 or abs(shares.sum() - 1) > 1e-9:
-        raise InputError(
-            f"splits is {splits!r}, but three shares that add up to 1 are expected, for training, validation and "
-            "test: splits=(0.8, 0.1, 0.1).",
-            "splits",
-        )
+        expected = "three shares that add up to 1 are expected, for training, validation and test: (0.8, 0.1, 0.1)"
+        raise InputError(f"splits is {splits!r}, but {expected}.", "splits")
     held = [round(len(table) * share) for share in shares[1:]]
     counts = dict(zip(PARTS, [len(table) - sum(held), *held], strict=True))
     for share, (name, count) in zip(shares, counts.items(), strict=True):
         if share > 0 and count < (2 if name == "training" else 1):
-            raise InputError(
-                f"A share of {share:g} of {len(table)} rows leaves {max(count, 0)} for the {name} part, and that is "
-                "too few: give more rows, or other splits.",
-                "splits",
-            )
+            found = f"A share of {share:g} of {len(table)} rows leaves {max(count, 0)} for the {name} part"
+            raise InputError(f"{found}, which is too few: give more rows, or other splits.", "splits")
     if not all(np.isfinite(block).all() for block in row_blocks(table)):
         raise nonfinite_problem(row_blocks(table), names)  # here, where rows still have the user's own numbers
     order, first, parts = np.random.default_rng(PERMUTATION).permutation(len(table)), 0, {}
@@ -187,10 +176,8 @@ def _check_room(table: NDArray[Any], split: bool, keep_rows: bool, standardize: 
     as_they_are = table.dtype == np.float64 and not standardize and table.flags.forc
     size = (table.nbytes if split else 0) + (8 * table.size if keep_rows and not as_they_are else 0)
     if size > limit:
-        raise InputError(
-            f"To split, scale or convert the {len(table)} rows takes {in_words(size)}, but {in_words(limit)} may be "
-            "used: give fewer rows, or float64 rows that are standardised already."
-        )
+        found = f"the {len(table)} rows takes {in_words(size)}, but {in_words(limit)} may be used"
+        raise InputError(f"To split, scale or convert {found}: give fewer rows, or standardised ones in float64.")
 
 
 @dataclass
