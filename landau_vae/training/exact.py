@@ -71,7 +71,8 @@ class Exact(Trainer):
         """Train one model per temperature, all of them at once."""
         covariance, total = data.spectrum.covariance, data.spectrum.total_variance
         loss = ProfileLoss(covariance, temperature * total)
-        start = np.stack([_start(*seed_and_place, len(covariance), latents) for seed_and_place in starts])
+        shape = (len(covariance), latents)  # weights of variance 1/features, in units of √τ
+        start = np.stack([np.random.default_rng(each).standard_normal(shape) for each in starts]) / np.sqrt(shape[0])
         minimum = minimize(loss, start, self.tolerance, self.max_iterations, on_progress)
         model = loss.model(minimum.x)
         by_latent = ("posterior_variance", "mean_square", "signal_fraction", "rate")
@@ -95,11 +96,6 @@ class Exact(Trainer):
     def to_dict(self) -> dict[str, Any]:
         """Return the settings."""
         return {"name": "Exact", **asdict(self)}
-
-
-def _start(seed: int, index: int, features: int, latents: int) -> Array:
-    """Return weights of variance 1/features, in units of √τ: the same for a seed and a place in the grid."""
-    return np.random.default_rng([seed, index]).standard_normal((features, latents)) / np.sqrt(features)
 
 
 @dataclass(frozen=True)

@@ -97,12 +97,9 @@ def _group_rooms(root: Path) -> Iterator[int]:
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
         else:
             continue
-        group = base / path.lstrip("/")
-        while True:
-            yield from _group_room(group, *names)
-            if group == base or base not in group.parents:
-                break
-            group = group.parent
+        parts = path.strip("/").split("/")
+        for depth in range(len(parts), -1, -1):
+            yield from _group_room(base.joinpath(*parts[:depth]), *names)
 
 
 def _group_room(group: Path, most: str, used: str, cache: str) -> Iterator[int]:

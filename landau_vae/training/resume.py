@@ -25,24 +25,16 @@ from landau_vae.training.training_set import TrainingSet
 FORMAT = 2  # of what trainers return: with another one, finished tasks are of no use
 HEADER = "landau_vae_task"
 
-WORDS = {
-    "format": "a results format of another version of landau_vae",
-    "latents": "another number of latents",
-    "keep_weights": "another keep_weights",
-    "temperatures": "other temperatures",
-    "data": "other data (or other standardisation, weights or splits)",
-}
-
 
 def fingerprint(work: Work) -> dict[str, Any]:
     """Return what distinguishes one scan from another, as JSON has it."""
     return {
-        "format": FORMAT,
+        "format of results": FORMAT,
         "trainer": jsonable(work.trainer.to_dict()),
-        "latents": work.latents,
+        "number of latents": work.latents,
         "keep_weights": work.keep_weights,
         "temperatures": work.temperature.tolist(),
-        "data": _digest(work.data),
+        "data, standardisation, weights or splits": _digest(work.data),
     }
 
 
@@ -66,9 +58,8 @@ class Folder:
     def write(self, task: Task, named: Named) -> None:
         """Keep the results of a task."""
         content = {"identity": self.identity, "dimensions": {name: dims for name, (dims, _) in named.items()}}
-        save_arrays(
-            self._file(task), HEADER, content, {name: np.asarray(values) for name, (_, values) in named.items()}
-        )
+        arrays = {name: np.asarray(values) for name, (_, values) in named.items()}
+        save_arrays(self._file(task), HEADER, content, arrays)
 
     def _file(self, task: Task) -> Path:
         return self.path / f"task-{task.seed}-{task.first}-of-{task.step}.npz"
@@ -117,18 +108,19 @@ def _compare(path: Path, identity: dict[str, Any]) -> None:
         raise InputError(message, "folder") from None
     if differing:
         key = differing[0]
-        difference = _other_settings(stored[key], identity[key]) if key == "trainer" else WORDS[key]
-        raise InputError(f"{path} holds a scan with {difference}: name another folder, or its arguments.", "folder")
+        settings = _other_settings(stored[key], identity[key]) if key == "trainer" else ""
+        message = f"The folder {path} holds a scan that differs in its {key}{settings}: name another."
+        raise InputError(message, "folder")
 
 
 def _other_settings(stored: Any, settings: Any, name: str = "") -> str:
     """Return the first setting of a trainer that differs, in words; settings may have settings."""
     if not isinstance(stored, dict) or not isinstance(settings, dict):
-        return f"another trainer ({name}: {stored}, not {settings})"
+        return f" ({name}: {stored}, not {settings})"
     for key in settings:
         if stored.get(key) != settings[key]:
             return _other_settings(stored.get(key), settings[key], f"{name} {key}".strip())
-    return "another trainer"
+    return ""
 
 
 def _digest(data: TrainingSet) -> str:

@@ -107,25 +107,23 @@ class Run:
         self.memory, self.noise = settings.optimizer.memory(self.flat), Noise(starts, self.dtype)
         self.gauge = gauge_of(settings.decoding, self.layout, data)
         self.held_out = {split: gauge_of(settings.decoding, self.layout, data, split) for split in data.held_out}
-        self.engine = self._engine()
-        seeds = list(dict.fromkeys(seed for seed, _ in starts))
+        moments, exact = settings._by_moments(data), None
+        if moments and settings._deterministic(data):
+            exact = self.gauge.second.astype(self.dtype)
+        noise = self.noise if settings.noise and exact is None else None
+        self.engine: MomentGradient | RowGradient = MomentGradient(self.layout, self.a, noise, exact)
+        if not moments:
+            shift = self.gauge.shift.astype(self.dtype)
+            self.engine = RowGradient(self.layout, self.a, self.noise, settings.decoding, shift)
+        seeds, rows = list(dict.fromkeys(seed for seed, _ in starts)), settings._rows_per_update(data)
         self.owner = np.array([seeds.index(seed) for seed, _ in starts])
-        self.batches: list[Batches] = []
-        if not (isinstance(self.engine, MomentGradient) and self.engine.exact is not None):
-            self.batches = [Batches(data, settings._rows_per_update(data), seed, self.dtype) for seed in seeds]
+        self.batches = [Batches(data, rows, seed, self.dtype) for seed in seeds if exact is None]
         self.running = np.arange(len(starts))  # models that have not stopped
         self.final = self.flat.copy()
         self.stopped = np.full(len(starts), settings.updates)
         self.looks: list[Array] = []  # M² of all models and, if learned, ln σ_dec², at each look
         self.snapshots: list[tuple[Array, ...]] = []
         self.best, self.since = np.full(len(starts), np.inf), np.zeros(len(starts), dtype=int)
-
-    def _engine(self) -> MomentGradient | RowGradient:
-        settings = self.settings
-        if settings._by_moments(self.data):
-            exact = self.gauge.second.astype(self.dtype) if settings._deterministic(self.data) else None
-            return MomentGradient(self.layout, self.a, self.noise if settings.noise and exact is None else None, exact)
-        return RowGradient(self.layout, self.a, self.noise, settings.decoding, self.gauge.shift.astype(self.dtype))
 
     def result(self) -> Named:
         """Train to the end and measure."""

@@ -6,12 +6,12 @@ above. In the end only the last β counts: a run trains the model of its last β
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landau_vae.checks import Count, NonNegative, Positive, Range, Share, checked, is_real, numbers, one_of
+from landau_vae.checks import Count, NonNegative, Positive, Range, Share, check_fields, checked, numbers
 from landau_vae.display import Array, jsonable
 from landau_vae.errors import InputError
 
@@ -49,18 +49,11 @@ class Schedule:
     expected: ClassVar[str] = "a schedule such as warm_up(0.2)"
 
     def __post_init__(self) -> None:
-        try:
-            pairs = [(share, factor) for share, factor in self.points]
-        except (TypeError, ValueError, RuntimeError):  # the last from a generator of the user's own
-            pairs = []
-        real = all(is_real(number) for pair in pairs for number in pair)
-        shares = [share for share, _ in pairs] if real else []
+        check_fields(self)
+        shares = [share for share, _ in self.points]
         if not shares or shares != sorted(shares) or shares[0] < 0 or shares[-1] > 1:
             expected = "points (share of training, factor) with shares in order from 0 to 1 are expected"
             raise InputError(f"points is {self.points!r:.100}, but {expected}.", "points")
-        one_of(self.curve, "curve", get_args(Curve))
-        # Lists, which JSON has, and NumPy's numbers are as good as tuples of Python's.
-        object.__setattr__(self, "points", tuple((float(share), float(factor)) for share, factor in pairs))
         least = min(factor for _, factor in self.points)
         if least < 0 or (least == 0 and self.curve == "geometric"):
             expected = "positive factors on a geometric curve" if self.curve == "geometric" else "no negative factor"

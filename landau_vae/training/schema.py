@@ -61,35 +61,33 @@ class Observable:
 
 PRUNED = "distortion of the centred data with the first 0 ... K latents by falling M2 kept, the others at 0"
 
+_TABLE = (
+    Observable("signal_fraction", ("latent",), "1", "order parameter M2", required=True),
+    Observable("rate", ("latent",), "nat", "R, mean KL divergence of a latent from its prior", required=True),
+    Observable("mean_square", ("latent",), "1", "mean square of the encoder mean", required=True),
+    Observable("posterior_variance", ("latent",), "1", "s, mean over the data", required=True),
+    Observable("distortion", (), "1", "unreconstructed share of the total variance of the data", required=True),
+    Observable("pruned_distortion", ("reconstruction", "rank"), "1", PRUNED, required=True),
+    Observable("loss", (), "data2", "the trainer's loss", required=True),
+    Observable("status", (), "1", "how training ended", "i", required=True),
+    Observable("converged", (), "1", "whether the model is at rest", "b"),
+    # Of trainers by samples: a run that is finite and noisy says how far it got.
+    Observable("price", (), "data2 / nat", "tau in effect when training ended"),
+    Observable("moved", ("latent",), "1", "how far M2 had still to go when training ended"),
+    Observable("waiting", (), "1", "inactive latents that a mode would activate", "i"),
+    Observable("updates", (), "1", "updates until training ended", "i"),
+    Observable("linear_distortion", (), "1", "distortion of a linear decoder with the same weights"),
+    Observable("signal_fraction_history", ("update", "latent"), "1", "order parameter M2 at each snapshot"),
+    Observable("decoder_history", ("update", "feature", "latent"), "data", "W at each snapshot"),
+    Observable("encoder_history", ("update", "latent", "feature"), "1 / data", "E at each snapshot"),
+    Observable("decoder", ("feature", "latent"), "data", "W", weight=True),
+    Observable("decoder_bias", ("feature",), "data", "b", weight=True),
+    Observable("encoder", ("latent", "feature"), "1 / data", "E", weight=True),
+    Observable("encoder_bias", ("latent",), "1", "e", weight=True),
+    Observable("covariance", ("feature", "other_feature"), "data2", "of the training part", by_model=False),
+)
 #: Every variable that has a fixed meaning. A trainer may add others.
-OBSERVABLES: Mapping[str, Observable] = {
-    each.name: each
-    for each in (
-        Observable("signal_fraction", ("latent",), "1", "order parameter M2", required=True),
-        Observable("rate", ("latent",), "nat", "R, mean KL divergence of a latent from its prior", required=True),
-        Observable("mean_square", ("latent",), "1", "mean square of the encoder mean", required=True),
-        Observable("posterior_variance", ("latent",), "1", "s, mean over the data", required=True),
-        Observable("distortion", (), "1", "unreconstructed share of the total variance of the data", required=True),
-        Observable("pruned_distortion", ("reconstruction", "rank"), "1", PRUNED, required=True),
-        Observable("loss", (), "data2", "the trainer's loss", required=True),
-        Observable("status", (), "1", "how training ended", "i", required=True),
-        Observable("converged", (), "1", "whether the model is at rest", "b"),
-        # Of trainers by samples: a run that is finite and noisy says how far it got.
-        Observable("price", (), "data2 / nat", "tau in effect when training ended"),
-        Observable("moved", ("latent",), "1", "how far M2 had still to go when training ended"),
-        Observable("waiting", (), "1", "inactive latents that a mode would activate", "i"),
-        Observable("updates", (), "1", "updates until training ended", "i"),
-        Observable("linear_distortion", (), "1", "distortion of a linear decoder with the same weights"),
-        Observable("signal_fraction_history", ("update", "latent"), "1", "order parameter M2 at each snapshot"),
-        Observable("decoder_history", ("update", "feature", "latent"), "data", "W at each snapshot"),
-        Observable("encoder_history", ("update", "latent", "feature"), "1 / data", "E at each snapshot"),
-        Observable("decoder", ("feature", "latent"), "data", "W", weight=True),
-        Observable("decoder_bias", ("feature",), "data", "b", weight=True),
-        Observable("encoder", ("latent", "feature"), "1 / data", "E", weight=True),
-        Observable("encoder_bias", ("latent",), "1", "e", weight=True),
-        Observable("covariance", ("feature", "other_feature"), "data2", "of the training part", by_model=False),
-    )
-}
+OBSERVABLES: Mapping[str, Observable] = {each.name: each for each in _TABLE}
 WEIGHTS = frozenset(name for name, each in OBSERVABLES.items() if each.weight)
 
 

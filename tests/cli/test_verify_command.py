@@ -66,7 +66,7 @@ def test_an_interrupted_run_goes_on(table, tmp_path, monkeypatch, capsys):
     assert main(["verify", path, *QUICK, "--output", str(folder)]) == 0
     assert len(trained) == 2  # two of four tasks were kept
     assert main(["verify", path, *QUICK, "--output", str(folder), "--learning-rate", "0.01"]) == 2
-    assert "another trainer" in capsys.readouterr().err
+    assert "differs in its trainer" in capsys.readouterr().err
 
 
 def test_exact_training(table, capsys):

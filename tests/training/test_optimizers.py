@@ -210,8 +210,8 @@ def test_schedules_survive_printing_and_storing(schedule):
 
 @pytest.mark.parametrize(
     ("make", "complaint"),
-    [(lambda: Schedule(()), r"but \(\) was given"), (lambda: Schedule(0.5), "but 0.5 was given"),
-     (lambda: Schedule(None), "but None was given"), (lambda: Schedule(((0, 1), (0.5,))), "points"),
+    [(lambda: Schedule(()), r"points is \(\)"), (lambda: Schedule(0.5), "points is 0.5"),
+     (lambda: Schedule(None), "points is None"), (lambda: Schedule(((0, 1), (0.5,))), "points"),
      (lambda: Schedule(((0, 1, 2),)), "points"), (lambda: Schedule([0.0, 1.0]), "points"),
      (lambda: Schedule("ab"), "points"), (lambda: Schedule(((0.5, 1), (0.4, 1))), "in order"),
      (lambda: Schedule(((0, np.nan),)), "nan"), (lambda: Schedule(((0, 1), (1.1, 1))), "from 0 to 1"),

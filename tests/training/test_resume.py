@@ -182,16 +182,16 @@ def test_leftovers_are_cleaned_up(folder, log):
 
 @pytest.mark.parametrize(
     ("arguments", "what"),
-    [({"temperatures": GRID[:-1]}, "other temperatures"), ({"latents": 3}, "another number of latents"),
-     ({"keep_weights": False}, "another keep_weights"),
-     ({"trainer": Exact(tolerance=1e-7)}, r"another trainer \(tolerance: 1e-08, not 1e-07\)"),
-     ({"source": Spectrum.from_eigenvalues([4, 2, 1, 0.6])}, "other data")],
+    [({"temperatures": GRID[:-1]}, "temperatures"), ({"latents": 3}, "number of latents"),
+     ({"keep_weights": False}, "keep_weights"),
+     ({"trainer": Exact(tolerance=1e-7)}, r"trainer \(tolerance: 1e-08, not 1e-07\)"),
+     ({"source": Spectrum.from_eigenvalues([4, 2, 1, 0.6])}, "data, standardisation, weights or splits")],
 )  # fmt: skip
 def test_another_scans_folder_is_refused(folder, arguments, what):
     usual = {"source": SPECTRUM, "temperatures": GRID}
     scan(**usual, folder=folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(InputError, match=f"holds a scan with {what}"):
+    with pytest.raises(InputError, match=f"holds a scan that differs in its {what}"):
         scan(**(usual | arguments), folder=folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -201,7 +201,7 @@ def test_what_data_are_is_part_of_the_fingerprint(folder, rng):
     scan(rows, [0.1], folder=folder, splits=(0.5, 0.5, 0))
     for other in ({"standardize": True}, {"splits": (0.5, 0, 0.5)}, {"splits": (0.6, 0.4, 0)}, {"splits": None},
                   {"weights": np.arange(1, 31)}):  # fmt: skip
-        with pytest.raises(InputError, match="other data"):
+        with pytest.raises(InputError, match="differs in its data"):
             scan(rows, [0.1], folder=folder, **({"splits": (0.5, 0.5, 0)} | other))
     scan(rows.tolist(), np.array([0.1]), folder=folder, splits=[0.5, 0.5, 0.0])  # the same, however it is given
 
