@@ -111,7 +111,7 @@ class ProfileLoss:
         spread = 1.0 + gain**2  # the eigenvalues of UUᵀ + 1 in the column space of U
         tau = self.price[members][:, None]
         carried = self.covariance @ left
-        inside = np.swapaxes(left, -1, -2) @ carried
+        inside = left.mT @ carried
         variance = np.diagonal(inside, axis1=-2, axis2=-1)
         # No variance lies outside the column space where that is all of R^p; a difference would only add rounding.
         outside = 0.0 if left.shape[-1] == u.shape[-2] else np.trace(self.covariance) - variance.sum(-1)
@@ -133,16 +133,16 @@ class ProfileLoss:
         a = 1.0 / spread
         both = 1.0 / (a[:, :, None] + a[:, None, :])
         one = 1.0 / (a + 1.0)  # one side in the space that U spans, the other (where m = 1) outside
-        rows = np.swapaxes(left, -1, -2) @ direction
-        columns = direction @ np.swapaxes(right, -1, -2)
-        core = (rows @ np.swapaxes(right, -1, -2)) * (both - one[:, :, None] - one[:, None, :] + 0.5)
+        rows = left.mT @ direction
+        columns = direction @ right.mT
+        core = (rows @ right.mT) * (both - one[:, :, None] - one[:, None, :] + 0.5)
         result = left @ (core @ right + (one - 0.5)[:, :, None] * rows)
         return 0.5 * direction + result + (columns * (one - 0.5)[:, None, :]) @ right
 
     def model(self, u: Array) -> LinearVAE:
         """Return the VAEs with these decoders and the encoders that are best for them."""
         decoder = u * np.sqrt(self.price)[:, None, None]
-        transposed = np.swapaxes(u, -1, -2)
+        transposed = u.mT
         gram = transposed @ u + np.eye(u.shape[-1])
         encoder = np.linalg.solve(gram, transposed) / np.sqrt(self.price)[:, None, None]
         return LinearVAE(self.covariance, self.price, decoder, encoder, 1.0 / (1.0 + np.square(u).sum(-2)))

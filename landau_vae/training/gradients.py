@@ -17,14 +17,13 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from landau_vae.display import Array
 from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, Likelihood
 
 STREAM = 0x6E6F6973  # distinguishes a model's generator of noise from that of its start
-_T = (0, 2, 1)
 
 
 class Parts(NamedTuple):
@@ -124,14 +123,13 @@ class Noise:
     are drawn at a time.
     """
 
-    def __init__(self, starts: Sequence[tuple[int, int]], dtype: DTypeLike) -> None:
+    def __init__(self, starts: Sequence[tuple[int, int]], dtype: Any) -> None:
         self.generators = [np.random.default_rng([seed, index, STREAM]).spawn(3) for seed, index in starts]
         self.dtype = dtype
 
     def normal(self, *shape: int, kind: int = 0) -> Array:
         """Return normal numbers, (models, *shape)."""
-        draws = [rngs[kind].standard_normal(shape, dtype=self.dtype) for rngs in self.generators]  # type: ignore[arg-type]
-        return np.stack(draws)
+        return np.stack([rngs[kind].standard_normal(shape, dtype=self.dtype) for rngs in self.generators])
 
     def chi(self, freedom: NDArray[np.intp], *shape: int) -> Array:
         """Return √χ² of these degrees of freedom, (models, *shape, len(freedom))."""
@@ -155,20 +153,20 @@ class MomentGradient:
     def draw(self, batches: Array, owner: NDArray[np.intp]) -> None:
         """Draw the moments of batches (seeds, updates, size, d + 1) and of noise; `owner`: each model's seed."""
         _, updates, size, _ = batches.shape
-        self._second, self._owner = np.swapaxes(batches, -1, -2) @ batches / size, owner
+        self._second, self._owner = batches.mT @ batches / size, owner
         if self.noise is None:
             return
         factor = np.linalg.qr(batches, mode="r") / size  # (seeds, updates, r, d + 1)
         rank, latents = factor.shape[2], self.layout.latents
         outer = size - rank  # degrees of freedom of the noise that no feature is correlated with
         inside = self.noise.normal(updates, rank, latents)
-        self._cross = np.swapaxes(of_models(factor, owner), -1, -2) @ inside  # ⟨x̃εᵀ⟩
+        self._cross = of_models(factor, owner).mT @ inside  # ⟨x̃εᵀ⟩
         if outer > latents:
             outside = self._bartlett(self.noise, updates, outer)
         else:
             outside = self.noise.normal(updates, outer, latents, kind=1)
         both = np.concatenate([inside, outside], axis=2)
-        self._noise = np.swapaxes(both, -1, -2) @ both / size  # ⟨εεᵀ⟩
+        self._noise = both.mT @ both / size  # ⟨εεᵀ⟩
 
     def _bartlett(self, noise: Noise, updates: int, freedom: int) -> Array:
         """Return the transposed Cholesky factor of a Wishart matrix, (models, updates, K, K)."""
@@ -192,17 +190,17 @@ class MomentGradient:
         else:
             cross, square = self._cross[:, update], self._noise[:, update]
             seen = encoded + cross * sigma  # ⟨x̃zᵀ⟩
-            felt = f.transpose(_T) @ cross + sigma.transpose(_T) * square  # ⟨zεᵀ⟩
+            felt = f.mT @ cross + sigma.mT * square  # ⟨zεᵀ⟩
             kick = w @ felt  # ⟨rεᵀ⟩ with r = x̂ − x
             kick += weights.bias[:, :, None] * cross[:, None, -1, :]
             kick -= cross[:, :d]
-        residual = seen @ w.transpose(_T)  # ⟨x̃rᵀ⟩
+        residual = seen @ w.mT  # ⟨x̃rᵀ⟩
         residual += second[..., -1:] * weights.bias[:, None, :]
         residual -= second[..., :d]
         noisy = kick * sigma  # ⟨r (σε)ᵀ⟩
         unit = self._unit(weights, residual, noisy, out)
         to_decoder, to_encoder, to_bias, to_spread, _ = out
-        np.matmul(residual.transpose(_T), f, out=to_decoder)
+        np.matmul(residual.mT, f, out=to_decoder)
         to_decoder += noisy
         np.matmul(residual, w, out=to_encoder)
         to_spread[:] = 0.5 * np.einsum("mdk,mdk->mk", w, noisy)
@@ -219,7 +217,7 @@ class MomentGradient:
             return np.full((len(weights.bias), 1), 2 * self.squared, dtype=weights.bias.dtype)
         unit = 2 * self.squared * np.exp(-weights.log_decoder_variance)
         f, w, d = weights.encoder, weights.decoder, self.layout.features
-        by_row = np.einsum("mdk,mdk->m", residual.transpose(_T) @ f + noisy, w)  # ⟨r·Wz⟩
+        by_row = np.einsum("mdk,mdk->m", residual.mT @ f + noisy, w)  # ⟨r·Wz⟩
         error = by_row + np.einsum("md,md->m", residual[:, -1], weights.bias)
         error -= np.einsum("mdd->m", residual[:, :d])
         out.log_decoder_variance[:] = self.squared * d - 0.5 * unit * error[:, None]
@@ -244,13 +242,13 @@ class RowGradient:
     def gradient(self, weights: Parts, price: Array, update: int, out: Parts) -> None:
         """Write into `out` the gradient of the loss at b = `price` (m, 1), on the update-th of the drawn batches."""
         rows, noise = of_models(self._batches[:, update], self._owner), self._noise[:, update]
-        size, across = rows.shape[1], np.swapaxes(rows, -1, -2)
+        size, across = rows.shape[1], rows.mT
         mean = rows @ weights.encoder  # (m, size, K)
         dependent = self.layout.input_dependent
         variance = np.exp(rows @ weights.log_variance if dependent else weights.log_variance[:, None, :])
         scatter = np.sqrt(variance) * noise
         latent = mean + scatter
-        logits = latent @ weights.decoder.transpose(_T) + weights.bias[:, None, :]
+        logits = latent @ weights.decoder.mT + weights.bias[:, None, :]
         slope, error = self._error(logits, self.decoder.target(rows[..., :-1], self.shift))
         if self.layout.learned_variance:
             unit = 2 * self.squared * np.exp(-weights.log_decoder_variance)
@@ -259,7 +257,7 @@ class RowGradient:
             unit = np.full((len(noise), 1), 2 * self.squared, dtype=rows.dtype)
         slope *= unit[:, :, None] / size
         back = slope @ weights.decoder  # ∂/∂z
-        np.matmul(slope.transpose(_T), latent, out=out.decoder)
+        np.matmul(slope.mT, latent, out=out.decoder)
         out.bias[:] = slope.sum(axis=1)
         share = price[:, :, None] / size
         np.matmul(across, back + share * mean, out=out.encoder)

@@ -76,8 +76,8 @@ class LinearVAE:
         """
         # i, j: latents. ⟨‖x − Σ_i w_i z_i‖²⟩ = tr C − 2 Σ_i w_i·⟨x z_i⟩ + Σ_ij (w_i·w_j) ⟨z_i z_j⟩
         reconstructed = np.einsum("...kp,...pk->...k", self._encoded, self.decoder)
-        square = self._encoded @ np.swapaxes(self.encoder, -1, -2)
-        overlap = (np.swapaxes(self.decoder, -1, -2) @ self.decoder) * square
+        square = self._encoded @ self.encoder.mT
+        overlap = (self.decoder.mT @ self.decoder) * square
         change = np.diagonal(overlap, axis1=-2, axis2=-1) + 2 * np.tril(overlap, -1).sum(-1) - 2 * reconstructed
         if sampled:
             change = change + np.square(self.decoder).sum(-2) * self.posterior_variance

@@ -72,7 +72,7 @@ class Gauge:
 
     def linear_models(self, weights: Parts, covariance: Array, price: Array) -> LinearVAE:
         """Return linear VAEs with the matrices of these models, about their mean output."""
-        encoder = weights.encoder[:, :-1].transpose(0, 2, 1)
+        encoder = weights.encoder[:, :-1].mT
         return LinearVAE(covariance, price[:, 0], weights.decoder, encoder, self.variance(weights))
 
     def pruned_shares(self, weights: Parts, covariance: Array, order: NDArray[np.intp]) -> Array:
@@ -106,8 +106,8 @@ class Gauge:
             loaded = price[:, :, None] * centred + gamma[:, :, None] * np.eye(d)
             gain = centred @ np.linalg.solve(loaded, np.broadcast_to(centred, loaded.shape))
         if self.decoder.linear:
-            maps = np.eye(d) - weights.decoder @ weights.encoder[:, :-1].transpose(0, 2, 1)
-            gain = maps @ gain @ maps.transpose(0, 2, 1)
+            maps = np.eye(d) - weights.decoder @ weights.encoder[:, :-1].mT
+            gain = maps @ gain @ maps.mT
         likelihood = self.decoder.likelihood
         plain = likelihood.squared or likelihood.variance is None
         scale = np.sqrt((1.0 if plain else likelihood.variance(self.shift)) + gamma)
@@ -120,7 +120,7 @@ class Gauge:
         """Return ⟨‖x − x̂‖²⟩, (m,), and the reconstruction term of the loss: the same, or −ln p."""
         if self.decoder.linear:
             encoder, d = weights.encoder, self.layout.features
-            maps = weights.decoder @ encoder.transpose(0, 2, 1)
+            maps = weights.decoder @ encoder.mT
             maps[:, :, -1] += weights.bias
             maps[:, :, :d] -= np.eye(d, dtype=maps.dtype)
             noise = np.square(weights.decoder).sum(axis=1) * self.variance(weights)

@@ -30,7 +30,6 @@ __all__ = ["Patience"]
 LOOKS = 40  # at the models in the course of a run
 TURNS = 100
 ROUNDING = 1e-14  # of a matrix's trace
-_T = (0, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -128,17 +127,17 @@ def settle(covariance: Array, price: ArrayLike, decoder: Array, decay: ArrayLike
     eye, w = np.eye(latents), decoder
     eigenvalues, vectors = np.linalg.eigh(covariance) if np.any(gamma) else (np.empty(0), np.empty((0, 0)))
     for _ in range(turns):
-        gram = w.transpose(_T) @ w
+        gram = w.mT @ w
         variances = tau[..., 0] / (tau[..., 0] + np.einsum("mkk->mk", gram))
         if not np.any(gamma):
-            encoder = _solve(gram + tau * eye, w.transpose(_T))
+            encoder = _solve(gram + tau * eye, w.mT)
         else:  # in the eigenbases of both factors the equation is a division
             gain, basis = np.linalg.eigh(gram + tau * eye)
-            target = basis.transpose(_T) @ w.transpose(_T) @ vectors * eigenvalues
+            target = basis.mT @ w.mT @ vectors * eigenvalues
             encoder = basis @ (target / (gain[..., None] * eigenvalues + gamma)) @ vectors.T
         carried = encoder @ covariance
-        inner = carried @ encoder.transpose(_T) + variances[..., None] * eye
-        w = _solve(inner + gamma * eye, carried).transpose(_T)
+        inner = carried @ encoder.mT + variances[..., None] * eye
+        w = _solve(inner + gamma * eye, carried).mT
     square = np.einsum("mkd,mkd->mk", carried, encoder)
     return square / (square + variances)
 
@@ -151,7 +150,7 @@ def parted(decoder: Array) -> Array:
     >>> np.linalg.norm(parted(np.array([[[1.0, 1.0], [2.0, -2.0]]])), axis=1).round(6).tolist()
     [[1.414214, 2.828427]]
     """
-    return decoder @ np.linalg.eigh(decoder.transpose(_T) @ decoder)[1]
+    return decoder @ np.linalg.eigh(decoder.mT @ decoder)[1]
 
 
 def _solve(matrix: Array, right: Array) -> Array:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import numbers
 from landau_vae.data.moments import Moments
@@ -109,17 +109,15 @@ def training_set(
     parts = {"training": (table, weight)} if splits is None else _split(table, weight, splits, names)
     rows, share = parts.pop("training")
     spectrum = Spectrum.from_data(rows, standardize=standardize, weights=share, names=names)
-    if not keep_rows and not parts:
-        return TrainingSet(spectrum)
     mean, scale = cast(Array, spectrum.mean), spectrum.scale if standardize else None
-    return TrainingSet(
-        spectrum,
-        _rows(rows, mean, scale) if keep_rows else None,
-        None if share is None or not keep_rows else readonly(share),
-        {name: _rows(part, mean, scale) for name, (part, _) in parts.items() if keep_rows},
-        {name: readonly(w) for name, (_, w) in parts.items() if w is not None and keep_rows},
-        {name: _covariance(part, mean, scale) for name, part in parts.items() if spectrum.matrix is not None},
-    )
+    wide = spectrum.matrix is None
+    covariances = {name: _covariance(part, mean, scale) for name, part in parts.items() if not wide}
+    if not keep_rows:
+        return TrainingSet(spectrum, held_out_covariance=covariances)
+    held_out = {name: _rows(part, mean, scale) for name, (part, _) in parts.items()}
+    held_out_weights = {name: readonly(weight) for name, (_, weight) in parts.items() if weight is not None}
+    share = None if share is None else readonly(share)
+    return TrainingSet(spectrum, _rows(rows, mean, scale), share, held_out, held_out_weights, covariances)
 
 
 def _split(
@@ -138,15 +136,13 @@ def _split(
             raise InputError(f"{found}, which is too few: give more rows, or other splits.", "splits")
     if not all(np.isfinite(block).all() for block in row_blocks(table)):
         raise nonfinite_problem(row_blocks(table), names)  # here, where rows still have the user's own numbers
-    order, first, parts = np.random.default_rng(PERMUTATION).permutation(len(table)), 0, {}
-    for name, count in counts.items():
-        members = np.sort(order[first : first + count])
-        if count:
-            if weight is not None and not weight[members].any():
-                raise InputError(f"The weights of all {name} rows are zero: give other splits or other weights.")
-            parts[name] = (table[members], None if weight is None else weight[members])
-        first += count
-    return parts
+    order = np.random.default_rng(PERMUTATION).permutation(len(table))
+    members = dict(zip(PARTS, map(np.sort, np.split(order, np.cumsum([*counts.values()])[:-1])), strict=True))
+    for name, rows in members.items():
+        if weight is not None and len(rows) and not weight[rows].any():
+            raise InputError(f"The weights of all {name} rows are zero: give other splits or other weights.")
+    of_rows = {name: None if weight is None else weight[rows] for name, rows in members.items()}
+    return {name: (table[rows], of_rows[name]) for name, rows in members.items() if len(rows)}
 
 
 def _rows(part: NDArray[Any], mean: Array, scale: Array | None) -> Array:
@@ -187,7 +183,7 @@ class Batches:
     data: TrainingSet
     size: int  #: rows of a batch
     seed: int
-    dtype: DTypeLike = np.float64
+    dtype: Any = np.float64
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng([self.seed, STREAM])
@@ -201,8 +197,8 @@ class Batches:
     def block(self, updates: int) -> Array:
         """Return the next batches, (updates, size, d + 1)."""
         if self.data.rows is None:
-            normal = self._rng.standard_normal((updates, self.size, len(self._root)), dtype=self.dtype)  # type: ignore[arg-type]
-            centred = normal @ self._root
+            shape = (updates, self.size, len(self._root))
+            centred = self._rng.standard_normal(shape, dtype=self.dtype) @ self._root
         else:
             centred = self.data.rows[self._indices(updates, len(self.data.rows))] - self.data.mean
         block = np.ones((updates, self.size, centred.shape[-1] + 1), dtype=self.dtype)

@@ -360,7 +360,7 @@ def test_no_model_feels_what_trains_beside_it(monkeypatch, rng, how, kind, shape
         for name, values in some.items():
             np.testing.assert_array_equal(values, whole[name][members], err_msg=name)
     for block in (1, 700):
-        monkeypatch.setattr("landau_vae.training.settings.BLOCK", block)
+        monkeypatch.setattr("landau_vae.training.sampled.BLOCK", block)
         for name, values in train(how, data, T, latents, seed=3).items():
             np.testing.assert_array_equal(values, whole[name], err_msg=f"{name}, blocks of {block}")
     others = train(how, data, T, latents, seed=4)
