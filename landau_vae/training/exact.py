@@ -142,7 +142,5 @@ class ProfileLoss:
     def model(self, u: Array) -> LinearVAE:
         """Return the VAEs with these decoders and the encoders that are best for them."""
         decoder = u * np.sqrt(self.price)[:, None, None]
-        transposed = u.mT
-        gram = transposed @ u + np.eye(u.shape[-1])
-        encoder = np.linalg.solve(gram, transposed) / np.sqrt(self.price)[:, None, None]
+        encoder = np.linalg.solve(u.mT @ u + np.eye(u.shape[-1]), u.mT) / np.sqrt(self.price)[:, None, None]
         return LinearVAE(self.covariance, self.price, decoder, encoder, 1.0 / (1.0 + np.square(u).sum(-2)))

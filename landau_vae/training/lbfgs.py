@@ -70,8 +70,7 @@ def minimize(
     on_progress: Callable[[int], object] = lambda converged: None,
 ) -> Minimum:
     """Minimise each problem of the batch from `start` (b, …); `on_progress` gets how many have newly converged."""
-    batch = len(start)
-    unknown = np.full(batch, np.nan)
+    batch, unknown = len(start), np.full(len(start), np.nan)
     ends = Minimum(start.copy(), unknown, unknown.copy(), np.zeros(batch, np.int64), np.zeros(batch, np.bool_))
     members = np.arange(batch)
     x, at = start, objective.evaluate(start, members)
@@ -100,8 +99,7 @@ def minimize(
 def relative_gradient(x: Array, at: Evaluation) -> Array:
     """Return max_i |g_i| max(|x_i|, 1) / max(|f|, 1), (b,)."""
     size = np.abs(at.gradient) * np.maximum(np.abs(x), 1.0)
-    scaled: Array = size.reshape(len(x), -1).max(axis=1) / np.maximum(np.abs(at.value), 1.0)
-    return scaled
+    return np.asarray(size.reshape(len(x), -1).max(axis=1) / np.maximum(np.abs(at.value), 1.0))
 
 
 def _direction(objective: Objective, at: Evaluation, pairs: deque[tuple[Array, Array, Array]]) -> Array:

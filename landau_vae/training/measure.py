@@ -72,8 +72,7 @@ class Gauge:
 
     def linear_models(self, weights: Parts, covariance: Array, price: Array) -> LinearVAE:
         """Return linear VAEs with the matrices of these models, about their mean output."""
-        encoder = weights.encoder[:, :-1].mT
-        return LinearVAE(covariance, price[:, 0], weights.decoder, encoder, self.variance(weights))
+        return LinearVAE(covariance, price[:, 0], weights.decoder, weights.encoder[:, :-1].mT, self.variance(weights))
 
     def pruned_shares(self, weights: Parts, covariance: Array, order: NDArray[np.intp]) -> Array:
         """Return ranked pruning as a share of tr C, (m, 2, K + 1): of the mean and of the sampled reconstruction.
@@ -82,12 +81,11 @@ class Gauge:
         """
         if self.decoder.linear:
             return self.linear_models(weights, covariance, np.ones((len(order), 1))).pruned_shares(order)
-        total = np.trace(covariance)
         shares = [
             [[self._pruned(each, ranks[:kept], sampled) for kept in range(len(ranks) + 1)] for sampled in (False, True)]
             for each, ranks in zip(_each(weights), order, strict=True)
         ]
-        return np.array(shares).reshape(-1, 2, order.shape[1] + 1) / total
+        return np.array(shares).reshape(-1, 2, order.shape[1] + 1) / np.trace(covariance)
 
     def waiting(self, weights: Parts, price: Array, penalty: ArrayLike = 0.0) -> Array:
         """Return how many latents are inactive although a mode of the residual would activate one, (m,).

@@ -91,25 +91,21 @@ def _group_rooms(root: Path) -> Iterator[int]:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+            base, files, cache = root / "sys/fs/cgroup", ("memory.max", "memory.current"), "inactive_file"
         elif "memory" in controllers.split(","):
-            base = root / "sys/fs/cgroup/memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            base, cache = root / "sys/fs/cgroup/memory", "total_inactive_file"
+            files = ("memory.limit_in_bytes", "memory.usage_in_bytes")
         else:
             continue
         parts = path.strip("/").split("/")
         for depth in range(len(parts), -1, -1):
-            yield from _group_room(base.joinpath(*parts[:depth]), *names)
-
-
-def _group_room(group: Path, most: str, used: str, cache: str) -> Iterator[int]:
-    try:
-        limit, usage = (group / most).read_text().strip(), int((group / used).read_text())
-        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return  # a group without a limit of its own, or one that cannot be read from here
-    if limit != "max":
-        yield max(0, int(limit) - usage + int(statistics.get(cache, 0)))
+            group = base.joinpath(*parts[:depth])
+            try:
+                most, used, statistics = ((group / name).read_text() for name in (*files, "memory.stat"))
+                held = dict(line.split() for line in statistics.splitlines()).get(cache, 0)
+                yield max(0, int(most) - int(used) + int(held))
+            except (OSError, ValueError):
+                continue  # a group without a limit of its own ("max"), or one that cannot be read from here
 
 
 def in_words(size: float) -> str:

@@ -137,13 +137,11 @@ class SGD(Optimizer):
 
     def move(self, weights: Array, gradient: Array, memory: list[Array], rate: float, update: int) -> None:
         """Take the step v ← momentum · v + g, w ← w − rate · v."""
-        if memory:
-            velocity = memory[0]
+        for velocity in memory:  # one, or none without momentum
             velocity *= self.momentum
             velocity += gradient
-            np.multiply(velocity, rate, out=gradient)
-        else:
-            gradient *= rate
+            gradient[:] = velocity
+        gradient *= rate
         weights -= gradient
 
 

@@ -104,13 +104,11 @@ def _compare(path: Path, identity: dict[str, Any]) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, TypeError, KeyError):
-        message = f"The file scan.json in {path} cannot be read: name another folder, or delete this one."
-        raise InputError(message, "folder") from None
+        raise InputError(f"scan.json in {path} cannot be read: name another folder, or delete it.", "folder") from None
     if differing:
         key = differing[0]
         settings = _other_settings(stored[key], identity[key]) if key == "trainer" else ""
-        message = f"The folder {path} holds a scan that differs in its {key}{settings}: name another."
-        raise InputError(message, "folder")
+        raise InputError(f"{path} holds a scan that differs in its {key}{settings}: name another folder.", "folder")
 
 
 def _other_settings(stored: Any, settings: Any, name: str = "") -> str:

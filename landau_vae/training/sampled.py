@@ -110,13 +110,11 @@ class Sampled(Trainer):
             object.__setattr__(self, "learned_variance", True)
         likelihood, decoding = self.loss.likelihood, self.decoding
         if not (likelihood.squared or likelihood == decoding.likelihood):  # squares serve all decoders
-            message = f"The loss has a {likelihood} likelihood, but the decoder is {self.decoder}: let them agree."
-            raise InputError(message, "loss")
+            raise InputError(f"The loss is of {likelihood} data, the decoder {self.decoder}: let them agree.", "loss")
         if self.learned_variance and not decoding.likelihood.squared:
             raise InputError("A Bernoulli decoder has no variance to learn: leave learned_variance out.")
         if not self.noise and not self.linear_and_constant:
-            message = "noise=False is for linear Gaussian decoders with a constant encoder: leave noise=False out."
-            raise InputError(message, "noise")
+            raise InputError("noise=False needs linear decoder and constant encoder: leave noise=False out.", "noise")
         if self.beta.final == 0:
             raise InputError("The β schedule ends at 0, where information has no price: let it end above.", "beta")
 
@@ -145,8 +143,8 @@ class Sampled(Trainer):
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
         """Return the bytes of weights and the optimiser's memory, one gradient, a block of draws, and measurements."""
         d, count = data.features, 0 if data.rows is None else len(data.rows)
-        updates = min(self._updates_per_draw(data, latents, models, seeds), -(-self.updates // LOOKS))
-        block = self._drawn(data, latents, models, seeds) * updates
+        drawn = self._drawn(data, latents, models, seeds)
+        block = drawn * min(max(1, BLOCK // drawn), -(-self.updates // LOOKS))
         rows = 0 if self.linear_and_constant else ROWS
         one_model = rows * (3 * latents + (0 if self.decoding.linear else 6 * d + 3 * latents))
         one_block = 3 * max(rows, min(count, ROWS)) * (d + 1)  # from which second moments are made
@@ -178,8 +176,7 @@ class Sampled(Trainer):
         if data.rows is not None:
             return len(data.rows) if self.batch is None else min(self.batch, len(data.rows))
         if self.batch is None and not self.linear_and_constant:
-            message = "batch=None means all rows, but a spectrum has none: give rows per update, or the data."
-            raise InputError(message, "batch")
+            raise InputError("batch=None means all rows, but a spectrum has none: give a number, or data.", "batch")
         return self.batch or 0
 
     def _deterministic(self, data: TrainingSet) -> bool:
@@ -203,10 +200,6 @@ class Sampled(Trainer):
         """Return a: what a squared unit (with a Bernoulli decoder, a nat of cross-entropy) costs in the loss."""
         a = self.loss.weights(data.spectrum.dimension)[0]
         return a if self.decoding.likelihood.squared or not self.loss.half else 2 * a  # the ½ is of squared errors only
-
-    def _updates_per_draw(self, data: TrainingSet, latents: int, models: int, seeds: int) -> int:
-        """Return for how many updates noise and batches are drawn at a time."""
-        return max(1, BLOCK // self._drawn(data, latents, models, seeds))
 
     def _numbers(self, data: TrainingSet, latents: int) -> int:
         """Return how many numbers one model works with: weights, the optimiser's memory, a gradient or measurement."""
@@ -244,14 +237,13 @@ class Run:
         self.memory, self.noise = settings.optimizer.memory(self.flat), Noise(starts, self.dtype)
         self.gauge = gauge_of(settings.decoding, self.layout, data)
         self.held_out = {split: gauge_of(settings.decoding, self.layout, data, split) for split in data.held_out}
-        moments, exact = settings._by_moments(data), None
-        if moments and settings._deterministic(data):
-            exact = self.gauge.second.astype(self.dtype)
-        noise = self.noise if settings.noise and exact is None else None
-        self.engine: MomentGradient | RowGradient = MomentGradient(self.layout, self.a, noise, exact)
-        if not moments:
-            shift = self.gauge.shift.astype(self.dtype)
-            self.engine = RowGradient(self.layout, self.a, self.noise, settings.decoding, shift)
+        shift, exact = self.gauge.shift.astype(self.dtype), None
+        self.engine: MomentGradient | RowGradient
+        self.engine = RowGradient(self.layout, self.a, self.noise, settings.decoding, shift)
+        if settings._by_moments(data):
+            exact = self.gauge.second.astype(self.dtype) if settings._deterministic(data) else None
+            noise = self.noise if settings.noise and exact is None else None
+            self.engine = MomentGradient(self.layout, self.a, noise, exact)
         seeds, rows = list(dict.fromkeys(seed for seed, _ in starts)), settings._rows_per_update(data)
         self.owner = np.array([seeds.index(seed) for seed, _ in starts])
         self.batches = [Batches(data, rows, seed, self.dtype) for seed in seeds if exact is None]
@@ -286,7 +278,7 @@ class Run:
         rates = settings.learning_rate(before / settings.updates)
         factors = settings.beta((before + 1) / settings.updates)
         target = self.target[self.running].astype(self.dtype)
-        block = settings._updates_per_draw(self.data, self.layout.latents, len(self.flat), len(self.batches))
+        block = max(1, BLOCK // settings._drawn(self.data, self.layout.latents, len(self.flat), len(self.batches)))
         for begin in range(first, last, block):
             updates = min(block, last - begin)
             if self.batches:
@@ -313,8 +305,6 @@ class Run:
         self.best[self.running[better]] = loss[better]
         self.since[self.running] = np.where(better, 0, self.since[self.running] + 1)
         keep = np.flatnonzero(self.since[self.running] < patience.looks)
-        if len(keep) == len(self.running):
-            return
         ended = np.setdiff1d(self.running, self.running[keep])
         self.stopped[ended] = done
         self.on_progress(len(ended) * (1 - done / self.settings.updates))

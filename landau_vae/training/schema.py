@@ -148,8 +148,7 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
             raise InputError(f"The variable pruned_distortion of the {name} is not that of all its latents.", name)
     total: Any = scan.attrs.get("total_variance")
     if not is_real(total) or total <= 0:
-        message = f"The attribute total_variance of the {name} is {total!r}, but a positive number is expected."
-        raise InputError(message, name)
+        raise InputError(f"total_variance of the {name} is {total!r}, but a positive number is expected.", name)
     return scan
 
 

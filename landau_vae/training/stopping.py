@@ -122,9 +122,8 @@ def settle(covariance: Array, price: ArrayLike, decoder: Array, decay: ArrayLike
     >>> settle(np.diag([4.0, 1.0]), [2.0], inactive).round(6).tolist()
     [[0.5]]
     """
-    latents = decoder.shape[-1]
     tau, gamma = (np.broadcast_to(np.asarray(x, float).reshape(-1, 1, 1), (len(decoder), 1, 1)) for x in (price, decay))
-    eye, w = np.eye(latents), decoder
+    eye, w = np.eye(decoder.shape[-1]), decoder
     eigenvalues, vectors = np.linalg.eigh(covariance) if np.any(gamma) else (np.empty(0), np.empty((0, 0)))
     for _ in range(turns):
         gram = w.mT @ w

@@ -6,9 +6,10 @@ in bundles, which are trained as one batch of arrays, through joblib, so that an
 processes of this machine, or a Dask cluster.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from landau_vae.display import Array
 from landau_vae.training.memory_plan import ScanPlan
-from landau_vae.training.schema import WEIGHTS, Named, Trainer
+from landau_vae.training.schema import WEIGHTS, Named, Progress, Trainer
 from landau_vae.training.training_set import TrainingSet
 
 PROCESS = 160 * 2**20  # bytes of a worker process before it has any data: the interpreter and what it imports
@@ -79,9 +80,7 @@ class Work:
             bundles += [tuple(alike[i : i + size]) for i in range(0, len(alike), size)]
         return bundles
 
-    def train(
-        self, bundle: Sequence[Task], on_progress: Callable[[float], object] = lambda models: None
-    ) -> list[tuple[Task, Named]]:
+    def train(self, bundle: Sequence[Task], on_progress: Progress = lambda models: None) -> list[tuple[Task, Named]]:
         """Carry out a bundle of tasks; return each with its results."""
         starts = [(task.seed, place) for task in bundle for place in task.places]
         temperature = np.concatenate([self.temperature[task.part] for task in bundle])
@@ -111,13 +110,12 @@ class Work:
         one = self.trainer.result_bytes(self.data, latents) + 16 * (latents + 1)  # the last: pruned distortions
         one += 8 * (2 * d * latents + d + latents) * self.keep_weights
         wide = d > len(self.data.spectrum.covariance)  # its covariance is made for the result
-        return ScanPlan(
-            models, len(tasks), at_once, data, models * one + 24 * wide * d**2, work + 2 * most * one, limit
-        )
+        result = models * one + 24 * wide * d**2
+        return ScanPlan(models, len(tasks), at_once, data, result, work + 2 * most * one, limit)
 
 
 def execute(
-    work: Work, tasks: Sequence[Task], workers: int, on_progress: Callable[[float], object], *, kept: bool = False
+    work: Work, tasks: Sequence[Task], workers: int, on_progress: Progress, *, kept: bool = False
 ) -> Iterator[tuple[Task, Named]]:
     """Yield each task with its results as they get done; without workers, progress counts fractions of models."""
     import joblib
@@ -130,8 +128,7 @@ def execute(
         return
     calls = (joblib.delayed(Work.train)(work, bundle) for bundle in bundles)
     with closing(_as_completed(calls, workers)) as done:
-        for finished in done:
-            yield from finished
+        yield from chain.from_iterable(done)
 
 
 def _as_completed(calls: Iterable[Any], workers: int) -> Generator[list[tuple[Task, Named]], None, None]:

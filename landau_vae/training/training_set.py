@@ -188,17 +188,15 @@ class Batches:
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng([self.seed, STREAM])
         self._left: NDArray[np.intp] = np.empty(0, dtype=np.intp)  # of the epoch's permutation
-        if self.data.rows is None:
-            self._root = self.data.spectrum.root.astype(self.dtype)
-            return
-        self.size = min(self.size, len(self.data.rows))
+        if self.data.rows is not None:
+            self.size = min(self.size, len(self.data.rows))
         self._share = None if self.data.weights is None else self.data.weights / self.data.weights.sum()
 
     def block(self, updates: int) -> Array:
         """Return the next batches, (updates, size, d + 1)."""
         if self.data.rows is None:
-            shape = (updates, self.size, len(self._root))
-            centred = self._rng.standard_normal(shape, dtype=self.dtype) @ self._root
+            root = self.data.spectrum.root.astype(self.dtype)
+            centred = self._rng.standard_normal((updates, self.size, len(root)), dtype=self.dtype) @ root
         else:
             centred = self.data.rows[self._indices(updates, len(self.data.rows))] - self.data.mean
         block = np.ones((updates, self.size, centred.shape[-1] + 1), dtype=self.dtype)
