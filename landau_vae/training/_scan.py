@@ -107,7 +107,7 @@ def scan(
     )
     planned.check()
     if progress:
-        print(planned.sentence, file=sys.stderr)
+        print(planned.summary(), file=sys.stderr)
     bar = progress_bar(planned.models, "training", progress, unit=" models")
     with bar, opened(folder, work) if folder is not None else nullcontext() as kept:
         results, open_tasks = Results(work, planned, bar), []

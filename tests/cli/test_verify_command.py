@@ -29,7 +29,7 @@ def test_table(table, capsys):
     assert "4 of 4 modes agree" in out
     assert "All this is for these 2000 rows; the λ/V of the population behind them is known to ± " in out
     assert "4 seeds, 4 latents: 2500 updates of 128 rows by adam" in out
-    assert "models in 4 tasks, up to" in err
+    assert "models in 4 tasks: data " in err
 
 
 def test_json_and_folder(table, capsys, tmp_path):
