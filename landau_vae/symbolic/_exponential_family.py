@@ -19,8 +19,6 @@ from landau_vae.symbolic import linear
 from landau_vae.symbolic.algebra import as_expression
 from landau_vae.symbolic.landau import Landau
 
-__all__ = ["beta", "cumulants", "exponential_family", "moment"]
-
 beta = sp.Symbol("beta", positive=True)
 
 
@@ -110,11 +108,9 @@ def exponential_family(
     families = [[as_expression(kappa, "families") for kappa in _listed(each)] for each in families]
     direction = [as_expression(u, "direction") for u in direction]
     if len(direction) != d or any(len(kappa) < order for kappa in families):
-        raise InputError(
-            f"To order {order}, {order} cumulants of each of the {len(direction)} features of the direction "
-            f"are needed, but {[len(kappa) for kappa in families]} are given.",
-            "families",
-        )
+        needed = f"{order} cumulants of each of the {len(direction)} features of the direction are needed"
+        given = [len(kappa) for kappa in families]
+        raise InputError(f"To order {order}, {needed}, but {given} are given.", "families")
     a, offset = sp.symbols("a e0", real=True)
     e = sp.symbols(f"e1:{d + 1}", real=True)
     c = sp.symbols(f"c1:{d + 1}", real=True)
@@ -133,16 +129,14 @@ def exponential_family(
             loss += kappa[n - 1] * power / sp.factorial(n)
         # ⟨x_i η_i⟩ beyond ⟨x_i⟩ b_i
         loss -= a * u * sum(e[j] * moment(i, j) for j in range(d))
-    collapsed = dict.fromkeys((a, offset, *e, *c), 0) | {s: 1}
-    return Landau(
-        loss, a, (*e, offset, s, *c), beta, collapsed=collapsed, symmetry={v: -v for v in (a, offset, *e)}, order=order
-    )
+    collapsed, signs = dict.fromkeys((a, offset, *e, *c), 0) | {s: 1}, {v: -v for v in (a, offset, *e)}
+    return Landau(loss, a, (*e, offset, s, *c), beta, collapsed=collapsed, symmetry=signs, order=order)
 
 
 def _listed(cumulants: Any) -> Sequence[Any]:
     if not isinstance(cumulants, Sequence) or isinstance(cumulants, str | bytes):
         raise InputError(
-            f"families holds {cumulants!r}, but a list of cumulants of each feature is expected.", "families"
+            f"families has {cumulants!r}, but lists of cumulants of each feature are expected.", "families"
         )
     return cumulants
 

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import sympy as sp
 from sympy.polys.ring_series import rs_mul, rs_pow, rs_trunc
 
 from landau_vae.checks import checked
 from landau_vae.errors import InputError
 
-__all__ = ["gaussian_mean", "vanishes"]
-
 _KINKED = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.floor, sp.ceiling)
+Point = Mapping[sp.Symbol, sp.Expr]
 Terms = dict[tuple[int, ...], Any]  # exponents of (slow, fast …) → coefficient in the field
 
 
@@ -108,28 +108,20 @@ def gaussian_mean(
     table = {pair[::step]: as_expression(c, "covariance") for pair, c in covariance.items() for step in (1, -1)}
 
     @cache
-    def moment(powers: tuple[int, ...]) -> sp.Expr:
-        factors = [v for v, power in zip(variables, powers, strict=True) for _ in range(power)]
+    def moment(factors: tuple[sp.Symbol, ...]) -> sp.Expr:
         if not factors:
             return sp.Integer(1)
-        if len(factors) % 2:
-            return sp.Integer(0)
-        total = sp.Integer(0)
-        for j in range(1, len(factors)):
-            others = [*factors[1:j], *factors[j + 1 :]]
-            pair = table.get((factors[0], factors[j]), 0)
-            if pair != 0:
-                total += pair * moment(tuple(others.count(v) for v in variables))
-        return total
+        first, *others = factors  # the first is paired with each of the others; an odd number leaves one without
+        pairs = ((table.get((first, other), 0), (*others[:j], *others[j + 1 :])) for j, other in enumerate(others))
+        return sp.Add(*(c * moment(left) for c, left in pairs if c != 0))
 
     try:
         polynomial = sp.Poly(expression, *variables)
     except (sp.PolynomialError, sp.GeneratorsError):
-        raise InputError(
-            f"The mean of {expression} was asked for, but a polynomial in {', '.join(map(str, variables))} "
-            "is expected: expand it first."
-        ) from None
-    return sp.expand(sum((c * moment(powers) for powers, c in polynomial.terms()), sp.Integer(0)))
+        wanted = f"a polynomial in {', '.join(map(str, variables))} is expected: expand it first"
+        raise InputError(f"The mean of {expression} was asked for, but {wanted}.", "expression") from None
+    means = [c * moment(tuple(np.repeat(variables, powers))) for powers, c in polynomial.terms()]
+    return sp.expand(sp.Add(*means))
 
 
 # ------------------------------------------------------------------------------------- power series
@@ -141,18 +133,14 @@ class Series:
 
     fast: tuple[sp.Symbol, ...]
     grades: tuple[int, ...]  #: of the fast variables
-    order: int  #: terms of higher total grade are left out
     terms: Terms
     ring: Any  #: polynomials in the slow amplitude over the field of the parameters
 
     def slope(self, index: int) -> Terms:
         """Return ∂L/∂y of one fast variable."""
         place = index + 1
-        return {
-            (*powers[:place], powers[place] - 1, *powers[place + 1 :]): coefficient * powers[place]
-            for powers, coefficient in self.terms.items()
-            if powers[place]
-        }
+        terms = ((*p[:place], p[place] - 1, *p[place + 1 :], c * p[place]) for p, c in self.terms.items() if p[place])
+        return {tuple(powers): coefficient for *powers, coefficient in terms}
 
     def insert(self, terms: Terms, displacements: Sequence[Any], order: int) -> Any:
         """Return the polynomial in the slow amplitude alone that displacements y(a) leave, cut after `order`."""
@@ -167,12 +155,7 @@ class Series:
 
 
 def taylor(
-    loss: sp.Expr,
-    slow: sp.Symbol,
-    fast: Sequence[sp.Symbol],
-    point: Mapping[sp.Symbol, sp.Expr],
-    grades: Sequence[int],
-    order: int,
+    loss: sp.Expr, slow: sp.Symbol, fast: Sequence[sp.Symbol], point: Point, grades: Sequence[int], order: int
 ) -> Series:
     """Expand a loss around a point: slow amplitude of grade 1, fast displacements of the given grades.
 
@@ -183,10 +166,10 @@ def taylor(
         if function.free_symbols & set(variables):
             raise InputError(f"The loss contains {function}, but a loss with a Taylor series is expected.")
     parts = sp.Add.make_args(sp.expand(loss, log=False, power_base=False, power_exp=False))
-    polynomial = sp.Add(*(part for part in parts if part.is_polynomial(*variables)))
-    collected = polynomial.subs({v: point[v] + v for v in variables}, simultaneous=True)
+    polynomials, others = sp.utilities.sift(parts, lambda part: part.is_polynomial(*variables), binary=True)[::-1]
+    collected = sp.Add(*polynomials).subs({v: point[v] + v for v in variables}, simultaneous=True)
     ray = {v: point[v] + step**g * v for v, g in zip(variables, weights, strict=True)}
-    derivative = sp.Add(*(part for part in parts if not part.is_polynomial(*variables))).subs(ray, simultaneous=True)
+    derivative = sp.Add(*others).subs(ray, simultaneous=True)
     for n in range(1, order + 1):
         derivative = sp.diff(derivative, step)
         term = derivative.subs(step, 0)
@@ -200,7 +183,7 @@ def taylor(
     }
     field, elements = sp.construct_domain(list(kept.values()), field=True)
     terms = {powers: c for powers, c in zip(kept, elements, strict=True) if c}
-    return Series(tuple(fast), tuple(grades), order, terms, sp.ring([slow], field)[0])
+    return Series(tuple(fast), tuple(grades), terms, sp.ring([slow], field)[0])
 
 
 def coefficients(polynomial: Any) -> list[tuple[int, sp.Expr]]:
@@ -221,9 +204,8 @@ def eliminate(series: Series, order: int) -> list[Any]:
     slopes = [series.slope(i) for i in moving]
     unit = [tuple(int(place == i + 1) for place in range(len(series.fast) + 1)) for i in moving]
     field = series.ring.domain
-    hessian = sp.polys.matrices.DomainMatrix(
-        [[slope.get(u, field.zero) for u in unit] for slope in slopes], (len(moving), len(moving)), field
-    )
+    rows = [[slope.get(u, field.zero) for u in unit] for slope in slopes]
+    hessian = sp.polys.matrices.DomainMatrix(rows, (len(moving), len(moving)), field)
     if not hessian.det():
         names = ", ".join(str(series.fast[i]) for i in moving)
         raise InputError(f"The Hessian of the fast variables {names} is singular: one of them is not fast.")

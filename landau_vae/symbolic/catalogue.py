@@ -11,8 +11,6 @@ from landau_vae.checks import checked
 from landau_vae.errors import InputError
 from landau_vae.symbolic.page import Page, cells, heading, run
 
-__all__ = ["derive", "names", "title"]
-
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -90,12 +88,10 @@ def derive(name: str, *, progress: bool = False, **options: Any) -> Page:
     ('The collapsed point and its Landau expansion', True)
     """
     script = _script(name)
-    unknown = [option for option in sorted(options) if name not in with_option(option)]
-    if unknown:
-        raise InputError(
-            f"The derivation {name!r} has no {unknown[0]} to choose; "
-            f"{', '.join(with_option(unknown[0])) or 'none'} has."
-        )
+    for option in sorted(options):
+        if name not in (having := with_option(option)):
+            others = ", ".join(having) or "none"
+            raise InputError(f"The derivation {name!r} has no {option} to choose; {others} has.", option)
     return run(name, script, options, progress=progress)
 
 

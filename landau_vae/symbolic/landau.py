@@ -11,7 +11,7 @@ polygon). Exact rational arithmetic over the parameters; needs a loss that is an
 stiff (not singular) Hessian of the fast variables there. Derivations: `landau-vae derive collapse`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -20,13 +20,9 @@ import sympy as sp
 
 from landau_vae.checks import Range, check_fields, checked
 from landau_vae.errors import InputError, OutsideTheory
-from landau_vae.symbolic.algebra import Series, as_expression, coefficients, eliminate, taylor, vanishes
-
-__all__ = ["Branch", "Expansion", "Landau"]
+from landau_vae.symbolic.algebra import Point, Series, as_expression, coefficients, eliminate, taylor, vanishes
 
 MAX_ORDER = 40  # `derive collapse --order 40` takes 8 s, 60 takes 40 s
-
-Point = Mapping[sp.Symbol, sp.Expr]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +53,8 @@ class Expansion:
         for n, c in self.at_threshold.items():
             if not vanishes(c):
                 return n, c
-        raise OutsideTheory(
-            f"At the threshold nothing is left up to order {max(self.coefficients)}: expand to a higher order."
-        )
+        highest = max(self.coefficients)
+        raise OutsideTheory(f"At the threshold nothing is left up to order {highest}: expand to a higher order.")
 
     @property
     def kind(self) -> str:
@@ -96,21 +91,15 @@ class Expansion:
                     f"a_{n} vanishes more slowly at the threshold than a scaling between a_2 and a_{power} allows: "
                     "exponents do not follow from these orders."
                 )
-        return {
-            "order parameter": first / (power - 2),
-            "susceptibility": first,
-            "field": sp.Rational(1, power - 1),
-            "loss": first * power / (power - 2),
-        }
+        amplitude, response = first / (power - 2), sp.Rational(1, power - 1)
+        return {"order parameter": amplitude, "susceptibility": first, "field": response, "loss": amplitude * power}
 
     def _changes_sign(self) -> sp.Integer:
         """Return the order k of the zero of a₂, which must be odd."""
         order = self._order_of_zero(2)
         if order % 2 == 0:
-            raise OutsideTheory(
-                f"a_2 = {self.coefficients[2]} does not change sign at {self.theory.control} = "
-                f"{self.theory.threshold}: there is no transition."
-            )
+            at = f"{self.theory.control} = {self.theory.threshold}"
+            raise OutsideTheory(f"a_2 = {self.coefficients[2]} does not change sign at {at}: there is no transition.")
         return order
 
     def _order_of_zero(self, power: int) -> sp.Integer:
@@ -150,20 +139,14 @@ class Landau:
         check_fields(self)
         names = (*self.variables, self.control)
         if len(set(names)) < len(names):
-            raise InputError(
-                f"Slow amplitude, fast variables and control parameter are {', '.join(map(str, names))}, but SymPy "
-                "symbols, all different, are expected.",
-                "fast",
-            )
+            listed = ", ".join(map(str, names))
+            raise InputError(f"Slow amplitude, fast variables and control are {listed}: let all differ.", "fast")
         object.__setattr__(self, "loss", as_expression(self.loss, "loss"))
         for name in ("collapsed", "symmetry"):
             point = {v: as_expression(x, name) for v, x in getattr(self, name).items()}
             object.__setattr__(self, name, point)
-        if self.loss.atoms(sp.Float):
-            raise InputError(
-                f"The loss contains the float {min(self.loss.atoms(sp.Float))}, but exact numbers are expected: write "
-                "sympy.Rational(3, 10) for 0.3."
-            )
+        if floats := self.loss.atoms(sp.Float):
+            raise InputError(f"The loss contains the float {min(floats)}: write sympy.Rational(3, 10) for 0.3.", "loss")
         missing = set(self.variables) - set(self.collapsed)
         if missing:
             raise InputError(f"The collapsed point has no value for {_names(missing)}: give one for each variable.")
@@ -173,10 +156,8 @@ class Landau:
             if force.has(sp.nan, sp.zoo, sp.oo):
                 raise InputError(f"The loss is singular at the collapsed point: ∂L/∂{variable} has no value there.")
             if not vanishes(force):
-                raise InputError(
-                    f"The collapsed point is not stationary: ∂L/∂{variable} = {sp.factor(force)} there, where 0 is "
-                    "expected."
-                )
+                force = sp.factor(force)
+                raise InputError(f"The collapsed point is not stationary: ∂L/∂{variable} = {force} there, not 0.")
 
     def _check_symmetry(self) -> None:
         foreign = set(self.symmetry) - set(self.variables)
@@ -252,15 +233,10 @@ class Landau:
         Raises `OutsideTheory` if there is none, or more than one (`partial` holds them all).
         """
         if not self.thresholds:
-            raise OutsideTheory(
-                f"a₂ = {self._curvature} vanishes at no value of {self.control}: there is no threshold."
-            )
+            raise OutsideTheory(f"a₂ = {self._curvature} vanishes at no {self.control}: there is no threshold.")
         if len(self.thresholds) > 1:
-            raise OutsideTheory(
-                f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}, but one value of {self.control} is "
-                "expected: read .thresholds and choose.",
-                self.thresholds,
-            )
+            several = f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}"
+            raise OutsideTheory(f"{several}: read .thresholds and choose a {self.control}.", self.thresholds)
         return self.thresholds[0]
 
     @cached_property
@@ -286,8 +262,7 @@ class Landau:
         sympy.Expr
             The characteristic polynomial, factored.
         """
-        size = len(self.variables)
-        return sp.factor((self.hessian(point) - rate * sp.eye(size)).det(method="berkowitz"))
+        return sp.factor((self.hessian(point) - rate * sp.eye(len(self.variables))).det(method="berkowitz"))
 
     # ------------------------------------------------------------------------------- order by order
 
@@ -344,11 +319,8 @@ class Landau:
 
     def _series(self, order: int) -> Series:
         if self.order is not None and order > self.order:
-            raise InputError(
-                f"Terms of order {order} are needed, but this loss has been cut after order {self.order}: state more "
-                "of it.",
-                "order",
-            )
+            cut = f"this loss has been cut after order {self.order}"
+            raise InputError(f"Terms of order {order} are needed, but {cut}: state more of it.", "order")
         return taylor(self.loss, self.slow, self.fast, self.collapsed, [self._grade(y) for y in self.fast], order)
 
     def _odd(self, variable: sp.Symbol) -> bool:
@@ -377,19 +349,13 @@ class Landau:
             If the Hessian of the fast variables is singular, so that more than one sheet may pass.
         """
         if self.order is not None:
-            raise OutsideTheory(
-                f"This loss has been cut after order {self.order}: only .expansion(order) means something."
-            )
+            raise OutsideTheory(f"This loss was cut after order {self.order}: only .expansion(order) means something.")
         if not self.fast:
             return {}
         if vanishes(self.hessian()[1:, 1:].det()):
             raise InputError(f"The Hessian of the fast variables {_names(self.fast)} is singular: one is not fast.")
         origin = {self.slow: self.collapsed[self.slow]}
-        try:
-            sheets = sp.solve([self.stationarity[y] for y in self.fast], self.fast, dict=True)
-        except NotImplementedError:
-            sheets = []
-        for sheet in sheets:
+        for sheet in _solved([self.stationarity[y] for y in self.fast], self.fast, dict=True) or []:
             complete = len(sheet) == len(self.fast)
             if complete and all(vanishes(sheet[y].subs(origin) - self.collapsed[y]) for y in self.fast):
                 return {y: sp.factor(sheet[y]) for y in self.fast}
@@ -415,13 +381,11 @@ class Landau:
         """
         fast = self.exact_elimination()
         slope = sp.numer(sp.together(sp.diff(self.exact_potential(), self.slow)))
-        try:
-            roots = sp.solve(slope, self.slow)
-        except NotImplementedError:
-            raise OutsideTheory(f"No closed form of the branches was found: {slope} = 0 has none in SymPy.") from None
-        return [
-            Branch(self, {self.slow: r} | {y: sp.cancel(x.subs(self.slow, r)) for y, x in fast.items()}) for r in roots
-        ]
+        roots = _solved(slope, self.slow)
+        if roots is None:
+            raise OutsideTheory(f"No closed form of the branches was found: {slope} = 0 has none in SymPy.")
+        points = ({self.slow: r} | {y: sp.cancel(x.subs(self.slow, r)) for y, x in fast.items()} for r in roots)
+        return [Branch(self, point) for point in points]
 
 
 @dataclass(frozen=True, eq=False)
@@ -443,5 +407,13 @@ class Branch:
         return tuple(sp.factor(flipped[:n, :n].det()) for n in range(1, flipped.rows + 1))
 
 
-def _names(symbols: object) -> str:
-    return ", ".join(sorted(str(s) for s in symbols))  # type: ignore[attr-defined]
+def _names(symbols: Iterable[sp.Symbol]) -> str:
+    return ", ".join(sorted(map(str, symbols)))
+
+
+def _solved(equations: Any, unknowns: Any, **options: Any) -> list[Any] | None:
+    """Return the solutions that SymPy finds; None where it knows no method."""
+    try:
+        return sp.solve(equations, unknowns, **options)
+    except NotImplementedError:
+        return None

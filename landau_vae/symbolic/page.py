@@ -7,7 +7,6 @@ the page. Run as plain Python, the same script prints.
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,16 +66,9 @@ class Page:
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints: formulas in LaTeX and as SymPy reads them."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "formulas": [
-                {"name": block.name, "latex": sp.latex(block.expression), "sympy": sp.sstr(block.expression)}
-                for block in self.blocks
-                if isinstance(block, Formula)
-            ],
-            "checked": self.statements,
-        }
+        blocks = (block for block in self.blocks if isinstance(block, Formula))
+        formulas = [{"name": b.name, "latex": sp.latex(b.expression), "sympy": sp.sstr(b.expression)} for b in blocks]
+        return {"name": self.name, "title": self.title, "formulas": formulas, "checked": self.statements}
 
 
 def heading(blocks: Iterable[Prose | Code | Formula]) -> str:
@@ -138,15 +130,6 @@ def cells(source: str) -> Iterator[Prose | Code]:
             yield Prose(body.strip()) if "[markdown]" in marker else Code(body.strip())
 
 
-@contextmanager
-def _open(page: Page) -> Iterator[None]:
-    token = _page.set(page)
-    try:
-        yield
-    finally:
-        _page.reset(token)
-
-
 def run(name: str, path: Path, options: dict[str, Any] | None = None, *, progress: bool = False) -> Page:
     """Run a script into its page; `progress` shows a bar on a terminal.
 
@@ -155,9 +138,12 @@ def run(name: str, path: Path, options: dict[str, Any] | None = None, *, progres
     page = Page(name, options or {})
     namespace: dict[str, Any] = {"__name__": f"derivation {name}"}
     script = list(cells(path.read_text(encoding="utf-8")))
-    with _open(page):
+    token = _page.set(page)
+    try:
         for number, cell in enumerate(tqdm(script, desc=name, leave=False, disable=None if progress else True)):
             page.blocks.append(cell)
             if isinstance(cell, Code):
                 exec(compile(cell.text, f"{path.name}, cell {number}", "exec"), namespace)
+    finally:
+        _page.reset(token)
     return page

@@ -12,13 +12,14 @@ from pylatexenc.latexencode import unicode_to_latex
 from pylatexenc.macrospec import LatexContextDb
 from sympy.printing.pretty.pretty import PrettyPrinter
 
-from landau_vae.symbolic.page import Formula, Page, Prose
+from landau_vae.symbolic.page import Code, Formula, Page, Prose
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ONE_INDEX = r"-?\d+|[^-+/<>≤≥ ]*"  # what stands in an index without brackets
 _ONE_TERM = r"[^-+ ]|[^-+ (][^-+ (]*"
 _ONE_FACTOR = r"\d+|\w(_\w)?(\^\d)?"
 _FRACTIONS = {("1", "2"): "½", ("1", "3"): "⅓", ("1", "4"): "¼", ("1", "6"): "⅙", ("1", "8"): "⅛", ("3", "4"): "¾"}
+_COMMANDS = {"bold": r"\textbf", "italic": r"\emph", "code": r"\texttt"}
 _PLACE = "QFORMULAQ"  # stands for a formula while the prose around it is changed: letters that nothing touches
 _MATHEMATICS = re.compile(r"(\$\$.+?\$\$|\$[^$]+\$)", flags=re.DOTALL)
 
@@ -42,11 +43,7 @@ def latex(page: Page) -> str:
     parts = [
         "\\documentclass{article}\n\\usepackage{amsmath,amssymb,hyperref}\n\\allowdisplaybreaks\n\\begin{document}"
     ]
-    for block in page.blocks:
-        if isinstance(block, Prose):
-            parts.append(_latex_prose(block.text))
-        elif isinstance(block, Formula):
-            parts.append(f"\\begin{{equation*}}\n{_equation(block)}\n\\end{{equation*}}")
+    parts += _written(page, _latex_prose, lambda f: f"\\begin{{equation*}}\n{_equation(f)}\n\\end{{equation*}}")
     items = "\n".join(f"\\item {_outside_mathematics(statement, _latex_inline)}" for statement in page.statements)
     parts.append(f"\\section*{{Checked by machine}}\n\\begin{{itemize}}\n{items}\n\\end{{itemize}}\n\\end{{document}}")
     return "\n\n".join(parts) + "\n"
@@ -54,15 +51,16 @@ def latex(page: Page) -> str:
 
 def text(page: Page, width: int = 100) -> str:
     """Return Unicode for a terminal: the code left out, formulas drawn over several lines."""
-    parts = []
-    for block in page.blocks:
-        if isinstance(block, Prose):
-            parts.append(_text_prose(block.text, width))
-        elif isinstance(block, Formula):
-            parts.append(textwrap.indent(_drawn(block), "    "))
+    parts = _written(page, lambda prose: _text_prose(prose, width), lambda f: textwrap.indent(_drawn(f), "    "))
     lines = (textwrap.fill(f"  ✓ {_plain(s)}", width, subsequent_indent="    ") for s in page.statements)
     parts.append("Checked by machine\n" + "\n".join(lines))
     return "\n\n".join(parts)
+
+
+def _written(page: Page, prose: Callable[[str], str], formula: Callable[[Formula], str]) -> list[str]:
+    """Return prose and formulas in their order, the code left out."""
+    blocks = (block for block in page.blocks if not isinstance(block, Code))
+    return [prose(block.text) if isinstance(block, Prose) else formula(block) for block in blocks]
 
 
 # ------------------------------------------------------------------------------------------ equations
@@ -177,13 +175,7 @@ def _latex_inline(text: str) -> str:
     for match in re.finditer(marks, text, flags=re.DOTALL):
         result += unicode_to_latex(text[end : match.start()])
         end = match.end()
-        found = {name: unicode_to_latex(value) for name, value in match.groupdict().items() if value}
-        if "bold" in found:
-            result += rf"\textbf{{{found['bold']}}}"
-        elif "italic" in found:
-            result += rf"\emph{{{found['italic']}}}"
-        elif "code" in found:
-            result += rf"\texttt{{{found['code']}}}"
-        else:
-            result += rf"\href{{{match['link']}}}{{{found['label']}}}"
+        command = _COMMANDS.get(match.lastgroup or "", rf"\href{{{match['link']}}}")
+        content = next(part for part in match.groups() if part)
+        result += rf"{command}{{{unicode_to_latex(content)}}}"
     return result + unicode_to_latex(text[end:])
