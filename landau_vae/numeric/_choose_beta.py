@@ -109,13 +109,16 @@ def choose_beta(
     return answer
 
 
+Answer = Choice | OutsideTheory  # or why there is none
+
+
 def choice_or_refusal(
     spectrum: Spectrum,
     loss: Loss,
     keep: int | None = None,
     tolerance: float | None = None,
     reconstruction: Reconstruction = "sampled",
-) -> Choice | OutsideTheory:
+) -> Answer:
     """Return the answer of `choose_beta` (the noise floor's where nothing else is asked for), or why there is none."""
     if keep is not None:
         return _keep(spectrum, loss, keep)
@@ -126,7 +129,7 @@ def choice_or_refusal(
 
 def _choice(
     spectrum: Spectrum, loss: Loss, question: str, prices: tuple[float, float, float], caveat: str | None = None
-) -> Choice | OutsideTheory:
+) -> Answer:
     """Return the answer from the lowest, the chosen and the highest price that do what was asked."""
     low, beta, high = (float(x) for x in loss.beta_at(prices, spectrum))
     chosen = loss.at(beta)
@@ -135,8 +138,8 @@ def _choice(
     return Choice(question, beta, (low, high), equilibrium(spectrum, chosen), caveat)
 
 
-def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Choice | OutsideTheory:
-    """Return the prices at which `keep` modes are active."""
+def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Answer:
+    """Return the β at which `keep` modes are active."""
     modes, question = spectrum.modes, f"keep {counted(keep, 'mode')}"
     if keep > modes:
         more = ", or make the spectrum with more of them (modes=…)" * spectrum.truncated
@@ -147,14 +150,10 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Choice | OutsideTheory:
             f"not known: make it with more of them, such as modes={keep + 1}."
         )
     if loss.latents is not None and keep > loss.latents:
-        return OutsideTheory(
-            f"{keep} modes cannot be kept by {loss.latents} latents: ask for fewer, or give the model more."
-        )
+        return OutsideTheory(f"{keep} modes cannot be kept by {loss.latents} latents: ask for fewer, or add latents.")
     high = float(spectrum.eigenvalues[keep - 1])
-    if keep == loss.latents or (keep == modes and spectrum.unresolved == 0):
-        return _choice(spectrum, loss, question, (0.0, high / UNBOUNDED_FACTOR, high))
-    if keep == modes:
-        lowest = spectrum.floor
+    if keep in (loss.latents, modes):
+        lowest = 0.0 if keep == loss.latents or spectrum.unresolved == 0 else spectrum.floor
         return _choice(spectrum, loss, question, (lowest, max(high / UNBOUNDED_FACTOR, lowest), high))
     low = float(spectrum.eigenvalues[keep])
     if high - low > spectrum.floor:
@@ -168,10 +167,8 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Choice | OutsideTheory:
     )
 
 
-def _tolerate(
-    spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: Reconstruction
-) -> Choice | OutsideTheory:
-    """Return the price at which D(τ) = Σ_active τ^p / λ^(p−1) + Σ_inactive λ is `tolerance` V (`noise_power`: p)."""
+def _tolerate(spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: Reconstruction) -> Answer:
+    """Return the β at which D(τ) = Σ_active τ^p / λ^(p−1) + Σ_inactive λ is `tolerance` V (`noise_power`: p)."""
     power = noise_power(reconstruction)
     shares = spectrum.normalized
     encodable = min(loss.latents or spectrum.modes, spectrum.modes)
@@ -195,8 +192,8 @@ def _tolerate(
     return _choice(spectrum, loss, question, (0.0, price, price))
 
 
-def _above_noise(spectrum: Spectrum, loss: Loss) -> Choice | OutsideTheory:
-    """Return the prices at which the same modes are active and none is noise, with the floor's caveat."""
+def _above_noise(spectrum: Spectrum, loss: Loss) -> Answer:
+    """Return the β at which the same modes are active and none is noise, with the floor's caveat."""
     refusal = why_no_noise_floor(spectrum, spectrum.samples or 0)
     if refusal is not None:
         return refusal

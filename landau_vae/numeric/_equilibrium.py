@@ -158,14 +158,11 @@ class Equilibrium(Result):
         if self.incomplete:
             return f"Equilibrium({self.price.size} prices, modes beyond the {self.spectrum.modes} kept may be active)"
         if self.price.ndim:
-            return (
-                f"Equilibrium({self.price.size} prices, τ = {significant(self.price.min())} … "
-                f"{significant(self.price.max())}, {self.active.min()} to {self.active.max()} active)"
-            )
-        return (
-            f"Equilibrium(τ = {significant(float(self.price))}, {int(self.active)} of {self.spectrum.modes} modes "
-            f"active, R = {significant(float(self.total_rate), 4)} nats, D̃ = {float(self.total_distortion):.4g})"
-        )
+            ends = f"τ = {significant(self.price.min())} … {significant(self.price.max())}"
+            return f"Equilibrium({self.price.size} prices, {ends}, {self.active.min()} to {self.active.max()} active)"
+        state = f"τ = {significant(float(self.price))}, {int(self.active)} of {self.spectrum.modes} modes active"
+        totals = f"R = {significant(float(self.total_rate), 4)} nats, D̃ = {float(self.total_distortion):.4g}"
+        return f"Equilibrium({state}, {totals})"
 
     def content(self) -> Content:
         """Yield the loss in words and, at one price, the table of modes."""

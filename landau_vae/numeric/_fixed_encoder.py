@@ -72,10 +72,8 @@ class FixedEncoder(Result):
         return self.spectrum.eigenvalues[: len(self.variance)]
 
     def __repr__(self) -> str:
-        return (
-            f"FixedEncoder({self.active} of {len(self.variance)} latents active at τ = {significant(self.price)}, "
-            f"β = {significant(self.beta[0])} … {significant(self.beta[-1])})"
-        )
+        active = f"{self.active} of {len(self.variance)} latents active at τ = {significant(self.price)}"
+        return f"FixedEncoder({active}, β = {significant(self.beta[0])} … {significant(self.beta[-1])})"
 
     def content(self) -> Content:
         """Yield the table of pairs, strongest mode first."""

@@ -72,10 +72,8 @@ class Hierarchy(Result):
 
     def content(self) -> Content:
         """Yield the table of modes, strongest first."""
-        yield (
-            f"{self!r}\nThe first level is inactive up to λ = {significant(self.dead_first)}, "
-            f"the second up to {significant(self.dead_second)}."
-        )
+        ends = f"up to λ = {significant(self.dead_first)}, the second up to {significant(self.dead_second)}"
+        yield f"{self!r}\nThe first level is inactive {ends}."
         lam = self.spectrum.eigenvalues
         yield Table([
             Column("mode", range(1, len(lam) + 1)), Column("λ", lam),

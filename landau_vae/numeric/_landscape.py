@@ -195,10 +195,8 @@ class Landscape(Result):
 
     def __repr__(self) -> str:
         families = "many" if self.counts is None else sum(self.counts.values())
-        return (
-            f"Landscape(τ = {significant(self.price)}, {families} families of pure stationary points, "
-            f"minimum with {len(self.minimum.active)} active)"
-        )
+        least = f"minimum with {len(self.minimum.active)} active"
+        return f"Landscape(τ = {significant(self.price)}, {families} families of pure stationary points, {least})"
 
     def content(self) -> Content:
         """Yield the table of stationary points, lowest first."""

@@ -111,11 +111,9 @@ class NoiseFloor(Result):
     def content(self) -> Content:
         """Yield the floor, what it was estimated from, and how far it can be trusted."""
         looks = f"The other {len(self.bulk)} eigenvalues look like isotropic noise ({self._measured_distance})."
-        yield (
-            f"{self!r}\nNoise of n = {self.samples} samples in {self.dimension} directions ends at "
-            f"{significant(self.edge)}, and reaches τ = {significant(self.price)} in 1 of 100 training sets.\n"
-            f"{self.caveat or looks}"
-        )
+        source = f"Noise of n = {self.samples} samples in {self.dimension} directions"
+        ends = f"ends at {significant(self.edge)}, and reaches τ = {significant(self.price)} in 1 of 100 training sets"
+        yield f"{self!r}\n{source} {ends}.\n{self.caveat or looks}"
 
 
 @checked

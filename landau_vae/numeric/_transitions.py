@@ -33,10 +33,8 @@ class Transitions(Result):
     json_fields = ("mode", "multiplicity", "price", "temperature", "beta")
 
     def __repr__(self) -> str:
-        return (
-            f"Transitions({len(self.mode)} of {self.multiplicity.sum()} modes, "
-            f"β = {significant(self.beta[0])} … {significant(self.beta[-1])})"
-        )
+        ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
+        return f"Transitions({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
 
     @checked
     def summary(self, limit: Count | None = None, *, intervals: Sequence[str] | None = None) -> str:

@@ -74,16 +74,11 @@ class Activation(Result):
         if len(late) > MOST_SENTENCES:
             ends = f"{_count(needed.min(), 2)} to {_count(needed.max(), 2)}"
             subjects = [(f"{len(late)} modes from {late[0]} to {late[-1]} need", ends, "they")]
-        sentences = [
-            f"{subject} {about} {number} updates at learning rate {self.learning_rate:g} to leave the plateau: "
-            f"the run of {run} ended before {pronoun} could."
-            for subject, number, pronoun in subjects
-        ]
+        work = f"updates at learning rate {self.learning_rate:g} to leave the plateau: the run of {run} ended before"
+        sentences = [f"{subject} {about} {number} {work} {pronoun} could." for subject, number, pronoun in subjects]
         if not self.stable:
-            sentences.append(
-                f"The learning rate {self.learning_rate:g} is too large: above {significant(self.limit, 3)} gradient "
-                "descent is unstable on the plateau or at the minimum."
-            )
+            reason = f"above {significant(self.limit, 3)} gradient descent is unstable on the plateau or at the minimum"
+            sentences.append(f"The learning rate {self.learning_rate:g} is too large: {reason}.")
         return tuple(sentences)
 
     def __repr__(self) -> str:

@@ -166,10 +166,10 @@ def taylor(
         if function.free_symbols & set(variables):
             raise InputError(f"The loss contains {function}, but a loss with a Taylor series is expected.")
     parts = sp.Add.make_args(sp.expand(loss, log=False, power_base=False, power_exp=False))
-    polynomials, others = sp.utilities.sift(parts, lambda part: part.is_polynomial(*variables), binary=True)[::-1]
-    collected = sp.Add(*polynomials).subs({v: point[v] + v for v in variables}, simultaneous=True)
+    polynomial = sp.Add(*(part for part in parts if part.is_polynomial(*variables)))
+    collected = polynomial.subs({v: point[v] + v for v in variables}, simultaneous=True)
     ray = {v: point[v] + step**g * v for v, g in zip(variables, weights, strict=True)}
-    derivative = sp.Add(*others).subs(ray, simultaneous=True)
+    derivative = sp.Add(*(part for part in parts if not part.is_polynomial(*variables))).subs(ray, simultaneous=True)
     for n in range(1, order + 1):
         derivative = sp.diff(derivative, step)
         term = derivative.subs(step, 0)

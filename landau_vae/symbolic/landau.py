@@ -140,7 +140,7 @@ class Landau:
         names = (*self.variables, self.control)
         if len(set(names)) < len(names):
             listed = ", ".join(map(str, names))
-            raise InputError(f"Slow amplitude, fast variables and control are {listed}: let all differ.", "fast")
+            raise InputError(f"Slow amplitude, fast variables and control are {listed}, not all different.", "fast")
         object.__setattr__(self, "loss", as_expression(self.loss, "loss"))
         for name in ("collapsed", "symmetry"):
             point = {v: as_expression(x, name) for v, x in getattr(self, name).items()}
@@ -235,8 +235,11 @@ class Landau:
         if not self.thresholds:
             raise OutsideTheory(f"a₂ = {self._curvature} vanishes at no {self.control}: there is no threshold.")
         if len(self.thresholds) > 1:
-            several = f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}"
-            raise OutsideTheory(f"{several}: read .thresholds and choose a {self.control}.", self.thresholds)
+            several, wanted = (
+                f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}",
+                f"one value of {self.control}",
+            )
+            raise OutsideTheory(f"{several}, but {wanted} is expected: read .thresholds and choose.", self.thresholds)
         return self.thresholds[0]
 
     @cached_property
