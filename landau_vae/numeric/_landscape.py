@@ -16,15 +16,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
-from typing import Annotated
 
 import numpy as np
 
-from landau_vae.checks import Positive, Range, Share, checked
+from landau_vae.checks import Positive, Share, checked
 from landau_vae.display import Array, Column, Content, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric.plateau_growth import growth, per_update
+from landau_vae.numeric.plateau_growth import Momentum, growth, per_update
 from landau_vae.spectrum.spectrum import Spectrum
 
 MOST_LISTED = 2000  # families of stationary points that are listed one by one
@@ -151,12 +150,7 @@ class Landscape(Result):
         return tuple(sorted(directions, key=lambda escape: -escape.rate))
 
     @checked
-    def plateau(
-        self,
-        start: Share = 0.01,
-        learning_rate: Positive | None = None,
-        momentum: Annotated[float, Range(0, below=1)] = 0.0,
-    ) -> Array:
+    def plateau(self, start: Share = 0.01, learning_rate: Positive | None = None, momentum: Momentum = 0.0) -> Array:
         """Return how long each mode above the price needs to leave the collapsed point.
 
         Valid for small starts; other optimisers have other times.

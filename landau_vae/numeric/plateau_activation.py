@@ -15,16 +15,16 @@ after many zeros, and is no bound. Derivation: `landau-vae derive gradient-flow`
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 
-from landau_vae.checks import Count, Positive, Range, Share, checked, numbers
+from landau_vae.checks import Count, Positive, Share, checked, numbers
 from landau_vae.display import Array, Booleans, Column, Content, Integers, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.numeric._landscape import Landscape, landscape
-from landau_vae.numeric.plateau_growth import growth, per_update
+from landau_vae.numeric.plateau_growth import Momentum, growth, per_update
 from landau_vae.spectrum.spectrum import Spectrum
 
 MOST_SENTENCES = 5  # late modes that get a sentence each
@@ -107,7 +107,7 @@ def activation(
     *,
     learning_rate: Positive,
     updates: Count | None = None,
-    momentum: Annotated[float, Range(0, below=1)] = 0.0,
+    momentum: Momentum = 0.0,
     start: Share = 0.01,
     optimizer: Literal["gradient descent", "adam"] = "gradient descent",
     schedule: Callable[[Array], Array] | None = None,

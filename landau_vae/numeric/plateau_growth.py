@@ -13,13 +13,15 @@ momentum: Polyak 1964.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.checks import Range
 from landau_vae.display import Array, Booleans
 
+Momentum = Annotated[float, Range(0, below=1)]  # of heavy-ball momentum
 HALF = 0.25  # share of the final M², hence half of the amplitude, at which a mode counts as active
 
 
