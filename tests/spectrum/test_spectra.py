@@ -304,7 +304,7 @@ def test_everything_downstream_takes_them(rng):
             lambda x, y: fixed_encoder(lv.Spectrum.from_data(y), Loss.gaussian(latents=2), [1, 1, 1]),
             r"\(2,\) is expected",
         ),
-        (lambda x, y: fixed_encoder(lv.Spectrum.from_data(y), Loss.gaussian(), 0.0), "positive finite"),
+        (lambda x, y: fixed_encoder(lv.Spectrum.from_data(y), Loss.gaussian(), 0.0), "variances are positive"),
         (lambda x, y: fixed_encoder(lv.Spectrum.from_data(y), Loss.gaussian([1, 2]), 1.0), "2 values"),
         (lambda x, y: hierarchy(lv.Spectrum.from_data(y), first_variance=0), "first_variance is 0"),
     ],
