@@ -97,15 +97,8 @@ def bootstrap(
     ([0.649, 0.274, 0.077], [0.013, 0.012, 0.004])
     """
     array, names = as_table(data)
-    delta = uncertainty(
-        array,
-        standardize=standardize,
-        weights=weights,
-        likelihood=likelihood,
-        blocks=blocks,
-        confidence=confidence,
-        names=names,
-    )
+    settings: dict[str, Any] = {"standardize": standardize, "weights": weights, "likelihood": likelihood}
+    delta = uncertainty(array, blocks=blocks, confidence=confidence, names=names, **settings)
     weight = np.ones(len(array)) if weights is None else as_weights(weights, len(array))
     labels = None if blocks is None else as_blocks(blocks, len(array), weight)
     modes, rng = delta.spectrum.modes, np.random.default_rng(seed)

@@ -36,22 +36,22 @@ __all__ = ["Count", "Estimate", "Uncertainty", "uncertainty"]
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class Estimate(Result):
     """Estimates of one quantity for several modes or groups, each with its own interval."""
+
+    json_fields = ("value", "error", "low", "high")
 
     value: Array  #: (groups,)
     error: Array  #: (groups,), one standard error
     low: Array  #: (groups,), lower end of the interval
     high: Array  #: (groups,), upper end of the interval
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers as strict JSON."""
-        return jsonable({"value": self.value, "error": self.error, "low": self.low, "high": self.high})
-
 
 @dataclass(frozen=True, eq=False)
-class Count:
+class Count(Result):
     """A number of modes with its interval; arrays of one shape where several were asked for."""
+
+    json_fields = ("value", "low", "high")
 
     value: NDArray[np.int64]  #: that of the data
     low: NDArray[np.int64]  #: lower end of the interval
@@ -60,10 +60,6 @@ class Count:
     def __repr__(self) -> str:
         return f"Count({self.value}, from {self.low} to {self.high})"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers as strict JSON."""
-        return jsonable({"value": self.value, "low": self.low, "high": self.high})
-
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty(Result):
@@ -71,6 +67,10 @@ class Uncertainty(Result):
 
     One entry per group of modes that cannot be separated; most groups are single modes.
     """
+
+    json_fields = (
+        "method", "confidence", "influence.units", "blocks", "mode", "multiplicity", "eigenvalue", "share", "caveats",
+    )  # fmt: skip
 
     spectrum: Spectrum = field(repr=False)  #: of the rows at hand
     influence: Influence = field(repr=False)  #: covariance of its eigenvalues as estimates
@@ -300,17 +300,7 @@ class Uncertainty(Result):
         dict
             By name.
         """
-        content: dict[str, Any] = {
-            "method": self.method,
-            "confidence": self.confidence,
-            "units": self.influence.units,
-            "blocks": self.blocks,
-            "mode": self.mode,
-            "multiplicity": self.multiplicity,
-            "eigenvalue": self.eigenvalue.to_dict(),
-            "share": self.share.to_dict(),
-            "caveats": self.caveats,
-        }
+        content = super().to_dict()
         if self.replications:
             content |= {"replications": self.replications, "ratio": self.ratio}
         if loss is not None:

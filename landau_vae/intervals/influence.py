@@ -57,10 +57,8 @@ def influence(
     """
     share = np.full(len(array), 1 / len(array)) if weights is None else weights / weights.sum()
     found = (_wide if spectrum.matrix is None else _tall)(array, spectrum)
-    sums, start, totals = _Sums(spectrum), 0, None
-    rowwise = np.zeros(spectrum.modes)
-    if labels is not None:
-        totals = np.zeros((int(labels.max()) + 1, 2 * spectrum.modes - 1))
+    sums, start, rowwise = _Sums(spectrum), 0, np.zeros(spectrum.modes)
+    totals = None if labels is None else np.zeros((int(labels.max()) + 1, 2 * spectrum.modes - 1))
     for own, coupling in found:
         part = slice(start, start + len(own))
         own *= share[part, None]
@@ -69,21 +67,18 @@ def influence(
         if totals is None or labels is None:
             sums.add(own, coupling)
         else:
-            _add_by(labels[part], np.hstack([own, coupling]), totals)
+            present, by_block = reduced_by(labels[part], np.hstack([own, coupling]))
+            totals[present] += by_block
         start += len(own)
     if totals is not None:
         sums.add(totals[:, : spectrum.modes], totals[:, spectrum.modes :])
     whole = share if labels is None else np.bincount(labels, share)
     units, rows = (int(np.count_nonzero(each)) for each in (whole, share))
-    return Influence(
-        readonly(sums.covariance * (units / max(units - 1, 1))),
-        readonly(sums.coupling * (units / max(units - 1, 1))),
-        readonly(rowwise * (rows / max(rows - 1, 1))),
-        readonly(sums.effective(units)),
-        units,
-        float(1 / np.sum(whole**2)),
-        float(1 / np.sum(share**2)),
-    )
+    per_unit, per_row = (count / max(count - 1, 1) for count in (units, rows))
+    moments = (sums.covariance * per_unit, sums.coupling * per_unit, rowwise * per_row, sums.effective(units))
+    kish, kish_rows = (float(1 / np.sum(shares**2)) for shares in (whole, share))
+    covariance, coupling, by_row, effective = map(readonly, moments)
+    return Influence(covariance, coupling, by_row, effective, units, kish, kish_rows)
 
 
 class _Sums:
@@ -206,8 +201,3 @@ def reduced_by(labels: NDArray[np.int64], values: Array) -> tuple[NDArray[np.int
     order = np.argsort(labels, kind="stable")
     present, starts = np.unique(labels[order], return_index=True)
     return present, np.add.reduceat(values[order], starts, axis=0)
-
-
-def _add_by(labels: NDArray[np.int64], values: Array, totals: Array) -> None:
-    present, sums = reduced_by(labels, values)
-    totals[present] += sums

@@ -29,6 +29,8 @@ Switch = Literal["stability", "always", "never"]
 class Diagram(Result):
     """The branches that were followed, and all special points on them."""
 
+    json_fields = ("problem.control", "status", "reason", "special")
+
     problem: Problem = field(repr=False)  #: the loss
     branches: tuple[Branch, ...]  #: in the order in which they were found
     unfollowed: int = 0  #: branches that were found and not followed, because of max_branches
@@ -86,15 +88,7 @@ class Diagram(Result):
         """Return control, status, special points and branches as strict JSON."""
         numbers = {id(special): n for n, special in enumerate(self.special)}
         branches = [branch.to_dict() | {"parent": numbers.get(id(branch.parent))} for branch in self.branches]
-        return jsonable(
-            {
-                "control": self.problem.control,
-                "status": self.status.name,
-                "reason": self.reason,
-                "special": [point.to_dict() for point in self.special],
-                "branches": branches,
-            }
-        )
+        return super().to_dict() | {"branches": jsonable(branches)}
 
 
 @checked

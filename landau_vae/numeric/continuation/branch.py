@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array, Result, counted, jsonable, readonly
+from landau_vae.display import Array, Result, counted, readonly
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoint, next_special
 from landau_vae.numeric.continuation.solve import FARTHEST, Diverged, Point, Solver, Status
@@ -39,6 +39,8 @@ _Record = tuple[float, Array, float, int, Array]  # control, state, loss, index 
 class Branch(Result):
     """States along one branch, in the order in which they were found."""
 
+    json_fields = ("control", "loss", "index", "order_parameters", "status")
+
     control: Array  #: (points,)
     x: Array = field(repr=False)  #: the states, (points, n)
     loss: Array = field(repr=False)  #: F, (points,)
@@ -57,11 +59,6 @@ class Branch(Result):
     def __repr__(self) -> str:
         ends = f" from {self.control[0]:.6g} to {self.control[-1]:.6g}" if len(self.control) else ""
         return f"Branch({counted(len(self.control), 'point')}{ends}, {self.status.name})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return control, loss, index, order parameters and status as strict JSON."""
-        numbers = {name: getattr(self, name) for name in ("control", "loss", "index", "order_parameters")}
-        return jsonable(numbers | {"status": self.status.name})
 
 
 @dataclass(frozen=True)
@@ -106,11 +103,9 @@ def trace(solver: Solver, start: Point, span: Span, *, leave: Leave) -> Branch:
                 special.append(item)
                 waiting = waiting - item.kernel_dimension if waiting else item.near  # for the rest of a split multiplet
                 if waiting <= 0 and _leaves(special, leave):
-                    status = Status.LEFT
-                    break
+                    raise Ended(Status.LEFT)
             elif waiting and _leaves(special, leave):
-                status = Status.LEFT
-                break
+                raise Ended(Status.LEFT)
             else:
                 waiting = 0
                 points.append(record(item))
@@ -134,13 +129,11 @@ def trace(solver: Solver, start: Point, span: Span, *, leave: Leave) -> Branch:
 def joined(falling: Branch, rising: Branch) -> Branch:
     """Return the two halves of a branch that was followed from one state both ways as one, by rising control."""
 
-    def chain(name: str) -> NDArray[Any]:
-        return readonly(np.concatenate([getattr(falling, name)[::-1], getattr(rising, name)[1:]]), None)
-
-    return replace(
-        rising, control=chain("control"), x=chain("x"), loss=chain("loss"), index=chain("index"),
-        order_parameters=chain("order_parameters"), special=(*falling.special[::-1], *rising.special),
-    )  # fmt: skip
+    chained: dict[str, Any] = {
+        name: readonly(np.concatenate([getattr(falling, name)[::-1], getattr(rising, name)[1:]]), None)
+        for name in ("control", "x", "loss", "index", "order_parameters")
+    }
+    return replace(rising, special=(*falling.special[::-1], *rising.special), **chained)
 
 
 def state_on(solver: Solver, branch: Branch, q: float) -> tuple[Array, float]:
@@ -197,17 +190,14 @@ def walk(
     a, ds, steps = start, FIRST_STEP * max_step, 0
     while True:
         b, landed = _step(solver, a, ds, limits)
+        try:
+            specials = [] if b is None else list(_special_points(solver, a, b))
+        except Diverged:  # too long to separate the special points on it: a quarter of it in all
+            b, ds = None, ds / 2
         if b is None:
             ds /= 2
             if ds < SHORTEST_STEP:
-                raise _underflow(solver, a)
-            continue
-        try:
-            specials = list(_special_points(solver, a, b))
-        except Diverged:
-            ds /= 4
-            if ds < SHORTEST_STEP:
-                raise _underflow(solver, a) from None
+                raise _ended(solver, a, Status.UNDERFLOW)
             continue
         for special in specials:
             yield special
@@ -215,8 +205,7 @@ def walk(
                 raise Ended(Status.MERGED)
         yield b
         if landed:
-            reason = _no_minimum_ahead(solver, b)
-            raise Ended(Status.REACHED if reason is None else Status.UNBOUNDED, reason or "")
+            raise _ended(solver, b, Status.REACHED)
         if not np.linalg.norm(b.x * b.scale) < FARTHEST:
             raise Ended(Status.UNBOUNDED)
         steps += 1
@@ -305,11 +294,7 @@ def _edge(solver: Solver, inside: float, outside: float) -> float:
     return inside - 1e-9 * np.sign(outside - inside)
 
 
-def _no_minimum_ahead(solver: Solver, point: Point) -> str | None:
-    """Return why the problem has no minimum a little further on, None if it has one."""
-    return solver.problem.singular(solver.control(point.q + 1e-6 * float(np.sign(point.tangent[1]))))
-
-
-def _underflow(solver: Solver, point: Point) -> Ended:
-    reason = _no_minimum_ahead(solver, point)
-    return Ended(Status.UNDERFLOW if reason is None else Status.UNBOUNDED, reason or "")
+def _ended(solver: Solver, point: Point, status: Status) -> Ended:
+    """Return the end of a walk at a point: UNBOUNDED if the problem has no minimum a little further on, or `status`."""
+    reason = solver.problem.singular(solver.control(point.q + 1e-6 * float(np.sign(point.tangent[1]))))
+    return Ended(status if reason is None else Status.UNBOUNDED, reason or "")

@@ -96,7 +96,8 @@ def _displaced(reduced: Reduced, form: NormalForm, direction: Array) -> Point | 
         shift = -3 * cubic * amplitude / form.growth if odd else -4 * quartic * amplitude**2 / form.growth
         try:
             moved = (reduced.state(amplitude * direction) - centre.x) * centre.scale + shift * form.trunk
-            towards = _clean(moved), shift
+            # small entries are what rounding leaves where a symmetry has zeros
+            towards = np.where(np.abs(moved) > NEGLIGIBLE_ENTRY * np.abs(moved).max(), moved, 0.0), shift
             x, q, steps = solver.correct(centre.x + towards[0] / centre.scale, centre.q + shift, towards, centre.scale)
             point = solver.at(x, q, towards, steps)
         except Diverged:
@@ -146,11 +147,6 @@ def _curvatures(reduced: Reduced, direction: Array, odd: bool) -> Array:
     steps = FORCE_STEP * unit
     hessian = np.array([homogeneous(direction + u) - homogeneous(direction - u) for u in steps]) / (2 * FORCE_STEP)
     return np.linalg.eigvalsh((hessian + hessian.T) / 2 - _height(reduced, direction, odd) * unit)
-
-
-def _clean(vector: Array) -> Array:
-    """Return a vector without the small entries that rounding leaves where a symmetry has zeros."""
-    return np.where(np.abs(vector) > NEGLIGIBLE_ENTRY * np.abs(vector).max(), vector, 0.0)
 
 
 def _reduced(solver: Solver, special: SpecialPoint) -> Reduced:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, Positive, Range, checked
-from landau_vae.display import Array, Column, Result, Table, counted, jsonable, significant
+from landau_vae.display import Array, Column, Result, Table, counted, significant
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoint
 from landau_vae.numeric.continuation.branch import Branch, Span, empty, state_on, trace
@@ -32,8 +32,10 @@ LARGEST_GAP = 1e-7  # of the loss (and 1): states closer than this are the same 
 
 
 @dataclass(frozen=True, eq=False)
-class Jump:
+class Jump(Result):
     """A first-order jump: the state ends, and falls to another minimum."""
+
+    json_fields = ("control", "maxwell", "returns", "width", "drop", "before", "after", "at")
 
     at: SpecialPoint = field(repr=False)  #: where the old state ends (the spinodal)
     control: float  #: of the spinodal
@@ -48,15 +50,12 @@ class Jump:
         """Return the distance between the two spinodals, in the control."""
         return None if self.returns is None else abs(self.returns - self.control)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all numbers, and the special point, by name."""
-        names = ("control", "maxwell", "returns", "width", "drop", "before", "after")
-        return {name: getattr(self, name) for name in names} | {"at": self.at.to_dict()}
-
 
 @dataclass(frozen=True, eq=False)
 class Sweep(Result):
     """A stable state from one end of the range to the other."""
+
+    json_fields = ("status", "reason", "jumps")
 
     problem: Problem = field(repr=False)  #: the loss that was swept
     branches: tuple[Branch, ...]  #: the stable pieces, in order
@@ -112,15 +111,12 @@ class Sweep(Result):
             falling = self.branches[0].control[0] > self.branches[0].control[-1]
             yield _table(self.problem.control, [("falling" if falling else "rising", jump) for jump in self.jumps])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return status and jumps as strict JSON."""
-        jumps = [jump.to_dict() for jump in self.jumps]
-        return jsonable({"status": self.status.name, "reason": self.reason, "jumps": jumps})
-
 
 @dataclass(frozen=True, eq=False)
 class Hysteresis(Result):
     """A sweep down and up again."""
+
+    json_fields = ("continuous", "verdict", "down", "up")
 
     problem: Problem = field(repr=False)  #: the loss that was swept
     down: Sweep  #: from the larger control to the smaller one
@@ -153,15 +149,6 @@ class Hysteresis(Result):
         jumps = [("falling", jump) for jump in self.down.jumps] + [("rising", jump) for jump in self.up.jumps]
         if jumps:
             yield _table(self.problem.control, jumps)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict and both sweeps as strict JSON."""
-        return {
-            "continuous": self.continuous,
-            "verdict": self.verdict,
-            "down": self.down.to_dict(),
-            "up": self.up.to_dict(),
-        }
 
 
 @checked
@@ -234,13 +221,11 @@ def sweep(
             return Sweep(problem, tuple(branches), tuple(jumps))
         parent = branch.special[-1]
         onward = _stable_continuation(solver, parent, span.onward)
+        point = _fall(solver, parent, span) if onward is None else onward
+        if isinstance(point, Status):
+            return Sweep(problem, (*branches, empty(point)), tuple(jumps))
         if onward is None:
-            fallen = _fall(solver, parent, span)
-            if isinstance(fallen, Status):
-                return Sweep(problem, (*branches, empty(fallen)), tuple(jumps))
-            jumps.append(_jump(solver, branch, fallen, span))
-            onward = fallen
-        point = onward
+            jumps.append(_jump(solver, branch, point, span))
 
 
 @checked

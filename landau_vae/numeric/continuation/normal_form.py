@@ -56,9 +56,7 @@ class Reduced:
         self._others, values = csr_array(centre.vectors[:, outside]), centre.values[outside]  # blocks: few are not zero
         # A direction so soft that does not vanish nearby is an approximate symmetry: only rounding pushes along it.
         self._compliance = np.where(np.abs(values) > SYMMETRY_STIFFNESS, 1.0 / np.where(values == 0, 1.0, values), 0.0)
-        self.others_index = int(
-            np.count_nonzero(values < -SYMMETRY_STIFFNESS)
-        )  # unstable directions outside the kernel
+        self.others_index = int(np.count_nonzero(values < -SYMMETRY_STIFFNESS))  # unstable outside the kernel
 
     def state(self, a: Array) -> Array:
         """Return x with the kernel's amplitudes a (k,) and all else relaxed."""

@@ -9,6 +9,7 @@ that falls apart into many small blocks, which are diagonalised one by one. Sour
 Continuation Methods (1990).
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -135,16 +136,11 @@ class Solver:
     def hessian(self, x: Array, q: float, scale: Array, still: float = STILL) -> tuple[Array, int]:
         """Return ∂²F/∂z² with the symmetry's directions stiffened by 1, and how many these are."""
         hessian = self.problem.hessian(x, self.control(q)) / np.multiply.outer(scale, scale)
-        orbit = self._orbit(x, scale, still)
+        orbit = self.problem.orbit(x) * scale
+        if len(orbit):  # an orthonormal basis of its directions, (flat, n)
+            _, lengths, basis = np.linalg.svd(orbit, full_matrices=False)
+            orbit = basis[lengths > still]
         return hessian + orbit.T @ orbit, len(orbit)
-
-    def _orbit(self, x: Array, scale: Array, still: float) -> Array:
-        """Return an orthonormal basis of the symmetry's directions in z, (flat, n)."""
-        moved = self.problem.orbit(x) * scale
-        if not len(moved):
-            return moved
-        _, lengths, basis = np.linalg.svd(moved, full_matrices=False)
-        return basis[lengths > still]
 
     # ---------------------------------------------------------------------------------------- solving
 
@@ -209,15 +205,13 @@ def bordered(
     some = moving(hessian, slope, normal[0], force)
     inner = hessian[np.ix_(some, some)]
     matrix = np.block([[inner, slope[some, None]], [normal[0][None, some], np.array([[normal[1]]])]])
-    try:
+    with suppress(np.linalg.LinAlgError):
         answer = np.linalg.solve(matrix, np.append(force[some], along))
-    except np.linalg.LinAlgError:
-        raise Diverged("the linear system is singular") from None
-    if not np.abs(answer).max() < LARGEST_SOLUTION:
-        raise Diverged("the linear system is singular")
-    move = np.zeros(len(slope))
-    move[some] = answer[:-1]
-    return move, float(answer[-1])
+        if np.abs(answer).max() < LARGEST_SOLUTION:
+            move = np.zeros(len(slope))
+            move[some] = answer[:-1]
+            return move, float(answer[-1])
+    raise Diverged("the linear system is singular")
 
 
 def eigh(matrix: Array) -> tuple[Array, Array]:

@@ -62,7 +62,7 @@ class Symbolic(Problem):
         certificate: str | None = None,
     ) -> None:
         symbol = theory.control if control is None else control
-        values = {name: _number(value) for name, value in (parameters or {}).items()}
+        values = {name: _sympified(value, "parameters") for name, value in (parameters or {}).items()}
         logs = {v: sp.exp(sp.Symbol(f"log_{v}", real=True)) for v in theory.variables if v.is_positive}
         unknowns = [next(iter(logs[v].free_symbols)) if v in logs else v for v in theory.variables]
         loss = theory.loss.subs(values).subs(logs)
@@ -77,7 +77,11 @@ class Symbolic(Problem):
         gradient = [sp.diff(loss, v) for v in unknowns]
         at = [theory.collapsed[v].subs(values) for v in theory.variables]
         rest = [sp.log(value) if v in logs else value for v, value in zip(theory.variables, at, strict=True)]
-        orders = [theory.slow**2] if order_parameters is None else [_expression(order) for order in order_parameters]
+        orders = (
+            [theory.slow**2]
+            if order_parameters is None
+            else [_sympified(order, "order_parameters") for order in order_parameters]
+        )
 
         def compiled(expression: Any) -> Any:
             return sp.lambdify([unknowns, symbol], expression, modules="numpy", cse=True)
@@ -107,15 +111,8 @@ class Symbolic(Problem):
         return np.asarray(self._orders(x, control), dtype=float)
 
 
-def _number(value: Any) -> Any:
-    """Return an exact or real number as SymPy has it."""
+def _sympified(value: Any, argument: str) -> Any:
+    """Return a number or an expression as SymPy has it."""
     if not isinstance(value, sp.Expr | int | float | np.number):
-        raise InputError(f"A parameter is {value!r}, but a number is expected.", "parameters")
+        raise InputError(f"{value!r} is among the {argument}, but numbers or expressions are expected.", argument)
     return sp.sympify(value)
-
-
-def _expression(order: Any) -> sp.Expr:
-    """Return an order parameter as an expression."""
-    if not isinstance(order, sp.Expr | int | float):
-        raise InputError(f"An order parameter is {order!r}, but an expression is expected.", "order_parameters")
-    return sp.sympify(order)

@@ -110,31 +110,23 @@ class Linear(Problem):
         self._variance = np.zeros(self._axes)  # λ_i, equal within a multiplet
         self._variance[: spectrum.modes] = np.repeat(np.add.reduceat(spectrum.eigenvalues, starts) / sizes, sizes)
         self._gain = np.sqrt(self._variance)
-        stiffness = np.divide(
-            encoder_decay / (2 * a), self._variance, out=np.zeros(self._axes), where=self._variance > 0
-        )
+        stiffness, varies = np.zeros(self._axes), self._variance > 0
+        stiffness[varies] = encoder_decay / (2 * a) / self._variance[varies]
         self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), stiffness[:, None]
         limit = cascade_of_learned(spectrum, self.latents).singular if self.learned else None
         self._limit = None if limit is None else limit / self._per_beta  # at β below it σ_dec² falls to 0
-        # z → z/η turns the prior into N(0, 1) and carries the decays along
-        self.decay = (
-            weight_decay(
-                spectrum, self.user_loss, decoder=decoder_decay / prior_variance, encoder=encoder_decay * prior_variance
-            )
-            if decays
-            else None
-        )
+        self.decay = None
+        if decays:  # z → z/η turns the prior into N(0, 1) and carries the decays along
+            along = {"decoder": decoder_decay / prior_variance, "encoder": encoder_decay * prior_variance}
+            self.decay = weight_decay(spectrum, self.user_loss, **along)
         self.certificate = self._continuity()
 
     # --------------------------------------------------------------------------------- the loss and its derivatives
 
     def loss(self, x: Array, control: float) -> float:
         at = self._unpack(x, control)
-        value = self._error(at) / at.price + 0.5 * np.sum(
-            (np.square(at.encoder).sum(0) + at.variance) / self.prior_variance
-            - 1.0
-            - np.log(at.variance / self.prior_variance)
-        )
+        size = (np.square(at.encoder).sum(0) + at.variance) / self.prior_variance
+        value = self._error(at) / at.price + 0.5 * np.sum(size - 1.0 - np.log(at.variance / self.prior_variance))
         return float(value + self._per_nat(control) * x[-1] if self.learned else value)
 
     def gradient(self, x: Array, control: float) -> Array:
