@@ -1,7 +1,6 @@
 """`landau-vae bifurcate FILE`: follow the equilibria of the user's model against β, without using closed forms."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from landau_vae.cli.options import Family, Inputs
 from landau_vae.cli.program import INTERRUPTED, AsJson, command, draw, option, say, say_json
-from landau_vae.display import Column, Table, counted, progress_bar, significant
+from landau_vae.display import Column, counted, progress_bar, significant
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import GAUSSIAN
 
@@ -64,21 +63,14 @@ def bifurcate(
             "predicted": [beta for beta, _ in problem.predicted()],
             "certificate": problem.certificate,
         }
-        content |= diagram.to_dict()
-        for name, part in {"hysteresis": loops, "coexistence": families}.items():
-            content[name] = None if part is None else part.to_dict()
-        say_json(content)
+        say_json(content | diagram.to_dict() | {"hysteresis": loops, "coexistence": families})
     else:
         table = _special_points(problem, diagram, exact=exact)
-        lines = [*_introduction(inputs, decoder, problem, high, low), "", table, ""]
-        lines.append(diagram.reason)
-        lines += [f"No jumps: {problem.certificate}."] if problem.certificate else []
-        for result in (loops, families):
-            lines += ["", result.summary()] if result is not None else []
-        if decoder_decay or encoder_decay:
-            # what weight decay does to each mode, also to those that stay inactive at every β
-            lines += ["", *(decay.summary().splitlines() if (decay := getattr(problem, "decay", None)) else [])]
-        say("\n".join(lines))
+        reason = diagram.reason + (f"\nNo jumps: {problem.certificate}." if problem.certificate else "")
+        parts = ["\n".join(_introduction(inputs, decoder, problem, high, low)), table, reason]
+        # the last: what weight decay does to each mode, also to those that stay inactive at every β
+        decay = getattr(problem, "decay", None) if decoder_decay or encoder_decay else None
+        say("\n\n".join([*parts, *(result.summary() for result in (loops, families, decay) if result is not None)]))
     if _was_interrupted(diagram, loops):
         return INTERRUPTED
     if output is not None:
@@ -116,7 +108,7 @@ def _explored(
 
 def _was_interrupted(diagram: "Diagram", loops: "Hysteresis | None") -> bool:
     """Whether the user stopped the search."""
-    statuses = [diagram.status, *([] if loops is None else [loops.down.status, loops.up.status])]
+    statuses = [diagram.status] if loops is None else [diagram.status, loops.down.status, loops.up.status]
     return any(status.name == "INTERRUPTED" for status in statuses)
 
 
@@ -152,12 +144,9 @@ def _linear(inputs: Inputs, decoder_decay: float, encoder_decay: float, prior: f
     """Return the linear VAE, with as many latents as the user says, or as can be followed quickly."""
     from landau_vae.numeric.problems import Linear
 
-    axes, latents = len(inputs.spectrum.covariance), inputs.loss.latents
+    axes = len(inputs.spectrum.covariance)
     per_latent = 2 * axes + 1
-    if latents is None:
-        latents = inputs.spectrum.modes
-        if latents * per_latent > COMFORTABLE:
-            latents = max(1, COMFORTABLE // per_latent)
+    latents = inputs.loss.latents or min(inputs.spectrum.modes, max(1, COMFORTABLE // per_latent))
     if latents * per_latent > MAX_UNKNOWNS:
         raise InputError(
             f"{latents} latents on {axes} features have {latents * per_latent} unknowns, but up to {MAX_UNKNOWNS} are "
@@ -165,13 +154,8 @@ def _linear(inputs: Inputs, decoder_decay: float, encoder_decay: float, prior: f
             if per_latent <= MAX_UNKNOWNS
             else f"{axes} features are too many to follow even one latent: give fewer columns, or use `thresholds`."
         )
-    return Linear(
-        inputs.spectrum,
-        inputs.loss.with_latents(latents),
-        decoder_decay=decoder_decay,
-        encoder_decay=encoder_decay,
-        prior_variance=prior,
-    )
+    options: dict[str, Any] = {"decoder_decay": decoder_decay, "encoder_decay": encoder_decay, "prior_variance": prior}
+    return Linear(inputs.spectrum, inputs.loss.with_latents(latents), **options)
 
 
 def _exponential(inputs: Inputs, decoder: Family, plain: bool) -> "Problem":
@@ -207,10 +191,7 @@ def _range(problem: "Problem", start: float | None, stop: float | None) -> tuple
     high = ABOVE * max(thresholds) if start is None else start
     low = BELOW * min(thresholds) if stop is None else stop
     if not (np.isfinite([high, low]).all() and high > low > 0):
-        raise InputError(
-            f"β is followed downward, from a larger to a smaller positive number, but --from {high:g} --to {low:g} "
-            "was asked for."
-        )
+        raise InputError(f"β is followed from a larger to a smaller positive number, not --from {high:g} --to {low:g}.")
     return high, low
 
 
@@ -232,26 +213,12 @@ def _special_points(problem: "Problem", diagram: "Diagram", *, exact: bool) -> s
     points = diagram.special
     if not points:
         return "no special points"
-    closed = _closed_forms(problem, diagram, exact=exact)
-    differences = [
-        None if beta is None else point.control / beta - 1 for point, beta in zip(points, closed, strict=True)
-    ]
-    return Table(
-        [
-            Column("", range(1, len(points) + 1)),
-            Column("kind", [point.kind for point in points]),
-            Column("β", [point.control for point in points], partial(significant, digits=10)),
-            Column("±", [f"{point.precision:.0e}" for point in points]),
-            Column("kernel", [point.kernel_dimension for point in points]),
-            Column("index", [f"{point.index[0]} → {point.index[1]}" for point in points]),
-            Column("closed form" if exact else "from collapse", [_number(beta, "{:.10g}") for beta in closed]),
-            Column("differs", [_number(difference, "{:+.1e}") for difference in differences]),
-        ]
+    closed = [beta or np.nan for beta in _closed_forms(problem, diagram, exact=exact)]
+    differences = [point.control / beta - 1 for point, beta in zip(points, closed, strict=True)]
+    return diagram.table(
+        Column("closed form" if exact else "from collapse", closed, lambda beta: significant(beta, 10)),
+        Column("differs", differences, lambda share: "—" if np.isnan(share) else f"{share:+.1e}"),
     ).text()
-
-
-def _number(value: float | None, pattern: str) -> str:
-    return "—" if value is None else pattern.format(value)
 
 
 def _closed_forms(problem: "Problem", diagram: "Diagram", *, exact: bool) -> list[float | None]:

@@ -29,11 +29,9 @@ def convert(
             raise InputError("To convert, say where β comes from: --from NAME (without it all losses are listed).")
         return _list(features, sizes, as_json)
     here = Loss.preset(source, beta, **sizes)
-    if target is not None:
-        losses = [Loss.preset(target, **sizes)]
-    else:
-        names = [name for name, preset in PRESETS.items() if name != source and not preset.refused]
-        losses = [Loss.preset(name, **sizes) for name in names]
+    names = [name for name, preset in PRESETS.items() if name != source and not preset.refused]
+    losses = [Loss.preset(name, **sizes) for name in (names if target is None else [target])]
+    if target is None:
         losses = [loss for loss in losses if loss.likelihood == here.likelihood and not loss.learned]
     there = [here.equivalent(loss, features) for loss in losses]
     if as_json:

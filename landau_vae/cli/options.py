@@ -53,8 +53,8 @@ class Reading:
     @property
     def selection(self) -> dict[str, Any]:
         """Return the options of `read` and `Spectrum.from_file`."""
-        named = {"weights": self.weights, "array": self.array, "header": self.header}
-        return named | {"columns": self.column, "exclude": self.exclude or (), "samples": self.samples}
+        options = {name: value for name, value in vars(self).items() if name != "column"}
+        return options | {"columns": self.column, "exclude": self.exclude or ()}
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,7 @@ class LossOptions:
             return Loss(np.asarray(1.0 if self.beta is None else self.beta), **terms, latents=self.latents)
         if terms:
             name = "learned-variance" if self.learned_variance else next(iter(terms)).replace("_", "-")
-            raise InputError(
-                f"--loss {self.code} says how that loss is formed, and so does --{name}: give one of the two."
-            )
+            raise InputError(f"--loss {self.code} says how that loss is formed, so does --{name}: give one of the two.")
         return Loss.preset(self.code, self.beta, latents=self.latents, batch=self.batch, channels=self.channels)
 
 
@@ -115,13 +113,9 @@ class Inputs:
         if self.file is None and self.dataset is None:
             raise InputError(f"No data were given: name a FILE, or a public data set (--dataset {', '.join(NAMES)}).")
         if self.file is not None and self.dataset is not None:
-            raise InputError(
-                f"Both the file {self.file} and the data set {self.dataset} were given: leave one of the two out."
-            )
+            raise InputError(f"Both the file {self.file} and the data set {self.dataset} were given: leave one out.")
         if self.strongest is not None and (self.changed or self.dataset is not None):
-            raise InputError(
-                "With --given, --target, --noise and --dataset all modes are found at once: leave --strongest out."
-            )
+            raise InputError("--given, --target, --noise and --dataset find all modes at once: leave --strongest out.")
         if self.changed and (not self.loss.likelihood.squared or self.divisor != "n"):
             raise InputError("Conditions, targets and noise metrics go with squared errors, and with the divisor n.")
         if self.given and self.target:
@@ -147,7 +141,7 @@ class Inputs:
         """Return the public data set, with the features that are asked for."""
         if self.dataset is None:
             return None
-        options = self.reading.selection | {"covariance": self.covariance or None}
+        options = vars(self.reading) | {"covariance": self.covariance or None}
         for name in ("weights", "array", "header", "covariance", "samples"):
             if options[name] is not None:
                 raise InputError(f"--{name} says how to read a file, but --dataset reads none: leave one of them out.")
@@ -254,17 +248,13 @@ class Inputs:
     def heading(self) -> str:
         """Return the lines that say what was read, and what its spectrum is the spectrum of."""
         scaled = ", standardised" if self.scaled or self.spectrum.standardized else ""
-        return "\n".join(
-            filter(None, [f"{self.name}: {self.spectrum}{scaled}", self.preparation(), self.spectrum.note])
-        )
+        lines = [f"{self.name}: {self.spectrum}{scaled}", self.preparation(), self.spectrum.note]
+        return "\n".join(filter(None, lines))
 
     def must_be_plain(self, command: str) -> None:
         """Raise `InputError` unless the spectrum is that of the columns themselves."""
         if self.changed:
-            raise InputError(
-                f"`{command}` takes the data as they are: leave --given, --target and --noise out (`thresholds`, "
-                "`choose` and `bifurcate` have them)."
-            )
+            raise InputError(f"`{command}` takes the data as they are: leave --given, --target and --noise out.")
 
 
 @dataclass(frozen=True, kw_only=True)

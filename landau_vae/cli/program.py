@@ -79,12 +79,9 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 
 def _filled(group: Any, values: dict[str, Any]) -> Any:
     """Return a group made of its values, which are taken out of `values`."""
+    parts = {part.name: part.type for part in fields(group) if part.init}
     return group(
-        **{
-            part.name: _filled(part.type, values) if is_dataclass(part.type) else values.pop(part.name)
-            for part in fields(group)
-            if part.init
-        }
+        **{name: _filled(kind, values) if is_dataclass(kind) else values.pop(name) for name, kind in parts.items()}
     )
 
 

@@ -50,16 +50,12 @@ def verify(
     from landau_vae import scan, training
     from landau_vae import verify as compare
 
-    sampling = {
-        "updates": updates,
-        "batch": inputs.terms.batch,
-        "optimizer": optimizer,
-        "learning-rate": learning_rate,
-    }
+    batch = inputs.terms.batch
+    sampling = {"updates": updates, "batch": batch, "optimizer": optimizer, "learning-rate": learning_rate}
     if exact and (unused := [f"--{name}" for name, value in sampling.items() if value is not None]):
         raise InputError(f"--exact draws no samples, so that {unused[0]} has no effect: leave one of the two out.")
     updates = UPDATES if updates is None else updates
-    batch = BATCH if inputs.terms.batch is None else inputs.terms.batch
+    batch = BATCH if batch is None else batch
     learning_rate = RATE if learning_rate is None else learning_rate
     folder = None
     if output is not None:
@@ -152,13 +148,9 @@ def _grid(spectrum: "Spectrum", points: int | None, coldest: float | None, *, ex
     """Return temperatures from above the first threshold down."""
     warmest = min(1.0, ABOVE * float(spectrum.normalized[0]))
     if coldest is None:
-        coldest = BELOW * float(spectrum.normalized[-1])
-        coldest = coldest if exact else max(coldest, COLDEST)
+        coldest = max(BELOW * float(spectrum.normalized[-1]), 0 if exact else COLDEST)
     if not 0 < coldest < warmest:
-        raise InputError(
-            f"The lowest temperature is {coldest:g}, but it has to lie between 0 and the highest, {warmest:.4g} "
-            "(1.5 times the first threshold, at most 1)."
-        )
+        raise InputError(f"The lowest temperature is {coldest:g}, but one between 0 and {warmest:.4g} is expected.")
     if points is None:
         points = max(8, int(np.ceil(PER_DECADE * np.log10(warmest / coldest))) + 1)
     return np.geomspace(warmest, coldest, points)

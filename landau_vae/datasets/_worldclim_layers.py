@@ -17,7 +17,6 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,6 +32,7 @@ from landau_vae.spectrum.spectrum import Spectrum
 
 URL = "https://geodata.ucdavis.edu/climate/worldclim/2_1/base/wc2.1_10m_bio.zip"
 LAYERS = tuple(f"wc2.1_10m_bio_{number}.tif" for number in range(1, 20))
+CHECKSUMS = Path(__file__).with_name("worldclim_layers.sha256")
 TIMEOUT = 60  # seconds without an answer
 
 
@@ -271,7 +271,6 @@ def _extra(name: str) -> Any:
 
 
 def _is_official(path: Path) -> bool:
-    text = files("landau_vae.datasets").joinpath("worldclim_layers.sha256").read_text(encoding="ascii")
-    known = {name: digest for digest, name in map(str.split, text.splitlines())}
+    known = {name: digest for digest, name in map(str.split, CHECKSUMS.read_text(encoding="ascii").splitlines())}
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == known[path.name]

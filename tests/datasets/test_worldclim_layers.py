@@ -156,8 +156,9 @@ def folder(tmp_path, land, monkeypatch):
     place.mkdir()
     for name, layer, gap in zip(files.LAYERS, values, missing, strict=True):
         write_layer(place / name, np.where(gap, -3.4e38, layer))
-    sums = {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in files.LAYERS}
-    monkeypatch.setattr(files, "checksums", lambda: sums)
+    sums = [f"{hashlib.sha256((place / name).read_bytes()).hexdigest()} {name}" for name in files.LAYERS]
+    (tmp_path / "sums").write_text("\n".join(sums), encoding="ascii")
+    monkeypatch.setattr(files, "CHECKSUMS", tmp_path / "sums")
     return place
 
 

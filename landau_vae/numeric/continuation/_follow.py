@@ -64,24 +64,45 @@ class Diagram(Result):
         special = counted(len(self.special), "special point")
         return f"Diagram({len(self.branches)} branch{'es' * (len(self.branches) != 1)}, {special}, {self.status.name})"
 
-    def content(self) -> Iterator[str | Table]:
-        """Yield the table of special points, and how the diagram ended."""
-        yield repr(self)
+    def table(self, *columns: Column, note: str = "") -> Table:
+        """Return the table of special points.
+
+        Parameters
+        ----------
+        *columns : Column
+            Further columns, one value per special point.
+        note : str, default ""
+            What stands below the table.
+
+        Returns
+        -------
+        Table
+            One row per special point.
+        """
         points = self.special
-        forms = [point.form for point in points]
-        table = Table(
+        return Table(
             [
-                Column("", range(1, len(points) + 1)), Column("kind", [point.kind for point in points]),
+                Column("", range(1, len(points) + 1)),
+                Column("kind", [point.kind for point in points]),
                 Column(self.problem.control, [p.control for p in points], lambda control: significant(control, 10)),
                 Column("±", [point.precision for point in points], "{:.0e}".format),
                 Column("kernel", [point.kernel_dimension for point in points]),
                 Column("index", [point.index for point in points], lambda index: f"{index[0]} → {index[1]}"),
-                Column("κ₃", [form and form.cubic for form in forms], lambda k: "" if k is None else f"{k:.2g}"),
-                Column("κ₄", [form and form.quartic for form in forms], lambda k: "" if k is None else f"{k:.4g}"),
+                *columns,
             ],
+            note=note,
+        )
+
+    def content(self) -> Iterator[str | Table]:
+        """Yield the table of special points, and how the diagram ended."""
+        yield repr(self)
+        forms = [point.form for point in self.special]
+        table = self.table(
+            Column("κ₃", [form and form.cubic for form in forms], lambda k: "" if k is None else f"{k:.2g}"),
+            Column("κ₄", [form and form.quartic for form in forms], lambda k: "" if k is None else f"{k:.4g}"),
             note="κ₃, κ₄: Landau coefficients along the new branch (κ₃ = 0, κ₄ > 0: continuous transition)",
-        )  # fmt: skip
-        yield table if points else "no special points"
+        )
+        yield table if forms else "no special points"
         yield self.reason
 
     def to_dict(self) -> dict[str, Any]:
