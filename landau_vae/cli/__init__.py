@@ -4,8 +4,9 @@
 Exit code 0: fine; 1: checked, and theory and numbers disagree; 2: bad input, explained in one sentence.
 """
 
+# ruff: noqa: F401
 # In the order of the help page.
-from landau_vae.cli import reproduce, thresholds, choose, verify, diagnose, convert, bifurcate, derive, gather  # noqa: F401  # isort: skip
+from landau_vae.cli import reproduce, thresholds, choose, verify, diagnose, convert, bifurcate, derive, gather  # isort: skip
 from landau_vae.cli.program import app, main
 
 __all__ = ["app", "main"]

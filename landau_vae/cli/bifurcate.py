@@ -202,7 +202,7 @@ def _introduction(inputs: Inputs, decoder: Family, problem: "Problem", high: flo
     model = f"{counted(latents, 'latent')}, {unknowns} unknowns, β from {high:.4g} down to {low:.4g}"
     if decoder != GAUSSIAN.name:
         first = f"{inputs.name}: {decoder} decoder, cross-entropy summed over features + β Σ KL"
-        return [*filter(None, [first, inputs.preparation(decoder)]), model]
+        return list(filter(None, [first, inputs.preparation(decoder), model]))
     if inputs.loss.latents is None and latents < inputs.spectrum.modes:
         model += f" (fewer latents than the {inputs.spectrum.modes} modes, to be quick: --latents)"
     return [inputs.heading(), inputs.loss.explain(inputs.spectrum), model]

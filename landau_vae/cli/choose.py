@@ -1,7 +1,7 @@
 """`landau-vae choose FILE`: which β keeps a number of latents, loses a share of the variance, or avoids noise."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import AsJson, command, draw, option, say, say_json
@@ -25,14 +25,8 @@ def choose(
 
     if noise_floor and inputs.reading.weights is not None:
         raise InputError("The noise floor needs rows of equal weight: leave --weights out, or ask another question.")
-    choice = choose_beta(
-        inputs.spectrum,
-        inputs.loss,
-        keep=keep,
-        tolerance=tolerance,
-        noise_floor=noise_floor,
-        reconstruction="mean" if mean else "sampled",
-    )
+    question: dict[str, Any] = {"keep": keep, "tolerance": tolerance, "noise_floor": noise_floor}
+    choice = choose_beta(inputs.spectrum, inputs.loss, reconstruction="mean" if mean else "sampled", **question)
     if as_json:
         say_json({"file": inputs.name, "spectrum": inputs.spectrum.to_dict(), **choice.to_dict()})
     else:

@@ -55,7 +55,7 @@ def _list(features: int, sizes: dict[str, int], as_json: bool) -> int:
             ),
             Column("τ", ["" if x is None else "βσ²" if x.learned else _price(x, features) for x in losses.values()]),
             Column("code", [preset.code for preset in PRESETS.values()], text=True),
-        ],
+        ]
     )
     if as_json:
         content: dict[str, Any] = {

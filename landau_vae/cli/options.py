@@ -190,19 +190,18 @@ class Inputs:
             return spectra.noise_metric(values, self._noise_values(), weights=weights, names=names)
         noise = None if self.noise is None else self._noise_values()
         labels = list(names or map(str, range(values.shape[1])))
-        for name in named:
-            if name not in labels:
-                raise InputError(f"There is no column {name!r}: the columns are {', '.join(labels[:12])}.")
+        if unknown := [name for name in named if name not in labels]:
+            raise InputError(f"There is no column {unknown[0]!r}: the columns are {', '.join(labels[:12])}.")
         inside = np.isin(labels, named)
         if inside.all():
             raise InputError(f"All columns are {'conditions' if self.given else 'targets'}: leave some to the others.")
         import pandas as pd
 
         frame = pd.DataFrame(values, columns=labels, copy=False)  # so that messages name the columns
-        parts = frame.loc[:, inside], frame.loc[:, ~inside]
-        x, y = parts if self.given else parts[::-1]
-        build = spectra.conditional if self.given else spectra.supervised
-        return build(x, y, noise=noise, standardize=self.scaled, weights=weights)
+        named_part, others = frame.loc[:, inside], frame.loc[:, ~inside]
+        if self.given:
+            return spectra.conditional(named_part, others, noise=noise, standardize=self.scaled, weights=weights)
+        return spectra.supervised(others, named_part, noise=noise, standardize=self.scaled, weights=weights)
 
     def _named_columns(self) -> tuple[str, ...]:
         """Return the columns of --given or --target; `target` stands for all that a public data set has."""

@@ -1,7 +1,7 @@
 """`landau-vae verify FILE`: train on the user's data as people train, and compare with what their spectrum predicts."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from landau_vae import Spectrum
-    from landau_vae.training import Trainer
 
 PER_DECADE = 12  # temperatures
 ABOVE, BELOW = 1.5, 0.1  # the grid begins at so much of the first threshold, and ends at so much of the last one
@@ -69,24 +68,16 @@ def verify(
             "verify: follow its equilibria with `landau-vae bifurcate`, or take a Gaussian loss."
         )
     rule = training.SGD(learning_rate, momentum=0.9) if optimizer == "sgd" else training.Adam(learning_rate)
-    trainer: Trainer = (
-        training.Exact() if exact else training.Sampled(updates=updates, batch=batch, optimizer=rule, loss=inputs.loss)
-    )
+    settings: dict[str, Any] = {"updates": updates, "batch": batch, "optimizer": rule, "loss": inputs.loss}
+    trainer = training.Exact() if exact else training.Sampled(**settings)
     source, weights = _source(inputs)
     spectrum = inputs.spectrum
     grid = _grid(spectrum, points, coldest, exact=exact)
     latents = inputs.loss.latents or min(LATENTS, spectrum.dimension)
+    standardize = inputs.scaled and not inputs.is_covariance
+    options: dict[str, Any] = {"weights": weights, "workers": workers, "folder": folder, "progress": True}
     models = scan(
-        source,
-        grid,
-        latents=latents,
-        seeds=range(seeds),
-        trainer=trainer,
-        standardize=inputs.scaled and not inputs.is_covariance,
-        weights=weights,
-        workers=workers,
-        folder=folder,
-        progress=True,
+        source, grid, latents=latents, seeds=range(seeds), trainer=trainer, standardize=standardize, **options
     )
     result = compare(models, tolerance=tolerance)
     if as_json:
