@@ -19,11 +19,6 @@ Array = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
-__all__ = [
-    "Array", "ArrayLike", "Booleans", "Column", "Content", "Integers", "Result", "Table", "counted", "jsonable",
-    "listed", "numbered", "progress_bar", "readonly", "significant",
-]  # fmt: skip
-
 
 def readonly(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:
     """Return a sealed copy-free view of `values` as an array."""

@@ -7,8 +7,6 @@ The command line prints any of them and exits with code 2. The package never cat
 
 from typing import Any
 
-__all__ = ["InputError", "OutsideTheory", "TooFewSamples"]
-
 
 class InputError(ValueError):
     """Input that cannot be used as given.

@@ -7,8 +7,6 @@ from typing import Any, Literal
 
 from landau_vae.display import jsonable
 
-__all__ = ["Finding", "Severity", "by_severity", "in_words"]
-
 Severity = Literal["alarm", "remark"]
 
 WIDTH = 100  # columns of printed findings

@@ -18,8 +18,6 @@ from landau_vae.checks import Bound, check_fields, numbers, one_of
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 
-__all__ = ["BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "Likelihood", "as_likelihood"]
-
 STEEP = 300.0  # f from which e^f is continued by its parabola, so that it does not overflow; no minimum is there
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
 STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central difference is most exact

@@ -6,8 +6,6 @@ adds it here. Every one that was measured names the models or data it was measur
 
 from landau_vae.display import Column, Table
 
-__all__ = ["Limit", "table"]
-
 
 class Limit(float):
     """A number that decides a verdict.

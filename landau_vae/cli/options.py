@@ -18,7 +18,7 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
 from landau_vae.loss import Reduction
-from landau_vae.spectrum.spectrum import Divisor
+from landau_vae.spectrum.build import Divisor
 
 Names = list[str] | None
 Family = Literal["gaussian", "bernoulli", "poisson"]

@@ -38,8 +38,6 @@ from landau_vae.numeric.plateau_activation import Activation, activation
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["Diagnosis", "diagnose"]
-
 SHOWN = 40  # latents in a printed table
 OF_LATENTS = ("signal_fraction", "rate", "second_moment", "mean_variance", "variance", "offset", "quiet")
 

@@ -27,8 +27,6 @@ from landau_vae.intervals.influence import as_blocks, reduced_by
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["bootstrap"]
-
 APART = 1.25  # ratio of the two standard errors from which on they are said to differ
 KEPT_NUMBERS = 2**24  # 128 MiB
 MADE_NUMBERS = 2**21

@@ -32,8 +32,6 @@ from landau_vae.loss import Loss
 from landau_vae.numeric._transitions import Transitions
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["Count", "Estimate", "Uncertainty", "uncertainty"]
-
 
 @dataclass(frozen=True, eq=False)
 class Estimate(Result):

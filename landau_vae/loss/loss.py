@@ -27,8 +27,6 @@ from landau_vae.loss.learned_price import beta_of_learned, price_of_learned, wit
 from landau_vae.loss.presets import PRESETS
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["Loss", "Reduction"]
-
 Reduction = Literal["sum", "mean"]
 Parametrisation = Literal["log_variance", "variance", "std", "log_std"]
 

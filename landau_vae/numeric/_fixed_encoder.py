@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from landau_vae.checks import checked, numbers
-from landau_vae.display import Array, ArrayLike, Column, Content, Integers, Result, Table, readonly, significant
+from landau_vae.display import Array, Column, Content, Integers, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum

@@ -9,6 +9,7 @@ PCA (Lucas et al., arXiv:1911.02469). With a latent for every mode nothing is le
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, checked
 from landau_vae.display import (

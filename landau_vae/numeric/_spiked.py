@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, Positive, checked, numbers
-from landau_vae.display import Array, ArrayLike, Booleans, Column, Content, Result, Table, readonly, significant
+from landau_vae.display import Array, Booleans, Column, Content, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 
 BLURRED_WIDTHS = 1.25  # from the transition, up to which no formula holds at finite size

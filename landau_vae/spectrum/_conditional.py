@@ -27,8 +27,6 @@ from landau_vae.spectrum._noise_metric import metric_unit
 from landau_vae.spectrum.build import EPS, resolve, scale_of
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["conditional", "supervised"]
-
 FEW = 10  # rows per column of x, below which chance explains a good part of y
 
 Names = tuple[str, ...] | None

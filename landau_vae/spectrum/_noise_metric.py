@@ -25,8 +25,6 @@ from landau_vae.likelihoods import FAMILY
 from landau_vae.spectrum.build import Fields, check_rows, fields_in_unit, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["exponential_family", "noise_metric"]
-
 SINGULAR = 1e-10  # of its largest eigenvalue: what a noise metric must have in every direction
 NOTE_METRIC = "Spectrum of the covariance in units of the noise metric; exact."
 NOTE_FAMILY = "Spectrum of the data in units of the likelihood's variance at the mean; the first threshold is exact."

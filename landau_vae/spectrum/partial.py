@@ -17,13 +17,11 @@ from landau_vae.data.archive import load_partial, save_partial
 from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
-from landau_vae.spectrum.build import fields_of
-from landau_vae.spectrum.spectrum import Divisor, Spectrum
+from landau_vae.spectrum.build import Divisor, fields_of
+from landau_vae.spectrum.spectrum import Spectrum
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["Partial"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -31,8 +31,6 @@ from landau_vae.spectrum.build import EPS, Divisor, Fields, Kind, fields_of, res
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Divisor", "Kind", "Likelihood", "Spectrum"]
-
 ROUNDED = 1e-6  # of V: more than rounding, be it that of float32, takes away with unresolved directions
 
 

@@ -31,8 +31,6 @@ from landau_vae.training.training_set import PARTS, training_set
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["plan", "scan"]
-
 
 @checked
 def scan(

@@ -23,8 +23,6 @@ from landau_vae.training.linear_vae import LinearVAE
 from landau_vae.training.schema import Named, Progress, Starts, Status, Trainer
 from landau_vae.training.training_set import TrainingSet
 
-__all__ = ["Exact"]
-
 NUMBERS = 2**14  # weights in W that one batch of models holds: more is hardly quicker, and leaves less to share out
 COPIES = 50  # arrays of the size of W that training a model keeps: L-BFGS pairs (twice, as a batch shrinks), factors
 

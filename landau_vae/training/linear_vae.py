@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from landau_vae.display import Array
 
-__all__ = ["LinearVAE"]
-
 
 @dataclass(frozen=True, eq=False)
 class LinearVAE:

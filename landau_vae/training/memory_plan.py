@@ -14,8 +14,6 @@ from pathlib import Path
 from landau_vae.display import Result, counted
 from landau_vae.errors import InputError
 
-__all__ = ["ScanPlan"]
-
 SHARE = 0.8  # of the memory that is free: other programs need some too
 
 

@@ -20,8 +20,6 @@ from landau_vae.training.schema import validate
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["load_scan", "save_scan"]
-
 MAGIC = b"landau-vae scan, SHA-256 of all bytes before this line: "
 TRAILER = len(MAGIC) + 65  # bytes of the last line
 CHUNK = 2**24

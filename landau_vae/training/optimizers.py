@@ -16,8 +16,6 @@ from landau_vae.checks import NonNegative, Positive, Range, check_fields
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
-__all__ = ["SGD", "Adam"]
-
 Memory = Annotated[float, Range(0, below=1)]
 
 

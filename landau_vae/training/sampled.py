@@ -24,9 +24,6 @@ from landau_vae.training.schema import Named, Progress, Starts, Trainer
 from landau_vae.training.stopping import LOOKS, Patience, ending, evenly, last_movement
 from landau_vae.training.training_set import Batches, TrainingSet
 
-__all__ = ["Sampled"]
-
-
 TOGETHER = 64  # models that are trained as one batch
 BLOCK = 2**22  # numbers that noise and batches may take between two draws
 

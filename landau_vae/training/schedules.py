@@ -15,8 +15,6 @@ from landau_vae.checks import Count, NonNegative, Positive, Range, Share, check_
 from landau_vae.display import Array, jsonable
 from landau_vae.errors import InputError
 
-__all__ = ["Schedule", "anneal", "cosine", "cyclical", "warm_up"]
-
 Curve = Literal["linear", "cosine", "geometric"]
 Part = Annotated[float, Range(0, 1)]  # of training
 

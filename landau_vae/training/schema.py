@@ -19,8 +19,6 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.training.training_set import TrainingSet
 
-__all__ = ["OBSERVABLES", "Observable", "Status", "Trainer", "validate"]
-
 #: name → (dimensions after the first axis, which is the model's; values)
 Named = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
 Starts = Sequence[tuple[int, int]]  # seed and place in the grid of each model

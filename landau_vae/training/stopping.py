@@ -25,8 +25,6 @@ from landau_vae.training.measure import Gauge
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Named, Status
 
-__all__ = ["Patience"]
-
 LOOKS = 40  # at the models in the course of a run
 TURNS = 100
 ROUNDING = 1e-14  # of a matrix's trace

@@ -25,8 +25,6 @@ from landau_vae.errors import InputError
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.memory_plan import in_words
 
-__all__ = ["TrainingSet"]
-
 PARTS = ("training", "validation", "test")
 PERMUTATION = 0  # seed of the permutation that splits
 STREAM = 0x62617463  # distinguishes the generator of batches from those of starts and of noise

@@ -26,8 +26,6 @@ from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.schema import RECONSTRUCTIONS, trainer_settings, validate
 
-__all__ = ["Branches", "branches"]
-
 
 @dataclass(frozen=True, eq=False)
 class Branches:

@@ -25,8 +25,6 @@ from landau_vae.training._scan import scan
 from landau_vae.training.schema import Trainer
 from landau_vae.verification._branches import branches
 
-__all__ = ["DatasetSize", "dataset_size"]
-
 AROUND = np.geomspace(0.3, 1.7, 7)  # temperatures, in units of each predicted threshold
 MOST = 10**9  # samples
 

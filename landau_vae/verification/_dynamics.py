@@ -28,8 +28,6 @@ from landau_vae.training.schema import Status, validate
 from landau_vae.verification._branches import trained_spectrum
 from landau_vae.verification.activation_times import Arrivals, Descent, arrivals, descent_of
 
-__all__ = ["Dynamics", "dynamics"]
-
 FAILURES = ("disagrees", "missing", "diverged")
 
 

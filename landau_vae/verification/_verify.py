@@ -27,8 +27,6 @@ from landau_vae.verification.causes import Evidence, find_causes
 from landau_vae.verification.verdicts import Deviation, interval, judge, sampling_error
 from landau_vae.verification.verification import Verification
 
-__all__ = ["verify"]
-
 
 @checked
 def verify(

@@ -14,8 +14,6 @@ from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.verification._branches import Branches
 
-__all__ = ["Verification"]
-
 RANK_TOLERANCES = (0.05, 0.01, 0.005, 0.001, 1e-4, 1e-5)  # J. Hirn's follow-up, Table I
 MEANINGS = {  # verdict → what follows it, apart from "agrees"
     "disagrees": "",

@@ -20,8 +20,6 @@ from landau_vae.numeric.continuation.branch_switching import grown, leaving, tru
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["Diagram", "follow"]
-
 Switch = Literal["stability", "always", "never"]
 
 

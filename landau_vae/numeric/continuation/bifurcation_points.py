@@ -18,8 +18,6 @@ from landau_vae.display import Array
 from landau_vae.numeric.continuation.normal_form import NormalForm, normal_form
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 
-__all__ = ["SpecialPoint"]
-
 FIRST_BRACKET = 1e-10  # of q: how far from the point it is bracketed at first
 FIRST_BRACKET_OF_TURN = 1e-5  # in z and q: where the branch turns the control moves by the square only
 WIDEST_BRACKET = 1e-3  # beyond it a bracket says nothing

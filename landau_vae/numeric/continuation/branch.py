@@ -20,8 +20,6 @@ from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoi
 from landau_vae.numeric.continuation.solve import FARTHEST, Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["Branch"]
-
 SHORTEST_STEP = 1e-9
 STEPS_BEFORE_CLOSED = 5  # so few steps do not lead round a closed branch
 FIRST_STEP = 0.1  # of the longest step

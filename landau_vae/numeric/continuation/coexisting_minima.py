@@ -21,8 +21,6 @@ from landau_vae.numeric.continuation.branch import Branch, Span, joined, state_o
 from landau_vae.numeric.continuation.solve import FARTHEST, Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["Coexistence", "Exchange", "State", "coexistence", "minima"]
-
 MOST_ESCAPES = 20  # times that a saddle may be left before giving up
 ESCAPE_STEP = 1e-2  # in z, along the most unstable direction
 LOWEST_LOSS = -1e8  # nats: a loss below it has no minimum

@@ -24,8 +24,6 @@ from landau_vae.numeric.continuation.coexisting_minima import descend
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["Hysteresis", "Jump", "Sweep", "hysteresis", "sweep"]
-
 BEHIND_SPINODAL = 1e-6  # in q: where the fall begins
 NUDGE = 1e-3  # in z: how far to either side of the softest direction
 LARGEST_GAP = 1e-7  # of the loss (and 1): states closer than this are the same on both sweeps

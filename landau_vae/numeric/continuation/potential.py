@@ -19,8 +19,6 @@ from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
 from landau_vae.numeric.continuation.solve import Diverged, Solver
 from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["Potential", "landau_potential", "telling_potential"]
-
 NEWTON_STEPS = 30
 CONVERGED_STEP = 1e-9  # relative size of the last Newton step
 ASIDE, BEYOND, POINTS = 0.2, 1.8, 181  # of the picture: controls about the transition, amplitudes about the minimum

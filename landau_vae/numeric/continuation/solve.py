@@ -23,8 +23,6 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["Status"]
-
 NEWTON_STEPS = 12
 CONVERGED_STEP = 1e-11  # relative size of the last Newton step: the next one would be within rounding
 STALLED_STEP = 1e-6  # a step this small that shrinks no more is rounding, amplified by a nearly singular Hessian

@@ -21,8 +21,6 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON, Likelihood, as_likelihood
 from landau_vae.numeric.problems.problem import Problem
 
-__all__ = ["ExponentialFamily"]
-
 EPS = float(np.finfo(np.float64).eps)
 BLOCK = 2**20  # values of η at a time: 8 MB, of which some eight copies live at once
 MULTIPLET_WIDTH = 1e-9  # relative: thresholds closer than this are one multiplet

@@ -16,8 +16,6 @@ from landau_vae.errors import InputError
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.symbolic.landau import Landau
 
-__all__ = ["Symbolic"]
-
 
 class Symbolic(Problem):
     """The loss of a theory with numbers in place of all parameters but the control.

@@ -24,8 +24,6 @@ from landau_vae.numeric._weight_decay import weight_decay
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.spectrum.spectrum import Spectrum
 
-__all__ = ["Linear"]
-
 SPLIT_WIDTH = 3e-4  # relative, more than MULTIPLET_WIDTH of the solver: closer eigenvalues are a split multiplet
 EQUAL_WIDTH = 1e-7  # relative: closer than this, it makes no difference which of them has a latent
 

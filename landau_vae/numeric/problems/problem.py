@@ -13,8 +13,6 @@ import numpy as np
 
 from landau_vae.display import Array
 
-__all__ = ["Problem"]
-
 
 class Problem(ABC):
     """A loss F(x; control), x of shape (n,); subclasses state it and its derivatives.
