@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 from landau_vae.checks import Count, checked
 from landau_vae.display import (
     Array,
-    ArrayLike,
     Column,
     Content,
     Integers,
