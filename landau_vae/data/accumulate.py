@@ -132,8 +132,7 @@ def select(part: Collected, columns: str | Sequence[str] | None, exclude: str | 
     if columns is None and not exclude:
         return part
     names = part.names or tuple(map(str, range(part.dimension or 0)))
-    columns = (columns,) if isinstance(columns, str) else columns
-    return part.select(choose(names, columns, (exclude,) if isinstance(exclude, str) else exclude))
+    return part.select(choose(names, columns, exclude))
 
 
 def collect(pairs: Pairs, names: Names) -> Collected:

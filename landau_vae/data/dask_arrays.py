@@ -70,7 +70,7 @@ def of_dask(data: Any, weights: ArrayLike | None, names: Sequence[str] | None) -
     else:
         raise InputError(
             f"A Dask {type(data).__name__} of shape {getattr(data, 'shape', '?')} was given, but rows × columns "
-            "(samples × features) are expected: a 2-D array, or a DataFrame."
+            "are expected: a 2-D array, or a DataFrame."
         )
     columns = int(data.shape[1])
     return of_slabs(blocks, lengths, columns, weights, as_names(names, columns) or own)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.moments import Decomposition, spacing, strongest, strongest_of_matrix
+from landau_vae.data.moments import Decomposition, SecondMoments, spacing, strongest, strongest_of_matrix
 from landau_vae.data.tables import mapping
 from landau_vae.display import Array
 
@@ -23,7 +23,7 @@ BLOCK_NUMBERS = 2**22  # 32 MiB; each block costs a pass over the n × n matrix,
 Pairs = Iterator[tuple[NDArray[Any], Array | None]]  # blocks of (rows, weights of the rows)
 
 
-class Gram:
+class Gram(SecondMoments):
     """Mean (d,) and variance (d,) of a wide table, and its spectrum on demand.
 
     >>> gram = Gram(np.array([[0.0, 0.0, 1.0], [2.0, 4.0, 1.0]]))
@@ -37,17 +37,17 @@ class Gram:
         self.weight = float(self.count if weights is None else weights.sum())
         self.precision = max(precision, spacing(rows.dtype))
         self.mean: Array = np.zeros(rows.shape[1])
-        self.variance: Array = np.zeros(rows.shape[1])
+        self._variance: Array = np.zeros(rows.shape[1])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the caller looks for non-finite moments
             self._share = (np.ones(self.count) if weights is None else weights) / self.weight
             for part, block in self._column_blocks():
                 self.mean[part] = self._share @ block
-                self.variance[part] = self._share @ (block - self.mean[part]) ** 2
+                self._variance[part] = self._share @ (block - self.mean[part]) ** 2
 
     @property
-    def finite(self) -> bool:
-        """Whether all rows are finite, and nothing has overflowed."""
-        return self.weight == 0 or bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.variance)))
+    def variance(self) -> Array:
+        """Variance of each column, (d,)."""
+        return self._variance
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the n × n Gram matrix, as `SecondMoments` says: the covariance is never formed."""
@@ -100,7 +100,7 @@ def pass_rows(columns: int) -> int:
     return max(16, BLOCK_NUMBERS // columns)
 
 
-class Margins:
+class Margins(SecondMoments):
     """Count, weight, mean (d,) and variance (d,) of rows that can be gone through again, and their strongest modes.
 
     >>> margins = Margins(lambda: iter([(np.array([[2.0, 0.0], [-2.0, 0.0]]), None), (np.zeros((2, 2)), None)]), 2)
@@ -123,11 +123,6 @@ class Margins:
     def variance(self) -> Array:
         """Variance of each column, (d,)."""
         return self._square / self.weight
-
-    @property
-    def finite(self) -> bool:
-        """Whether all rows are finite, and nothing has overflowed."""
-        return bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self._square)))
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Iterate for the first `modes` eigenvalues, in a `unit` (d,) if any; the covariance is never formed."""

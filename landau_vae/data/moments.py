@@ -11,7 +11,7 @@ from it by more than its own spread; what is left to subtract then costs one bit
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ class Decomposition:
         return values, vectors
 
 
-class SecondMoments(Protocol):
+class SecondMoments:
     """What `Moments`, `Gram` and `Margins` have in common: means and variances of columns, and a decomposition."""
 
     count: int  #: rows
@@ -89,22 +89,22 @@ class SecondMoments(Protocol):
     @property
     def variance(self) -> Array:
         """Variance of each column, (d,)."""
-        ...
+        raise NotImplementedError
 
     @property
     def finite(self) -> bool:
         """Whether nothing non-finite has been added, and nothing has overflowed."""
-        ...
+        return self.weight == 0 or bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.variance)))
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the covariance of the columns in a `unit`: divided by (d,), or times a matrix (d, d).
 
         All eigenvalues are found, or the first `modes`.
         """
-        ...
+        raise NotImplementedError
 
 
-class Moments:
+class Moments(SecondMoments):
     """Sample count, total weight, mean (d,) and scatter (d, d) of the rows added so far.
 
     `precision` is the spacing of numbers near 1 in the coarsest dtype that was added: float32 data
@@ -137,11 +137,6 @@ class Moments:
     def variance(self) -> Array:
         """Variance of each column, (d,)."""
         return self.scatter.diagonal() / self.weight
-
-    @property
-    def finite(self) -> bool:
-        """Whether nothing non-finite has been added, and nothing has overflowed."""
-        return bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.scatter.diagonal())))
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the covariance, as `SecondMoments` says."""

@@ -71,8 +71,6 @@ def read(
     result, which has no rows. Columns go by their names, or by their index ("0", "1", …) where the file names none.
     """
     path = Path(path)
-    columns = (columns,) if isinstance(columns, str) else columns
-    exclude = (exclude,) if isinstance(exclude, str) else exclude
     kind = _kind(path)
     if array is not None and kind not in ("NPZ", *LABELLED):
         raise InputError(

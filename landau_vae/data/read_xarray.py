@@ -72,9 +72,7 @@ class Slabs:
         if not hasattr(weights, "dims"):
             return weights
         if hasattr(weights, "data_vars"):
-            raise InputError(
-                "weights is a Dataset, but one array of weights is expected: name its variable.", "weights"
-            )
+            raise InputError("weights is a Dataset, but one array is expected: name its variable.", "weights")
         strange = [str(dim) for dim in weights.dims if dim not in self.samples]
         if strange:
             raise InputError(
@@ -102,8 +100,7 @@ class Slabs:
             raise InputError(f"The sample dimensions are {self.samples}: name one, or several different ones.")
         if part.dtype.kind not in "fiub":
             raise InputError(
-                f"The variable {part.name!r} holds values of type {part.dtype}, but real numbers are expected: "
-                "leave it out, or convert it."
+                f"The variable {part.name!r} is of type {part.dtype}, but real numbers are expected: leave it out."
             )
 
     def _labels(self, part: Any, *, named: bool) -> list[str]:

@@ -131,8 +131,7 @@ def of_labelled(
     """Return the source of an xarray object; dimensions other than `samples` are features."""
     if not hasattr(array, "dims") or not hasattr(array, "isel"):
         raise InputError(
-            f"A {type(array).__name__} was given, but an xarray DataArray or Dataset is expected: for other tables use "
-            "from_data."
+            f"A {type(array).__name__} was given, but an xarray object is expected: for other tables use from_data."
         )
     slabs = Slabs(array, samples)
     given = slabs.over_samples(weights)

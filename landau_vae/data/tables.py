@@ -93,8 +93,7 @@ def _numeric(array: NDArray[Any], begin: str) -> NDArray[Any]:
             array = array.astype(np.float64)
         except (TypeError, ValueError, OverflowError):
             raise InputError(
-                f"{begin}The array holds objects that are not numbers, but a real-valued table is "
-                "expected: convert it with array.astype(float)."
+                f"{begin}The array holds objects that are not numbers: convert it with array.astype(float)."
             ) from None
     if array.dtype.kind not in "fiub":
         raise InputError(
@@ -172,8 +171,8 @@ def check_semidefinite(lowest: float, matrix: Array) -> None:
     """
     if lowest < -NEGATIVITY * np.abs(matrix.diagonal()).sum():
         raise InputError(
-            f"The covariance is not positive semidefinite, its lowest eigenvalue is {lowest:.3g}: compute "
-            "it from complete rows in double precision, or give the data themselves."
+            f"The covariance is not positive semidefinite, its lowest eigenvalue is {lowest:.3g}: compute it "
+            "from complete rows in double precision, or give the data themselves."
         )
 
 
@@ -255,6 +254,8 @@ def choose(
     names: tuple[str, ...], columns: Sequence[str] | None, exclude: Sequence[str], weights: str | None = None
 ) -> list[int]:
     """Return the indices of the feature columns, in the file's order."""
+    columns = (columns,) if isinstance(columns, str) else columns
+    exclude = (exclude,) if isinstance(exclude, str) else exclude
     named = {"columns": columns or (), "exclude": exclude, "weights": () if weights is None else (weights,)}
     for argument, name in ((argument, name) for argument, wanted in named.items() for name in wanted):
         if name not in names:
@@ -279,7 +280,6 @@ def deviations(variance: Array, mean: Array, precision: float, names: tuple[str,
         shown = ", ".join(repr(names[i]) if names else str(i) for i in stuck[:5])
         subject = f"Column {shown} is" if stuck.size == 1 else f"{stuck.size} columns ({shown}…) are"
         raise InputError(
-            f"{subject} constant and cannot be standardised: leave constant columns out (--exclude), "
-            "or do not standardise."
+            f"{subject} constant and cannot be standardised: leave them out (--exclude), or do not standardise."
         )
     return np.sqrt(variance)

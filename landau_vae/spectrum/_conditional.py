@@ -230,8 +230,7 @@ def joint_of(x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None,
     (left, x_names), (right, y_names) = as_table(x), as_table(y)
     if len(left) != len(right):
         raise InputError(
-            f"x has {len(left)} rows and y has {len(right)}, but each row of one belongs to one of the other: give "
-            "tables of equal length, in the same order."
+            f"x has {len(left)} rows and y has {len(right)}: give tables of equal length, in the same order."
         )
     if len(left) < 2:
         raise TooFewSamples("There is only one row, and one sample has no spread: at least two rows are needed.")
@@ -288,8 +287,7 @@ def _unit(
     if standardize and np.any(deviation <= 4 * precision * np.abs(mean)):
         worst = int(np.argmin(deviation))
         raise InputError(
-            f"Column {names[worst] if names else worst} of y is constant and cannot be standardised: leave it out, or "
-            "do not standardise."
+            f"Column {names[worst] if names else worst} of y is constant and cannot be standardised: leave it out."
         )
     metric = None if noise is None else metric_unit(noise, len(mean))
     if metric is None or not standardize:
@@ -316,10 +314,7 @@ def _check_collinear(xx: Array, names: Names) -> None:
         worst = int(np.argmin(spread))
         raise InputError(f"The condition {names[worst] if names else worst} is constant: leave it out of x.")
     if groups := Spectrum.from_covariance(xx / np.outer(spread, spread), names=names).dependencies():
-        raise InputError(
-            f"The conditions {', '.join(groups[0])} depend on one another: leave one of them out of x, the others "
-            "say as much."
-        )
+        raise InputError(f"The conditions {', '.join(groups[0])} depend on one another: leave one of them out of x.")
 
 
 def _of_gram(gram: Array, rows: Array) -> Decomposition:

@@ -131,8 +131,7 @@ def metric_unit(noise: ArrayLike, features: int) -> Array:
         if not np.all(np.isfinite(values) & (values > 0)):
             worst = int(np.argmin(np.where(np.isfinite(values), values, -np.inf)))
             raise InputError(
-                f"The noise of a feature must have a positive finite variance, but that of feature {worst} is "
-                f"{values[worst]}: a feature without noise would have to be coded without end."
+                f"Variances of noise must be positive and finite, but that of feature {worst} is {values[worst]}."
             )
         return np.sqrt(values)
     matrix, _ = as_covariance(values, "noise metric")
@@ -142,8 +141,7 @@ def metric_unit(noise: ArrayLike, features: int) -> Array:
     check_semidefinite(float(lam[0]), matrix)
     if lam[0] <= SINGULAR * lam[-1]:
         raise InputError(
-            f"The noise metric is singular (its eigenvalues run from {lam[0]:.3g} to {lam[-1]:.3g}): every direction "
-            "needs some noise, or it would have to be coded without end."
+            f"The noise metric is singular (eigenvalues {lam[0]:.3g} to {lam[-1]:.3g}): every direction needs noise."
         )
     return np.asarray(vectors / np.sqrt(lam) @ vectors.T)
 
