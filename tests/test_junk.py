@@ -199,6 +199,7 @@ def calls(w):
             "self": lv.numeric.weight_decay(w.spectrum, decoder=0.1), "beta": 0.3
         },
         "numeric.activation": {**layout, "learning_rate": 0.01}, "numeric.landscape": layout,
+        "numeric.continuation.Diagram.table": lambda: {"self": followed()},
         "numeric.continuation.Sweep.at": lambda: {"self": lv.hysteresis(**between).down, "control": 0.9},
         "numeric.continuation.coexistence": {**between, "places": 2, "starts": 2},
         "numeric.continuation.landau_potential": lambda: {
