@@ -143,7 +143,7 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Answer:
     modes, question = spectrum.modes, f"keep {counted(keep, 'mode')}"
     if keep > modes:
         more = ", or make the spectrum with more of them (modes=…)" * spectrum.truncated
-        return OutsideTheory(f"{keep} modes cannot be kept: the spectrum resolves {modes}. Ask for 1 to {modes}{more}.")
+        return OutsideTheory(f"{keep} modes cannot be kept, the spectrum resolves {modes}: ask for 1 to {modes}{more}.")
     if spectrum.truncated and keep == modes != loss.latents:
         return OutsideTheory(
             f"{keep} modes cannot be kept safely, because the spectrum was cut after them and the next threshold is "
