@@ -84,7 +84,7 @@ def read(
         )
     if kind == "NPZ" and is_partial(path):
         if not partial or weights is not None or array is not None:
-            raise InputError(_only_moments(path, partial))
+            raise InputError(_only_moments(path, partial), "path")
         part = select(load_partial(path)[0], columns, exclude)
         return Table(names=part.names, part=part)
     if kind in ("NPY", "NPZ"):

@@ -107,7 +107,8 @@ class Sampled(Trainer):
             object.__setattr__(self, "learned_variance", True)
         likelihood, decoding = self.loss.likelihood, self.decoding
         if not (likelihood.squared or likelihood == decoding.likelihood):  # squares serve all decoders
-            raise InputError(f"The loss is of {likelihood} data, the decoder {self.decoder}: let them agree.", "loss")
+            words = f"The loss has a {likelihood} likelihood, but the decoder is {self.decoder}: let them agree."
+            raise InputError(words, "loss")
         if self.learned_variance and not decoding.likelihood.squared:
             raise InputError("A Bernoulli decoder has no variance to learn: leave learned_variance out.")
         if not self.noise and not self.linear_and_constant:

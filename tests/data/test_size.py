@@ -163,4 +163,4 @@ def test_the_strongest_modes_on_the_command_line(tmp_path, capsys, rng):
         assert content["transitions"]["price"] == pytest.approx(whole[:5].tolist(), rel=1e-8)
         assert (content["equilibrium"] is None) == (beta == "0.1")
     assert main([*arguments[:2], "--strongest", "5", "--given", "0"]) == 2
-    assert "all modes are found at once" in capsys.readouterr().err
+    assert "find all modes at once" in capsys.readouterr().err

@@ -130,5 +130,5 @@ def _reason(c: Comparison) -> str:
     if c.loss.reconstruction == "sum" or summed.without_price(c.spectrum) is not None:
         return ""
     price, reductions = float(summed.price(c.spectrum)), c.loss.reductions(c.spectrum.dimension)
-    reason = f" The price is so high because this loss {reductions}. If it summed the error over features, the "
-    return f"{reason}price would be τ = {significant(price, 3)}." if price < c.spectrum.eigenvalues[0] else ""
+    reason = f" The price is so high because this loss {reductions}. If it summed the error over features, the price"
+    return f"{reason} at the same β would be τ = {significant(price, 3)}." if price < c.spectrum.eigenvalues[0] else ""
