@@ -384,7 +384,7 @@ class Loss:
         Returns
         -------
         array
-            τ; b / a for likelihoods that are no squared error.
+            τ; b / a for likelihoods other than squared errors.
 
         Raises
         ------
@@ -482,7 +482,7 @@ class Loss:
         Returns
         -------
         float
-            b/(aβ) for likelihoods that are no squared error.
+            b/(aβ) for likelihoods other than squared errors.
         """
         if spectrum.likelihood != self.likelihood:
             raise InputError(
