@@ -18,7 +18,7 @@ from landau_vae.checks import Bound, check_fields, numbers, one_of
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 
-STEEP = 300.0  # f from which e^f is continued by its parabola, so that it does not overflow; no minimum is there
+STEEP = 80.0  # f from which e^f is continued by its parabola: it does not overflow, in float32 too; no minimum is there
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
 STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central difference is most exact
 
@@ -92,6 +92,10 @@ class Likelihood:
     def unit_metric(self) -> bool:
         """Whether its spectrum is that of the plain covariance, because 𝒱 = 1 at every mean."""
         return self.squared
+
+    def mean(self, f: Any) -> Any:
+        """Return x̂, the mean of x that an output means; of a likelihood that does not say, the output itself."""
+        return f if self.generator is _not_given else self.generator(f).mean
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return (as_likelihood, (self.name,)) if self is KNOWN.get(self.name) else super().__reduce__()
@@ -180,22 +184,29 @@ class _Canonical:
     order: int
 
     def __call__(self, x: Any, f: Any) -> Array:
-        return np.asarray(self.generator(f)[self.order] - (x * f, x, 0 * x)[self.order])
+        return self.generator(f)[self.order] - (x * f, x, 0 * x)[self.order]
+
+
+def _library(f: Any) -> Any:
+    """Return the library whose arrays these are: NumPy or JAX."""
+    return f.__array_namespace__() if hasattr(f, "__array_namespace__") else np
 
 
 def _bits(f: Array) -> Generator:
-    small = np.exp(-np.abs(f))  # of the two exponentials, the one that cannot overflow
-    mean = np.where(f < 0, small, 1) / (1 + small)
-    return Generator(np.maximum(f, 0) + np.log1p(small), mean, small / (1 + small) ** 2)
+    xp = _library(f)
+    small = xp.exp(-xp.abs(f))  # of the two exponentials, the one that cannot overflow
+    mean = xp.where(f < 0, small, 1) / (1 + small)
+    return Generator(xp.maximum(f, 0) + xp.log1p(small), mean, small / (1 + small) ** 2)
 
 
 def _counts(f: Array) -> Generator:
-    value, beyond = np.exp(np.minimum(f, STEEP)), np.maximum(f - STEEP, 0)
+    xp = _library(f)
+    value, beyond = xp.exp(xp.minimum(f, STEEP)), xp.maximum(f - STEEP, 0)
     return Generator(value * (1 + beyond + beyond**2 / 2), value * (1 + beyond), value)
 
 
 def _reals(f: Array) -> Generator:
-    return Generator(f**2 / 2, f, np.ones_like(f))
+    return Generator(f**2 / 2, f, _library(f).ones_like(f))
 
 
 GAUSSIAN = Likelihood(

@@ -226,6 +226,8 @@ class Results:
             "status": (dims, status.astype(np.int8)),
             "converged": (dims, status == Status.CONVERGED),
             "covariance": (("feature", "other_feature"), work.data.covariance),
+            "mean": (("feature",), work.data.origin),
+            "scale": (("feature",), work.data.unit),
         }
         labels = list(names) if len(names) == features else np.arange(features)
         coords: dict[str, Any] = {"seed": list(work.seeds), "temperature": work.temperature}

@@ -94,6 +94,35 @@ class Optimizer:
             gradient[:, decays] += self.weight_decay * weights[:, decays]
         self.move(weights, gradient, memory, rate, update)
 
+    def rule(self) -> Any:
+        """Return the rule as optax has it, without the learning rate."""
+        raise NotImplementedError
+
+    def descend(self, rule: Any, weights: Any, memory: Any, gradient: Any, factor: Any) -> tuple[Any, Any]:
+        """Return weights and memory of one model in JAX, trees of arrays, after one update like that of `step`.
+
+        Parameters
+        ----------
+        rule : optax.GradientTransformation
+            As `rule` returned it.
+        weights, memory, gradient : tree of array
+            Of one model; weight decay acts on matrices.
+        factor : float
+            On the learning rate.
+
+        Returns
+        -------
+        weights, memory : tree of array
+        """
+        from jax import tree
+
+        rate, decay = self.learning_rate * factor, self.weight_decay
+        if decay and not self.decoupled:
+            gradient = tree.map(lambda slope, each: slope + decay * each * (each.ndim == 2), gradient, weights)
+        step, memory = rule.update(gradient, memory)
+        shrink = rate * decay * self.decoupled
+        return tree.map(lambda each, by: each * (1 - shrink * (each.ndim == 2)) - rate * by, weights, step), memory
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings."""
         return {"name": type(self).__name__, **asdict(self)}
@@ -132,6 +161,12 @@ class SGD(Optimizer):
     def memory(self, weights: Array) -> list[Array]:
         """Return the velocity, where there is momentum."""
         return [np.zeros_like(weights)] if self.momentum else []
+
+    def rule(self) -> Any:
+        """Return the rule as optax has it, without the learning rate."""
+        import optax
+
+        return optax.trace(self.momentum) if self.momentum else optax.identity()
 
     def move(self, weights: Array, gradient: Array, memory: list[Array], rate: float, update: int) -> None:
         """Take the step v ← momentum · v + g, w ← w − rate · v."""
@@ -175,6 +210,12 @@ class Adam(Optimizer):
     def memory(self, weights: Array) -> list[Array]:
         """Return mean gradient and mean square, each without the factor (1 − β): see `move`."""
         return [np.zeros_like(weights), np.zeros_like(weights)]
+
+    def rule(self) -> Any:
+        """Return the rule as optax has it, without the learning rate."""
+        import optax
+
+        return optax.scale_by_adam(self.beta1, self.beta2, self.epsilon)
 
     def move(self, weights: Array, gradient: Array, memory: list[Array], rate: float, update: int) -> None:
         """Take the step w ← w − rate · m̂/(√v̂ + ε), with constant factors of m̂ and v̂ gathered in two numbers."""

@@ -82,7 +82,10 @@ _TABLE = (
     Observable("decoder_bias", ("feature",), "data", "b", weight=True),
     Observable("encoder", ("latent", "feature"), "1 / data", "E", weight=True),
     Observable("encoder_bias", ("latent",), "1", "e", weight=True),
+    Observable("network", ("weight",), "1", "weights of a network, layer by layer, matrix before bias", weight=True),
     Observable("covariance", ("feature", "other_feature"), "data2", "of the training part", by_model=False),
+    Observable("mean", ("feature",), "data as given", "of the training part", by_model=False),
+    Observable("scale", ("feature",), "data as given", "by which rows were divided", by_model=False),
 )
 #: Every variable that has a fixed meaning. A trainer may add others.
 OBSERVABLES: Mapping[str, Observable] = {each.name: each for each in _TABLE}

@@ -67,6 +67,18 @@ class TrainingSet:
             return np.asarray(self.rows.mean(axis=0))
         return np.asarray(self.weights @ self.rows / self.weights.sum())
 
+    @property
+    def origin(self) -> Array:
+        """Mean of the rows as they were given, (features,); 0 where it is not known."""
+        mean = self.spectrum.mean
+        return np.zeros(self.features) if mean is None or len(mean) != self.features else mean
+
+    @property
+    def unit(self) -> Array:
+        """What the rows as they were given were divided by, (features,)."""
+        scale = self.spectrum.scale if self.spectrum.standardized else None
+        return np.ones(self.features) if scale is None or len(scale) != self.features else scale
+
     def arrays(self) -> Iterator[Array]:
         """Yield all arrays that are held, in a fixed order.
 
@@ -196,13 +208,14 @@ class Batches:
             root = self.data.spectrum.root.astype(self.dtype)
             centred = self._rng.standard_normal((updates, self.size, len(root)), dtype=self.dtype) @ root
         else:
-            centred = self.data.rows[self._indices(updates, len(self.data.rows))] - self.data.mean
+            centred = self.data.rows[self.indices(updates)] - self.data.mean
         block = np.ones((updates, self.size, centred.shape[-1] + 1), dtype=self.dtype)
         block[..., :-1] = centred
         return block
 
-    def _indices(self, updates: int, count: int) -> NDArray[np.intp]:
+    def indices(self, updates: int) -> NDArray[np.intp]:
         """Return the rows of the next batches, (updates, size)."""
+        count = len(self.data.rows)
         if self._share is not None:
             return self._rng.choice(count, (updates, self.size), p=self._share)
         whole = count - count % self.size

@@ -1,0 +1,400 @@
+"""Gradient descent in JAX: the updates of a chunk in one compiled loop, and measurements on what comes out.
+
+On a CPU models are trained one after the other, on one thread, so that each core has a process of its own (the workers
+of a scan); on a GPU all models of a task advance together. Minibatches are drawn in NumPy, the same for all models of a
+seed; reparameterised noise is drawn in the loop, from a key that only the model and the update decide.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from operator import itemgetter
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jax import numpy as jnp
+from jax import random
+
+from landau_vae.display import Array
+from landau_vae.errors import InputError
+from landau_vae.likelihoods import Likelihood
+from landau_vae.limits import ACTIVE, AT_REST
+from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.training.network import Network, Weights
+from landau_vae.training.neural import MEASURED, Neural
+from landau_vae.training.optimizers import Optimizer
+from landau_vae.training.schema import Named, Progress, Starts, Status
+from landau_vae.training.stopping import LOOKS, evenly, last_movement
+from landau_vae.training.training_set import Batches, TrainingSet
+
+BLOCK = 1000  # updates between two returns from the compiled loop, at most
+WATCHED = 4096  # rows on which M² and the loss are looked at in the course of a run
+STREAM = 0x6E65746E  # distinguishes a model's noise from its start
+ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss per sample of a network, for gradients and measurements."""
+
+    network: Network
+    likelihood: Likelihood
+    squared: float  #: a
+
+    def term(self, weights: Weights, target: Any, output: Any) -> tuple[Any, Any]:
+        """Return ‖x − x̂‖² and the reconstruction term of the loss, of each row."""
+        if not self.likelihood.squared:
+            mean = self.likelihood.mean(output)
+            return jnp.square(target - mean).sum(-1), self.squared * value(self.likelihood, target, output).sum(-1)
+        error = jnp.square(target - output).sum(-1)
+        if not self.network.learned_variance:
+            return error, self.squared * error
+        logarithm = weights.log_decoder_variance[0]
+        return error, self.squared * (error * jnp.exp(-logarithm) + self.network.features * logarithm)
+
+    def __call__(self, weights: Weights, centred: Any, shift: Any, noise: Any, price: Any) -> Any:
+        """Return the mean loss of a batch at b = `price`."""
+        mean, log_variance = self.network.encode(weights, centred)
+        deviation = jnp.exp(0.5 * log_variance)
+        output = self.network.decode(weights, mean + deviation * noise)
+        rate = 0.5 * (jnp.square(mean) + jnp.square(deviation) - 1 - log_variance)
+        return (self.term(weights, centred + shift, output)[1] + price * rate.sum(-1)).mean()
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def value(likelihood: Likelihood, target: Any, output: Any) -> Any:
+    """Return ℓ(x, f) of a likelihood, whose gradient by f is its score, whether JAX can trace the functions or not."""
+    return _called(likelihood.value, target, output)
+
+
+def _forward(likelihood: Likelihood, target: Any, output: Any) -> tuple[Any, Any]:
+    return _called(likelihood.value, target, output), (target, output)
+
+
+def _backward(likelihood: Likelihood, kept: Any, gradient: Any) -> tuple[None, Any]:
+    return None, gradient * _called(likelihood.score, *kept)
+
+
+value.defvjp(_forward, _backward)
+
+
+def _called(function: Callable[[Any, Any], Any], target: Any, output: Any) -> Any:
+    """Return a function of arrays; one that takes NumPy arrays only is called back from the compiled loop."""
+    try:
+        return function(target, output)
+    except (jax.errors.TracerArrayConversionError, jax.errors.TracerBoolConversionError):
+        shape = jax.ShapeDtypeStruct(output.shape, output.dtype)
+        back = lambda x, f: np.asarray(function(np.asarray(x), np.asarray(f)), output.dtype)  # noqa: E731
+        return jax.pure_callback(back, shape, target, output, vmap_method="broadcast_all")
+
+
+@cache
+def compiled(objective: Objective, optimizer: Optimizer, batch: int, drawn: bool) -> "Loop":
+    """Return the compiled functions of one kind of model: once per process."""
+    return Loop(objective, optimizer, batch, drawn)
+
+
+class Loop:
+    """Compiled functions; models are along the first axis of weights, memory, target, key and owner."""
+
+    def __init__(self, objective: Objective, optimizer: Optimizer, batch: int, drawn: bool) -> None:
+        self.objective, self.optimizer, self.batch, self.drawn = objective, optimizer, batch, drawn
+        self.rule = optimizer.rule()
+        models = (0, 0, 0, 0, 0)
+        self.memory = jax.jit(jax.vmap(self.rule.init))
+        self.advance = _jit(self._advance, models + (None,) * 8)
+        self.watch = _jit(self._watch, (0, None))
+        self.loss = _jit(self._loss, (0, 0, None, None, None, None))
+        self.measure = jax.jit(self._measure_all, compiler_options=_options())
+
+    def _advance(
+        self, weights: Any, memory: Any, target: Any, key: Any, owner: Any, data: Any, shift: Any, indices: Any,
+        batch_keys: Any, rates: Any, factors: Any, first: Any, count: Any,
+    ) -> Any:  # fmt: skip
+        """Carry out `count` updates from the `first`."""
+        network, gradient_of = self.objective.network, jax.grad(self.objective)
+        key, batch_key = (random.wrap_key_data(each, impl="threefry2x32") for each in (key, batch_keys[owner]))
+
+        def update(i: Any, state: Any) -> Any:
+            weights, memory = state
+            if self.drawn:
+                normal = random.normal(random.fold_in(batch_key, first + i), (self.batch, len(data)), data.dtype)
+                rows = normal @ data
+            else:
+                rows = data[indices[owner, i]]
+            noise = random.normal(random.fold_in(key, first + i), (len(rows), network.latents), data.dtype)
+            gradient = gradient_of(weights, rows, shift, noise, target * factors[i])
+            return self.optimizer.descend(self.rule, weights, memory, gradient, rates[i])
+
+        return jax.lax.fori_loop(0, count, update, (weights, memory))
+
+    def _watch(self, weights: Any, rows: Any) -> Any:
+        """Return M² of each latent, and ln σ_dec² where it is learned."""
+        mean, log_variance = self.objective.network.encode(weights, rows)
+        square = jnp.square(mean).mean(0)
+        return jnp.concatenate([square / (square + jnp.exp(log_variance).mean(0)), weights.log_decoder_variance])
+
+    def _loss(self, weights: Any, price: Any, rows: Any, shift: Any, noise: Any, share: Any) -> Any:
+        return self._means(weights, price, rows, shift, noise, share)["loss"]
+
+    def _means(self, weights: Any, price: Any, rows: Any, shift: Any, noise: Any, share: Any) -> dict[str, Any]:
+        """Return means over rows."""
+        network, average = self.objective.network, lambda each: share @ each
+        mean, log_variance = network.encode(weights, rows)
+        variance = jnp.exp(log_variance)
+        output = network.decode(weights, mean + jnp.sqrt(variance) * noise)
+        error, term = self.objective.term(weights, rows + shift, output)
+        square, spread = average(jnp.square(mean)), average(variance)
+        rate = 0.5 * average(jnp.square(mean) + variance - 1 - log_variance)
+        return {
+            "mean_square": square,
+            "posterior_variance": spread,
+            "signal_fraction": square / (square + spread),
+            "rate": rate,
+            "distortion": average(error),
+            "loss": average(term) + price * rate.sum(),
+        }
+
+    def _measure_all(self, weights: Any, price: Any, rows: Any, shift: Any, noise: Any, share: Any, some: Any) -> Any:
+        """Return all observables of all models, one after the other."""
+
+        def one(each: Any) -> Any:
+            means = self._means(*each, rows, shift, noise, share)
+            return means | {"pruned_distortion": self._pruned(each[0], means, rows[some], shift, noise[some])}
+
+        return jax.lax.map(one, (weights, price))
+
+    def _pruned(self, weights: Any, means: Any, rows: Any, shift: Any, noise: Any) -> Any:
+        """Return the variance of x − x̂ with the first 0 … K latents by falling M² kept, (2, K + 1)."""
+        network = self.objective.network
+        mean, log_variance = network.encode(weights, rows)
+        rank = jnp.argsort(jnp.argsort(-means["signal_fraction"], stable=True))
+
+        def residual(kept: Any, latent: Any) -> Any:
+            output = network.decode(weights, jnp.where(rank < kept, latent, 0.0))
+            left = rows + shift - (output if self.objective.likelihood.squared else self.objective.likelihood.mean(output))
+            return jnp.square(left - left.mean(0)).sum(-1).mean()
+
+        latents = (mean, mean + jnp.exp(0.5 * log_variance) * noise)
+        kept = jnp.arange(network.latents + 1)
+        return jnp.stack([jax.lax.map(partial(residual, latent=latent), kept) for latent in latents])
+
+
+def _options() -> dict[str, Any] | None:
+    return ONE_THREAD if jax.default_backend() == "cpu" else None
+
+
+def _jit(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """Compile a function of one model for several; on a CPU there is one, whose axis is taken off and put back."""
+    if jax.default_backend() != "cpu":
+        return jax.jit(jax.vmap(function, in_axes=axes))
+
+    def one(*arguments: Any) -> Any:
+        bare = [
+            each if axis is None else jax.tree.map(lambda leaf: leaf[0], each)
+            for each, axis in zip(arguments, axes, strict=True)
+        ]
+        return jax.tree.map(lambda leaf: leaf[None], function(*bare))
+
+    return jax.jit(one, compiler_options=ONE_THREAD)
+
+
+class Descent:
+    """The training of models of one trainer on one training set."""
+
+    def __init__(self, settings: Neural, data: TrainingSet, latents: int, on_progress: Progress) -> None:
+        self.settings, self.data, self.on_progress = settings, data, on_progress
+        self.dtype = np.dtype(settings.precision)
+        self.network = settings.network(data.features, latents)
+        likelihood, a = settings.loss.likelihood, settings.squared_weight(data)
+        self.objective = Objective(self.network, likelihood, a)
+        self.origin, self.seen = seen_by(likelihood, data)
+        total = self.network.features if settings.learned_variance else self.seen.total_variance
+        self.unit = likelihood.curvature_of_term * a * total  # b at T = 1
+
+    def train(self, temperature: Array, starts: Starts) -> Named:
+        """Return the observables and weights of all models, trained on one device."""
+        with _precision(self.dtype):
+            at_once = len(starts) if jax.default_backend() != "cpu" else 1
+            groups = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
+            parts = [self._group(temperature[group], starts[group]) for group in groups]
+        return {
+            name: (dims, np.concatenate([part[name][1] for part in parts])) for name, (dims, _) in parts[0].items()
+        }
+
+    def _group(self, temperature: Array, starts: Starts) -> Named:
+        """Train some models together and measure them."""
+        settings, data, network = self.settings, self.data, self.network
+        seeds = list(dict.fromkeys(seed for seed, _ in starts))
+        batches = [Batches(data, settings.batch, seed, self.dtype) for seed in seeds]
+        loop = compiled(self.objective, settings.optimizer, settings.batch, data.rows is None)
+        target = (temperature * self.unit).astype(self.dtype)
+        weights = self._start(starts)
+        state = (weights, loop.memory(weights))
+        keys, batch_keys = (np.stack([_key(*each) for each in group]) for group in (starts, [(seed,) for seed in seeds]))
+        owner = np.array([seeds.index(seed) for seed, _ in starts])
+        source = data.spectrum.root if data.rows is None else data.rows - data.mean
+        rows, shift = jnp.asarray(source.astype(self.dtype)), self._shift()
+        watched = rows_of(data, "training", WATCHED)[0].astype(self.dtype)
+        stopping = _Stopping(settings, len(starts))
+        judged = self._measured_with(rows_of(data, "validation" if "validation" in data.held_out else "training", WATCHED))
+        looks, done = [], 0
+        for stop in evenly(settings.updates, LOOKS)[1:].tolist():
+            while done < stop:
+                count = min(BLOCK, stop - done)
+                share = np.zeros((2, BLOCK), self.dtype)
+                share[0, :count] = settings.learning_rate(np.arange(done, done + count) / settings.updates)
+                share[1, :count] = settings.beta(np.arange(done + 1, done + count + 1) / settings.updates)
+                indices = np.zeros((len(seeds), 1, 1), np.int32)
+                if data.rows is not None:
+                    indices = np.zeros((len(seeds), BLOCK, batches[0].size), np.int32)
+                    indices[:, :count] = [each.indices(count) for each in batches]
+                state = loop.advance(*state, target, keys, owner, rows, shift, indices, batch_keys, *share, done, count)
+                done += count
+                self.on_progress(len(starts) * count / settings.updates)
+            looks.append(np.asarray(loop.watch(state[0], watched), np.float64))
+            if settings.patience is not None and done >= settings.beta.settled * settings.updates:
+                price = target * self.dtype.type(settings.beta(done / settings.updates))
+                if stopping.look(done, state[0], np.asarray(loop.loss(state[0], price, *judged[:4]))):
+                    self.on_progress(len(starts) * (1 - done / settings.updates))
+                    break
+        return self._measured(loop, stopping.final(state[0]), target, stopping.stopped, np.stack(looks))
+
+    def _start(self, starts: Starts) -> Any:
+        """Return initial weights, (models, …)."""
+        settings = self.settings
+        models = [self.network.start(*start, settings.start, settings.log_variance) for start in starts]
+        for weights in models:
+            if not settings.loss.likelihood.squared:
+                weights.layers[-1][1][:] = self.origin
+            weights.log_decoder_variance[:] = np.log(self.seen.total_variance / self.network.features)
+        return jax.tree.map(lambda *leaves: np.stack(leaves).astype(self.dtype), *models)
+
+    def _shift(self) -> Array:
+        """Return what is added to x − x̄ to make the target, (d,): a squared error leaves the mean aside."""
+        shift = np.zeros(self.network.features) if self.settings.loss.likelihood.squared else self.data.mean
+        return shift.astype(self.dtype)
+
+    def _measured_with(self, part: tuple[Array, Array]) -> tuple[Any, ...]:
+        """Return rows, shift, noise, share, and some of the rows, as measurements take them."""
+        rows, share = part
+        noise = np.random.default_rng([STREAM, 1]).standard_normal((len(rows), self.network.latents))
+        some = evenly(len(rows) - 1, min(len(rows), WATCHED) - 1) if len(rows) > 1 else np.zeros(1, int)
+        return (*(each.astype(self.dtype) for each in (rows, self._shift(), noise, share)), some)
+
+    def _measured(self, loop: Loop, weights: Any, target: Array, stopped: Array, looks: Array) -> Named:
+        """Return the observables and weights of models at the end."""
+        settings, latents, data = self.settings, self.network.latents, self.data
+        weight = target.astype(np.float64) * settings.beta(stopped / settings.updates)  # b at the end
+        price = weight.astype(self.dtype)
+        found = loop.measure(weights, price, *self._measured_with(rows_of(data, settings.measured_on, MEASURED)))
+        values = {name: np.array(each, np.float64) for name, each in found.items()}
+        total, models = data.spectrum.total_variance, jax.tree.map(np.asarray, weights)
+        flat = np.stack([self.network.flat(jax.tree.map(itemgetter(i), models)) for i in range(len(target))])
+        values["distortion"] /= total
+        values["pruned_distortion"] /= total
+        unit = settings.loss.likelihood.curvature_of_term * self.objective.squared
+        values["price"] = weight / (unit * np.exp(-models.log_decoder_variance[:, 0].astype(float))
+                                    if settings.learned_variance else unit)  # fmt: skip
+        dims = {name: ("latent",) for name in ("mean_square", "posterior_variance", "signal_fraction", "rate")}
+        dims["pruned_distortion"] = ("reconstruction", "rank")
+        for split in data.held_out:
+            other = loop.measure(weights, price, *self._measured_with(rows_of(data, split, MEASURED)))
+            values[f"{split}_distortion"] = np.asarray(other["distortion"], np.float64) / total
+            values[f"{split}_loss"] = np.asarray(other["loss"], np.float64)
+        moved = last_movement(settings.learning_rate, settings.updates, looks, stopped)
+        named: Named = {name: (dims.get(name, ()), each) for name, each in values.items()}
+        named |= {"updates": ((), stopped), "network": (("weight",), flat)}
+        inactive = (values["signal_fraction"] < ACTIVE).all(axis=1)
+        above = np.count_nonzero(self.seen.eigenvalues * (1 - ACTIVE) > weight[:, None] / unit, axis=1)
+        waiting = np.where(inactive, np.minimum(above, latents), 0).astype(np.int16)
+        healthy = np.isfinite(np.column_stack([flat, values["loss"]])).all(axis=1)
+        status = np.where(moved.max(axis=1) <= AT_REST, Status.CONVERGED, Status.MOVING)
+        status = np.where(waiting > 0, Status.PLATEAU, status)
+        status = np.where(healthy, status, Status.DIVERGED).astype(np.int8)
+        return named | {"moved": (("latent",), moved[:, :latents]), "waiting": ((), waiting), "status": ((), status)}
+
+
+class _Stopping:
+    """Early stopping of models that train together: each keeps the weights that it had when its patience ended."""
+
+    def __init__(self, settings: Neural, models: int) -> None:
+        self.patience, self.kept = settings.patience, None
+        self.stopped = np.full(models, settings.updates)
+        self.running = np.ones(models, dtype=bool)
+        self.best, self.since = np.full(models, np.inf), np.zeros(models, dtype=int)
+
+    def look(self, done: int, weights: Any, loss: Array) -> bool:
+        """Note the losses after so many updates; return whether all models have stopped."""
+        better = loss < self.best - self.patience.tolerance * np.abs(loss)
+        self.best = np.where(better, loss, self.best)
+        self.since = np.where(better, 0, self.since + 1)
+        ended = self.running & (self.since >= self.patience.looks)
+        self.kept = weights if self.kept is None else self.final(weights)
+        self.stopped[ended] = done
+        self.running &= ~ended
+        return not self.running.any()
+
+    def final(self, weights: Any) -> Any:
+        """Return the weights of models that still run, and those kept of models that have stopped."""
+        if self.kept is None:
+            return weights
+        pick = lambda new, old: jnp.where(self.running.reshape(-1, *(1,) * (new.ndim - 1)), new, old)  # noqa: E731
+        return jax.tree.map(pick, weights, self.kept)
+
+
+def rows_of(data: TrainingSet, split: str, most: int) -> tuple[Array, Array]:
+    """Return rows x − x̄ of a part, evenly spread where there are more than `most`, and the share of each.
+
+    Where there are no rows they are drawn from N(0, C), with exactly this covariance.
+    """
+    if data.rows is None:
+        root = data.spectrum.root
+        normal = np.random.default_rng(STREAM).standard_normal((max(most // 4, 2 * len(root)), len(root)))
+        basis = np.linalg.qr(normal - normal.mean(axis=0))[0]
+        return basis * np.sqrt(len(basis)) @ root, np.full(len(basis), 1 / len(basis))
+    rows = data.rows if split == "training" else data.held_out[split]
+    weights = data.weights if split == "training" else data.held_out_weights.get(split)
+    if len(rows) > most:
+        ends = np.cumsum(np.ones(len(rows)) if weights is None else weights)
+        rows, weights = rows[np.searchsorted(ends, ends[-1] * (np.arange(most) + 0.5) / most)], None
+    share = np.ones(len(rows)) if weights is None else weights
+    return rows - data.mean, share / share.sum()
+
+
+def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:
+    """Return the best constant output, (d,), and the spectrum that decides the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
+    if likelihood.squared:
+        return data.mean, data.spectrum
+    if data.rows is None:
+        raise InputError(f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source")
+    low, high = likelihood.support
+    least, most = data.rows.min(), data.rows.max()
+    if least < low or most > high:
+        found = f"data {likelihood.data}, but these run from {least:g} to {most:g}"
+        raise InputError(f"A {likelihood.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source")
+    with np.errstate(all="ignore"):
+        origin = np.asarray(likelihood.link(data.mean))
+        score = np.asarray(likelihood.score(data.rows, origin))
+        each = np.broadcast_to(likelihood.curvature(data.rows, origin), score.shape)
+    curvature = np.average(each, axis=0, weights=data.weights)
+    constant = np.flatnonzero(~(np.isfinite(origin) & (curvature > 0)))
+    if constant.size:
+        found = f"but column {constant[0]}, counting from 0, is {data.mean[constant[0]]:g} throughout"
+        raise InputError(f"A {likelihood.title} decoder needs columns that vary, {found}: leave it out.", "source")
+    return origin, Spectrum.from_data(score / np.sqrt(curvature), weights=data.weights)
+
+
+def _key(*numbers: int) -> Array:
+    """Return the two words of a key that only these numbers decide, on every device."""
+    return np.random.SeedSequence([*numbers, STREAM]).generate_state(2, np.uint32)
+
+
+@contextmanager
+def _precision(dtype: Any) -> Iterator[None]:
+    """Let JAX have double precision where it is asked for, whatever its own setting is."""
+    with jax.enable_x64(dtype == np.float64):
+        yield

@@ -1,0 +1,142 @@
+"""A trained model out of a scan: its encoder and decoder as NumPy functions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from landau_vae.checks import Natural, Positive, checked, numbers
+from landau_vae.display import Array
+from landau_vae.errors import InputError
+from landau_vae.likelihoods import Likelihood, as_likelihood
+from landau_vae.training.network import Network, Weights
+from landau_vae.training.schema import trainer_settings, validate
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """One model of a scan. Rows and reconstructions are in the units of the rows that the scan was given."""
+
+    temperature: float  #: T = τ/V
+    seed: int
+    network: Network
+    weights: Weights
+    likelihood: Likelihood
+    mean: Array  #: x̄ of the rows that it was trained on, (d,)
+    scale: Array  #: by which they were divided, (d,); 1 unless they were standardised
+
+    def encode(self, rows: ArrayLike) -> tuple[Array, Array]:
+        """Return the posterior of rows.
+
+        Parameters
+        ----------
+        rows : (n, d) array
+
+        Returns
+        -------
+        mean, log_variance : (n, K) array
+            μ and ln σ².
+        """
+        table = numbers(rows, "rows", finite=True)
+        if table.ndim != 2 or table.shape[1] != self.network.features:
+            raise InputError(f"rows has shape {table.shape}, but (n, {self.network.features}) is expected.", "rows")
+        return self.network.encode(self.weights, (table - self.mean) / self.scale)
+
+    def decode(self, latents: ArrayLike) -> Array:
+        """Return x̂, the mean of x given z.
+
+        Parameters
+        ----------
+        latents : (n, K) array
+            z.
+
+        Returns
+        -------
+        (n, d) array
+        """
+        output = self.output(latents)
+        return output * self.scale + self.mean if self.likelihood.squared else self.likelihood.mean(output)
+
+    def output(self, latents: ArrayLike) -> Array:
+        """Return the decoder's output: x̂ − x̄ of squared errors, else what the likelihood takes, such as logits.
+
+        Parameters
+        ----------
+        latents : (n, K) array
+            z.
+
+        Returns
+        -------
+        (n, d) array
+        """
+        z = numbers(latents, "latents")
+        if z.ndim != 2 or z.shape[1] != self.network.latents:
+            raise InputError(f"latents has shape {z.shape}, but (n, {self.network.latents}) is expected.", "latents")
+        return self.network.decode(self.weights, z)
+
+
+@checked
+def trained_model(
+    scan: Any, temperature: Positive, seed: Natural | None = None, likelihood: Likelihood | str | None = None
+) -> TrainedModel:
+    """Return the model that a scan trained at a temperature, from a seed.
+
+    Parameters
+    ----------
+    scan : xarray.Dataset
+        Of `Neural`, `Sampled` or `Exact`, with its weights.
+    temperature : float
+        T. The nearest of the grid is taken, as a ratio.
+    seed : int, optional
+        By default the scan's first.
+    likelihood : Likelihood, optional
+        Of a scan with a likelihood of your own, which a file has by name only.
+
+    Returns
+    -------
+    TrainedModel
+
+    Raises
+    ------
+    InputError
+        For a scan without weights, and for a seed that it does not have.
+
+    Examples
+    --------
+    >>> from landau_vae import Spectrum, scan
+    >>> models = scan(Spectrum.from_eigenvalues([4, 1]), [0.4, 0.08])
+    >>> model = trained_model(models, 0.08)
+    >>> mean, log_variance = model.encode([[2.0, 1.0]])
+    >>> np.abs(mean).round(3).tolist(), model.decode(mean).round(3).tolist()
+    ([[0.949, 0.775]], [[1.8, 0.6]])
+    """
+    scan, settings = validate(scan), trainer_settings(scan)
+    seeds = scan.seed.values.tolist()
+    if seed is not None and seed not in seeds:
+        raise InputError(f"seed is {seed}, but the scan has {seeds}.", "seed")
+    place = int(np.argmin(np.abs(np.log(scan.temperature.values / temperature))))
+    model = scan.isel(seed=0 if seed is None else seeds.index(seed), temperature=place)
+    features, latents = scan.sizes["feature"], scan.sizes["latent"]
+    if "network" in scan:
+        network = Network(features, latents, tuple(settings["hidden"]), settings["activation"], settings["learned_variance"])
+        weights = network.weights(model.network.values.astype(np.float64))
+    elif {"decoder", "encoder"} <= set(scan.data_vars):
+        network = Network(features, latents)
+        weights = _linear(model)
+    else:
+        raise InputError("The scan has no weights: train it with keep_weights=True.", "scan")
+    named = settings.get("loss", {}).get("likelihood", "gaussian") if likelihood is None else likelihood
+    plain = {"mean": np.zeros(features), "scale": np.ones(features)}
+    mean, scale = (scan[name].values if name in scan else default for name, default in plain.items())
+    at = float(scan.temperature.values[place])
+    return TrainedModel(at, int(model.seed), network, weights, as_likelihood(named), mean, scale)
+
+
+def _linear(model: Any) -> Weights:
+    """Return the weights of a linear model as a network without hidden layers has them."""
+    encoder, spread = model.encoder.values, np.log(model.posterior_variance.values)
+    encoder_bias = model.encoder_bias.values if "encoder_bias" in model else np.zeros(len(spread))
+    heads = np.vstack([encoder, np.zeros_like(encoder)]).T, np.concatenate([encoder_bias, spread])
+    bias = model.decoder_bias.values if "decoder_bias" in model else np.zeros(encoder.shape[1])
+    return Weights((heads, (model.decoder.values.T, bias)), np.zeros(0))
