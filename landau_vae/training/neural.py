@@ -79,7 +79,7 @@ class Neural(Trainer):
     Examples
     --------
     >>> Neural(hidden=(32,), activation="tanh", updates=5000).network(features=4, latents=2).size
-    446
+    520
     """
 
     hidden: tuple[Count, ...] = (64, 64)  #: widths of the encoder's hidden layers; the decoder mirrors them
