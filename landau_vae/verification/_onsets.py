@@ -9,7 +9,7 @@ its onset, R = ½ ln(T_c/T), which any decoder follows whose utilities do not de
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -44,12 +44,13 @@ class Onsets(Result):
     points: NDArray[np.int64]  #: temperatures in the fit of T_c, (K,), the least over seeds
     diverged: int  #: models that diverged; they are left out
     unsettled: int  #: models that were still moving, or on a plateau, when their run ended
-    spectrum: Spectrum | None  #: of the data, for the columns of PCA
+    spectrum: Spectrum | None = field(repr=False)  #: of the data, for the columns of PCA
+    scan: Any = field(repr=False)  #: what it was read from, an xarray.Dataset
 
     @cached_property
     def best(self) -> Array:
         """Best D̃ over all temperatures with the first 0 … K latents kept, (K + 1,), never rising."""
-        return readonly(np.minimum.accumulate(np.nanmin(self.rank_distortion, axis=0)))
+        return readonly(_best(self.rank_distortion))
 
     @cached_property
     def drop(self) -> Array:
@@ -95,13 +96,17 @@ class Onsets(Result):
             for share in TOLERANCES
         ]
 
+    @property
+    def _active(self) -> NDArray[np.bool_]:
+        return np.asarray(np.nanmax(self.signal_fraction, axis=0) > ACTIVE)
+
     def __repr__(self) -> str:
         count = int(np.count_nonzero(self.resolved))
         return f"Onsets({count} of {counted(len(self.onset), 'rank')} resolved)"
 
     def content(self) -> Iterable[str | Table]:
         """Yield the table of ranks, that of effective dimensions, and what is not resolved."""
-        ranks = np.flatnonzero((self.drop > 0) & (self.signal_fraction.max(axis=0) > ACTIVE))
+        ranks = np.flatnonzero(self._active & ~(self.drop <= 0))
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = self.onset / self.drop
         errors = list(zip(self.onset[ranks], self.onset_error[ranks], strict=True))
@@ -133,12 +138,14 @@ class Onsets(Result):
             lines.append(f"Onsets are utilities: R² = {self.identity:.3f} of ln T_c against ln ΔD̃, about the diagonal.")
         if np.isfinite(self.exponent):
             lines.append(f"D̃(K) falls like K^{self.exponent:.1f} over ranks {RANKS[0]}–{RANKS[1]}.")
-        missing = np.flatnonzero(~self.resolved & (self.signal_fraction.max(axis=0) > ACTIVE))
+        missing = np.flatnonzero(~self.resolved & self._active)
         if missing.size:
             lines.append(
                 f"{listed(missing.tolist(), 'Rank')}: not resolved (fewer than {POINTS} settled temperatures between "
                 f"ΔD̃/{1 / WINDOW:.0f} and ΔD̃): train colder, finer or longer."
             )
+        if np.isnan(self.best).all():
+            lines.append("Without a decoder there are no distortions: let fit return decode too.")
         if self.unsettled:
             lines.append(f"{counted(self.unsettled, 'model')} had not settled: train longer.")
         if self.diverged:
@@ -187,8 +194,7 @@ def onsets(scan: Any, spectrum: Spectrum | None = None, *, reconstruction: Recon
     pruned = data.pruned_distortion.values[:, :, RECONSTRUCTIONS.index(reconstruction)]
     pruned = np.where(sound[..., None], pruned, np.nan)
     kept = _mean(pruned)
-    drop = -np.diff(np.minimum.accumulate(np.nanmin(kept, axis=0)))
-    onset, error, points = _fits(temperature, ranked, rate, drop)
+    onset, error, points = _fits(temperature, ranked, rate, -np.diff(_best(kept)))
     return Onsets(
         readonly(temperature),
         readonly(_mean(ranked)),
@@ -200,7 +206,13 @@ def onsets(scan: Any, spectrum: Spectrum | None = None, *, reconstruction: Recon
         int(np.count_nonzero(~sound)),
         int(np.count_nonzero((status == Status.MOVING) | (status == Status.PLATEAU))),
         spectrum,
+        scan,
     )
+
+
+def _best(kept: Array) -> Array:
+    """Return the least of each column, never rising; NaN where nothing is known."""
+    return np.minimum.accumulate(np.fmin.reduce(kept, axis=0))
 
 
 def _mean(values: Array) -> Array:
@@ -210,7 +222,8 @@ def _mean(values: Array) -> Array:
 def _fits(temperature: Array, ranked: Array, rate: Array, drop: Array) -> tuple[Array, Array, NDArray[np.int64]]:
     """Return T_c, the standard error of ln T_c and how many temperatures each fit has, (K,)."""
     inside = (temperature[:, None] >= WINDOW * drop) & (temperature[:, None] <= drop)
-    used = inside & (ranked > ACTIVE)  # NaN, of a model that diverged, is not
+    known = np.isfinite(drop)  # without a decoder there are no utilities: the rate itself says where T/T_c ≥ 1/100
+    used = np.where(known, inside, 2 * rate <= -np.log(WINDOW)) & (ranked > ACTIVE)  # NaN, of a diverged model, is not
     count = np.count_nonzero(used, axis=1)  # (seeds, K)
     logarithm = np.where(used, np.log(temperature)[:, None] + 2 * rate, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):

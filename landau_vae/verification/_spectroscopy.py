@@ -98,7 +98,7 @@ def spectroscopy(
     Onsets(2 of 2 ranks resolved)
     """
     prices = numbers(betas, "betas", finite=True)
-    if prices.ndim != 1 or not np.all(prices > 0) or len(set(prices.tolist())) < prices.size:
+    if prices.ndim != 1 or prices.size == 0 or not np.all(prices > 0) or len(set(prices.tolist())) < prices.size:
         raise InputError(f"betas is {shown(betas)}, but a list of positive numbers is expected, each once.", "betas")
     places = (seeds,) if isinstance(seeds, int) else tuple(seeds)
     if start != "fresh" and "start" not in inspect.signature(fit).parameters:

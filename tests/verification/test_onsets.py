@@ -1,0 +1,107 @@
+"""Onsets, utilities and effective dimensions from observables alone."""
+
+import numpy as np
+import pytest
+from conftest import CLOSED
+
+import landau_vae as lv
+from landau_vae import InputError, Spectrum, equilibrium
+from landau_vae.training import Status
+from landau_vae.verification import onsets
+
+GRID = np.geomspace(1, 1e-4, 61)
+LAMBDA = np.array([4.0, 1.0, 0.25, 0.05])
+
+
+def made(temperature, onset, drop, seeds=1, noise=0.0, rng=None):
+    """A scan whose rates are ½ ln(T_c/T) and whose best distortions fall by `drop`, as a nonlinear decoder could."""
+    import xarray
+
+    rng = rng or np.random.default_rng(0)
+    rate = np.maximum(0, 0.5 * np.log(np.asarray(onset) / temperature[:, None]))
+    rate = np.stack([rate + noise * rng.standard_normal(rate.shape) * (rate > 0) for _ in range(seeds)])
+    fraction = 1 - np.exp(-2 * np.maximum(rate, 0))
+    kept = 1 - np.concatenate([[0], np.cumsum(drop)])
+    pruned = np.broadcast_to(kept, (seeds, len(temperature), 2, len(kept)))
+    dims = ("seed", "temperature", "latent")
+    return xarray.Dataset(
+        {
+            "signal_fraction": (dims, fraction),
+            "rate": (dims, rate),
+            "pruned_distortion": (("seed", "temperature", "reconstruction", "rank"), pruned.copy()),
+            "status": (dims[:2], np.zeros(fraction.shape[:2], np.int8)),
+        },
+        {"seed": np.arange(seeds), "temperature": temperature, "reconstruction": ["mean", "sampled"]},
+        {"total_variance": 1.0},
+    )
+
+
+def test_a_linear_scan_is_its_spectrum():
+    """Three spectra are one: onsets, utilities and PCA. Distortions of the mean are off by the T²/λ of the coldest."""
+    spectrum = Spectrum.from_eigenvalues(LAMBDA)
+    found = onsets(lv.scan(spectrum, GRID))
+    np.testing.assert_allclose(found.onset, spectrum.normalized, rtol=1e-6)
+    np.testing.assert_allclose(found.drop, spectrum.normalized, rtol=1e-3)
+    assert found.identity == pytest.approx(1, abs=1e-5)
+    assert [row["trained"] for row in found.dimensions] == [row["pca"] for row in found.dimensions]
+    state = equilibrium(spectrum, lv.Loss.gaussian(GRID[::-1] * spectrum.total_variance))
+    np.testing.assert_allclose(found.rate[:, :4], state.rate, atol=1e-5)
+    np.testing.assert_allclose(found.predicted_rate, state.rate, atol=1e-3)
+
+
+def test_onsets_need_not_be_utilities():
+    """T_c off the diagonal by a factor is measured as such; R² about the diagonal says how far."""
+    drop = np.array([0.5, 0.2, 0.1, 0.05])
+    found = onsets(made(GRID, 1.5 * drop, drop))
+    np.testing.assert_allclose(found.onset, 1.5 * drop, rtol=CLOSED)
+    spread = np.sum((np.log(1.5 * drop) - np.log(1.5 * drop).mean()) ** 2)
+    assert found.identity == pytest.approx(1 - 4 * np.log(1.5) ** 2 / spread, rel=1e-9)
+
+
+def test_errors_over_seeds_cover_the_truth():
+    """95 % of 200 intervals of 5 seeds, by Student's 2.78: 190 ± 3."""
+    drop, rng, inside = np.array([0.5, 0.2]), np.random.default_rng(3), 0
+    for _ in range(100):
+        found = onsets(made(GRID[::2], drop, drop, seeds=5, noise=0.1, rng=rng))
+        inside += np.count_nonzero(np.abs(np.log(found.onset / drop)) < 2.776 * found.onset_error)
+    assert 178 <= inside <= 199
+
+
+def test_what_is_not_resolved_is_said():
+    """A rank whose window lies below the grid, and one that is never active."""
+    drop = np.array([0.5, 0.2, 1e-4, 0.0])
+    found = onsets(made(np.geomspace(1, 1e-2, 11), drop + [0, 0, 0.05, 1e-9], drop))
+    assert found.resolved.tolist() == [True, True, False, False]
+    assert "2 onsets resolved" in found.summary()
+    assert "Rank 3: not resolved" in found.summary()
+    assert np.isnan(found.identity)
+
+
+def test_models_that_diverged_count_for_nothing():
+    drop = np.array([0.5, 0.2, 0.1])
+    scan = made(GRID, drop, drop, seeds=2)
+    whole = onsets(scan)
+    for name in ("signal_fraction", "rate", "pruned_distortion"):
+        scan[name].values[0, 3] = np.nan
+    scan.status.values[0, 3] = Status.DIVERGED
+    scan.status.values[1, 4] = Status.MOVING
+    found = onsets(scan)
+    np.testing.assert_allclose(found.onset, whole.onset, rtol=CLOSED)
+    assert (found.diverged, found.unsettled) == (1, 1)
+    assert "1 model diverged" in found.summary()
+
+
+def test_exponent_of_a_power_law():
+    ranks = np.arange(20)
+    kept = np.concatenate([[1.0], 0.5 * ranks[1:] ** -4.0])
+    drop = -np.diff(kept)
+    found = onsets(made(GRID, np.full(19, 0.5), drop))
+    assert found.exponent == pytest.approx(-4, abs=1e-9)
+    assert found.to_dict()["exponent"] == pytest.approx(-4)
+
+
+def test_bad_scans():
+    with pytest.raises(InputError, match="a Dataset from lv.scan"):
+        onsets([1, 2])
+    with pytest.raises(InputError, match="no variable rate"):
+        onsets(made(GRID, [0.5], [0.5]).drop_vars("rate"))
