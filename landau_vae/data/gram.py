@@ -55,7 +55,10 @@ class Gram(SecondMoments):
         product = np.empty_like(gram)
         for _, block in self._scaled_blocks(unit):
             gram += np.matmul(block, block.T, out=product)
-        return Decomposition(strongest_of_matrix(gram, modes), gram=gram, lift=partial(self._lift, unit))
+        parts: dict[str, Any] = {"gram": gram, "lift": partial(self._lift, unit)}
+        if self.vectors_needed:
+            return Decomposition.with_vectors(**parts)
+        return Decomposition(strongest_of_matrix(gram, modes), **parts)
 
     def _lift(self, unit: Array | None, values: Array, inner: Array) -> Array:
         """Return v_k = Zᵀ u_k / √λ_k from eigenvectors u_k of Z Zᵀ, with Z the rows that the Gram matrix is made of."""

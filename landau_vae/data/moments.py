@@ -43,13 +43,21 @@ class Decomposition:
     """Eigenvalues of a covariance, and its eigenvectors, computed when they are first asked for.
 
     Eigenvalues alone cost a third of eigenvalues and vectors, and most callers need no vectors. So the constructor has
-    the eigenvalues (`eigvalsh`); the vectors come from one later `eigh` of the same matrix, which is kept.
+    the eigenvalues (`eigvalsh`); the vectors come from one later `eigh` of the same matrix, which is kept. A caller
+    that will need them takes both at once, by `with_vectors`.
     """
 
     values: Array  #: (modes,), descending
     matrix: Array | None = None  #: the covariance (d, d), where it was formed
     gram: Array | None = None  #: (n, n), where that has the same eigenvalues
     lift: Callable[[Array, Array], Array] | None = None  #: (values, their vectors in rows (n, k)) → vectors (d, k)
+
+    @classmethod
+    def with_vectors(cls, **formed: Any) -> "Decomposition":
+        """Return eigenvalues and eigenvectors of a `matrix`, or of a `gram` with its `lift`, by one `eigh`."""
+        found = cls(np.empty(0), **formed)
+        object.__setattr__(found, "values", found.eigh[0][::-1])
+        return found
 
     def vectors(self, count: int) -> Array | None:
         """Return the first `count` eigenvectors, (d, count), or None where only eigenvalues were iterated for."""
@@ -85,6 +93,7 @@ class SecondMoments:
     weight: float  #: the sum of their weights
     precision: float  #: spacing of numbers near 1 in the coarsest dtype
     mean: Array  #: (d,)
+    vectors_needed = False  #: whether `decompose` is to compute eigenvectors together with the eigenvalues
 
     @property
     def variance(self) -> Array:
@@ -141,6 +150,8 @@ class Moments(SecondMoments):
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the covariance, as `SecondMoments` says."""
         covariance = in_unit(self.covariance, unit)
+        if self.vectors_needed:
+            return Decomposition.with_vectors(matrix=covariance)
         return Decomposition(strongest_of_matrix(covariance, modes), covariance)
 
     def add(self, rows: NDArray[Any], weights: Array | None = None) -> None:

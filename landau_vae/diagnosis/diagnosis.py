@@ -336,6 +336,7 @@ def _compare_with_data(
     """Return the same with what the latents encode of each mode, from one pass over rows and posteriors."""
     rows, names = data
     posterior, moments, _ = reading = read_with_data(mu, spread, kind, rows)
+    moments.vectors_needed = True  # by `mode_cross`
     fields = fields_of(moments, names, standardize=standardize, likelihood=loss.likelihood)
     spectrum, scale, decoded = Spectrum(**fields), fields["scale"], None
     cross = mode_cross(reading, fields["decomposition"], spectrum.modes, scale, mu)

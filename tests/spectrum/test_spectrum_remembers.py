@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import CLOSED
 
-from landau_vae import Spectrum, uncertainty
+from landau_vae import Loss, Spectrum, diagnose, uncertainty
 from landau_vae.spectrum import conditional, exponential_family, noise_metric, supervised
 from landau_vae.training.training_set import training_set
 
@@ -187,6 +187,18 @@ def test_one_decomposition_per_spectrum(rng, decompositions, name):
     call, passes = CALLS[name]
     call(np.abs(rng.standard_normal((500, 6))) + 1)
     assert decompositions == [("eigvalsh", (6, 6))] + [("eigh", (6, 6))] * (passes - 1)
+
+
+@pytest.mark.parametrize(("n", "size"), [(500, 6), (5, 5)])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_diagnosis_decomposes_the_data_once(rng, decompositions, n, size, standardize):
+    """Eigenvalues and eigenvectors come from one `eigh`, of the covariance or of the Gram matrix of few rows."""
+    x = rng.standard_normal((n, 6))
+    mean, variance = 0.7 * x[:, :2], np.full((n, 2), 0.5)
+    result = diagnose(mean, variance=variance, data=x, loss=Loss.gaussian(0.5), standardize=standardize)
+    assert [each for each in decompositions if each[0] != "svd"] == [("eigh", (size, size))]
+    plain = Spectrum.from_data(x, standardize=standardize)
+    np.testing.assert_allclose(result.spectrum.eigenvalues, plain.eigenvalues, rtol=1e-12)
 
 
 def test_covariances_are_decomposed_once(tall, wide, decompositions):
