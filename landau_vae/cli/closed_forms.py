@@ -1,16 +1,17 @@
-"""`landau-vae thresholds FILE`: at which β of the user's loss each latent collapses."""
+"""What closed forms answer. `landau-vae thresholds FILE`: at which β of the user's loss each latent collapses.
+`landau-vae choose FILE`: which β keeps a number of latents, loses a share of the variance, or avoids noise.
+"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
+import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import Inputs
-from landau_vae.cli.program import AsJson, command, draw, option, say, say_json
+from landau_vae.cli.program import AsJson, command, option, say, say_written
 from landau_vae.errors import InputError
 
-if TYPE_CHECKING:
-    from landau_vae.intervals import Uncertainty
-    from landau_vae.numeric import Equilibrium
+QUESTION = "Question (one of three)"
 
 
 @command
@@ -22,11 +23,9 @@ def thresholds(
     output: Annotated[Path | None, option("Draw the cascade (.png, .pdf, .svg)")] = None,
 ) -> int:
     """List the β of your loss at which each latent collapses."""
-    from landau_vae import equilibrium, transitions
-
     errors = _uncertainty(inputs) if intervals else None  # first: it loads the rows, which are then not read again
     spectrum, loss = inputs.spectrum, inputs.loss
-    cascade, state = transitions(spectrum, loss), equilibrium(spectrum, loss)
+    cascade, state = lv.transitions(spectrum, loss), lv.equilibrium(spectrum, loss)
     if as_json:
         content = {
             "file": inputs.name,
@@ -35,7 +34,7 @@ def thresholds(
             "transitions": cascade.to_dict(),
             "equilibrium": None if state.incomplete else state.to_dict(),
         }
-        say_json(content if errors is None else content | {"uncertainty": errors.to_dict(loss)})
+        say(content if errors is None else content | {"uncertainty": errors.to_dict(loss)})
     else:
         hidden = len(cascade.mode) - modes
         lines = [
@@ -51,13 +50,34 @@ def thresholds(
         ]
         say("\n".join(lines))
     if output is not None:
-        from landau_vae import plotting
-
-        draw(output, plotting.cascade(spectrum, loss))
+        say_written(lv.report.save_figure(output, lv.plotting.cascade(spectrum, loss)))
     return 0
 
 
-def _totals(state: "Equilibrium") -> str:
+@command
+def choose(
+    inputs: Inputs,
+    keep: Annotated[int | None, option("Keep this many latents active", panel=QUESTION)] = None,
+    tolerance: Annotated[float | None, option("Share of the variance that may be lost", panel=QUESTION)] = None,
+    noise_floor: Annotated[bool, option("Stay above sampling noise", "--noise-floor", panel=QUESTION)] = False,
+    mean: Annotated[bool, option("Decode z = μ(x), not a sampled z", "--mean", panel=QUESTION)] = False,
+    as_json: AsJson = False,
+    output: Annotated[Path | None, option("Draw the cascade (.png, .pdf, .svg)")] = None,
+) -> int:
+    """Choose β to keep latents, to lose little variance, or to stay above noise."""
+    if noise_floor and inputs.reading.weights is not None:
+        raise InputError("The noise floor needs rows of equal weight: leave --weights out, or ask another question.")
+    question: dict[str, Any] = {"keep": keep, "tolerance": tolerance, "noise_floor": noise_floor}
+    choice = lv.choose_beta(inputs.spectrum, inputs.loss, reconstruction="mean" if mean else "sampled", **question)
+    content = {"file": inputs.name, "spectrum": inputs.spectrum.to_dict(), **choice.to_dict()}
+    say(content if as_json else f"{inputs.heading()}\n{choice.summary()}")
+    if output is not None:
+        picture = lv.plotting.cascade(inputs.spectrum, inputs.loss, chosen=choice.beta)
+        say_written(lv.report.save_figure(output, picture))
+    return 0
+
+
+def _totals(state: "lv.numeric.Equilibrium") -> str:
     """Return how many modes are active, and their rate and distortion, as far as the modes that were found tell."""
     beta, modes = float(state.loss.beta), state.spectrum.modes
     if state.incomplete:
@@ -68,10 +88,8 @@ def _totals(state: "Equilibrium") -> str:
     )
 
 
-def _uncertainty(inputs: Inputs) -> "Uncertainty":
+def _uncertainty(inputs: Inputs) -> "lv.intervals.Uncertainty":
     """Return the sampling errors of the spectrum, from all rows."""
-    from landau_vae import uncertainty
-
     if inputs.is_covariance:
         raise InputError("Intervals need the rows, not only their covariance: give the rows, or leave --intervals out.")
     if inputs.divisor != "n":
@@ -79,4 +97,5 @@ def _uncertainty(inputs: Inputs) -> "Uncertainty":
     if inputs.changed:
         raise InputError("Intervals are for the columns themselves: leave --given, --target and --noise out.")
     rows, weights, names = inputs.loaded
-    return uncertainty(rows, standardize=inputs.scaled, weights=weights, likelihood=inputs.loss.likelihood, names=names)
+    likelihood = inputs.loss.likelihood
+    return lv.uncertainty(rows, standardize=inputs.scaled, weights=weights, likelihood=likelihood, names=names)
