@@ -56,7 +56,7 @@ def bifurcate(
     if as_json:
         content: dict[str, Any] = {
             "file": inputs.name,
-            "loss": inputs.loss.to_dict(),
+            "loss": inputs.loss,
             "decoder": decoder,
             "unknowns": len(problem.rest(high)),
             "predicted": [beta for beta, _ in problem.predicted()],
@@ -218,8 +218,9 @@ def _special_points(problem: "Problem", diagram: "Diagram", *, exact: bool) -> s
 def _closed_forms(problem: "Problem", diagram: "Diagram", *, exact: bool) -> list[float | None]:
     """Return the β of a closed form for each special point, None where there is none.
 
-    If closed forms are exact it is the nearest one; else they hold at the first transition only, and the thresholds of
-    the collapsed state are listed in their order, strongest first, for comparison.
+    If closed forms are exact it is the nearest one; else they hold at the first transition only,
+    and the thresholds of the collapsed state are listed in their order, strongest first, for
+    comparison.
     """
     thresholds = [beta for beta, _ in problem.predicted()]
     if not exact:

@@ -27,13 +27,8 @@ def thresholds(
     spectrum, loss = inputs.spectrum, inputs.loss
     cascade, state = lv.transitions(spectrum, loss), lv.equilibrium(spectrum, loss)
     if as_json:
-        content = {
-            "file": inputs.name,
-            "loss": loss.to_dict(),
-            "spectrum": spectrum.to_dict(),
-            "transitions": cascade.to_dict(),
-            "equilibrium": None if state.incomplete else state.to_dict(),
-        }
+        content = {"file": inputs.name, "loss": loss, "spectrum": spectrum, "transitions": cascade}
+        content["equilibrium"] = None if state.incomplete else state
         say(content if errors is None else content | {"uncertainty": errors.to_dict(loss)})
     else:
         hidden = len(cascade.mode) - modes
@@ -69,7 +64,7 @@ def choose(
         raise InputError("The noise floor needs rows of equal weight: leave --weights out, or ask another question.")
     question: dict[str, Any] = {"keep": keep, "tolerance": tolerance, "noise_floor": noise_floor}
     choice = lv.choose_beta(inputs.spectrum, inputs.loss, reconstruction="mean" if mean else "sampled", **question)
-    content = {"file": inputs.name, "spectrum": inputs.spectrum.to_dict(), **choice.to_dict()}
+    content = {"file": inputs.name, "spectrum": inputs.spectrum, **choice.to_dict()}
     say(content if as_json else f"{inputs.heading()}\n{choice.summary()}")
     if output is not None:
         picture = lv.plotting.cascade(inputs.spectrum, inputs.loss, chosen=choice.beta)

@@ -34,7 +34,7 @@ def convert(
     if target is None:
         losses = [loss for loss in losses if loss.likelihood == here.likelihood and not loss.learned]
     there = [here.equivalent(loss, features) for loss in losses]
-    content = {"features": features, "from": here.to_dict(), "to": [loss.to_dict() for loss in there]}
+    content = {"features": features, "from": here, "to": there}
     say(content if as_json else "\n".join(here.translation(loss, features) for loss in losses))
     return 0
 
@@ -54,8 +54,7 @@ def _list(features: int, sizes: dict[str, int], as_json: bool) -> int:
     table = Table([Column(label, cells, text=label != "τ") for label, cells in columns.items()])
     if as_json:
         content: dict[str, Any] = {
-            name: {"code": preset.code, "seen": preset.seen, "note": note, "price": price}
-            | {"loss": None if (loss := losses[name]) is None else loss.to_dict()}
+            name: {"code": preset.code, "seen": preset.seen, "note": note, "price": price, "loss": losses[name]}
             for (name, preset), note, price in zip(PRESETS.items(), notes, prices, strict=True)
         }
         say({"features": features, **sizes, "losses": content})

@@ -44,17 +44,13 @@ def diagnose(
             raise InputError(f"A diagnosis uses all modes, and all rows equally: leave --{name} out.")
     names = {"variance": variance, "log_variance": log_variance, "std": std}
     means, kind, spreads = _posterior(posterior, mean, names)
-    data: dict[str, Any] = {"spectrum": inputs.spectrum} if inputs.covariance else {"data": inputs.loaded.values}
-    result = lv.diagnose(
-        means,
-        **{kind: spreads},
-        **data,
-        loss=inputs.loss,
-        standardize=inputs.standardize and not inputs.covariance,
-        updates=updates,
-        learning_rate=learning_rate,
-        optimizer="adam" if optimizer == "adam" else "gradient descent",
-    )
+    options: dict[str, Any] = {kind: spreads, "loss": inputs.loss, "updates": updates, "learning_rate": learning_rate}
+    options["optimizer"] = "adam" if optimizer == "adam" else "gradient descent"
+    if inputs.covariance:
+        options["spectrum"] = inputs.spectrum
+    else:
+        options |= {"data": inputs.loaded.values, "standardize": inputs.standardize}
+    result = lv.diagnose(means, **options)
     title = f"{posterior.name} on {inputs.name}"
     content = {"posterior": posterior.name, "file": inputs.name, **result.to_dict()}
     say(content if as_json else f"{title}: {result.summary()}")

@@ -1,7 +1,8 @@
 """`landau-vae reproduce`: predict, train and compare on the climate of all land.
 
-The climate is that of shipped statistics, or of the cells of the user's own WorldClim layers; with --blocks the models
-are trained on a part made of whole spatial blocks, and their distortion of the other parts is measured too.
+The climate is that of shipped statistics, or of the cells of the user's own WorldClim layers; with
+--blocks the models are trained on a part made of whole spatial blocks, and their distortion of the
+other parts is measured too.
 """
 
 from dataclasses import dataclass, field

@@ -70,7 +70,7 @@ def verify(
     )
     result = lv.verify(models, tolerance=tolerance)
     if as_json:
-        say({"file": inputs.name, "loss": inputs.loss.to_dict(), **result.to_dict()})
+        say({"file": inputs.name, "loss": inputs.loss, **result.to_dict()})
     else:
         unit = significant(float(inputs.loss.beta_at(spectrum.total_variance, spectrum)))
         rows = batch if inputs.is_covariance else min(batch, spectrum.samples or batch)

@@ -40,6 +40,11 @@ def dataset_size(result: DatasetSize, ax: Axes | None = None) -> Axes:
         Holds two panels; one colour per spike, strongest first. Lines: limits of large n and d. Points: mean ± standard
         error over training sets, hollow if the comparison is not resolved, crosses if it fails. Diamonds: the BBP
         transition.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (6.0, 5.4)) as ax:
         ax.set_axis_off()

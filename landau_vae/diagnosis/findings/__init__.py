@@ -1,7 +1,8 @@
 """The findings of a diagnosis: each rule looks for one cause and returns a `Finding`, or None.
 
-`data`: the data are not those of the model, or too few. `price`: the price is too high, or another one than stated, or
-the KL is not the one of the theory. `latents`: training is not over, or what the latents encode.
+`data`: the data are not those of the model, or too few. `price`: the price is too high, or another
+one than stated, or the KL is not the one of the theory. `latents`: training is not over, or what
+the latents encode.
 """
 
 from collections.abc import Callable, Mapping
