@@ -27,7 +27,8 @@ def convert(
     if source is None:
         if target is not None or beta is not None:
             raise InputError("To convert, say where β comes from: --from NAME (without it all losses are listed).")
-        return _list(features, sizes, as_json)
+        say(_list(features, sizes, as_json))
+        return 0
     here = Loss.preset(source, beta, **sizes)
     names = [name for name, preset in PRESETS.items() if name != source and not preset.refused]
     losses = [Loss.preset(name, **sizes) for name in (names if target is None else [target])]
@@ -39,8 +40,8 @@ def convert(
     return 0
 
 
-def _list(features: int, sizes: dict[str, int], as_json: bool) -> int:
-    """Print all losses, with the price that each has as it is shipped."""
+def _list(features: int, sizes: dict[str, int], as_json: bool) -> str | dict[str, Any]:
+    """Return all losses, with the price that each has as it is shipped."""
     losses = {name: None if preset.refused else Loss.preset(name, **sizes) for name, preset in PRESETS.items()}
     prices = [None if x is None or x.learned else float(x.charge(features)) for x in losses.values()]
     notes = [preset.note or preset.refused for preset in PRESETS.values()]
@@ -57,12 +58,10 @@ def _list(features: int, sizes: dict[str, int], as_json: bool) -> int:
             name: {"code": preset.code, "seen": preset.seen, "note": note, "price": price, "loss": losses[name]}
             for (name, preset), note, price in zip(PRESETS.items(), notes, prices, strict=True)
         }
-        say({"features": features, **sizes, "losses": content})
-        return 0
-    say(
+        return {"features": features, **sizes, "losses": content}
+    return (
         f"Price τ of a nat in each loss as it is shipped (d = {features}, K = {sizes['latents']}, batches of "
         f"{sizes['batch']}, {counted(sizes['channels'], 'channel')}), in data² with squared errors, in nats of −ln p "
         f"with other likelihoods:\n\n{table.text()}\n\n"
         + "\n".join(f"{name}: {note}" for name, note in zip(PRESETS, notes, strict=True) if note)
     )
-    return 0

@@ -37,11 +37,15 @@ class Observed:
     prefix: Array  #: share of V that the best linear decoder of the first k ranked latents leaves, (K + 1,)
 
     @cached_property
+    def chance(self) -> float:
+        """M² that K latents of pure noise have with a mode, at most: three standard deviations above its mean."""
+        K, n = self.posterior.latents, self.posterior.samples
+        return float((K + 3 * np.sqrt(2 * K)) / n)
+
+    @cached_property
     def detected(self) -> NDArray[np.bool_]:
         """Whether each mode is encoded at all, (modes,)."""
-        # K latents of pure noise have at most this M² with a mode: three standard deviations above its mean.
-        chance = (self.posterior.latents + 3 * np.sqrt(2 * self.posterior.latents)) / self.posterior.samples
-        return np.asarray(self.encoded > DETECTED + chance)
+        return np.asarray(self.encoded > DETECTED + self.chance)
 
     @cached_property
     def linear(self) -> Array:

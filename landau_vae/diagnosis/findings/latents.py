@@ -114,16 +114,14 @@ def mixed(c: Comparison) -> Finding | None:
     if not bad.size:
         return None
     excused = c.approximate or not c.converged or c.other_price or c.rows_mismatched or _all_else_right(c)
-    longer = (
-        "Train longer: latents find their axes last. A KL term without effect, or a posterior with a full covariance, "
-    )
+    others = "A KL term without effect, or a posterior with a full covariance, leaves them mixed."
     return Finding(
         "mixed",
         "remark" if excused else "alarm",
         f"{listed(list(bad), 'Latent')} share{'s' * (bad.size == 1)} modes that are not degenerate (only "
         f"{purity[bad[0]]:.0%} of latent {bad[0] + 1} is one mode): at the equilibrium of a linear model each active "
         "latent has a mode of its own.",
-        "" if c.nonlinearity else f"{longer}leaves them mixed.",
+        "" if c.nonlinearity else f"Train longer: latents find their axes last. {others}",
         {"latents": bad + 1, "purity": purity[bad], "limit": limits.PURE},
     )
 
