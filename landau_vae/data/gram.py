@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.moments import Decomposition, SecondMoments, spacing, strongest, strongest_of_matrix
+from landau_vae.data.moments import Decomposition, SecondMoments, spacing, strongest
 from landau_vae.data.tables import mapping
 from landau_vae.display import Array
 
@@ -51,34 +51,34 @@ class Gram(SecondMoments):
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the n × n Gram matrix, as `SecondMoments` says: the covariance is never formed."""
+        return Decomposition.of(self.gram(unit), modes, partial(self.lift, unit), vectors=self.vectors_needed)
+
+    def gram(self, unit: Array | None) -> Array:
+        """Return Z Zᵀ (n, n), with Z the rows about their mean, in a unit, each times the root of its share."""
         gram = np.zeros((self.count, self.count))
         product = np.empty_like(gram)
         for _, block in self._scaled_blocks(unit):
             gram += np.matmul(block, block.T, out=product)
-        parts: dict[str, Any] = {"gram": gram, "lift": partial(self._lift, unit)}
-        if self.vectors_needed:
-            return Decomposition.with_vectors(**parts)
-        return Decomposition(strongest_of_matrix(gram, modes), **parts)
+        return gram
 
-    def _lift(self, unit: Array | None, values: Array, inner: Array) -> Array:
-        """Return v_k = Zᵀ u_k / √λ_k from eigenvectors u_k of Z Zᵀ, with Z the rows that the Gram matrix is made of."""
-        dual = inner / np.sqrt(values)
-        vectors = np.empty((len(self.mean), len(values)))
+    def lift(self, unit: Array | None, inner: Array) -> Array:
+        """Return Zᵀu, (d, k), of vectors u (n, k)."""
+        vectors = np.empty((len(self.mean), inner.shape[1]))
         for part, block in self._scaled_blocks(unit):
-            np.matmul(block.T, dual, out=vectors[part])
+            np.matmul(block.T, inner, out=vectors[part])
         return vectors
 
-    def centred(self) -> Array:
-        """Return the rows about their mean, each times the root of its share, (n, d)."""
+    def centred(self, unit: Array | None) -> Array:
+        """Return Z, (n, d)."""
         rows = np.empty(self.rows.shape)
-        for part, block in self._scaled_blocks(None):
+        for part, block in self._scaled_blocks(unit):
             rows[:, part] = block
         return rows
 
     def _scaled_blocks(self, unit: Array | None) -> Iterator[tuple[slice, Array]]:
         """Yield blocks of columns, centred, in their unit, each row times the root of its share."""
         if unit is not None and unit.ndim == 2:  # each new column is made of all columns
-            yield slice(None), self.centred() @ unit
+            yield slice(None), self.centred(None) @ unit
             return
         root = np.sqrt(self._share)[:, None]
         for part, block in self._column_blocks():

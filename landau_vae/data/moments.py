@@ -11,7 +11,7 @@ from it by more than its own spread; what is left to subtract then costs one bit
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,35 +48,49 @@ class Decomposition:
     """
 
     values: Array  #: (modes,), descending
-    matrix: Array | None = None  #: the covariance (d, d), where it was formed
-    gram: Array | None = None  #: (n, n), where that has the same eigenvalues
-    lift: Callable[[Array, Array], Array] | None = None  #: (values, their vectors in rows (n, k)) → vectors (d, k)
+    formed: Array | None = None  #: the covariance (d, d), or a Gram matrix (n, n), if one was formed
+    lift: Callable[[Array], Array] | None = None  #: eigenvectors of a Gram matrix (n, k) → those of C
 
     @classmethod
-    def with_vectors(cls, **formed: Any) -> "Decomposition":
-        """Return eigenvalues and eigenvectors of a `matrix`, or of a `gram` with its `lift`, by one `eigh`."""
-        found = cls(np.empty(0), **formed)
+    def of(
+        cls, formed: Array, modes: int | None = None, lift: Callable[[Array], Array] | None = None, *,
+        vectors: bool = False,
+    ) -> Self:  # fmt: skip
+        """Decompose a covariance, or a Gram matrix if there is a `lift`: all modes, or the first `modes`.
+
+        Where eigenvectors will be needed too, one `eigh` gives both.
+        """
+        if not vectors:
+            return cls(strongest_of_matrix(formed, modes), formed, lift)
+        found = cls(np.empty(0), formed, lift)
         object.__setattr__(found, "values", found.eigh[0][::-1])
         return found
+
+    @property
+    def matrix(self) -> Array | None:
+        """The covariance (d, d), where it was formed."""
+        return self.formed if self.lift is None else None
+
+    @property
+    def trace(self) -> float:
+        """Sum of all eigenvalues of the matrix that was formed."""
+        assert self.formed is not None
+        return float(np.trace(self.formed))
 
     def vectors(self, count: int) -> Array | None:
         """Return the first `count` eigenvectors, (d, count), or None where only eigenvalues were iterated for."""
         if self.formed is None:
             return None
         leading = self.eigh[1][:, ::-1][:, :count]
-        return leading if self.lift is None else self.lift(self.values[:count], leading)
+        if self.lift is None:
+            return leading
+        vectors = self.lift(leading)
+        return np.divide(vectors, np.linalg.norm(vectors, axis=0), out=vectors)
 
     def times(self, factor: float) -> "Decomposition":
         """Return the decomposition of the covariance times a factor."""
-        if factor == 1.0:
-            return self
-        matrix, gram = (None if part is None else part * factor for part in (self.matrix, self.gram))
-        return Decomposition(self.values * factor, matrix, gram, self.lift)
-
-    @property
-    def formed(self) -> Array | None:
-        """The matrix of which these are the eigenvalues, where there is one."""
-        return self.gram if self.matrix is None else self.matrix
+        formed = None if self.formed is None else self.formed * factor
+        return self if factor == 1.0 else Decomposition(self.values * factor, formed, self.lift)
 
     @cached_property
     def eigh(self) -> tuple[Array, Array]:
@@ -104,6 +118,10 @@ class SecondMoments:
     def finite(self) -> bool:
         """Whether nothing non-finite has been added, and nothing has overflowed."""
         return self.weight == 0 or bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.variance)))
+
+    def total(self, unit: Array | None) -> float:
+        """Return the variance of all columns, divided by `unit` (d,) if there is one."""
+        return float(np.sum(self.variance / (1.0 if unit is None else unit**2)))
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the covariance of the columns in a `unit`: divided by (d,), or times a matrix (d, d).
@@ -149,10 +167,7 @@ class Moments(SecondMoments):
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the covariance, as `SecondMoments` says."""
-        covariance = in_unit(self.covariance, unit)
-        if self.vectors_needed:
-            return Decomposition.with_vectors(matrix=covariance)
-        return Decomposition(strongest_of_matrix(covariance, modes), covariance)
+        return Decomposition.of(in_unit(self.covariance, unit), modes, vectors=self.vectors_needed)
 
     def add(self, rows: NDArray[Any], weights: Array | None = None) -> None:
         """Add a block of rows (n, d), real and finite or not (then the moments turn non-finite)."""

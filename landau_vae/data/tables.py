@@ -273,12 +273,12 @@ def constant(variance: Array, mean: Array, precision: float) -> NDArray[np.bool_
     return variance <= (4 * precision * mean) ** 2
 
 
-def deviations(variance: Array, mean: Array, precision: float, names: tuple[str, ...] | None) -> Array:
-    """Return standard deviations (d,); `InputError` if one of them is zero."""
+def deviations(variance: Array, mean: Array, precision: float, names: tuple[str, ...] | None, of: str = "") -> Array:
+    """Return standard deviations (d,); `InputError` if one of them is zero, in which `of` says whose column it is."""
     stuck = np.flatnonzero(constant(variance, mean, precision))
     if stuck.size:
         shown = ", ".join(repr(names[i]) if names else str(i) for i in stuck[:5])
-        subject = f"Column {shown} is" if stuck.size == 1 else f"{stuck.size} columns ({shown}…) are"
+        subject = f"Column {shown}{of} is" if stuck.size == 1 else f"{stuck.size} columns{of} ({shown}…) are"
         raise InputError(
             f"{subject} constant and cannot be standardised: leave them out (--exclude), or do not standardise."
         )

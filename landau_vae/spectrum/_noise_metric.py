@@ -153,9 +153,8 @@ def _of_spectrum(plain: Spectrum, noise: ArrayLike) -> Spectrum:
     if plain.matrix is None:
         raise InputError("This spectrum has no covariance, only eigenvalues: give the data, or from_covariance.")
     unit = metric_unit(noise, len(plain.matrix))
-    matrix = in_unit(plain.matrix, unit)
-    found = Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
+    found = Decomposition.of(in_unit(plain.matrix, unit))
     scale = None if plain.scale is None or unit.ndim == 2 else readonly(plain.scale * unit)
     fields: Fields = {"samples": plain.samples, "names": plain.names, "mean": plain.mean, "scale": scale}
     fields |= {"kind": "noise metric", "note": NOTE_METRIC}
-    return Spectrum(**resolve(found, len(matrix), float(np.trace(matrix)), **fields))
+    return Spectrum(**resolve(found, plain.dimension, found.trace, **fields))

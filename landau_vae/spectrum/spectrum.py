@@ -344,10 +344,10 @@ class Spectrum(Result):
         if standardize:
             scale = deviations(matrix.diagonal(), np.zeros(d), EPS, labels)
             matrix = matrix / np.outer(scale, scale)
-        found = Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
+        found = Decomposition.of(matrix)
         check_semidefinite(float(found.values[-1]), matrix)
         fields: Fields = {"samples": samples, "names": labels, "kind": "correlation" if standardize else "covariance"}
-        return cls(**resolve(found, d, float(np.trace(matrix)), scale=scale_of(scale, d), **fields))
+        return cls(**resolve(found, d, found.trace, scale=scale_of(scale, d), **fields))
 
     @classmethod
     @checked
