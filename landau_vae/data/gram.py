@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.moments import Decomposition, SecondMoments, spacing, strongest
+from landau_vae.data.moments import Decomposition, Pairs, SecondMoments, cut, spacing, strongest
 from landau_vae.data.tables import mapping
 from landau_vae.display import Array
 
 BLOCK_NUMBERS = 2**22  # 32 MiB; each block costs a pass over the n × n matrix, so it should not be narrow either
-
-
-Pairs = Iterator[tuple[NDArray[Any], Array | None]]  # blocks of (rows, weights of the rows)
 
 
 class Gram(SecondMoments):
@@ -32,11 +29,11 @@ class Gram(SecondMoments):
     """
 
     def __init__(self, rows: NDArray[Any], weights: Array | None = None, precision: float = 0.0) -> None:
+        super().__init__(rows.shape[1])
         self.rows = rows
         self.count = len(rows)
         self.weight = float(self.count if weights is None else weights.sum())
         self.precision = max(precision, spacing(rows.dtype))
-        self.mean: Array = np.zeros(rows.shape[1])
         self._variance: Array = np.zeros(rows.shape[1])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the caller looks for non-finite moments
             self._share = (np.ones(self.count) if weights is None else weights) / self.weight
@@ -112,20 +109,12 @@ class Margins(SecondMoments):
     """
 
     def __init__(self, blocks: Callable[[], Pairs], dimension: int) -> None:
+        super().__init__(dimension)
         self.blocks = blocks
-        self.count = 0
-        self.weight = 0.0
-        self.precision = 0.0
-        self.mean: Array = np.zeros(dimension)
-        self._square: Array = np.zeros(dimension)
+        self.scatter = np.zeros(dimension)
         with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for non-finite moments
             for rows, weights in self._slices():
                 self._add(rows, weights)
-
-    @property
-    def variance(self) -> Array:
-        """Variance of each column, (d,)."""
-        return self._square / self.weight
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Iterate for the first `modes` eigenvalues, in a `unit` (d,) if any; the covariance is never formed."""
@@ -143,11 +132,8 @@ class Margins(SecondMoments):
 
     def _slices(self) -> Pairs:
         """Yield the blocks, cut to a size to work on."""
-        step = pass_rows(len(self.mean))
         for rows, weights in self.blocks():
-            for start in range(0, len(rows), step):
-                part = slice(start, start + step)
-                yield rows[part], None if weights is None else weights[part]
+            yield from cut(rows, weights, pass_rows(len(self.mean)))
 
     def _add(self, rows: NDArray[Any], weights: Array | None) -> None:
         self.precision = max(self.precision, spacing(rows.dtype))
@@ -158,7 +144,4 @@ class Margins(SecondMoments):
             return
         block = np.asarray(rows, dtype=np.float64)
         mean = share @ block / weight
-        total, step = self.weight + weight, mean - self.mean
-        self._square += share @ (block - mean) ** 2 + step**2 * (self.weight * weight / total)
-        self.mean = self.mean + step * (weight / total)
-        self.weight = total
+        self._absorb(weight, mean, share @ (block - mean) ** 2)

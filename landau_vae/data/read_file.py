@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.accumulate import Collected, Names, select
+from landau_vae.data.accumulate import Collected, select
 from landau_vae.data.archive import is_partial, load_partial
 from landau_vae.data.read_csv import open_csv
 from landau_vae.data.read_xarray import open_labelled
@@ -37,7 +37,7 @@ SUPPORTED = (
 class Table:
     """A file's contents: `array` if it is one plain array, else `blocks` of (rows, weights), or a partial result."""
 
-    names: Names
+    names: tuple[str, ...] | None
     array: NDArray[Any] | None = None
     rows: int | None = None  #: how many, where that is known before reading
     blocks: Iterator[tuple[NDArray[Any], Array | None]] = field(default_factory=lambda: iter(()))

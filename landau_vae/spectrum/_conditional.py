@@ -19,17 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import checked
 from landau_vae.data.gram import Gram
-from landau_vae.data.moments import Decomposition, Moments, SecondMoments, block_rows, in_unit
-from landau_vae.data.tables import as_names, as_table, as_weights, deviations, nonfinite_problem
+from landau_vae.data.moments import EPS, Decomposition, Moments, SecondMoments, block_rows, in_unit
+from landau_vae.data.tables import Names, as_names, as_table, as_weights, deviations, nonfinite_problem
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.spectrum._noise_metric import metric_unit
-from landau_vae.spectrum.build import EPS, resolve, scale_of
+from landau_vae.spectrum.build import resolve, scale_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 FEW = 10  # rows per column of x, below which chance explains a good part of y
-
-Names = tuple[str, ...] | None
 
 
 @checked

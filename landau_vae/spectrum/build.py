@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from landau_vae.data.moments import Decomposition, SecondMoments
-from landau_vae.data.tables import constant, deviations
+from landau_vae.data.moments import EPS, Decomposition, SecondMoments
+from landau_vae.data.tables import Names, constant, deviations
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
@@ -19,10 +19,7 @@ from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 Divisor = Literal["n", "n-1"]
 #: What the eigenvalues of a `Spectrum` are the eigenvalues of.
 Kind = Literal["covariance", "correlation", "exponential family", "noise metric", "target", "conditional", "score"]
-Names = tuple[str, ...] | None
 Fields = dict[str, Any]  # of a `Spectrum`, by name
-
-EPS = float(np.finfo(np.float64).eps)
 
 
 def fields_of(
@@ -41,7 +38,7 @@ def fields_of(
     if not likelihood.unit_metric:
         if standardize:
             raise InputError(f"A {likelihood} decoder takes the data as they are: do not standardise them.")
-        unit = likelihood.deviation_at_mean(moments.mean, moments.variance, names)
+        unit = likelihood.deviation_at_mean(moments.mean.copy(), moments.variance, names)
         return fields_in_unit(moments, names, unit, "exponential family", divided, modes, likelihood=likelihood)
     if standardize:
         unit = deviations(moments.variance, moments.mean, moments.precision, names)

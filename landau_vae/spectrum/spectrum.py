@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, Share, checked, numbers, shown
-from landau_vae.data.moments import Decomposition
+from landau_vae.data.moments import EPS, Decomposition
 from landau_vae.data.read_file import read
 from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
 from landau_vae.data.tables import as_covariance, as_names, check_semidefinite, deviations
 from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
-from landau_vae.spectrum.build import EPS, Divisor, Fields, Kind, fields_of, resolve, scale_of
+from landau_vae.spectrum.build import Divisor, Fields, Kind, fields_of, resolve, scale_of
 
 if TYPE_CHECKING:
     import xarray
