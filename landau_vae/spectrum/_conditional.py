@@ -165,14 +165,6 @@ class Joint:
         options |= {"mean": readonly(self.mean), "scale": scale_of(self.unit, targets)}
         return Spectrum(**resolve(found, targets, total, **options))
 
-    def explained(self) -> Decomposition:
-        """Decompose Σ_yx Σ_xx⁺ Σ_xy; columns of x may depend on one another, and their units do not matter."""
-        raise NotImplementedError
-
-    def residual(self) -> Decomposition:
-        """Decompose Σ_yy − Σ_yx Σ_xx⁻¹ Σ_xy; `InputError` where columns of x depend on one another."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, eq=False)
 class ByColumns(Joint):
@@ -183,14 +175,14 @@ class ByColumns(Joint):
     cross: Array  #: Σ_xy (p, q)
 
     def explained(self) -> Decomposition:
-        """Project on the eigenvectors of Σ_xx."""
+        """Decompose Σ_yx Σ_xx⁺ Σ_xy; columns of x may depend on one another, and their units do not matter."""
         lam, vectors = np.linalg.eigh(self.xx)
         kept = lam > EPS * self.columns * lam[-1] * 10
         inner = vectors[:, kept].T @ self.cross
         return Decomposition.of(inner.T / lam[kept] @ inner)
 
     def residual(self) -> Decomposition:
-        """Solve for what x explains."""
+        """Decompose Σ_yy − Σ_yx Σ_xx⁻¹ Σ_xy; `InputError` where columns of x depend on one another."""
         _check_collinear(self.xx, self.x_names)
         left = self.yy - self.cross.T @ np.linalg.solve(self.xx, self.cross)
         return Decomposition.of((left + left.T) / 2)
@@ -204,14 +196,14 @@ class ByRows(Joint):
     y: Gram
 
     def explained(self) -> Decomposition:
-        """Project the rows of y on those of x."""
+        """Decompose Σ_yx Σ_xx⁺ Σ_xy: Q Qᵀ y."""
         told = self.y.lift(self.unit, self._basis())
         if told.shape[0] <= told.shape[1]:
             return Decomposition.of(told @ told.T)
         return Decomposition.of(told.T @ told, lift=partial(np.matmul, told))
 
     def residual(self) -> Decomposition:
-        """Leave out the projection."""
+        """Decompose Σ_yy − Σ_yx Σ_xx⁻¹ Σ_xy: y − Q Qᵀ y."""
         if self.samples <= self.columns:
             raise TooFewSamples(
                 f"The condition has {self.columns} columns in {self.samples} rows, and so many columns determine "
@@ -240,7 +232,9 @@ class ByRows(Joint):
         return self.y.lift(self.unit, _outside(basis, inner))
 
 
-def joint_of(x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None, *, standardize: bool) -> Joint:
+def joint_of(
+    x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None, *, standardize: bool
+) -> ByColumns | ByRows:
     """Return the second moments of two tables of as many rows, y in units of its deviations and of the noise."""
     if hasattr(x, "index") and hasattr(y, "index") and hasattr(x.index, "equals") and not x.index.equals(y.index):
         raise InputError("The rows of x and y are labelled otherwise: bring both into one order (y.loc[x.index]).")
@@ -272,7 +266,7 @@ def joint_of(x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None,
 Tables = tuple[tuple[NDArray[Any], Names], ...]
 
 
-def _by_rows(tables: Tables, share: Array | None, noise: ArrayLike | None, *, standardize: bool) -> Joint:
+def _by_rows(tables: Tables, share: Array | None, noise: ArrayLike | None, *, standardize: bool) -> ByRows:
     (left, x_names), (right, y_names) = tables
     x, y = Gram(left, share), Gram(right, share)
     _check_finite(tables, x, y)

@@ -438,8 +438,10 @@ class Spectrum(Result):
     @cached_property
     def root(self) -> Array:
         """Root R, (p, p), with RᵀR = `covariance`: standard normal rows times R are rows of that covariance."""
-        known = self.decomposition if self.matrix is not None else None
-        values, vectors = np.linalg.eigh(self.covariance) if known is None else known.eigh
+        if self.matrix is None:
+            return readonly(np.sqrt(self.covariance)[::-1])
+        assert self.decomposition is not None
+        values, vectors = self.decomposition.eigh
         return readonly(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)
 
     @cached_property
