@@ -168,7 +168,7 @@ class Joint:
 
 @dataclass(frozen=True, eq=False)
 class ByColumns(Joint):
-    """By way of covariances."""
+    """Covariances of x and y."""
 
     xx: Array  #: (p, p)
     yy: Array  #: (q, q)
@@ -190,7 +190,7 @@ class ByColumns(Joint):
 
 @dataclass(frozen=True, eq=False)
 class ByRows(Joint):
-    """By way of the rows, where they are fewer than columns of x and y together."""
+    """The rows of x and y, where they are fewer than the columns of both together."""
 
     x: Array  #: rows (n, p) about their mean, each times the root of its share; where n < p, their Gram matrix (n, n)
     y: Gram
