@@ -104,11 +104,14 @@ class Linear(Problem):
             for group in np.split(np.arange(spectrum.modes), np.flatnonzero(-np.diff(spectrum.eigenvalues) > apart) + 1)
             if len(group) > 1
         ]  # the exact ones, then those that are split by a little
-        self._axes = len(spectrum.covariance)
-        self._variance = np.zeros(self._axes)  # λ_i, equal within a multiplet
+        d, K = len(spectrum.covariance), self.latents
+        self._weights = np.arange(2 * d * K).reshape(2, d, K)  # where W_ik and G_ik are in x
+        self._decoder, self._encoder = self._weights
+        self._log_s = np.arange(2 * d * K, 2 * d * K + K)
+        self._variance = np.zeros(d)  # λ_i, equal within a multiplet
         self._variance[: spectrum.modes] = np.repeat(np.add.reduceat(spectrum.eigenvalues, starts) / sizes, sizes)
         self._gain = np.sqrt(self._variance)
-        stiffness, varies = np.zeros(self._axes), self._variance > 0
+        stiffness, varies = np.zeros(d), self._variance > 0
         stiffness[varies] = encoder_decay / (2 * a) / self._variance[varies]
         self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), stiffness[:, None]
         limit = cascade_of_learned(spectrum, self.latents).singular if self.learned else None
@@ -129,47 +132,34 @@ class Linear(Problem):
 
     def gradient(self, x: Array, control: float) -> Array:
         at = self._unpack(x, control)
-        of_error = self._error_gradient(at) / at.price
-        size = at.encoder.size
-        of_error[size : 2 * size] += at.encoder.ravel() / self.prior_variance
-        of_error[2 * size :] += 0.5 * (at.variance / self.prior_variance - 1.0)
-        if self.learned:
-            return np.append(of_error, self._per_nat(control) - self._error(at) / at.price)
-        return of_error
+        result = self._force(at, control)
+        result[self._encoder] += at.encoder / self.prior_variance
+        result[self._log_s] += 0.5 * (at.variance / self.prior_variance - 1.0)
+        return result
 
     def hessian(self, x: Array, control: float) -> Array:
-        at = self._unpack(x, control)
-        d, K = at.decoder.shape
+        at, k, one = self._unpack(x, control), np.arange(self.latents), np.eye(self.latents)
         W, G, s, tau = at.decoder, at.encoder, at.variance, at.price
-        axis, latent = np.arange(d), np.arange(K)
-        n = 2 * d * K + K
+        D, E, S, weights = self._decoder, self._encoder, self._log_s, self._decoder.size
         hessian = np.zeros((len(x), len(x)))
-        blocks = hessian[:n, :n]
-        ww = blocks[: d * K, : d * K].reshape(d, K, d, K)
-        ww[axis, :, axis, :] = at.second_moment + self._decoder_decay * np.eye(K)
-        gg = blocks[d * K : 2 * d * K, d * K : 2 * d * K].reshape(d, K, d, K)
-        gg[axis, :, axis, :] = W.T @ W + self._encoder_decay[..., None] * np.eye(K)
-        wg = blocks[: d * K, d * K : 2 * d * K].reshape(d, K, d, K)
-        wg += np.einsum("il,jk->ikjl", W, G)  # ∂²A/∂W_ik ∂G_jl = W_il G_jk + δ_kl [(W Gᵀ)_ij − δ_ij √λ_i]
-        wg[:, latent, :, latent] += W @ G.T - np.diag(self._gain)
-        wt = blocks[: d * K, 2 * d * K :].reshape(d, K, K)
-        wt[:, latent, latent] = s * W
-        blocks[d * K :, : d * K] = blocks[: d * K, d * K :].T
-        blocks[2 * d * K + latent, 2 * d * K + latent] = 0.5 * s * np.square(W).sum(0)
-        blocks /= tau
-        blocks[d * K + np.arange(d * K), d * K + np.arange(d * K)] += 1.0 / self.prior_variance
-        blocks[2 * d * K + latent, 2 * d * K + latent] += 0.5 * s / self.prior_variance
+        hessian[D[:, :, None], D[:, None]] = at.second_moment + self._decoder_decay * one
+        hessian[E[:, :, None], E[:, None]] = W.T @ W + self._encoder_decay[..., None] * one
+        mixed = np.einsum("il,jk->ikjl", W, G)  # ∂²A/∂W_ik ∂G_jl = W_il G_jk + δ_kl [(W Gᵀ)_ij − δ_ij √λ_i]
+        mixed[:, k, :, k] += W @ G.T - np.diag(self._gain)
+        hessian[D[:, :, None, None], E] = mixed
+        hessian[D, S] = s * W
+        hessian[weights:, :weights] = hessian[:weights, weights:].T
+        hessian[S, S] = 0.5 * s * np.square(W).sum(0)
+        hessian /= tau
+        hessian[E, E] += 1.0 / self.prior_variance
+        hessian[S, S] += 0.5 * s / self.prior_variance
         if self.learned:
-            hessian[-1, :-1] = hessian[:-1, -1] = -self._error_gradient(at) / tau
+            hessian[-1, :-1] = hessian[:-1, -1] = -self._force(at, control)[:-1]
             hessian[-1, -1] = self._error(at) / tau
         return hessian
 
     def drift(self, x: Array, control: float) -> Array:
-        at = self._unpack(x, control)  # the price is in A/τ only
-        of_error = -self._error_gradient(at) / (at.price * control)
-        if self.learned:
-            return np.append(of_error, (self._error(at) / at.price - self._per_nat(control)) / control)
-        return of_error
+        return -self._force(self._unpack(x, control), control) / control  # the control is not in the KL
 
     def _error(self, at: _State) -> float:
         """Return A, the squared error and the decay."""
@@ -179,49 +169,39 @@ class Linear(Problem):
         value += 0.5 * self._decoder_decay * np.square(W).sum() + 0.5 * np.sum(self._encoder_decay * np.square(G))
         return float(value)
 
-    def _error_gradient(self, at: _State) -> Array:
-        """Return ∂A/∂(W, G, t)."""
+    def _force(self, at: _State, control: float) -> Array:
+        """Return the gradient of A/τ and of what ln σ_dec² costs, (n,)."""
         W, G = at.decoder, at.encoder
         by_decoder = W @ at.second_moment - self._gain[:, None] * G + self._decoder_decay * W
         by_encoder = G @ (W.T @ W) - self._gain[:, None] * W + self._encoder_decay * G
         by_variance = 0.5 * at.variance * np.square(W).sum(0)
-        return np.concatenate([by_decoder.ravel(), by_encoder.ravel(), by_variance])
+        weights = np.concatenate([by_decoder.ravel(), by_encoder.ravel(), by_variance]) / at.price
+        return np.append(weights, self._per_nat(control) - self._error(at) / at.price) if self.learned else weights
 
     def _per_nat(self, control: float) -> float:
         """Return d/2β, the cost of a unit of ln σ_dec² where it is learned."""
         return self.spectrum.dimension / (2 * self._per_beta * control)
 
     def _unpack(self, x: Array, control: float) -> _State:
-        size = self._axes * self.latents
-        decoder, encoder, log_variance, scale = np.split(x, [size, 2 * size, 2 * size + self.latents])
-        price = self._per_beta * control * (np.exp(scale[0]) if self.learned else 1.0)
-        shape = (self._axes, self.latents)
-        return _State(decoder.reshape(shape), encoder.reshape(shape), np.exp(log_variance), float(price))
+        price = self._per_beta * control * (np.exp(x[-1]) if self.learned else 1.0)
+        return _State(x[self._decoder], x[self._encoder], np.exp(x[self._log_s]), float(price))
 
     # ------------------------------------------------------------------------------------- what a solver may know
 
     def rest(self, control: float) -> Array:
-        x = np.zeros(2 * self._axes * self.latents + self.latents + self.learned)
-        x[2 * self._axes * self.latents :] = np.log(self.prior_variance)
+        x = np.zeros(self._log_s[-1] + 1 + self.learned)
+        x[self._log_s] = np.log(self.prior_variance)
         if self.learned:
             x[-1] = np.log(self.spectrum.total_variance / self.spectrum.dimension)
         return x
 
     def metric(self, x: Array, control: float) -> Array:
-        # the diagonal of the Hessian, which is positive everywhere
-        at = self._unpack(x, control)
-        ones = np.ones((self._axes, 1))
-        decoder = ones * (np.square(at.encoder).sum(0) + at.variance + self._decoder_decay) / at.price
-        encoder = (ones * np.square(at.decoder).sum(0) + self._encoder_decay) / at.price + 1.0 / self.prior_variance
-        variance = 0.5 * at.variance * (np.square(at.decoder).sum(0) / at.price + 1.0 / self.prior_variance)
-        scale = [self._error(at) / at.price] if self.learned else []
-        return np.concatenate([decoder.ravel(), encoder.ravel(), variance, scale])
+        return np.diagonal(self.hessian(x, control))  # it is positive everywhere
 
     def orbit(self, x: Array) -> Array:
         # Rotations within each multiplet; in one that is split by a little, those of its active modes: if λ₁ ≈ λ₂ are
         # both active, their latents may share them in any way at a cost of the order (λ₁ − λ₂)².
-        size = self._axes * self.latents
-        both = x[: 2 * size].reshape(2, self._axes, self.latents)
+        both = x[self._weights]
         moved = [np.zeros((0, len(x)))]
         for group in self._multiplets:
             split = self._variance[group[0]] - self._variance[group[-1]]
@@ -231,7 +211,7 @@ class Linear(Problem):
                 axes = axes[:, : np.count_nonzero(np.square(gain) > 10 * split)]
             for a, b in combinations(axes.T, 2):
                 turned = np.zeros((1, len(x)))
-                turned[0, : 2 * size].reshape(both.shape)[:, group] = (np.outer(a, b) - np.outer(b, a)) @ both[:, group]
+                turned[0, self._weights[:, group]] = (np.outer(a, b) - np.outer(b, a)) @ both[:, group]
                 moved.append(turned)
         return np.concatenate(moved)
 
