@@ -8,6 +8,7 @@ true value lies between them.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,10 +122,9 @@ class Chord:
         """Return the θ at which a quantity that changes sign along the chord vanishes."""
 
         def value(theta: float) -> float:
-            try:
+            with suppress(Diverged):
                 return of(self.at(theta))
-            except Diverged:
-                return 0.0  # singular to rounding: this is the place, or bracketing it will fail
+            return 0.0  # singular to rounding: this is the place, or bracketing it will fail
 
         return float(brentq(value, low, high, xtol=1e-11, rtol=1e-13))
 
@@ -171,15 +171,13 @@ def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Po
         low, high = sorted((before.q, after.q))
         q = 0.5 * (low + high)
     index = (a.index, a.index) if ends else (before.index, after.index)  # behind its end is the branch's mirror image
-    soft, kind, form = abs(index[1] - index[0]) or 1, "fold", None
+    soft, kind, form = abs(index[1] - index[0]) or 1, "fold" if fold else "branch point", None
     if not fold:
         if ends:  # the state is at rest to 1e-8, and so is the symmetry that moves it
             centre = solver.at(centre.x, centre.q, still=RESTING_AMPLITUDE)
-        try:
+        with suppress(Diverged):
             form = normal_form(solver, centre, *((None, None) if ends else (soft, _trunk(between, theta, centre))))
             kind, soft = form.kind, form.soft
-        except Diverged:
-            kind = "branch point"
     special = SpecialPoint(
         kind, solver.control(q), (solver.control(low), solver.control(high)), status,
         soft, index, centre.loss, centre.x, form, 0.5 * (high - low), float(np.sign(a.tangent[1])), ends,
@@ -195,25 +193,21 @@ def _sides(between: Chord, theta: float, turn: bool, fold: bool) -> tuple[Point,
     close = FIRST_BRACKET_OF_TURN if turn else FIRST_BRACKET
     reach = close / max(speed, close)
     while reach * speed <= WIDEST_BRACKET:
-        try:
+        with suppress(Diverged):
             before, after = between.at(max(theta - reach, 0.0)), between.at(min(theta + reach, 1.0))
-        except Diverged:
-            reach *= 4
-            continue
-        clear = all(np.abs(point.values).min() > noise for point in (before, after))
-        turned = start.tangent[1] * before.tangent[1] > 0 > start.tangent[1] * after.tangent[1]
-        crossed = clear and before.index == start.index != after.index
-        if (turned or not turn) and (crossed or (turn and not fold)):
-            return before, after
+            clear = all(np.abs(point.values).min() > noise for point in (before, after))
+            turned = start.tangent[1] * before.tangent[1] > 0 > start.tangent[1] * after.tangent[1]
+            crossed = clear and before.index == start.index != after.index
+            if (turned or not turn) and (crossed or (turn and not fold)):
+                return before, after
         reach *= 4
     return None, None
 
 
 def _trunk(between: Chord, theta: float, centre: Point) -> Array | None:
     """Return dz/dq along the branch, by differences over a stretch on which the Hessian is not nearly singular."""
-    try:
+    with suppress(Diverged):
         low, high = (between.at(float(np.clip(theta + step, 0.0, 1.0))) for step in (-1e-3, 1e-3))
-    except Diverged:
-        return None
-    rise = high.q - low.q
-    return (high.x - low.x) * centre.scale / rise if rise else None
+        if rise := high.q - low.q:
+            return (high.x - low.x) * centre.scale / rise
+    return None

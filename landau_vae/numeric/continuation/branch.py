@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import bisect
 
 from landau_vae.display import Array, Result, counted, readonly
 from landau_vae.errors import InputError
@@ -96,7 +97,7 @@ def trace(solver: Solver, start: Point, span: Span, *, leave: Leave) -> Branch:
     points, special = [record(start)], list[SpecialPoint]()
     status, reason, waiting = Status.STEPS, "", 0
     try:
-        for item in walk(solver, start, span.limits, max_step=span.max_step):
+        for item in walk(solver, start, span):
             if isinstance(item, SpecialPoint):
                 special.append(item)
                 waiting = waiting - item.kernel_dimension if waiting else item.near  # for the rest of a split multiplet
@@ -181,13 +182,11 @@ class Ended(Exception):
         self.status = status
 
 
-def walk(
-    solver: Solver, start: Point, limits: tuple[float, float], *, max_step: float
-) -> Iterator[Point | SpecialPoint]:
+def walk(solver: Solver, start: Point, span: Span) -> Iterator[Point | SpecialPoint]:
     """Yield the points of the branch after `start`, and the special ones between them, until `Ended` is raised."""
-    a, ds, steps = start, FIRST_STEP * max_step, 0
+    a, ds, steps = start, FIRST_STEP * span.max_step, 0
     while True:
-        b, landed = _step(solver, a, ds, limits)
+        b, landed = _step(solver, a, ds, span.limits)
         try:
             specials = [] if b is None else list(_special_points(solver, a, b))
         except Diverged:  # too long to separate the special points on it: a quarter of it in all
@@ -209,7 +208,7 @@ def walk(
         steps += 1
         if steps > STEPS_BEFORE_CLOSED and _passes(a, b, start):
             raise Ended(Status.CLOSED)
-        ds = min(ds * (1.6 if b.steps <= EASY_STEPS else 0.8), max_step)
+        ds = min(ds * (1.6 if b.steps <= EASY_STEPS else 0.8), span.max_step)
         a = b
 
 
@@ -250,10 +249,9 @@ def _continues(a: Point, b: Point) -> bool:
     tangents = [np.append(point.tangent[0] * a.scale / point.scale, point.tangent[1]) for point in (a, b)]
     tangents = [tangent / np.linalg.norm(tangent) for tangent in tangents]
     # Near a pitchfork a step may lead from one branch on to the other: then it strays from one of the tangents.
-    for tangent in tangents:
-        off = np.append(step, rise) - distance * tangent
-        if np.linalg.norm(off) > MOST_OFF_TANGENT * distance:
-            return False
+    off = [np.linalg.norm(np.append(step, rise) - distance * tangent) for tangent in tangents]
+    if max(off) > MOST_OFF_TANGENT * distance:
+        return False
     if distance > CRAWLING_STEP and 0 < a.index == b.index:  # two eigenvalues that change places would go unseen
         overlap = np.linalg.svd(a.vectors[:, : a.index].T @ b.vectors[:, : b.index], compute_uv=False)
         return bool(overlap[-1] > LEAST_OVERLAP)
@@ -283,13 +281,11 @@ def _special_points(solver: Solver, a: Point, b: Point) -> Iterator[SpecialPoint
 
 def _edge(solver: Solver, inside: float, outside: float) -> float:
     """Return the last q before the problem has no minimum."""
-    for _ in range(60):
-        middle = 0.5 * (inside + outside)
-        if solver.problem.singular(solver.control(middle)) is None:
-            inside = middle
-        else:
-            outside = middle
-    return inside - 1e-9 * np.sign(outside - inside)
+
+    def side(q: float) -> float:
+        return 1.0 if solver.problem.singular(solver.control(q)) is None else -1.0
+
+    return float(bisect(side, inside, outside, xtol=1e-15)) - 1e-9 * float(np.sign(outside - inside))
 
 
 def _ended(solver: Solver, point: Point, status: Status) -> Ended:

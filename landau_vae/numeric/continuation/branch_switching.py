@@ -55,20 +55,15 @@ def trunk(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
     """Return the first state of the branch that another one ends in, towards rising (+1) or falling (−1) control."""
     if special.form is None:
         return None
-    try:
+    with suppress(Diverged):
         reduced = _reduced(solver, special)
-    except Diverged:
-        return None
-    centre, expected = reduced.centre, reduced.others_index
-    expected += reduced.kernel.shape[1] if special.form.growth * onward < 0 else 0
-    for amplitude in AMPLITUDES:
-        step = onward * amplitude**2
-        try:
-            point = solver.fixed(centre.x + step * special.form.trunk / centre.scale, centre.q + step, onward)
-        except Diverged:
-            continue
-        if point.index == expected:
-            return point
+        centre, expected = reduced.centre, reduced.others_index
+        expected += reduced.kernel.shape[1] if special.form.growth * onward < 0 else 0
+        for step in (onward * amplitude**2 for amplitude in AMPLITUDES):
+            with suppress(Diverged):
+                point = solver.fixed(centre.x + step * special.form.trunk / centre.scale, centre.q + step, onward)
+                if point.index == expected:
+                    return point
     return None
 
 
@@ -94,18 +89,16 @@ def _displaced(reduced: Reduced, form: NormalForm, direction: Array) -> Point | 
     expected = _expected_index(reduced, direction, odd)
     for amplitude in AMPLITUDES:
         shift = -3 * cubic * amplitude / form.growth if odd else -4 * quartic * amplitude**2 / form.growth
-        try:
+        with suppress(Diverged):
             moved = (reduced.state(amplitude * direction) - centre.x) * centre.scale + shift * form.trunk
             # small entries are what rounding leaves where a symmetry has zeros
             towards = np.where(np.abs(moved) > NEGLIGIBLE_ENTRY * np.abs(moved).max(), moved, 0.0), shift
             x, q, steps = solver.correct(centre.x + towards[0] / centre.scale, centre.q + shift, towards, centre.scale)
             point = solver.at(x, q, towards, steps)
-        except Diverged:
-            continue
-        if abs(q - centre.q) < LEAST_SHIFT * amplitude**2:
-            return None
-        if point.index == expected or expected is None:
-            return point
+            if abs(q - centre.q) < LEAST_SHIFT * amplitude**2:
+                return None
+            if point.index == expected or expected is None:
+                return point
     return None
 
 

@@ -7,6 +7,7 @@ first-order transition of the best state.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
@@ -145,8 +146,6 @@ def coexistence(
     families: list[Branch] = []
     for q in np.linspace(span.limits[1], span.limits[0], places + 2)[1:-1]:
         control = solver.control(float(q))
-        if problem.singular(control) is not None:
-            continue
         for state in minima(problem, control, starts=starts, spread=spread, seed=seed):
             near = SAME_FAMILY * max(1.0, abs(state.loss))
             if not any(abs(_loss_on(solver, branch, float(q)) - state.loss) <= near for branch in families):
@@ -254,9 +253,7 @@ def _descent(problem: Problem, x: Array, control: float, scale: Array) -> Array:
         return value if np.isfinite(value) else 1e300
 
     options: dict[str, Any] = {"gtol": 1e-9, "maxiter": 2000, "initial_trust_radius": 0.3, "max_trust_radius": 1e3}
-    with np.errstate(all="ignore"):
-        start = problem.loss(x, control)
-    if not np.isfinite(start):
+    if not np.isfinite(problem.loss(x, control)):
         raise Diverged("the loss is not finite here")
     end = minimize(
         bounded, np.zeros(len(x)), method="trust-exact", options=options,
@@ -269,12 +266,10 @@ def _descent(problem: Problem, x: Array, control: float, scale: Array) -> Array:
 def _loss_on(solver: Solver, branch: Branch, q: float) -> float:
     """Return the loss of a family at q; infinite where it has no state."""
     places = solver.coordinates(branch.control)
-    if not places.min() <= q <= places.max():
-        return np.inf
-    try:
-        return state_on(solver, branch, q)[1]
-    except Diverged:
-        return np.inf
+    if places.min() <= q <= places.max():
+        with suppress(Diverged):
+            return state_on(solver, branch, q)[1]
+    return np.inf
 
 
 def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
@@ -289,7 +284,7 @@ def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
             return state_on(solver, one, q)[1] - state_on(solver, other, q)[1]
 
         grid = np.linspace(low, high, 26)[1:-1]  # a lead of less than a 25th of the overlap could go unseen
-        try:
+        with suppress(Diverged):
             leads = [lead(float(q)) for q in grid]
             for n in np.flatnonzero(np.sign(leads[:-1]) * np.sign(leads[1:]) < 0):
                 q = float(brentq(lead, grid[n], grid[n + 1], xtol=1e-13))
@@ -298,8 +293,6 @@ def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
                 if all(_loss_on(solver, branch, q) >= loss - near for branch in families):
                     below, above = (one, other) if leads[n] < 0 else (other, one)
                     yield Exchange(control, _orders(solver, above, q), _orders(solver, below, q))
-        except Diverged:
-            continue
 
 
 def _orders(solver: Solver, branch: Branch, q: float) -> Array:
