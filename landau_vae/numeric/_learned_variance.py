@@ -6,39 +6,25 @@ Proof: `landau-vae derive learned-variance`. With σ² fixed: J. Hirn, arXiv:260
 PCA (Lucas et al., arXiv:1911.02469). With a latent for every mode nothing is left over below β = d/modes, and σ² → 0.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, checked
-from landau_vae.display import (
-    Array,
-    Column,
-    Content,
-    Integers,
-    Result,
-    Table,
-    numbered,
-    readonly,
-    significant,
-)
+from landau_vae.display import Array, Column, Content, Table, readonly, significant
 from landau_vae.loss import Loss
 from landau_vae.loss.learned_price import price_of_learned, singular_beta, tail
-from landau_vae.numeric._transitions import transitions
+from landau_vae.numeric._transitions import Cascade, transitions
 from landau_vae.spectrum.spectrum import Spectrum
 
 
-@dataclass(frozen=True, eq=False)
-class LearnedVariance(Result):
-    """The cascade where σ_dec² is trained too: one entry per multiplet, from the last to collapse to the first."""
+@dataclass(frozen=True, eq=False, repr=False)
+class LearnedVariance(Cascade):
+    """The cascade where σ_dec² is trained too, with β as such: without unit and scale."""
 
-    spectrum: Spectrum = field(repr=False)  #: the modes λ_k
     dimension: int  #: d, unresolved directions included
     latents: int  #: K
-    mode: Integers  #: (transitions,) index of the multiplet's first mode, counting from 1
-    multiplicity: Integers  #: (transitions,) how many latents collapse together
-    beta: Array  #: β_k, (transitions,), without unit and scale
     singular: float | None  #: d/r where K latents encode all r modes: σ² → 0 below it; None where that cannot happen
     json_fields = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
 
@@ -69,21 +55,11 @@ class LearnedVariance(Result):
         """
         return price_of_learned(Loss.gaussian(beta).beta, self.spectrum, self.latents)
 
-    def __repr__(self) -> str:
-        ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
-        return f"LearnedVariance({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
-
     def content(self) -> Content:
         """Yield the table of the cascade, strongest mode first."""
         yield repr(self)
-        last = self.mode + self.multiplicity - 2
-        yield Table(
-            [
-                Column("mode", list(map(numbered, self.mode.tolist(), self.multiplicity.tolist()))),
-                Column("collapses at β", self.beta),
-                Column("up to here", np.cumsum(self.spectrum.normalized)[last], "{:.4%}".format),
-            ]
-        )
+        modes, share = self._columns()
+        yield Table([modes, Column("collapses at β", self.beta), share])
         if self.singular is not None:
             yield f"Up to β = {significant(self.singular)} σ² has no equilibrium."
 
@@ -120,4 +96,4 @@ def learned_variance(spectrum: Spectrum, latents: Count | None = None) -> Learne
     ends = np.sum(spectrum.multiplets, axis=0)[: len(cascade.mode)]
     beta = readonly(d / (ends + tail(spectrum)[ends] / cascade.price))
     K = latents or modes
-    return LearnedVariance(spectrum, d, K, cascade.mode, cascade.multiplicity, beta, singular_beta(spectrum, latents))
+    return LearnedVariance(spectrum, cascade.mode, cascade.multiplicity, beta, d, K, singular_beta(spectrum, latents))

@@ -8,7 +8,7 @@ modes have a transition at all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,22 +19,35 @@ from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 
 
-@dataclass(frozen=True, eq=False)
-class Transitions(Result):
-    """One entry per multiplet, from the last to collapse (mode 1) to the first."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Cascade(Result):
+    """What all cascades have: one entry per multiplet, from the last to collapse (mode 1) to the first."""
 
-    spectrum: Spectrum = field(repr=False)  #: the modes λ_k
-    loss: Loss = field(repr=False)  #: the convention in which β is read
+    spectrum: Spectrum  #: the modes λ_k
     mode: Integers  #: (transitions,) index of the multiplet's first mode, counting from 1
     multiplicity: Integers  #: (transitions,) how many latents collapse together
-    price: Array  #: τ_k = λ_k, (transitions,), data² per nat
-    temperature: Array  #: T_k = λ_k / V, (transitions,)
-    beta: Array  #: β_k in the loss's own convention, (transitions,)
-    json_fields = ("mode", "multiplicity", "price", "temperature", "beta")
+    beta: Array  #: β_k at which the best state changes, (transitions,)
 
     def __repr__(self) -> str:
         ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
-        return f"Transitions({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
+        return f"{type(self).__name__}({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
+
+    def _columns(self, shown: slice = slice(None)) -> tuple[Column, Column]:
+        """Return which modes collapse together, and the share of V in all modes up to these."""
+        mode, count = self.mode[shown], self.multiplicity[shown]
+        shares = np.cumsum(self.spectrum.normalized)[mode + count - 2]
+        modes = list(map(numbered, mode.tolist(), count.tolist()))
+        return Column("mode", modes), Column("up to here", shares, "{:.4%}".format)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transitions(Cascade):
+    """One entry per multiplet, from the last to collapse (mode 1) to the first; β in the loss's own convention."""
+
+    loss: Loss  #: the convention in which β is read
+    price: Array  #: τ_k = λ_k, (transitions,), data² per nat
+    temperature: Array  #: T_k = λ_k / V, (transitions,)
+    json_fields = ("mode", "multiplicity", "price", "temperature", "beta")
 
     @checked
     def summary(self, limit: Count | None = None, *, intervals: Sequence[str] | None = None) -> str:
@@ -59,17 +72,14 @@ class Transitions(Result):
         yield self._table(slice(None), None)
 
     def _table(self, shown: slice, intervals: Sequence[str] | None) -> Table:
-        first = (self.mode - 1)[shown]
-        last = first + self.multiplicity[shown] - 1
+        modes, share = self._columns(shown)
         columns = [
-            Column("mode", list(map(numbered, self.mode[shown].tolist(), self.multiplicity[shown].tolist()))),
-            Column("λ/V = T_k", self.temperature[shown]), Column("collapses at β", self.beta[shown]),
-            *([] if intervals is None else [Column("population's β", intervals[shown])]),
-            Column("up to here", np.cumsum(self.spectrum.normalized)[last], "{:.4%}".format),
+            modes, Column("λ/V = T_k", self.temperature[shown]), Column("collapses at β", self.beta[shown]),
+            *([] if intervals is None else [Column("population's β", intervals[shown])]), share,
         ]  # fmt: skip
         note = "T_k: temperature τ/V at which mode k collapses; up to here: share of V in the modes so far"
         if self.loss.beta.ndim == 0:
-            state = equilibrium(self.spectrum, self.loss)
+            state, first = equilibrium(self.spectrum, self.loss), (self.mode - 1)[shown]
             columns += [
                 Column("M² at β", state.signal_fraction[first], lambda m: f"{m:.4f}" if m > 0 else "inactive"),
                 Column("R [nat]", state.rate[first], lambda rate: f"{rate:.4f}" if rate > 0 else "0"),
@@ -109,6 +119,6 @@ def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
     ends = starts + counts if loss.latents is None else np.minimum(starts + counts, loss.latents)
     kept = ends > starts
     price = np.add.reduceat(spectrum.eigenvalues, starts)[kept] / counts[kept]
-    integers = (readonly(values[kept], np.int64) for values in (starts + 1, ends - starts))
-    prices = (price, price / spectrum.total_variance, loss.beta_at(price, spectrum))
-    return Transitions(spectrum, loss, *integers, *map(readonly, prices))
+    mode, multiplicity = (readonly(values[kept], np.int64) for values in (starts + 1, ends - starts))
+    beta, temperature = readonly(loss.beta_at(price, spectrum)), readonly(price / spectrum.total_variance)
+    return Transitions(spectrum, mode, multiplicity, beta, loss, readonly(price), temperature)

@@ -18,7 +18,7 @@ from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE, CONFIDENCE, FITTED, SURELY_COLLAPSED, UTILITY_READ
 from landau_vae.loss import Loss
-from landau_vae.numeric._equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
+from landau_vae.numeric._equilibrium import NOISE_POWER, Equilibrium, Reconstruction, equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.gradients import recorded_decoder
 from landau_vae.training.schema import trainer_settings, validate
@@ -86,7 +86,7 @@ def verify(
     predicted = np.take_along_axis(theory.utility(reconstruction)[..., :modes], cold[None, None], axis=1)[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         useful = _deviation(np.where(at < pca, utility / predicted - 1, np.nan), drawn, noisy)
-        near_pca = (at / pca) ** noise_power(reconstruction) <= tolerance
+        near_pca = (at / pca) ** NOISE_POWER[reconstruction] <= tolerance
         pca_error = np.where(near_pca, mean_and_error(utility / pca - 1)[0], np.nan)
     law = _law_deviation(measured, theory, drawn)
     verdict = judge(measured, pca, [threshold, useful, exponent], law, pca_error, tolerance)

@@ -18,6 +18,7 @@ from landau_vae.checks import NonNegative, Positive, checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
+from landau_vae.numeric._learned_variance import LearnedVariance
 from landau_vae.numeric._learned_variance import learned_variance as cascade_of_learned
 from landau_vae.numeric._transitions import transitions
 from landau_vae.numeric._weight_decay import weight_decay
@@ -114,7 +115,8 @@ class Linear(Problem):
         stiffness, varies = np.zeros(d), self._variance > 0
         stiffness[varies] = encoder_decay / (2 * a) / self._variance[varies]
         self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), stiffness[:, None]
-        limit = cascade_of_learned(spectrum, self.latents).singular if self.learned else None
+        self._learned_cascade = cascade_of_learned(spectrum, self.latents) if self.learned else None
+        limit = self._learned_cascade.singular if self._learned_cascade else None
         self._limit = None if limit is None else limit / self._per_beta  # at β below it σ_dec² falls to 0
         self.decay = None
         if decays:  # z → z/η turns the prior into N(0, 1) and carries the decays along
@@ -232,16 +234,10 @@ class Linear(Problem):
 
     def predicted(self) -> list[tuple[float, int]]:
         # Modes whose collapsed state is stable at every β have no threshold.
-        if self.learned:
-            learned = cascade_of_learned(self.spectrum, self.latents)
-            beta, modes = learned.beta / self._per_beta, learned.multiplicity
-            beta = np.where(beta > (self._limit or 0.0), beta, np.nan)
-        elif self.decay is not None:
-            beta, modes = self.decay.price / self._per_beta, self.decay.multiplicity
-        else:
-            cascade = transitions(self.spectrum, self.user_loss)
-            beta, modes = cascade.beta, cascade.multiplicity
-        return [(float(b), int(m)) for b, m in zip(beta, modes, strict=True) if np.isfinite(b)]
+        cascade = self._learned_cascade or self.decay or transitions(self.spectrum, self.user_loss)
+        beta = (cascade.beta if isinstance(cascade, LearnedVariance) else cascade.price) / self._per_beta
+        modes = cascade.multiplicity
+        return [(float(b), int(m)) for b, m in zip(beta, modes, strict=True) if b > (self._limit or 0.0)]
 
     def _continuity(self) -> str | None:
         if self.learned:
