@@ -235,11 +235,8 @@ class Landau:
         if not self.thresholds:
             raise OutsideTheory(f"a₂ = {self._curvature} vanishes at no {self.control}: there is no threshold.")
         if len(self.thresholds) > 1:
-            several, wanted = (
-                f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}",
-                f"one value of {self.control}",
-            )
-            raise OutsideTheory(f"{several}, but {wanted} is expected: read .thresholds and choose.", self.thresholds)
+            several = f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}, but one value of {self.control}"
+            raise OutsideTheory(f"{several} is expected: read .thresholds and choose.", self.thresholds)
         return self.thresholds[0]
 
     @cached_property

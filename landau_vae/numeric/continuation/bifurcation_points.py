@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
 from landau_vae.display import Array
@@ -103,6 +104,8 @@ class Chord:
         self.rise = b.q - a.q
         self.length = float(np.hypot(np.linalg.norm(self.step), self.rise))
         self.normal = self.step / self.length, self.rise / self.length
+        states, slopes = zip(*((np.append(end.x, end.q), self._slope(end)) for end in (a, b)), strict=True)
+        self._guess = CubicHermiteSpline([0.0, 1.0], states, slopes)
         self._solved: dict[float, Point] = {0.0: a, 1.0: b}
 
     @classmethod
@@ -114,7 +117,8 @@ class Chord:
     def at(self, theta: float) -> Point:
         """Return the point of the branch above this place of the chord."""
         if theta not in self._solved:
-            x, q, steps = self.solver.correct(*self._interpolated(theta), self.normal, self.a.scale)
+            *x, q = self._guess(theta)
+            x, q, steps = self.solver.correct(np.array(x), float(q), self.normal, self.a.scale)
             self._solved[theta] = self.solver.at(x, q, self.normal, steps)
         return self._solved[theta]
 
@@ -133,20 +137,11 @@ class Chord:
         bound = min(max(self.at(theta).q, low), high)
         return theta if bound == self.at(theta).q else self.root(lambda point: point.q - bound)
 
-    def _interpolated(self, theta: float) -> tuple[Array, float]:
-        """Predict the state at θ by Hermite's cubic through both ends with their tangents."""
-        a, b = self.a, self.b
-        start, stop = self._per_length(a), self._per_length(b)
-        h00, h10 = (1 + 2 * theta) * (1 - theta) ** 2, theta * (1 - theta) ** 2
-        h01, h11 = theta**2 * (3 - 2 * theta), theta**2 * (theta - 1)
-        x = h00 * a.x + h01 * b.x + (h10 * start[0] + h11 * stop[0]) / a.scale
-        return x, h00 * a.q + h01 * b.q + h10 * start[1] + h11 * stop[1]
-
-    def _per_length(self, point: Point) -> tuple[Array, float]:
-        """Return d(z, q)/dθ at an end, z in the scale of the first."""
+    def _slope(self, point: Point) -> Array:
+        """Return d(x, q)/dθ at an end."""
         along, rise = point.tangent[0] * self.a.scale / point.scale, point.tangent[1]
         forward = float(along @ self.normal[0] + rise * self.normal[1])
-        return along * (self.length / forward), rise * (self.length / forward)
+        return np.append(along / self.a.scale, rise) * (self.length / forward)
 
 
 def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Point]:

@@ -11,7 +11,6 @@ import numpy as np
 
 from landau_vae.display import Array
 from landau_vae.numeric.continuation.bifurcation_points import RESTING_AMPLITUDE, SpecialPoint
-from landau_vae.numeric.continuation.coexisting_minima import descend
 from landau_vae.numeric.continuation.normal_form import VANISHING_COEFFICIENT, NormalForm, Reduced
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 
@@ -106,7 +105,7 @@ def _settled(reduced: Reduced, form: NormalForm, onward: float) -> Point | None:
     """Return the state that a descent finds: where a multiplet is split by a little, the normal form does not."""
     amplitude = AMPLITUDES[0]
     q = reduced.centre.q - 4 * form.quartic * amplitude**2 / form.growth
-    point = descend(reduced.solver, reduced.state(amplitude * form.direction), q, onward)
+    point = reduced.solver.descend(reduced.state(amplitude * form.direction), q, onward)
     return point if isinstance(point, Point) else None
 
 

@@ -13,18 +13,15 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq
 
 from landau_vae.checks import Count, Positive, Seed, checked
 from landau_vae.display import Array, Column, Result, Table, counted, jsonable, significant
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.branch import Branch, Span, joined, state_on, trace
-from landau_vae.numeric.continuation.solve import FARTHEST, Diverged, Point, Solver, Status
+from landau_vae.numeric.continuation.solve import Diverged, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
-MOST_ESCAPES = 20  # times that a saddle may be left before giving up
-ESCAPE_STEP = 1e-2  # in z, along the most unstable direction
-LOWEST_LOSS = -1e8  # nats: a loss below it has no minimum
 WIDTHS_OF_STARTS = (4.0, 1.0, 2.0)  # of `spread`, in turn; a far minimum has a far basin
 SAME_MINIMUM = 1e-8  # of the loss (and 1): minima closer than this are one, up to a symmetry
 SAME_FAMILY = 1e-7  # of the loss (and 1): states closer than this are on one branch, up to a symmetry
@@ -205,7 +202,7 @@ def minima(
     for n in range(starts + 1):
         width = WIDTHS_OF_STARTS[n % 3] * spread
         start = rest + (width * generator.standard_normal(len(rest)) / scale if n else 0.0)
-        point = descend(solver, start, q)
+        point = solver.descend(start, q)
         if isinstance(point, Status):
             continue
         near = SAME_MINIMUM * max(1.0, abs(point.loss))
@@ -215,52 +212,6 @@ def minima(
         else:
             states[twin] = replace(states[twin], found=states[twin].found + 1)
     return sorted(states, key=lambda state: state.loss)
-
-
-def descend(solver: Solver, x: Array, q: float, onward: float = 1.0) -> Point | Status:
-    """Return the minimum below a state, or why there is none."""
-    problem, control = solver.problem, solver.control(q)
-    if problem.singular(control) is not None:
-        return Status.UNBOUNDED
-    for _ in range(MOST_ESCAPES):
-        scale = solver.scale(x, q)
-        try:
-            with np.errstate(all="ignore"):
-                moved = _descent(problem, x, control, scale)
-        except (Diverged, ValueError, np.linalg.LinAlgError):  # SciPy raises either on numbers that are not finite
-            return Status.NOT_FINITE
-        x = x + moved / scale
-        if not np.all(np.isfinite(x)) or not problem.loss(x, control) > LOWEST_LOSS or np.abs(moved).max() > FARTHEST:
-            return Status.UNBOUNDED
-        try:
-            point = solver.fixed(x, q, onward)
-        except Diverged:
-            return Status.UNDERFLOW
-        if point.index == 0:
-            return point
-        x = point.x + ESCAPE_STEP * point.vectors[:, 0] / point.scale
-    return Status.UNDERFLOW
-
-
-def _descent(problem: Problem, x: Array, control: float, scale: Array) -> Array:
-    """Return the displacement in z to a place without slope, downhill."""
-
-    def at(z: Array) -> Array:
-        return x + z / scale
-
-    def bounded(z: Array) -> float:
-        value = problem.loss(at(z), control)
-        return value if np.isfinite(value) else 1e300
-
-    options: dict[str, Any] = {"gtol": 1e-9, "maxiter": 2000, "initial_trust_radius": 0.3, "max_trust_radius": 1e3}
-    if not np.isfinite(problem.loss(x, control)):
-        raise Diverged("the loss is not finite here")
-    end = minimize(
-        bounded, np.zeros(len(x)), method="trust-exact", options=options,
-        jac=lambda z: problem.gradient(at(z), control) / scale,
-        hess=lambda z: problem.hessian(at(z), control) / np.multiply.outer(scale, scale),
-    )  # fmt: skip
-    return np.asarray(end.x)
 
 
 def _loss_on(solver: Solver, branch: Branch, q: float) -> float:

@@ -18,9 +18,8 @@ from landau_vae.checks import NonNegative, Positive, checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric._learned_variance import LearnedVariance
-from landau_vae.numeric._learned_variance import learned_variance as cascade_of_learned
-from landau_vae.numeric._transitions import transitions
+from landau_vae.numeric._transitions import LearnedVariance, transitions
+from landau_vae.numeric._transitions import learned_variance as cascade_of_learned
 from landau_vae.numeric._weight_decay import weight_decay
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.spectrum.spectrum import Spectrum
@@ -112,9 +111,8 @@ class Linear(Problem):
         self._variance = np.zeros(d)  # λ_i, equal within a multiplet
         self._variance[: spectrum.modes] = np.repeat(np.add.reduceat(spectrum.eigenvalues, starts) / sizes, sizes)
         self._gain = np.sqrt(self._variance)
-        stiffness, varies = np.zeros(d), self._variance > 0
-        stiffness[varies] = encoder_decay / (2 * a) / self._variance[varies]
-        self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), stiffness[:, None]
+        by_axis = np.divide(encoder_decay / (2 * a), self._variance, out=np.zeros(d), where=self._variance > 0)
+        self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), by_axis[:, None]
         self._learned_cascade = cascade_of_learned(spectrum, self.latents) if self.learned else None
         limit = self._learned_cascade.singular if self._learned_cascade else None
         self._limit = None if limit is None else limit / self._per_beta  # at β below it σ_dec² falls to 0
