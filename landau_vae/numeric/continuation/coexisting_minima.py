@@ -61,13 +61,13 @@ class Coexistence(Result):
     def content(self) -> Iterator[str | Table]:
         """Yield the table of families and the Maxwell points."""
         yield repr(self)
-        ends = [(branch.control[[0, -1]], branch.order_parameters[[0, -1]]) for branch in self.families]
+        families = self.families
         yield Table(
             [
-                Column("family", range(1, len(ends) + 1)),
-                Column("from", [control[0] for control, _ in ends]), Column("to", [control[1] for control, _ in ends]),
-                Column("there", [orders[0] for _, orders in ends], _living),
-                Column("and there", [orders[1] for _, orders in ends], _living),
+                Column("family", range(1, len(families) + 1)),
+                Column("from", [b.control[0] for b in families]), Column("to", [b.control[-1] for b in families]),
+                Column("there", [b.order_parameters[0] for b in families], _living),
+                Column("and there", [b.order_parameters[-1] for b in families], _living),
             ]
         )  # fmt: skip
         yield "\n".join(

@@ -9,7 +9,7 @@ principal axes of the data, which is a rotation of x and no approximation; no ot
 axes; k, l: latents. In symbols: `symbolic.linear.loss`, `symbolic.variations`; derivations 1, 7, 8 and 12.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -26,21 +26,6 @@ from landau_vae.spectrum.spectrum import Spectrum
 
 SPLIT_WIDTH = 3e-4  # relative, more than MULTIPLET_WIDTH of the solver: closer eigenvalues are a split multiplet
 EQUAL_WIDTH = 1e-7  # relative: closer than this, it makes no difference which of them has a latent
-
-
-@dataclass(frozen=True)
-class _State:
-    """One state, unpacked."""
-
-    decoder: Array  #: W, (d, K)
-    encoder: Array  #: G, (d, K)
-    variance: Array  #: s, (K,)
-    price: float  #: τ
-
-    @property
-    def second_moment(self) -> Array:
-        """⟨z zᵀ⟩ = GᵀG + diag s, (K, K)."""
-        return self.encoder.T @ self.encoder + np.diag(self.variance)
 
 
 class Linear(Problem):
@@ -125,27 +110,26 @@ class Linear(Problem):
     # --------------------------------------------------------------------------------- the loss and its derivatives
 
     def loss(self, x: Array, control: float) -> float:
-        at = self._unpack(x, control)
-        size = (np.square(at.encoder).sum(0) + at.variance) / self.prior_variance
-        value = self._error(at) / at.price + 0.5 * np.sum(size - 1.0 - np.log(at.variance / self.prior_variance))
+        W, G, s, tau = self._unpack(x, control)
+        size = (np.square(G).sum(0) + s) / self.prior_variance
+        value = self._error(W, G, s) / tau + 0.5 * np.sum(size - 1.0 - np.log(s / self.prior_variance))
         return float(value + self._per_nat(control) * x[-1] if self.learned else value)
 
     def gradient(self, x: Array, control: float) -> Array:
-        at = self._unpack(x, control)
-        result = self._force(at, control)
-        result[self._encoder] += at.encoder / self.prior_variance
-        result[self._log_s] += 0.5 * (at.variance / self.prior_variance - 1.0)
+        _, G, s, _ = self._unpack(x, control)
+        result = self._force(x, control)
+        result[self._encoder] += G / self.prior_variance
+        result[self._log_s] += 0.5 * (s / self.prior_variance - 1.0)
         return result
 
     def hessian(self, x: Array, control: float) -> Array:
-        at, k, one = self._unpack(x, control), np.arange(self.latents), np.eye(self.latents)
-        W, G, s, tau = at.decoder, at.encoder, at.variance, at.price
+        W, G, s, tau = self._unpack(x, control)
         D, E, S, weights = self._decoder, self._encoder, self._log_s, self._decoder.size
         hessian = np.zeros((len(x), len(x)))
-        hessian[D[:, :, None], D[:, None]] = at.second_moment + self._decoder_decay * one
-        hessian[E[:, :, None], E[:, None]] = W.T @ W + self._encoder_decay[..., None] * one
+        hessian[D[:, :, None], D[:, None]] = _second_moment(G, s) + self._decoder_decay * np.eye(self.latents)
+        hessian[E[:, :, None], E[:, None]] = W.T @ W + self._encoder_decay[..., None] * np.eye(self.latents)
         mixed = np.einsum("il,jk->ikjl", W, G)  # ∂²A/∂W_ik ∂G_jl = W_il G_jk + δ_kl [(W Gᵀ)_ij − δ_ij √λ_i]
-        mixed[:, k, :, k] += W @ G.T - np.diag(self._gain)
+        np.einsum("ikjk->kij", mixed)[:] += W @ G.T - np.diag(self._gain)
         hessian[D[:, :, None, None], E] = mixed
         hessian[D, S] = s * W
         hessian[weights:, :weights] = hessian[:weights, weights:].T
@@ -154,37 +138,37 @@ class Linear(Problem):
         hessian[E, E] += 1.0 / self.prior_variance
         hessian[S, S] += 0.5 * s / self.prior_variance
         if self.learned:
-            hessian[-1, :-1] = hessian[:-1, -1] = -self._force(at, control)[:-1]
-            hessian[-1, -1] = self._error(at) / tau
+            hessian[-1, :-1] = hessian[:-1, -1] = -self._force(x, control)[:-1]
+            hessian[-1, -1] = self._error(W, G, s) / tau
         return hessian
 
     def drift(self, x: Array, control: float) -> Array:
-        return -self._force(self._unpack(x, control), control) / control  # the control is not in the KL
+        return -self._force(x, control) / control  # the control is not in the KL
 
-    def _error(self, at: _State) -> float:
+    def _error(self, W: Array, G: Array, s: Array) -> float:
         """Return A, the squared error and the decay."""
-        W, G = at.decoder, at.encoder
         value = 0.5 * self.spectrum.total_variance - np.sum(self._gain[:, None] * W * G)
-        value += 0.5 * np.sum((W.T @ W) * at.second_moment)
+        value += 0.5 * np.sum((W.T @ W) * _second_moment(G, s))
         value += 0.5 * self._decoder_decay * np.square(W).sum() + 0.5 * np.sum(self._encoder_decay * np.square(G))
         return float(value)
 
-    def _force(self, at: _State, control: float) -> Array:
+    def _force(self, x: Array, control: float) -> Array:
         """Return the gradient of A/τ and of what ln σ_dec² costs, (n,)."""
-        W, G = at.decoder, at.encoder
-        by_decoder = W @ at.second_moment - self._gain[:, None] * G + self._decoder_decay * W
+        W, G, s, tau = self._unpack(x, control)
+        by_decoder = W @ _second_moment(G, s) - self._gain[:, None] * G + self._decoder_decay * W
         by_encoder = G @ (W.T @ W) - self._gain[:, None] * W + self._encoder_decay * G
-        by_variance = 0.5 * at.variance * np.square(W).sum(0)
-        weights = np.concatenate([by_decoder.ravel(), by_encoder.ravel(), by_variance]) / at.price
-        return np.append(weights, self._per_nat(control) - self._error(at) / at.price) if self.learned else weights
+        by_variance = 0.5 * s * np.square(W).sum(0)
+        result = np.concatenate([by_decoder.ravel(), by_encoder.ravel(), by_variance]) / tau
+        return np.append(result, self._per_nat(control) - self._error(W, G, s) / tau) if self.learned else result
 
     def _per_nat(self, control: float) -> float:
         """Return d/2β, the cost of a unit of ln σ_dec² where it is learned."""
         return self.spectrum.dimension / (2 * self._per_beta * control)
 
-    def _unpack(self, x: Array, control: float) -> _State:
+    def _unpack(self, x: Array, control: float) -> tuple[Array, Array, Array, float]:
+        """Return W (d, K), G (d, K), s (K,) and τ."""
         price = self._per_beta * control * (np.exp(x[-1]) if self.learned else 1.0)
-        return _State(x[self._decoder], x[self._encoder], np.exp(x[self._log_s]), float(price))
+        return x[self._decoder], x[self._encoder], np.exp(x[self._log_s]), float(price)
 
     # ------------------------------------------------------------------------------------- what a solver may know
 
@@ -217,9 +201,9 @@ class Linear(Problem):
 
     def order_parameters(self, x: Array, control: float) -> Array:
         # M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + s_k) of each latent, strongest first
-        at = self._unpack(x, control)
-        signal = np.square(at.encoder).sum(0)
-        return np.sort(signal / (signal + at.variance))[::-1]
+        _, G, s, _ = self._unpack(x, control)
+        signal = np.square(G).sum(0)
+        return np.sort(signal / (signal + s))[::-1]
 
     def singular(self, control: float) -> str | None:
         # With as many latents as modes and σ_dec² learned, the loss has no lower bound below β = d/modes.
@@ -245,3 +229,8 @@ class Linear(Problem):
         if "first-order" in self.decay.kind:
             return None
         return "γ_E ≤ γ_tri for every mode (landau-vae derive weight-decay)"
+
+
+def _second_moment(G: Array, s: Array) -> Array:
+    """Return ⟨z zᵀ⟩ = GᵀG + diag s, (K, K)."""
+    return G.T @ G + np.diag(s)
