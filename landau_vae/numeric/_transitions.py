@@ -49,7 +49,7 @@ class Cascade(Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Transitions(Cascade):
-    """One entry per multiplet, from the last to collapse (mode 1) to the first; β in the loss's own convention."""
+    """The cascade of a loss, with β in its own convention."""
 
     loss: Loss  #: the convention in which β is read
     price: Array  #: τ_k = λ_k, (transitions,), data² per nat

@@ -25,7 +25,7 @@ STRONGEST_DECAY = 1e100  # in units of the mode: up to it no formula overflows
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WeightDecay(Cascade):
-    """The cascade under weight decay: one entry per multiplet, from the last to collapse (mode 1) to the first."""
+    """The cascade under weight decay, with β in the loss's own convention."""
 
     loss: Loss  #: the convention in which β and the decays are read
     decoder: float  #: γ_W, of ½ γ_W ‖W‖² in the user's own per-sample loss

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 import sympy as sp
 
-from landau_vae.checks import Count, Natural, Range, checked
+from landau_vae.checks import Count, Range, checked
 from landau_vae.errors import InputError
 from landau_vae.symbolic import linear
 from landau_vae.symbolic.algebra import as_expression
@@ -52,8 +52,7 @@ def cumulants(variance: Any, mean: sp.Symbol, order: Count) -> list[sp.Expr]:
     return result
 
 
-@checked
-def moment(*features: Natural) -> sp.Expr:
+def moment(*features: Any) -> sp.Expr:
     """Return the moment ⟨y_i y_j …⟩ of the centred data as a symbol; the first moment vanishes.
 
     Parameters
@@ -66,6 +65,10 @@ def moment(*features: Natural) -> sp.Expr:
     sympy.Expr
         A real symbol, 1 without features, 0 for one.
     """
+    for feature in features:
+        index = as_expression(feature, "features")
+        if not (index.is_integer and index.is_nonnegative):
+            raise InputError(f"features has {feature!r}, but whole numbers from 0 on are expected.", "features")
     if len(features) == 1:
         return sp.Integer(0)
     return sp.Symbol("m_" + "".join(str(i + 1) for i in sorted(features)), real=True) if features else sp.Integer(1)

@@ -130,7 +130,6 @@ def gaussian_mean(
 class Series:
     """L − L₀ around the collapsed point, as a polynomial in the slow amplitude and the fast displacements."""
 
-    fast: tuple[sp.Symbol, ...]
     grades: tuple[int, ...]  #: of the fast variables
     terms: Any  #: a polynomial in (slow, *fast) over the field of the parameters
     ring: Any  #: polynomials in the slow amplitude over the same field
@@ -176,7 +175,7 @@ def taylor(
     }
     field, elements = sp.construct_domain(list(kept.values()), field=True)
     terms = sp.ring(variables, field)[0].from_dict(dict(zip(kept, elements, strict=True)))
-    return Series(tuple(fast), tuple(grades), terms, sp.ring([slow], field)[0])
+    return Series(tuple(grades), terms, sp.ring([slow], field)[0])
 
 
 def coefficients(polynomial: Any) -> list[tuple[int, sp.Expr]]:
@@ -191,7 +190,7 @@ def eliminate(series: Series, order: int) -> list[Any]:
     Raises `InputError` if the fast variables' Hessian is singular: then one of them is not fast.
     """
     moving = [i for i, grade in enumerate(series.grades) if grade <= order]
-    displacements = [series.ring.zero for _ in series.fast]
+    displacements = [series.ring.zero] * len(series.grades)
     if not moving:
         return displacements
     variables = [series.terms.ring.gens[i + 1] for i in moving]
@@ -199,7 +198,7 @@ def eliminate(series: Series, order: int) -> list[Any]:
     rows = [[slope.coeff(y) for y in variables] for slope in slopes]
     hessian = sp.polys.matrices.DomainMatrix(rows, (len(moving), len(moving)), series.ring.domain)
     if not hessian.det():
-        names = ", ".join(str(series.fast[i]) for i in moving)
+        names = ", ".join(map(str, variables))
         raise InputError(f"The Hessian of the fast variables {names} is singular: one of them is not fast.")
     inverse = hessian.inv().to_list()
     for _ in range(order):

@@ -83,16 +83,11 @@ def next_special(solver: Solver, a: Point, b: Point) -> tuple[SpecialPoint, Poin
     if not (turns or crosses):
         return None
     between = Chord(solver, a, b)
-    places = {}
-    if turns:
-        places["turn"] = between.root(lambda point: point.tangent[1])
-    if crosses:
-        first = a.index if b.index > a.index else a.index - 1  # the eigenvalue that changes sign first
-        places["cross"] = between.root(lambda point: float(point.values[first]))
-    first_kind = min(places, key=lambda name: places[name])
-    if len(places) == 2 and abs(places["turn"] - places["cross"]) < 1e-3:
-        first_kind = "turn"  # at a fold both vanish at once, and the turn is the sharper of the two
-    return _bracket(between, places[first_kind], first_kind == "turn")
+    first = a.index if b.index > a.index else a.index - 1  # the eigenvalue that changes sign first
+    turn = between.root(lambda point: point.tangent[1]) if turns else np.inf
+    cross = between.root(lambda point: float(point.values[first])) if crosses else np.inf
+    turns_first = turn < cross + 1e-3  # at a fold both vanish at once, and the turn is the sharper of the two
+    return _bracket(between, turn if turns_first else cross, turns_first)
 
 
 class Chord:

@@ -6,6 +6,7 @@ followed both ways to where it ends, and where two of them overlap and exchange 
 first-order transition of the best state.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -144,8 +145,7 @@ def coexistence(
     for q in np.linspace(span.limits[1], span.limits[0], places + 2)[1:-1]:
         control = solver.control(float(q))
         for state in minima(problem, control, starts=starts, spread=spread, seed=seed):
-            near = SAME_FAMILY * max(1.0, abs(state.loss))
-            if not any(abs(_loss_on(solver, branch, float(q)) - state.loss) <= near for branch in families):
+            if not any(_same(_loss_on(solver, branch, float(q)), state.loss) for branch in families):
                 # the stable states that hang together with the minimum, by rising control
                 sides = [solver.fixed(state.x, float(q), side) for side in (-1.0, 1.0)]
                 families.append(joined(*(trace(solver, side, span, leave="always") for side in sides)))
@@ -197,7 +197,7 @@ def minima(
     [0.816228, 0.0]
     """
     solver, generator = Solver(problem), np.random.default_rng(seed)
-    q, rest = solver.coordinate(control), np.asarray(problem.rest(control), dtype=float)
+    q, rest = solver.coordinate(control), solver.beginning(None, control)
     scale, states = solver.scale(rest, q), list[State]()
     for n in range(starts + 1):
         width = WIDTHS_OF_STARTS[n % 3] * spread
@@ -205,13 +205,16 @@ def minima(
         point = solver.descend(start, q)
         if isinstance(point, Status):
             continue
-        near = SAME_MINIMUM * max(1.0, abs(point.loss))
-        twin = next((i for i, state in enumerate(states) if abs(state.loss - point.loss) <= near), None)
+        twin = next((i for i, state in enumerate(states) if _same(state.loss, point.loss, SAME_MINIMUM)), None)
         if twin is None:
             states.append(State(point.loss, problem.order_parameters(point.x, control), point.x))
         else:
             states[twin] = replace(states[twin], found=states[twin].found + 1)
     return sorted(states, key=lambda state: state.loss)
+
+
+def _same(one: float, other: float, width: float = SAME_FAMILY) -> bool:
+    return math.isclose(one, other, rel_tol=width, abs_tol=width)
 
 
 def _loss_on(solver: Solver, branch: Branch, q: float) -> float:
@@ -239,11 +242,10 @@ def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
             leads = [lead(float(q)) for q in grid]
             for n in np.flatnonzero(np.sign(leads[:-1]) * np.sign(leads[1:]) < 0):
                 q = float(brentq(lead, grid[n], grid[n + 1], xtol=1e-13))
-                loss, control = state_on(solver, one, q)[1], solver.control(q)
-                near = SAME_FAMILY * max(1.0, abs(loss))
-                if all(_loss_on(solver, branch, q) >= loss - near for branch in families):
+                best, loss = min(_loss_on(solver, branch, q) for branch in families), state_on(solver, one, q)[1]
+                if _same(best, loss):
                     below, above = (one, other) if leads[n] < 0 else (other, one)
-                    yield Exchange(control, _orders(solver, above, q), _orders(solver, below, q))
+                    yield Exchange(solver.control(q), _orders(solver, above, q), _orders(solver, below, q))
 
 
 def _orders(solver: Solver, branch: Branch, q: float) -> Array:
