@@ -106,6 +106,11 @@ class Equilibrium(Result):
         (…, modes) array
             (λ_k − τ)/V if sampled, (λ_k − τ²/λ_k)/V if mean; both tend to λ_k/V for τ → 0.
 
+        Raises
+        ------
+        InputError
+            If there is no such reconstruction.
+
         Examples
         --------
         >>> state = equilibrium(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(beta=2.0))

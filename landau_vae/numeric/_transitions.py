@@ -71,6 +71,11 @@ class Transitions(Cascade):
         -------
         str
             At a single β the table also says whether each mode is active there.
+
+        Raises
+        ------
+        InputError
+            If an argument cannot be used.
         """
         return self._table(slice(limit), intervals).text()
 

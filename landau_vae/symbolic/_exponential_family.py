@@ -40,6 +40,11 @@ def cumulants(variance: Any, mean: sp.Symbol, order: Count) -> list[sp.Expr]:
     list of sympy.Expr
         Functions of the mean.
 
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
     Examples
     --------
     >>> p = sp.Symbol("p", positive=True)
@@ -64,6 +69,11 @@ def moment(*features: Any) -> sp.Expr:
     -------
     sympy.Expr
         A real symbol, 1 without features, 0 for one.
+
+    Raises
+    ------
+    InputError
+        If an index is no whole number from 0 on.
     """
     for feature in features:
         index = as_expression(feature, "features")
@@ -96,6 +106,11 @@ def exponential_family(
     -------
     Landau
         With the control parameter β.
+
+    Raises
+    ------
+    InputError
+        If there are fewer cumulants than the order needs, or an argument cannot be used.
 
     Examples
     --------

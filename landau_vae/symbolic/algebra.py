@@ -51,6 +51,11 @@ def vanishes(expression: sp.Expr | sp.MatrixBase) -> bool:
     bool
         False also where SymPy does not find the normal form.
 
+    Raises
+    ------
+    InputError
+        If it is no expression.
+
     Examples
     --------
     >>> x = sp.Symbol("x", positive=True)

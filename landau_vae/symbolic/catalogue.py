@@ -52,6 +52,11 @@ def title(name: str) -> str:
     -------
     str
         In Markdown.
+
+    Raises
+    ------
+    InputError
+        If there is no such derivation.
     """
     return heading(cells(_script(name).read_text(encoding="utf-8")))
 
