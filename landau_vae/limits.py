@@ -1,8 +1,10 @@
 """The numbers that decide verdicts, each with what it limits and where it was measured.
 
-A `Limit` is a float that knows its meaning and its origin. A rule that needs another number adds it here. Every one
-that was measured names the models or data it was measured on.
+A `Limit` is a float that knows its meaning and its origin; `table()` lists them all. A rule that needs another number
+adds it here. Every one that was measured names the models or data it was measured on.
 """
+
+from landau_vae.display import Column, Table
 
 
 class Limit(float):
@@ -21,6 +23,19 @@ class Limit(float):
         limit = super().__new__(cls, value)
         limit.meaning, limit.origin = meaning, origin
         return limit
+
+
+def table() -> Table:
+    """Return all limits: name, value, meaning, origin."""
+    limits = {name: value for name, value in globals().items() if isinstance(value, Limit)}
+    return Table(
+        [
+            Column("limit", list(limits), text=True),
+            Column("value", list(limits.values()), lambda value: f"{value:g}"),
+            Column("meaning", [each.meaning for each in limits.values()], text=True),
+            Column("origin", [each.origin for each in limits.values()], text=True),
+        ]
+    )
 
 
 # ---------------------------------------------------------------------------------- of both: diagnosis and verification

@@ -19,3 +19,9 @@ def test_a_limit_has_meaning_and_origin_and_is_used(name):
     assert len(limit.meaning.split()) > 2
     assert limit.origin
     assert re.search(rf"\b{name}\b", SOURCE)
+
+
+def test_the_table_lists_all():
+    rows = limits.table().rows()
+    assert [row["limit"] for row in rows] == list(LIMITS)
+    assert [row["value"] for row in rows] == list(LIMITS.values())

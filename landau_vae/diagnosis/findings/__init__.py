@@ -1,14 +1,13 @@
 """The findings of a diagnosis: each rule looks for one cause and returns a `Finding`, or None.
 
-`data`: the data are not those of the model, or too few. `price`: the price is too high, or another
-one than stated, or the KL is not the one of the theory. `latents`: training is not over, or what
-the latents encode.
+`data`: the data are not those of the model, or too few. `price`: the price is too high, or another one than stated.
+`training`: the run is not over, or the KL is not the one of the theory. `latents`: what the latents encode.
 """
 
 from collections.abc import Callable, Mapping
 
 from landau_vae.diagnosis.comparison import Comparison
-from landau_vae.diagnosis.findings import data, latents, price
+from landau_vae.diagnosis.findings import data, latents, price, training
 from landau_vae.findings import Finding, by_severity
 
 #: What each code means, in a line.
@@ -36,7 +35,7 @@ CODES: Mapping[str, str] = {
 # What an earlier rule explains, a later one does not report again: the order is that of the causes.
 RULES: tuple[Callable[[Comparison], Finding | None], ...] = (
     data.rows_mismatched, price.kl_off, price.price_too_high, price.other_price, data.decoder_mismatch,
-    price.free_bits, latents.not_converged, latents.should_be_active, latents.active_below_threshold,
+    price.free_bits, training.not_converged, training.should_be_active, latents.active_below_threshold,
     data.fits_noise, latents.mixed, latents.rotated, latents.nonlinear, latents.superfluous, latents.as_predicted,
     data.binary_data, data.few_rows,
 )  # fmt: skip

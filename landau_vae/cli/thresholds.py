@@ -1,17 +1,13 @@
-"""What closed forms answer. `landau-vae thresholds FILE`: at which β of the user's loss each latent collapses.
-`landau-vae choose FILE`: which β keeps a number of latents, loses a share of the variance, or avoids noise.
-"""
+"""`landau-vae thresholds FILE`: at which β of the user's loss each latent collapses."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
 from landau_vae.errors import InputError
-
-QUESTION = "Question (one of three)"
 
 
 @command
@@ -46,29 +42,6 @@ def thresholds(
         say("\n".join(lines))
     if output is not None:
         say_written(lv.report.save_figure(output, lv.plotting.cascade(spectrum, loss)))
-    return 0
-
-
-@command
-def choose(
-    inputs: Inputs,
-    keep: Annotated[int | None, option("Keep this many latents active", panel=QUESTION)] = None,
-    tolerance: Annotated[float | None, option("Share of the variance that may be lost", panel=QUESTION)] = None,
-    noise_floor: Annotated[bool, option("Stay above sampling noise", "--noise-floor", panel=QUESTION)] = False,
-    mean: Annotated[bool, option("Decode z = μ(x), not a sampled z", "--mean", panel=QUESTION)] = False,
-    as_json: AsJson = False,
-    output: Annotated[Path | None, option("Draw the cascade (.png, .pdf, .svg)")] = None,
-) -> int:
-    """Choose β to keep latents, to lose little variance, or to stay above noise."""
-    if noise_floor and inputs.reading.weights is not None:
-        raise InputError("The noise floor needs rows of equal weight: leave --weights out, or ask another question.")
-    question: dict[str, Any] = {"keep": keep, "tolerance": tolerance, "noise_floor": noise_floor}
-    choice = lv.choose_beta(inputs.spectrum, inputs.loss, reconstruction="mean" if mean else "sampled", **question)
-    content = {"file": inputs.name, "spectrum": inputs.spectrum, **choice.to_dict()}
-    say(content if as_json else f"{inputs.heading()}\n{choice.summary()}")
-    if output is not None:
-        picture = lv.plotting.cascade(inputs.spectrum, inputs.loss, chosen=choice.beta)
-        say_written(lv.report.save_figure(output, picture))
     return 0
 
 
