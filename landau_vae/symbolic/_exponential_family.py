@@ -74,6 +74,11 @@ def moment(*features: Any) -> sp.Expr:
     ------
     InputError
         If an index is no whole number from 0 on.
+
+    Examples
+    --------
+    >>> moment(1, 0), moment(0), moment()
+    (m_12, 0, 1)
     """
     for feature in features:
         index = as_expression(feature, "features")

@@ -57,6 +57,11 @@ def title(name: str) -> str:
     ------
     InputError
         If there is no such derivation.
+
+    Examples
+    --------
+    >>> title("collapse")
+    'The collapsed point and its Landau expansion'
     """
     return heading(cells(_script(name).read_text(encoding="utf-8")))
 
