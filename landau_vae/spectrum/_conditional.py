@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import checked
 from landau_vae.data.gram import Gram
-from landau_vae.data.moments import EPS, Decomposition, Moments, SecondMoments, block_rows, in_unit
+from landau_vae.data.moments import EPS, Decomposition, Moments, SecondMoments, block_rows, cut, in_unit
 from landau_vae.data.tables import Names, as_names, as_table, as_weights, deviations, nonfinite_problem
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
@@ -219,14 +219,12 @@ class ByRows(Joint):
 
     def _basis(self) -> Array:
         """Return an orthonormal basis (n, rank) of the columns of x."""
-        if self.samples < self.columns:
-            lam, vectors = np.linalg.eigh(self.x)
-        else:
-            from scipy.linalg import qr  # here, so that spectra need NumPy only
+        from scipy.linalg import qr  # here, so that spectra need NumPy only
 
-            vectors, triangle, _ = qr(self.x, mode="economic", pivoting=True)
-            lam = np.square(triangle.diagonal())
-        return np.asarray(vectors[:, lam > EPS * max(self.samples, self.columns) * lam.max() * 10])
+        vectors, triangle, _ = qr(self.x, mode="economic", pivoting=True)
+        size = np.abs(triangle.diagonal())
+        size = size if self.samples < self.columns else size**2
+        return np.asarray(vectors[:, size > EPS * max(self.samples, self.columns) * size[0] * 10])
 
     def _lift(self, basis: Array, inner: Array) -> Array:
         return self.y.lift(self.unit, _outside(basis, inner))
@@ -289,9 +287,8 @@ def _check_finite(tables: Tables, *moments: SecondMoments) -> None:
 def _moments(left: NDArray[Any], right: NDArray[Any], share: Array | None) -> Moments:
     step = block_rows(left.shape[1] + right.shape[1])
     moments = Moments(left.shape[1] + right.shape[1])
-    for first in range(0, len(left), step):
-        part = slice(first, first + step)
-        moments.add(np.concatenate([left[part], right[part]], axis=1), None if share is None else share[part])
+    for (x, weights), (y, _) in zip(cut(left, share, step), cut(right, None, step), strict=True):
+        moments.add(np.concatenate([x, y], axis=1), weights)
     return moments
 
 
