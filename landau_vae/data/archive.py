@@ -106,6 +106,12 @@ def is_partial(path: str | Path) -> bool:
     return has_header(Path(path), HEADER)
 
 
+def check_name(path: Path) -> None:
+    """Raise `InputError` unless a partial result may be called so."""
+    if path.suffix != ".npz":
+        raise InputError(f"A partial result is an NPZ file, but {path.name} was named: end it in .npz.", "path")
+
+
 def save_partial(path: str | Path, part: Collected, position: dict[str, Any] | None = None) -> Path:
     """Write a partial result; `position` says how far an interrupted reader has come."""
     path = Path(path)
