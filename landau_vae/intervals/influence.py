@@ -56,10 +56,9 @@ def influence(
     (6, [[2.844, -0.356], [-0.356, 0.044]])
     """
     share = np.full(len(array), 1 / len(array)) if weights is None else weights / weights.sum()
-    found = (_wide if spectrum.matrix is None else _tall)(array, spectrum)
     sums, start, rowwise = _Sums(spectrum), 0, np.zeros(spectrum.modes)
     totals = None if labels is None else np.zeros((int(labels.max()) + 1, 2 * spectrum.modes - 1))
-    for own, coupling in found:
+    for own, coupling in _influences(array, spectrum):
         part = slice(start, start + len(own))
         own *= share[part, None]
         coupling *= share[part, None]
@@ -107,63 +106,35 @@ class _Sums:
             return np.where(real, self.squares**2 / self.fourth, units)
 
 
-def _tall(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
-    mean, scale, slope, directions = _known(spectrum)
+def _influences(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
+    """Yield influence and coupling of some rows at a time; of a wide table all at once, whose columns go by blocks."""
+    if spectrum.matrix is None:
+        yield _influence(array, spectrum, max(1, BLOCK_NUMBERS // len(array)))
+        return
     step = max(256, BLOCK_NUMBERS // array.shape[1])
     for rows in row_blocks(array):
         for start in range(0, len(rows), step):
-            z = (rows[start : start + step] - mean) / scale
-            y = z @ directions
-            parts = _shares_of(_moved(z, slope), directions) if _scaled(spectrum) else None
-            yield _influence(y, parts, spectrum.eigenvalues)
+            yield _influence(rows[start : start + step], spectrum, array.shape[1])
 
 
-def _wide(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
-    """Yield all rows at once; columns are taken by blocks."""
-    mean, scale, slope, vectors = _known(spectrum)
-    y = np.zeros((len(array), spectrum.modes))
-    parts = (np.zeros(y.shape), np.zeros((len(y), spectrum.modes - 1))) if _scaled(spectrum) else None
-    width = max(1, BLOCK_NUMBERS // len(array))
-    for start in range(0, array.shape[1], width):
-        part = slice(start, start + width)
-        z, directions = (np.asarray(array[:, part], dtype=np.float64) - mean[part]) / scale[part], vectors[part]
-        y += z @ directions
-        if parts is not None:
-            moved = _moved(z, None if slope is None else slope[part])
-            for total, more in zip(parts, _shares_of(moved, directions), strict=True):
-                total += more
-    yield _influence(y, parts, spectrum.eigenvalues)
-
-
-def _known(spectrum: Spectrum) -> tuple[Array, Array, Array | None, Array]:
-    """Return (m, s, d ln F/dm · s, V) of a spectrum of rows; the slope is None where the scale is the data's own."""
-    mean, scale, vectors, slope = spectrum.mean, spectrum.scale, spectrum.vectors, spectrum.likelihood.slope
+def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Array, Array]:
+    """Return influence and coupling of these rows, from `width` columns at a time."""
+    mean, scale, vectors = spectrum.mean, spectrum.scale, spectrum.vectors
     assert mean is not None
     assert scale is not None
     assert vectors is not None
-    return mean, scale, None if spectrum.likelihood.unit_metric else slope(mean) / scale, vectors
-
-
-def _scaled(spectrum: Spectrum) -> bool:
-    return spectrum.standardized or not spectrum.likelihood.unit_metric
-
-
-def _moved(z: Array, slope: Array | None) -> Array:
-    """Return a, (rows, d): twice the relative change of each column's scale."""
-    return z**2 - 1 if slope is None else z * slope
-
-
-def _shares_of(moved: Array, directions: Array) -> tuple[Array, Array]:
-    """Return Σ_i v_ik² a_i and Σ_i v_ik v_i,k+1 a_i."""
-    return moved @ directions**2, moved @ (directions[:, :-1] * directions[:, 1:])
-
-
-def _influence(y: Array, parts: tuple[Array, Array] | None, lam: Array) -> tuple[Array, Array]:
-    own, coupling = y**2 - lam, y[:, :-1] * y[:, 1:]
-    if parts is not None:
-        own -= lam * parts[0]
-        coupling -= (lam[:-1] + lam[1:]) / 2 * parts[1]
-    return own, coupling
+    lam, likelihood = spectrum.eigenvalues, spectrum.likelihood
+    slope = None if likelihood.unit_metric else likelihood.slope(mean) / scale  # None: the scale is the data's own
+    y, own, coupling = (np.zeros((len(rows), len(lam) - fewer)) for fewer in (0, 0, 1))
+    for start in range(0, rows.shape[1], width):
+        part = slice(start, start + width)
+        z, directions = (np.asarray(rows[:, part], dtype=np.float64) - mean[part]) / scale[part], vectors[part]
+        y += z @ directions
+        if spectrum.standardized or slope is not None:
+            moved = z**2 - 1 if slope is None else z * slope[part]  # a, twice the relative change of a column's scale
+            own += moved @ directions**2
+            coupling += moved @ (directions[:, :-1] * directions[:, 1:])
+    return y**2 - lam - lam * own, y[:, :-1] * y[:, 1:] - (lam[:-1] + lam[1:]) / 2 * coupling
 
 
 def as_blocks(blocks: Any, rows: int, weights: Array | None) -> NDArray[np.int64]:
