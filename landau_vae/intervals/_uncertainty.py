@@ -18,13 +18,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from landau_vae.checks import Count as Whole
 from landau_vae.checks import Share, checked
 from landau_vae.data.tables import as_names, as_table, as_weights
-from landau_vae.display import Array, Column, Result, Table, jsonable, numbered, readonly, significant
+from landau_vae.display import Array, Column, Integers, Result, Table, jsonable, numbered, readonly, significant
 from landau_vae.intervals.groups import caveats, grouped
 from landau_vae.intervals.influence import Influence, as_blocks, influence
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
@@ -51,9 +51,9 @@ class Count(Result):
 
     json_fields = ("value", "low", "high")
 
-    value: NDArray[np.int64]  #: that of the data
-    low: NDArray[np.int64]  #: lower end of the interval
-    high: NDArray[np.int64]  #: upper end of the interval
+    value: Integers  #: that of the data
+    low: Integers  #: lower end of the interval
+    high: Integers  #: upper end of the interval
 
     def __repr__(self) -> str:
         return f"Count({self.value}, from {self.low} to {self.high})"
@@ -72,8 +72,8 @@ class Uncertainty(Result):
 
     spectrum: Spectrum = field(repr=False)  #: of the rows at hand
     influence: Influence = field(repr=False)  #: covariance of its eigenvalues as estimates
-    mode: NDArray[np.int64]  #: (groups,), the group's first mode, counting from 1
-    multiplicity: NDArray[np.int64]  #: (groups,), how many modes the group has
+    mode: Integers  #: (groups,), the group's first mode, counting from 1
+    multiplicity: Integers  #: (groups,), how many modes the group has
     confidence: float  #: of the intervals
     blocks: bool = False  #: whether whole blocks of rows were taken for independent, not rows
     caveats: tuple[str, ...] = field(default=(), repr=False)  #: what limits the trust in the errors, in sentences
@@ -180,7 +180,7 @@ class Uncertainty(Result):
             Of the shape of β.
         """
 
-        def above(spectrum: Spectrum) -> NDArray[np.int64]:
+        def above(spectrum: Spectrum) -> Integers:
             beta = loss.beta_at(spectrum.eigenvalues[: loss.latents], spectrum)
             return np.count_nonzero(beta > loss.beta[..., None], axis=-1)
 
@@ -372,7 +372,7 @@ class Uncertainty(Result):
             for each, total in zip(values, self.resampled_variance, strict=True)
         ]
 
-    def _percentiles(self, count: Callable[[Spectrum], NDArray[np.int64]], point: NDArray[np.int64]) -> Count:
+    def _percentiles(self, count: Callable[[Spectrum], Integers], point: Integers) -> Count:
         tail, last = (1 - self.confidence) / 2, self.replications - 1
         drawn = np.sort([count(spectrum) for spectrum in self._spectra(grouped=False)], axis=0)
         low, high = drawn[int(np.floor(tail * last))], drawn[int(np.ceil((1 - tail) * last))]

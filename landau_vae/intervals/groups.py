@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from landau_vae.display import Array, listed, numbered, significant
+from landau_vae.display import Array, Integers, listed, numbered, significant
 from landau_vae.intervals.influence import Influence
 from landau_vae.numeric._noise_floor import noise_floor
 from landau_vae.spectrum.spectrum import Spectrum
@@ -29,10 +28,8 @@ DEPENDENT = 1.2  # error by blocks over error by rows
 CROWDED = 0.1  # d/n from which on the noise floor is worth a look
 SPREAD = 2.0  # λ_first/λ_last of a group whose mean says little about its members
 
-Indices = NDArray[np.int64]
 
-
-def grouped(spectrum: Spectrum, found: Influence) -> tuple[Indices, Indices]:
+def grouped(spectrum: Spectrum, found: Influence) -> tuple[Integers, Integers]:
     """Return first index and size of each group of eigenvalues that cannot be separated.
 
     >>> X = np.random.default_rng(0).standard_normal((500, 4)) * [3, 1, 1, 1]
@@ -62,7 +59,7 @@ def grouped(spectrum: Spectrum, found: Influence) -> tuple[Indices, Indices]:
     return begin, np.diff(np.append(begin, spectrum.modes))
 
 
-def bias(spectrum: Spectrum, found: Influence, starts: Indices, sizes: Indices) -> Array:
+def bias(spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers) -> Array:
     """Return the first-order bias of each group's mean eigenvalue, (groups,), data²: positive, λ̂ is too large."""
     lam = spectrum.eigenvalues
     design = max(1.0, float(np.trace(found.covariance) / max(found.rowwise.sum(), 1e-300)))
@@ -75,7 +72,7 @@ def bias(spectrum: Spectrum, found: Influence, starts: Indices, sizes: Indices) 
 
 
 def caveats(
-    spectrum: Spectrum, found: Influence, starts: Indices, sizes: Indices, error: Array, blocks: bool
+    spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers, error: Array, blocks: bool
 ) -> tuple[str, ...]:
     """Return what limits the trust in errors and intervals, in sentences; `error` (groups,) is that of the mean λ."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -109,7 +106,7 @@ def _of_rows(found: Influence, blocks: bool) -> Iterator[str]:
         )
 
 
-def _of_groups(spectrum: Spectrum, ratio: Array, error: Array, starts: Indices, sizes: Indices) -> Iterator[str]:
+def _of_groups(spectrum: Spectrum, ratio: Array, error: Array, starts: Integers, sizes: Integers) -> Iterator[str]:
     """Yield which groups are biased, by `ratio` errors, below the noise floor, or too wide for one mean."""
     names = [numbered(int(start) + 1, int(size)) for start, size in zip(starts, sizes, strict=True)]
     worst, n, d = int(np.abs(ratio).argmax()), spectrum.samples or 1, spectrum.dimension

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.data.tables import row_blocks
-from landau_vae.display import Array, readonly
+from landau_vae.display import Array, Integers, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -43,9 +43,7 @@ class Influence:
     kish_rows: float  #: the same over rows
 
 
-def influence(
-    array: NDArray[Any], weights: Array | None, labels: NDArray[np.int64] | None, spectrum: Spectrum
-) -> Influence:
+def influence(array: NDArray[Any], weights: Array | None, labels: Integers | None, spectrum: Spectrum) -> Influence:
     """Return the influence of rows on the eigenvalues of `spectrum`, which is that of these rows.
 
     `labels` (n,) number the block that each row belongs to, from 0 on.
@@ -137,7 +135,7 @@ def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Arra
     return y**2 - lam - lam * own, y[:, :-1] * y[:, 1:] - (lam[:-1] + lam[1:]) / 2 * coupling
 
 
-def as_blocks(blocks: Any, rows: int, weights: Array | None) -> NDArray[np.int64]:
+def as_blocks(blocks: Any, rows: int, weights: Array | None) -> Integers:
     """Return labels (rows,) of any kind as numbers from 0 on; at least two blocks have weight.
 
     >>> as_blocks(["may", "june", "may", "june"], 4, None).tolist()
@@ -163,7 +161,7 @@ def as_blocks(blocks: Any, rows: int, weights: Array | None) -> NDArray[np.int64
     return np.asarray(number, dtype=np.int64)
 
 
-def reduced_by(labels: NDArray[np.int64], values: Array) -> tuple[NDArray[np.int64], Array]:
+def reduced_by(labels: Integers, values: Array) -> tuple[Integers, Array]:
     """Return the labels that occur, and the sums of `values` (rows, …) over the rows of each.
 
     >>> [part.tolist() for part in reduced_by(np.array([2, 0, 2]), np.array([[1.0], [2.0], [3.0]]))]

@@ -15,6 +15,10 @@ from landau_vae.display import Result, counted
 from landau_vae.errors import InputError
 
 SHARE = 0.8  # of the memory that is free: other programs need some too
+CGROUPS = {  # version → folder; files of the limit and of what is used; what can be taken back, in memory.stat
+    1: ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+}
 
 
 @dataclass(frozen=True)
@@ -88,18 +92,13 @@ def _group_rooms(root: Path) -> Iterator[int]:
         return
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            base, files, cache = root / "sys/fs/cgroup", ("memory.max", "memory.current"), "inactive_file"
-        elif "memory" in controllers.split(","):
-            base, cache = root / "sys/fs/cgroup/memory", "total_inactive_file"
-            files = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        else:
+        if not {"", "memory"} & set(controllers.split(",")):
             continue
-        parts = path.strip("/").split("/")
-        for depth in range(len(parts), -1, -1):
-            group = base.joinpath(*parts[:depth])
+        base, *files, cache = CGROUPS[2 if controllers == "" else 1]
+        group = root / base / path.strip("/")
+        for folder in (group, *group.parents):  # those above the base have no such files
             try:
-                most, used, statistics = ((group / name).read_text() for name in (*files, "memory.stat"))
+                most, used, statistics = ((folder / name).read_text() for name in (*files, "memory.stat"))
                 held = dict(line.split() for line in statistics.splitlines()).get(cache, 0)
                 yield max(0, int(most) - int(used) + int(held))
             except (OSError, ValueError):

@@ -6,10 +6,10 @@ in bundles, which are trained as one batch of arrays, through joblib, so that an
 processes of this machine, or a Dask cluster.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from threading import Lock
 from typing import Any
 
@@ -36,11 +36,6 @@ class Task:
     def places(self) -> range:
         """Places of its temperatures in the grid."""
         return range(self.first, self.count, self.step)
-
-    @property
-    def part(self) -> slice:
-        """The places as a slice, to index arrays with."""
-        return slice(self.first, self.count, self.step)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +78,7 @@ class Work:
     def train(self, bundle: Sequence[Task], on_progress: Progress = lambda models: None) -> list[tuple[Task, Named]]:
         """Carry out a bundle of tasks; return each with its results."""
         starts = [(task.seed, place) for task in bundle for place in task.places]
-        temperature = np.concatenate([self.temperature[task.part] for task in bundle])
+        temperature = np.concatenate([self.temperature[task.places] for task in bundle])
         with _one_thread():
             named = self.trainer.train(self.data, temperature, starts, self.latents, on_progress)
         kept = {name: part for name, part in named.items() if self.keep_weights or name not in WEIGHTS}
@@ -131,17 +126,14 @@ def execute(
         yield from chain.from_iterable(done)
 
 
-def _as_completed(calls: Iterable[Any], workers: int) -> Generator[list[tuple[Task, Named]], None, None]:
+def _as_completed(calls: Iterator[Any], workers: int) -> Generator[list[tuple[Task, Named]], None, None]:
     import joblib
 
-    try:
-        parallel = joblib.Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
-    except ValueError:  # a backend that returns everything at the end: it gets as much as it can do at once
-        parallel, calls = joblib.Parallel(n_jobs=workers, batch_size=1), iter(calls)
-        while some := [call for _, call in zip(range(joblib.effective_n_jobs(workers)), calls, strict=False)]:
-            yield from parallel(some)
-        return
-    yield from parallel(calls)
+    streams = joblib.parallel.get_active_backend()[0].supports_return_generator
+    parallel = joblib.Parallel(workers, batch_size=1, return_as="generator_unordered" if streams else "list")
+    size = None if streams else joblib.effective_n_jobs(workers)  # as much as it can do at once, or everything
+    while some := list(islice(calls, size)):
+        yield from parallel(some)
 
 
 _LOCK = Lock()

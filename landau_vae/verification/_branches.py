@@ -16,10 +16,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landau_vae.checks import checked
-from landau_vae.display import Array, readonly
+from landau_vae.display import Array, Booleans, Integers, readonly
 from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE, ACTIVE_EXACTLY, AT_REST, FIT_RANGE, FITTED
 from landau_vae.numeric._equilibrium import Reconstruction
@@ -36,7 +35,7 @@ class Branches:
     by_seed: Array  #: M² of branch k, (seeds, temperatures, latents)
     pruned: Array  #: D̃ with the first 0 … K latents kept, (seeds, temperatures, 2, K + 1): of the mean, of samples
     total_rate: Array  #: Σ_k R_k, (seeds, temperatures), nats
-    at_rest: NDArray[np.bool_]  #: (seeds, temperatures, latents): had come to rest when the run ended
+    at_rest: Booleans  #: (seeds, temperatures, latents): had come to rest when the run ended
     to_go: Array  #: (seeds, temperatures, latents): how far M² had to go still, 0 where that is not known
     converged: Array  #: (temperatures,), share of the seeds whose whole model had
     noisy: bool  #: whether models were trained by samples
@@ -62,7 +61,7 @@ class Branches:
         return readonly(np.stack([edges[below], edges[below + 1] / (1 - self.active)], axis=1))
 
     @cached_property
-    def fitted(self) -> NDArray[np.bool_]:
+    def fitted(self) -> Booleans:
         """Points that the line of each branch goes through, (seeds, temperatures, latents)."""
         low = self.brackets[:, 0]
         grid = self.temperature[:, None]
@@ -187,7 +186,7 @@ def trained_spectrum(scan: Any) -> Spectrum | None:
     return Spectrum.from_covariance(scan.covariance.values, samples=samples, names=labels)
 
 
-def mean_and_error(values: Array) -> tuple[Array, Array, NDArray[np.int64]]:
+def mean_and_error(values: Array) -> tuple[Array, Array, Integers]:
     """Return mean over seeds (the first axis), its standard error (NaN for one seed) and how many had a number.
 
     >>> mean, error, count = mean_and_error(np.array([[1.0, 4.0], [3.0, np.nan]]))
@@ -241,7 +240,7 @@ def _exponent(measured: Branches, seed: int, k: int) -> float:
     return float(np.exp(fit.x[1])) if fit.success else float("nan")
 
 
-def _not_waiting(data: Any, ranked: Array) -> NDArray[np.bool_]:
+def _not_waiting(data: Any, ranked: Array) -> Booleans:
     """Return, by rank, False for the latents next in line where some still have to become active."""
     if "waiting" not in data:
         return np.ones(ranked.shape, dtype=bool)

@@ -23,7 +23,7 @@ from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.gradients import Decoder, recorded_decoder
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Status, trainer_settings
-from landau_vae.verification._branches import Branches
+from landau_vae.verification.verification import Verification
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +32,8 @@ class Evidence:
 
     scan: Any  #: an xarray.Dataset
     trained_on: Spectrum | None  #: the spectrum of the covariance that was trained on
-    spectrum: Spectrum  #: the one that is compared with
-    branches: Branches
-    ratio: Array  #: measured over predicted thresholds, (modes,), NaN where there is none
-    error: Array  #: standard error of the ratio, (modes,)
-    exponent: Array  #: p of the law, (modes,)
-    verdict: tuple[str, ...]
-    tolerance: float
+    result: Verification  #: without causes
+    error: Array  #: standard error of measured over predicted thresholds, (modes,)
 
     @cached_property
     def trainer(self) -> dict[str, Any]:
@@ -57,7 +52,7 @@ class Evidence:
 
     def modes_with(self, *verdicts: str) -> list[int]:
         """Return the modes with one of these verdicts, from 0 on."""
-        return [k for k, verdict in enumerate(self.verdict) if verdict in verdicts]
+        return [k for k, verdict in enumerate(self.result.verdict) if verdict in verdicts]
 
 
 def find_causes(evidence: Evidence) -> tuple[Finding, ...]:
@@ -69,7 +64,7 @@ def find_causes(evidence: Evidence) -> tuple[Finding, ...]:
     causes = [cause for rule in rules if (cause := rule(evidence)) is not None]
     if any(cause.code in ("beta-schedule", "weight-decay", "other-data") for cause in causes):
         causes = [cause for cause in causes if cause.code != "wrong-convention"]  # the same shift, already explained
-    if not causes and "disagrees" in evidence.verdict:
+    if not causes and "disagrees" in evidence.result.verdict:
         causes.append(unexplained(evidence))
     return tuple(causes)
 
@@ -94,7 +89,7 @@ def beta_schedule(evidence: Evidence) -> Finding | None:
         return None
     factor = (scan.price / (scan.temperature * scan.attrs["total_variance"])).values
     factor = factor[np.isfinite(factor)]
-    if factor.size == 0 or np.abs(factor - 1).max() <= evidence.tolerance:
+    if factor.size == 0 or np.abs(factor - 1).max() <= evidence.result.tolerance:
         return None
     lowest, highest = float(factor.min()), float(factor.max())
     low, high = significant(lowest, 3), significant(highest, 3)
@@ -164,9 +159,11 @@ def weight_decay(evidence: Evidence) -> Finding | None:
     if not decay or not touched:
         return None
     loss = Loss.from_dict(evidence.trainer["loss"])
-    gamma = decay / (2 * loss.weights(evidence.spectrum.dimension)[0])
-    shift = gamma * (1 + 1 / np.square(evidence.spectrum.eigenvalues[touched]))  # of τ_c = λ/(1 + γ) − γ/λ, relative
-    if shift.max() <= evidence.tolerance:
+    gamma = decay / (2 * loss.weights(evidence.result.spectrum.dimension)[0])
+    shift = gamma * (
+        1 + 1 / np.square(evidence.result.spectrum.eigenvalues[touched])
+    )  # of τ_c = λ/(1 + γ) − γ/λ, relative
+    if shift.max() <= evidence.result.tolerance:
         return None
     sentence = f"Weight decay ({significant(decay)}) moves thresholds down and adds to every price."
     advice = "Take thresholds from numeric.weight_decay (of coupled decay), or train without."
@@ -176,13 +173,13 @@ def weight_decay(evidence: Evidence) -> Finding | None:
 
 def other_data(evidence: Evidence) -> Finding | None:
     """Compare the spectrum that was trained on with the one that is compared with."""
-    trained, spectrum = evidence.trained_on, evidence.spectrum
-    if trained is None or "disagrees" not in evidence.verdict:
+    trained, spectrum = evidence.trained_on, evidence.result.spectrum
+    if trained is None or "disagrees" not in evidence.result.verdict:
         return None
     modes = min(trained.modes, spectrum.modes)
     off = np.abs(trained.normalized[:modes] / spectrum.normalized[:modes] - 1)
     failed = [k for k in evidence.modes_with("disagrees") if k < modes]
-    if not failed or off[failed].min() <= evidence.tolerance:
+    if not failed or off[failed].min() <= evidence.result.tolerance:
         return None
     worst = failed[int(np.argmax(off[failed]))]
     there, here = significant(trained.normalized[worst]), significant(spectrum.normalized[worst])
@@ -199,17 +196,18 @@ def other_data(evidence: Evidence) -> Finding | None:
 
 def convention(evidence: Evidence) -> Finding | None:
     """Find one factor between all thresholds and their predictions."""
-    known = np.isfinite(evidence.ratio) & (evidence.ratio > 0)  # a line of noise may end anywhere
-    ratio = evidence.ratio[known]
-    if len(ratio) < 2 or "disagrees" not in evidence.verdict:
+    ratio = 1 + evidence.result.threshold_error
+    known = np.isfinite(ratio) & (ratio > 0)  # a line of noise may end anywhere
+    ratio = ratio[known]
+    if len(ratio) < 2 or "disagrees" not in evidence.result.verdict:
         return None
     factor = float(np.exp(np.mean(np.log(ratio))))
     noise = np.nan_to_num(evidence.error[known] / ratio)
     scatter = np.abs(np.log(ratio / factor))
     one_factor = np.all(scatter <= limits.COMMON_FACTOR + 3 * noise)
-    if not one_factor or abs(factor - 1) <= 2 * max(evidence.tolerance, scatter.max()):
+    if not one_factor or abs(factor - 1) <= 2 * max(evidence.result.tolerance, scatter.max()):
         return None
-    features = evidence.scan.sizes.get("feature", evidence.spectrum.dimension)
+    features = evidence.scan.sizes.get("feature", evidence.result.spectrum.dimension)
     matches = slips_that_make(1 / factor, features, evidence.scan.sizes["latent"])
     meaning = ": the KL weight, or β at the end of training, is not what was assumed"
     if matches:
@@ -224,15 +222,15 @@ def convention(evidence: Evidence) -> Finding | None:
 
 def one_seed(evidence: Evidence) -> Finding | None:
     """Find a seed whose branches end elsewhere than those of the others, or nowhere."""
-    modes = len(evidence.verdict)
-    ends = evidence.branches.lines[:, :modes, 0]
+    modes = len(evidence.result.verdict)
+    ends = evidence.result.branches.lines[:, :modes, 0]
     known = np.count_nonzero(np.isfinite(ends), axis=0) >= max(3, len(ends) - 1)  # in all others, at least
-    if len(ends) < 4 or not known.any() or set(evidence.verdict) <= {"agrees", "outside the grid"}:
+    if len(ends) < 4 or not known.any() or set(evidence.result.verdict) <= {"agrees", "outside the grid"}:
         return None
     middle = np.nanmedian(ends[:, known], axis=0)
     away = ~(np.abs(ends[:, known] / middle - 1) <= limits.OTHER_SEED)
     odd = np.flatnonzero(away.mean(axis=1) > 0.5)
-    if len(odd) != 1 or evidence.branches.at_rest[odd[0], :, :modes].mean() < limits.SEED_AT_REST:
+    if len(odd) != 1 or evidence.result.branches.at_rest[odd[0], :, :modes].mean() < limits.SEED_AT_REST:
         return None
     seed = int(evidence.scan.seed.values[odd[0]])
     sentence = f"Seed {seed} differs from all others: its branches end elsewhere, or nowhere."
@@ -265,7 +263,7 @@ def ended_early(evidence: Evidence) -> Finding | None:
 
 def _plateau(evidence: Evidence, k: int) -> str:
     """Return how long mode k needs to leave the plateau, as far as is known, if it is more than the run had."""
-    trainer, spectrum = evidence.trainer, evidence.spectrum
+    trainer, spectrum = evidence.trainer, evidence.result.spectrum
     if trainer.get("name") != "Sampled" or not evidence.decoder.linear or trainer["learned_variance"]:
         return ""
     rule, loss = trainer["optimizer"], Loss.from_dict(trainer["loss"]).with_latents(evidence.scan.sizes["latent"])
@@ -283,7 +281,7 @@ def _plateau(evidence: Evidence, k: int) -> str:
 
 def unexplained(evidence: Evidence) -> Finding:
     """Return what can be said where no other cause shows."""
-    away = np.abs(evidence.exponent - 1) > limits.EXPONENT_ERROR  # False where there is no exponent
+    away = np.abs(evidence.result.exponent - 1) > limits.EXPONENT_ERROR  # False where there is no exponent
     if bent := [k for k in evidence.modes_with("disagrees") if away[k]]:
         return alarm(
             "law",

@@ -57,7 +57,7 @@ def test_tasks_share_out_each_temperature_once(count, together):
         assert max(sizes) - min(sizes) <= 1
         assert max(sizes) <= together
         for task in tasks:
-            assert work.temperature[task.part].tolist() == [work.temperature[place] for place in task.places]
+            assert work.temperature[task.places].tolist() == [work.temperature[place] for place in task.places]
 
 
 def test_linear_algebra_gets_its_threads_back():

@@ -12,7 +12,7 @@ from landau_vae.training import SGD, Adam, Patience, Sampled, anneal
 from landau_vae.training.schedules import CONSTANT
 from landau_vae.verification import branches
 from landau_vae.verification._branches import exponents, mean_and_error
-from landau_vae.verification.verdicts import Deviation, interval, sampling_error
+from landau_vae.verification._verify import Deviation, interval, sampling_error
 
 EIGENVALUES = [3.0, 1.2, 0.5, 0.2]
 GRID = np.geomspace(0.9, 0.008, 16)
