@@ -101,14 +101,12 @@ def bootstrap(
     weight = np.ones(len(array)) if weights is None else as_weights(weights, len(array))
     labels = None if blocks is None else as_blocks(blocks, len(array), weight)
     modes, rng = delta.spectrum.modes, np.random.default_rng(seed)
-    values, totals = np.zeros((replications, modes)), np.zeros(replications)
-    done = 0
+    drawn = []
     with progress_bar(replications, "resampling", progress) as bar:
         for some, total in replicas(array, weight, labels, delta.spectrum, replications, rng):
-            values[done : done + len(some)] = np.maximum(some[:, :modes], 0.0)
-            totals[done : done + len(some)] = total
-            done += len(some)
+            drawn.append((np.maximum(some[:, :modes], 0.0), total))
             bar.update(len(some))
+    values, totals = map(np.concatenate, zip(*drawn, strict=True))
     if not np.all(totals > 1e-12 * delta.spectrum.total_variance):
         raise TooFewSamples(
             "Some replications drew equal rows only and have no variance: give more different rows, or smaller blocks.",
@@ -175,13 +173,11 @@ def _statistics(array: NDArray[Any], weight: Array, labels: Integers | None, mea
     """Yield w (1, x, upper triangle of x xᵀ) of rows, part by part, summed over those of a block."""
     upper, start = np.triu_indices(array.shape[1]), 0
     step = max(1, MADE_NUMBERS // len(upper[0]))
-    for rows in row_blocks(array):
-        for first in range(0, len(rows), step):
-            x = rows[first : first + step] - mean
-            part = slice(start, start + len(x))
-            made = np.hstack([np.ones((len(x), 1)), x, x[:, upper[0]] * x[:, upper[1]]]) * weight[part, None]
-            start += len(x)
-            yield (part, made) if labels is None else reduced_by(labels[part], made)
+    for rows in row_blocks(array, step):
+        x, part = rows - mean, slice(start, start + len(rows))
+        made = np.hstack([np.ones((len(x), 1)), x, x[:, upper[0]] * x[:, upper[1]]]) * weight[part, None]
+        start += len(x)
+        yield (part, made) if labels is None else reduced_by(labels[part], made)
 
 
 def _of_sums(sums: Array, mean: Array, spectrum: Spectrum) -> tuple[Array, Array]:

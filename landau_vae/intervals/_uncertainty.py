@@ -229,12 +229,10 @@ class Uncertainty(Result):
     # ------------------------------------------------------------------------------------ output
 
     def __repr__(self) -> str:
+        groups = f"{self.spectrum.modes} modes in {len(self.mode)} groups"
         units = f"{self.influence.units} {'blocks' if self.blocks else 'rows'}"
         drawn = f", {self.replications} replications" if self.replications else ""
-        return (
-            f"Uncertainty({self.spectrum.modes} modes in {len(self.mode)} groups from {units}{drawn}, "
-            f"{len(self.caveats)} caveats)"
-        )
+        return f"Uncertainty({groups} from {units}{drawn}, {len(self.caveats)} caveats)"
 
     def content(self) -> Iterable[str | Table]:
         """Yield the table of groups and what its errors are errors of."""
@@ -344,9 +342,9 @@ class Uncertainty(Result):
 
     @cached_property
     def _quantile(self) -> Array:
-        """Student's t of λ and of λ/V, (2, groups), by the mean of the modes' 1/N."""
+        """Student's two-sided t of λ and of λ/V, (2, groups), by the mean of the modes' 1/N."""
         effective = self.multiplicity / np.add.reduceat(1 / self.influence.effective, self.mode - 1, axis=1)
-        return two_sided(freedom(effective, self.influence.units), self.confidence)
+        return np.asarray(stdtrit(freedom(effective, self.influence.units), 0.5 + self.confidence / 2))
 
     @cached_property
     def _ungrouped(self) -> "Uncertainty":
@@ -497,11 +495,6 @@ def freedom(effective: Array, units: int) -> Array:
     """
     with np.errstate(divide="ignore"):
         return np.clip(2 / np.maximum(1 / effective - 1 / units, 0.0), 1.0, max(units - 1, 1))
-
-
-def two_sided(degrees: Array, confidence: float) -> Array:
-    """Return the two-sided quantile of Student's t for a confidence."""
-    return np.asarray(stdtrit(degrees, 0.5 + confidence / 2))
 
 
 def between(estimate: Estimate, i: int) -> str:

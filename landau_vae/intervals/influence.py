@@ -13,7 +13,6 @@ Rows that are correlated within blocks are summed by blocks first (cluster-robus
 distribution but finite fourth moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +25,6 @@ from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.spectrum.spectrum import Spectrum
 
 BLOCK_NUMBERS = 2**20
-
-Blocks = Iterator[tuple[Array, Array]]  # (rows, modes) of influence and (rows, modes − 1) of coupling
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +53,10 @@ def influence(array: NDArray[Any], weights: Array | None, labels: Integers | Non
     share = np.full(len(array), 1 / len(array)) if weights is None else weights / weights.sum()
     sums, start, rowwise = _Sums(spectrum), 0, np.zeros(spectrum.modes)
     totals = None if labels is None else np.zeros((int(labels.max()) + 1, 2 * spectrum.modes - 1))
-    for own, coupling in _influences(array, spectrum):
+    # of a wide table all rows at once, whose columns go by blocks
+    columns, wide = array.shape[1], spectrum.matrix is None
+    for some in row_blocks(array, len(array) if wide else max(256, BLOCK_NUMBERS // columns)):
+        own, coupling = _influence(some, spectrum, max(1, BLOCK_NUMBERS // len(array)) if wide else columns)
         part = slice(start, start + len(own))
         own *= share[part, None]
         coupling *= share[part, None]
@@ -86,8 +86,7 @@ class _Sums:
         self.normalized = spectrum.normalized
         self.covariance: Array = np.zeros((modes, modes))
         self.coupling: Array = np.zeros(modes - 1)
-        self.squares: Array = np.zeros((2, modes))
-        self.fourth: Array = np.zeros((2, modes))
+        self.squares, self.fourth = np.zeros((2, 2, modes))
 
     def add(self, own: Array, coupling: Array) -> None:
         self.covariance += own.T @ own
@@ -104,19 +103,8 @@ class _Sums:
             return np.where(real, self.squares**2 / self.fourth, units)
 
 
-def _influences(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
-    """Yield influence and coupling of some rows at a time; of a wide table all at once, whose columns go by blocks."""
-    if spectrum.matrix is None:
-        yield _influence(array, spectrum, max(1, BLOCK_NUMBERS // len(array)))
-        return
-    step = max(256, BLOCK_NUMBERS // array.shape[1])
-    for rows in row_blocks(array):
-        for start in range(0, len(rows), step):
-            yield _influence(rows[start : start + step], spectrum, array.shape[1])
-
-
 def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Array, Array]:
-    """Return influence and coupling of these rows, from `width` columns at a time."""
+    """Return influence (rows, modes) and coupling (rows, modes − 1), from `width` columns at a time."""
     mean, scale, vectors = spectrum.mean, spectrum.scale, spectrum.vectors
     assert mean is not None
     assert scale is not None

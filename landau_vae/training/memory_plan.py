@@ -8,7 +8,6 @@ result itself. What may be used is a share of what the system calls available, o
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 
 from landau_vae.display import Result, counted
@@ -53,7 +52,7 @@ class ScanPlan(Result):
             (self.workers * self.per_worker, f"what workers work with: give {fewer}, or smaller batches"),
             (self.data, "the data: give fewer rows or columns, or fewer workers"),
         ]
-        size, advice = max(needs, key=itemgetter(0))
+        size, advice = max(needs)
         if not self.fits:
             raise InputError(
                 f"The scan needs {in_words(self.total)}, but {in_words(self.limit)} may be used; most of it "

@@ -157,21 +157,21 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
     data = scan.sortby("temperature").transpose("seed", "temperature", "reconstruction", "latent", "rank", ...)
     fraction = data.signal_fraction.values
     ranks = np.argsort(-fraction, axis=-1, kind="stable")  # a latent of NaN, of a model that diverged, is the last
-    ranked = np.take_along_axis(fraction, ranks, axis=-1)
     abscissa = np.broadcast_to(data.temperature.values, fraction.shape[:2])
     if "price" in data and trainer_settings(data).get("learned_variance"):  # the price that it has led to
         abscissa = data.price.values / float(data.attrs["total_variance"])
     moved = data.moved.values if "moved" in data else None
     at_rest = np.broadcast_to(data.converged.values[..., None], fraction.shape) if moved is None else moved <= AT_REST
     to_go = np.zeros(fraction.shape) if moved is None else moved
+    ranked, at_rest, to_go = (np.take_along_axis(each, ranks, axis=-1) for each in (fraction, at_rest, to_go))
     return Branches(
         readonly(data.temperature.values),
         readonly(abscissa),
         readonly(ranked),
         readonly(data.pruned_distortion.values),
         readonly(data.rate.values.sum(axis=-1)),
-        np.take_along_axis(at_rest, ranks, axis=-1) & _not_waiting(data, ranked),
-        np.take_along_axis(to_go, ranks, axis=-1),
+        at_rest & _not_waiting(data, ranked),
+        to_go,
         readonly(data.converged.values.mean(axis=0)),
         noisy=moved is not None,
     )
@@ -242,9 +242,7 @@ def _exponent(measured: Branches, seed: int, k: int) -> float:
 
 def _not_waiting(data: Any, ranked: Array) -> Booleans:
     """Return, by rank, False for the latents next in line where some still have to become active."""
-    if "waiting" not in data:
-        return np.ones(ranked.shape, dtype=bool)
     active = np.count_nonzero(ranked > ACTIVE, axis=-1)[..., None]
-    waiting = data.waiting.values[..., None]
+    waiting = data.waiting.values[..., None] if "waiting" in data else 0
     rank = np.arange(ranked.shape[-1])
     return np.asarray((rank < active) | (rank >= active + waiting))

@@ -13,7 +13,7 @@ Times in linear networks: Saxe et al., arXiv:1312.6120; in the linear VAE: Ichik
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -190,8 +190,7 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     (Dynamics(3 of 3 activations at the predicted time, η = 0.005), Dynamics(0 of 3 activations at ...))
     """
     descent = descent_of(validate(scan), learning_rate)
-    trained_on = trained_spectrum(scan)
-    known = trained_on or spectrum
+    known = trained_spectrum(scan) or spectrum
     if known is None or scan.sizes["feature"] != len(known.covariance):
         sizes = f"The models were trained on {scan.sizes['feature']} features, but there is no covariance of so many: "
         raise InputError(sizes + "give the spectrum that was trained on.", "spectrum")
@@ -201,21 +200,20 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     vectors = np.eye(known.modes) if known.matrix is None else known.vectors
     assert vectors is not None
     vectors = vectors[:, : spectrum.modes]
-    encoders = data.encoder_history.transpose(..., "latent", "feature")
+    encoders = data.encoder_history.transpose(..., "latent", "feature").values
     clock, temperature = descent.clock[data["update"].values], readonly(data.temperature.values)
-    shape = data.decoder_history.shape[:2]
+    decoders, shape = data.decoder_history.values, data.decoder_history.shape[:2]  # (seeds, temperatures)
     ends = descent.clock[data.updates.values] if "updates" in data else np.full(shape, clock[-1])
-    times, verdict = [], []
-    for seed, t in np.ndindex(shape):
-        weights = data.decoder_history.values[seed, t], encoders.values[seed, t]
-        price = float(temperature[t]) * spectrum.total_variance
-        times.append(arrivals(*weights, clock, vectors, spectrum, price, descent))
-        diverged = "status" in data and data.status.values[seed, t] == Status.DIVERGED
-        verdict.append(_verdict(times[-1], float(ends[seed, t]), bool(diverged)))
-    arrays = ([getattr(one, name) for one in times] for name in ("latest", "earliest", "measured", "bracket"))
-    latest, earliest, measured, bracket = (readonly(np.reshape(x, (*shape, *np.shape(x)[1:]))) for x in arrays)
-    verdicts = readonly(np.reshape(verdict, latest.shape), np.str_)
-    return Dynamics(spectrum, descent, temperature, latest, earliest, measured, bracket, verdicts)
+    diverged = data.status.values == Status.DIVERGED if "status" in data else np.zeros(shape, dtype=bool)
+    price = temperature * spectrum.total_variance
+    models = [
+        arrivals(decoders[seed, t], encoders[seed, t], clock, vectors, spectrum, float(price[t]), descent)
+        for seed, t in np.ndindex(shape)
+    ]
+    times = Arrivals(*(readonly(np.reshape(x, (*shape, *np.shape(x)[1:]))) for x in zip(*models, strict=True)))
+    verdict = readonly(_verdict(times, ends[..., None], diverged[..., None]), np.str_)
+    predicted = (times.latest, times.earliest, times.measured, times.bracket)
+    return Dynamics(spectrum, descent, temperature, *predicted, verdict)
 
 
 # -------------------------------------------------------------------------------------------------------- of one model
@@ -254,34 +252,33 @@ def descent_of(scan: Any, learning_rate: float | None = None) -> Descent:
     return Descent(rate, optimizer["momentum"], scale, clock, batch)
 
 
-@dataclass(frozen=True, eq=False)
-class Arrivals:
-    """Times of one model in updates at the full learning rate, (modes,); NaN from T_k on."""
+class Arrivals(NamedTuple):
+    """Times of one model, or of many, in updates at the full learning rate, (…, modes); NaN from T_k on."""
 
     rate: Array  #: powers of e per update on the plateau
     latest: Array  #: predicted for latents that have parted, ∞ for a mode that gets none
     earliest: Array  #: predicted for latents that go on sharing what is active
     measured: Array  #: NaN where it was not seen
-    bracket: Array  #: the snapshots before and after, (modes, 2)
+    bracket: Array  #: the snapshots before and after, (…, modes, 2)
     started: Booleans  #: whether the first snapshot is beyond the plateau already
     kept: Array  #: of the start's amplitude, what is orthogonal to the modes that activate before
     noise: Array  #: power that the noise of batches brings in, over that of the start
 
 
-def _verdict(one: Arrivals, end: float, diverged: bool) -> NDArray[np.str_]:
-    """Return the verdict of each mode of a model, (modes,)."""
+def _verdict(times: Arrivals, end: Array, diverged: Booleans) -> NDArray[np.str_]:
+    """Return the verdict of each mode; `end` is when a run ended, and both have a last axis of length 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        late = one.latest + ACTIVATION_ERROR / one.rate
-        early = one.earliest - ACTIVATION_ERROR / one.rate
-        within = (one.bracket[:, 0] <= late) & (one.bracket[:, 1] >= early)
-    seen = np.isfinite(one.measured)
+        late = times.latest + ACTIVATION_ERROR / times.rate
+        early = times.earliest - ACTIVATION_ERROR / times.rate
+        within = (times.bracket[..., 0] <= late) & (times.bracket[..., 1] >= early)
+    seen = np.isfinite(times.measured)
     verdict = np.where(seen, np.where(within, "agrees", "disagrees"), np.where(late < end, "missing", "not reached"))
-    verdict = np.where(np.isinf(one.latest), "no latent", verdict)  # or another mode's, at some later time
-    verdict = np.where(one.kept < OVERSHADOWED, "overshadowed", verdict)
-    verdict = np.where(one.noise > BATCH_NOISE, "noise", verdict)
-    verdict = np.where(one.started, "no plateau", verdict)
-    verdict = np.where(np.isnan(one.latest), "inactive", verdict)
-    return np.where(diverged & ~np.isnan(one.latest), "diverged", verdict)
+    verdict = np.where(np.isinf(times.latest), "no latent", verdict)  # or another mode's, at some later time
+    verdict = np.where(times.kept < OVERSHADOWED, "overshadowed", verdict)
+    verdict = np.where(times.noise > BATCH_NOISE, "noise", verdict)
+    verdict = np.where(times.started, "no plateau", verdict)
+    verdict = np.where(diverged, "diverged", verdict)
+    return np.where(np.isnan(times.latest), "inactive", verdict)
 
 
 def arrivals(
@@ -325,9 +322,8 @@ def _gains(rows: Array, columns: Array, multiplet: NDArray[np.intp]) -> Array:
 
 def _crossing(share: Array, clock: Array) -> tuple[Array, Array]:
     """Return when the share first reaches HALF, interpolated in its logarithm, and the snapshots before and after."""
-    modes = share.shape[1]
     after = np.argmax(share >= HALF, axis=0)
-    before, at = np.maximum(after - 1, 0), np.arange(modes)
+    before, at = np.maximum(after - 1, 0), np.arange(share.shape[1])
     low, high = (np.log(np.maximum(share[i, at], 1e-300)) for i in (before, after))
     with np.errstate(divide="ignore", invalid="ignore"):
         fraction = np.where(after > before, (np.log(HALF) - low) / (high - low), 0.0)

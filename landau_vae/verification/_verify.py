@@ -25,7 +25,7 @@ from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.gradients import recorded_decoder
 from landau_vae.training.schema import trainer_settings, validate
 from landau_vae.verification._branches import Branches, branches, exponents, mean_and_error, residual, trained_spectrum
-from landau_vae.verification.causes import Evidence, find_causes
+from landau_vae.verification.causes import Case, find_causes
 from landau_vae.verification.verification import Verification
 
 ROUNDING = 1e-6  # a difference of exactly the tolerance (T = T_k/10, say) agrees
@@ -54,9 +54,9 @@ class Deviation:
             share = np.nan_to_num((self.error / self.total) ** 2, nan=1.0)
             return np.minimum(seeds / share**2, 1e9)
 
-    def quantile(self, confidence: float) -> Array:
-        """Return the point of Student's t, two-sided."""
-        return np.asarray(stdtrit(self.freedom, 0.5 + confidence / 2))
+    def margin(self, confidence: float) -> Array:
+        """Return both errors together times the point of Student's t, two-sided."""
+        return np.asarray(stdtrit(self.freedom, 0.5 + confidence / 2)) * self.total
 
     @property
     def p_value(self) -> Array:
@@ -115,13 +115,13 @@ def verify(
     modes = min(spectrum.modes, latents)
     pca, noisy = spectrum.normalized[:modes], measured.noisy
     theory = equilibrium(spectrum, Loss.gaussian(measured.abscissa * spectrum.total_variance, latents=latents))
-    drawn = sampling_error(spectrum, trained_on, int(scan.attrs.get("samples", 0)), modes)
+    drawn = sampling_error(spectrum, trained_on, modes)
     threshold = _deviation(measured.lines[:, :modes, 0] / pca - 1, drawn, noisy)
     exponent = _deviation(exponents(measured)[:, :modes] - 1, np.zeros(modes), noisy)
     cold = _read_at(measured)[:modes]
-    utility = np.take_along_axis(measured.utility(reconstruction)[..., :modes], cold[None, None], axis=1)[:, 0]
+    both = (each.utility(reconstruction)[..., :modes] for each in (measured, theory))
+    utility, predicted = (np.take_along_axis(each, cold[None, None], axis=1)[:, 0] for each in both)
     at = measured.temperature[cold]
-    predicted = np.take_along_axis(theory.utility(reconstruction)[..., :modes], cold[None, None], axis=1)[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         useful = _deviation(np.where(at < pca, utility / predicted - 1, np.nan), drawn, noisy)
         near_pca = (at / pca) ** NOISE_POWER[reconstruction] <= tolerance
@@ -154,7 +154,7 @@ def verify(
         law_error=readonly(law * known),
         verdict=verdict,
     )
-    return replace(result, causes=find_causes(Evidence(scan, trained_on, result, threshold.error)))
+    return replace(result, causes=find_causes(Case(scan, trained_on, result, threshold.error)))
 
 
 def _deviation(by_seed: Array, drawn: Array, noisy: bool) -> Deviation:
@@ -193,7 +193,7 @@ def _law_deviation(measured: Branches, theory: Equilibrium, drawn: Array) -> Arr
     share = measured.temperature[:, None] / theory.spectrum.normalized[:modes]
     left = mean_and_error(np.where(rest, measured.to_go[..., :modes], np.nan))[0]
     deviation = Deviation(mean, np.nan_to_num(error), count, share * drawn)
-    active = np.abs(mean) - left - deviation.quantile(1 - (1 - limits.CONFIDENCE) / len(share)) * deviation.total
+    active = np.abs(mean) - left - deviation.margin(1 - (1 - limits.CONFIDENCE) / len(share))
     active = np.where(count > min(1, len(rest) - 1), active, 0.0)
     warm = np.where(share > limits.SURELY_COLLAPSED, inactive, 0.0)
     beyond = np.where(law.mean(axis=0) > limits.FITTED, active, warm)
@@ -205,18 +205,18 @@ def _law_deviation(measured: Branches, theory: Equilibrium, drawn: Array) -> Arr
 
 def interval(deviation: Deviation) -> Array:
     """Return the 95 % interval of a deviation, mode by mode, (modes, 2)."""
-    half = deviation.quantile(limits.CONFIDENCE) * deviation.total
+    half = deviation.margin(limits.CONFIDENCE)
     return np.stack([deviation.mean - half, deviation.mean + half], axis=-1)
 
 
-def sampling_error(spectrum: Spectrum, trained_on: Spectrum | None, samples: int, modes: int) -> Array:
+def sampling_error(spectrum: Spectrum, trained_on: Spectrum | None, modes: int) -> Array:
     """Return the relative standard error of λ_k/V of n Gaussian samples; 0 against the training set itself."""
-    if trained_on is None or not samples:
+    if trained_on is None or trained_on.samples is None:
         return np.zeros(modes)
     same = trained_on.modes >= modes
     if same and np.allclose(trained_on.normalized[:modes], spectrum.normalized[:modes], rtol=1e-6):
         return np.zeros(modes)
-    return gaussian_error(spectrum, samples)[:modes]
+    return gaussian_error(spectrum, trained_on.samples)[:modes]
 
 
 def gaussian_error(spectrum: Spectrum, samples: int) -> Array:
@@ -243,7 +243,7 @@ def judge(
     modes, room = len(pca), tolerance * (1 + ROUNDING)
     seen = ~np.isnan(deviations[0].mean)
     shared = 1 - (1 - limits.CONFIDENCE) / max(1, int(np.count_nonzero(seen)))
-    allowances = np.stack([deviation.quantile(shared) * deviation.total for deviation in deviations])
+    allowances = np.stack([deviation.margin(shared) for deviation in deviations])
     means = np.abs(np.stack([deviation.mean for deviation in deviations]))
     rooms = np.array([[room], [room], [max(room, limits.EXPONENT_ERROR) if measured.noisy else room]])
     within = np.all(np.isnan(means) | (means <= rooms + np.nan_to_num(allowances)), axis=0) & (law <= room)

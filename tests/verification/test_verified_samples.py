@@ -337,9 +337,9 @@ def test_sampling_error_is_that_of_samples():
     population = lv.Spectrum.from_eigenvalues(EIGENVALUES)
     draws = np.array([lv.Spectrum.from_data(samples(count=500, seed=s)).normalized for s in range(400)])
     own = lv.Spectrum.from_data(samples(count=500))
-    told = sampling_error(population, own, 500, 4) * population.normalized
+    told = sampling_error(population, own, 4) * population.normalized
     np.testing.assert_allclose(draws.std(axis=0), told, rtol=0.15)
-    assert np.all(sampling_error(own, own, 500, 4) == 0)
+    assert np.all(sampling_error(own, own, 4) == 0)
 
 
 @pytest.mark.slow
