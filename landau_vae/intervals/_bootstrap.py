@@ -124,10 +124,10 @@ def _differing(result: Uncertainty) -> list[str]:
     if not far.size:
         return []
     worst = int(far[np.argmax(apart[far])])
-    mode = numbered(int(result.mode[worst]), int(result.multiplicity[worst]))
+    mode = numbered(result.mode[worst], result.multiplicity[worst])
     return [
         f"Bootstrap and delta method differ for {far.size} of {len(result.ratio)} groups, most for mode {mode} "
-        f"(standard errors {significant(float(result.ratio[worst]), 2)} : 1): the first order is not enough there."
+        f"(standard errors {significant(result.ratio[worst], 2)} : 1): the first order is not enough there."
     ]
 
 

@@ -93,7 +93,7 @@ class Uncertainty(Result):
     @cached_property
     def delta(self) -> "Uncertainty":
         """Errors of the same spectrum by the delta method."""
-        return self if self.resampled is None else replace(self, resampled=None, resampled_variance=None)
+        return replace(self, resampled=None, resampled_variance=None)
 
     @cached_property
     def ratio(self) -> Array:
@@ -271,7 +271,7 @@ class Uncertainty(Result):
         """
         beta = self.beta(cascade.loss)
         group = np.searchsorted(self.mode, cascade.mode, side="right") - 1
-        ofs = [numbered(int(k), int(g)) if g > 1 else "" for k, g in zip(self.mode, self.multiplicity, strict=True)]
+        ofs = [numbered(k, g) if g > 1 else "" for k, g in zip(self.mode, self.multiplicity, strict=True)]
         return [f"{between(beta, i)}{f' (mean of {ofs[i]})' if ofs[i] else ''}" for i in group]
 
     def remarks(self) -> list[str]:
@@ -306,14 +306,13 @@ class Uncertainty(Result):
     def _table(self, loss: Loss | None, limit: int | None) -> Table:
         percent, share, beta = f"{100 * self.confidence:g} %", self.share, None if loss is None else self.beta(loss)
         shown = range(len(self.mode) if beta is None else len(beta.value))
+        errors = {"±": share.error} | ({"± (delta)": self.delta.share.error} if self.replications else {})
         columns = [
-            Column("mode", [numbered(int(self.mode[i]), int(self.multiplicity[i])) for i in shown]),
+            Column("mode", [numbered(self.mode[i], self.multiplicity[i]) for i in shown]),
             Column("λ/V = T_k", share.value[: len(shown)]),
-            Column("±", share.error[: len(shown)], lambda error: significant(error, 2)),
-            Column("± (delta)", self.delta.share.error[: len(shown)], lambda error: significant(error, 2)),
+            *(Column(label, error[: len(shown)], lambda one: significant(one, 2)) for label, error in errors.items()),
             Column(percent, [between(share, i) for i in shown]),
         ]
-        columns = columns if self.replications else [*columns[:3], columns[4]]
         if beta is not None:
             columns += [Column("collapses at β", beta.value), Column(percent, [between(beta, i) for i in shown])]
         return Table(columns, limit=limit)
@@ -344,7 +343,7 @@ class Uncertainty(Result):
     def _quantile(self) -> Array:
         """Student's two-sided t of λ and of λ/V, (2, groups), by the mean of the modes' 1/N."""
         effective = self.multiplicity / np.add.reduceat(1 / self.influence.effective, self.mode - 1, axis=1)
-        return np.asarray(stdtrit(freedom(effective, self.influence.units), 0.5 + self.confidence / 2))
+        return stdtrit(freedom(effective, self.influence.units), 0.5 + self.confidence / 2)
 
     @cached_property
     def _ungrouped(self) -> "Uncertainty":
@@ -366,7 +365,7 @@ class Uncertainty(Result):
         assert self.resampled_variance is not None
         values = np.repeat(self._resampled_means, self.multiplicity, axis=1) if grouped else self.resampled
         return [
-            replace(self.spectrum, eigenvalues=readonly(each), total_variance=float(total), decomposition=None)
+            replace(self.spectrum, eigenvalues=readonly(each), total_variance=total, decomposition=None)
             for each, total in zip(values, self.resampled_variance, strict=True)
         ]
 

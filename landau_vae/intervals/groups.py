@@ -108,7 +108,7 @@ def _of_rows(found: Influence, blocks: bool) -> Iterator[str]:
 
 def _of_groups(spectrum: Spectrum, ratio: Array, error: Array, starts: Integers, sizes: Integers) -> Iterator[str]:
     """Yield which groups are biased, by `ratio` errors, below the noise floor, or too wide for one mean."""
-    names = [numbered(int(start) + 1, int(size)) for start, size in zip(starts, sizes, strict=True)]
+    names = [numbered(start + 1, size) for start, size in zip(starts, sizes, strict=True)]
     worst, n, d = int(np.abs(ratio).argmax()), spectrum.samples or 1, spectrum.dimension
     most, biased = float(ratio[worst]), np.abs(ratio) > BIASED
     if biased.any():
@@ -128,7 +128,7 @@ def _of_groups(spectrum: Spectrum, ratio: Array, error: Array, starts: Integers,
     first, last = (spectrum.eigenvalues[at] for at in (starts, starts + sizes - 1))
     wide = int((first / last).argmax())
     if first[wide] > SPREAD * last[wide]:
-        ends = f"{significant(float(first[wide]), 3)} … {significant(float(last[wide]), 3)}"
+        ends = f"{significant(first[wide], 3)} … {significant(last[wide], 3)}"
         yield (
             f"Modes {names[wide]} are one group because each is too close to the next, though λ goes from "
             f"{ends}: the interval is that of their mean, and says little about one of them."

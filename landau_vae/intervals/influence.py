@@ -84,8 +84,8 @@ class _Sums:
     def __init__(self, spectrum: Spectrum) -> None:
         modes = spectrum.modes
         self.normalized = spectrum.normalized
-        self.covariance: Array = np.zeros((modes, modes))
-        self.coupling: Array = np.zeros(modes - 1)
+        self.covariance = np.zeros((modes, modes))
+        self.coupling = np.zeros(modes - 1)
         self.squares, self.fourth = np.zeros((2, 2, modes))
 
     def add(self, own: Array, coupling: Array) -> None:

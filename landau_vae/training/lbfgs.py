@@ -70,7 +70,7 @@ def minimize(
 ) -> Minimum:
     """Minimise each problem of the batch from `start` (b, …); `on_progress` gets how many have newly converged."""
     members = np.arange(len(start))
-    ends = Minimum(start.copy(), np.full(len(start), np.nan), np.zeros_like(members), np.zeros(len(start), np.bool_))
+    ends = Minimum(start.copy(), np.full(len(start), np.nan), np.zeros_like(members), np.zeros(len(start), bool))
     x, at = start, objective.evaluate(start, members)
     pairs: deque[tuple[Array, Array, Array]] = deque(maxlen=MEMORY)
     for iteration in range(max_iterations + 1):
@@ -97,7 +97,7 @@ def minimize(
 def relative_gradient(x: Array, at: Evaluation) -> Array:
     """Return max_i |g_i| max(|x_i|, 1) / max(|f|, 1), (b,)."""
     size = np.abs(at.gradient) * np.maximum(np.abs(x), 1.0)
-    return np.asarray(size.reshape(len(x), -1).max(axis=1) / np.maximum(np.abs(at.value), 1.0))
+    return size.reshape(len(x), -1).max(axis=1) / np.maximum(np.abs(at.value), 1.0)
 
 
 def _direction(objective: Objective, at: Evaluation, pairs: deque[tuple[Array, Array, Array]]) -> Array:

@@ -14,7 +14,7 @@ from landau_vae.display import Result, counted
 from landau_vae.errors import InputError
 
 SHARE = 0.8  # of the memory that is free: other programs need some too
-CGROUPS = {  # version → folder; files of the limit and of what is used; what can be taken back, in memory.stat
+CGROUPS = {  # version → folder, files of limit and use, and what can be taken back, in memory.stat
     1: ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     2: ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
 }

@@ -65,8 +65,8 @@ class TrainingSet:
         if self.rows is None:
             return np.zeros(self.features)
         if self.weights is None:
-            return np.asarray(self.rows.mean(axis=0))
-        return np.asarray(self.weights @ self.rows / self.weights.sum())
+            return self.rows.mean(axis=0)
+        return self.weights @ self.rows / self.weights.sum()
 
     def arrays(self) -> Iterator[Array]:
         """Yield all arrays that are held, in a fixed order.

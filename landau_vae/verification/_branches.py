@@ -67,7 +67,7 @@ class Branches:
         grid = self.temperature[:, None]
         near = (grid <= low) & (grid >= low / FIT_RANGE) & np.isfinite(self.brackets[:, 1])
         near = near & (self.signal_fraction > FITTED) if self.noisy else near
-        return np.asarray(near & self.at_rest)
+        return near & self.at_rest
 
     @cached_property
     def lines(self) -> Array:
@@ -116,10 +116,10 @@ class Branches:
     def _line(self, seed: int, k: int) -> tuple[float, float]:
         near, low = self.fitted[seed, :, k], self.brackets[k, 0]
         if np.count_nonzero(near) < 2:
-            return float("nan"), float("nan")
+            return np.nan, np.nan
         x, y = self.abscissa[seed, near] / low, self.by_seed[seed, near, k]
         slope, intercept = np.polyfit(x, y, 1)
-        return (float(-intercept / slope * low) if slope < 0 else float("nan")), float(intercept)
+        return (-intercept / slope * low if slope < 0 else np.nan), intercept
 
 
 @checked
@@ -225,19 +225,19 @@ def _exponent(measured: Branches, seed: int, k: int) -> float:
     """Return p by least squares; the search starts at the straight line, p = 1."""
     near, threshold = measured.fitted[seed, :, k], measured.lines[seed, k, 0]
     if np.count_nonzero(near) < 3 or not 0 < threshold < np.inf:
-        return float("nan")
+        return np.nan
     from scipy.optimize import least_squares
 
     x, y = measured.abscissa[seed, near] / threshold, measured.by_seed[seed, near, k]
 
     def miss(at: Array) -> Array:
         """Return residuals at ln(T_k/threshold) and ln p."""
-        return np.asarray(np.maximum(1.0 - x / np.exp(at[0]), 1e-12) ** np.exp(at[1]) - y)
+        return np.maximum(1.0 - x / np.exp(at[0]), 1e-12) ** np.exp(at[1]) - y
 
     nearest = float(np.log(x.max()))  # a branch ends beyond its last point; no nearer bound, which seeds would share
     start, bounds = [max(1e-3, nearest + 1e-3), 0.0], ([nearest, -2.0], [2.0, 2.0])
     fit = least_squares(miss, start, bounds=bounds, x_scale=[0.1, 0.1])
-    return float(np.exp(fit.x[1])) if fit.success else float("nan")
+    return np.exp(fit.x[1]) if fit.success else np.nan
 
 
 def _not_waiting(data: Any, ranked: Array) -> Booleans:
@@ -245,4 +245,4 @@ def _not_waiting(data: Any, ranked: Array) -> Booleans:
     active = np.count_nonzero(ranked > ACTIVE, axis=-1)[..., None]
     waiting = data.waiting.values[..., None] if "waiting" in data else 0
     rank = np.arange(ranked.shape[-1])
-    return np.asarray((rank < active) | (rank >= active + waiting))
+    return (rank < active) | (rank >= active + waiting)

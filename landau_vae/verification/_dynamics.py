@@ -52,7 +52,7 @@ class Descent:
 
     def pace(self, rate: Array) -> Array:
         """Return powers of e per update, of what grows at a rate κ of σ_dec² L; any shape."""
-        return np.asarray(per_update(self.scale * rate, self.learning_rate, self.momentum))
+        return per_update(self.scale * rate, self.learning_rate, self.momentum)
 
 
 @dataclass(frozen=True, eq=False)

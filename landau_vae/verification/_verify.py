@@ -56,14 +56,14 @@ class Deviation:
 
     def margin(self, confidence: float) -> Array:
         """Return both errors together times the point of Student's t, two-sided."""
-        return np.asarray(stdtrit(self.freedom, 0.5 + confidence / 2)) * self.total
+        return self.total * stdtrit(self.freedom, 0.5 + confidence / 2)
 
     @property
     def p_value(self) -> Array:
         """Two-sided, of no deviation at all; NaN where there is no error."""
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.where(self.total > 0, np.abs(self.mean) / self.total, np.nan)
-        return np.asarray(2 * stdtr(self.freedom, -ratio))
+        return 2 * stdtr(self.freedom, -ratio)
 
 
 @checked
@@ -257,10 +257,10 @@ def judge(
     points, rest = np.count_nonzero(active, axis=0), measured.at_rest[..., :modes]
     settled = np.count_nonzero(active & rest, axis=(0, 1)) > len(rest) * points / 2
     warmest = np.isinf(measured.brackets[:modes, 1])  # active at the warmest temperature
-    first_that_holds = {  # what is not resolved is kept apart from what is wrong
+    first = {  # what is not resolved is kept apart from what is wrong
         "agrees": seen & within & (resolved | (len(rest) == 1)),
         "outside the grid": ~seen & (warmest | (points < 2)),
         "not converged": ~settled | (~seen & within),
         "not resolved": seen & (within | ~resolved),
     }
-    return tuple(np.select(list(first_that_holds.values()), list(first_that_holds), "disagrees").tolist())
+    return tuple(np.select(list(first.values()), list(first), "disagrees").tolist())
