@@ -96,11 +96,11 @@ class Uncertainty(Result):
         return replace(self, resampled=None, resampled_variance=None)
 
     @cached_property
+    @np.errstate(divide="ignore", invalid="ignore")
     def ratio(self) -> Array:
         """Standard error of λ/V over that of the delta method, (groups,); 1 where neither varies."""
         own, delta = self.share.error, self.delta.share.error
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return readonly(np.where(delta > 0, own / delta, 1.0))
+        return readonly(np.where(delta > 0, own / delta, 1.0))
 
     @cached_property
     def eigenvalue(self) -> Estimate:
@@ -451,6 +451,7 @@ def uncertainty(
 # ------------------------------------------------------------------------------------------ intervals
 
 
+@np.errstate(all="ignore")
 def estimate(value: Array, error: Array, quantile: Array, upper: Array | float = np.inf) -> Estimate:
     """Return estimates in (0, `upper`) with intervals of so many standard errors (`quantile`) on the logit (log) scale.
 
@@ -464,24 +465,24 @@ def estimate(value: Array, error: Array, quantile: Array, upper: Array | float =
     ([0.403], [0.597])
     """
     part = value / upper
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        half = np.where(error > 0, quantile * error / (value * (1 - part)), 0.0)
-        low, high = (value / ((1 - part) * np.exp(sign * half) + part) for sign in (1, -1))
+    half = np.where(error > 0, quantile * error / (value * (1 - part)), 0.0)
+    low, high = (value / ((1 - part) * np.exp(sign * half) + part) for sign in (1, -1))
     return Estimate(readonly(value), readonly(error), readonly(low), readonly(high))
 
 
+@np.errstate(all="ignore")
 def basic(value: Array, drawn: Array, confidence: float, upper: Array | float) -> Estimate:
     """Return estimates in (0, `upper`) with mirrored ("basic") intervals of their replications, on the same scale."""
     tail = (1 - confidence) / 2
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        centre, scattered = (np.log(x / (1 - x / upper)) for x in (value, np.maximum(drawn, 0.0)))
-        ends = [2 * centre - np.quantile(scattered, q, axis=0) for q in (1 - tail, tail)]
-        error = drawn.std(axis=0, ddof=1)
-        fixed = error <= 1e-12 * value
-        low, high = (np.where(fixed, value, np.exp(e) / (1 + np.exp(e) / upper)) for e in ends)
+    centre, scattered = (np.log(x / (1 - x / upper)) for x in (value, np.maximum(drawn, 0.0)))
+    ends = [2 * centre - np.quantile(scattered, q, axis=0) for q in (1 - tail, tail)]
+    error = drawn.std(axis=0, ddof=1)
+    fixed = error <= 1e-12 * value
+    low, high = (np.where(fixed, value, np.exp(e) / (1 + np.exp(e) / upper)) for e in ends)
     return Estimate(readonly(value), readonly(np.where(fixed, 0.0, error)), readonly(low), readonly(high))
 
 
+@np.errstate(divide="ignore")
 def freedom(effective: Array, units: int) -> Array:
     """Return Satterthwaite's degrees of freedom, 2 / (1/N − 1/n), of an error that rests on N `effective` of n `units`.
 
@@ -492,8 +493,7 @@ def freedom(effective: Array, units: int) -> Array:
     >>> freedom(np.array([10.0, 30.0]), 30).round(9).tolist()
     [29.0, 29.0]
     """
-    with np.errstate(divide="ignore"):
-        return np.clip(2 / np.maximum(1 / effective - 1 / units, 0.0), 1.0, max(units - 1, 1))
+    return np.clip(2 / np.maximum(1 / effective - 1 / units, 0.0), 1.0, max(units - 1, 1))
 
 
 def between(estimate: Estimate, i: int) -> str:

@@ -71,12 +71,12 @@ def bias(spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers
     return np.add.reduceat(pull.sum(axis=1) - own, starts) / sizes
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def caveats(
     spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers, error: Array, blocks: bool
 ) -> tuple[str, ...]:
     """Return what limits the trust in errors and intervals, in sentences; `error` (groups,) is that of the mean λ."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(error > 0, bias(spectrum, found, starts, sizes) / error, 0.0)
+    ratio = np.where(error > 0, bias(spectrum, found, starts, sizes) / error, 0.0)
     return (*_of_rows(found, blocks), *_of_groups(spectrum, ratio, error, starts, sizes))
 
 

@@ -96,11 +96,11 @@ class _Sums:
             self.squares[i] += square.sum(axis=0)
             self.fourth[i] += np.sum(square**2, axis=0)
 
+    @np.errstate(divide="ignore", invalid="ignore")
     def effective(self, units: int) -> Array:
         """Return N = (Σq)²/Σq²; where a quantity cannot vary at all every unit counts."""
         real = self.squares > 1e-24 * self.squares[0].max()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(real, self.squares**2 / self.fourth, units)
+        return np.where(real, self.squares**2 / self.fourth, units)
 
 
 def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Array, Array]:

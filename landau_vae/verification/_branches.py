@@ -186,6 +186,7 @@ def trained_spectrum(scan: Any) -> Spectrum | None:
     return Spectrum.from_covariance(scan.covariance.values, samples=samples, names=labels)
 
 
+@np.errstate(invalid="ignore", divide="ignore")
 def mean_and_error(values: Array) -> tuple[Array, Array, Integers]:
     """Return mean over seeds (the first axis), its standard error (NaN for one seed) and how many had a number.
 
@@ -195,10 +196,9 @@ def mean_and_error(values: Array) -> tuple[Array, Array, Integers]:
     """
     known = np.isfinite(values)
     count = np.count_nonzero(known, axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, values, 0.0).sum(axis=0) / count
-        square = np.where(known, values - mean, 0.0) ** 2
-        error = np.sqrt(square.sum(axis=0) / (count - 1) / count)
+    mean = np.where(known, values, 0.0).sum(axis=0) / count
+    square = np.where(known, values - mean, 0.0) ** 2
+    error = np.sqrt(square.sum(axis=0) / (count - 1) / count)
     return mean, np.where(count > 1, error, np.nan), count
 
 
@@ -208,6 +208,7 @@ def exponents(measured: Branches) -> Array:
     return readonly([[_exponent(measured, seed, k) for k in range(latents)] for seed in range(seeds)])
 
 
+@np.errstate(invalid="ignore")
 def residual(measured: Branches, thresholds: Array) -> Array:
     """Return the root mean square of M² − [1 − T/T_k]₊ over the fitted points of all seeds, (len(thresholds),).
 
@@ -215,10 +216,9 @@ def residual(measured: Branches, thresholds: Array) -> Array:
     """
     modes = len(thresholds)
     fitted = measured.fitted[..., :modes]
-    with np.errstate(invalid="ignore"):
-        law = np.maximum(0.0, 1.0 - measured.abscissa[..., None] / thresholds)
-        square = np.where(fitted, measured.by_seed[..., :modes] - law, 0.0) ** 2
-        return readonly(np.sqrt(square.sum(axis=(0, 1)) / np.count_nonzero(fitted, axis=(0, 1))))
+    law = np.maximum(0.0, 1.0 - measured.abscissa[..., None] / thresholds)
+    square = np.where(fitted, measured.by_seed[..., :modes] - law, 0.0) ** 2
+    return readonly(np.sqrt(square.sum(axis=(0, 1)) / np.count_nonzero(fitted, axis=(0, 1))))
 
 
 def _exponent(measured: Branches, seed: int, k: int) -> float:

@@ -265,12 +265,12 @@ class Arrivals(NamedTuple):
     noise: Array  #: power that the noise of batches brings in, over that of the start
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def _verdict(times: Arrivals, end: Array, diverged: Booleans) -> NDArray[np.str_]:
     """Return the verdict of each mode; `end` is when a run ended, and both have a last axis of length 1."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        late = times.latest + ACTIVATION_ERROR / times.rate
-        early = times.earliest - ACTIVATION_ERROR / times.rate
-        within = (times.bracket[..., 0] <= late) & (times.bracket[..., 1] >= early)
+    late = times.latest + ACTIVATION_ERROR / times.rate
+    early = times.earliest - ACTIVATION_ERROR / times.rate
+    within = (times.bracket[..., 0] <= late) & (times.bracket[..., 1] >= early)
     seen = np.isfinite(times.measured)
     verdict = np.where(seen, np.where(within, "agrees", "disagrees"), np.where(late < end, "missing", "not reached"))
     verdict = np.where(np.isinf(times.latest), "no latent", verdict)  # or another mode's, at some later time

@@ -47,22 +47,22 @@ class Deviation:
         return np.hypot(self.error, self.drawn)
 
     @property
+    @np.errstate(invalid="ignore", divide="ignore")
     def freedom(self) -> Array:
         """Degrees of freedom after Welch and Satterthwaite: only the error over seeds is uncertain."""
         seeds = np.maximum(self.count - 1, 1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.nan_to_num((self.error / self.total) ** 2, nan=1.0)
-            return np.minimum(seeds / share**2, 1e9)
+        share = np.nan_to_num((self.error / self.total) ** 2, nan=1.0)
+        return np.minimum(seeds / share**2, 1e9)
 
     def margin(self, confidence: float) -> Array:
         """Return both errors together times the point of Student's t, two-sided."""
         return self.total * stdtrit(self.freedom, 0.5 + confidence / 2)
 
     @property
+    @np.errstate(invalid="ignore", divide="ignore")
     def p_value(self) -> Array:
         """Two-sided, of no deviation at all; NaN where there is no error."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.where(self.total > 0, np.abs(self.mean) / self.total, np.nan)
+        ratio = np.where(self.total > 0, np.abs(self.mean) / self.total, np.nan)
         return 2 * stdtr(self.freedom, -ratio)
 
 

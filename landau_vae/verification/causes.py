@@ -114,14 +114,14 @@ def other_likelihood(case: Case) -> Finding | None:
     )
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def changed(case: Case) -> Finding | None:
     """Find observables that contradict one another: M² = ⟨μ²⟩/(⟨μ²⟩ + ⟨σ²⟩) by definition."""
     scan = case.scan
     if "mean_square" not in scan or "posterior_variance" not in scan:
         return None
-    with np.errstate(invalid="ignore", over="ignore"):
-        defined = scan.mean_square / (scan.mean_square + scan.posterior_variance)
-        error = np.abs(defined - scan.signal_fraction).values
+    defined = scan.mean_square / (scan.mean_square + scan.posterior_variance)
+    error = np.abs(defined - scan.signal_fraction).values
     largest = float(np.max(error, where=np.isfinite(error), initial=0.0))
     if largest <= limits.CHANGED_SIGNAL:
         return None
@@ -130,13 +130,13 @@ def changed(case: Case) -> Finding | None:
     return alarm("changed", sentence, advice, {"source": "recorded", "largest": largest})
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def nonlinear(case: Case) -> Finding | None:
     """Compare the distortion with that of a linear decoder with the same weights, where the trainer measured it."""
     scan = case.scan
     if "linear_distortion" not in scan or "distortion" not in scan:
         return None
-    with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.abs(scan.distortion.values / scan.linear_distortion.values - 1)
+    difference = np.abs(scan.distortion.values / scan.linear_distortion.values - 1)
     difference = difference[np.isfinite(difference)]
     quartile = float(np.quantile(difference, 0.75)) if difference.size else 0.0
     if quartile <= limits.NONLINEAR_DISTORTION:
