@@ -224,7 +224,7 @@ class Uncertainty(Result):
         error = _root(variance, np.diagonal(tail)) / total
         left = estimate(lost, error, self._quantile[1].max() * np.ones(len(lost)), 1.0)
         low, high = (int(np.count_nonzero(bound > tolerance)) for bound in (left.low, left.high))
-        return Count(*(np.asarray(each) for each in (value, min(low, value), max(high, value))))
+        return Count(*map(np.asarray, (value, min(low, value), max(high, value))))
 
     # ------------------------------------------------------------------------------------ output
 
@@ -272,7 +272,7 @@ class Uncertainty(Result):
         beta = self.beta(cascade.loss)
         group = np.searchsorted(self.mode, cascade.mode, side="right") - 1
         ofs = [numbered(k, g) if g > 1 else "" for k, g in zip(self.mode, self.multiplicity, strict=True)]
-        return [f"{between(beta, i)}{f' (mean of {ofs[i]})' if ofs[i] else ''}" for i in group]
+        return [between(beta, i) + f" (mean of {ofs[i]})" * bool(ofs[i]) for i in group]
 
     def remarks(self) -> list[str]:
         """Return what the errors are errors of, and the caveats, a line each."""
@@ -467,7 +467,7 @@ def estimate(value: Array, error: Array, quantile: Array, upper: Array | float =
     part = value / upper
     half = np.where(error > 0, quantile * error / (value * (1 - part)), 0.0)
     low, high = (value / ((1 - part) * np.exp(sign * half) + part) for sign in (1, -1))
-    return Estimate(readonly(value), readonly(error), readonly(low), readonly(high))
+    return Estimate(*map(readonly, (value, error, low, high)))
 
 
 @np.errstate(all="ignore")
@@ -479,7 +479,7 @@ def basic(value: Array, drawn: Array, confidence: float, upper: Array | float) -
     error = drawn.std(axis=0, ddof=1)
     fixed = error <= 1e-12 * value
     low, high = (np.where(fixed, value, np.exp(e) / (1 + np.exp(e) / upper)) for e in ends)
-    return Estimate(readonly(value), readonly(np.where(fixed, 0.0, error)), readonly(low), readonly(high))
+    return Estimate(*map(readonly, (value, np.where(fixed, 0.0, error), low, high)))
 
 
 @np.errstate(divide="ignore")

@@ -29,6 +29,7 @@ CROWDED = 0.1  # d/n from which on the noise floor is worth a look
 SPREAD = 2.0  # λ_first/λ_last of a group whose mean says little about its members
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def grouped(spectrum: Spectrum, found: Influence) -> tuple[Integers, Integers]:
     """Return first index and size of each group of eigenvalues that cannot be separated.
 
@@ -42,8 +43,7 @@ def grouped(spectrum: Spectrum, found: Influence) -> tuple[Integers, Integers]:
     gap_error = np.sqrt(np.maximum(own[:-1] + own[1:] - 2 * neighbour, 4 * found.coupling))
     lam, gap = spectrum.eigenvalues, -np.diff(spectrum.eigenvalues)
     apart = gap > np.maximum(SEPARATED * gap_error, spectrum.floor)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        width = np.where(gap > spectrum.floor, gap / gap_error, 0.0)
+    width = np.where(gap > spectrum.floor, gap / gap_error, 0.0)
     edges = [0, *(np.flatnonzero(apart) + 1), spectrum.modes]
     waiting, starts = list(pairwise(edges)), []
     while waiting:
@@ -59,14 +59,14 @@ def grouped(spectrum: Spectrum, found: Influence) -> tuple[Integers, Integers]:
     return begin, np.diff(np.append(begin, spectrum.modes))
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def bias(spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers) -> Array:
     """Return the first-order bias of each group's mean eigenvalue, (groups,), data²: positive, λ̂ is too large."""
     lam = spectrum.eigenvalues
     design = max(1.0, float(np.trace(found.covariance) / max(found.rowwise.sum(), 1e-300)))
     coupling = np.maximum(found.covariance + np.outer(lam, lam) * (design / found.kish_rows), 0.0)
     group = np.repeat(np.arange(len(starts)), sizes)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pull = np.where(group[:, None] != group, coupling / (lam[:, None] - lam), 0.0)
+    pull = np.where(group[:, None] != group, coupling / (lam[:, None] - lam), 0.0)
     own = 0.0 if spectrum.standardized else lam * (design / found.kish_rows)  # that the mean is estimated
     return np.add.reduceat(pull.sum(axis=1) - own, starts) / sizes
 

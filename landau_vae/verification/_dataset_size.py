@@ -161,7 +161,7 @@ def dataset_size(
     results = [_train(theory, seed, trainer) for theory in predicted for seed in places]
     shape = (len(predicted), len(places), -1)
     threshold, overlap, converged = (np.array(values).reshape(shape) for values in zip(*results, strict=True))
-    return DatasetSize(predicted, readonly(threshold), readonly(overlap), readonly(converged.mean(axis=(1, 2))))
+    return DatasetSize(predicted, *map(readonly, (threshold, overlap, converged.mean(axis=(1, 2)))))
 
 
 def _train(theory: Spiked, seed: int, trainer: Trainer | None) -> tuple[Array, Array, float]:

@@ -281,6 +281,7 @@ def _verdict(times: Arrivals, end: Array, diverged: Booleans) -> NDArray[np.str_
     return np.where(np.isnan(times.latest), "inactive", verdict)
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def arrivals(
     decoder: Array, encoder: Array, clock: Array, vectors: Array, spectrum: Spectrum, price: float, descent: Descent
 ) -> Arrivals:
@@ -303,9 +304,8 @@ def arrivals(
     share = np.where(active, _gains(rows, columns, multiplet) / np.where(active, 1 - price / lam, 1.0), np.nan)
     rate = np.where(active, descent.pace(growth(lam, price)), np.nan)
     measured, bracket = _crossing(share, clock)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        noise = _noise(lam, price, decoder.shape[2], rate, descent) / parted.share
-        early = np.maximum(0.0, np.log(WEAK_MODE / lam) / 2) / rate
+    noise = _noise(lam, price, decoder.shape[2], rate, descent) / parted.share
+    early = np.maximum(0.0, np.log(WEAK_MODE / lam) / 2) / rate
     earliest = np.maximum(np.fmin(parted.updates, sharing.updates) - early, 0.0)
     return Arrivals(rate, parted.updates, earliest, measured, bracket, share[0] >= HALF, parted.kept, noise)
 
@@ -320,13 +320,13 @@ def _gains(rows: Array, columns: Array, multiplet: NDArray[np.intp]) -> Array:
     return gains
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def _crossing(share: Array, clock: Array) -> tuple[Array, Array]:
     """Return when the share first reaches HALF, interpolated in its logarithm, and the snapshots before and after."""
     after = np.argmax(share >= HALF, axis=0)
     before, at = np.maximum(after - 1, 0), np.arange(share.shape[1])
     low, high = (np.log(np.maximum(share[i, at], 1e-300)) for i in (before, after))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fraction = np.where(after > before, (np.log(HALF) - low) / (high - low), 0.0)
+    fraction = np.where(after > before, (np.log(HALF) - low) / (high - low), 0.0)
     seen = share[after, at] >= HALF
     bracket = np.where(seen[:, None], np.stack([clock[before], clock[after]], axis=1), np.nan)
     return bracket[:, 0] + fraction * (bracket[:, 1] - bracket[:, 0]), bracket

@@ -163,6 +163,7 @@ def _deviation(by_seed: Array, drawn: Array, noisy: bool) -> Deviation:
     return Deviation(mean, error if noisy else np.zeros(len(mean)), count, drawn)
 
 
+@np.errstate(divide="ignore")
 def _read_at(measured: Branches) -> NDArray[np.intp]:
     """Return the index of the temperature at which utilities are read, (latents,): the coldest.
 
@@ -171,8 +172,7 @@ def _read_at(measured: Branches) -> NDArray[np.intp]:
     """
     if not measured.noisy:
         return np.zeros(measured.at_rest.shape[-1], dtype=np.intp)
-    with np.errstate(divide="ignore"):
-        distance = np.abs(np.log(measured.temperature[:, None]) - np.log(limits.UTILITY_READ * measured.brackets[:, 0]))
+    distance = np.abs(np.log(measured.temperature[:, None]) - np.log(limits.UTILITY_READ * measured.brackets[:, 0]))
     return np.argmin(np.where(measured.at_rest.all(axis=0), distance, np.inf), axis=0)
 
 
