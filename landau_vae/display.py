@@ -1,7 +1,8 @@
 """How results are shown: one `Table` for text, HTML, Markdown and rows; one base class `Result`; strict JSON.
 
-A result says what it contains (`content`: paragraphs and tables, in order). Its `summary()`, its HTML in a notebook and
-the report page all come from that; `--json` has the rows of the same tables at full precision.
+A result says what it contains (`content`: paragraphs and tables, in order). Its `summary()`, its
+HTML in a notebook and the report page all come from that; `--json` has the rows of the same tables
+at full precision.
 """
 
 import math
@@ -79,11 +80,6 @@ class Table:
     limit: int | None = None  #: how many rows are shown; `rows` has them all
 
     @property
-    def length(self) -> int:
-        """How many rows there are."""
-        return len(self.columns[0].values)
-
-    @property
     def header(self) -> list[str]:
         """The headings."""
         return [column.label for column in self.columns]
@@ -98,7 +94,8 @@ class Table:
     @property
     def footer(self) -> str:
         """How many rows are not shown, and the note."""
-        hidden = self.length - len(range(self.length)[: self.limit])
+        rows = range(len(self.columns[0].values))
+        hidden = len(rows) - len(rows[: self.limit])
         return "\n".join(part for part in (f"… and {hidden} more" * (hidden > 0), self.note) if part)
 
     def text(self) -> str:
@@ -161,13 +158,12 @@ class Result:
 
     def summary(self) -> str:
         """Return everything in words and tables, as plain text."""
-        parts = (part.text() if isinstance(part, Table) else part for part in self.content())
-        return "\n\n".join(part for part in parts if part)
+        return "\n\n".join(part.text() if isinstance(part, Table) else part for part in self.content() if part)
 
     def _repr_html_(self) -> str:
         """Return the same for a notebook."""
-        parts = (part.html() if isinstance(part, Table) else _paragraph(part) for part in self.content())
-        return "\n".join(part for part in parts if part)
+        parts = (part for part in self.content() if part)
+        return "\n".join(part.html() if isinstance(part, Table) else _paragraph(part) for part in parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as strict JSON."""
@@ -175,7 +171,7 @@ class Result:
 
 
 def _paragraph(text: str) -> str:
-    return f"<p>{escape(text).replace(chr(10), '<br>')}</p>" if text else ""
+    return f"<p>{escape(text).replace(chr(10), '<br>')}</p>"
 
 
 def counted(count: int, noun: str) -> str:
@@ -202,13 +198,8 @@ def listed(modes: Sequence[int], noun: str = "") -> str:
     >>> listed([0, 2, 3, 4]), listed([1], "Mode"), listed([1, 2], "Mode")
     ('1, 3–5', 'Mode 2', 'Modes 2–3')
     """
-    runs: list[list[int]] = []
-    for k in modes:
-        if runs and runs[-1][-1] == k - 1:
-            runs[-1].append(k)
-        else:
-            runs.append([k])
-    numbers = ", ".join(numbered(run[0] + 1, len(run)) for run in runs)
+    runs = np.split(np.asarray(modes, dtype=int), np.flatnonzero(np.diff(modes) != 1) + 1)
+    numbers = ", ".join(numbered(run[0] + 1, len(run)) for run in runs if run.size)
     return f"{noun}{'s' * (len(modes) > 1)} {numbers}".strip() if noun else numbers
 
 
@@ -238,9 +229,3 @@ def jsonable(value: Any) -> Any:
     if hasattr(value, "to_dict"):
         return value.to_dict()
     return jsonable(vars(value)) if is_dataclass(value) else value
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = ()) -> str:
-    """To be replaced by `Table` everywhere; then it goes."""
-    columns = [Column(h, [row[i] for row in rows], text=i in text) for i, h in enumerate(header)]
-    return Table(columns).text()

@@ -55,17 +55,15 @@ EXPECTED = Limit(0.2, "predicted M² from which a mode that is not encoded count
 DEGENERATE = Limit(0.005, "nats that rotating two modes into one another costs, up to which they are one group")
 PURE = Limit(0.8, "share of a latent's alignment with one mode from which it is not mixed")
 INVOLVED = Limit(0.1, "ρ² from which a rotated latent takes part in a mode")
-MOSTLY_LINEAR = Limit(
-    0.5, "linear share of a latent's mean from which its mode can be named"
-)  # The price that a model fits.
+MOSTLY_LINEAR = Limit(0.5, "linear share of a latent's mean from which its mode can be named")
+
+# The price that a model fits.
 PRICE_ERROR = Limit(0.15, "|ln| of the ratio of two prices that agree, given noise and a finite run")
 MOVING_SCATTER = Limit(0.05, "scatter of the modes' prices up to which they are trusted before convergence")
 SMALL_SCATTER = Limit(0.1, "scatter of the modes' prices up to which all but the axes is as it should be")
 APPROXIMATE_FACTOR = Limit(2.0, "factor by which a price predicted from the collapsed background may be off")
-NONLINEAR, FAMILY = (
-    "64 trained nonlinear models at rest: 0.8 to 1.9",
-    "trained Bernoulli and Poisson models: 0.5 to 0.8",
-)
+NONLINEAR = "64 trained nonlinear models at rest: 0.8 to 1.9"
+FAMILY = "trained Bernoulli and Poisson models: 0.5 to 0.8"
 NONLINEAR_LOWEST = Limit(
     0.6, "least ratio of the latents' price to that of the loss in a healthy nonlinear model", NONLINEAR
 )

@@ -1291,7 +1291,7 @@ def _(i: Inputs) -> Any:
     }
 
 
-@entry("diagnosis/failures", grain=1e-13, why="squared correlations near 0: eigenvectors by another LAPACK driver")
+@entry("diagnosis/failures", grain=1e-12, why="squared correlations near 0, 1 − M² of 1e-9: another LAPACK driver")
 def _(i: Inputs) -> Any:
     X, one = i.staged, Loss.gaussian(1.0)
     mean, variance, _ = i.well

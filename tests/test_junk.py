@@ -29,6 +29,7 @@ import xarray
 from public_objects import function_of, is_property, objects
 
 import landau_vae as lv
+from landau_vae.display import Column
 
 SECONDS = 10  # for one call on a busy machine; all take well below one
 
@@ -199,7 +200,9 @@ def calls(w):
             "self": lv.numeric.weight_decay(w.spectrum, decoder=0.1), "beta": 0.3
         },
         "numeric.activation": {**layout, "learning_rate": 0.01}, "numeric.landscape": layout,
-        "numeric.continuation.Diagram.table": lambda: {"self": followed()},
+        "numeric.continuation.Diagram.table": lambda: {
+            "self": followed(), "columns": Column("κ₄", [1.0] * len(followed().special)),
+        },
         "numeric.continuation.Sweep.at": lambda: {"self": lv.hysteresis(**between).down, "control": 0.9},
         "numeric.continuation.coexistence": {**between, "places": 2, "starts": 2},
         "numeric.continuation.landau_potential": lambda: {

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+import landau_vae as lv
 from landau_vae.cli.options import Family, Inputs
-from landau_vae.cli.program import INTERRUPTED, AsJson, command, draw, option, say, say_json
+from landau_vae.cli.program import INTERRUPTED, AsJson, command, option, say, say_written
 from landau_vae.display import Column, counted, progress_bar, significant
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import GAUSSIAN
@@ -42,9 +43,7 @@ def bifurcate(
 ) -> int:
     """Follow equilibria against β and list bifurcations, folds and jumps."""
     if output is not None:
-        from landau_vae import report
-
-        report.check_picture(output)  # before the work, not after it
+        lv.report.check_picture(output)  # before the work, not after it
     if not inputs.loss.likelihood.squared:
         decoder = inputs.loss.likelihood.name  # type: ignore[assignment]
     if exact := decoder == GAUSSIAN.name:
@@ -57,13 +56,13 @@ def bifurcate(
     if as_json:
         content: dict[str, Any] = {
             "file": inputs.name,
-            "loss": inputs.loss.to_dict(),
+            "loss": inputs.loss,
             "decoder": decoder,
             "unknowns": len(problem.rest(high)),
             "predicted": [beta for beta, _ in problem.predicted()],
             "certificate": problem.certificate,
         }
-        say_json(content | diagram.to_dict() | {"hysteresis": loops, "coexistence": families})
+        say(content | diagram.to_dict() | {"hysteresis": loops, "coexistence": families})
     else:
         table = _special_points(problem, diagram, exact=exact)
         reason = diagram.reason + (f"\nNo jumps: {problem.certificate}." if problem.certificate else "")
@@ -74,7 +73,8 @@ def bifurcate(
     if _was_interrupted(diagram, loops):
         return INTERRUPTED
     if output is not None:
-        draw(output, _picture(problem, diagram, loops, (high, low), every_branch))
+        picture = _picture(problem, diagram, loops, (high, low), every_branch)
+        say_written(lv.report.save_figure(output, picture))
     if diagram.status.failed and problem.singular(low) is None:
         return 1
     if exact and not every_branch and not _agrees(problem, diagram, high, low):
@@ -116,18 +116,16 @@ def _picture(
     problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None", ends: tuple[float, float], every_branch: bool
 ) -> "Figure":
     """Draw the branches, with the collapsed state where it is unstable, and the potential of one transition."""
-    from landau_vae import plotting
     from landau_vae.numeric.continuation import Diagram, follow
 
     if not every_branch and len(problem.rest(ends[0])) <= COMFORTABLE:
         diagram = Diagram(problem, diagram.branches + follow(problem, *ends, switch="never").branches)
-    return plotting.bifurcation_page(diagram, _potential(problem, diagram, loops))
+    return lv.plotting.bifurcation_page(diagram, _potential(problem, diagram, loops))
 
 
 def _potential(problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None") -> "Potential | None":
     """Return the Landau potential around the first jump, or else the first continuous pitchfork."""
-    from landau_vae.numeric.continuation import telling_potential
-
+    telling_potential = lv.numeric.continuation.telling_potential
     if loops is not None:
         for jump in loops.down.jumps:
             if jump.at.form is not None and jump.maxwell is not None and jump.returns is not None:
@@ -142,8 +140,6 @@ def _potential(problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None
 
 def _linear(inputs: Inputs, decoder_decay: float, encoder_decay: float, prior: float) -> "Problem":
     """Return the linear VAE, with as many latents as the user says, or as can be followed quickly."""
-    from landau_vae.numeric.problems import Linear
-
     axes = len(inputs.spectrum.covariance)
     per_latent = 2 * axes + 1
     latents = inputs.loss.latents or min(inputs.spectrum.modes, max(1, COMFORTABLE // per_latent))
@@ -155,13 +151,11 @@ def _linear(inputs: Inputs, decoder_decay: float, encoder_decay: float, prior: f
             else f"{axes} features are too many to follow even one latent: give fewer columns, or use `thresholds`."
         )
     options: dict[str, Any] = {"decoder_decay": decoder_decay, "encoder_decay": encoder_decay, "prior_variance": prior}
-    return Linear(inputs.spectrum, inputs.loss.with_latents(latents), **options)
+    return lv.numeric.problems.Linear(inputs.spectrum, inputs.loss.with_latents(latents), **options)
 
 
 def _exponential(inputs: Inputs, decoder: Family, plain: bool) -> "Problem":
     """Return the model with a Bernoulli or Poisson decoder, on the rows."""
-    from landau_vae.numeric.problems import ExponentialFamily
-
     loss = inputs.loss
     inputs.preparation(decoder)  # raises the more helpful error for a public data set that is not for such a decoder
     if inputs.covariance or inputs.standardize:
@@ -178,7 +172,7 @@ def _exponential(inputs: Inputs, decoder: Family, plain: bool) -> "Problem":
     rows = inputs.rows(decoder)
     values = np.asarray(rows.values, dtype=np.float64)
     latents = loss.latents or min(LATENTS, values.shape[1])
-    return ExponentialFamily(values, rows.weights, family=decoder, latents=latents)
+    return lv.numeric.problems.ExponentialFamily(values, rows.weights, family=decoder, latents=latents)
 
 
 def _range(problem: "Problem", start: float | None, stop: float | None) -> tuple[float, float]:
@@ -224,8 +218,9 @@ def _special_points(problem: "Problem", diagram: "Diagram", *, exact: bool) -> s
 def _closed_forms(problem: "Problem", diagram: "Diagram", *, exact: bool) -> list[float | None]:
     """Return the β of a closed form for each special point, None where there is none.
 
-    If closed forms are exact it is the nearest one; else they hold at the first transition only, and the thresholds of
-    the collapsed state are listed in their order, strongest first, for comparison.
+    If closed forms are exact it is the nearest one; else they hold at the first transition only,
+    and the thresholds of the collapsed state are listed in their order, strongest first, for
+    comparison.
     """
     thresholds = [beta for beta, _ in problem.predicted()]
     if not exact:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import landau_vae as lv
 from landau_vae.cli.options import Inputs
-from landau_vae.cli.program import AsJson, command, draw, option, say, say_json
+from landau_vae.cli.program import AsJson, command, option, say, say_written
 from landau_vae.errors import InputError
 
 QUESTION = "Question (one of three)"
@@ -21,18 +22,13 @@ def choose(
     output: Annotated[Path | None, option("Draw the cascade (.png, .pdf, .svg)")] = None,
 ) -> int:
     """Choose β to keep latents, to lose little variance, or to stay above noise."""
-    from landau_vae import choose_beta
-
     if noise_floor and inputs.reading.weights is not None:
         raise InputError("The noise floor needs rows of equal weight: leave --weights out, or ask another question.")
     question: dict[str, Any] = {"keep": keep, "tolerance": tolerance, "noise_floor": noise_floor}
-    choice = choose_beta(inputs.spectrum, inputs.loss, reconstruction="mean" if mean else "sampled", **question)
-    if as_json:
-        say_json({"file": inputs.name, "spectrum": inputs.spectrum.to_dict(), **choice.to_dict()})
-    else:
-        say(f"{inputs.heading()}\n{choice.summary()}")
+    choice = lv.choose_beta(inputs.spectrum, inputs.loss, reconstruction="mean" if mean else "sampled", **question)
+    content = {"file": inputs.name, "spectrum": inputs.spectrum, **choice.to_dict()}
+    say(content if as_json else f"{inputs.heading()}\n{choice.summary()}")
     if output is not None:
-        from landau_vae import plotting
-
-        draw(output, plotting.cascade(inputs.spectrum, inputs.loss, chosen=choice.beta))
+        picture = lv.plotting.cascade(inputs.spectrum, inputs.loss, chosen=choice.beta)
+        say_written(lv.report.save_figure(output, picture))
     return 0

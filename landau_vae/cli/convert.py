@@ -3,8 +3,8 @@
 from typing import Annotated, Any
 
 from landau_vae.checks import Range
-from landau_vae.cli.program import AsJson, command, option, say, say_json
-from landau_vae.display import Column, Table, counted, significant
+from landau_vae.cli.program import AsJson, command, option, say
+from landau_vae.display import Column, Table, counted
 from landau_vae.errors import InputError
 from landau_vae.loss import PRESETS, Loss
 
@@ -27,52 +27,41 @@ def convert(
     if source is None:
         if target is not None or beta is not None:
             raise InputError("To convert, say where β comes from: --from NAME (without it all losses are listed).")
-        return _list(features, sizes, as_json)
+        say(_list(features, sizes, as_json))
+        return 0
     here = Loss.preset(source, beta, **sizes)
     names = [name for name, preset in PRESETS.items() if name != source and not preset.refused]
     losses = [Loss.preset(name, **sizes) for name in (names if target is None else [target])]
     if target is None:
         losses = [loss for loss in losses if loss.likelihood == here.likelihood and not loss.learned]
     there = [here.equivalent(loss, features) for loss in losses]
-    if as_json:
-        say_json({"features": features, "from": here.to_dict(), "to": [loss.to_dict() for loss in there]})
-    else:
-        say("\n".join(here.translation(loss, features) for loss in losses))
+    content = {"features": features, "from": here, "to": there}
+    say(content if as_json else "\n".join(here.translation(loss, features) for loss in losses))
     return 0
 
 
-def _list(features: int, sizes: dict[str, int], as_json: bool) -> int:
-    """Print all losses, with the price that each has as it is shipped."""
+def _list(features: int, sizes: dict[str, int], as_json: bool) -> str | dict[str, Any]:
+    """Return all losses, with the price that each has as it is shipped."""
     losses = {name: None if preset.refused else Loss.preset(name, **sizes) for name, preset in PRESETS.items()}
     prices = [None if x is None or x.learned else float(x.charge(features)) for x in losses.values()]
     notes = [preset.note or preset.refused for preset in PRESETS.values()]
-    table = Table(
-        [
-            Column("--loss", list(losses), text=True),
-            Column("per sample", ["no price" if x is None else x.formula for x in losses.values()], text=True),
-            Column(
-                "shipped with", [f"{x.knob} = {x.shipped:g}" * (not x.refused) for x in PRESETS.values()], text=True
-            ),
-            Column("τ", ["" if x is None else "βσ²" if x.learned else _price(x, features) for x in losses.values()]),
-            Column("code", [preset.code for preset in PRESETS.values()], text=True),
-        ]
-    )
+    columns = {
+        "--loss": list(losses),
+        "per sample": ["no price" if loss is None else loss.formula for loss in losses.values()],
+        "shipped with": ["" if x.refused else f"{x.knob} = {x.shipped:g}" for x in PRESETS.values()],
+        "τ": ["" if x is None else "βσ²" if x.learned else f"{x.charge(features):.4g}" for x in losses.values()],
+        "code": [preset.code for preset in PRESETS.values()],
+    }
+    table = Table([Column(label, cells, text=label != "τ") for label, cells in columns.items()])
     if as_json:
         content: dict[str, Any] = {
-            name: {"code": preset.code, "seen": preset.seen, "note": note, "price": price}
-            | {"loss": None if (loss := losses[name]) is None else loss.to_dict()}
+            name: {"code": preset.code, "seen": preset.seen, "note": note, "price": price, "loss": losses[name]}
             for (name, preset), note, price in zip(PRESETS.items(), notes, prices, strict=True)
         }
-        say_json({"features": features, **sizes, "losses": content})
-        return 0
-    say(
+        return {"features": features, **sizes, "losses": content}
+    return (
         f"Price τ of a nat in each loss as it is shipped (d = {features}, K = {sizes['latents']}, batches of "
         f"{sizes['batch']}, {counted(sizes['channels'], 'channel')}), in data² with squared errors, in nats of −ln p "
         f"with other likelihoods:\n\n{table.text()}\n\n"
         + "\n".join(f"{name}: {note}" for name, note in zip(PRESETS, notes, strict=True) if note)
     )
-    return 0
-
-
-def _price(loss: Loss, features: int) -> str:
-    return significant(float(loss.charge(features)), 4)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from landau_vae.cli.program import AsJson, command, option, say, say_json
+import landau_vae as lv
+from landau_vae.cli.program import AsJson, command, option, say
 from landau_vae.errors import InputError
 
 
@@ -19,7 +20,6 @@ def derive(
     as_json: AsJson = False,
 ) -> int:
     """Derive a result from the loss, with every step checked."""
-    from landau_vae import symbolic
     from landau_vae.symbolic.page import CheckFailed
 
     if markdown + latex + as_json > 1:
@@ -27,21 +27,19 @@ def derive(
     if result is None:
         if order is not None or markdown or latex:
             raise InputError("No derivation is named; `landau-vae derive` alone lists them.")
-        titles = {name: symbolic.title(name) for name in symbolic.names()}
-        if as_json:
-            say_json(titles)
-        else:
-            say("\n".join(f"{name:<{max(map(len, titles))}}  {about}" for name, about in titles.items()))
+        titles = {name: lv.symbolic.title(name) for name in lv.symbolic.names()}
+        lines = [f"{name:<{max(map(len, titles))}}  {about}" for name, about in titles.items()]
+        say(titles if as_json else "\n".join(lines))
         return 0
     try:
-        page = symbolic.derive(result, progress=True, **({} if order is None else {"order": order}))
+        page = lv.symbolic.derive(result, progress=True, **({} if order is None else {"order": order}))
     except CheckFailed as problem:
         print(f"landau-vae: the derivation does not hold. {problem}", file=sys.stderr)
         return 1
     if as_json:
-        say_json(page.to_dict())
+        say(page.to_dict())
     elif markdown or latex:
-        say((symbolic.typeset.markdown if markdown else symbolic.typeset.latex)(page).rstrip())
+        say((lv.symbolic.typeset.markdown if markdown else lv.symbolic.typeset.latex)(page).rstrip())
     else:
-        say(symbolic.typeset.text(page, width=min(100, shutil.get_terminal_size().columns)))
+        say(lv.symbolic.typeset.text(page, width=min(100, shutil.get_terminal_size().columns)))
     return 0

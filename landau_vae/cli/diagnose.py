@@ -1,40 +1,39 @@
 """`landau-vae diagnose POSTERIOR --data DATA`: is a trained model collapsed because it should be?"""
 
-import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+import landau_vae as lv
 from landau_vae.cli.options import DataInputs
-from landau_vae.cli.program import AsJson, command, option, say, say_json
+from landau_vae.cli.program import AsJson, Optimizer, command, option, say, say_written
 from landau_vae.data.read_file import array_names, read
 from landau_vae.errors import InputError
 
 MEANS = ("mean", "mu")
 SPREADS = {"variance": ("variance", "var"), "log_variance": ("log_variance", "logvar", "log_var"), "std": ("std",)}
-ARRAYS = "Arrays in POSTERIOR"
+
+of_arrays = partial(option, panel="Arrays in POSTERIOR")
+in_training = partial(option, panel="How the model was trained")
 
 
 @command
 def diagnose(
     posterior: Annotated[Path, typer.Argument(help="NPZ of the encoded rows: mean, variance", show_default=False)],
     inputs: DataInputs,
-    mean: Annotated[str | None, option("Name of the means (mean or mu)", panel=ARRAYS)] = None,
-    variance: Annotated[str | None, option("Name of the variances", panel=ARRAYS)] = None,
-    log_variance: Annotated[str | None, option("Name of the log-variances", panel=ARRAYS)] = None,
-    std: Annotated[str | None, option("Name of the standard deviations", panel=ARRAYS)] = None,
-    updates: Annotated[int | None, option("Number of updates", panel="How the model was trained")] = None,
-    learning_rate: Annotated[float | None, option("Learning rate", panel="How the model was trained")] = None,
-    optimizer: Annotated[
-        Literal["adam", "sgd"], option("adam or sgd (adam)", panel="How the model was trained", metavar="NAME")
-    ] = "adam",
+    mean: Annotated[str | None, of_arrays("Name of the means (mean or mu)")] = None,
+    variance: Annotated[str | None, of_arrays("Name of the variances")] = None,
+    log_variance: Annotated[str | None, of_arrays("Name of the log-variances")] = None,
+    std: Annotated[str | None, of_arrays("Name of the standard deviations")] = None,
+    updates: Annotated[int | None, in_training("Number of updates")] = None,
+    learning_rate: Annotated[float | None, in_training("Learning rate")] = None,
+    optimizer: Annotated[Optimizer, in_training("adam or sgd (adam)", metavar="NAME")] = "adam",
     as_json: AsJson = False,
     output: Annotated[Path | None, option("Write a report to look at (.html)")] = None,
 ) -> int:
     """Compare a trained model with its prediction and explain what is wrong."""
-    from landau_vae import diagnose as examine
-
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"The report is a page, but {output.name} does not end with .html: rename it, or use --json.")
     if output is not None and not output.parent.is_dir():
@@ -45,26 +44,18 @@ def diagnose(
             raise InputError(f"A diagnosis uses all modes, and all rows equally: leave --{name} out.")
     names = {"variance": variance, "log_variance": log_variance, "std": std}
     means, kind, spreads = _posterior(posterior, mean, names)
-    data: dict[str, Any] = {"spectrum": inputs.spectrum} if inputs.covariance else {"data": inputs.loaded.values}
-    result = examine(
-        means,
-        **{kind: spreads},
-        **data,
-        loss=inputs.loss,
-        standardize=inputs.standardize and not inputs.covariance,
-        updates=updates,
-        learning_rate=learning_rate,
-        optimizer="adam" if optimizer == "adam" else "gradient descent",
-    )
-    if as_json:
-        say_json({"posterior": posterior.name, "file": inputs.name, **result.to_dict()})
+    options: dict[str, Any] = {kind: spreads, "loss": inputs.loss, "updates": updates, "learning_rate": learning_rate}
+    options["optimizer"] = "adam" if optimizer == "adam" else "gradient descent"
+    if inputs.covariance:
+        options["spectrum"] = inputs.spectrum
     else:
-        say(f"{posterior.name} on {inputs.name}: {result.summary()}")
+        options |= {"data": inputs.loaded.values, "standardize": inputs.standardize}
+    result = lv.diagnose(means, **options)
+    title = f"{posterior.name} on {inputs.name}"
+    content = {"posterior": posterior.name, "file": inputs.name, **result.to_dict()}
+    say(content if as_json else f"{title}: {result.summary()}")
     if output is not None:
-        from landau_vae import report
-
-        report.write_page(output, result, title=f"{posterior.name} on {inputs.name}")
-        print(f"written: {output}", file=sys.stderr)
+        say_written(lv.report.write_page(output, result, title=title))
     return 0 if result.healthy else 1
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+import landau_vae as lv
 from landau_vae import Loss, Spectrum
-from landau_vae import spectrum as spectra
-from landau_vae.cli.program import option
+from landau_vae.cli.program import in_data, option
 from landau_vae.data.read_file import read
 from landau_vae.datasets import NAMES, Dataset, load
 from landau_vae.display import Array
@@ -26,7 +26,6 @@ Family = Literal["gaussian", "bernoulli", "poisson"]
 FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, or what `gather` wrote"
 TARGET = "target"  # in --given and --target: all columns of a public data set's target
 
-in_data = partial(option, panel="Data")
 in_model = partial(option, panel="Condition, target, noise")
 in_loss = partial(option, panel="Loss")
 
@@ -43,7 +42,7 @@ class Rows(NamedTuple):
 class Reading:
     """How to read a file of data."""
 
-    column: Annotated[Names, in_data("Use only this column (may be repeated)", metavar="NAME")] = None
+    columns: Annotated[Names, in_data("Use only this column (may be repeated)", "--column", metavar="NAME")] = None
     exclude: Annotated[Names, in_data("Leave this column out (may be repeated)", metavar="NAME")] = None
     weights: Annotated[str | None, in_data("Column that holds sample weights", metavar="NAME")] = None
     array: Annotated[str | None, in_data("Array to read from an NPZ, Zarr or netCDF file", metavar="NAME")] = None
@@ -53,8 +52,7 @@ class Reading:
     @property
     def selection(self) -> dict[str, Any]:
         """Return the options of `read` and `Spectrum.from_file`."""
-        options = {name: value for name, value in vars(self).items() if name != "column"}
-        return options | {"columns": self.column, "exclude": self.exclude or ()}
+        return vars(self) | {"exclude": self.exclude or ()}
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ class Inputs:
         for name in ("weights", "array", "header", "covariance", "samples"):
             if options[name] is not None:
                 raise InputError(f"--{name} says how to read a file, but --dataset reads none: leave one of them out.")
-        return load(self.dataset).select(self.reading.column, self.reading.exclude or ())
+        return load(self.dataset).select(self.reading.columns, self.reading.exclude or ())
 
     @property
     def is_covariance(self) -> bool:
@@ -164,7 +162,7 @@ class Inputs:
         if self.given or self.target or (self.noise is not None and not self.is_covariance):
             return self._changed_spectrum()
         spectrum = self._own_spectrum()
-        return spectrum if self.noise is None else spectra.noise_metric(spectrum, self._noise_values())
+        return spectrum if self.noise is None else lv.spectrum.noise_metric(spectrum, self._noise_values())
 
     def _own_spectrum(self) -> Spectrum:
         """Return the spectrum of the features themselves; rows that were loaded before are not read again."""
@@ -187,7 +185,7 @@ class Inputs:
         if not named:
             if self.standardize:
                 raise InputError("A noise metric has the data's own units: leave --standardize out.")
-            return spectra.noise_metric(values, self._noise_values(), weights=weights, names=names)
+            return lv.spectrum.noise_metric(values, self._noise_values(), weights=weights, names=names)
         noise = None if self.noise is None else self._noise_values()
         labels = list(names or map(str, range(values.shape[1])))
         if unknown := [name for name in named if name not in labels]:
@@ -200,8 +198,8 @@ class Inputs:
         frame = pd.DataFrame(values, columns=labels, copy=False)  # so that messages name the columns
         named_part, others = frame.loc[:, inside], frame.loc[:, ~inside]
         if self.given:
-            return spectra.conditional(named_part, others, noise=noise, standardize=self.scaled, weights=weights)
-        return spectra.supervised(others, named_part, noise=noise, standardize=self.scaled, weights=weights)
+            return lv.spectrum.conditional(named_part, others, noise=noise, standardize=self.scaled, weights=weights)
+        return lv.spectrum.supervised(others, named_part, noise=noise, standardize=self.scaled, weights=weights)
 
     def _named_columns(self) -> tuple[str, ...]:
         """Return the columns of --given or --target; `target` stands for all that a public data set has."""

@@ -7,27 +7,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+import landau_vae as lv
 from landau_vae.checks import Range, checked
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError, OutsideTheory
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from xarray import Dataset
-
-    from landau_vae.verification import Verification
-
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Predict from the spectrum of the data which latents of a (β-)VAE collapse, and at which β.",
-)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 OPTIONS = {"start": "--from", "stop": "--to"}  # arguments that are called otherwise on the command line
 INTERRUPTED = 130  # exit code that shells expect after Ctrl-C
@@ -38,6 +29,9 @@ def option(text: str, *names: str, panel: str = "Output", metavar: str | None = 
     return typer.Option(*names, help=text, show_default=False, rich_help_panel=panel, metavar=metavar)
 
 
+in_data, in_training = (partial(option, panel=panel) for panel in ("Data", "Training"))
+
+Optimizer = Literal["adam", "sgd"]
 AsJson = Annotated[bool, option("Print JSON instead of tables", "--json")]
 Tolerance = Annotated[
     float, Range(above=0), option("Relative difference that counts as agreement (0.01)", panel="Comparison")
@@ -50,15 +44,15 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
     typer knows no groups of options. A parameter whose type is a dataclass is such a group here: its fields become
     options of the command, and the function gets the dataclass.
     """
-    groups = {name: part.annotation for name, part in inspect.signature(function).parameters.items()}
-    groups = {name: group for name, group in groups.items() if is_dataclass(group)}
+    expected = inspect.signature(function).parameters
+    groups = {name: part.annotation for name, part in expected.items() if is_dataclass(part.annotation)}
 
     def run(**values: Any) -> int:
         made = {name: _filled(group, values) for name, group in groups.items()}
         return checked(function)(**made, **values)
 
     parameters: list[inspect.Parameter] = []
-    for name, part in inspect.signature(function).parameters.items():
+    for name, part in expected.items():
         parameters += _options(groups[name]) if name in groups else [part.replace(kind=part.KEYWORD_ONLY)]
     run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__annotations__ = {part.name: part.annotation for part in parameters}
@@ -87,9 +81,7 @@ def _filled(group: Any, values: dict[str, Any]) -> Any:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from landau_vae import __version__
-
-        say(f"landau-vae {__version__}")
+        say(f"landau-vae {lv.__version__}")
         raise typer.Exit
 
 
@@ -102,33 +94,21 @@ def root(
     """Predict from the spectrum of the data which latents of a (β-)VAE collapse, and at which β."""
 
 
-def say(text: str) -> None:
-    """Print a text to standard output."""
+def say(content: str | dict[str, Any]) -> None:
+    """Print a text, or the numbers of `--json` as strict JSON, to standard output."""
+    text = content
+    if isinstance(content, dict):
+        text = json.dumps(jsonable(content), ensure_ascii=False, allow_nan=False, indent=1)
     try:
         print(text, flush=True)
     except BrokenPipeError:  # the program that read our output has ended: this is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def say_json(content: dict[str, Any]) -> None:
-    """Print strict JSON to standard output."""
-    say(json.dumps(jsonable(content), ensure_ascii=False, allow_nan=False, indent=1))
-
-
-def draw(output: Path, picture: "Axes | Figure") -> None:
-    """Save a picture and report its path."""
-    from landau_vae import report
-
-    report.save_figure(output, picture)
-    print(f"written: {output}", file=sys.stderr)
-
-
-def write_report(output: Path, result: "Verification", models: "Dataset") -> None:
-    """Write a verification and its models into a folder, and report the files."""
-    from landau_vae import report
-
-    files = report.write(output, result, models)
-    print(f"\nwritten: {output}/ ({', '.join(path.name for path in files)})", file=sys.stderr)
+def say_written(path: Path, *files: Path) -> None:
+    """Report on standard error which file was written, or which files into a folder."""
+    inside = ", ".join(file.name for file in files)
+    print(f"\nwritten: {path}/ ({inside})" if files else f"written: {path}", file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,7 +1,8 @@
 """`landau-vae reproduce`: predict, train and compare on the climate of all land.
 
-The climate is that of shipped statistics, or of the cells of the user's own WorldClim layers; with --blocks the models
-are trained on a part made of whole spatial blocks, and their distortion of the other parts is measured too.
+The climate is that of shipped statistics, or of the cells of the user's own WorldClim layers; with
+--blocks the models are trained on a part made of whole spatial blocks, and their distortion of the
+other parts is measured too.
 """
 
 from dataclasses import dataclass, field
@@ -10,48 +11,42 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+import landau_vae as lv
 from landau_vae.checks import Range
-from landau_vae.cli.program import AsJson, Tolerance, command, option, say, say_json, write_report
+from landau_vae.cli.program import AsJson, Tolerance, command, in_data, in_training, option, say, say_written
 from landau_vae.display import Array, Column, Table
 from landau_vae.errors import InputError
-from landau_vae.spectrum.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-    from landau_vae.datasets import Layers
-
 
 @command
 def reproduce(
-    points: Annotated[int, Range(2), option("Temperatures, equally spaced in log T (121)", panel="Training")] = 121,
-    coldest: Annotated[float, Range(above=0, below=1), option("Lowest T (1e-6)", panel="Training")] = 1e-6,
-    latents: Annotated[int, option("Number of latents K (19)", panel="Training")] = 19,
-    seed: Annotated[int, Range(0), option("Seed of the random starts (0)", panel="Training")] = 0,
+    points: Annotated[int, Range(2), in_training("Temperatures, equally spaced in log T (121)")] = 121,
+    coldest: Annotated[float, Range(above=0, below=1), in_training("Lowest T (1e-6)")] = 1e-6,
+    latents: Annotated[int, in_training("Number of latents K (19)")] = 19,
+    seed: Annotated[int, Range(0), in_training("Seed of the random starts (0)")] = 0,
     tolerance: Tolerance = 0.01,
-    area_weighted: Annotated[bool, option("Weigh cells by their area", "--area-weighted", panel="Data")] = False,
-    layers: Annotated[Path | None, option("Folder of WorldClim layers, to use their cells", panel="Data")] = None,
-    blocks: Annotated[float | None, option("Split these by blocks of so many km (500)", panel="Data")] = None,
+    area_weighted: Annotated[bool, in_data("Weigh cells by their area", "--area-weighted")] = False,
+    layers: Annotated[Path | None, in_data("Folder of WorldClim layers, to use their cells")] = None,
+    blocks: Annotated[float | None, in_data("Split these by blocks of so many km (500)")] = None,
     as_json: AsJson = False,
     output: Annotated[Path | None, option("Folder for figures, numbers and trained models")] = None,
 ) -> int:
     """Predict, train and compare on the climate of all land (WorldClim 2.1)."""
-    from landau_vae import scan, verify
-
     if blocks is not None and layers is None:
         raise InputError("--blocks splits cells, and none are given: name the folder of the layers (--layers DIR).")
     if output is not None:
-        from landau_vae import report
-
-        report.make_folder(output)  # before the work, not after it
+        lv.report.make_folder(output)  # before the work, not after it
     climate = _climate(layers, blocks, area_weighted)
     spectrum = climate.spectrum
-    models = scan(spectrum, np.geomspace(1, coldest, points), latents=latents, seeds=(seed,), progress=True)
+    models = lv.scan(spectrum, np.geomspace(1, coldest, points), latents=latents, seeds=(seed,), progress=True)
     _measure_held_out(climate, models)
-    result = verify(models, spectrum, tolerance=tolerance)
+    result = lv.verify(models, spectrum, tolerance=tolerance)
     if as_json:
         held_out = {f"{part}_distortion": models[f"{part}_distortion"].values[0] for part in climate.held_out}
-        say_json({"data": "WorldClim 2.1", **climate.description, **result.to_dict(), **held_out})
+        say({"data": "WorldClim 2.1", **climate.description, **result.to_dict(), **held_out})
     else:
         say(
             f"{climate.heading}\n"
@@ -62,7 +57,7 @@ def reproduce(
         if climate.held_out:
             say(f"\n{_held_out_table(climate, models).text()}")
     if output is not None:
-        write_report(output, result, models)
+        say_written(output, *lv.report.write(output, result, models))
     return 0 if result.agrees else 1
 
 
@@ -70,7 +65,7 @@ def reproduce(
 class _Climate:
     """The data that models are trained on, and their description."""
 
-    spectrum: Spectrum  #: of the cells that are trained on
+    spectrum: lv.Spectrum  #: of the cells that are trained on
     heading: str  #: which cells, how counted
     description: dict[str, Any]  #: the same for `--json`
     held_out: dict[str, Array] = field(default_factory=dict)  #: part → ⟨(x − x̄)(x − x̄)ᵀ⟩ about the training mean
@@ -78,15 +73,13 @@ class _Climate:
 
 def _climate(folder: Path | None, block_km: float | None, weighted: bool) -> _Climate:
     """Return all land: the shipped statistics, the cells of layers, or with `block_km` a training part of these."""
-    from landau_vae import datasets
-
     about: dict[str, Any] = {"area_weighted": weighted}
     variables = f"19 standardised bioclimatic variables{', weighted by area' * weighted}"
     if folder is None:
-        shipped = datasets.worldclim(weighted=weighted)
+        shipped = lv.datasets.worldclim(weighted=weighted)
         about["cells"] = shipped.cells
         return _Climate(shipped.spectrum(), f"WorldClim 2.1, {shipped.cells} land cells, {variables}", about)
-    layers = datasets.worldclim_layers(folder)
+    layers = lv.datasets.worldclim_layers(folder)
     about = {"layers": str(folder)} | about | {"cells": len(layers.cells)}
     heading = f"WorldClim 2.1, {len(layers.cells)} land cells of the layers in {folder}, {variables}"
     if block_km is None:
@@ -103,7 +96,7 @@ def _climate(folder: Path | None, block_km: float | None, weighted: bool) -> _Cl
     return _Climate(spectrum, heading, about, second)
 
 
-def _second_moment(part: "Layers", training: Spectrum, weighted: bool) -> Array:
+def _second_moment(part: "lv.datasets.Layers", training: lv.Spectrum, weighted: bool) -> Array:
     """Return ⟨(x − x̄)(x − x̄)ᵀ⟩ of a part about the training mean, in units of the training deviations."""
     assert training.mean is not None
     assert training.scale is not None
@@ -114,13 +107,11 @@ def _second_moment(part: "Layers", training: Spectrum, weighted: bool) -> Array:
 
 def _measure_held_out(climate: _Climate, models: "Dataset") -> None:
     """Add to the models their distortion of each held-out part, as a share of the training part's variance."""
-    from landau_vae.training.linear_vae import LinearVAE
-
     total = climate.spectrum.total_variance
     price = models.temperature.values * total
     weights = models.decoder.values, models.encoder.values, models.posterior_variance.values
     for part, second in climate.held_out.items():
-        lost = LinearVAE(second, price, *weights).distortion / total
+        lost = lv.training.LinearVAE(second, price, *weights).distortion / total
         name = f"distortion of the {part} part, as a share of the training part's total variance"
         models[f"{part}_distortion"] = (("seed", "temperature"), lost, {"long_name": name, "units": "1"})
 
@@ -129,8 +120,7 @@ def _held_out_table(climate: _Climate, models: "Dataset") -> Table:
     """Return the distortion of the parts, once a decade."""
     temperature = models.temperature.values
     decades = range(round(float(np.log10(temperature.max()))), int(np.floor(np.log10(temperature.min()))) - 1, -1)
-    nearest = dict.fromkeys(int(np.argmin(np.abs(np.log(temperature) - np.log(10.0) * decade))) for decade in decades)
-    rows = list(nearest)
+    rows = sorted({int(np.argmin(np.abs(np.log(temperature) - np.log(10.0) * decade))) for decade in decades})
     names = {"training": "distortion"} | {part: f"{part}_distortion" for part in climate.held_out}
     lost = [Column(part, models[name].values[0, rows], "{:.4g}".format) for part, name in names.items()]
     title = "distortion, as a share of the training part's variance"

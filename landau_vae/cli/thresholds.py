@@ -1,16 +1,13 @@
 """`landau-vae thresholds FILE`: at which β of the user's loss each latent collapses."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import Inputs
-from landau_vae.cli.program import AsJson, command, draw, option, say, say_json
+from landau_vae.cli.program import AsJson, command, option, say, say_written
 from landau_vae.errors import InputError
-
-if TYPE_CHECKING:
-    from landau_vae.intervals import Uncertainty
-    from landau_vae.numeric import Equilibrium
 
 
 @command
@@ -22,20 +19,13 @@ def thresholds(
     output: Annotated[Path | None, option("Draw the cascade (.png, .pdf, .svg)")] = None,
 ) -> int:
     """List the β of your loss at which each latent collapses."""
-    from landau_vae import equilibrium, transitions
-
     errors = _uncertainty(inputs) if intervals else None  # first: it loads the rows, which are then not read again
     spectrum, loss = inputs.spectrum, inputs.loss
-    cascade, state = transitions(spectrum, loss), equilibrium(spectrum, loss)
+    cascade, state = lv.transitions(spectrum, loss), lv.equilibrium(spectrum, loss)
     if as_json:
-        content = {
-            "file": inputs.name,
-            "loss": loss.to_dict(),
-            "spectrum": spectrum.to_dict(),
-            "transitions": cascade.to_dict(),
-            "equilibrium": None if state.incomplete else state.to_dict(),
-        }
-        say_json(content if errors is None else content | {"uncertainty": errors.to_dict(loss)})
+        content = {"file": inputs.name, "loss": loss, "spectrum": spectrum, "transitions": cascade}
+        content["equilibrium"] = None if state.incomplete else state
+        say(content if errors is None else content | {"uncertainty": errors.to_dict(loss)})
     else:
         hidden = len(cascade.mode) - modes
         lines = [
@@ -51,13 +41,11 @@ def thresholds(
         ]
         say("\n".join(lines))
     if output is not None:
-        from landau_vae import plotting
-
-        draw(output, plotting.cascade(spectrum, loss))
+        say_written(lv.report.save_figure(output, lv.plotting.cascade(spectrum, loss)))
     return 0
 
 
-def _totals(state: "Equilibrium") -> str:
+def _totals(state: "lv.numeric.Equilibrium") -> str:
     """Return how many modes are active, and their rate and distortion, as far as the modes that were found tell."""
     beta, modes = float(state.loss.beta), state.spectrum.modes
     if state.incomplete:
@@ -68,10 +56,8 @@ def _totals(state: "Equilibrium") -> str:
     )
 
 
-def _uncertainty(inputs: Inputs) -> "Uncertainty":
+def _uncertainty(inputs: Inputs) -> "lv.intervals.Uncertainty":
     """Return the sampling errors of the spectrum, from all rows."""
-    from landau_vae import uncertainty
-
     if inputs.is_covariance:
         raise InputError("Intervals need the rows, not only their covariance: give the rows, or leave --intervals out.")
     if inputs.divisor != "n":
@@ -79,4 +65,5 @@ def _uncertainty(inputs: Inputs) -> "Uncertainty":
     if inputs.changed:
         raise InputError("Intervals are for the columns themselves: leave --given, --target and --noise out.")
     rows, weights, names = inputs.loaded
-    return uncertainty(rows, standardize=inputs.scaled, weights=weights, likelihood=inputs.loss.likelihood, names=names)
+    likelihood = inputs.loss.likelihood
+    return lv.uncertainty(rows, standardize=inputs.scaled, weights=weights, likelihood=likelihood, names=names)

@@ -1,20 +1,19 @@
 """`landau-vae verify FILE`: train on the user's data as people train, and compare with what their spectrum predicts."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import Inputs
-from landau_vae.cli.program import AsJson, Tolerance, command, option, say, say_json, write_report
+from landau_vae.cli.program import AsJson, Optimizer, Tolerance, command, in_training, option, say, say_written
 from landau_vae.display import Array, counted, significant
 from landau_vae.errors import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from landau_vae import Spectrum
 
 PER_DECADE = 12  # temperatures
 ABOVE, BELOW = 1.5, 0.1  # the grid begins at so much of the first threshold, and ends at so much of the last one
@@ -22,33 +21,25 @@ COLDEST = 1e-3  # default for training by samples: colder modes take longer than
 LATENTS = 32  # default, at most
 MOST = 100_000  # seeds, or temperatures
 UPDATES, BATCH, RATE = 10_000, 256, 0.02  # defaults
-TRAINING = "Training"
 
 
 @command
 def verify(
     inputs: Inputs,
-    seeds: Annotated[int, Range(1, MOST), option("Trainings at each temperature (5)", panel=TRAINING)] = 5,
-    updates: Annotated[int | None, option(f"Updates of each training ({UPDATES})", panel=TRAINING)] = None,
-    optimizer: Annotated[
-        Literal["adam", "sgd"] | None, option("adam, or sgd with momentum 0.9", panel=TRAINING, metavar="NAME")
-    ] = None,
-    learning_rate: Annotated[float | None, option(f"At the start, then a cosine ({RATE})", panel=TRAINING)] = None,
-    exact: Annotated[bool, option("Minimise the exact expected loss instead", "--exact", panel=TRAINING)] = False,
-    points: Annotated[
-        int | None, Range(3, MOST), option("Number of temperatures (12 per decade)", panel=TRAINING)
-    ] = None,
-    coldest: Annotated[float | None, option("Lowest temperature T = τ/V (0.001, or less)", panel=TRAINING)] = None,
-    workers: Annotated[int, option("Processes; -1: one per core (-1)", panel=TRAINING)] = -1,
+    seeds: Annotated[int, Range(1, MOST), in_training("Trainings at each temperature (5)")] = 5,
+    updates: Annotated[int | None, in_training(f"Updates of each training ({UPDATES})")] = None,
+    optimizer: Annotated[Optimizer | None, in_training("adam, or sgd with momentum 0.9", metavar="NAME")] = None,
+    learning_rate: Annotated[float | None, in_training(f"At the start, then a cosine ({RATE})")] = None,
+    exact: Annotated[bool, in_training("Minimise the exact expected loss instead", "--exact")] = False,
+    points: Annotated[int | None, Range(3, MOST), in_training("Number of temperatures (12 per decade)")] = None,
+    coldest: Annotated[float | None, in_training("Lowest temperature T = τ/V (0.001, or less)")] = None,
+    workers: Annotated[int, in_training("Processes; -1: one per core (-1)")] = -1,
     tolerance: Tolerance = 0.01,
     modes: Annotated[int, Range(1), option("Number of modes in the table (30)")] = 30,
     as_json: AsJson = False,
     output: Annotated[Path | None, option("Folder of the report; an interrupted run continues")] = None,
 ) -> int:
     """Train VAEs on your data and compare every mode with its prediction."""
-    from landau_vae import scan, training
-    from landau_vae import verify as compare
-
     batch = inputs.terms.batch
     sampling = {"updates": updates, "batch": batch, "optimizer": optimizer, "learning-rate": learning_rate}
     if exact and (unused := [f"--{name}" for name, value in sampling.items() if value is not None]):
@@ -58,30 +49,28 @@ def verify(
     learning_rate = RATE if learning_rate is None else learning_rate
     folder = None
     if output is not None:
-        from landau_vae import report
-
-        folder = report.make_folder(output) / "scan"  # before the work, not after it
+        folder = lv.report.make_folder(output) / "scan"  # before the work, not after it
     inputs.must_be_plain("verify")
     if not inputs.loss.likelihood.squared:
         raise InputError(
             f"For a {inputs.loss.likelihood} decoder only the first threshold is predicted, so there is no cascade to "
             "verify: follow its equilibria with `landau-vae bifurcate`, or take a Gaussian loss."
         )
-    rule = training.SGD(learning_rate, momentum=0.9) if optimizer == "sgd" else training.Adam(learning_rate)
+    rule = lv.training.SGD(learning_rate, momentum=0.9) if optimizer == "sgd" else lv.training.Adam(learning_rate)
     settings: dict[str, Any] = {"updates": updates, "batch": batch, "optimizer": rule, "loss": inputs.loss}
-    trainer = training.Exact() if exact else training.Sampled(**settings)
+    trainer = lv.training.Exact() if exact else lv.training.Sampled(**settings)
     source, weights = _source(inputs)
     spectrum = inputs.spectrum
     grid = _grid(spectrum, points, coldest, exact=exact)
     latents = inputs.loss.latents or min(LATENTS, spectrum.dimension)
     standardize = inputs.scaled and not inputs.is_covariance
     options: dict[str, Any] = {"weights": weights, "workers": workers, "folder": folder, "progress": True}
-    models = scan(
+    models = lv.scan(
         source, grid, latents=latents, seeds=range(seeds), trainer=trainer, standardize=standardize, **options
     )
-    result = compare(models, tolerance=tolerance)
+    result = lv.verify(models, tolerance=tolerance)
     if as_json:
-        say_json({"file": inputs.name, "loss": inputs.loss.to_dict(), **result.to_dict()})
+        say({"file": inputs.name, "loss": inputs.loss, **result.to_dict()})
     else:
         unit = significant(float(inputs.loss.beta_at(spectrum.total_variance, spectrum)))
         rows = batch if inputs.is_covariance else min(batch, spectrum.samples or batch)
@@ -94,15 +83,13 @@ def verify(
             f"{'' if inputs.is_covariance else _population_line(inputs, source, weights)}"
         )
     if output is not None:
-        write_report(output, result, models)
+        say_written(output, *lv.report.write(output, result, models))
     return 0 if result.agrees else 1
 
 
-def _population_line(inputs: Inputs, source: "DataFrame | Spectrum", weights: Array | None) -> str:
+def _population_line(inputs: Inputs, source: "DataFrame | lv.Spectrum", weights: Array | None) -> str:
     """Return a line that says how well these rows determine the λ/V of the population behind them."""
-    from landau_vae import uncertainty
-
-    errors = uncertainty(source, standardize=inputs.scaled, weights=weights)
+    errors = lv.uncertainty(source, standardize=inputs.scaled, weights=weights)
     single = np.flatnonzero(errors.multiplicity == 1)  # of nearly equal eigenvalues only the mean is known
     if not single.size:
         return ""
@@ -116,26 +103,24 @@ def _population_line(inputs: Inputs, source: "DataFrame | Spectrum", weights: Ar
     )
 
 
-def _source(inputs: Inputs) -> tuple["DataFrame | Spectrum", Array | None]:
+def _source(inputs: Inputs) -> tuple["DataFrame | lv.Spectrum", Array | None]:
     """Return what to train on: rows and their weights, or the spectrum where only a covariance is known.
 
     Features that are not standardised are divided by one common scale, their root mean square deviation: temperatures
     do not change, and a learning rate means the same for all data.
     """
-    from landau_vae import Spectrum
-
     rows = None if inputs.is_covariance else inputs.loaded  # before the spectrum, which is then made of these rows
     spectrum = inputs.spectrum
     unit = 1.0 if inputs.scaled else float(np.sqrt(spectrum.total_variance / spectrum.dimension))
     if rows is None:
-        return Spectrum.from_covariance(spectrum.covariance / unit**2, names=spectrum.names), None
+        return lv.Spectrum.from_covariance(spectrum.covariance / unit**2, names=spectrum.names), None
     import pandas as pd
 
     values = np.asarray(rows.values, dtype=np.float64) / unit
     return pd.DataFrame(values, columns=spectrum.names, copy=False), rows.weights
 
 
-def _grid(spectrum: "Spectrum", points: int | None, coldest: float | None, *, exact: bool) -> Array:
+def _grid(spectrum: lv.Spectrum, points: int | None, coldest: float | None, *, exact: bool) -> Array:
     """Return temperatures from above the first threshold down."""
     warmest = min(1.0, ABOVE * float(spectrum.normalized[0]))
     if coldest is None:

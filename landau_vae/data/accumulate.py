@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.gram import Gram, Pairs
-from landau_vae.data.moments import Moments, spacing
-from landau_vae.data.tables import as_names, as_table, as_weights, choose, nonfinite_problem, row_blocks
+from landau_vae.data.gram import Gram
+from landau_vae.data.moments import Moments, Pairs, spacing
+from landau_vae.data.tables import Names, as_names, as_table, as_weights, choose, nonfinite_problem, row_blocks
 from landau_vae.display import Array, progress_bar
 from landau_vae.errors import InputError, OutsideTheory
-
-Names = tuple[str, ...] | None
 
 
 class Collected:
@@ -90,8 +88,6 @@ class Collected:
         if self.moments is not None:
             self.moments.precision = max(self.precision, self.moments.precision)
             return self.moments
-        if not self.held:
-            raise InputError("There are no rows: at least two are needed.")
         rows, weights = self.stacked()
         gram = Gram(rows, weights, self.precision)
         if not gram.finite:
@@ -135,19 +131,17 @@ def select(part: Collected, columns: str | Sequence[str] | None, exclude: str | 
     return part.select(choose(names, columns, exclude))
 
 
-def collect(pairs: Pairs, names: Names) -> Collected:
-    """Collect all of a stream.
+def collect(pairs: Pairs, names: Names, *, copy: bool = True) -> Collected:
+    """Collect all of a stream; `copy` says that it may reuse its blocks.
 
     Rows are held until there are as many as columns: a stream that ends before that is a wide table.
     """
     part = Collected(names)
     for rows, weights in pairs:
-        part.add(rows, weights)  # copied where they are held: a stream may reuse its buffer
+        part.add(rows, weights, copy=copy)
         if not part.finite:
             later = chain([rows], (block for block, _ in pairs))
             raise nonfinite_problem(later, part.names, row=part.count - len(rows))
-    if part.count == 0:
-        raise InputError("There are no rows: at least two are needed.")
     return part
 
 

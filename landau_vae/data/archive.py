@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.data.accumulate import Collected
-from landau_vae.data.moments import Moments
+from landau_vae.data.moments import STATE, Moments
 from landau_vae.errors import InputError
 
 CHECKSUM = "checksum"
@@ -106,6 +106,12 @@ def is_partial(path: str | Path) -> bool:
     return has_header(Path(path), HEADER)
 
 
+def check_name(path: Path) -> None:
+    """Raise `InputError` unless a partial result may be called so."""
+    if path.suffix != ".npz":
+        raise InputError(f"A partial result is an NPZ file, but {path.name} was named: end it in .npz.", "path")
+
+
 def save_partial(path: str | Path, part: Collected, position: dict[str, Any] | None = None) -> Path:
     """Write a partial result; `position` says how far an interrupted reader has come."""
     path = Path(path)
@@ -115,8 +121,7 @@ def save_partial(path: str | Path, part: Collected, position: dict[str, Any] | N
     if part.moments is not None:
         state = part.moments.__getstate__()
         content["weight"] = state["weight"]
-        named = {"mean": state["mean"], "scatter": state["scatter"], "shift": state["_shift"]}
-        arrays = {name: values for name, values in named.items() if values is not None}
+        arrays = {name: state[name] for name in ("mean", "scatter", "shift") if state[name] is not None}
     elif part.held:
         rows, weights = part.stacked()
         arrays = {"rows": rows} if weights is None else {"rows": rows, "weights": weights}
@@ -147,8 +152,6 @@ def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
         part.add(arrays["rows"], arrays.get("weights"), copy=False)
     elif "scatter" in arrays:
         part.moments = Moments(len(arrays["mean"]))
-        known = {name: content[name] for name in ("count", "weight", "precision")}
-        known |= {"mean": arrays["mean"], "scatter": arrays["scatter"], "_shift": arrays.get("shift")}
-        part.moments.__setstate__(known)
+        part.moments.__setstate__({name: (content | arrays).get(name) for name in STATE})
         part.count, part.dimension = content["count"], len(arrays["mean"])
     return part, content["position"]

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.accumulate import Collected, Names
-from landau_vae.data.gram import Pairs
-from landau_vae.data.moments import Moments
-from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
+from landau_vae.data.accumulate import Collected
+from landau_vae.data.moments import Moments, Pairs
+from landau_vae.data.tables import Names, as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
@@ -52,8 +51,6 @@ class Delayed:
         part = Collected(self.names)
         (part.moments,) = compute(*level)
         part.dimension, part.count, part.precision = self.columns, part.moments.count, part.moments.precision
-        if part.count == 0:
-            raise InputError("There are no rows: at least two are needed.")
         if not part.moments.finite:
             raise nonfinite_problem((rows for rows, _ in self.pairs()), self.names)
         return part

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from landau_vae.data.accumulate import Collected, array_pairs, select, with_progress
-from landau_vae.data.archive import is_partial, load_partial, save_partial
+from landau_vae.data.archive import check_name, is_partial, load_partial, save_partial
 from landau_vae.data.read_file import read
 from landau_vae.data.tables import nonfinite_problem
 from landau_vae.errors import InputError
@@ -94,8 +94,7 @@ class Gathering:
         return {"files": [_identity(path) for path in self.files], "how": lists}
 
     def _check(self) -> None:
-        if self.output.suffix != ".npz":
-            raise InputError(f"A partial result is an NPZ file, but {self.output.name} was named: end it in .npz.")
+        check_name(self.output)
         if not self.every >= 0:
             raise InputError(f"Saves are {self.every:g} seconds apart, but a number from 0 on is expected (--every).")
         if self.output.exists() and not is_partial(self.output):

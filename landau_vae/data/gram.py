@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.moments import Decomposition, SecondMoments, spacing, strongest, strongest_of_matrix
+from landau_vae.data.moments import Decomposition, Pairs, SecondMoments, cut, spacing, strongest
 from landau_vae.data.tables import mapping
 from landau_vae.display import Array
 
 BLOCK_NUMBERS = 2**22  # 32 MiB; each block costs a pass over the n × n matrix, so it should not be narrow either
-
-
-Pairs = Iterator[tuple[NDArray[Any], Array | None]]  # blocks of (rows, weights of the rows)
 
 
 class Gram(SecondMoments):
@@ -32,11 +29,11 @@ class Gram(SecondMoments):
     """
 
     def __init__(self, rows: NDArray[Any], weights: Array | None = None, precision: float = 0.0) -> None:
+        super().__init__(rows.shape[1])
         self.rows = rows
         self.count = len(rows)
         self.weight = float(self.count if weights is None else weights.sum())
         self.precision = max(precision, spacing(rows.dtype))
-        self.mean: Array = np.zeros(rows.shape[1])
         self._variance: Array = np.zeros(rows.shape[1])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the caller looks for non-finite moments
             self._share = (np.ones(self.count) if weights is None else weights) / self.weight
@@ -51,31 +48,34 @@ class Gram(SecondMoments):
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the n × n Gram matrix, as `SecondMoments` says: the covariance is never formed."""
+        return Decomposition.of(self.gram(unit), modes, partial(self.lift, unit), vectors=self.vectors_needed)
+
+    def gram(self, unit: Array | None) -> Array:
+        """Return Z Zᵀ (n, n), with Z the rows about their mean, in a unit, each times the root of its share."""
         gram = np.zeros((self.count, self.count))
         product = np.empty_like(gram)
         for _, block in self._scaled_blocks(unit):
             gram += np.matmul(block, block.T, out=product)
-        return Decomposition(strongest_of_matrix(gram, modes), gram=gram, lift=partial(self._lift, unit))
+        return gram
 
-    def _lift(self, unit: Array | None, values: Array, inner: Array) -> Array:
-        """Return v_k = Zᵀ u_k / √λ_k from eigenvectors u_k of Z Zᵀ, with Z the rows that the Gram matrix is made of."""
-        dual = inner / np.sqrt(values)
-        vectors = np.empty((len(self.mean), len(values)))
+    def lift(self, unit: Array | None, inner: Array) -> Array:
+        """Return Zᵀu, (d, k), of vectors u (n, k)."""
+        vectors = np.empty((len(self.mean), inner.shape[1]))
         for part, block in self._scaled_blocks(unit):
-            np.matmul(block.T, dual, out=vectors[part])
+            np.matmul(block.T, inner, out=vectors[part])
         return vectors
 
-    def centred(self) -> Array:
-        """Return the rows about their mean, each times the root of its share, (n, d)."""
+    def centred(self, unit: Array | None) -> Array:
+        """Return Z, (n, d)."""
         rows = np.empty(self.rows.shape)
-        for part, block in self._scaled_blocks(None):
+        for part, block in self._scaled_blocks(unit):
             rows[:, part] = block
         return rows
 
     def _scaled_blocks(self, unit: Array | None) -> Iterator[tuple[slice, Array]]:
         """Yield blocks of columns, centred, in their unit, each row times the root of its share."""
         if unit is not None and unit.ndim == 2:  # each new column is made of all columns
-            yield slice(None), self.centred() @ unit
+            yield slice(None), self.centred(None) @ unit
             return
         root = np.sqrt(self._share)[:, None]
         for part, block in self._column_blocks():
@@ -109,20 +109,12 @@ class Margins(SecondMoments):
     """
 
     def __init__(self, blocks: Callable[[], Pairs], dimension: int) -> None:
+        super().__init__(dimension)
         self.blocks = blocks
-        self.count = 0
-        self.weight = 0.0
-        self.precision = 0.0
-        self.mean: Array = np.zeros(dimension)
-        self._square: Array = np.zeros(dimension)
+        self.scatter = np.zeros(dimension)
         with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for non-finite moments
             for rows, weights in self._slices():
                 self._add(rows, weights)
-
-    @property
-    def variance(self) -> Array:
-        """Variance of each column, (d,)."""
-        return self._square / self.weight
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Iterate for the first `modes` eigenvalues, in a `unit` (d,) if any; the covariance is never formed."""
@@ -140,11 +132,8 @@ class Margins(SecondMoments):
 
     def _slices(self) -> Pairs:
         """Yield the blocks, cut to a size to work on."""
-        step = pass_rows(len(self.mean))
         for rows, weights in self.blocks():
-            for start in range(0, len(rows), step):
-                part = slice(start, start + step)
-                yield rows[part], None if weights is None else weights[part]
+            yield from cut(rows, weights, pass_rows(len(self.mean)))
 
     def _add(self, rows: NDArray[Any], weights: Array | None) -> None:
         self.precision = max(self.precision, spacing(rows.dtype))
@@ -155,7 +144,4 @@ class Margins(SecondMoments):
             return
         block = np.asarray(rows, dtype=np.float64)
         mean = share @ block / weight
-        total, step = self.weight + weight, mean - self.mean
-        self._square += share @ (block - mean) ** 2 + step**2 * (self.weight * weight / total)
-        self.mean = self.mean + step * (weight / total)
-        self.weight = total
+        self._absorb(weight, mean, share @ (block - mean) ** 2)

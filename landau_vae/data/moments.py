@@ -8,10 +8,10 @@ it is shifted by a provisional mean, and the shift is renewed as soon as a colum
 from it by more than its own spread; what is left to subtract then costs one bit at most.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,16 @@ ROOM = 256  # vectors that are kept between passes, if not four times as many as
 PASSES = 400
 DENSE = 1500  # a matrix of this size is decomposed in a second
 EPS = float(np.finfo(np.float64).eps)
-STATE = ("count", "weight", "precision", "mean", "scatter", "_shift")  # all that matters to what comes after
+STATE = ("count", "weight", "precision", "mean", "scatter", "shift")  # all that matters to what comes after
+
+Pairs = Iterator[tuple[NDArray[Any], Array | None]]  # blocks of (rows, weights of the rows)
+
+
+def cut(rows: NDArray[Any], weights: Array | None, size: int) -> Pairs:
+    """Yield blocks of at most `size` rows, with their weights."""
+    for start in range(0, len(rows), size):
+        part = slice(start, start + size)
+        yield rows[part], None if weights is None else weights[part]
 
 
 def block_rows(columns: int) -> int:
@@ -43,32 +52,54 @@ class Decomposition:
     """Eigenvalues of a covariance, and its eigenvectors, computed when they are first asked for.
 
     Eigenvalues alone cost a third of eigenvalues and vectors, and most callers need no vectors. So the constructor has
-    the eigenvalues (`eigvalsh`); the vectors come from one later `eigh` of the same matrix, which is kept.
+    the eigenvalues (`eigvalsh`); the vectors come from one later `eigh` of the same matrix, which is kept. A caller
+    that will need them takes both at once, by `with_vectors`.
     """
 
     values: Array  #: (modes,), descending
-    matrix: Array | None = None  #: the covariance (d, d), where it was formed
-    gram: Array | None = None  #: (n, n), where that has the same eigenvalues
-    lift: Callable[[Array, Array], Array] | None = None  #: (values, their vectors in rows (n, k)) → vectors (d, k)
+    formed: Array | None = None  #: the covariance (d, d), or a Gram matrix (n, n), if one was formed
+    lift: Callable[[Array], Array] | None = None  #: eigenvectors of a Gram matrix (n, k) → those of C
+
+    @classmethod
+    def of(
+        cls, formed: Array, modes: int | None = None, lift: Callable[[Array], Array] | None = None, *,
+        vectors: bool = False,
+    ) -> Self:  # fmt: skip
+        """Decompose a covariance, or a Gram matrix if there is a `lift`: all modes, or the first `modes`.
+
+        Where eigenvectors will be needed too, one `eigh` gives both.
+        """
+        if not vectors:
+            return cls(strongest_of_matrix(formed, modes), formed, lift)
+        found = cls(np.empty(0), formed, lift)
+        object.__setattr__(found, "values", found.eigh[0][::-1])
+        return found
+
+    @property
+    def matrix(self) -> Array | None:
+        """The covariance (d, d), where it was formed."""
+        return self.formed if self.lift is None else None
+
+    @property
+    def trace(self) -> float:
+        """Sum of all eigenvalues of the matrix that was formed."""
+        assert self.formed is not None
+        return float(np.trace(self.formed))
 
     def vectors(self, count: int) -> Array | None:
         """Return the first `count` eigenvectors, (d, count), or None where only eigenvalues were iterated for."""
         if self.formed is None:
             return None
         leading = self.eigh[1][:, ::-1][:, :count]
-        return leading if self.lift is None else self.lift(self.values[:count], leading)
+        if self.lift is None:
+            return leading
+        vectors = self.lift(leading)
+        return np.divide(vectors, np.linalg.norm(vectors, axis=0), out=vectors)
 
     def times(self, factor: float) -> "Decomposition":
         """Return the decomposition of the covariance times a factor."""
-        if factor == 1.0:
-            return self
-        matrix, gram = (None if part is None else part * factor for part in (self.matrix, self.gram))
-        return Decomposition(self.values * factor, matrix, gram, self.lift)
-
-    @property
-    def formed(self) -> Array | None:
-        """The matrix of which these are the eigenvalues, where there is one."""
-        return self.gram if self.matrix is None else self.matrix
+        formed = None if self.formed is None else self.formed * factor
+        return self if factor == 1.0 else Decomposition(self.values * factor, formed, self.lift)
 
     @cached_property
     def eigh(self) -> tuple[Array, Array]:
@@ -81,20 +112,28 @@ class Decomposition:
 class SecondMoments:
     """What `Moments`, `Gram` and `Margins` have in common: means and variances of columns, and a decomposition."""
 
-    count: int  #: rows
-    weight: float  #: the sum of their weights
-    precision: float  #: spacing of numbers near 1 in the coarsest dtype
-    mean: Array  #: (d,)
+    vectors_needed = False  #: whether `decompose` is to compute eigenvectors together with the eigenvalues
+
+    def __init__(self, dimension: int) -> None:
+        self.count = 0  #: rows
+        self.weight = 0.0  #: the sum of their weights
+        self.precision = EPS  #: spacing of numbers near 1 in the coarsest dtype
+        self.mean: Array = np.zeros(dimension)  #: (d,)
+        self.scatter: Array = np.zeros(0)  #: Σ w (x − m)(x − m)ᵀ, (d, d), or its diagonal alone, (d,)
 
     @property
     def variance(self) -> Array:
         """Variance of each column, (d,)."""
-        raise NotImplementedError
+        return (self.scatter if self.scatter.ndim == 1 else self.scatter.diagonal()) / self.weight
 
     @property
     def finite(self) -> bool:
         """Whether nothing non-finite has been added, and nothing has overflowed."""
         return self.weight == 0 or bool(np.all(np.isfinite(self.mean)) and np.all(np.isfinite(self.variance)))
+
+    def total(self, unit: Array | None) -> float:
+        """Return the variance of all columns, divided by `unit` (d,) if there is one."""
+        return float(np.sum(self.variance / (1.0 if unit is None else unit**2)))
 
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the covariance of the columns in a `unit`: divided by (d,), or times a matrix (d, d).
@@ -102,6 +141,18 @@ class SecondMoments:
         All eigenvalues are found, or the first `modes`.
         """
         raise NotImplementedError
+
+    def _absorb(self, weight: float, mean: Array, scatter: Array) -> None:
+        """Add the weight, mean and scatter of further rows."""
+        total = self.weight + weight
+        if total == 0.0:
+            return
+        step = mean - self.mean
+        self.scatter += scatter
+        between = self.weight * weight / total
+        self.scatter += _square(step, between) if self.scatter.ndim == 2 else step**2 * between
+        self.mean = self.mean + step * (weight / total)
+        self.weight = total
 
 
 class Moments(SecondMoments):
@@ -119,12 +170,9 @@ class Moments(SecondMoments):
     """
 
     def __init__(self, dimension: int) -> None:
-        self.count = 0
-        self.weight = 0.0
-        self.precision = spacing(np.dtype(np.float64))
-        self.mean: Array = np.zeros(dimension)
-        self.scatter: Array = np.zeros((dimension, dimension))
-        self._shift: Array | None = None
+        super().__init__(dimension)
+        self.scatter = np.zeros((dimension, dimension))
+        self.shift: Array | None = None
         self._buffer: Array = np.empty((0, dimension))
         self._product: Array = np.empty((dimension, dimension))
 
@@ -133,24 +181,16 @@ class Moments(SecondMoments):
         """Scatter over total weight, (d, d)."""
         return self.scatter / self.weight
 
-    @property
-    def variance(self) -> Array:
-        """Variance of each column, (d,)."""
-        return self.scatter.diagonal() / self.weight
-
     def decompose(self, unit: Array | None, modes: int | None = None) -> Decomposition:
         """Decompose the covariance, as `SecondMoments` says."""
-        covariance = in_unit(self.covariance, unit)
-        return Decomposition(strongest_of_matrix(covariance, modes), covariance)
+        return Decomposition.of(in_unit(self.covariance, unit), modes, vectors=self.vectors_needed)
 
     def add(self, rows: NDArray[Any], weights: Array | None = None) -> None:
         """Add a block of rows (n, d), real and finite or not (then the moments turn non-finite)."""
         self.precision = max(self.precision, spacing(rows.dtype))
-        step = block_rows(rows.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for non-finite moments
-            for start in range(0, len(rows), step):
-                part = slice(start, start + step)
-                self._add_block(rows[part], None if weights is None else weights[part])
+            for block, share in cut(rows, weights, block_rows(rows.shape[1])):
+                self._add_block(block, share)
 
     def merge(self, other: "Moments") -> None:
         """Add everything that was added to `other`; order does not matter."""
@@ -164,7 +204,7 @@ class Moments(SecondMoments):
         chosen = Moments(len(columns))
         chosen.count, chosen.weight, chosen.precision = self.count, self.weight, self.precision
         chosen.mean, chosen.scatter = self.mean[columns], self.scatter[np.ix_(columns, columns)]
-        chosen._shift = None if self._shift is None else self._shift[columns]
+        chosen.shift = None if self.shift is None else self.shift[columns]
         return chosen
 
     def __getstate__(self) -> dict[str, Any]:
@@ -181,12 +221,12 @@ class Moments(SecondMoments):
             self.count += len(rows)
             return
         if self.count == 0:
-            self._shift = _first_shift(rows)
+            self.shift = _first_shift(rows)
         offset, product = self._product_near_mean(rows, weights, weight)
         if self._strays(weight * offset**2, product.diagonal()):
-            self._shift = offset if self._shift is None else self._shift + offset
+            self.shift = offset if self.shift is None else self.shift + offset
             offset, product = self._product_near_mean(rows, weights, weight)
-        mean = offset if self._shift is None else self._shift + offset
+        mean = offset if self.shift is None else self.shift + offset
         product -= _square(offset, weight)
         self.count += len(rows)
         self._absorb(weight, mean, product)
@@ -203,31 +243,21 @@ class Moments(SecondMoments):
 
     def _strays(self, offset_square: Array, square: Array) -> bool:
         """Return whether a column's mean outweighs its spread, by more than rounding of the shift or earlier rows."""
-        rounding = 0.0 if self._shift is None else len(self._product) * self.precision * self._shift**2
+        rounding = 0.0 if self.shift is None else len(self._product) * self.precision * self.shift**2
         rounding = np.maximum(rounding, self.scatter.diagonal() * HARMLESS)
         return bool(np.any((offset_square > square / 2) & (offset_square > rounding)))
 
     def _shifted(self, rows: NDArray[Any]) -> Array:
-        if self._shift is None and rows.dtype == np.float64:
+        if self.shift is None and rows.dtype == np.float64:
             return rows
         if len(self._buffer) < len(rows):
             self._buffer = np.empty(rows.shape, order="F" if rows.strides[0] < rows.strides[1] else "C")
         block = self._buffer[: len(rows)]
-        if self._shift is None:
+        if self.shift is None:
             np.copyto(block, rows)
         else:
-            _subtract(rows, self._shift, block)
+            _subtract(rows, self.shift, block)
         return block
-
-    def _absorb(self, weight: float, mean: Array, scatter: Array) -> None:
-        total = self.weight + weight
-        if total == 0.0:
-            return
-        step = mean - self.mean
-        self.scatter += scatter
-        self.scatter += _square(step, self.weight * weight / total)
-        self.mean = self.mean + step * (weight / total)
-        self.weight = total
 
 
 def in_unit(covariance: Array, unit: Array | None) -> Array:
@@ -281,7 +311,7 @@ def spacing(dtype: np.dtype[Any]) -> float:
 def strongest_of_matrix(matrix: Array, modes: int | None) -> Array:
     """Return the eigenvalues of a symmetric matrix, descending: all, or the first `modes`."""
     if modes is not None and len(matrix) > DENSE and modes < len(matrix) // 20:
-        values = _iterate(lambda block: matrix @ block, len(matrix), modes, PASSES)
+        values = _iterate(lambda block: matrix @ block, len(matrix), modes)
         if values is not None:
             return values
     return np.linalg.eigvalsh(matrix)[::-1][:modes]
@@ -294,7 +324,7 @@ def strongest(apply: Callable[[Array], Array], dimension: int, modes: int) -> Ar
     >>> strongest(lambda block: diagonal[:, None] * block, 400, 3).round(9).tolist()
     [400.0, 399.0, 398.0]
     """
-    values = _iterate(apply, dimension, modes, PASSES)
+    values = _iterate(apply, dimension, modes)
     if values is None:
         raise OutsideTheory(
             f"The {modes} strongest modes have not settled to eight digits in {PASSES} passes over the data, as their "
@@ -303,7 +333,7 @@ def strongest(apply: Callable[[Array], Array], dimension: int, modes: int) -> Ar
     return values
 
 
-def _iterate(apply: Callable[[Array], Array], dimension: int, modes: int, passes: int) -> Array | None:
+def _iterate(apply: Callable[[Array], Array], dimension: int, modes: int) -> Array | None:
     """Return the largest eigenvalues by a block Krylov method with thick restarts, None if they do not settle.
 
     Rayleigh–Ritz on the span of all images so far; the residuals of the leading Ritz vectors are the next block. It
@@ -315,7 +345,7 @@ def _iterate(apply: Callable[[Array], Array], dimension: int, modes: int, passes
     basis, image = np.empty((dimension, room), order="F"), np.empty((dimension, room), order="F")
     block = np.linalg.qr(np.random.default_rng(0).standard_normal((dimension, width)))[0]
     size = 0
-    for _ in range(passes):
+    for _ in range(PASSES):
         new = slice(size, size + block.shape[1])
         basis[:, new], image[:, new] = block, apply(block)
         size = new.stop

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.accumulate import Collected, Names, select
+from landau_vae.data.accumulate import Collected, select
 from landau_vae.data.archive import is_partial, load_partial
 from landau_vae.data.read_csv import open_csv
 from landau_vae.data.read_xarray import open_labelled
@@ -37,7 +37,7 @@ SUPPORTED = (
 class Table:
     """A file's contents: `array` if it is one plain array, else `blocks` of (rows, weights), or a partial result."""
 
-    names: Names
+    names: tuple[str, ...] | None
     array: NDArray[Any] | None = None
     rows: int | None = None  #: how many, where that is known before reading
     blocks: Iterator[tuple[NDArray[Any], Array | None]] = field(default_factory=lambda: iter(()))
@@ -87,13 +87,19 @@ def read(
             raise InputError(_only_moments(path, partial), "path")
         part = select(load_partial(path)[0], columns, exclude)
         return Table(names=part.names, part=part)
-    if kind in ("NPY", "NPZ"):
-        whole, _ = as_table(_load_npy(path) if kind == "NPY" else _load_npz(path, array))
+    if kind == "Parquet":
+        names, rows, count = open_parquet(path)
+    elif kind == "CSV":
+        names, text = open_csv(path, header)
+        rows, count = (lambda keep, first: from_row(text(keep), first)), None
+    elif kind in LABELLED:
+        slabs = open_labelled(path, kind, array, samples)
+        names, rows, count = slabs.names, slabs.columns, slabs.rows
+    else:
+        whole, _ = as_table(_load_npz(path, array) if kind == "NPZ" else _load_npy(path))
         if columns is None and not exclude and weights is None:
             return Table(names=None, array=whole[first:], rows=len(whole))
         names, rows, count = _open_array(whole)
-    else:
-        names, rows, count = _open(path, kind, header, array, samples)
     keep = choose(names, columns, exclude, weights)
     nameless = next((names[i] for i in keep if names[i].startswith("Unnamed: ")), None)
     if nameless is not None:
@@ -170,28 +176,6 @@ def _blocks(
 
 
 # -------------------------------------------------------------------------------------- the kinds
-
-
-def _open(
-    path: Path, kind: str, header: bool | None, variable: str | None, samples: str | Sequence[str] | None
-) -> tuple[tuple[str, ...], Rows, int | None]:
-    """Return the names of columns, a function that yields rows, and the number of rows, if that is known."""
-    if kind == "Parquet":
-        return open_parquet(path)
-    if kind == "CSV":
-        names, text = open_csv(path, header)
-        return names, lambda keep, first: from_row(text(keep), first), None
-    slabs = open_labelled(path, kind, variable, samples)
-    return (
-        slabs.names,
-        lambda keep, first: (rows[:, _all_or(keep, rows)] for _, rows in slabs.blocks(first)),
-        slabs.rows,
-    )
-
-
-def _all_or(keep: list[int], rows: NDArray[Any]) -> list[int] | slice:
-    """Return the columns to keep, as a slice where they are all, so that nothing is copied."""
-    return slice(None) if len(keep) == rows.shape[1] else keep
 
 
 def _open_array(array: NDArray[Any]) -> tuple[tuple[str, ...], Rows, int | None]:

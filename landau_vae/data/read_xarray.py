@@ -51,6 +51,11 @@ class Slabs:
                 rows = stacked([part.values for part in parts], len(self.samples))
                 yield max(start, first), rows[max(0, first - start) :]
 
+    def columns(self, keep: list[int], first: int) -> Iterator[NDArray[Any]]:
+        """Yield the same rows, of the columns to keep; where they are all, nothing is copied."""
+        where = slice(None) if len(keep) == self.dimension else keep
+        return (rows[:, where] for _, rows in self.blocks(first))
+
     def pieces(self) -> Iterator[tuple[int, int, list[Any]]]:
         """Yield (first row, last row + 1, pieces of the parts) of each slab, none of it read."""
         split, inner = len(self.samples) - 1, self.dimension  # the dimension that is cut; numbers of one index of it

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.data.accumulate import Collected, Names, array_pairs, chunk_pairs, collect, items, with_progress
-from landau_vae.data.gram import Margins, Pairs, pass_rows
-from landau_vae.data.moments import SecondMoments
+from landau_vae.data.accumulate import Collected, array_pairs, chunk_pairs, collect, items, with_progress
+from landau_vae.data.gram import Margins, pass_rows
+from landau_vae.data.moments import Pairs, SecondMoments
 from landau_vae.data.read_file import read
 from landau_vae.data.read_xarray import Slabs, stacked
-from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
+from landau_vae.data.tables import Names, as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
@@ -44,18 +44,18 @@ class Source:
 
     def collect(self, progress: bool = False) -> Collected:
         """Collect all rows, in one pass."""
-        if self.part is not None:
-            return self.part
         few = self.rows is not None and self.dimension is not None and self.rows < self.dimension
-        if self.delayed is not None and not few:  # few rows of many columns are brought here
-            return self.delayed.collect()
-        if self.array is not None and self.array[0].shape[0] < self.array[0].shape[1]:
-            part = Collected(self.names)
-            part.add(*self.array, copy=False)
-            if not part.finite:
-                raise nonfinite_problem([self.array[0]], self.names)
-            return part
-        return collect(with_progress(self.blocks(), self.rows if progress else None, progress), self.names)
+        if self.part is not None:
+            part = self.part
+        elif self.delayed is not None and not few:  # few rows of many columns are brought here
+            part = self.delayed.collect()
+        elif self.array is not None and few:
+            part = collect(iter([self.array]), self.names, copy=False)
+        else:
+            part = collect(with_progress(self.blocks(), self.rows, progress), self.names)
+        if part.count == 0:
+            raise InputError("There are no rows: at least two are needed.")
+        return part
 
     def moments(self, modes: int | None = None, progress: bool = False) -> SecondMoments:
         """Return moments for all modes; or, where there are too many columns and few modes are wanted, margins."""

@@ -23,6 +23,7 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 
 T = TypeVar("T")
+Names = tuple[str, ...] | None  # of columns
 
 ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
 NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
@@ -30,7 +31,7 @@ READ_NUMBERS, READ_ROWS = 2**22, 2**14
 MAPPED_ROWS, MAPPED_NUMBERS = 16_384, 2**24  # of a memory map between two releases of its pages
 
 
-def as_table(data: Any, subject: str = "") -> tuple[NDArray[Any], tuple[str, ...] | None]:
+def as_table(data: Any, subject: str = "") -> tuple[NDArray[Any], Names]:
     """Return a real 2-D array and its column names, from an array, a DataFrame or nested sequences.
 
     `subject` is what an error calls the table, where there are several: "mean of the posterior".
@@ -116,7 +117,7 @@ def _numeric(array: NDArray[Any], begin: str) -> NDArray[Any]:
     return array
 
 
-def as_names(names: Iterable[str] | None, dimension: int | None = None) -> tuple[str, ...] | None:
+def as_names(names: Iterable[str] | None, dimension: int | None = None) -> Names:
     """Return one name per column, if there are any names."""
     labels = None if names is None else tuple(map(str, names))
     if labels is not None and dimension is not None and len(labels) != dimension:
@@ -139,7 +140,7 @@ def as_weights(weights: Any, rows: int, first: int = 0, name: str = "weights") -
     return array
 
 
-def as_covariance(data: Any, subject: str = "covariance") -> tuple[Array, tuple[str, ...] | None]:
+def as_covariance(data: Any, subject: str = "covariance") -> tuple[Array, Names]:
     """Return a symmetric matrix and its names; whether it is semidefinite, `check_semidefinite` says."""
     table, names = as_table(data, subject)
     matrix: Array = np.asarray(table, dtype=np.float64)
@@ -228,7 +229,7 @@ def guarded(path: Path, action: Callable[[], T]) -> T:
     raise InputError(f"{path.name} is damaged, cut short or not what it seems ({problem}): write it again.") from None
 
 
-def nonfinite_problem(blocks: Iterable[NDArray[Any]], names: tuple[str, ...] | None, row: int = 0) -> InputError:
+def nonfinite_problem(blocks: Iterable[NDArray[Any]], names: Names, row: int = 0) -> InputError:
     """Return the error for NaN and infinite entries from `row` on: how many, and where the first is."""
     count, first = 0, None
     for block in blocks:
@@ -273,12 +274,12 @@ def constant(variance: Array, mean: Array, precision: float) -> NDArray[np.bool_
     return variance <= (4 * precision * mean) ** 2
 
 
-def deviations(variance: Array, mean: Array, precision: float, names: tuple[str, ...] | None) -> Array:
-    """Return standard deviations (d,); `InputError` if one of them is zero."""
+def deviations(variance: Array, mean: Array, precision: float, names: Names, of: str = "") -> Array:
+    """Return standard deviations (d,); `InputError` if one of them is zero, in which `of` says whose column it is."""
     stuck = np.flatnonzero(constant(variance, mean, precision))
     if stuck.size:
         shown = ", ".join(repr(names[i]) if names else str(i) for i in stuck[:5])
-        subject = f"Column {shown} is" if stuck.size == 1 else f"{stuck.size} columns ({shown}…) are"
+        subject = f"Column {shown}{of} is" if stuck.size == 1 else f"{stuck.size} columns{of} ({shown}…) are"
         raise InputError(
             f"{subject} constant and cannot be standardised: leave them out (--exclude), or do not standardise."
         )

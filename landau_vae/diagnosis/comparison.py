@@ -1,9 +1,10 @@
 """A trained model beside the prediction: all that the rules in `findings/` look at.
 
-Which latents are active, which modes of the data they encode, which price these fit, whether the run has converged, and
-whether the model is linear. At the equilibrium of a linear model M² = 1 − τ/λ for each mode, so that each mode has a
-price τ̂ = (1 − M²) λ of its own, and all agree (J. Hirn, arXiv:2605.22691). The numbers that decide are in
-`landau_vae.limits`. Modes and latents are counted from 0 here, and from 1 in what is printed.
+Which latents are active, which modes of the data they encode, which price these fit, whether the
+run has converged, and whether the model is linear. At the equilibrium of a linear model M² = 1 −
+τ/λ for each mode, so that each mode has a price τ̂ = (1 − M²) λ of its own, and all agree (J. Hirn,
+arXiv:2605.22691). The numbers that decide are in `landau_vae.limits`. Modes and latents are counted
+from 0 here, and from 1 in what is printed.
 """
 
 from dataclasses import dataclass, field
@@ -156,7 +157,7 @@ class Comparison:
     @property
     def maybe_nonlinear(self) -> bool:
         """Whether a decoder might show that the model is nonlinear."""
-        return self.observed is not None and self.decoded is None and self.linear_share < 1 - limits.SURELY_LINEAR
+        return self.decoded is None and self.linear_share < 1 - limits.SURELY_LINEAR
 
     @property
     def approximate(self) -> bool:

@@ -2,11 +2,12 @@
 
     M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + ⟨σ_k²⟩) against [1 − τ/λ]₊,   A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩ against 1,   τ̂ = (1 − M²) λ against τ
 
-Exact for linear models (J. Hirn, arXiv:2605.22691). For any network the price at which the collapsed state loses its
-stability is exact; that a collapsed state is the best one, and what is predicted of active latents, is not.
-z_k → c z_k, undone by the decoder's first layer, changes nothing but ½(c² A²_k − ln c²) of the KL. Hence A²_k = 1 at
-any stationary point of any VAE with a prior N(0, 1), whatever its β: it shows whether training has converged, and
-whether the KL has an effect.
+Exact for linear models (J. Hirn, arXiv:2605.22691). For any network the price at which the
+collapsed state loses its stability is exact; that a collapsed state is the best one, and what is
+predicted of active latents, is not. z_k → c z_k, undone by the decoder's first layer, changes
+nothing but ½(c² A²_k − ln c²) of the KL. Hence A²_k = 1 at any stationary point of any VAE with a
+prior N(0, 1), whatever its β: it shows whether training has converged, and whether the KL has an
+effect.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -46,9 +47,10 @@ OF_LATENTS = ("signal_fraction", "rate", "second_moment", "mean_variance", "vari
 class Diagnosis(Comparison, Result):
     """A trained model beside what spectrum and loss predict of it, and what was found.
 
-    Latents are in the model's own order, modes by falling eigenvalue. Observed quantities of latents are those of
-    `posterior`: `signal_fraction` (M²), `rate`, `second_moment` (A²), `mean_variance`, `variance`, each (K,). Those of
-    modes are in `observed`, where the data were given.
+    Latents are in the model's own order, modes by falling eigenvalue. Observed quantities of
+    latents are those of `posterior`: `signal_fraction` (M²), `rate`, `second_moment` (A²),
+    `mean_variance`, `variance`, each (K,). Those of modes are in `observed`, where the data were
+    given.
     """
 
     findings: tuple[Finding, ...] = ()  #: what was found, alarms first
@@ -88,8 +90,9 @@ class Diagnosis(Comparison, Result):
     def status(self) -> tuple[str, ...]:
         """The state of each latent, (K,).
 
-        One of "active", "inactive, as predicted", "should be active", "inactive, undecided" (its mode is near the
-        threshold, or the theory is not exact for this model) and "active below threshold".
+        One of "active", "inactive, as predicted", "should be active", "inactive, undecided" (its
+        mode is near the threshold, or the theory is not exact for this model) and "active below
+        threshold".
         """
         states = ["active" if active else "inactive, as predicted" for active in self.is_active]
         ranked = self.posterior.ranking
@@ -144,6 +147,11 @@ class Diagnosis(Comparison, Result):
         -------
         tuple of Recommendation
             An answer, or why there is none, to each question.
+
+        Raises
+        ------
+        InputError
+            If an argument cannot be used.
         """
         samples = None if self.floor is None else self.floor.samples
         keep = keep or self.posterior.latents
@@ -254,8 +262,9 @@ def diagnose(
     loss : Loss
         The loss that the model was trained with, at its one β.
     data : (n, d) array, optional
-        The very rows that were encoded, in their order, as the loss had them (with `standardize`, before each feature
-        was divided by its standard deviation). Give either `data` or `spectrum`.
+        The very rows that were encoded, in their order, as the loss had them (with `standardize`,
+        before each feature was divided by its standard deviation). Give either `data` or
+        `spectrum`.
     spectrum : Spectrum, optional
         Of the data, where the rows cannot be given; what needs the rows is left out.
     standardize : bool, default False
@@ -336,6 +345,7 @@ def _compare_with_data(
     """Return the same with what the latents encode of each mode, from one pass over rows and posteriors."""
     rows, names = data
     posterior, moments, _ = reading = read_with_data(mu, spread, kind, rows)
+    moments.vectors_needed = True  # by `mode_cross`
     fields = fields_of(moments, names, standardize=standardize, likelihood=loss.likelihood)
     spectrum, scale, decoded = Spectrum(**fields), fields["scale"], None
     cross = mode_cross(reading, fields["decomposition"], spectrum.modes, scale, mu)

@@ -2,10 +2,11 @@
 
     y_j = v_jᵀx,  z = μ + σε:   M²_j = ⟨y_j zᵀ⟩⟨z zᵀ⟩⁻¹⟨z y_j⟩ / λ_j
 
-is the share of mode j that can be read linearly off the latents, 1 − (what is left of it)/λ_j. At the equilibrium of a
-linear VAE it is 1 − τ/λ_j, so that each encoded mode gives the price it was trained at, τ̂ = (1 − M²_j) λ_j. Which
-latent encodes which mode is measured by ρ²_kj, the squared correlation of μ_k with y_j. Its sum over j is the share of
-μ_k that is linear in x (less what chance gives, d/n).
+is the share of mode j that can be read linearly off the latents, 1 − (what is left of it)/λ_j. At
+the equilibrium of a linear VAE it is 1 − τ/λ_j, so that each encoded mode gives the price it was
+trained at, τ̂ = (1 − M²_j) λ_j. Which latent encodes which mode is measured by ρ²_kj, the squared
+correlation of μ_k with y_j. Its sum over j is the share of μ_k that is linear in x (less what
+chance gives, d/n).
 """
 
 from dataclasses import dataclass

@@ -2,10 +2,11 @@
 
     q(z_k | x_i) = N(μ_ik, σ²_ik)     M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + ⟨σ_k²⟩)     R_k = ½⟨μ_k² + σ_k² − 1 − ln σ_k²⟩
 
-Rows are processed in blocks that stay in the cache, in double precision whatever comes in; the second moments of data
-and means are taken together. Arrays that are not what their names say are refused, as far as their numbers show it: a
-σ² is positive, ln σ² is below zero where a latent is active, and under the right name ⟨μ²⟩ + ⟨σ²⟩ of each latent is 1
-in a converged model. Source of M²: J. Hirn, arXiv:2605.22691.
+Rows are processed in blocks that stay in the cache, in double precision whatever comes in; the
+second moments of data and means are taken together. Arrays that are not what their names say are
+refused, as far as their numbers show it: a σ² is positive, ln σ² is below zero where a latent is
+active, and under the right name ⟨μ²⟩ + ⟨σ²⟩ of each latent is 1 in a converged model. Source of M²:
+J. Hirn, arXiv:2605.22691.
 """
 
 from dataclasses import dataclass
@@ -203,13 +204,11 @@ def _check_shapes(mu: Rows, spread: Rows, kind: Spread, rows: int, features: int
     if mu.shape != spread.shape:
         problem = f"The mean has shape {mu.shape}, but the {kind} has {spread.shape}: both are samples × latents"
     elif n != rows:
-        turned = " (is one of them transposed?)" if n == features or rows == K else ""
-        problem = (
-            f"There are {n} posteriors, but {rows} rows of data: give the rows that were encoded, in order{turned}"
-        )
+        hint = " (is one of them transposed?)" if n == features or rows == K else ""
+        problem = f"There are {n} posteriors, but {rows} rows of data: give the rows that were encoded, in order{hint}"
     elif n <= K:
-        turned = " (or are the arrays transposed?)" if n < K else ""
-        problem = f"There are {n} posteriors of {K} latents, but more rows than latents are needed{turned}"
+        hint = " (or are the arrays transposed?)" if n < K else ""
+        problem = f"There are {n} posteriors of {K} latents, but more rows than latents are needed{hint}"
     if problem:
         raise InputError(f"{problem}.")
 

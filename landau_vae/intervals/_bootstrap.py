@@ -12,6 +12,7 @@ as the sample itself does, so mirrored ("basic") intervals remove the first-orde
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from landau_vae.checks import Range, Seed, Share, checked
 from landau_vae.data.gram import Gram
 from landau_vae.data.tables import as_table, as_weights, row_blocks
-from landau_vae.display import Array, numbered, progress_bar, readonly, significant
+from landau_vae.display import Array, Integers, numbered, progress_bar, readonly, significant
 from landau_vae.errors import TooFewSamples
 from landau_vae.intervals._uncertainty import Uncertainty, uncertainty
 from landau_vae.intervals.influence import as_blocks, reduced_by
@@ -31,7 +32,7 @@ APART = 1.25  # ratio of the two standard errors from which on they are said to 
 KEPT_NUMBERS = 2**24  # 128 MiB
 MADE_NUMBERS = 2**21
 
-Statistics = Iterator[tuple[NDArray[np.int64] | slice, Array]]  # units, (units, 1 + d + d(d+1)/2)
+Statistics = Iterator[tuple[Integers | slice, Array]]  # units, (units, 1 + d + d(d+1)/2)
 
 
 @checked
@@ -95,19 +96,17 @@ def bootstrap(
     ([0.649, 0.274, 0.077], [0.013, 0.012, 0.004])
     """
     array, names = as_table(data)
-    settings: dict[str, Any] = {"standardize": standardize, "weights": weights, "likelihood": likelihood}
-    delta = uncertainty(array, blocks=blocks, confidence=confidence, names=names, **settings)
+    of_rows = partial(uncertainty, array, names=names, standardize=standardize, weights=weights, blocks=blocks)
+    delta = of_rows(likelihood=likelihood, confidence=confidence)
     weight = np.ones(len(array)) if weights is None else as_weights(weights, len(array))
     labels = None if blocks is None else as_blocks(blocks, len(array), weight)
     modes, rng = delta.spectrum.modes, np.random.default_rng(seed)
-    values, totals = np.zeros((replications, modes)), np.zeros(replications)
-    done = 0
+    drawn = []
     with progress_bar(replications, "resampling", progress) as bar:
         for some, total in replicas(array, weight, labels, delta.spectrum, replications, rng):
-            values[done : done + len(some)] = np.maximum(some[:, :modes], 0.0)
-            totals[done : done + len(some)] = total
-            done += len(some)
+            drawn.append((np.maximum(some[:, :modes], 0.0), total))
             bar.update(len(some))
+    values, totals = map(np.concatenate, zip(*drawn, strict=True))
     if not np.all(totals > 1e-12 * delta.spectrum.total_variance):
         raise TooFewSamples(
             "Some replications drew equal rows only and have no variance: give more different rows, or smaller blocks.",
@@ -125,17 +124,17 @@ def _differing(result: Uncertainty) -> list[str]:
     if not far.size:
         return []
     worst = int(far[np.argmax(apart[far])])
-    mode = numbered(int(result.mode[worst]), int(result.multiplicity[worst]))
+    mode = numbered(result.mode[worst], result.multiplicity[worst])
     return [
         f"Bootstrap and delta method differ for {far.size} of {len(result.ratio)} groups, most for mode {mode} "
-        f"(standard errors {significant(float(result.ratio[worst]), 2)} : 1): the first order is not enough there."
+        f"(standard errors {significant(result.ratio[worst], 2)} : 1): the first order is not enough there."
     ]
 
 
 def replicas(
     array: NDArray[Any],
     weight: Array,
-    labels: NDArray[np.int64] | None,
+    labels: Integers | None,
     spectrum: Spectrum,
     replications: int,
     rng: np.random.Generator,
@@ -160,32 +159,25 @@ def replicas(
     columns = array.shape[1]
     width = 1 + columns + columns * (columns + 1) // 2
     fits = units * width <= KEPT_NUMBERS
-    kept = list(_statistics(array, weight, labels, mean, compress=True)) if fits else None
+    kept = list(_statistics(array, weight, labels, mean)) if fits else None
     at_once = max(1, min(replications, KEPT_NUMBERS // max(units, width)))
     for first in range(0, replications, at_once):
         counts = draw(min(at_once, replications - first))
         sums = np.zeros((len(counts), width))
-        for unit, statistics in kept or _statistics(array, weight, labels, mean, compress=False):
+        for unit, statistics in kept or _statistics(array, weight, labels, mean):
             sums += counts[:, unit] @ statistics
         yield _of_sums(sums, mean, spectrum)
 
 
-def _statistics(
-    array: NDArray[Any], weight: Array, labels: NDArray[np.int64] | None, mean: Array, compress: bool
-) -> Statistics:
-    """Yield w (1, x, upper triangle of x xᵀ) of rows, summed over those of a block, part by part, to `compress`."""
+def _statistics(array: NDArray[Any], weight: Array, labels: Integers | None, mean: Array) -> Statistics:
+    """Yield w (1, x, upper triangle of x xᵀ) of rows, part by part, summed over those of a block."""
     upper, start = np.triu_indices(array.shape[1]), 0
     step = max(1, MADE_NUMBERS // len(upper[0]))
-    for rows in row_blocks(array):
-        for first in range(0, len(rows), step):
-            x = rows[first : first + step] - mean
-            part = slice(start, start + len(x))
-            made = np.hstack([np.ones((len(x), 1)), x, x[:, upper[0]] * x[:, upper[1]]]) * weight[part, None]
-            start += len(x)
-            if labels is None:
-                yield part, made
-            else:
-                yield reduced_by(labels[part], made) if compress else (labels[part], made)
+    for rows in row_blocks(array, step):
+        x, part = rows - mean, slice(start, start + len(rows))
+        made = np.hstack([np.ones((len(x), 1)), x, x[:, upper[0]] * x[:, upper[1]]]) * weight[part, None]
+        start += len(x)
+        yield (part, made) if labels is None else reduced_by(labels[part], made)
 
 
 def _of_sums(sums: Array, mean: Array, spectrum: Spectrum) -> tuple[Array, Array]:

@@ -18,13 +18,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from landau_vae.checks import Count as Whole
 from landau_vae.checks import Share, checked
 from landau_vae.data.tables import as_names, as_table, as_weights
-from landau_vae.display import Array, Column, Result, Table, jsonable, numbered, readonly, significant
+from landau_vae.display import Array, Column, Integers, Result, Table, jsonable, numbered, readonly, significant
 from landau_vae.intervals.groups import caveats, grouped
 from landau_vae.intervals.influence import Influence, as_blocks, influence
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
@@ -51,9 +51,9 @@ class Count(Result):
 
     json_fields = ("value", "low", "high")
 
-    value: NDArray[np.int64]  #: that of the data
-    low: NDArray[np.int64]  #: lower end of the interval
-    high: NDArray[np.int64]  #: upper end of the interval
+    value: Integers  #: that of the data
+    low: Integers  #: lower end of the interval
+    high: Integers  #: upper end of the interval
 
     def __repr__(self) -> str:
         return f"Count({self.value}, from {self.low} to {self.high})"
@@ -72,8 +72,8 @@ class Uncertainty(Result):
 
     spectrum: Spectrum = field(repr=False)  #: of the rows at hand
     influence: Influence = field(repr=False)  #: covariance of its eigenvalues as estimates
-    mode: NDArray[np.int64]  #: (groups,), the group's first mode, counting from 1
-    multiplicity: NDArray[np.int64]  #: (groups,), how many modes the group has
+    mode: Integers  #: (groups,), the group's first mode, counting from 1
+    multiplicity: Integers  #: (groups,), how many modes the group has
     confidence: float  #: of the intervals
     blocks: bool = False  #: whether whole blocks of rows were taken for independent, not rows
     caveats: tuple[str, ...] = field(default=(), repr=False)  #: what limits the trust in the errors, in sentences
@@ -93,14 +93,14 @@ class Uncertainty(Result):
     @cached_property
     def delta(self) -> "Uncertainty":
         """Errors of the same spectrum by the delta method."""
-        return self if self.resampled is None else replace(self, resampled=None, resampled_variance=None)
+        return replace(self, resampled=None, resampled_variance=None)
 
     @cached_property
+    @np.errstate(divide="ignore", invalid="ignore")
     def ratio(self) -> Array:
         """Standard error of λ/V over that of the delta method, (groups,); 1 where neither varies."""
         own, delta = self.share.error, self.delta.share.error
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return readonly(np.where(delta > 0, own / delta, 1.0))
+        return readonly(np.where(delta > 0, own / delta, 1.0))
 
     @cached_property
     def eigenvalue(self) -> Estimate:
@@ -180,7 +180,7 @@ class Uncertainty(Result):
             Of the shape of β.
         """
 
-        def above(spectrum: Spectrum) -> NDArray[np.int64]:
+        def above(spectrum: Spectrum) -> Integers:
             beta = loss.beta_at(spectrum.eigenvalues[: loss.latents], spectrum)
             return np.count_nonzero(beta > loss.beta[..., None], axis=-1)
 
@@ -224,17 +224,15 @@ class Uncertainty(Result):
         error = _root(variance, np.diagonal(tail)) / total
         left = estimate(lost, error, self._quantile[1].max() * np.ones(len(lost)), 1.0)
         low, high = (int(np.count_nonzero(bound > tolerance)) for bound in (left.low, left.high))
-        return Count(*(np.asarray(each) for each in (value, min(low, value), max(high, value))))
+        return Count(*map(np.asarray, (value, min(low, value), max(high, value))))
 
     # ------------------------------------------------------------------------------------ output
 
     def __repr__(self) -> str:
+        groups = f"{self.spectrum.modes} modes in {len(self.mode)} groups"
         units = f"{self.influence.units} {'blocks' if self.blocks else 'rows'}"
         drawn = f", {self.replications} replications" if self.replications else ""
-        return (
-            f"Uncertainty({self.spectrum.modes} modes in {len(self.mode)} groups from {units}{drawn}, "
-            f"{len(self.caveats)} caveats)"
-        )
+        return f"Uncertainty({groups} from {units}{drawn}, {len(self.caveats)} caveats)"
 
     def content(self) -> Iterable[str | Table]:
         """Yield the table of groups and what its errors are errors of."""
@@ -273,8 +271,8 @@ class Uncertainty(Result):
         """
         beta = self.beta(cascade.loss)
         group = np.searchsorted(self.mode, cascade.mode, side="right") - 1
-        ofs = [numbered(int(k), int(g)) if g > 1 else "" for k, g in zip(self.mode, self.multiplicity, strict=True)]
-        return [f"{between(beta, i)}{f' (mean of {ofs[i]})' if ofs[i] else ''}" for i in group]
+        ofs = [numbered(k, g) if g > 1 else "" for k, g in zip(self.mode, self.multiplicity, strict=True)]
+        return [between(beta, i) + f" (mean of {ofs[i]})" * bool(ofs[i]) for i in group]
 
     def remarks(self) -> list[str]:
         """Return what the errors are errors of, and the caveats, a line each."""
@@ -308,14 +306,13 @@ class Uncertainty(Result):
     def _table(self, loss: Loss | None, limit: int | None) -> Table:
         percent, share, beta = f"{100 * self.confidence:g} %", self.share, None if loss is None else self.beta(loss)
         shown = range(len(self.mode) if beta is None else len(beta.value))
+        errors = {"±": share.error} | ({"± (delta)": self.delta.share.error} if self.replications else {})
         columns = [
-            Column("mode", [numbered(int(self.mode[i]), int(self.multiplicity[i])) for i in shown]),
+            Column("mode", [numbered(self.mode[i], self.multiplicity[i]) for i in shown]),
             Column("λ/V = T_k", share.value[: len(shown)]),
-            Column("±", share.error[: len(shown)], lambda error: significant(error, 2)),
-            Column("± (delta)", self.delta.share.error[: len(shown)], lambda error: significant(error, 2)),
+            *(Column(label, error[: len(shown)], lambda one: significant(one, 2)) for label, error in errors.items()),
             Column(percent, [between(share, i) for i in shown]),
         ]
-        columns = columns if self.replications else [*columns[:3], columns[4]]
         if beta is not None:
             columns += [Column("collapses at β", beta.value), Column(percent, [between(beta, i) for i in shown])]
         return Table(columns, limit=limit)
@@ -344,9 +341,9 @@ class Uncertainty(Result):
 
     @cached_property
     def _quantile(self) -> Array:
-        """Student's t of λ and of λ/V, (2, groups), by the mean of the modes' 1/N."""
+        """Student's two-sided t of λ and of λ/V, (2, groups), by the mean of the modes' 1/N."""
         effective = self.multiplicity / np.add.reduceat(1 / self.influence.effective, self.mode - 1, axis=1)
-        return two_sided(freedom(effective, self.influence.units), self.confidence)
+        return stdtrit(freedom(effective, self.influence.units), 0.5 + self.confidence / 2)
 
     @cached_property
     def _ungrouped(self) -> "Uncertainty":
@@ -368,11 +365,11 @@ class Uncertainty(Result):
         assert self.resampled_variance is not None
         values = np.repeat(self._resampled_means, self.multiplicity, axis=1) if grouped else self.resampled
         return [
-            replace(self.spectrum, eigenvalues=readonly(each), total_variance=float(total), decomposition=None)
+            replace(self.spectrum, eigenvalues=readonly(each), total_variance=total, decomposition=None)
             for each, total in zip(values, self.resampled_variance, strict=True)
         ]
 
-    def _percentiles(self, count: Callable[[Spectrum], NDArray[np.int64]], point: NDArray[np.int64]) -> Count:
+    def _percentiles(self, count: Callable[[Spectrum], Integers], point: Integers) -> Count:
         tail, last = (1 - self.confidence) / 2, self.replications - 1
         drawn = np.sort([count(spectrum) for spectrum in self._spectra(grouped=False)], axis=0)
         low, high = drawn[int(np.floor(tail * last))], drawn[int(np.ceil((1 - tail) * last))]
@@ -454,6 +451,7 @@ def uncertainty(
 # ------------------------------------------------------------------------------------------ intervals
 
 
+@np.errstate(all="ignore")
 def estimate(value: Array, error: Array, quantile: Array, upper: Array | float = np.inf) -> Estimate:
     """Return estimates in (0, `upper`) with intervals of so many standard errors (`quantile`) on the logit (log) scale.
 
@@ -467,24 +465,24 @@ def estimate(value: Array, error: Array, quantile: Array, upper: Array | float =
     ([0.403], [0.597])
     """
     part = value / upper
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        half = np.where(error > 0, quantile * error / (value * (1 - part)), 0.0)
-        low, high = (value / ((1 - part) * np.exp(sign * half) + part) for sign in (1, -1))
-    return Estimate(readonly(value), readonly(error), readonly(low), readonly(high))
+    half = np.where(error > 0, quantile * error / (value * (1 - part)), 0.0)
+    low, high = (value / ((1 - part) * np.exp(sign * half) + part) for sign in (1, -1))
+    return Estimate(*map(readonly, (value, error, low, high)))
 
 
+@np.errstate(all="ignore")
 def basic(value: Array, drawn: Array, confidence: float, upper: Array | float) -> Estimate:
     """Return estimates in (0, `upper`) with mirrored ("basic") intervals of their replications, on the same scale."""
     tail = (1 - confidence) / 2
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        centre, scattered = (np.log(x / (1 - x / upper)) for x in (value, np.maximum(drawn, 0.0)))
-        ends = [2 * centre - np.quantile(scattered, q, axis=0) for q in (1 - tail, tail)]
-        error = drawn.std(axis=0, ddof=1)
-        fixed = error <= 1e-12 * value
-        low, high = (np.where(fixed, value, np.exp(e) / (1 + np.exp(e) / upper)) for e in ends)
-    return Estimate(readonly(value), readonly(np.where(fixed, 0.0, error)), readonly(low), readonly(high))
+    centre, scattered = (np.log(x / (1 - x / upper)) for x in (value, np.maximum(drawn, 0.0)))
+    ends = [2 * centre - np.quantile(scattered, q, axis=0) for q in (1 - tail, tail)]
+    error = drawn.std(axis=0, ddof=1)
+    fixed = error <= 1e-12 * value
+    low, high = (np.where(fixed, value, np.exp(e) / (1 + np.exp(e) / upper)) for e in ends)
+    return Estimate(*map(readonly, (value, np.where(fixed, 0.0, error), low, high)))
 
 
+@np.errstate(divide="ignore")
 def freedom(effective: Array, units: int) -> Array:
     """Return Satterthwaite's degrees of freedom, 2 / (1/N − 1/n), of an error that rests on N `effective` of n `units`.
 
@@ -495,13 +493,7 @@ def freedom(effective: Array, units: int) -> Array:
     >>> freedom(np.array([10.0, 30.0]), 30).round(9).tolist()
     [29.0, 29.0]
     """
-    with np.errstate(divide="ignore"):
-        return np.clip(2 / np.maximum(1 / effective - 1 / units, 0.0), 1.0, max(units - 1, 1))
-
-
-def two_sided(degrees: Array, confidence: float) -> Array:
-    """Return the two-sided quantile of Student's t for a confidence."""
-    return np.asarray(stdtrit(degrees, 0.5 + confidence / 2))
+    return np.clip(2 / np.maximum(1 / effective - 1 / units, 0.0), 1.0, max(units - 1, 1))
 
 
 def between(estimate: Estimate, i: int) -> str:

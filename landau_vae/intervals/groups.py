@@ -10,12 +10,12 @@ the width of the Marchenko–Pastur law). At the border of the first rule repuls
 Σ_j E[y_k² y_j²]/(λ_k − λ_j)/n (Lawley 1956, Biometrika 43, 128; with Gaussian data λ_k Σ_j λ_j/(λ_k − λ_j)/n).
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from landau_vae.display import Array, listed, numbered, significant
+from landau_vae.display import Array, Integers, listed, numbered, significant
 from landau_vae.intervals.influence import Influence
 from landau_vae.numeric._noise_floor import noise_floor
 from landau_vae.spectrum.spectrum import Spectrum
@@ -28,10 +28,9 @@ DEPENDENT = 1.2  # error by blocks over error by rows
 CROWDED = 0.1  # d/n from which on the noise floor is worth a look
 SPREAD = 2.0  # λ_first/λ_last of a group whose mean says little about its members
 
-Indices = NDArray[np.int64]
 
-
-def grouped(spectrum: Spectrum, found: Influence) -> tuple[Indices, Indices]:
+@np.errstate(divide="ignore", invalid="ignore")
+def grouped(spectrum: Spectrum, found: Influence) -> tuple[Integers, Integers]:
     """Return first index and size of each group of eigenvalues that cannot be separated.
 
     >>> X = np.random.default_rng(0).standard_normal((500, 4)) * [3, 1, 1, 1]
@@ -44,8 +43,7 @@ def grouped(spectrum: Spectrum, found: Influence) -> tuple[Indices, Indices]:
     gap_error = np.sqrt(np.maximum(own[:-1] + own[1:] - 2 * neighbour, 4 * found.coupling))
     lam, gap = spectrum.eigenvalues, -np.diff(spectrum.eigenvalues)
     apart = gap > np.maximum(SEPARATED * gap_error, spectrum.floor)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        width = np.where(gap > spectrum.floor, gap / gap_error, 0.0)
+    width = np.where(gap > spectrum.floor, gap / gap_error, 0.0)
     edges = [0, *(np.flatnonzero(apart) + 1), spectrum.modes]
     waiting, starts = list(pairwise(edges)), []
     while waiting:
@@ -61,97 +59,77 @@ def grouped(spectrum: Spectrum, found: Influence) -> tuple[Indices, Indices]:
     return begin, np.diff(np.append(begin, spectrum.modes))
 
 
-def bias(spectrum: Spectrum, found: Influence, starts: Indices, sizes: Indices) -> Array:
+@np.errstate(divide="ignore", invalid="ignore")
+def bias(spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers) -> Array:
     """Return the first-order bias of each group's mean eigenvalue, (groups,), data²: positive, λ̂ is too large."""
     lam = spectrum.eigenvalues
     design = max(1.0, float(np.trace(found.covariance) / max(found.rowwise.sum(), 1e-300)))
     coupling = np.maximum(found.covariance + np.outer(lam, lam) * (design / found.kish_rows), 0.0)
     group = np.repeat(np.arange(len(starts)), sizes)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pull = np.where(group[:, None] != group, coupling / (lam[:, None] - lam), 0.0)
+    pull = np.where(group[:, None] != group, coupling / (lam[:, None] - lam), 0.0)
     own = 0.0 if spectrum.standardized else lam * (design / found.kish_rows)  # that the mean is estimated
     return np.add.reduceat(pull.sum(axis=1) - own, starts) / sizes
 
 
+@np.errstate(divide="ignore", invalid="ignore")
 def caveats(
-    spectrum: Spectrum, found: Influence, starts: Indices, sizes: Indices, error: Array, blocks: bool
+    spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers, error: Array, blocks: bool
 ) -> tuple[str, ...]:
     """Return what limits the trust in errors and intervals, in sentences; `error` (groups,) is that of the mean λ."""
-    texts = [
-        _few(found, "blocks" if blocks else "rows"),
-        _dependent(found) if blocks else None,
-        _heavy(found, "blocks" if blocks else "rows"),
-        *_crowded(spectrum, bias(spectrum, found, starts, sizes), error, starts, sizes),
-        _spread(spectrum.eigenvalues, starts, sizes),
-    ]
-    return tuple(text for text in texts if text)
+    ratio = np.where(error > 0, bias(spectrum, found, starts, sizes) / error, 0.0)
+    return (*_of_rows(found, blocks), *_of_groups(spectrum, ratio, error, starts, sizes))
 
 
-def _few(found: Influence, what: str) -> str | None:
-    if found.kish >= FEW:
-        return None
-    weighted = "" if found.kish > 0.99 * found.units else f" ({found.units} of unequal weight)"
-    return (
-        f"The errors rest on {significant(found.kish, 3)} {what}{weighted}, and below {FEW} they are rough: "
-        "intervals may cover less than they say."
-    )
-
-
-def _dependent(found: Influence) -> str | None:
-    ratio = float(np.median(np.sqrt(np.diagonal(found.covariance) / np.maximum(found.rowwise, 1e-300))))
-    if ratio <= max(DEPENDENT, 1 + 2 / np.sqrt(2 * found.units)):
-        return None
-    return (
-        f"Rows of one block are not independent: errors by blocks are {significant(ratio, 2)} times those of "
-        "independent rows, and blocks that are themselves correlated would need larger ones still."
-    )
-
-
-def _heavy(found: Influence, what: str) -> str | None:
-    limit = min(HEAVY, found.units / 3)  # of few units no more can be asked
-    effective = found.effective.min(axis=0)
-    heavy = np.flatnonzero(effective < limit)
-    if not heavy.size:
-        return None
-    least = float(effective[heavy].min())
-    return (
-        f"Heavy tails: the errors of modes {listed(heavy.tolist())} are carried by about {least:.1f} {what} "
-        f"and themselves known to about {0.5 / np.sqrt(least):.0%}; intervals, of λ more than of λ/V, then cover some "
-        "per cent less than they say."
-    )
-
-
-def _crowded(spectrum: Spectrum, bias: Array, error: Array, starts: Indices, sizes: Indices) -> list[str]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(error > 0, np.abs(bias) / error, 0.0)
-    worst, n, d = int(ratio.argmax()), spectrum.samples or 1, spectrum.dimension
-    texts = []
-    if ratio[worst] > BIASED:
-        k = int(starts[worst])
-        texts.append(
-            f"Eigenvalues of a sample are biased: that of mode {numbered(k + 1, int(sizes[worst]))} is too "
-            f"{'large' if bias[worst] > 0 else 'small'} by about {significant(abs(float(bias[worst])), 2)}, "
-            f"{significant(float(ratio[worst]), 2)} standard errors, which intervals do not account for "
-            f"(so are {np.count_nonzero(ratio > BIASED)} of {len(starts)} by more than {BIASED:g})."
+def _of_rows(found: Influence, blocks: bool) -> Iterator[str]:
+    """Yield what the rows (blocks) are too few, too dependent or too unequal for."""
+    units = "blocks" if blocks else "rows"
+    if found.kish < FEW:
+        weighted = "" if found.kish > 0.99 * found.units else f" ({found.units} of unequal weight)"
+        yield (
+            f"The errors rest on {significant(found.kish, 3)} {units}{weighted}, and below {FEW} they are rough: "
+            "intervals may cover less than they say."
         )
-    if texts or d > CROWDED * n:
+    ratio = float(np.median(np.sqrt(np.diagonal(found.covariance) / np.maximum(found.rowwise, 1e-300))))
+    if blocks and ratio > max(DEPENDENT, 1 + 2 / np.sqrt(2 * found.units)):
+        yield (
+            f"Rows of one block are not independent: errors by blocks are {significant(ratio, 2)} times those of "
+            "independent rows, and blocks that are themselves correlated would need larger ones still."
+        )
+    effective = found.effective.min(axis=0)
+    heavy = np.flatnonzero(effective < min(HEAVY, found.units / 3))  # of few units no more can be asked
+    if heavy.size:
+        least = float(effective[heavy].min())
+        yield (
+            f"Heavy tails: the errors of modes {listed(heavy.tolist())} are carried by about {least:.1f} {units} "
+            f"and themselves known to about {0.5 / np.sqrt(least):.0%}; intervals, of λ more than of λ/V, then cover "
+            "some per cent less than they say."
+        )
+
+
+def _of_groups(spectrum: Spectrum, ratio: Array, error: Array, starts: Integers, sizes: Integers) -> Iterator[str]:
+    """Yield which groups are biased, by `ratio` errors, below the noise floor, or too wide for one mean."""
+    names = [numbered(start + 1, size) for start, size in zip(starts, sizes, strict=True)]
+    worst, n, d = int(np.abs(ratio).argmax()), spectrum.samples or 1, spectrum.dimension
+    most, biased = float(ratio[worst]), np.abs(ratio) > BIASED
+    if biased.any():
+        yield (
+            f"Eigenvalues of a sample are biased: that of mode {names[worst]} is too "
+            f"{'large' if most > 0 else 'small'} by about {significant(abs(most * float(error[worst])), 2)}, "
+            f"{significant(abs(most), 2)} standard errors, which intervals do not account for "
+            f"(so are {np.count_nonzero(biased)} of {len(starts)} by more than {BIASED:g})."
+        )
+    if biased.any() or d > CROWDED * n:
         floor = noise_floor(spectrum)
-        texts.append(
+        yield (
             f"With d/n = {significant(d / n, 2)}, {floor.modes} of {spectrum.modes} modes stand above the floor of "
             f"sampling noise (λ = {significant(floor.price, 4)}): see numeric.noise_floor, and numeric.spiked for what "
             "the population's eigenvalues are then."
         )
-    return texts
-
-
-def _spread(lam: Array, starts: Indices, sizes: Indices) -> str | None:
-    ratio = lam[starts] / lam[starts + sizes - 1]
-    worst = int(ratio.argmax())
-    if ratio[worst] <= SPREAD:
-        return None
-    first, count = int(starts[worst]), int(sizes[worst])
-    ends = f"{significant(float(lam[first]), 3)} … {significant(float(lam[first + count - 1]), 3)}"
-    return (
-        f"Modes {numbered(first + 1, count)} are one group because each is too close to the next, though λ goes from "
-        f"{ends}: the interval is that of their mean, and says little about one of them."
-    )
+    first, last = (spectrum.eigenvalues[at] for at in (starts, starts + sizes - 1))
+    wide = int((first / last).argmax())
+    if first[wide] > SPREAD * last[wide]:
+        ends = f"{significant(first[wide], 3)} … {significant(last[wide], 3)}"
+        yield (
+            f"Modes {names[wide]} are one group because each is too close to the next, though λ goes from "
+            f"{ends}: the interval is that of their mean, and says little about one of them."
+        )

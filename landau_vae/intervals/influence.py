@@ -13,7 +13,6 @@ Rows that are correlated within blocks are summed by blocks first (cluster-robus
 distribution but finite fourth moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.data.tables import row_blocks
-from landau_vae.display import Array, readonly
+from landau_vae.display import Array, Integers, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.spectrum.spectrum import Spectrum
 
 BLOCK_NUMBERS = 2**20
-
-Blocks = Iterator[tuple[Array, Array]]  # (rows, modes) of influence and (rows, modes − 1) of coupling
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +40,7 @@ class Influence:
     kish_rows: float  #: the same over rows
 
 
-def influence(
-    array: NDArray[Any], weights: Array | None, labels: NDArray[np.int64] | None, spectrum: Spectrum
-) -> Influence:
+def influence(array: NDArray[Any], weights: Array | None, labels: Integers | None, spectrum: Spectrum) -> Influence:
     """Return the influence of rows on the eigenvalues of `spectrum`, which is that of these rows.
 
     `labels` (n,) number the block that each row belongs to, from 0 on.
@@ -56,10 +51,12 @@ def influence(
     (6, [[2.844, -0.356], [-0.356, 0.044]])
     """
     share = np.full(len(array), 1 / len(array)) if weights is None else weights / weights.sum()
-    found = (_wide if spectrum.matrix is None else _tall)(array, spectrum)
     sums, start, rowwise = _Sums(spectrum), 0, np.zeros(spectrum.modes)
     totals = None if labels is None else np.zeros((int(labels.max()) + 1, 2 * spectrum.modes - 1))
-    for own, coupling in found:
+    # of a wide table all rows at once, whose columns go by blocks
+    columns, wide = array.shape[1], spectrum.matrix is None
+    for some in row_blocks(array, len(array) if wide else max(256, BLOCK_NUMBERS // columns)):
+        own, coupling = _influence(some, spectrum, max(1, BLOCK_NUMBERS // len(array)) if wide else columns)
         part = slice(start, start + len(own))
         own *= share[part, None]
         coupling *= share[part, None]
@@ -87,10 +84,9 @@ class _Sums:
     def __init__(self, spectrum: Spectrum) -> None:
         modes = spectrum.modes
         self.normalized = spectrum.normalized
-        self.covariance: Array = np.zeros((modes, modes))
-        self.coupling: Array = np.zeros(modes - 1)
-        self.squares: Array = np.zeros((2, modes))
-        self.fourth: Array = np.zeros((2, modes))
+        self.covariance = np.zeros((modes, modes))
+        self.coupling = np.zeros(modes - 1)
+        self.squares, self.fourth = np.zeros((2, 2, modes))
 
     def add(self, own: Array, coupling: Array) -> None:
         self.covariance += own.T @ own
@@ -100,73 +96,34 @@ class _Sums:
             self.squares[i] += square.sum(axis=0)
             self.fourth[i] += np.sum(square**2, axis=0)
 
+    @np.errstate(divide="ignore", invalid="ignore")
     def effective(self, units: int) -> Array:
         """Return N = (Σq)²/Σq²; where a quantity cannot vary at all every unit counts."""
         real = self.squares > 1e-24 * self.squares[0].max()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(real, self.squares**2 / self.fourth, units)
+        return np.where(real, self.squares**2 / self.fourth, units)
 
 
-def _tall(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
-    mean, scale, slope, directions = _known(spectrum)
-    step = max(256, BLOCK_NUMBERS // array.shape[1])
-    for rows in row_blocks(array):
-        for start in range(0, len(rows), step):
-            z = (rows[start : start + step] - mean) / scale
-            y = z @ directions
-            parts = _shares_of(_moved(z, slope), directions) if _scaled(spectrum) else None
-            yield _influence(y, parts, spectrum.eigenvalues)
-
-
-def _wide(array: NDArray[Any], spectrum: Spectrum) -> Blocks:
-    """Yield all rows at once; columns are taken by blocks."""
-    mean, scale, slope, vectors = _known(spectrum)
-    y = np.zeros((len(array), spectrum.modes))
-    parts = (np.zeros(y.shape), np.zeros((len(y), spectrum.modes - 1))) if _scaled(spectrum) else None
-    width = max(1, BLOCK_NUMBERS // len(array))
-    for start in range(0, array.shape[1], width):
-        part = slice(start, start + width)
-        z, directions = (np.asarray(array[:, part], dtype=np.float64) - mean[part]) / scale[part], vectors[part]
-        y += z @ directions
-        if parts is not None:
-            moved = _moved(z, None if slope is None else slope[part])
-            for total, more in zip(parts, _shares_of(moved, directions), strict=True):
-                total += more
-    yield _influence(y, parts, spectrum.eigenvalues)
-
-
-def _known(spectrum: Spectrum) -> tuple[Array, Array, Array | None, Array]:
-    """Return (m, s, d ln F/dm · s, V) of a spectrum of rows; the slope is None where the scale is the data's own."""
-    mean, scale, vectors, slope = spectrum.mean, spectrum.scale, spectrum.vectors, spectrum.likelihood.slope
+def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Array, Array]:
+    """Return influence (rows, modes) and coupling (rows, modes − 1), from `width` columns at a time."""
+    mean, scale, vectors = spectrum.mean, spectrum.scale, spectrum.vectors
     assert mean is not None
     assert scale is not None
     assert vectors is not None
-    return mean, scale, None if spectrum.likelihood.unit_metric else slope(mean) / scale, vectors
+    lam, likelihood = spectrum.eigenvalues, spectrum.likelihood
+    slope = None if likelihood.unit_metric else likelihood.slope(mean) / scale  # None: the scale is the data's own
+    y, own, coupling = (np.zeros((len(rows), len(lam) - fewer)) for fewer in (0, 0, 1))
+    for start in range(0, rows.shape[1], width):
+        part = slice(start, start + width)
+        z, directions = (np.asarray(rows[:, part], dtype=np.float64) - mean[part]) / scale[part], vectors[part]
+        y += z @ directions
+        if spectrum.standardized or slope is not None:
+            moved = z**2 - 1 if slope is None else z * slope[part]  # a, twice the relative change of a column's scale
+            own += moved @ directions**2
+            coupling += moved @ (directions[:, :-1] * directions[:, 1:])
+    return y**2 - lam - lam * own, y[:, :-1] * y[:, 1:] - (lam[:-1] + lam[1:]) / 2 * coupling
 
 
-def _scaled(spectrum: Spectrum) -> bool:
-    return spectrum.standardized or not spectrum.likelihood.unit_metric
-
-
-def _moved(z: Array, slope: Array | None) -> Array:
-    """Return a, (rows, d): twice the relative change of each column's scale."""
-    return z**2 - 1 if slope is None else z * slope
-
-
-def _shares_of(moved: Array, directions: Array) -> tuple[Array, Array]:
-    """Return Σ_i v_ik² a_i and Σ_i v_ik v_i,k+1 a_i."""
-    return moved @ directions**2, moved @ (directions[:, :-1] * directions[:, 1:])
-
-
-def _influence(y: Array, parts: tuple[Array, Array] | None, lam: Array) -> tuple[Array, Array]:
-    own, coupling = y**2 - lam, y[:, :-1] * y[:, 1:]
-    if parts is not None:
-        own -= lam * parts[0]
-        coupling -= (lam[:-1] + lam[1:]) / 2 * parts[1]
-    return own, coupling
-
-
-def as_blocks(blocks: Any, rows: int, weights: Array | None) -> NDArray[np.int64]:
+def as_blocks(blocks: Any, rows: int, weights: Array | None) -> Integers:
     """Return labels (rows,) of any kind as numbers from 0 on; at least two blocks have weight.
 
     >>> as_blocks(["may", "june", "may", "june"], 4, None).tolist()
@@ -192,7 +149,7 @@ def as_blocks(blocks: Any, rows: int, weights: Array | None) -> NDArray[np.int64
     return np.asarray(number, dtype=np.int64)
 
 
-def reduced_by(labels: NDArray[np.int64], values: Array) -> tuple[NDArray[np.int64], Array]:
+def reduced_by(labels: Integers, values: Array) -> tuple[Integers, Array]:
     """Return the labels that occur, and the sums of `values` (rows, …) over the rows of each.
 
     >>> [part.tolist() for part in reduced_by(np.array([2, 0, 2]), np.array([[1.0], [2.0], [3.0]]))]

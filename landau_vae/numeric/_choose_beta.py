@@ -16,9 +16,8 @@ from landau_vae.display import Content, Result, counted, significant
 from landau_vae.errors import InputError, OutsideTheory, TooFewSamples
 from landau_vae.loss import Loss
 from landau_vae.loss.learned_price import tail as tails
-from landau_vae.numeric._equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
-from landau_vae.numeric._noise_floor import noise_floor as floor_of_noise
-from landau_vae.numeric._noise_floor import why_no_noise_floor
+from landau_vae.numeric import _noise_floor as noise
+from landau_vae.numeric._equilibrium import NOISE_POWER, Equilibrium, Reconstruction, equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 
 UNBOUNDED_FACTOR = 10.0  # below the threshold where nothing bounds the price from below: M² of the last mode is 0.9
@@ -168,8 +167,8 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Answer:
 
 
 def _tolerate(spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: Reconstruction) -> Answer:
-    """Return the β at which D(τ) = Σ_active τ^p / λ^(p−1) + Σ_inactive λ is `tolerance` V (`noise_power`: p)."""
-    power = noise_power(reconstruction)
+    """Return the β at which D(τ) = Σ_active τ^p / λ^(p−1) + Σ_inactive λ is `tolerance` V (`NOISE_POWER`: p)."""
+    power = NOISE_POWER[reconstruction]
     shares = spectrum.normalized
     encodable = min(loss.latents or spectrum.modes, spectrum.modes)
     tail = tails(spectrum)[1 : encodable + 1] / spectrum.total_variance  # of k = 1, 2, … active modes
@@ -194,10 +193,10 @@ def _tolerate(spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: 
 
 def _above_noise(spectrum: Spectrum, loss: Loss) -> Answer:
     """Return the β at which the same modes are active and none is noise, with the floor's caveat."""
-    refusal = why_no_noise_floor(spectrum, spectrum.samples or 0)
+    refusal = noise.why_no_noise_floor(spectrum, spectrum.samples or 0)
     if refusal is not None:
         return refusal
-    floor = floor_of_noise(spectrum)
+    floor = noise.noise_floor(spectrum)
     if floor.modes == 0:
         return TooFewSamples(
             f"Nothing in these data stands above sampling noise, which reaches {significant(floor.price)} with "

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from landau_vae.checks import checked, one_of
+from landau_vae.checks import checked
 from landau_vae.display import Array, Column, Content, Integers, Result, Table, jsonable, readonly, significant
 from landau_vae.errors import OutsideTheory
 from landau_vae.loss import Loss
@@ -24,6 +24,7 @@ from landau_vae.loss.learned_price import tail
 from landau_vae.spectrum.spectrum import Spectrum
 
 Reconstruction = Literal["sampled", "mean"]
+NOISE_POWER = {"sampled": 1, "mean": 2}  # p in λ (τ/λ)^p, what an active mode leaves in a reconstruction
 EXPLANATION = (
     "M²: signal fraction of a latent; s: its posterior variance; R: its rate;\n"
     "D̃: what its mode adds to the distortion, as a share of V; ΔD̃: what pruning it would add"
@@ -105,13 +106,18 @@ class Equilibrium(Result):
         (…, modes) array
             (λ_k − τ)/V if sampled, (λ_k − τ²/λ_k)/V if mean; both tend to λ_k/V for τ → 0.
 
+        Raises
+        ------
+        InputError
+            If there is no such reconstruction.
+
         Examples
         --------
         >>> state = equilibrium(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(beta=2.0))
         >>> state.utility("sampled").tolist(), state.utility("mean").tolist()
         ([0.4, 0.0], [0.6000000000000001, 0.0])
         """
-        return self.spectrum.normalized * (1.0 - self.posterior_variance ** noise_power(reconstruction))
+        return self.spectrum.normalized * (1.0 - self.posterior_variance ** NOISE_POWER[reconstruction])
 
     # ------------------------------------------------------------------------------------ totals
 
@@ -214,8 +220,3 @@ def equilibrium(spectrum: Spectrum, loss: Loss) -> Equilibrium:
     (1, [0.5, 0.0], [0.4, 0.2])
     """
     return Equilibrium(spectrum, loss, readonly(loss.price(spectrum)))
-
-
-def noise_power(reconstruction: Reconstruction) -> int:
-    """Return the p in λ (τ/λ)^p, what an active mode leaves: 1 for the sampled reconstruction, 2 for the mean one."""
-    return 1 if one_of(reconstruction, "reconstruction", ("sampled", "mean")) == "sampled" else 2

@@ -8,7 +8,6 @@ but M² falls like 1 − √(τ/τ_k), twice as slowly as where s is learned. Va
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,49 +27,19 @@ class FixedEncoder(Result):
     loss: Loss = field(repr=False)  #: the convention in which β is read
     variance: Array  #: s, (pairs,), ascending: of the latent that may serve each of the strongest modes
     latent: Integers  #: (pairs,): which latent that is, counted from 0
+    price: float  #: τ, data² per nat
+    threshold: Array  #: τ_k = λ_k/s, (pairs,), the price at which each mode collapses
+    beta: Array  #: the thresholds in the loss's own β, (pairs,)
+    signal_fraction: Array  #: M²_k = [1 − √(τs/λ)]₊, (pairs,)
+    decoder_norm: Array  #: ‖w_k‖, (pairs,), data units: w² = √(λτ/s) − τ where the mode is active
+    total_distortion: float  #: D̃ of the sampled reconstruction: an active mode leaves √(λτs), an inactive one λ
     json_fields = ("loss", "price", "variance", "latent", "threshold", "beta", "signal_fraction", "decoder_norm",
                    "total_distortion")  # fmt: skip
-
-    @property
-    def price(self) -> float:
-        """Return the price τ, data² per nat."""
-        return float(self.loss.price(self.spectrum))
-
-    @property
-    def threshold(self) -> Array:
-        """Return τ_k = λ_k/s, (pairs,), the price at which each mode collapses."""
-        return readonly(self._lam / self.variance)
-
-    @property
-    def beta(self) -> Array:
-        """Return the thresholds in the loss's own β, (pairs,)."""
-        return readonly(self.loss.beta_at(self.threshold, self.spectrum))
-
-    @cached_property
-    def signal_fraction(self) -> Array:
-        """Return M²_k = [1 − √(τs/λ)]₊, (pairs,)."""
-        return readonly(np.maximum(1 - np.sqrt(self.price / self.threshold), 0.0))
-
-    @cached_property
-    def decoder_norm(self) -> Array:
-        """Return ‖w_k‖, (pairs,), data units: w² = √(λτ/s) − τ where the mode is active."""
-        square = np.sqrt(self._lam * self.price / self.variance) - self.price
-        return readonly(np.sqrt(np.maximum(square, 0.0)))
 
     @property
     def active(self) -> int:
         """Return how many latents are active."""
         return int(np.count_nonzero(self.signal_fraction > 0))
-
-    @cached_property
-    def total_distortion(self) -> float:
-        """Return D̃ of the sampled reconstruction, as in the loss: an active mode leaves √(λτs), an inactive one λ."""
-        left = np.minimum(self._lam, np.sqrt(self._lam * self.price * self.variance))
-        return float(1 - (self._lam - left).sum() / self.spectrum.total_variance)
-
-    @property
-    def _lam(self) -> Array:
-        return self.spectrum.eigenvalues[: len(self.variance)]
 
     def __repr__(self) -> str:
         active = f"{self.active} of {len(self.variance)} latents active at τ = {significant(self.price)}"
@@ -131,4 +100,12 @@ def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: ArrayLike) -> FixedE
         raise InputError(f"Posterior variances are positive, but {variances.min():g} is among them.", "variance")
     variances = np.broadcast_to(variances, (latents,))
     order = np.argsort(variances, kind="stable")[: min(latents, spectrum.modes)]
-    return FixedEncoder(spectrum, loss, readonly(variances[order]), readonly(order, np.int64))
+    s, lam, tau = variances[order], spectrum.eigenvalues[: len(order)], float(loss.price(spectrum))
+    threshold = lam / s
+    norm = np.sqrt(np.maximum(np.sqrt(lam * tau / s) - tau, 0.0))
+    served = lam - np.minimum(lam, np.sqrt(lam * tau * s))
+    return FixedEncoder(
+        spectrum, loss, readonly(s), readonly(order, np.int64), tau, readonly(threshold),
+        readonly(loss.beta_at(threshold, spectrum)), readonly(np.maximum(1 - np.sqrt(tau / threshold), 0.0)),
+        readonly(norm), float(1 - served.sum() / spectrum.total_variance),
+    )  # fmt: skip

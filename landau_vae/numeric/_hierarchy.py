@@ -8,7 +8,6 @@ First level M₁² = 1 − s₁/A, second M₂² = [1 − τ₂/A]₊. Valid for
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
@@ -27,44 +26,14 @@ class Hierarchy(Result):
     second_beta: float  #: β₂
     decoder_variance: float  #: σ_dec², data²
     first_variance: float  #: s₁, the given posterior variance of the first level
+    second_price: float  #: τ₂ = β₂σ_dec²/β₁, the price of a nat of the second level in units of z₁²
+    dead_first: float  #: variance λ up to which the first level is inactive: β₁s₁ if the second is too, else β₂σ²
+    dead_second: float  #: λ up to which the second level is inactive, β₂²σ⁴/(β₁s₁); 0 where s₁ alone exceeds τ₂
+    spread: Array  #: A_k = ⟨z₁²⟩, (modes,)
+    first: Array  #: M₁² = 1 − s₁/A, (modes,), the signal fraction of the first level
+    second: Array  #: M₂² = [1 − τ₂/A]₊, (modes,), the signal fraction of the second level
     json_fields = ("first_beta", "second_beta", "decoder_variance", "first_variance", "second_price", "dead_first",
                    "dead_second", "spread", "first", "second")  # fmt: skip
-
-    @property
-    def second_price(self) -> float:
-        """Return τ₂ = β₂σ_dec²/β₁, the price of a nat of the second level in units of z₁²."""
-        return self.second_beta * self.decoder_variance / self.first_beta
-
-    @property
-    def dead_first(self) -> float:
-        """Return the variance λ up to which the first level is inactive: β₁s₁ if the second is too, else β₂σ²."""
-        both = self.first_variance >= self.second_price
-        return self.second_beta * self.decoder_variance if both else self.first_beta * self.first_variance
-
-    @property
-    def dead_second(self) -> float:
-        """Return the variance λ up to which the second level is inactive, β₂²σ⁴/(β₁s₁); 0 where s₁ alone exceeds τ₂."""
-        if self.first_variance >= self.second_price:
-            return 0.0
-        return (self.second_beta * self.decoder_variance) ** 2 / (self.first_beta * self.first_variance)
-
-    @cached_property
-    def spread(self) -> Array:
-        """Return A_k = ⟨z₁²⟩, (modes,)."""
-        lam = self.spectrum.eigenvalues
-        alone = np.sqrt(lam * self.first_variance / self.first_beta)  # the minimum where the second level is inactive
-        both = lam * self.first_variance / (self.second_beta * self.decoder_variance)
-        return readonly(np.maximum(np.where(alone <= self.second_price, alone, both), self.first_variance))
-
-    @cached_property
-    def first(self) -> Array:
-        """Return M₁² = 1 − s₁/A, (modes,), the signal fraction of the first level."""
-        return readonly(1 - self.first_variance / self.spread)
-
-    @cached_property
-    def second(self) -> Array:
-        """Return M₂² = [1 − τ₂/A]₊, (modes,), the signal fraction of the second level."""
-        return readonly(np.maximum(1 - self.second_price / self.spread, 0.0))
 
     def __repr__(self) -> str:
         first, second = np.count_nonzero(self.first > 0), np.count_nonzero(self.second > 0)
@@ -128,4 +97,10 @@ def hierarchy(
     if not spectrum.likelihood.squared:
         problem = f"The hierarchy is solved for squared errors, but this spectrum is for {spectrum.likelihood}"
         raise OutsideTheory(f"{problem}: build it for a Gaussian loss.")
-    return Hierarchy(spectrum, first_beta, second_beta, decoder_variance, first_variance)
+    lam, s1, sigma2 = spectrum.eigenvalues, first_variance, decoder_variance
+    price, first_cost, second_cost = second_beta * sigma2 / first_beta, first_beta * s1, second_beta * sigma2
+    dead = (second_cost, 0.0) if s1 >= price else (first_cost, second_cost**2 / first_cost)
+    alone = np.sqrt(lam * s1 / first_beta)  # A at the minimum where the second level is inactive
+    spread = readonly(np.maximum(np.where(alone <= price, alone, lam * s1 / second_cost), s1))
+    signal = readonly(1 - s1 / spread), readonly(np.maximum(1 - price / spread, 0.0))
+    return Hierarchy(spectrum, first_beta, second_beta, sigma2, s1, price, *dead, spread, *signal)

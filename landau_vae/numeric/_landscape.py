@@ -99,6 +99,11 @@ class Landscape(Result):
         -------
         (K (2p + 1),) array
             In the coordinates (W, E, s) or (W, E, ln s), p resolved modes.
+
+        Raises
+        ------
+        InputError
+            If an argument cannot be used.
         """
         # Block by block: the dense Hessian is never formed. i, j: active modes; l: modes without a latent.
         lam, tau = self.spectrum.eigenvalues, self.price
@@ -135,6 +140,11 @@ class Landscape(Result):
         -------
         tuple of Escape
             Empty at the minimum.
+
+        Raises
+        ------
+        InputError
+            If it is no point of a landscape.
         """
         lam, idle = self.spectrum.eigenvalues, self.latents - len(point.active)
         sizes = self.spectrum.multiplets[1]
@@ -169,6 +179,11 @@ class Landscape(Result):
         (modes,) array
             Steps of gradient descent, or without a learning rate the time (learning rate × steps) under gradient flow
             of the user's loss, for each mode above the price that can have a latent.
+
+        Raises
+        ------
+        InputError
+            If an argument cannot be used.
 
         Examples
         --------

@@ -2,39 +2,59 @@
 
     τ_k = λ_k      T_k = λ_k / V      β_k = the β at which the loss has the price λ_k
 
-Each transition is a supercritical pitchfork, continuous with a kink in the rate (J. Hirn,
-arXiv:2605.22691). A multiplet of equal eigenvalues collapses at once. With K latents only the K strongest
-modes have a transition at all.
+Each transition is a supercritical pitchfork, continuous with a kink in the rate (J. Hirn, arXiv:2605.22691). A
+multiplet of equal eigenvalues collapses at once. With K latents only the K strongest modes have a transition at all.
+Where the decoder's variance is trained too, thresholds are in β, without unit and scale:
+
+    D(τ)/τ = d/β with τ = βσ²       β_k = d λ_k / Σ_i min(λ_i, λ_k)
+
+Proof: `landau-vae derive learned-variance`; at β = 1 this is probabilistic PCA (Lucas et al., arXiv:1911.02469). With a
+latent for every mode nothing is left over below β = d/modes, and σ² → 0.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, checked
 from landau_vae.display import Array, Column, Content, Integers, Result, Table, numbered, readonly, significant
 from landau_vae.loss import Loss
+from landau_vae.loss.learned_price import price_of_learned, singular_beta, tail
 from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 
 
-@dataclass(frozen=True, eq=False)
-class Transitions(Result):
-    """One entry per multiplet, from the last to collapse (mode 1) to the first."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Cascade(Result):
+    """What all cascades have: one entry per multiplet, from the last to collapse (mode 1) to the first."""
 
-    spectrum: Spectrum = field(repr=False)  #: the modes λ_k
-    loss: Loss = field(repr=False)  #: the convention in which β is read
+    spectrum: Spectrum  #: the modes λ_k
     mode: Integers  #: (transitions,) index of the multiplet's first mode, counting from 1
     multiplicity: Integers  #: (transitions,) how many latents collapse together
-    price: Array  #: τ_k = λ_k, (transitions,), data² per nat
-    temperature: Array  #: T_k = λ_k / V, (transitions,)
-    beta: Array  #: β_k in the loss's own convention, (transitions,)
-    json_fields = ("mode", "multiplicity", "price", "temperature", "beta")
+    beta: Array  #: β_k at which the best state changes, (transitions,)
 
     def __repr__(self) -> str:
         ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
-        return f"Transitions({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
+        return f"{type(self).__name__}({len(self.mode)} of {self.multiplicity.sum()} modes, {ends})"
+
+    def _columns(self, shown: slice = slice(None)) -> tuple[Column, Column]:
+        """Return which modes collapse together, and the share of V in all modes up to these."""
+        mode, count = self.mode[shown], self.multiplicity[shown]
+        shares = np.cumsum(self.spectrum.normalized)[mode + count - 2]
+        modes = list(map(numbered, mode.tolist(), count.tolist()))
+        return Column("mode", modes), Column("up to here", shares, "{:.4%}".format)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transitions(Cascade):
+    """The cascade of a loss, with β in its own convention."""
+
+    loss: Loss  #: the convention in which β is read
+    price: Array  #: τ_k = λ_k, (transitions,), data² per nat
+    temperature: Array  #: T_k = λ_k / V, (transitions,)
+    json_fields = ("mode", "multiplicity", "price", "temperature", "beta")
 
     @checked
     def summary(self, limit: Count | None = None, *, intervals: Sequence[str] | None = None) -> str:
@@ -51,6 +71,11 @@ class Transitions(Result):
         -------
         str
             At a single β the table also says whether each mode is active there.
+
+        Raises
+        ------
+        InputError
+            If an argument cannot be used.
         """
         return self._table(slice(limit), intervals).text()
 
@@ -59,23 +84,65 @@ class Transitions(Result):
         yield self._table(slice(None), None)
 
     def _table(self, shown: slice, intervals: Sequence[str] | None) -> Table:
-        first = (self.mode - 1)[shown]
-        last = first + self.multiplicity[shown] - 1
+        modes, share = self._columns(shown)
         columns = [
-            Column("mode", list(map(numbered, self.mode[shown].tolist(), self.multiplicity[shown].tolist()))),
-            Column("λ/V = T_k", self.temperature[shown]), Column("collapses at β", self.beta[shown]),
-            *([] if intervals is None else [Column("population's β", intervals[shown])]),
-            Column("up to here", np.cumsum(self.spectrum.normalized)[last], "{:.4%}".format),
+            modes, Column("λ/V = T_k", self.temperature[shown]), Column("collapses at β", self.beta[shown]),
+            *([] if intervals is None else [Column("population's β", intervals[shown])]), share,
         ]  # fmt: skip
         note = "T_k: temperature τ/V at which mode k collapses; up to here: share of V in the modes so far"
         if self.loss.beta.ndim == 0:
-            state = equilibrium(self.spectrum, self.loss)
+            state, first = equilibrium(self.spectrum, self.loss), (self.mode - 1)[shown]
             columns += [
                 Column("M² at β", state.signal_fraction[first], lambda m: f"{m:.4f}" if m > 0 else "inactive"),
                 Column("R [nat]", state.rate[first], lambda rate: f"{rate:.4f}" if rate > 0 else "0"),
             ]
             note += ";\nM²: signal fraction of the latent; R: its rate"
         return Table(columns, note=note)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LearnedVariance(Cascade):
+    """The cascade where σ_dec² is trained too, with β as such: without unit and scale."""
+
+    dimension: int  #: d, unresolved directions included
+    latents: int  #: K
+    singular: float | None  #: d/r where K latents encode all r modes: σ² → 0 below it; None where that cannot happen
+    json_fields = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
+
+    def price(self, beta: ArrayLike) -> Array:
+        """Return the equilibrium price τ at any β; the decoder variance is σ² = τ/β.
+
+        With n active modes τ = T_n / (d/β − n), T_n the variance of the others.
+
+        Parameters
+        ----------
+        beta : array_like
+            β, any shape.
+
+        Returns
+        -------
+        array
+            τ, of the shape of β, data² per nat.
+
+        Raises
+        ------
+        OutsideTheory
+            Unless every β is above `singular`.
+
+        Examples
+        --------
+        >>> learned_variance(Spectrum.from_eigenvalues([4, 1, 1]), latents=1).price([3.0, 2.0, 1.0]).tolist()
+        [6.0, 4.0, 1.0]
+        """
+        return price_of_learned(Loss.gaussian(beta).beta, self.spectrum, self.latents)
+
+    def content(self) -> Content:
+        """Yield the table of the cascade, strongest mode first."""
+        yield repr(self)
+        modes, share = self._columns()
+        yield Table([modes, Column("collapses at β", self.beta), share])
+        if self.singular is not None:
+            yield f"Up to β = {significant(self.singular)} σ² has no equilibrium."
 
 
 @checked
@@ -109,6 +176,41 @@ def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
     ends = starts + counts if loss.latents is None else np.minimum(starts + counts, loss.latents)
     kept = ends > starts
     price = np.add.reduceat(spectrum.eigenvalues, starts)[kept] / counts[kept]
-    integers = (readonly(values[kept], np.int64) for values in (starts + 1, ends - starts))
-    prices = (price, price / spectrum.total_variance, loss.beta_at(price, spectrum))
-    return Transitions(spectrum, loss, *integers, *map(readonly, prices))
+    mode, multiplicity = (readonly(values[kept], np.int64) for values in (starts + 1, ends - starts))
+    beta, temperature = readonly(loss.beta_at(price, spectrum)), readonly(price / spectrum.total_variance)
+    return Transitions(spectrum, mode, multiplicity, beta, loss, readonly(price), temperature)
+
+
+@checked
+def learned_variance(spectrum: Spectrum, latents: Count | None = None) -> LearnedVariance:
+    """Return the thresholds of the loss −ln N(x; x̂, σ²) + β KL, both summed, with σ² trained too.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The modes of the data.
+    latents : int, optional
+        K; by default one latent per mode.
+
+    Returns
+    -------
+    LearnedVariance
+        β of each threshold, one entry per multiplet.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> cascade = learned_variance(Spectrum.from_eigenvalues([4, 1, 1]))
+    >>> cascade.beta.tolist(), cascade.singular
+    ([2.0, 1.0], 1.0)
+    """
+    cascade = transitions(spectrum, Loss.gaussian(latents=latents))
+    d, modes = spectrum.dimension, spectrum.modes
+    ends = np.sum(spectrum.multiplets, axis=0)[: len(cascade.mode)]
+    beta = readonly(d / (ends + tail(spectrum)[ends] / cascade.price))
+    K = latents or modes
+    return LearnedVariance(spectrum, cascade.mode, cascade.multiplicity, beta, d, K, singular_beta(spectrum, latents))

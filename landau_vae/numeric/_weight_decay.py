@@ -8,53 +8,36 @@ strongest first. Computed in units of the mode: g = γ_E/λ², price t = τ/λ, 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.checks import NonNegative, checked
-from landau_vae.display import Array, Column, Content, Integers, Result, Table, listed, numbered, readonly, significant
+from landau_vae.display import Array, Column, Content, Table, listed, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric._transitions import Transitions, transitions
+from landau_vae.numeric._transitions import Cascade, Transitions, transitions
 from landau_vae.spectrum.spectrum import Spectrum
 
 STRONGEST_DECAY = 1e100  # in units of the mode: up to it no formula overflows
 
 
-@dataclass(frozen=True, eq=False)
-class WeightDecay(Result):
-    """The cascade under weight decay: one entry per multiplet, from the last to collapse (mode 1) to the first."""
+@dataclass(frozen=True, eq=False, repr=False)
+class WeightDecay(Cascade):
+    """The cascade under weight decay, with β in the loss's own convention."""
 
-    spectrum: Spectrum = field(repr=False)  #: the modes λ_k
-    loss: Loss = field(repr=False)  #: the convention in which β and the decays are read
+    loss: Loss  #: the convention in which β and the decays are read
     decoder: float  #: γ_W, of ½ γ_W ‖W‖² in the user's own per-sample loss
     encoder: float  #: γ_E, of ½ γ_E ‖E‖²
-    mode: Integers  #: (transitions,) index of the multiplet's first mode, counting from 1
-    multiplicity: Integers  #: (transitions,) how many latents collapse together
     kind: NDArray[np.str_]  #: (transitions,) "continuous", "first-order" or "never" (active at no price)
     price: Array  #: τ_c, (transitions,): below it the collapsed state is unstable; NaN where it never is
     maxwell: Array  #: τ_M, (transitions,): below it the active state is best; τ_c if continuous, NaN if never
     spinodal: Array  #: τ_s, (transitions,): below it there is an active state; τ_c if continuous, NaN if never
+    unstable_beta: Array  #: β of τ_c, (transitions,): below it training from small weights leaves the collapsed state
+    spinodal_beta: Array  #: β of τ_s, (transitions,): up to it training that starts from an active state keeps it
     json_fields = ("loss", "decoder", "encoder", "mode", "multiplicity", "kind", "price", "maxwell", "spinodal",
                    "unstable_beta", "beta", "spinodal_beta")  # fmt: skip
-
-    @cached_property
-    def beta(self) -> Array:
-        """Return the β at which the best state changes, (transitions,): that of `maxwell`."""
-        return readonly(self.loss.beta_at(self.maxwell, self.spectrum))
-
-    @cached_property
-    def unstable_beta(self) -> Array:
-        """Return the β below which training from small weights leaves the collapsed state, (transitions,)."""
-        return readonly(self.loss.beta_at(self.price, self.spectrum))
-
-    @cached_property
-    def spinodal_beta(self) -> Array:
-        """Return the β up to which training that starts from an active state keeps it, (transitions,)."""
-        return readonly(self.loss.beta_at(self.spinodal, self.spectrum))
 
     def signal_fraction(self, beta: float) -> Array:
         """Return M²_k in the best state at one β.
@@ -100,8 +83,7 @@ class WeightDecay(Result):
         """Yield the table of the cascade, strongest mode first; modes that are never active are named below it."""
         yield repr(self)
         yield Table([
-            Column("mode", list(map(numbered, self.mode.tolist(), self.multiplicity.tolist()))),
-            Column("collapse", self.kind), Column("unstable below β", self.unstable_beta),
+            self._columns()[0], Column("collapse", self.kind), Column("unstable below β", self.unstable_beta),
             Column("collapses at β", self.beta), Column("survives to β", self.spinodal_beta),
         ], note="unstable: the collapsed state; survives: training from an active state keeps it to here")  # fmt: skip
         never = np.flatnonzero(np.repeat(self.kind == "never", self.multiplicity)).tolist()
@@ -155,8 +137,10 @@ def weight_decay(
     for i in np.flatnonzero(jumps):  # by rounding alone the three could change places at the tricritical point
         maxwell[i] = max(lam[i] * _solve(_coexistence, gamma_W, float(strength[i])), tau_c[i])
         spinodal[i] = max(lam[i] * _solve(_double_root, gamma_W, float(strength[i])), maxwell[i])
-    kinds, prices = readonly(kind, np.str_), map(readonly, (price, maxwell, spinodal))
-    return WeightDecay(spectrum, loss, decoder, encoder, cascade.mode, cascade.multiplicity, kinds, *prices)
+    prices = readonly(price), readonly(maxwell), readonly(spinodal)
+    unstable, beta, last = (readonly(loss.beta_at(tau, spectrum)) for tau in prices)
+    settings = cascade.mode, cascade.multiplicity, beta, loss, decoder, encoder, readonly(kind, np.str_)
+    return WeightDecay(spectrum, *settings, *prices, unstable, last)
 
 
 # ------------------------------------------------------------------------------------------- formulas

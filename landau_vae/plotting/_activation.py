@@ -42,6 +42,11 @@ def activation(dynamics: Dynamics, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Holds two panels; one colour per mode, strongest first.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (7.4, 5.0)) as ax:
         ax.set_axis_off()

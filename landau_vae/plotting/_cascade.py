@@ -31,6 +31,11 @@ def cascade(spectrum: Spectrum, loss: Loss, ax: Axes | None = None, *, chosen: P
     -------
     Axes
         The number of active latents; the distortion has an axis of its own on the right.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (6.4, 3.8)) as ax:
         thresholds = transitions(spectrum, loss).beta

@@ -16,6 +16,11 @@ from landau_vae.verification._dataset_size import DatasetSize
 LARGE = 10**9  # features of the lines: so many that any n/d is a whole number of samples
 ENDLESS: Any = {"ls": (0, (5, 3)), "lw": 0.9}
 SIZED: Any = {"ls": (0, (1, 1)), "lw": 1.1}
+MARKS: dict[str, Any] = {  # by verdict
+    "agrees": {"label": "trained", "marker": "o"},
+    "not resolved": {"label": "trained, not resolved", "marker": "o", "mfc": "white"},
+    "disagrees": {"label": "trained, disagrees", "marker": "x"},
+}
 
 
 @checked
@@ -35,6 +40,11 @@ def dataset_size(result: DatasetSize, ax: Axes | None = None) -> Axes:
         Holds two panels; one colour per spike, strongest first. Lines: limits of large n and d. Points: mean ± standard
         error over training sets, hollow if the comparison is not resolved, crosses if it fails. Diamonds: the BBP
         transition.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (6.0, 5.4)) as ax:
         ax.set_axis_off()
@@ -77,22 +87,18 @@ def _at(theory: Spiked, aspect: float, features: int) -> Spiked:
 def _points(ax: Axes, result: DatasetSize, k: int, values: Array, colour: Any) -> None:
     """Draw the mean ± standard error over seeds, with the mark of the verdict."""
     error = values.std(axis=1, ddof=1)[:, k] / np.sqrt(values.shape[1])
-    for verdict, mark in {"agrees": "o", "not resolved": "o", "disagrees": "x"}.items():
+    for verdict, mark in MARKS.items():
         which = result.verdict[:, k] == verdict
         points = result.ratio[which], values.mean(axis=1)[which, k], error[which]
-        face = "white" if verdict == "not resolved" else colour
-        ax.errorbar(*points, fmt=mark, ms=4.5, mfc=face, color=colour, elinewidth=0.9, capsize=2, label=verdict)
+        ax.errorbar(*points, ls="", ms=4.5, color=colour, elinewidth=0.9, capsize=2, **mark)
 
 
 def _entries(result: DatasetSize) -> list[Line2D]:
     """Return the entries of the legend, in ink because colours stand for spikes."""
-    mark: Any = {"color": INK, "ls": "", "ms": 4.5}
-    entries = [
+    present = [mark for verdict, mark in MARKS.items() if verdict == "agrees" or np.any(result.verdict == verdict)]
+    return [
         Line2D([], [], color=INK, label="limit $n, d \\to \\infty$"),
         Line2D([], [], color=INK, label=f"edge of noise at $d = {result.predicted[0].features}$", **SIZED),
         Line2D([], [], color=INK, label="population", **ENDLESS),
-        Line2D([], [], marker="o", label="trained", **mark),
+        *(Line2D([], [], color=INK, ls="", ms=4.5, **mark) for mark in present),
     ]
-    extra = {"not resolved": Line2D([], [], marker="o", mfc="white", label="trained, not resolved", **mark)}
-    extra["disagrees"] = Line2D([], [], marker="x", label="trained, disagrees", **mark)
-    return entries + [entry for verdict, entry in extra.items() if np.any(result.verdict == verdict)]

@@ -45,8 +45,9 @@ FEW = 12  # special points that leave room for their multiplicity
 def bifurcations(diagram: Diagram, ax: Axes | None = None, *, predicted: bool = True) -> Axes:
     """Draw the order parameters of all branches against the control, and the special points.
 
-    Order parameters that are 0 all along a branch share one thin line: solid where a stable state has one, dashed where
-    an unstable state has one. To draw the collapsed state beside its cascade, put both in one `Diagram`.
+    Order parameters that are 0 all along a branch share one thin line: solid where a stable state
+    has one, dashed where an unstable state has one. To draw the collapsed state beside its cascade,
+    put both in one `Diagram`.
 
     Parameters
     ----------
@@ -61,6 +62,11 @@ def bifurcations(diagram: Diagram, ax: Axes | None = None, *, predicted: bool = 
     -------
     Axes
         Solid lines: stable. Dashed lines: unstable. Marks: where branches meet or turn.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     problem = diagram.problem
     with axes(ax, (6.4, 4.0)) as ax:
@@ -124,6 +130,11 @@ def landau_potential(potential: Potential, ax: Axes | None = None) -> Axes:
     -------
     Axes
         From the collapsed side of the transition (blue) to the other (red). Dots: minima.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     problem, special = potential.problem, potential.special
     with axes(ax, (4.6, 3.8)) as ax:
@@ -167,6 +178,11 @@ def bifurcation_page(diagram: Diagram, potential: Potential | None) -> Figure:
     -------
     Figure
         `bifurcations`, and `landau_potential` if there is a potential.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with matplotlib.rc_context(STYLE):
         width, widths = (6.4, (1.0,)) if potential is None else (10.6, (1.5, 1.0))

@@ -1,7 +1,8 @@
 """The pictures of a diagnosis: a trained model in its cascade, latent by latent, rank by rank, on the spectrum.
 
-What is predicted is drawn as lines, rings and ticks, what the model does as dots and bars. Each state has a mark of its
-own beside its colour. All text is plain Unicode, so that it stays text where a picture is saved as SVG.
+What is predicted is drawn as lines, rings and ticks, what the model does as dots and bars. Each
+state has a mark of its own beside its colour. All text is plain Unicode, so that it stays text
+where a picture is saved as SVG.
 """
 
 from typing import Any
@@ -49,6 +50,11 @@ def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Lines and rings: predicted. Dots: the model, also at the β in effect if that is another one.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (6.4, 3.8)) as ax:
         knob, beta, effect = result.loss.knob, float(result.loss.beta), _beta_in_effect(result)
@@ -94,6 +100,11 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Bars: the model. Ticks: predicted. Marks below: the verdicts.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (6.4, 3.8)) as ax:
         posterior = result.posterior
@@ -138,6 +149,11 @@ def rank_distortion_of(result: Diagnosis, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Line: principal components. Dots: the best linear decoder of the latents. Squares: the user's decoder.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (6.4, 3.8)) as ax:
         spectrum, latents = result.spectrum, result.posterior.latents
@@ -187,6 +203,11 @@ def spectrum_with_floor(result: Diagnosis, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Marks: the modes, by state. Lines: the prices. Grey: what sampling noise alone can reach.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (6.4, 3.8)) as ax:
         floor, effect, states = result.floor, _beta_in_effect(result), _states(result)

@@ -33,6 +33,11 @@ def branches(result: Verification, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Lines: predicted. Dots: trained models.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (6.4, 3.8)) as ax:
         grid = result.branches.temperature
@@ -72,6 +77,11 @@ def universal_law(result: Verification, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Line: the law. Dots: trained models.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (4.2, 3.8)) as ax:
         ax.plot([0, 1, 1.6], [1, 0, 0], color=INK, zorder=1)
@@ -100,6 +110,11 @@ def spectra(result: Verification, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Line: the data. Circles and crosses: trained models, with standard errors where training is noisy.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (4.2, 3.8)) as ax:
         count, branches = len(result.verdict), result.branches
@@ -141,6 +156,11 @@ def rate_distortion(result: Verification, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Line: the least distortion at each rate. Dots: trained models. Ticks: where a mode becomes active.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with axes(ax, (4.2, 3.8)) as ax:
         spectrum, grid = result.spectrum, result.branches.temperature
@@ -177,6 +197,11 @@ def overview(result: Verification) -> Figure:
     -------
     Figure
         `branches`, `universal_law`, `rate_distortion` and `spectra`.
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(10, 7.6), layout="constrained")

@@ -6,7 +6,6 @@ under the id "diagnosis".
 """
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -20,12 +19,7 @@ from landau_vae.display import significant
 from landau_vae.report.inline_svg import inline_svg
 
 ROWS = 200  # of a table, at most; the JSON has all
-PICTURES = {
-    "cascade": plotting.diagnosed_cascade,
-    "latents": plotting.latent_bars,
-    "ranks": plotting.rank_distortion_of,
-    "spectrum": plotting.spectrum_with_floor,
-}
+PICTURES = (plotting.diagnosed_cascade, plotting.latent_bars, plotting.rank_distortion_of, plotting.spectrum_with_floor)
 
 
 @checked
@@ -70,13 +64,12 @@ def write_page(path: str | Path, result: Diagnosis, title: str | None = None) ->
         title=title or "Diagnosis of a trained VAE",
         headline=headline if result.healthy else CODES[result.verdict].rstrip("."),
         tables={name: replace(table, limit=ROWS) for name, table in result.tables().items()},
-        pictures={name: inline_svg(draw, result, name) for name, draw in PICTURES.items()},
+        pictures={draw.__name__: inline_svg(draw, result) for draw in PICTURES},
         version=__version__,
     )
     return replace_file(Path(path), lambda partial: partial.write_text(content, encoding="utf-8"))
 
 
-@cache
 def _template() -> Template:
     folder = FileSystemLoader(Path(__file__).parent, encoding="utf-8")
     environment = Environment(

@@ -1,7 +1,8 @@
 """A picture as inline SVG that takes its colours and its type from the page around it.
 
-Matplotlib's colours become CSS custom properties, so that a light and a dark scheme restyle a picture too; its text
-stays text, in the page's font; ids carry the picture's name, so that many pictures can stand in one page.
+Matplotlib's colours become CSS custom properties, so that a light and a dark scheme restyle a
+picture too; its text stays text, in the page's font; ids carry the picture's name, so that many
+pictures can stand in one page.
 """
 
 import io
@@ -36,8 +37,9 @@ class Picture(NamedTuple):
     heading: str  #: its title, which the page sets itself
 
 
-def inline_svg(draw: Callable[[Diagnosis, Axes], Axes], result: Diagnosis, name: str) -> Picture:
-    """Draw a diagnosis as an `<svg>` element whose ids begin with `name`."""
+def inline_svg(draw: Callable[[Diagnosis, Axes], Axes], result: Diagnosis) -> Picture:
+    """Draw a diagnosis as an `<svg>` element whose ids begin with the name of the function that draws."""
+    name = draw.__name__
     with matplotlib.rc_context(STYLE | {"svg.fonttype": "none", "svg.hashsalt": name}):
         figure = Figure(figsize=SIZE, layout="constrained")
         ax = draw(result, figure.add_subplot())

@@ -11,7 +11,7 @@ worked on by rows: with Q an orthonormal basis of the columns of x, y is QQᵀy 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import checked
 from landau_vae.data.gram import Gram
-from landau_vae.data.moments import Decomposition, Moments, SecondMoments, block_rows, in_unit, strongest_of_matrix
-from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
+from landau_vae.data.moments import EPS, Decomposition, Moments, SecondMoments, block_rows, cut, in_unit
+from landau_vae.data.tables import Names, as_names, as_table, as_weights, deviations, nonfinite_problem
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.spectrum._noise_metric import metric_unit
-from landau_vae.spectrum.build import EPS, resolve, scale_of
+from landau_vae.spectrum.build import resolve, scale_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 FEW = 10  # rows per column of x, below which chance explains a good part of y
-
-Names = tuple[str, ...] | None
 
 
 @checked
@@ -82,9 +80,8 @@ def supervised(
     ([0.5], 1.0)
     """
     joint = joint_of(x, y, noise, weights, standardize=standardize)
-    note = "Spectrum of what x explains of the target y; exact." + _by_chance(joint)
-    fields = joint.fields(names) | {"kind": "target", "note": note}
-    return Spectrum(**resolve(joint.explained(), joint.targets, joint.total, whole=joint.total, **fields))
+    what = "Spectrum of what x explains of the target y; exact."
+    return joint.spectrum(joint.explained(), what, joint.total, names, kind="target", whole=joint.total)
 
 
 @checked
@@ -137,93 +134,105 @@ def conditional(
     """
     joint = joint_of(x, y, noise, weights, standardize=standardize)
     found = joint.residual()
-    formed = found.gram if found.matrix is None else found.matrix
-    assert formed is not None
-    # What is left of features that x determines is rounding of the whole y, not of the residual.
-    least = EPS * joint.targets * float(strongest_of_matrix(joint.whole, 1)[0]) * 10
-    note = "Spectrum of what the condition leaves of y; exact." + _by_chance(joint)
-    fields = joint.fields(names) | {"kind": "conditional", "note": note}
-    return Spectrum(**resolve(found, joint.targets, float(np.trace(formed)), least=least, **fields))
+    what = "Spectrum of what the condition leaves of y; exact."
+    # Of features that x determines rounding is left, that of the whole y: its λ₁ is at most λ₁ here + what x explains.
+    whole = 10 * (float(found.values[0]) + joint.total - found.trace)
+    return joint.spectrum(found, what, found.trace, names, kind="conditional", whole=whole)
 
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """Second moments of x (n, p) and y (n, q), y in its unit, in the smaller of two spaces: of columns, or of rows."""
+    """Second moments of x (n, p), its columns divided by their deviations, and of y (n, q) in its unit."""
 
-    x: Array  #: Σ_xx (p, p), or x itself (n, p), centred, each row times the root of its share
-    y: Array  #: Σ_yy (q, q), or y itself (n, q)
-    cross: Array | None  #: Σ_xy (p, q); None where x and y are the rows themselves
     samples: int  #: n
+    columns: int  #: p
     mean: Array  #: ȳ, (q,)
     unit: Array | None  #: of y: (q,) that its columns were divided by, or a matrix
+    total: float  #: variance of y, tr Σ_yy
     x_names: Names
     y_names: Names
 
-    @property
-    def targets(self) -> int:
-        """Number of columns of y, q."""
-        return self.y.shape[1]
+    def spectrum(
+        self, found: Decomposition, what: str, total: float, names: Sequence[str] | None, **options: Any
+    ) -> Spectrum:
+        """Return the spectrum of a part of Σ_yy; `options` are those of `resolve`."""
+        if self.samples < FEW * self.columns:  # x explains much of y in these rows that it would not explain in others
+            share = min(1.0, self.columns / max(self.samples - 1, 1))
+            size = f"{self.columns} columns of x in {self.samples} rows"
+            what += f" (Of these rows: {size} explain {share:.0%} of any noise.)"
+        targets = len(self.mean)
+        options |= {"samples": self.samples, "names": as_names(names, targets) or self.y_names, "note": what}
+        options |= {"mean": readonly(self.mean), "scale": scale_of(self.unit, targets)}
+        return Spectrum(**resolve(found, targets, total, **options))
 
-    @property
-    def total(self) -> float:
-        """Variance of y, tr Σ_yy."""
-        return float(np.trace(self.y)) if self.cross is not None else float(np.square(self.y).sum())
 
-    def fields(self, names: Sequence[str] | None) -> dict[str, Any]:
-        """Return the fields of a spectrum that describe the columns of y."""
-        labels = as_names(names, self.targets) or self.y_names
-        scale = scale_of(self.unit, self.targets)
-        return {"samples": self.samples, "names": labels, "mean": readonly(self.mean), "scale": scale}
+@dataclass(frozen=True, eq=False)
+class ByColumns(Joint):
+    """Covariances of x and y."""
 
-    @cached_property
-    def whole(self) -> Array:
-        """Covariance Σ_yy, or the Gram matrix of the rows of y where these are fewer."""
-        return self.y if self.cross is not None else _smaller_product(self.y)
+    xx: Array  #: (p, p)
+    yy: Array  #: (q, q)
+    cross: Array  #: Σ_xy (p, q)
 
     def explained(self) -> Decomposition:
         """Decompose Σ_yx Σ_xx⁺ Σ_xy; columns of x may depend on one another, and their units do not matter."""
-        if self.cross is None:
-            rows = self._basis().T @ self.y
-            return _of_matrix(rows.T @ rows) if len(rows) >= rows.shape[1] else _of_gram(rows @ rows.T, rows)
-        spread = np.sqrt(self.x.diagonal())
-        unit = _varying(spread)
-        lam, vectors = np.linalg.eigh(self.x / np.outer(unit, unit))
-        kept = lam > EPS * len(self.x) * lam[-1] * 10
-        inner = vectors[:, kept]
-        projected = (inner / lam[kept] @ (inner.T @ (self.cross / unit[:, None]))) / unit[:, None]
-        return _of_matrix(self.cross.T @ projected)
+        lam, vectors = np.linalg.eigh(self.xx)
+        kept = lam > EPS * self.columns * lam[-1] * 10
+        inner = vectors[:, kept].T @ self.cross
+        return Decomposition.of(inner.T / lam[kept] @ inner)
 
     def residual(self) -> Decomposition:
         """Decompose Σ_yy − Σ_yx Σ_xx⁻¹ Σ_xy; `InputError` where columns of x depend on one another."""
-        if self.cross is None:
-            if len(self.x) <= self.x.shape[1]:
-                raise TooFewSamples(
-                    f"The condition has {self.x.shape[1]} columns in {len(self.x)} rows, and so many columns determine "
-                    "any y: give more rows, or fewer columns of x."
-                )
-            _check_collinear(self.x.T @ self.x, self.x_names)
-            basis = self._basis()
-            rows = self.y - basis @ (basis.T @ self.y)
-            if len(rows) >= rows.shape[1]:
-                return _of_matrix(rows.T @ rows)
-            half = self.whole - basis @ (basis.T @ self.whole)  # P G P, with P = 1 − QQᵀ: G is there already
-            return _of_gram(half - (half @ basis) @ basis.T, rows)
-        _check_collinear(self.x, self.x_names)
-        left = self.y - self.cross.T @ np.linalg.solve(self.x, self.cross)
-        return _of_matrix((left + left.T) / 2)
+        _check_collinear(self.xx, self.x_names)
+        left = self.yy - self.cross.T @ np.linalg.solve(self.xx, self.cross)
+        return Decomposition.of((left + left.T) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class ByRows(Joint):
+    """The rows of x and y, where they are fewer than the columns of both together."""
+
+    x: Array  #: rows (n, p) about their mean, each times the root of its share; where n < p, their Gram matrix (n, n)
+    y: Gram
+
+    def explained(self) -> Decomposition:
+        """Decompose Σ_yx Σ_xx⁺ Σ_xy: Q Qᵀ y."""
+        told = self.y.lift(self.unit, self._basis())
+        if told.shape[0] <= told.shape[1]:
+            return Decomposition.of(told @ told.T)
+        return Decomposition.of(told.T @ told, lift=partial(np.matmul, told))
+
+    def residual(self) -> Decomposition:
+        """Decompose Σ_yy − Σ_yx Σ_xx⁻¹ Σ_xy: y − Q Qᵀ y."""
+        if self.samples <= self.columns:
+            raise TooFewSamples(
+                f"The condition has {self.columns} columns in {self.samples} rows, and so many columns determine "
+                "any y: give more rows, or fewer columns of x."
+            )
+        _check_collinear(self.x.T @ self.x, self.x_names)
+        basis = self._basis()
+        if self.samples >= len(self.mean):
+            rows = _outside(basis, self.y.centred(self.unit))
+            return Decomposition.of(rows.T @ rows)
+        half = _outside(basis, self.y.gram(self.unit))
+        return Decomposition.of(_outside(basis, half.T), lift=partial(self._lift, basis))
 
     def _basis(self) -> Array:
         """Return an orthonormal basis (n, rank) of the columns of x."""
-        scaled = self.x / _varying(np.linalg.norm(self.x, axis=0))
-        if len(scaled) < scaled.shape[1]:
-            lam, vectors = np.linalg.eigh(scaled @ scaled.T)
-        else:
-            vectors, size, _ = (np.asarray(part) for part in np.linalg.svd(scaled, full_matrices=False))
-            lam = np.square(size)
-        return np.asarray(vectors[:, lam > EPS * max(scaled.shape) * lam.max() * 10])
+        from scipy.linalg import qr  # here, so that spectra need NumPy only
+
+        vectors, triangle, _ = qr(self.x, mode="economic", pivoting=True)
+        size = np.abs(triangle.diagonal())
+        size = size if self.samples < self.columns else size**2
+        return np.asarray(vectors[:, size > EPS * max(self.samples, self.columns) * size[0] * 10])
+
+    def _lift(self, basis: Array, inner: Array) -> Array:
+        return self.y.lift(self.unit, _outside(basis, inner))
 
 
-def joint_of(x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None, *, standardize: bool) -> Joint:
+def joint_of(
+    x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None, *, standardize: bool
+) -> ByColumns | ByRows:
     """Return the second moments of two tables of as many rows, y in units of its deviations and of the noise."""
     if hasattr(x, "index") and hasattr(y, "index") and hasattr(x.index, "equals") and not x.index.equals(y.index):
         raise InputError("The rows of x and y are labelled otherwise: bring both into one order (y.loc[x.index]).")
@@ -242,23 +251,28 @@ def joint_of(x: Any, y: Any, noise: ArrayLike | None, weights: ArrayLike | None,
         return _by_rows(tables, share, noise, standardize=standardize)
     p, moments = left.shape[1], _moments(left, right, share)
     _check_finite(tables, moments)
-    mean, variance = moments.mean[p:], moments.variance[p:]
-    unit = _unit(mean, variance, moments.precision, noise, y_names, standardize=standardize)
-    covariance = moments.covariance
-    yy, cross = in_unit(covariance[p:, p:], unit), _columns_in_unit(covariance[:p, p:], unit)
-    return Joint(covariance[:p, :p], yy, cross, len(left), mean, unit, x_names, y_names)
+    mean, covariance, variance = moments.mean[p:], moments.covariance, moments.variance
+    unit = _unit(mean, variance[p:], moments.precision, noise, y_names, standardize=standardize)
+    spread = _varying(variance[:p])
+    cross = covariance[:p, p:] / spread[:, None]
+    if unit is not None:
+        cross = cross / unit if unit.ndim == 1 else cross @ unit
+    xx, yy = in_unit(covariance[:p, :p], spread), in_unit(covariance[p:, p:], unit)
+    return ByColumns(len(left), p, mean, unit, float(np.trace(yy)), x_names, y_names, xx, yy, cross)
 
 
 Tables = tuple[tuple[NDArray[Any], Names], ...]
 
 
-def _by_rows(tables: Tables, share: Array | None, noise: ArrayLike | None, *, standardize: bool) -> Joint:
+def _by_rows(tables: Tables, share: Array | None, noise: ArrayLike | None, *, standardize: bool) -> ByRows:
     (left, x_names), (right, y_names) = tables
     x, y = Gram(left, share), Gram(right, share)
     _check_finite(tables, x, y)
     unit = _unit(y.mean, y.variance, max(x.precision, y.precision), noise, y_names, standardize=standardize)
-    rows = _columns_in_unit(y.centred(), unit)
-    return Joint(x.centred(), rows, None, len(left), y.mean, unit, x_names, y_names)
+    spread, (n, p) = _varying(x.variance), left.shape
+    total = float(np.trace(y.gram(unit))) if unit is not None and unit.ndim == 2 else y.total(unit)
+    rows = x.gram(spread) if n < p else x.centred(spread)
+    return ByRows(n, p, y.mean, unit, total, x_names, y_names, rows, y)
 
 
 def _check_finite(tables: Tables, *moments: SecondMoments) -> None:
@@ -273,9 +287,8 @@ def _check_finite(tables: Tables, *moments: SecondMoments) -> None:
 def _moments(left: NDArray[Any], right: NDArray[Any], share: Array | None) -> Moments:
     step = block_rows(left.shape[1] + right.shape[1])
     moments = Moments(left.shape[1] + right.shape[1])
-    for first in range(0, len(left), step):
-        part = slice(first, first + step)
-        moments.add(np.concatenate([left[part], right[part]], axis=1), None if share is None else share[part])
+    for (x, weights), (y, _) in zip(cut(left, share, step), cut(right, None, step), strict=True):
+        moments.add(np.concatenate([x, y], axis=1), weights)
     return moments
 
 
@@ -283,60 +296,28 @@ def _unit(
     mean: Array, variance: Array, precision: float, noise: ArrayLike | None, names: Names, *, standardize: bool
 ) -> Array | None:
     """Return the unit of the columns of y: their deviations, the noise, both, or none."""
-    deviation = np.sqrt(variance)
-    if standardize and np.any(deviation <= 4 * precision * np.abs(mean)):
-        worst = int(np.argmin(deviation))
-        raise InputError(
-            f"Column {names[worst] if names else worst} of y is constant and cannot be standardised: leave it out."
-        )
+    deviation = deviations(variance, mean, precision, names, " of y") if standardize else None
     metric = None if noise is None else metric_unit(noise, len(mean))
-    if metric is None or not standardize:
-        return deviation if standardize else metric
+    if metric is None or deviation is None:
+        return deviation if metric is None else metric
     return deviation * metric if metric.ndim == 1 else metric / deviation[:, None]
 
 
-def _columns_in_unit(table: Array, unit: Array | None) -> Array:
-    if unit is None:
-        return table
-    return table / unit if unit.ndim == 1 else table @ unit
-
-
-def _varying(spread: Array) -> Array:
-    """Return the spreads of the columns of x, 1 where a column is constant; `InputError` if all are."""
-    if not np.any(spread > 0):
+def _varying(variance: Array) -> Array:
+    """Return the deviations of the columns of x, 1 where a column is constant; `InputError` if all are."""
+    if not np.any(variance > 0):
         raise InputError("All rows of x are equal: they say nothing about y.")
-    return np.where(spread > 0, spread, 1.0)
+    return np.sqrt(np.where(variance > 0, variance, 1.0))
 
 
 def _check_collinear(xx: Array, names: Names) -> None:
-    spread = np.sqrt(xx.diagonal())
-    if not np.all(spread > 0):
-        worst = int(np.argmin(spread))
+    worst = int(np.argmin(xx.diagonal()))
+    if not xx[worst, worst] > 0:
         raise InputError(f"The condition {names[worst] if names else worst} is constant: leave it out of x.")
-    if groups := Spectrum.from_covariance(xx / np.outer(spread, spread), names=names).dependencies():
+    if groups := Spectrum.from_covariance(xx, names=names).dependencies():
         raise InputError(f"The conditions {', '.join(groups[0])} depend on one another: leave one of them out of x.")
 
 
-def _of_gram(gram: Array, rows: Array) -> Decomposition:
-    return Decomposition(np.linalg.eigvalsh(gram)[::-1], gram=gram, lift=partial(_lift, rows))
-
-
-def _of_matrix(matrix: Array) -> Decomposition:
-    return Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
-
-
-def _smaller_product(rows: Array) -> Array:
-    return rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
-
-
-def _lift(rows: Array, values: Array, inner: Array) -> Array:
-    return np.asarray(rows.T @ (inner / np.sqrt(values)))
-
-
-def _by_chance(joint: Joint) -> str:
-    """Return a warning where x explains much of y in these rows that it would not explain in others."""
-    columns = joint.x.shape[1]
-    if joint.samples >= FEW * columns:
-        return ""
-    share = min(1.0, columns / max(joint.samples - 1, 1))
-    return f" (Of these rows: {columns} columns of x in {joint.samples} rows explain {share:.0%} of any noise.)"
+def _outside(basis: Array, columns: Array) -> Array:
+    """Return what no combination of the vectors of a basis makes of columns."""
+    return columns - basis @ (basis.T @ columns)

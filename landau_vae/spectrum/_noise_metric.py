@@ -22,7 +22,7 @@ from landau_vae.data.tables import as_covariance, check_semidefinite
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import FAMILY
-from landau_vae.spectrum.build import Fields, check_rows, fields_in_unit, resolve
+from landau_vae.spectrum.build import Fields, check_rows, fields_in_unit, fields_of, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 SINGULAR = 1e-10  # of its largest eigenvalue: what a noise metric must have in every direction
@@ -114,12 +114,8 @@ def exponential_family(
     [0.6622, 0.0378]
     """
     source = of_data(data, weights, names)
-    moments = source.moments()
-    check_rows(moments)
-    likelihood = replace(FAMILY, variance=variance)
-    unit = likelihood.deviation_at_mean(moments.mean.copy(), moments.variance, source.names)
-    fields = fields_in_unit(moments, source.names, unit, "exponential family", likelihood=FAMILY, note=NOTE_FAMILY)
-    return Spectrum(**fields)
+    fields = fields_of(source.moments(), source.names, likelihood=replace(FAMILY, variance=variance))
+    return Spectrum(**fields | {"likelihood": FAMILY, "note": NOTE_FAMILY})
 
 
 def metric_unit(noise: ArrayLike, features: int) -> Array:
@@ -153,9 +149,8 @@ def _of_spectrum(plain: Spectrum, noise: ArrayLike) -> Spectrum:
     if plain.matrix is None:
         raise InputError("This spectrum has no covariance, only eigenvalues: give the data, or from_covariance.")
     unit = metric_unit(noise, len(plain.matrix))
-    matrix = in_unit(plain.matrix, unit)
-    found = Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
+    found = Decomposition.of(in_unit(plain.matrix, unit))
     scale = None if plain.scale is None or unit.ndim == 2 else readonly(plain.scale * unit)
     fields: Fields = {"samples": plain.samples, "names": plain.names, "mean": plain.mean, "scale": scale}
     fields |= {"kind": "noise metric", "note": NOTE_METRIC}
-    return Spectrum(**resolve(found, len(matrix), float(np.trace(matrix)), **fields))
+    return Spectrum(**resolve(found, plain.dimension, found.trace, **fields))

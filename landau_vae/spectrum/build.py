@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from landau_vae.data.moments import Decomposition, SecondMoments
-from landau_vae.data.tables import constant, deviations
+from landau_vae.data.moments import EPS, Decomposition, SecondMoments
+from landau_vae.data.tables import Names, constant, deviations
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
@@ -19,10 +19,7 @@ from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 Divisor = Literal["n", "n-1"]
 #: What the eigenvalues of a `Spectrum` are the eigenvalues of.
 Kind = Literal["covariance", "correlation", "exponential family", "noise metric", "target", "conditional", "score"]
-Names = tuple[str, ...] | None
 Fields = dict[str, Any]  # of a `Spectrum`, by name
-
-EPS = float(np.finfo(np.float64).eps)
 
 
 def fields_of(
@@ -41,7 +38,7 @@ def fields_of(
     if not likelihood.unit_metric:
         if standardize:
             raise InputError(f"A {likelihood} decoder takes the data as they are: do not standardise them.")
-        unit = likelihood.deviation_at_mean(moments.mean, moments.variance, names)
+        unit = likelihood.deviation_at_mean(moments.mean.copy(), moments.variance, names)
         return fields_in_unit(moments, names, unit, "exponential family", divided, modes, likelihood=likelihood)
     if standardize:
         unit = deviations(moments.variance, moments.mean, moments.precision, names)
@@ -58,7 +55,8 @@ def fields_in_unit(
     rounding = moments.precision**2 / 12 * (moments.mean**2 + moments.variance) * factor
     fields |= {"samples": moments.count, "names": names, "kind": kind, "mean": readonly(moments.mean)}
     fields |= {"noise": _mode_noise(found, rounding, unit), "scale": scale_of(unit, d)}
-    resolved = resolve(found, d, _total(moments, unit, found, factor), **fields)
+    total = found.trace if unit is not None and unit.ndim == 2 else moments.total(unit) * factor
+    resolved = resolve(found, d, total, **fields)
     kept = resolved["eigenvalues"]
     asked_fewer = modes is not None and len(kept) == modes < min(moments.count - 1, d)
     left = resolved["total_variance"] - float(kept.sum())
@@ -72,20 +70,19 @@ def resolve(
     *,
     noise: Array | float = 0.0,
     whole: float = 0.0,
-    least: float = 0.0,
     **fields: Any,
 ) -> Fields:
     """Return the fields of a spectrum, with the eigenvalues above the floor.
 
     `noise` is the variance that rounding of the input can fake, by mode. Where the covariance is a difference or a part
-    of a larger one, its rounding is that of the `whole` (data²), or at least `least`.
+    of a larger one, its rounding is that of the `whole` (data²).
     """
     values = found.values
     if not np.isfinite(total):
         raise InputError("The variances are so large that their sum overflows: rescale the data.")
-    floor = max(EPS * dimension * max(float(values[0]), whole), least)
+    floor = EPS * dimension * max(float(values[0]), whole)
     if not values[0] > max(floor, np.finfo(float).tiny / EPS):
-        if whole or least:
+        if whole:
             raise InputError("Nothing is left to encode: every direction of the target is without variance of its own.")
         raise InputError("All eigenvalues are zero or too small beside rounding: there is no variance to encode.")
     fields |= {"eigenvalues": readonly(values[values > floor + noise]), "dimension": dimension, "floor": floor}
@@ -107,14 +104,6 @@ def scale_of(unit: Array | None, dimension: int) -> Array | None:
     if unit is None:
         return readonly(np.ones(dimension))
     return readonly(unit) if unit.ndim == 1 else None
-
-
-def _total(moments: SecondMoments, unit: Array | None, found: Decomposition, factor: float) -> float:
-    """Return V = tr C, data²."""
-    if unit is None or unit.ndim == 1:
-        return float(np.sum(moments.variance / (1.0 if unit is None else unit**2))) * factor
-    assert found.formed is not None  # a matrix is a unit only where all modes are asked for
-    return float(np.trace(found.formed))
 
 
 def _mode_noise(found: Decomposition, rounding: Array, unit: Array | None) -> Array | float:

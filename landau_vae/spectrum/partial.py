@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, checked
 from landau_vae.data.accumulate import Collected
-from landau_vae.data.archive import load_partial, save_partial
+from landau_vae.data.archive import check_name, load_partial, save_partial
 from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
-from landau_vae.errors import InputError
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.spectrum.build import Divisor, fields_of
 from landau_vae.spectrum.spectrum import Spectrum
@@ -247,10 +246,7 @@ class Partial:
         ...     Partial.load(Partial.from_data([[2, 0], [-2, 0]]).save(f"{folder}/part.npz"))
         Partial(2 rows of 2 columns)
         """
-        if Path(path).suffix != ".npz":
-            raise InputError(
-                f"A partial result is an NPZ file, but {Path(path).name} was named: end it in .npz.", "path"
-            )
+        check_name(Path(path))
         return save_partial(path, self.collected)
 
     @checked

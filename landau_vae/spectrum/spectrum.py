@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, Share, checked, numbers, shown
-from landau_vae.data.moments import Decomposition
+from landau_vae.data.moments import EPS, Decomposition
 from landau_vae.data.read_file import read
 from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
 from landau_vae.data.tables import as_covariance, as_names, check_semidefinite, deviations
 from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
-from landau_vae.spectrum.build import EPS, Divisor, Fields, Kind, fields_of, resolve, scale_of
+from landau_vae.spectrum.build import Divisor, Fields, Kind, fields_of, resolve, scale_of
 
 if TYPE_CHECKING:
     import xarray
@@ -344,10 +344,10 @@ class Spectrum(Result):
         if standardize:
             scale = deviations(matrix.diagonal(), np.zeros(d), EPS, labels)
             matrix = matrix / np.outer(scale, scale)
-        found = Decomposition(np.linalg.eigvalsh(matrix)[::-1], matrix)
+        found = Decomposition.of(matrix)
         check_semidefinite(float(found.values[-1]), matrix)
         fields: Fields = {"samples": samples, "names": labels, "kind": "correlation" if standardize else "covariance"}
-        return cls(**resolve(found, d, float(np.trace(matrix)), scale=scale_of(scale, d), **fields))
+        return cls(**resolve(found, d, found.trace, scale=scale_of(scale, d), **fields))
 
     @classmethod
     @checked
@@ -438,8 +438,10 @@ class Spectrum(Result):
     @cached_property
     def root(self) -> Array:
         """Root R, (p, p), with RᵀR = `covariance`: standard normal rows times R are rows of that covariance."""
-        known = self.decomposition if self.matrix is not None else None
-        values, vectors = np.linalg.eigh(self.covariance) if known is None else known.eigh
+        if self.matrix is None:
+            return readonly(np.sqrt(self.covariance)[::-1])
+        assert self.decomposition is not None
+        values, vectors = self.decomposition.eigh
         return readonly(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)
 
     @cached_property

@@ -8,9 +8,9 @@ x̄(1 − x̄); Poisson: x̄. The encoder is affine; derived by `landau-vae deri
 """
 
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
 from typing import Annotated, Any
 
+import numpy as np
 import sympy as sp
 
 from landau_vae.checks import Count, Range, checked
@@ -40,6 +40,11 @@ def cumulants(variance: Any, mean: sp.Symbol, order: Count) -> list[sp.Expr]:
     list of sympy.Expr
         Functions of the mean.
 
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
     Examples
     --------
     >>> p = sp.Symbol("p", positive=True)
@@ -64,6 +69,16 @@ def moment(*features: Any) -> sp.Expr:
     -------
     sympy.Expr
         A real symbol, 1 without features, 0 for one.
+
+    Raises
+    ------
+    InputError
+        If an index is no whole number from 0 on.
+
+    Examples
+    --------
+    >>> moment(1, 0), moment(0), moment()
+    (m_12, 0, 1)
     """
     for feature in features:
         index = as_expression(feature, "features")
@@ -96,6 +111,11 @@ def exponential_family(
     -------
     Landau
         With the control parameter β.
+
+    Raises
+    ------
+    InputError
+        If there are fewer cumulants than the order needs, or an argument cannot be used.
 
     Examples
     --------
@@ -143,9 +163,6 @@ def _listed(cumulants: Any) -> Sequence[Any]:
 
 def _mean_power(e: Sequence[sp.Symbol], offset: sp.Symbol, n: int) -> sp.Expr:
     """Return ⟨μⁿ⟩ of μ = e₀ + e·y."""
-    total = sp.Integer(0)
-    for j in range(n + 1):
-        for chosen in combinations_with_replacement(range(len(e)), j):
-            ways = sp.factorial(j) / sp.prod([sp.factorial(chosen.count(i)) for i in set(chosen)])
-            total += sp.binomial(n, j) * offset ** (n - j) * ways * sp.prod([e[i] for i in chosen]) * moment(*chosen)
-    return total
+    y = sp.symbols(f"y1:{len(e) + 1}")
+    power = sp.Poly((offset + sum(map(sp.Mul, e, y))) ** n, offset, *y)
+    return sp.Add(*(c * offset**k * moment(*np.repeat(range(len(e)), on)) for (k, *on), c in power.terms()))

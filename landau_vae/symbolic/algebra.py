@@ -22,7 +22,6 @@ from landau_vae.errors import InputError
 
 _KINKED = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.floor, sp.ceiling)
 Point = Mapping[sp.Symbol, sp.Expr]
-Terms = dict[tuple[int, ...], Any]  # exponents of (slow, fast …) → coefficient in the field
 
 
 def as_expression(value: Any, name: str) -> sp.Expr:
@@ -51,6 +50,11 @@ def vanishes(expression: sp.Expr | sp.MatrixBase) -> bool:
     -------
     bool
         False also where SymPy does not find the normal form.
+
+    Raises
+    ------
+    InputError
+        If it is no expression.
 
     Examples
     --------
@@ -131,18 +135,11 @@ def gaussian_mean(
 class Series:
     """L − L₀ around the collapsed point, as a polynomial in the slow amplitude and the fast displacements."""
 
-    fast: tuple[sp.Symbol, ...]
     grades: tuple[int, ...]  #: of the fast variables
-    terms: Terms
-    ring: Any  #: polynomials in the slow amplitude over the field of the parameters
+    terms: Any  #: a polynomial in (slow, *fast) over the field of the parameters
+    ring: Any  #: polynomials in the slow amplitude over the same field
 
-    def slope(self, index: int) -> Terms:
-        """Return ∂L/∂y of one fast variable."""
-        place = index + 1
-        terms = ((*p[:place], p[place] - 1, *p[place + 1 :], c * p[place]) for p, c in self.terms.items() if p[place])
-        return {tuple(powers): coefficient for *powers, coefficient in terms}
-
-    def insert(self, terms: Terms, displacements: Sequence[Any], order: int) -> Any:
+    def insert(self, terms: Any, displacements: Sequence[Any], order: int) -> Any:
         """Return the polynomial in the slow amplitude alone that displacements y(a) leave, cut after `order`."""
         amplitude, total, cut = self.ring.gens[0], self.ring.zero, order + 1
         for powers, coefficient in terms.items():
@@ -182,8 +179,8 @@ def taylor(
         if 0 < sum(n * g for n, g in zip(powers, weights, strict=True)) <= order
     }
     field, elements = sp.construct_domain(list(kept.values()), field=True)
-    terms = {powers: c for powers, c in zip(kept, elements, strict=True) if c}
-    return Series(tuple(fast), tuple(grades), terms, sp.ring([slow], field)[0])
+    terms = sp.ring(variables, field)[0].from_dict(dict(zip(kept, elements, strict=True)))
+    return Series(tuple(grades), terms, sp.ring([slow], field)[0])
 
 
 def coefficients(polynomial: Any) -> list[tuple[int, sp.Expr]]:
@@ -198,16 +195,15 @@ def eliminate(series: Series, order: int) -> list[Any]:
     Raises `InputError` if the fast variables' Hessian is singular: then one of them is not fast.
     """
     moving = [i for i, grade in enumerate(series.grades) if grade <= order]
-    displacements = [series.ring.zero for _ in series.fast]
+    displacements = [series.ring.zero] * len(series.grades)
     if not moving:
         return displacements
-    slopes = [series.slope(i) for i in moving]
-    unit = [tuple(int(place == i + 1) for place in range(len(series.fast) + 1)) for i in moving]
-    field = series.ring.domain
-    rows = [[slope.get(u, field.zero) for u in unit] for slope in slopes]
-    hessian = sp.polys.matrices.DomainMatrix(rows, (len(moving), len(moving)), field)
+    variables = [series.terms.ring.gens[i + 1] for i in moving]
+    slopes = [series.terms.diff(y) for y in variables]
+    rows = [[slope.coeff(y) for y in variables] for slope in slopes]
+    hessian = sp.polys.matrices.DomainMatrix(rows, (len(moving), len(moving)), series.ring.domain)
     if not hessian.det():
-        names = ", ".join(str(series.fast[i]) for i in moving)
+        names = ", ".join(map(str, variables))
         raise InputError(f"The Hessian of the fast variables {names} is singular: one of them is not fast.")
     inverse = hessian.inv().to_list()
     for _ in range(order):

@@ -52,6 +52,16 @@ def title(name: str) -> str:
     -------
     str
         In Markdown.
+
+    Raises
+    ------
+    InputError
+        If there is no such derivation.
+
+    Examples
+    --------
+    >>> title("collapse")
+    'The collapsed point and its Landau expansion'
     """
     return heading(cells(_script(name).read_text(encoding="utf-8")))
 

@@ -184,6 +184,11 @@ class Landau:
         -------
         Landau
             Otherwise as this one.
+
+        Raises
+        ------
+        InputError
+            If the loss does not go with the collapsed point or the symmetry.
         """
         return replace(self, loss=loss)
 
@@ -212,6 +217,11 @@ class Landau:
         -------
         sympy.Matrix
             In the order of `variables`.
+
+        Raises
+        ------
+        InputError
+            If the point is not one of expressions.
         """
         at = self.collapsed if point is None else {v: as_expression(x, "point") for v, x in point.items()}
         return sp.hessian(self.loss, self.variables).subs(at).applyfunc(sp.cancel)
@@ -235,11 +245,8 @@ class Landau:
         if not self.thresholds:
             raise OutsideTheory(f"a₂ = {self._curvature} vanishes at no {self.control}: there is no threshold.")
         if len(self.thresholds) > 1:
-            several, wanted = (
-                f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}",
-                f"one value of {self.control}",
-            )
-            raise OutsideTheory(f"{several}, but {wanted} is expected: read .thresholds and choose.", self.thresholds)
+            several = f"a₂ = {self._curvature} vanishes at {list(self.thresholds)}, but one value of {self.control}"
+            raise OutsideTheory(f"{several} is expected: read .thresholds and choose.", self.thresholds)
         return self.thresholds[0]
 
     @cached_property
@@ -264,6 +271,11 @@ class Landau:
         -------
         sympy.Expr
             The characteristic polynomial, factored.
+
+        Raises
+        ------
+        InputError
+            If an argument cannot be used.
         """
         return sp.factor((self.hessian(point) - rate * sp.eye(len(self.variables))).det(method="berkowitz"))
 
@@ -371,6 +383,13 @@ class Landau:
         -------
         sympy.Expr
             A function of the slow amplitude.
+
+        Raises
+        ------
+        OutsideTheory
+            If SymPy finds no closed form, or the loss has been cut.
+        InputError
+            If the Hessian of the fast variables is singular.
         """
         return self.loss.subs(self.exact_elimination())
 
@@ -381,6 +400,13 @@ class Landau:
         -------
         list of Branch
             As SymPy orders them.
+
+        Raises
+        ------
+        OutsideTheory
+            If SymPy finds no closed form, or the loss has been cut.
+        InputError
+            If the Hessian of the fast variables is singular.
         """
         fast = self.exact_elimination()
         slope = sp.numer(sp.together(sp.diff(self.exact_potential(), self.slow)))

@@ -118,7 +118,7 @@ def scan(
             if kept is not None:
                 kept.write(task, named)
             results.put(task, named)
-    return results.dataset(standardize=standardize, splits=splits)
+    return results.dataset(splits)
 
 
 @checked
@@ -212,11 +212,11 @@ class Results:
             if name not in self.arrays:
                 shape = (len(self.work.seeds), len(self.work.temperature), *values.shape[1:])
                 self.arrays[name] = (("seed", "temperature", *dims), np.empty(shape, values.dtype))
-            self.arrays[name][1][self.work.seeds.index(task.seed), task.part] = values
+            self.arrays[name][1][self.work.seeds.index(task.seed), task.places] = values
         self.finished += len(task.places)
         self.advance(max(0.0, self.finished - self.done))  # whatever progress the task has reported
 
-    def dataset(self, *, standardize: bool, splits: Sequence[float] | None) -> "xarray.Dataset":
+    def dataset(self, splits: Sequence[float] | None) -> "xarray.Dataset":
         """Return all results, with labels and provenance."""
         import xarray
 
@@ -236,17 +236,17 @@ class Results:
         present = {dim for dims, _ in self.arrays.values() for dim in dims}
         coords |= {dim: at for dim, at in (optional | dict(work.trainer.coordinates())).items() if dim in present}
         variables = {name: (dims, values, _described(name)) for name, (dims, values) in arrays.items()}
-        dataset = xarray.Dataset(variables, coords, self._attributes(standardize, splits))
+        dataset = xarray.Dataset(variables, coords, self._attributes(splits))
         return validate(dataset, name="trainer's result")
 
-    def _attributes(self, standardize: bool, splits: Sequence[float] | None) -> dict[str, Any]:
+    def _attributes(self, splits: Sequence[float] | None) -> dict[str, Any]:
         spectrum = self.work.data.spectrum
         attributes = {
             "title": "beta-VAEs trained at normalised temperatures",
             "temperature": "T = tau / V; distortion is a share of V, rates are in nats",
             "total_variance": spectrum.total_variance,
             "trainer": json.dumps(jsonable(self.work.trainer.to_dict()), sort_keys=True),
-            "standardized": "yes" if standardize or spectrum.standardized else "no",
+            "standardized": "yes" if spectrum.standardized else "no",
             "landau_vae": version("landau-vae"),
             "numpy": np.__version__,
         }

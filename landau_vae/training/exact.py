@@ -10,8 +10,8 @@ neither the theory nor the data's eigenvectors. Only second moments are used, so
 (fewer rows than columns) are trained on in the space of their modes.
 """
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,10 +90,6 @@ class Exact(Trainer):
             named[f"{part}_distortion"] = ((), held_out.distortion / total)
             named[f"{part}_loss"] = ((), held_out.loss)
         return named
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings."""
-        return {"name": "Exact", **asdict(self)}
 
 
 @dataclass(frozen=True)

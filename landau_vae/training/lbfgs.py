@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array
+from landau_vae.display import Array, Booleans, Integers
 
 MEMORY = 10  # pairs kept: more makes an iteration dearer and saves few of them
 ARMIJO = 1e-4
@@ -30,7 +30,7 @@ class Evaluation:
     gradient: Array
     factors: tuple[Array, ...]
 
-    def take(self, which: NDArray[np.bool_]) -> "Evaluation":
+    def take(self, which: Booleans) -> "Evaluation":
         """Return some members of the batch."""
         return Evaluation(self.value[which], self.gradient[which], tuple(part[which] for part in self.factors))
 
@@ -56,10 +56,9 @@ class Minimum:
     """Where each problem of the batch ended."""
 
     x: Array  #: (b, …)
-    value: Array  #: (b,)
     relative_gradient: Array  #: (b,)
-    iterations: NDArray[np.int64]  #: (b,)
-    converged: NDArray[np.bool_]  #: (b,)
+    iterations: Integers  #: (b,)
+    converged: Booleans  #: (b,)
 
 
 def minimize(
@@ -70,14 +69,13 @@ def minimize(
     on_progress: Callable[[int], object] = lambda converged: None,
 ) -> Minimum:
     """Minimise each problem of the batch from `start` (b, …); `on_progress` gets how many have newly converged."""
-    batch, unknown = len(start), np.full(len(start), np.nan)
-    ends = Minimum(start.copy(), unknown, unknown.copy(), np.zeros(batch, np.int64), np.zeros(batch, np.bool_))
-    members = np.arange(batch)
+    members = np.arange(len(start))
+    ends = Minimum(start.copy(), np.full(len(start), np.nan), np.zeros_like(members), np.zeros(len(start), bool))
     x, at = start, objective.evaluate(start, members)
     pairs: deque[tuple[Array, Array, Array]] = deque(maxlen=MEMORY)
     for iteration in range(max_iterations + 1):
         gradient = relative_gradient(x, at)
-        ends.x[members], ends.value[members], ends.relative_gradient[members] = x, at.value, gradient
+        ends.x[members], ends.relative_gradient[members] = x, gradient
         ends.iterations[members] = iteration
         open_ = gradient > tolerance
         ends.converged[members] = ~open_
@@ -99,7 +97,7 @@ def minimize(
 def relative_gradient(x: Array, at: Evaluation) -> Array:
     """Return max_i |g_i| max(|x_i|, 1) / max(|f|, 1), (b,)."""
     size = np.abs(at.gradient) * np.maximum(np.abs(x), 1.0)
-    return np.asarray(size.reshape(len(x), -1).max(axis=1) / np.maximum(np.abs(at.value), 1.0))
+    return size.reshape(len(x), -1).max(axis=1) / np.maximum(np.abs(at.value), 1.0)
 
 
 def _direction(objective: Objective, at: Evaluation, pairs: deque[tuple[Array, Array, Array]]) -> Array:

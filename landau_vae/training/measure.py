@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.accumulate import array_pairs
 from landau_vae.display import Array
 from landau_vae.limits import ACTIVE
 from landau_vae.training.gradients import Decoder, Layout, Parts
@@ -174,10 +175,9 @@ def gauge_of(decoder: Decoder, layout: Layout, data: TrainingSet, split: str | N
     rows = data.rows if split is None else data.held_out[split]
     weights = data.weights if split is None else data.held_out_weights.get(split)
     second = np.zeros((rows.shape[1] + 1,) * 2)
-    for first in range(0, len(rows), ROWS):
-        block = _augmented(rows[first : first + ROWS], mean)
-        share = None if weights is None else weights[first : first + ROWS, None]
-        second += block.T @ (block if share is None else share * block)
+    for some, share in array_pairs(rows, weights, ROWS):
+        block = _augmented(some, mean)
+        second += block.T @ (block if share is None else share[:, None] * block)
     second /= len(rows) if weights is None else weights.sum()
     if by_moments:
         rows, weights = rows[:0], None  # not looked at

@@ -8,13 +8,16 @@ result itself. What may be used is a share of what the system calls available, o
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 
 from landau_vae.display import Result, counted
 from landau_vae.errors import InputError
 
 SHARE = 0.8  # of the memory that is free: other programs need some too
+CGROUPS = {  # version → folder, files of limit and use, and what can be taken back, in memory.stat
+    1: ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class ScanPlan(Result):
             (self.workers * self.per_worker, f"what workers work with: give {fewer}, or smaller batches"),
             (self.data, "the data: give fewer rows or columns, or fewer workers"),
         ]
-        size, advice = max(needs, key=itemgetter(0))
+        size, advice = max(needs)
         if not self.fits:
             raise InputError(
                 f"The scan needs {in_words(self.total)}, but {in_words(self.limit)} may be used; most of it "
@@ -88,18 +91,13 @@ def _group_rooms(root: Path) -> Iterator[int]:
         return
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            base, files, cache = root / "sys/fs/cgroup", ("memory.max", "memory.current"), "inactive_file"
-        elif "memory" in controllers.split(","):
-            base, cache = root / "sys/fs/cgroup/memory", "total_inactive_file"
-            files = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-        else:
+        if not {"", "memory"} & set(controllers.split(",")):
             continue
-        parts = path.strip("/").split("/")
-        for depth in range(len(parts), -1, -1):
-            group = base.joinpath(*parts[:depth])
+        base, *files, cache = CGROUPS[2 if controllers == "" else 1]
+        group = root / base / path.strip("/")
+        for folder in (group, *group.parents):  # those above the base have no such files
             try:
-                most, used, statistics = ((group / name).read_text() for name in (*files, "memory.stat"))
+                most, used, statistics = ((folder / name).read_text() for name in (*files, "memory.stat"))
                 held = dict(line.split() for line in statistics.splitlines()).get(cache, 0)
                 yield max(0, int(most) - int(used) + int(held))
             except (OSError, ValueError):

@@ -57,8 +57,6 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
     True
     """
     validate(dataset, name="dataset")
-    if not Path(path).name:
-        raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
     stored = dataset.copy()
     for variable in stored.variables.values():
         variable.encoding = {"_FillValue": None}

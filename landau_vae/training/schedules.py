@@ -6,6 +6,7 @@ above. In the end only the last β counts: a run trains the model of its last β
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -78,9 +79,8 @@ class Schedule:
     @property
     def settled(self) -> float:
         """The share of training from which on the factor is the final one."""
-        later = [share for share, _ in self.points[1:]]
-        moves = [share for share, (_, factor) in zip(later, self.points, strict=False) if factor != self.points[-1][1]]
-        return moves[-1] if moves else 0.0
+        last = self.points[-1][1]
+        return max((end for (_, factor), (end, _) in pairwise(self.points) if factor != last), default=0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return points and curve."""

@@ -52,7 +52,6 @@ class Observable:
     unit: str  #: in terms of the data's own
     meaning: str  #: in words
     kind: str = "f"  #: "f" real, "i" whole, "b" True or False
-    required: bool = False  #: whether every trainer returns it
     weight: bool = False  #: whether it is an attachment, dropped with `keep_weights=False`
     by_model: bool = True  #: whether each model has its own
 
@@ -60,14 +59,15 @@ class Observable:
 PRUNED = "distortion of the centred data with the first 0 ... K latents by falling M2 kept, the others at 0"
 
 _TABLE = (
-    Observable("signal_fraction", ("latent",), "1", "order parameter M2", required=True),
-    Observable("rate", ("latent",), "nat", "R, mean KL divergence of a latent from its prior", required=True),
-    Observable("mean_square", ("latent",), "1", "mean square of the encoder mean", required=True),
-    Observable("posterior_variance", ("latent",), "1", "s, mean over the data", required=True),
-    Observable("distortion", (), "1", "unreconstructed share of the total variance of the data", required=True),
-    Observable("pruned_distortion", ("reconstruction", "rank"), "1", PRUNED, required=True),
-    Observable("loss", (), "data2", "the trainer's loss", required=True),
-    Observable("status", (), "1", "how training ended", "i", required=True),
+    # Every trainer returns these.
+    Observable("signal_fraction", ("latent",), "1", "order parameter M2"),
+    Observable("rate", ("latent",), "nat", "R, mean KL divergence of a latent from its prior"),
+    Observable("mean_square", ("latent",), "1", "mean square of the encoder mean"),
+    Observable("posterior_variance", ("latent",), "1", "s, mean over the data"),
+    Observable("distortion", (), "1", "unreconstructed share of the total variance of the data"),
+    Observable("pruned_distortion", ("reconstruction", "rank"), "1", PRUNED),
+    Observable("loss", (), "data2", "the trainer's loss"),
+    Observable("status", (), "1", "how training ended", "i"),
     Observable("converged", (), "1", "whether the model is at rest", "b"),
     # Of trainers by samples: a run that is finite and noisy says how far it got.
     Observable("price", (), "data2 / nat", "tau in effect when training ended"),
@@ -180,7 +180,7 @@ class Trainer(ABC):
     """A way to train models at many temperatures at once.
 
     A trainer is a small frozen dataclass of settings. `Exact` and `Sampled` are two; a new one derives from this class
-    and has the four abstract methods.
+    and has the three abstract methods.
     """
 
     uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
@@ -244,7 +244,7 @@ class Trainer(ABC):
         Returns
         -------
         dict
-            Name → (dimensions after the model's, values). It has the required entries of `OBSERVABLES`.
+            Name → (dimensions after the model's, values). It has the first eight entries of `OBSERVABLES`.
 
         Notes
         -----
@@ -252,9 +252,9 @@ class Trainer(ABC):
         models beside it.
         """
 
-    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Return the settings, which distinguish one scan from another."""
+        return {"name": type(self).__name__, **vars(self)}
 
     def coordinates(self) -> Mapping[str, ArrayLike]:
         """Return the labels of dimensions that only this trainer has."""

@@ -86,9 +86,7 @@ def _to_go(fraction: Array, covariance: Array, price: Array, decoder: Array, pen
     order = np.argsort(-fraction, axis=1)
     ends = [np.sort(settle(covariance, price, w, penalty), axis=1)[:, ::-1] for w in (decoder, parted(decoder))]
     left = np.max([np.abs(end - np.take_along_axis(fraction, order, axis=1)) for end in ends], axis=0)
-    distance = np.empty_like(left)
-    np.put_along_axis(distance, order, left, axis=1)
-    return distance
+    return np.take_along_axis(left, np.argsort(order, axis=1), axis=1)
 
 
 def last_movement(learning_rate: Schedule, updates: int, looks: Array, stopped: NDArray[np.intp]) -> Array:

@@ -6,10 +6,10 @@ in bundles, which are trained as one batch of arrays, through joblib, so that an
 processes of this machine, or a Dask cluster.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import islice
 from threading import Lock
 from typing import Any
 
@@ -37,11 +37,6 @@ class Task:
         """Places of its temperatures in the grid."""
         return range(self.first, self.count, self.step)
 
-    @property
-    def part(self) -> slice:
-        """The places as a slice, to index arrays with."""
-        return slice(self.first, self.count, self.step)
-
 
 @dataclass(frozen=True, eq=False)
 class Work:
@@ -65,13 +60,8 @@ class Work:
         pieces = -(-count // self.trainer.models_at_once(self.data, self.latents))
         return [Task(seed, first, pieces, count) for seed in self.seeds for first in range(pieces)]
 
-    def bundles(self, tasks: Sequence[Task], workers: int, *, kept: bool = False) -> list[tuple[Task, ...]]:
-        """Return tasks of the same temperatures to train together: as many as suit the trainer and occupy all workers.
-
-        Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in flight.
-        """
-        if kept:
-            return [(task,) for task in tasks]
+    def bundles(self, tasks: Sequence[Task], workers: int) -> list[tuple[Task, ...]]:
+        """Return tasks of the same temperatures to train together: as many as suit the trainer and all workers."""
         most, each = self.trainer.models_at_once(self.data, self.latents), -(-len(tasks) // max(1, workers))
         bundles: list[tuple[Task, ...]] = []
         for first in dict.fromkeys(task.first for task in tasks):
@@ -83,7 +73,7 @@ class Work:
     def train(self, bundle: Sequence[Task], on_progress: Progress = lambda models: None) -> list[tuple[Task, Named]]:
         """Carry out a bundle of tasks; return each with its results."""
         starts = [(task.seed, place) for task in bundle for place in task.places]
-        temperature = np.concatenate([self.temperature[task.part] for task in bundle])
+        temperature = np.concatenate([self.temperature[task.places] for task in bundle])
         with _one_thread():
             named = self.trainer.train(self.data, temperature, starts, self.latents, on_progress)
         kept = {name: part for name, part in named.items() if self.keep_weights or name not in WEIGHTS}
@@ -117,31 +107,25 @@ class Work:
 def execute(
     work: Work, tasks: Sequence[Task], workers: int, on_progress: Progress, *, kept: bool = False
 ) -> Iterator[tuple[Task, Named]]:
-    """Yield each task with its results as they get done; without workers, progress counts fractions of models."""
+    """Yield each task with its results as they get done; without workers, progress counts fractions of models.
+
+    Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in flight.
+    """
     import joblib
 
     at_once = joblib.effective_n_jobs(workers)
-    bundles = work.bundles(tasks, at_once, kept=kept)
+    bundles = [(task,) for task in tasks] if kept else work.bundles(tasks, at_once)
     if at_once == 1:
         for bundle in bundles:
             yield from work.train(bundle, on_progress)
         return
     calls = (joblib.delayed(Work.train)(work, bundle) for bundle in bundles)
-    with closing(_as_completed(calls, workers)) as done:
-        yield from chain.from_iterable(done)
-
-
-def _as_completed(calls: Iterable[Any], workers: int) -> Generator[list[tuple[Task, Named]], None, None]:
-    import joblib
-
-    try:
-        parallel = joblib.Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
-    except ValueError:  # a backend that returns everything at the end: it gets as much as it can do at once
-        parallel, calls = joblib.Parallel(n_jobs=workers, batch_size=1), iter(calls)
-        while some := [call for _, call in zip(range(joblib.effective_n_jobs(workers)), calls, strict=False)]:
-            yield from parallel(some)
-        return
-    yield from parallel(calls)
+    streams = joblib.parallel.get_active_backend()[0].supports_return_generator
+    parallel = joblib.Parallel(workers, batch_size=1, return_as="generator_unordered" if streams else "list")
+    # A backend that returns a list does so at the end of a call: it gets as much as it can do at once.
+    while some := list(islice(calls, None if streams else at_once)):
+        for results in parallel(some):
+            yield from results
 
 
 _LOCK = Lock()

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import numbers
+from landau_vae.data.accumulate import array_pairs
 from landau_vae.data.moments import Moments
 from landau_vae.data.tables import as_table, as_weights, nonfinite_problem, row_blocks
 from landau_vae.display import Array, readonly
@@ -64,8 +65,8 @@ class TrainingSet:
         if self.rows is None:
             return np.zeros(self.features)
         if self.weights is None:
-            return np.asarray(self.rows.mean(axis=0))
-        return np.asarray(self.weights @ self.rows / self.weights.sum())
+            return self.rows.mean(axis=0)
+        return self.weights @ self.rows / self.weights.sum()
 
     @property
     def origin(self) -> Array:
@@ -115,7 +116,11 @@ def training_set(
         return TrainingSet(source)
     table, names = as_table(source)
     weight = None if weights is None else as_weights(weights, len(table))
-    _check_room(table, splits is not None, keep_rows, standardize, limit)
+    as_they_are = table.dtype == np.float64 and not standardize and table.flags.forc
+    size = (splits is not None) * table.nbytes + (keep_rows and not as_they_are) * 8 * table.size
+    if size > limit:  # before anything is copied
+        found = f"the {len(table)} rows takes {in_words(size)}, but {in_words(limit)} may be used"
+        raise InputError(f"To split, scale or convert {found}: give fewer rows, or standardised ones in float64.")
     parts = {"training": (table, weight)} if splits is None else _split(table, weight, splits, names)
     rows, share = parts.pop("training")
     spectrum = Spectrum.from_data(rows, standardize=standardize, weights=share, names=names)
@@ -151,8 +156,8 @@ def _split(
     for name, rows in members.items():
         if weight is not None and len(rows) and not weight[rows].any():
             raise InputError(f"The weights of all {name} rows are zero: give other splits or other weights.")
-    of_rows = {name: None if weight is None else weight[rows] for name, rows in members.items()}
-    return {name: (table[rows], of_rows[name]) for name, rows in members.items() if len(rows)}
+    kept = {name: rows for name, rows in members.items() if len(rows)}
+    return {name: (table[rows], None if weight is None else weight[rows]) for name, rows in kept.items()}
 
 
 def _rows(part: NDArray[Any], mean: Array, scale: Array | None) -> Array:
@@ -168,22 +173,12 @@ def _rows(part: NDArray[Any], mean: Array, scale: Array | None) -> Array:
 def _covariance(part: Part, mean: Array, scale: Array | None) -> Array:
     """Return the second moments of a part about the training mean."""
     rows, weight = part
-    moments, first = Moments(rows.shape[1]), 0
-    for block in row_blocks(rows):
-        moments.add(block, None if weight is None else weight[first : first + len(block)])
-        first += len(block)
+    moments = Moments(rows.shape[1])
+    for block, share in array_pairs(rows, weight):
+        moments.add(block, share)
     step = moments.mean - mean
     second = moments.covariance + np.outer(step, step)
     return readonly(second if scale is None else second / np.outer(scale, scale))
-
-
-def _check_room(table: NDArray[Any], split: bool, keep_rows: bool, standardize: bool, limit: float) -> None:
-    """Raise `InputError` if the copies would not fit, before anything is copied."""
-    as_they_are = table.dtype == np.float64 and not standardize and table.flags.forc
-    size = (table.nbytes if split else 0) + (8 * table.size if keep_rows and not as_they_are else 0)
-    if size > limit:
-        found = f"the {len(table)} rows takes {in_words(size)}, but {in_words(limit)} may be used"
-        raise InputError(f"To split, scale or convert {found}: give fewer rows, or standardised ones in float64.")
 
 
 @dataclass

@@ -16,10 +16,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landau_vae.checks import checked
-from landau_vae.display import Array, readonly
+from landau_vae.display import Array, Booleans, Integers, readonly
 from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE, ACTIVE_EXACTLY, AT_REST, FIT_RANGE, FITTED
 from landau_vae.numeric._equilibrium import Reconstruction
@@ -36,7 +35,7 @@ class Branches:
     by_seed: Array  #: M² of branch k, (seeds, temperatures, latents)
     pruned: Array  #: D̃ with the first 0 … K latents kept, (seeds, temperatures, 2, K + 1): of the mean, of samples
     total_rate: Array  #: Σ_k R_k, (seeds, temperatures), nats
-    at_rest: NDArray[np.bool_]  #: (seeds, temperatures, latents): had come to rest when the run ended
+    at_rest: Booleans  #: (seeds, temperatures, latents): had come to rest when the run ended
     to_go: Array  #: (seeds, temperatures, latents): how far M² had to go still, 0 where that is not known
     converged: Array  #: (temperatures,), share of the seeds whose whole model had
     noisy: bool  #: whether models were trained by samples
@@ -62,13 +61,13 @@ class Branches:
         return readonly(np.stack([edges[below], edges[below + 1] / (1 - self.active)], axis=1))
 
     @cached_property
-    def fitted(self) -> NDArray[np.bool_]:
+    def fitted(self) -> Booleans:
         """Points that the line of each branch goes through, (seeds, temperatures, latents)."""
         low = self.brackets[:, 0]
         grid = self.temperature[:, None]
         near = (grid <= low) & (grid >= low / FIT_RANGE) & np.isfinite(self.brackets[:, 1])
         near = near & (self.signal_fraction > FITTED) if self.noisy else near
-        return np.asarray(near & self.at_rest)
+        return near & self.at_rest
 
     @cached_property
     def lines(self) -> Array:
@@ -117,10 +116,10 @@ class Branches:
     def _line(self, seed: int, k: int) -> tuple[float, float]:
         near, low = self.fitted[seed, :, k], self.brackets[k, 0]
         if np.count_nonzero(near) < 2:
-            return float("nan"), float("nan")
+            return np.nan, np.nan
         x, y = self.abscissa[seed, near] / low, self.by_seed[seed, near, k]
         slope, intercept = np.polyfit(x, y, 1)
-        return (float(-intercept / slope * low) if slope < 0 else float("nan")), float(intercept)
+        return (-intercept / slope * low if slope < 0 else np.nan), intercept
 
 
 @checked
@@ -158,21 +157,21 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
     data = scan.sortby("temperature").transpose("seed", "temperature", "reconstruction", "latent", "rank", ...)
     fraction = data.signal_fraction.values
     ranks = np.argsort(-fraction, axis=-1, kind="stable")  # a latent of NaN, of a model that diverged, is the last
-    ranked = np.take_along_axis(fraction, ranks, axis=-1)
     abscissa = np.broadcast_to(data.temperature.values, fraction.shape[:2])
     if "price" in data and trainer_settings(data).get("learned_variance"):  # the price that it has led to
         abscissa = data.price.values / float(data.attrs["total_variance"])
     moved = data.moved.values if "moved" in data else None
     at_rest = np.broadcast_to(data.converged.values[..., None], fraction.shape) if moved is None else moved <= AT_REST
     to_go = np.zeros(fraction.shape) if moved is None else moved
+    ranked, at_rest, to_go = (np.take_along_axis(each, ranks, axis=-1) for each in (fraction, at_rest, to_go))
     return Branches(
         readonly(data.temperature.values),
         readonly(abscissa),
         readonly(ranked),
         readonly(data.pruned_distortion.values),
         readonly(data.rate.values.sum(axis=-1)),
-        np.take_along_axis(at_rest, ranks, axis=-1) & _not_waiting(data, ranked),
-        np.take_along_axis(to_go, ranks, axis=-1),
+        at_rest & _not_waiting(data, ranked),
+        to_go,
         readonly(data.converged.values.mean(axis=0)),
         noisy=moved is not None,
     )
@@ -187,7 +186,8 @@ def trained_spectrum(scan: Any) -> Spectrum | None:
     return Spectrum.from_covariance(scan.covariance.values, samples=samples, names=labels)
 
 
-def mean_and_error(values: Array) -> tuple[Array, Array, NDArray[np.int64]]:
+@np.errstate(invalid="ignore", divide="ignore")
+def mean_and_error(values: Array) -> tuple[Array, Array, Integers]:
     """Return mean over seeds (the first axis), its standard error (NaN for one seed) and how many had a number.
 
     >>> mean, error, count = mean_and_error(np.array([[1.0, 4.0], [3.0, np.nan]]))
@@ -196,10 +196,9 @@ def mean_and_error(values: Array) -> tuple[Array, Array, NDArray[np.int64]]:
     """
     known = np.isfinite(values)
     count = np.count_nonzero(known, axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, values, 0.0).sum(axis=0) / count
-        square = np.where(known, values - mean, 0.0) ** 2
-        error = np.sqrt(square.sum(axis=0) / (count - 1) / count)
+    mean = np.where(known, values, 0.0).sum(axis=0) / count
+    square = np.where(known, values - mean, 0.0) ** 2
+    error = np.sqrt(square.sum(axis=0) / (count - 1) / count)
     return mean, np.where(count > 1, error, np.nan), count
 
 
@@ -209,6 +208,7 @@ def exponents(measured: Branches) -> Array:
     return readonly([[_exponent(measured, seed, k) for k in range(latents)] for seed in range(seeds)])
 
 
+@np.errstate(invalid="ignore")
 def residual(measured: Branches, thresholds: Array) -> Array:
     """Return the root mean square of M² − [1 − T/T_k]₊ over the fitted points of all seeds, (len(thresholds),).
 
@@ -216,36 +216,33 @@ def residual(measured: Branches, thresholds: Array) -> Array:
     """
     modes = len(thresholds)
     fitted = measured.fitted[..., :modes]
-    with np.errstate(invalid="ignore"):
-        law = np.maximum(0.0, 1.0 - measured.abscissa[..., None] / thresholds)
-        square = np.where(fitted, measured.by_seed[..., :modes] - law, 0.0) ** 2
-        return readonly(np.sqrt(square.sum(axis=(0, 1)) / np.count_nonzero(fitted, axis=(0, 1))))
+    law = np.maximum(0.0, 1.0 - measured.abscissa[..., None] / thresholds)
+    square = np.where(fitted, measured.by_seed[..., :modes] - law, 0.0) ** 2
+    return readonly(np.sqrt(square.sum(axis=(0, 1)) / np.count_nonzero(fitted, axis=(0, 1))))
 
 
 def _exponent(measured: Branches, seed: int, k: int) -> float:
     """Return p by least squares; the search starts at the straight line, p = 1."""
     near, threshold = measured.fitted[seed, :, k], measured.lines[seed, k, 0]
     if np.count_nonzero(near) < 3 or not 0 < threshold < np.inf:
-        return float("nan")
+        return np.nan
     from scipy.optimize import least_squares
 
     x, y = measured.abscissa[seed, near] / threshold, measured.by_seed[seed, near, k]
 
     def miss(at: Array) -> Array:
         """Return residuals at ln(T_k/threshold) and ln p."""
-        return np.asarray(np.maximum(1.0 - x / np.exp(at[0]), 1e-12) ** np.exp(at[1]) - y)
+        return np.maximum(1.0 - x / np.exp(at[0]), 1e-12) ** np.exp(at[1]) - y
 
     nearest = float(np.log(x.max()))  # a branch ends beyond its last point; no nearer bound, which seeds would share
     start, bounds = [max(1e-3, nearest + 1e-3), 0.0], ([nearest, -2.0], [2.0, 2.0])
     fit = least_squares(miss, start, bounds=bounds, x_scale=[0.1, 0.1])
-    return float(np.exp(fit.x[1])) if fit.success else float("nan")
+    return np.exp(fit.x[1]) if fit.success else np.nan
 
 
-def _not_waiting(data: Any, ranked: Array) -> NDArray[np.bool_]:
+def _not_waiting(data: Any, ranked: Array) -> Booleans:
     """Return, by rank, False for the latents next in line where some still have to become active."""
-    if "waiting" not in data:
-        return np.ones(ranked.shape, dtype=bool)
     active = np.count_nonzero(ranked > ACTIVE, axis=-1)[..., None]
-    waiting = data.waiting.values[..., None]
+    waiting = data.waiting.values[..., None] if "waiting" in data else 0
     rank = np.arange(ranked.shape[-1])
-    return np.asarray((rank < active) | (rank >= active + waiting))
+    return (rank < active) | (rank >= active + waiting)

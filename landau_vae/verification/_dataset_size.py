@@ -99,7 +99,7 @@ class DatasetSize(Result):
         lines = [f"Mean ± standard error over {seeds} sets of {first.features} features, noise {first.noise:g}."]
         if np.any(self.converged < 1):
             lines.append(f"{1 - self.converged.mean():.1%} of the models were not trained to their tolerance.")
-        visible = ", ".join(significant(float(alpha)) for alpha in first.critical_aspect)
+        visible = ", ".join(significant(alpha) for alpha in first.critical_aspect)
         lines.append(f"A spike is visible above n/d = {visible}; below, its latent encodes noise alone.")
         return "\n".join(lines)
 
@@ -161,7 +161,7 @@ def dataset_size(
     results = [_train(theory, seed, trainer) for theory in predicted for seed in places]
     shape = (len(predicted), len(places), -1)
     threshold, overlap, converged = (np.array(values).reshape(shape) for values in zip(*results, strict=True))
-    return DatasetSize(predicted, readonly(threshold), readonly(overlap), readonly(converged.mean(axis=(1, 2))))
+    return DatasetSize(predicted, *map(readonly, (threshold, overlap, converged.mean(axis=(1, 2)))))
 
 
 def _train(theory: Spiked, seed: int, trainer: Trainer | None) -> tuple[Array, Array, float]:
@@ -189,11 +189,11 @@ def _mean_error(values: Array) -> Array:
 
 
 def _four(value: float) -> str:
-    return significant(float(value), 4)
+    return significant(value, 4)
 
 
 def _with_error(pair: Array) -> str:
-    return f"{_four(pair[0])} ± {significant(float(pair[1]), 2)}" if np.isfinite(pair[0]) else "—"
+    return f"{_four(pair[0])} ± {significant(pair[1], 2)}" if np.isfinite(pair[0]) else "—"
 
 
 def _compare(values: Array, low: Array, high: Array, correction: Array, population: Array) -> NDArray[np.str_]:

@@ -2,7 +2,7 @@
 
     amplitude of mode k ∝ (1 + 2aηκ_k)^n,   κ_k ∝ 1 − T/T_k near T_k (critical slowing down)
 
-A mode activates at half of its final amplitude (`activation_times`). Two times are predicted: the latest, for latents
+A mode activates at half of its final amplitude (`arrivals`). Two times are predicted: the latest, for latents
 that have parted, and the earliest, for latents that go on sharing modes; for the first mode they are one. Both are
 good to a fraction of a power of e in amplitude: the logistic law of saturation is off by −0.25 … 0.35 (λ ≥ 0.1). Half a
 power is allowed, 10 % of the time from a start of 0.01 (`limits.ACTIVATION_ERROR`). A mode is *overshadowed*,
@@ -13,22 +13,46 @@ Times in linear networks: Saxe et al., arXiv:1312.6120; in the linear VAE: Ichik
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Positive, checked, numbers
-from landau_vae.display import Array, Column, Result, Table, readonly
-from landau_vae.errors import InputError
-from landau_vae.limits import ACTIVATION_ERROR, BATCH_NOISE, OVERSHADOWED
-from landau_vae.numeric.plateau_growth import growth
+from landau_vae.display import Array, Booleans, Column, Result, Table, readonly
+from landau_vae.errors import InputError, OutsideTheory
+from landau_vae.limits import ACTIVATION_ERROR, ALIKE_MODES, BATCH_NOISE, OVERSHADOWED, WEAK_MODE
+from landau_vae.loss import Loss
+from landau_vae.numeric.plateau_growth import HALF, growth, per_update, projections, succession
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.schema import Status, validate
+from landau_vae.training.gradients import recorded_decoder
+from landau_vae.training.schedules import Schedule
+from landau_vae.training.schema import Status, trainer_settings, validate
 from landau_vae.verification._branches import trained_spectrum
-from landau_vae.verification.activation_times import Arrivals, Descent, arrivals, descent_of
 
 FAILURES = ("disagrees", "missing", "diverged")
+
+
+@dataclass(frozen=True, eq=False)
+class Descent:
+    """Gradient descent on the user's loss, which is `scale` × σ_dec² L.
+
+    Times are those of a clock of updates at the full learning rate,
+
+        clock(n) = Σ_{i<n} (factor of the learning-rate schedule in update i)
+
+    because amplitudes that grow by 1 + ηf_iκ in update i grow like (1 + ηκ)^clock, up to terms of order ηκ.
+    """
+
+    learning_rate: float  #: η
+    momentum: float  #: μ
+    scale: float  #: 2a
+    clock: Array  #: after 0 … N updates, in updates at the full learning rate, (N + 1,)
+    batch: float  #: rows per update that noise is drawn for; ∞ where the gradient is exact
+
+    def pace(self, rate: Array) -> Array:
+        """Return powers of e per update, of what grows at a rate κ of σ_dec² L; any shape."""
+        return per_update(self.scale * rate, self.learning_rate, self.momentum)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +98,7 @@ class Dynamics(Result):
         return readonly(np.where(lam > price, self.descent.pace(growth(lam, price)), np.nan))
 
     @property
-    def compared(self) -> NDArray[np.bool_]:
+    def compared(self) -> Booleans:
         """Where a measured time stands beside a predicted one."""
         return np.isin(self.verdict, ("agrees", "disagrees")) & np.isfinite(self.predicted)
 
@@ -166,8 +190,7 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     (Dynamics(3 of 3 activations at the predicted time, η = 0.005), Dynamics(0 of 3 activations at ...))
     """
     descent = descent_of(validate(scan), learning_rate)
-    trained_on = trained_spectrum(scan)
-    known = trained_on or spectrum
+    known = trained_spectrum(scan) or spectrum
     if known is None or scan.sizes["feature"] != len(known.covariance):
         sizes = f"The models were trained on {scan.sizes['feature']} features, but there is no covariance of so many: "
         raise InputError(sizes + "give the spectrum that was trained on.", "spectrum")
@@ -177,34 +200,145 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     vectors = np.eye(known.modes) if known.matrix is None else known.vectors
     assert vectors is not None
     vectors = vectors[:, : spectrum.modes]
-    encoders = data.encoder_history.transpose(..., "latent", "feature")
+    encoders = data.encoder_history.transpose(..., "latent", "feature").values
     clock, temperature = descent.clock[data["update"].values], readonly(data.temperature.values)
-    shape = data.decoder_history.shape[:2]
+    decoders, shape = data.decoder_history.values, data.decoder_history.shape[:2]  # (seeds, temperatures)
     ends = descent.clock[data.updates.values] if "updates" in data else np.full(shape, clock[-1])
-    times, verdict = [], []
-    for seed, t in np.ndindex(shape):
-        weights = data.decoder_history.values[seed, t], encoders.values[seed, t]
-        price = float(temperature[t]) * spectrum.total_variance
-        times.append(arrivals(*weights, clock, vectors, spectrum, price, descent))
-        diverged = "status" in data and data.status.values[seed, t] == Status.DIVERGED
-        verdict.append(_verdict(times[-1], float(ends[seed, t]), bool(diverged)))
-    arrays = ([getattr(one, name) for one in times] for name in ("latest", "earliest", "measured", "bracket"))
-    latest, earliest, measured, bracket = (readonly(np.reshape(x, (*shape, *np.shape(x)[1:]))) for x in arrays)
-    verdicts = readonly(np.reshape(verdict, latest.shape), np.str_)
-    return Dynamics(spectrum, descent, temperature, latest, earliest, measured, bracket, verdicts)
+    diverged = data.status.values == Status.DIVERGED if "status" in data else np.zeros(shape, dtype=bool)
+    price = temperature * spectrum.total_variance
+    models = [
+        arrivals(decoders[seed, t], encoders[seed, t], clock, vectors, spectrum, float(price[t]), descent)
+        for seed, t in np.ndindex(shape)
+    ]
+    times = Arrivals(*(readonly(np.reshape(x, (*shape, *np.shape(x)[1:]))) for x in zip(*models, strict=True)))
+    verdict = readonly(_verdict(times, ends[..., None], diverged[..., None]), np.str_)
+    predicted = (times.latest, times.earliest, times.measured, times.bracket)
+    return Dynamics(spectrum, descent, temperature, *predicted, verdict)
 
 
-def _verdict(one: Arrivals, end: float, diverged: bool) -> NDArray[np.str_]:
-    """Return the verdict of each mode of a model, (modes,)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        late = one.latest + ACTIVATION_ERROR / one.rate
-        early = one.earliest - ACTIVATION_ERROR / one.rate
-        within = (one.bracket[:, 0] <= late) & (one.bracket[:, 1] >= early)
-    seen = np.isfinite(one.measured)
+# -------------------------------------------------------------------------------------------------------- of one model
+
+
+def descent_of(scan: Any, learning_rate: float | None = None) -> Descent:
+    """Return the settings of a scan by `Sampled` with SGD; a `learning_rate` replaces the recorded one.
+
+    Raises `InputError` for a scan without snapshots, and `OutsideTheory` where growth under its settings is not known.
+    """
+    trainer = trainer_settings(scan)
+    if trainer.get("name") != "Sampled" or "decoder_history" not in scan or scan.sizes["update"] < 2:
+        raise InputError(
+            "The scan holds no snapshots during training: scan with trainer=Sampled(optimizer=SGD(1e-3), history=300).",
+            "scan",
+        )
+    optimizer = trainer["optimizer"]
+    if optimizer["name"] != "SGD":
+        raise OutsideTheory(
+            f"The models were trained by {optimizer['name']}, but growth rates are those of gradient descent: "
+            "train with SGD (`activation` has a bound for Adam)."
+        )
+    linear = recorded_decoder(trainer).linear and trainer["encoder"] == "constant" and not trainer["learned_variance"]
+    if not linear or optimizer["weight_decay"]:
+        raise OutsideTheory(
+            "Growth is known for linear Gaussian decoders of fixed variance without weight decay: "
+            "leave these settings of Sampled at their defaults."
+        )
+    if any(factor != 1.0 for _, factor in trainer["beta"]["points"]):
+        raise OutsideTheory("Rates belong to one β, but training had a β schedule: train at constant β.")
+    rate = optimizer["learning_rate"] if learning_rate is None else learning_rate
+    scale = 2 * Loss.from_dict(trainer["loss"]).weights(scan.sizes["feature"])[0]
+    factors = Schedule(**trainer["learning_rate"])(np.arange(trainer["updates"]) / trainer["updates"])
+    clock = np.concatenate([[0.0], np.cumsum(factors)])
+    batch = float(trainer["batch"] or scan.attrs.get("samples", np.inf)) if trainer["noise"] else np.inf
+    return Descent(rate, optimizer["momentum"], scale, clock, batch)
+
+
+class Arrivals(NamedTuple):
+    """Times of one model, or of many, in updates at the full learning rate, (…, modes); NaN from T_k on."""
+
+    rate: Array  #: powers of e per update on the plateau
+    latest: Array  #: predicted for latents that have parted, ∞ for a mode that gets none
+    earliest: Array  #: predicted for latents that go on sharing what is active
+    measured: Array  #: NaN where it was not seen
+    bracket: Array  #: the snapshots before and after, (…, modes, 2)
+    started: Booleans  #: whether the first snapshot is beyond the plateau already
+    kept: Array  #: of the start's amplitude, what is orthogonal to the modes that activate before
+    noise: Array  #: power that the noise of batches brings in, over that of the start
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def _verdict(times: Arrivals, end: Array, diverged: Booleans) -> NDArray[np.str_]:
+    """Return the verdict of each mode; `end` is when a run ended, and both have a last axis of length 1."""
+    late = times.latest + ACTIVATION_ERROR / times.rate
+    early = times.earliest - ACTIVATION_ERROR / times.rate
+    within = (times.bracket[..., 0] <= late) & (times.bracket[..., 1] >= early)
+    seen = np.isfinite(times.measured)
     verdict = np.where(seen, np.where(within, "agrees", "disagrees"), np.where(late < end, "missing", "not reached"))
-    verdict = np.where(np.isinf(one.latest), "no latent", verdict)  # or another mode's, at some later time
-    verdict = np.where(one.kept < OVERSHADOWED, "overshadowed", verdict)
-    verdict = np.where(one.noise > BATCH_NOISE, "noise", verdict)
-    verdict = np.where(one.started, "no plateau", verdict)
-    verdict = np.where(np.isnan(one.latest), "inactive", verdict)
-    return np.where(diverged & ~np.isnan(one.latest), "diverged", verdict)
+    verdict = np.where(np.isinf(times.latest), "no latent", verdict)  # or another mode's, at some later time
+    verdict = np.where(times.kept < OVERSHADOWED, "overshadowed", verdict)
+    verdict = np.where(times.noise > BATCH_NOISE, "noise", verdict)
+    verdict = np.where(times.started, "no plateau", verdict)
+    verdict = np.where(diverged, "diverged", verdict)
+    return np.where(np.isnan(times.latest), "inactive", verdict)
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def arrivals(
+    decoder: Array, encoder: Array, clock: Array, vectors: Array, spectrum: Spectrum, price: float, descent: Descent
+) -> Arrivals:
+    """Return the times of a model from snapshots of W (snapshots, d, K) and E; `vectors` are v_k, (d, modes).
+
+        predicted: n_k of `numeric.plateau_growth`, from W and E at update 0      measured: v_kᵀ W E v_k = M²_k/4
+
+    The gain v_kᵀ W E v_k ends at M²_k = 1 − T/T_k whichever latents carry it and on whatever scale. ‖v_kᵀW‖ does not:
+    far below T_k nothing but the price fixes the scale of a latent, and half of its final value may come ten times as
+    late.
+    """
+    lam = spectrum.eigenvalues
+    multiplet = np.append(0, np.cumsum(np.diff(lam) < -ALIKE_MODES * lam[1:]))
+    active = lam > price
+    rows = vectors.T @ decoder.astype(np.float64)  # (snapshots, modes, K)
+    columns = np.swapaxes(encoder.astype(np.float64) @ vectors, 1, 2)
+    start = projections(lam, price, rows[0], columns[0])
+    growing = (lam, multiplet, price, start, descent.pace)
+    parted, sharing = (succession(*growing, shared=shared) for shared in (False, True))
+    share = np.where(active, _gains(rows, columns, multiplet) / np.where(active, 1 - price / lam, 1.0), np.nan)
+    rate = np.where(active, descent.pace(growth(lam, price)), np.nan)
+    measured, bracket = _crossing(share, clock)
+    noise = _noise(lam, price, decoder.shape[2], rate, descent) / parted.share
+    early = np.maximum(0.0, np.log(WEAK_MODE / lam) / 2) / rate
+    earliest = np.maximum(np.fmin(parted.updates, sharing.updates) - early, 0.0)
+    return Arrivals(rate, parted.updates, earliest, measured, bracket, share[0] >= HALF, parted.kept, noise)
+
+
+def _gains(rows: Array, columns: Array, multiplet: NDArray[np.intp]) -> Array:
+    """Return v_kᵀ W E v_k, (snapshots, modes); of a multiplet, whose v_k are any, the singular values of its block."""
+    gains = np.empty(rows.shape[:2])
+    for group in np.unique(multiplet):
+        members = multiplet == group
+        block = rows[:, members] @ np.swapaxes(columns[:, members], 1, 2)
+        gains[:, members] = np.linalg.svd(np.where(np.isfinite(block), block, 0.0), compute_uv=False)
+    return gains
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def _crossing(share: Array, clock: Array) -> tuple[Array, Array]:
+    """Return when the share first reaches HALF, interpolated in its logarithm, and the snapshots before and after."""
+    after = np.argmax(share >= HALF, axis=0)
+    before, at = np.maximum(after - 1, 0), np.arange(share.shape[1])
+    low, high = (np.log(np.maximum(share[i, at], 1e-300)) for i in (before, after))
+    fraction = np.where(after > before, (np.log(HALF) - low) / (high - low), 0.0)
+    seen = share[after, at] >= HALF
+    bracket = np.where(seen[:, None], np.stack([clock[before], clock[after]], axis=1), np.nan)
+    return bracket[:, 0] + fraction * (bracket[:, 1] - bracket[:, 0]), bracket
+
+
+def _noise(lam: Array, price: float, latents: int, rate: Array, descent: Descent) -> Array:
+    """Return the share of M² that the noise of batches is worth as a start, (modes,).
+
+    In each update the decoder's entries along v_k get noise of variance (2aη)² λ/n, the encoder's none; early noise is
+    worth most, Σ z^(−2i) = 1/(2 ln z), and momentum adds up 1/(1 − μ) updates.
+    """
+    kick = np.square(descent.scale * descent.learning_rate / (1 - descent.momentum)) * lam / descent.batch
+    kappa = growth(lam, price)
+    power = 1 / np.square(1 + np.square((1 + kappa) / lam))  # of the power, in the growing direction
+    return latents * kick * power / (2 * rate) * (1 + kappa) / (lam - price)

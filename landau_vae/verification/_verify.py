@@ -5,27 +5,65 @@
 and does each trained branch follow M²_k = 1 − T/T_k on the way (J. Hirn, arXiv:2605.22691)? At finite T a utility is
 compared with its own prediction, of the kind of reconstruction that was used, and with λ_k/V where the theory says that
 they differ by less than the tolerance. Models trained by samples scatter: their means over seeds are compared within
-standard errors (`verdicts`), and where they differ from theory a likely cause is named (`causes`).
+standard errors (`judge`), and where they differ from theory a likely cause is named (`causes`).
 """
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
 
+from landau_vae import limits
 from landau_vae.checks import Positive, checked
-from landau_vae.display import Array, readonly
+from landau_vae.display import Array, Integers, readonly
 from landau_vae.errors import InputError
-from landau_vae.limits import ACTIVE, CONFIDENCE, FITTED, SURELY_COLLAPSED, UTILITY_READ
 from landau_vae.loss import Loss
-from landau_vae.numeric._equilibrium import Equilibrium, Reconstruction, equilibrium, noise_power
+from landau_vae.numeric._equilibrium import NOISE_POWER, Equilibrium, Reconstruction, equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.gradients import recorded_decoder
 from landau_vae.training.schema import trainer_settings, validate
 from landau_vae.verification._branches import Branches, branches, exponents, mean_and_error, residual, trained_spectrum
-from landau_vae.verification.causes import Evidence, find_causes
-from landau_vae.verification.verdicts import Deviation, interval, judge, sampling_error
+from landau_vae.verification.causes import Case, find_causes
 from landau_vae.verification.verification import Verification
+
+ROUNDING = 1e-6  # a difference of exactly the tolerance (T = T_k/10, say) agrees
+RESOLUTION = np.array([limits.RESOLVED, limits.RESOLVED, limits.RESOLVED_EXPONENT])  # of threshold, utility, exponent
+
+
+@dataclass(frozen=True, eq=False)
+class Deviation:
+    """A relative difference between measurement and theory, by mode."""
+
+    mean: Array  #: over seeds
+    error: Array  #: standard error over seeds; NaN from one seed, 0 where training is exact
+    count: Integers  #: how many seeds had a number
+    drawn: Array  #: standard error of the training set itself, as a sample of what it is compared with
+
+    @property
+    def total(self) -> Array:
+        """Both errors together."""
+        return np.hypot(self.error, self.drawn)
+
+    @property
+    @np.errstate(invalid="ignore", divide="ignore")
+    def freedom(self) -> Array:
+        """Degrees of freedom after Welch and Satterthwaite: only the error over seeds is uncertain."""
+        seeds = np.maximum(self.count - 1, 1)
+        share = np.nan_to_num((self.error / self.total) ** 2, nan=1.0)
+        return np.minimum(seeds / share**2, 1e9)
+
+    def margin(self, confidence: float) -> Array:
+        """Return both errors together times the point of Student's t, two-sided."""
+        return self.total * stdtrit(self.freedom, 0.5 + confidence / 2)
+
+    @property
+    @np.errstate(invalid="ignore", divide="ignore")
+    def p_value(self) -> Array:
+        """Two-sided, of no deviation at all; NaN where there is no error."""
+        ratio = np.where(self.total > 0, np.abs(self.mean) / self.total, np.nan)
+        return 2 * stdtr(self.freedom, -ratio)
 
 
 @checked
@@ -77,16 +115,16 @@ def verify(
     modes = min(spectrum.modes, latents)
     pca, noisy = spectrum.normalized[:modes], measured.noisy
     theory = equilibrium(spectrum, Loss.gaussian(measured.abscissa * spectrum.total_variance, latents=latents))
-    drawn = sampling_error(spectrum, trained_on, int(scan.attrs.get("samples", 0)), modes)
+    drawn = sampling_error(spectrum, trained_on, modes)
     threshold = _deviation(measured.lines[:, :modes, 0] / pca - 1, drawn, noisy)
     exponent = _deviation(exponents(measured)[:, :modes] - 1, np.zeros(modes), noisy)
     cold = _read_at(measured)[:modes]
-    utility = np.take_along_axis(measured.utility(reconstruction)[..., :modes], cold[None, None], axis=1)[:, 0]
+    both = (each.utility(reconstruction)[..., :modes] for each in (measured, theory))
+    utility, predicted = (np.take_along_axis(each, cold[None, None], axis=1)[:, 0] for each in both)
     at = measured.temperature[cold]
-    predicted = np.take_along_axis(theory.utility(reconstruction)[..., :modes], cold[None, None], axis=1)[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         useful = _deviation(np.where(at < pca, utility / predicted - 1, np.nan), drawn, noisy)
-        near_pca = (at / pca) ** noise_power(reconstruction) <= tolerance
+        near_pca = (at / pca) ** NOISE_POWER[reconstruction] <= tolerance
         pca_error = np.where(near_pca, mean_and_error(utility / pca - 1)[0], np.nan)
     law = _law_deviation(measured, theory, drawn)
     verdict = judge(measured, pca, [threshold, useful, exponent], law, pca_error, tolerance)
@@ -95,10 +133,7 @@ def verify(
         known, verdict = np.nan, ("outside the theory",) * modes
     ends = np.maximum(0.0, pca[:, None] * (1 + interval(threshold)))
     scale = np.nan_to_num(predicted).mean(axis=0)[:, None]
-    evidence = Evidence(
-        scan, trained_on, spectrum, measured, 1 + threshold.mean, threshold.error, 1 + exponent.mean, verdict, tolerance
-    )
-    return Verification(
+    result = Verification(
         spectrum,
         measured,
         tolerance,
@@ -118,8 +153,8 @@ def verify(
         utility_p=readonly(useful.p_value * known),
         law_error=readonly(law * known),
         verdict=verdict,
-        causes=find_causes(evidence),
     )
+    return replace(result, causes=find_causes(Case(scan, trained_on, result, threshold.error)))
 
 
 def _deviation(by_seed: Array, drawn: Array, noisy: bool) -> Deviation:
@@ -128,6 +163,7 @@ def _deviation(by_seed: Array, drawn: Array, noisy: bool) -> Deviation:
     return Deviation(mean, error if noisy else np.zeros(len(mean)), count, drawn)
 
 
+@np.errstate(divide="ignore")
 def _read_at(measured: Branches) -> NDArray[np.intp]:
     """Return the index of the temperature at which utilities are read, (latents,): the coldest.
 
@@ -136,8 +172,7 @@ def _read_at(measured: Branches) -> NDArray[np.intp]:
     """
     if not measured.noisy:
         return np.zeros(measured.at_rest.shape[-1], dtype=np.intp)
-    with np.errstate(divide="ignore"):
-        distance = np.abs(np.log(measured.temperature[:, None]) - np.log(UTILITY_READ * measured.brackets[:, 0]))
+    distance = np.abs(np.log(measured.temperature[:, None]) - np.log(limits.UTILITY_READ * measured.brackets[:, 0]))
     return np.argmin(np.where(measured.at_rest.all(axis=0), distance, np.inf), axis=0)
 
 
@@ -154,11 +189,78 @@ def _law_deviation(measured: Branches, theory: Equilibrium, drawn: Array) -> Arr
         return np.abs(fraction - law).max(axis=(0, 1))
     rest = measured.at_rest[..., :modes]
     mean, error, count = mean_and_error(np.where(rest, fraction - law, np.nan))
-    inactive = mean_and_error(np.where(rest, fraction, np.nan))[0] - ACTIVE
+    inactive = mean_and_error(np.where(rest, fraction, np.nan))[0] - limits.ACTIVE
     share = measured.temperature[:, None] / theory.spectrum.normalized[:modes]
     left = mean_and_error(np.where(rest, measured.to_go[..., :modes], np.nan))[0]
     deviation = Deviation(mean, np.nan_to_num(error), count, share * drawn)
-    active = np.abs(mean) - left - deviation.quantile(1 - (1 - CONFIDENCE) / len(share)) * deviation.total
+    active = np.abs(mean) - left - deviation.margin(1 - (1 - limits.CONFIDENCE) / len(share))
     active = np.where(count > min(1, len(rest) - 1), active, 0.0)
-    beyond = np.where(law.mean(axis=0) > FITTED, active, np.where(share > SURELY_COLLAPSED, inactive, 0.0))
+    warm = np.where(share > limits.SURELY_COLLAPSED, inactive, 0.0)
+    beyond = np.where(law.mean(axis=0) > limits.FITTED, active, warm)
     return np.maximum(0.0, np.nan_to_num(beyond)).max(axis=0)
+
+
+# ------------------------------------------------------------------------------------------------------------- verdicts
+
+
+def interval(deviation: Deviation) -> Array:
+    """Return the 95 % interval of a deviation, mode by mode, (modes, 2)."""
+    half = deviation.margin(limits.CONFIDENCE)
+    return np.stack([deviation.mean - half, deviation.mean + half], axis=-1)
+
+
+def sampling_error(spectrum: Spectrum, trained_on: Spectrum | None, modes: int) -> Array:
+    """Return the relative standard error of λ_k/V of n Gaussian samples; 0 against the training set itself."""
+    if trained_on is None or trained_on.samples is None:
+        return np.zeros(modes)
+    same = trained_on.modes >= modes
+    if same and np.allclose(trained_on.normalized[:modes], spectrum.normalized[:modes], rtol=1e-6):
+        return np.zeros(modes)
+    return gaussian_error(spectrum, trained_on.samples)[:modes]
+
+
+def gaussian_error(spectrum: Spectrum, samples: int) -> Array:
+    """Return the relative standard error of each λ_k/V of n Gaussian samples, not standardised, (modes,).
+
+    λ̂_k/V̂ has the influence function (y_k² − λ_k)/V − λ_k (‖x‖² − V)/V² with y_k normal of variance λ_k, so that
+    n (s.e.)²/(λ_k/V)² = 2 (1 − 2 λ_k/V + Σ_i (λ_i/V)²).
+    """
+    share = spectrum.normalized
+    return np.sqrt(2 * (1 - 2 * share + np.sum(share**2)) / samples)
+
+
+def judge(
+    measured: Branches, pca: Array, deviations: list[Deviation], law: Array, pca_error: Array, tolerance: float
+) -> tuple[str, ...]:
+    """Return the verdict of each mode, from the deviations of threshold, utility and exponent.
+
+    A deviation agrees if it is within the tolerance plus t standard errors. t is the two-sided 95 % point of Student's
+    distribution, with the degrees of freedom that the seeds give, shared out among all modes that are compared
+    (Bonferroni): in a scan of many modes the chance of one false alarm is 5 % at most. A mode is not resolved if that
+    allowance exceeds 10 % of its threshold or utility, or 0.3 of its exponent (which distinguishes 1 from ½ and 2). The
+    exponent itself may be off by 0.1 where training is noisy.
+    """
+    modes, room = len(pca), tolerance * (1 + ROUNDING)
+    seen = ~np.isnan(deviations[0].mean)
+    shared = 1 - (1 - limits.CONFIDENCE) / max(1, int(np.count_nonzero(seen)))
+    allowances = np.stack([deviation.margin(shared) for deviation in deviations])
+    means = np.abs(np.stack([deviation.mean for deviation in deviations]))
+    rooms = np.array([[room], [room], [max(room, limits.EXPONENT_ERROR) if measured.noisy else room]])
+    within = np.all(np.isnan(means) | (means <= rooms + np.nan_to_num(allowances)), axis=0) & (law <= room)
+    if not measured.noisy:
+        within &= np.isnan(pca_error) | (np.abs(pca_error) <= room)
+        failure = "disagrees" if measured.converged.min() == 1 else "not converged"
+        return tuple(np.where(within, np.where(seen, "agrees", "outside the grid"), failure).tolist())
+    resolved = np.all(np.isnan(means) | (allowances <= RESOLUTION[:, None]), axis=0)
+    within = np.where(seen, within, law <= room)  # without a line there is only the law to be broken
+    active = measured.temperature[:, None] < (1 - limits.FITTED) * pca  # (temperatures, modes)
+    points, rest = np.count_nonzero(active, axis=0), measured.at_rest[..., :modes]
+    settled = np.count_nonzero(active & rest, axis=(0, 1)) > len(rest) * points / 2
+    warmest = np.isinf(measured.brackets[:modes, 1])  # active at the warmest temperature
+    first = {  # what is not resolved is kept apart from what is wrong
+        "agrees": seen & within & (resolved | (len(rest) == 1)),
+        "outside the grid": ~seen & (warmest | (points < 2)),
+        "not converged": ~settled | (~seen & within),
+        "not resolved": seen & (within | ~resolved),
+    }
+    return tuple(np.select(list(first.values()), list(first), "disagrees").tolist())

@@ -23,22 +23,17 @@ from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.gradients import Decoder, recorded_decoder
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Status, trainer_settings
-from landau_vae.verification._branches import Branches
+from landau_vae.verification.verification import Verification
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class Case:
     """What causes are looked for in."""
 
     scan: Any  #: an xarray.Dataset
     trained_on: Spectrum | None  #: the spectrum of the covariance that was trained on
-    spectrum: Spectrum  #: the one that is compared with
-    branches: Branches
-    ratio: Array  #: measured over predicted thresholds, (modes,), NaN where there is none
-    error: Array  #: standard error of the ratio, (modes,)
-    exponent: Array  #: p of the law, (modes,)
-    verdict: tuple[str, ...]
-    tolerance: float
+    result: Verification  #: without causes
+    error: Array  #: standard error of measured over predicted thresholds, (modes,)
 
     @cached_property
     def trainer(self) -> dict[str, Any]:
@@ -57,59 +52,58 @@ class Evidence:
 
     def modes_with(self, *verdicts: str) -> list[int]:
         """Return the modes with one of these verdicts, from 0 on."""
-        return [k for k, verdict in enumerate(self.verdict) if verdict in verdicts]
+        return [k for k, verdict in enumerate(self.result.verdict) if verdict in verdicts]
 
 
-def find_causes(evidence: Evidence) -> tuple[Finding, ...]:
+def find_causes(case: Case) -> tuple[Finding, ...]:
     """Return the causes that show, the surest first."""
-    rules: list[Callable[[Evidence], Finding | None]] = [
+    rules: list[Callable[[Case], Finding | None]] = [
         diverged, beta_schedule, other_likelihood, changed, nonlinear, weight_decay, other_data, convention, one_seed,
         ended_early,
     ]  # fmt: skip
-    causes = [cause for rule in rules if (cause := rule(evidence)) is not None]
+    causes = [cause for rule in rules if (cause := rule(case)) is not None]
     if any(cause.code in ("beta-schedule", "weight-decay", "other-data") for cause in causes):
         causes = [cause for cause in causes if cause.code != "wrong-convention"]  # the same shift, already explained
-    if not causes and "disagrees" in evidence.verdict:
-        causes.append(unexplained(evidence))
+    if not causes and "disagrees" in case.result.verdict:
+        causes.append(unexplained(case))
     return tuple(causes)
 
 
 # ----------------------------------------------------------------------------------------------------------- recorded
 
 
-def diverged(evidence: Evidence) -> Finding | None:
+def diverged(case: Case) -> Finding | None:
     """Find models that diverged."""
-    if not evidence.diverged:
+    if not case.diverged:
         return None
-    total = int(evidence.scan.status.size)
-    sentence = f"{evidence.diverged} of {total} models diverged."
-    numbers = {"source": "recorded", "diverged": evidence.diverged, "models": total}
+    total = int(case.scan.status.size)
+    sentence = f"{case.diverged} of {total} models diverged."
+    numbers = {"source": "recorded", "diverged": case.diverged, "models": total}
     return alarm("diverged", sentence, "The learning rate is too large for these data: lower it.", numbers)
 
 
-def beta_schedule(evidence: Evidence) -> Finding | None:
+def beta_schedule(case: Case) -> Finding | None:
     """Compare β at the end of training with the one that belongs to the temperature."""
-    scan = evidence.scan
-    if "price" not in scan or evidence.trainer.get("learned_variance") or not evidence.decoder.likelihood.squared:
+    scan = case.scan
+    if "price" not in scan or case.trainer.get("learned_variance") or not case.decoder.likelihood.squared:
         return None
     factor = (scan.price / (scan.temperature * scan.attrs["total_variance"])).values
     factor = factor[np.isfinite(factor)]
-    if factor.size == 0 or np.abs(factor - 1).max() <= evidence.tolerance:
+    if factor.size == 0 or np.abs(factor - 1).max() <= case.result.tolerance:
         return None
     lowest, highest = float(factor.min()), float(factor.max())
-    low, high = significant(lowest, 3), significant(highest, 3)
-    ends = low if low == high else f"{low} to {high}"
+    ends = " to ".join(dict.fromkeys(significant(each, 3) for each in (lowest, highest)))
     sentence = f"β ended at {ends} times its target, so the models have other temperatures than their labels say."
-    points = evidence.trainer.get("beta", {}).get("points")
+    points = case.trainer.get("beta", {}).get("points")
     advice = "Let the schedule reach 1 and stay there, or compare at the β it ended at."
     if points and points[-1][1] == 1:  # it did
         advice = "The β schedule itself ends at 1, so the temperatures have been relabelled."
     return alarm("beta-schedule", sentence, advice, {"source": "recorded", "lowest": lowest, "highest": highest})
 
 
-def other_likelihood(evidence: Evidence) -> Finding | None:
+def other_likelihood(case: Case) -> Finding | None:
     """Find a decoder with another likelihood than the Gaussian."""
-    likelihood = evidence.decoder.likelihood
+    likelihood = case.decoder.likelihood
     if likelihood.squared:
         return None
     return remark(
@@ -120,14 +114,14 @@ def other_likelihood(evidence: Evidence) -> Finding | None:
     )
 
 
-def changed(evidence: Evidence) -> Finding | None:
+@np.errstate(invalid="ignore", over="ignore")
+def changed(case: Case) -> Finding | None:
     """Find observables that contradict one another: M² = ⟨μ²⟩/(⟨μ²⟩ + ⟨σ²⟩) by definition."""
-    scan = evidence.scan
+    scan = case.scan
     if "mean_square" not in scan or "posterior_variance" not in scan:
         return None
-    with np.errstate(invalid="ignore", over="ignore"):
-        defined = scan.mean_square / (scan.mean_square + scan.posterior_variance)
-        error = np.abs(defined - scan.signal_fraction).values
+    defined = scan.mean_square / (scan.mean_square + scan.posterior_variance)
+    error = np.abs(defined - scan.signal_fraction).values
     largest = float(np.max(error, where=np.isfinite(error), initial=0.0))
     if largest <= limits.CHANGED_SIGNAL:
         return None
@@ -136,13 +130,13 @@ def changed(evidence: Evidence) -> Finding | None:
     return alarm("changed", sentence, advice, {"source": "recorded", "largest": largest})
 
 
-def nonlinear(evidence: Evidence) -> Finding | None:
+@np.errstate(invalid="ignore", over="ignore")
+def nonlinear(case: Case) -> Finding | None:
     """Compare the distortion with that of a linear decoder with the same weights, where the trainer measured it."""
-    scan = evidence.scan
+    scan = case.scan
     if "linear_distortion" not in scan or "distortion" not in scan:
         return None
-    with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.abs(scan.distortion.values / scan.linear_distortion.values - 1)
+    difference = np.abs(scan.distortion.values / scan.linear_distortion.values - 1)
     difference = difference[np.isfinite(difference)]
     quartile = float(np.quantile(difference, 0.75)) if difference.size else 0.0
     if quartile <= limits.NONLINEAR_DISTORTION:
@@ -155,18 +149,18 @@ def nonlinear(evidence: Evidence) -> Finding | None:
     )
 
 
-def weight_decay(evidence: Evidence) -> Finding | None:
+def weight_decay(case: Case) -> Finding | None:
     """Find a decay that is strong enough to move the thresholds in question."""
-    rule = evidence.trainer.get("optimizer", {})
+    rule = case.trainer.get("optimizer", {})
     decay = float(rule.get("weight_decay", 0.0))
     # The distance from rest allows for coupled decay.
-    touched = evidence.modes_with("disagrees", "not resolved", *["not converged"] * bool(rule.get("decoupled")))
+    touched = case.modes_with("disagrees", "not resolved", *["not converged"] * bool(rule.get("decoupled")))
     if not decay or not touched:
         return None
-    loss = Loss.from_dict(evidence.trainer["loss"])
-    gamma = decay / (2 * loss.weights(evidence.spectrum.dimension)[0])
-    shift = gamma * (1 + 1 / np.square(evidence.spectrum.eigenvalues[touched]))  # of τ_c = λ/(1 + γ) − γ/λ, relative
-    if shift.max() <= evidence.tolerance:
+    loss = Loss.from_dict(case.trainer["loss"])
+    gamma = decay / (2 * loss.weights(case.result.spectrum.dimension)[0])
+    shift = gamma * (1 + 1 / np.square(case.result.spectrum.eigenvalues[touched]))  # of τ_c = λ/(1 + γ) − γ/λ, relative
+    if shift.max() <= case.result.tolerance:
         return None
     sentence = f"Weight decay ({significant(decay)}) moves thresholds down and adds to every price."
     advice = "Take thresholds from numeric.weight_decay (of coupled decay), or train without."
@@ -174,15 +168,15 @@ def weight_decay(evidence: Evidence) -> Finding | None:
     return alarm("weight-decay", sentence, advice, numbers)
 
 
-def other_data(evidence: Evidence) -> Finding | None:
+def other_data(case: Case) -> Finding | None:
     """Compare the spectrum that was trained on with the one that is compared with."""
-    trained, spectrum = evidence.trained_on, evidence.spectrum
-    if trained is None or "disagrees" not in evidence.verdict:
+    trained, spectrum = case.trained_on, case.result.spectrum
+    if trained is None or "disagrees" not in case.result.verdict:
         return None
     modes = min(trained.modes, spectrum.modes)
     off = np.abs(trained.normalized[:modes] / spectrum.normalized[:modes] - 1)
-    failed = [k for k in evidence.modes_with("disagrees") if k < modes]
-    if not failed or off[failed].min() <= evidence.tolerance:
+    failed = [k for k in case.modes_with("disagrees") if k < modes]
+    if not failed or off[failed].min() <= case.result.tolerance:
         return None
     worst = failed[int(np.argmax(off[failed]))]
     there, here = significant(trained.normalized[worst]), significant(spectrum.normalized[worst])
@@ -197,20 +191,21 @@ def other_data(evidence: Evidence) -> Finding | None:
 # ----------------------------------------------------------------------------------------------------------- inferred
 
 
-def convention(evidence: Evidence) -> Finding | None:
+def convention(case: Case) -> Finding | None:
     """Find one factor between all thresholds and their predictions."""
-    known = np.isfinite(evidence.ratio) & (evidence.ratio > 0)  # a line of noise may end anywhere
-    ratio = evidence.ratio[known]
-    if len(ratio) < 2 or "disagrees" not in evidence.verdict:
+    ratio = 1 + case.result.threshold_error
+    known = np.isfinite(ratio) & (ratio > 0)  # a line of noise may end anywhere
+    ratio = ratio[known]
+    if len(ratio) < 2 or "disagrees" not in case.result.verdict:
         return None
     factor = float(np.exp(np.mean(np.log(ratio))))
-    noise = np.nan_to_num(evidence.error[known] / ratio)
+    noise = np.nan_to_num(case.error[known] / ratio)
     scatter = np.abs(np.log(ratio / factor))
     one_factor = np.all(scatter <= limits.COMMON_FACTOR + 3 * noise)
-    if not one_factor or abs(factor - 1) <= 2 * max(evidence.tolerance, scatter.max()):
+    if not one_factor or abs(factor - 1) <= 2 * max(case.result.tolerance, scatter.max()):
         return None
-    features = evidence.scan.sizes.get("feature", evidence.spectrum.dimension)
-    matches = slips_that_make(1 / factor, features, evidence.scan.sizes["latent"])
+    features = case.scan.sizes.get("feature", case.result.spectrum.dimension)
+    matches = slips_that_make(1 / factor, features, case.scan.sizes["latent"])
     meaning = ": the KL weight, or β at the end of training, is not what was assumed"
     if matches:
         meaning = f", as that of a loss with {' or with '.join(slip.words for slip in matches[:2])}"
@@ -222,53 +217,53 @@ def convention(evidence: Evidence) -> Finding | None:
     return alarm("wrong-convention", sentence, evidence=numbers)
 
 
-def one_seed(evidence: Evidence) -> Finding | None:
+def one_seed(case: Case) -> Finding | None:
     """Find a seed whose branches end elsewhere than those of the others, or nowhere."""
-    modes = len(evidence.verdict)
-    ends = evidence.branches.lines[:, :modes, 0]
+    modes = len(case.result.verdict)
+    ends = case.result.branches.lines[:, :modes, 0]
     known = np.count_nonzero(np.isfinite(ends), axis=0) >= max(3, len(ends) - 1)  # in all others, at least
-    if len(ends) < 4 or not known.any() or set(evidence.verdict) <= {"agrees", "outside the grid"}:
+    if len(ends) < 4 or not known.any() or set(case.result.verdict) <= {"agrees", "outside the grid"}:
         return None
     middle = np.nanmedian(ends[:, known], axis=0)
     away = ~(np.abs(ends[:, known] / middle - 1) <= limits.OTHER_SEED)
     odd = np.flatnonzero(away.mean(axis=1) > 0.5)
-    if len(odd) != 1 or evidence.branches.at_rest[odd[0], :, :modes].mean() < limits.SEED_AT_REST:
+    if len(odd) != 1 or case.result.branches.at_rest[odd[0], :, :modes].mean() < limits.SEED_AT_REST:
         return None
-    seed = int(evidence.scan.seed.values[odd[0]])
+    seed = int(case.scan.seed.values[odd[0]])
     sentence = f"Seed {seed} differs from all others: its branches end elsewhere, or nowhere."
     advice = f"Look at its models by themselves, or compare without it (scan.drop_sel(seed={seed}))."
     return remark("one-seed", sentence, advice, {"source": "inferred", "seed": seed})
 
 
-def ended_early(evidence: Evidence) -> Finding | None:
+def ended_early(case: Case) -> Finding | None:
     """Find latents that moved or waited when the run ended."""
-    late = evidence.modes_with("not converged")
+    late = case.modes_with("not converged")
     if not late:
         return None
-    scan = evidence.scan
+    scan = case.scan
     waiting = int(np.count_nonzero(scan.waiting.values > 0)) if "waiting" in scan else 0
-    moving = int(np.count_nonzero(~scan.converged.values)) - waiting - evidence.diverged
+    moving = int(np.count_nonzero(~scan.converged.values)) - waiting - case.diverged
     length = f" ({int(scan.updates.values.max())} updates)" if "updates" in scan else ""
     counts = {"to become active": waiting, "moving": moving}
     parts = [f"{count} had latents that were still {state}" for state, count in counts.items() if count > 0]
-    advice = "Train longer." if evidence.diverged else "Train longer, or with a larger learning rate."
-    if evidence.trainer.get("learning_rate", {}).get("points", [[1.0, 0.0]])[-1][1] > 0:  # noise moves latents too
+    advice = "Train longer." if case.diverged else "Train longer, or with a larger learning rate."
+    if case.trainer.get("learning_rate", {}).get("points", [[1.0, 0.0]])[-1][1] > 0:  # noise moves latents too
         advice = "Train longer, or let the learning rate fall to 0 at the end."
     return remark(
         "ended-early",
         f"Training{length} ended before {listed(late, 'mode')} had settled: of {counted(scan.converged.size, 'model')} "
-        f"{' and '.join(parts) or 'none was at rest'}.{_plateau(evidence, late[0])}",
+        f"{' and '.join(parts) or 'none was at rest'}.{_plateau(case, late[0])}",
         advice,
         {"source": "inferred", "modes": [k + 1 for k in late], "waiting": waiting, "moving": moving},
     )
 
 
-def _plateau(evidence: Evidence, k: int) -> str:
+def _plateau(case: Case, k: int) -> str:
     """Return how long mode k needs to leave the plateau, as far as is known, if it is more than the run had."""
-    trainer, spectrum = evidence.trainer, evidence.spectrum
-    if trainer.get("name") != "Sampled" or not evidence.decoder.linear or trainer["learned_variance"]:
+    trainer, spectrum = case.trainer, case.result.spectrum
+    if trainer.get("name") != "Sampled" or not case.decoder.linear or trainer["learned_variance"]:
         return ""
-    rule, loss = trainer["optimizer"], Loss.from_dict(trainer["loss"]).with_latents(evidence.scan.sizes["latent"])
+    rule, loss = trainer["optimizer"], Loss.from_dict(trainer["loss"]).with_latents(case.scan.sizes["latent"])
     run = activation(
         spectrum,
         loss.at(loss.beta_at(limits.PLATEAU_WATCHED * spectrum.eigenvalues[k], spectrum)),
@@ -281,10 +276,10 @@ def _plateau(evidence: Evidence, k: int) -> str:
     return f" {run.warnings[int(np.count_nonzero(run.late[:k]))]}" if run.late[k] else ""
 
 
-def unexplained(evidence: Evidence) -> Finding:
+def unexplained(case: Case) -> Finding:
     """Return what can be said where no other cause shows."""
-    away = np.abs(evidence.exponent - 1) > limits.EXPONENT_ERROR  # False where there is no exponent
-    if bent := [k for k in evidence.modes_with("disagrees") if away[k]]:
+    away = np.abs(case.result.exponent - 1) > limits.EXPONENT_ERROR  # False where there is no exponent
+    if bent := [k for k in case.modes_with("disagrees") if away[k]]:
         return alarm(
             "law",
             f"The branch of {listed(bent, 'mode')} is not a straight line although training had come to rest: encoder "

@@ -48,7 +48,7 @@ class Verification(Result):
     utility_p: Array  #: p-value of ΔD̃_k = its own prediction, (modes,)
     law_error: Array  #: largest |M²_k(T) − [1 − T/T_k]₊|, beyond its standard errors if noisy, (modes,)
     verdict: tuple[str, ...]  #: agrees, disagrees, not resolved, not converged, outside the grid (or theory); (modes,)
-    causes: tuple[Finding, ...]  #: why modes do not agree, as far as the scan shows
+    causes: tuple[Finding, ...] = ()  #: why modes do not agree, as far as the scan shows
 
     @property
     def agrees(self) -> bool:

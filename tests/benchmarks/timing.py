@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from statistics import median
 
-from landau_vae.display import table
+from landau_vae.display import Column, Table
 
 __all__ = ["Row", "absolute", "against", "duration", "fold", "missing", "report", "seconds", "verdict"]
 
@@ -66,7 +66,7 @@ def missing(work: str, library: str) -> Row:
 
 def report(title: str, rows: Iterable[Row]) -> str:
     """The table of one benchmark."""
-    return f"{title}\n" + table(HEADER, list(rows))
+    return Table([Column(*part) for part in zip(HEADER, zip(*rows, strict=True), strict=True)], title).text()
 
 
 def duration(value: float) -> str:

@@ -14,7 +14,7 @@ from landau_vae import InputError, Loss, Spectrum, TooFewSamples, uncertainty
 from landau_vae.cli import main
 from landau_vae.intervals import bootstrap
 from landau_vae.intervals.groups import bias
-from landau_vae.verification.verdicts import gaussian_error
+from landau_vae.verification._verify import gaussian_error
 
 FIRST_ORDER = 0.05  # relative: n = 2000 leaves this to terms of higher order, d/n and 1/√N, in a standard error
 

@@ -8,7 +8,8 @@ from gradient_systems import COEFFICIENT, CONVENTIONS, LOCATED, check_located, c
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from landau_vae import Loss, Spectrum, equilibrium, transitions
+from landau_vae import InputError, Loss, Spectrum, equilibrium, transitions
+from landau_vae.display import Column
 from landau_vae.numeric import landscape
 from landau_vae.numeric.continuation import Status, follow
 from landau_vae.numeric.problems import Linear
@@ -217,3 +218,13 @@ def test_normal_form_under_weight_decay():
         assert point.kind == f"{'supercritical' if quartic > 0 else 'subcritical'} pitchfork"
         signs.add(quartic > 0)
     assert signs == {True, False}
+
+
+def test_further_columns_have_one_value_per_special_point():
+    diagram = follow(Linear(Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(latents=2)), 8, 0.5)
+    assert [row["mine"] for row in diagram.table(Column("mine", ["a", "b"])).rows()] == ["a", "b"]
+    with pytest.raises(InputError, match="must have 2 values, one per special point, but column 'mine' has 1") as short:
+        diagram.table(Column("mine", ["a"]))
+    assert short.value.argument == "columns"
+    with pytest.raises(InputError, match=r"^columns is 'mine', but a Column is expected"):
+        diagram.table("mine")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import CLOSED
 
-from landau_vae import Spectrum, uncertainty
+from landau_vae import Loss, Spectrum, diagnose, uncertainty
 from landau_vae.spectrum import conditional, exponential_family, noise_metric, supervised
 from landau_vae.training.training_set import training_set
 
@@ -48,6 +48,14 @@ def test_mean_scale_and_vectors_of_tables(request, rng, shape, standardize, weig
     assert_remembered(spectrum, data, weights)
 
 
+@pytest.mark.parametrize("shape", ["tall", "wide"])
+def test_the_divisor_leaves_vectors_as_they_are(request, shape):
+    data = request.getfixturevalue(shape)
+    vectors = Spectrum.from_data(data, divisor="n-1").vectors
+    np.testing.assert_allclose(np.abs(np.sum(vectors * Spectrum.from_data(data).vectors, axis=0)), 1, rtol=1e-9)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=0), 1, rtol=CLOSED)
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "poisson"])
 def test_scale_of_other_likelihoods(rng, likelihood):
     data = (rng.random((200, 4)) < [0.2, 0.5, 0.7, 0.4]).astype(float)
@@ -89,7 +97,11 @@ def test_tables_worked_on_by_rows_give_what_columns_give(rng, n, p, q, standardi
     told = xy.T @ np.linalg.pinv(xx, rcond=1e-12) @ xy
     options = {"weights": weights, "standardize": standardize, "noise": noise}
     spectrum = supervised(x, y, **options)
-    expected = np.sort(np.linalg.eigvalsh(root.T @ told @ root))[::-1]
+    part = root.T @ told @ root
+    expected = np.sort(np.linalg.eigvalsh(part))[::-1]
+    np.testing.assert_allclose(
+        part @ spectrum.vectors, spectrum.vectors * spectrum.eigenvalues, atol=1e-10 * expected[0]
+    )
     np.testing.assert_allclose(spectrum.eigenvalues, expected[: spectrum.modes], rtol=1e-9, atol=1e-10)
     assert spectrum.modes == min(p, q, n - 1)
     assert spectrum.total_variance == pytest.approx(np.trace(root.T @ yy @ root), rel=1e-10)
@@ -97,7 +109,11 @@ def test_tables_worked_on_by_rows_give_what_columns_give(rng, n, p, q, standardi
     np.testing.assert_allclose(spectrum.mean, share @ y, rtol=1e-12)
     if p < n - 1:
         spectrum = conditional(x, y, **options)
-        expected = np.sort(np.linalg.eigvalsh(root.T @ (yy - told) @ root))[::-1]
+        part = root.T @ (yy - told) @ root
+        expected = np.sort(np.linalg.eigvalsh(part))[::-1]
+        np.testing.assert_allclose(
+            part @ spectrum.vectors, spectrum.vectors * spectrum.eigenvalues, atol=1e-10 * expected[0]
+        )
         np.testing.assert_allclose(spectrum.eigenvalues, expected[: spectrum.modes], rtol=1e-9, atol=1e-10)
         assert spectrum.modes == min(q, n - 1 - p)
         assert spectrum.kind == "conditional"
@@ -189,6 +205,18 @@ def test_one_decomposition_per_spectrum(rng, decompositions, name):
     assert decompositions == [("eigvalsh", (6, 6))] + [("eigh", (6, 6))] * (passes - 1)
 
 
+@pytest.mark.parametrize(("n", "size"), [(500, 6), (5, 5)])
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_diagnosis_decomposes_the_data_once(rng, decompositions, n, size, standardize):
+    """Eigenvalues and eigenvectors come from one `eigh`, of the covariance or of the Gram matrix of few rows."""
+    x = rng.standard_normal((n, 6))
+    mean, variance = 0.7 * x[:, :2], np.full((n, 2), 0.5)
+    result = diagnose(mean, variance=variance, data=x, loss=Loss.gaussian(0.5), standardize=standardize)
+    assert [each for each in decompositions if each[0] != "svd"] == [("eigh", (size, size))]
+    plain = Spectrum.from_data(x, standardize=standardize)
+    np.testing.assert_allclose(result.spectrum.eigenvalues, plain.eigenvalues, rtol=1e-12)
+
+
 def test_covariances_are_decomposed_once(tall, wide, decompositions):
     Spectrum.from_covariance(np.cov(tall.T), standardize=True)
     assert decompositions == [("eigvalsh", (6, 6))]
@@ -201,6 +229,29 @@ def test_covariances_are_decomposed_once(tall, wide, decompositions):
         spectrum = make(wide)
         _ = spectrum.vectors, spectrum.vectors
         assert decompositions == [("eigvalsh", (12, 12)), ("eigh", (12, 12))]
+
+
+def test_the_root_of_eigenvalues_needs_no_decomposition(decompositions):
+    np.testing.assert_array_equal(Spectrum.from_eigenvalues([9, 4, 4]).root, [[0, 0, 2], [0, 2, 0], [3, 0, 0]])
+    assert decompositions == []
+
+
+@pytest.mark.parametrize("n", [30, 300])
+def test_two_tables_are_decomposed_once(rng, decompositions, n):
+    """Σ_xx and what is asked for: neither the whole of y, nor anything twice."""
+    x, y = rng.standard_normal((n, 3)), rng.standard_normal((n, 50))
+    by_rows, small = n < 53, min(n, 50)
+    for make, before, size in (
+        (supervised, [] if by_rows else [("eigh", (3, 3))], 3 if by_rows else 50),
+        (conditional, [("eigvalsh", (3, 3))], small),
+        (lambda x, y: supervised(y, x), [] if by_rows else [("eigh", (50, 50))], 3),
+    ):
+        decompositions.clear()
+        spectrum = make(x, y)
+        assert decompositions == [*before, ("eigvalsh", (size, size))]
+        decompositions.clear()
+        _ = spectrum.vectors, spectrum.vectors
+        assert decompositions == [("eigh", (size, size))]
 
 
 def test_nothing_as_large_as_columns_squared_is_formed_of_wide_tables(rng, decompositions):

@@ -57,7 +57,7 @@ def test_tasks_share_out_each_temperature_once(count, together):
         assert max(sizes) - min(sizes) <= 1
         assert max(sizes) <= together
         for task in tasks:
-            assert work.temperature[task.part].tolist() == [work.temperature[place] for place in task.places]
+            assert work.temperature[task.places].tolist() == [work.temperature[place] for place in task.places]
 
 
 def test_linear_algebra_gets_its_threads_back():
@@ -271,9 +271,8 @@ def test_bundles_change_no_bit_and_leave_no_worker_idle():
     rows = np.random.default_rng(0).standard_normal((200, 3))
     trainer = Sampled(updates=60, batch=16)
     work = Work(trainer, training_set(rows), np.array([0.5, 0.2, 0.1]), (3, 1, 4, 1000), 2, True)
-    for workers, kept, sizes in ((1, False, [4]), (2, False, [2, 2]), (8, False, [1] * 4), (1, True, [1] * 4)):
-        bundles = work.bundles(work.tasks, workers, kept=kept)
-        assert [len(bundle) for bundle in bundles] == sizes
+    for workers, sizes in ((1, [4]), (2, [2, 2]), (4, [1] * 4), (8, [1] * 4)):
+        assert [len(bundle) for bundle in work.bundles(work.tasks, workers)] == sizes
     [whole] = work.bundles(work.tasks, 1)
     for (task, together), alone in zip(work.train(whole), work.tasks, strict=True):
         [(same_task, by_itself)] = work.train([alone])

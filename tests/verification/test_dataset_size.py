@@ -282,11 +282,11 @@ def test_picture(trained, tmp_path):
         at = [getattr(spiked([0.5], 1, round(a * 10**6), 10**6), name)[0] for a in (1, 4, 9)]
         np.testing.assert_allclose(np.interp([1, 4, 9], *line.T), at, rtol=1e-3, atol=1e-9)
         drawn = {c.get_label(): c for c in panel.containers if len(c.lines[0].get_xdata())}
-        assert list(drawn) == ["agrees", "not resolved"]
+        assert list(drawn) == ["trained", "trained, not resolved"]
         np.testing.assert_allclose(
-            drawn["agrees"].lines[0].get_xydata(), np.c_[trained.ratio, measured.mean(axis=1)][[0, 2]], rtol=CLOSED
+            drawn["trained"].lines[0].get_xydata(), np.c_[trained.ratio, measured.mean(axis=1)][[0, 2]], rtol=CLOSED
         )
-        low, high = drawn["not resolved"].lines[2][0].get_segments()[0][:, 1]
+        low, high = drawn["trained, not resolved"].lines[2][0].get_segments()[0][:, 1]
         assert high - low == pytest.approx(2 * measured[1].std(ddof=1) / 8**0.5)
         assert any(line.get_marker() == "D" and line.get_xdata() == 4 for line in panel.get_lines())  # the transition
     population = [line for line in upper.get_lines() if list(line.get_ydata()) == [1.5, 1.5]]

@@ -12,7 +12,7 @@ from landau_vae.training import SGD, Adam, Patience, Sampled, anneal
 from landau_vae.training.schedules import CONSTANT
 from landau_vae.verification import branches
 from landau_vae.verification._branches import exponents, mean_and_error
-from landau_vae.verification.verdicts import Deviation, interval, sampling_error
+from landau_vae.verification._verify import Deviation, interval, sampling_error
 
 EIGENVALUES = [3.0, 1.2, 0.5, 0.2]
 GRID = np.geomspace(0.9, 0.008, 16)
@@ -337,9 +337,9 @@ def test_sampling_error_is_that_of_samples():
     population = lv.Spectrum.from_eigenvalues(EIGENVALUES)
     draws = np.array([lv.Spectrum.from_data(samples(count=500, seed=s)).normalized for s in range(400)])
     own = lv.Spectrum.from_data(samples(count=500))
-    told = sampling_error(population, own, 500, 4) * population.normalized
+    told = sampling_error(population, own, 4) * population.normalized
     np.testing.assert_allclose(draws.std(axis=0), told, rtol=0.15)
-    assert np.all(sampling_error(own, own, 500, 4) == 0)
+    assert np.all(sampling_error(own, own, 4) == 0)
 
 
 @pytest.mark.slow

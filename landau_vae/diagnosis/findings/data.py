@@ -9,13 +9,12 @@ same ratio of the data's own principal scores is what to expect.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.data.moments import SecondMoments
 from landau_vae.diagnosis.comparison import Comparison, beta_at
-from landau_vae.diagnosis.posterior import evenly
-from landau_vae.display import Array, counted, listed, significant
+from landau_vae.diagnosis.posterior import Rows, evenly
+from landau_vae.display import Array, Booleans, counted, listed, significant
 from landau_vae.findings import Finding, alarm, remark
 from landau_vae.likelihoods import BERNOULLI
 
@@ -23,9 +22,7 @@ ASKED, AMONG = 400, 8000  # rows whose neighbour is looked for, and rows among w
 SCORES = 3  # principal scores that are compared with
 
 
-def code_mismatch(
-    mean: NDArray[np.floating], data: NDArray[np.floating], scale: Array, active: NDArray[np.bool_]
-) -> float:
+def code_mismatch(mean: Rows, data: Rows, scale: Array, active: Booleans) -> float:
     """Return r of the active latents less r of the data's own scores: 0 where codes belong to their rows, up to 1."""
     among = evenly(len(data), AMONG)
     rows = np.asarray(data[among], dtype=np.float64) / scale

@@ -50,16 +50,14 @@ def mixed(c: Comparison) -> Finding | None:
     if not bad.size:
         return None
     excused = c.approximate or not c.converged or c.other_price or c.rows_mismatched or _all_else_right(c)
-    longer = (
-        "Train longer: latents find their axes last. A KL term without effect, or a posterior with a full covariance, "
-    )
+    others = "A KL term without effect, or a posterior with a full covariance, leaves them mixed."
     return Finding(
         "mixed",
         "remark" if excused else "alarm",
         f"{listed(list(bad), 'Latent')} share{'s' * (bad.size == 1)} modes that are not degenerate (only "
         f"{purity[bad[0]]:.0%} of latent {bad[0] + 1} is one mode): at the equilibrium of a linear model each active "
         "latent has a mode of its own.",
-        "" if c.nonlinearity else f"{longer}leaves them mixed.",
+        "" if c.nonlinearity else f"Train longer: latents find their axes last. {others}",
         {"latents": bad + 1, "purity": purity[bad], "limit": limits.PURE},
     )
 
@@ -128,14 +126,12 @@ def superfluous(c: Comparison) -> Finding | None:
         first = beta_at(c, float(c.spectrum.eigenvalues[worth]))
         following = f" (the {'next' if worth else 'first'} one becomes active below {first})"
     worthy = f"{counted(worth, 'mode')} of the data {verb}" if worth else "no mode of the data is"
-    enough = (
-        f"{counted(worth, 'latent')} {verb} enough; for" if worth else "By the linear theory no latent is needed; for"
-    )
+    enough = f"{counted(worth, 'latent')} {verb} enough" if worth else "By the linear theory no latent is needed"
     return remark(
         "superfluous",
         f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as predicted: at this price {worthy} "
         "worth encoding, so that more latents have nothing to encode.",
-        f"{enough} more active latents lower {c.loss.knob}{following}.",
+        f"{enough}; for more active latents lower {c.loss.knob}{following}.",
         {"inactive": inactive, "worth_encoding": worth},
     )
 

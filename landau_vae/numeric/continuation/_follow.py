@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, Positive, Range, checked
 from landau_vae.display import Column, Result, Table, counted, jsonable, significant
+from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
 from landau_vae.numeric.continuation.branch import Branch, Leave, Span, empty, trace
 from landau_vae.numeric.continuation.branch_switching import grown, leaving, trunk
@@ -62,6 +63,7 @@ class Diagram(Result):
         special = counted(len(self.special), "special point")
         return f"Diagram({len(self.branches)} branch{'es' * (len(self.branches) != 1)}, {special}, {self.status.name})"
 
+    @checked
     def table(self, *columns: Column, note: str = "") -> Table:
         """Return the table of special points.
 
@@ -76,8 +78,20 @@ class Diagram(Result):
         -------
         Table
             One row per special point.
+
+        Raises
+        ------
+        InputError
+            If a column has another number of values than there are special points, or an argument cannot be used.
         """
         points = self.special
+        for column in columns:
+            if len(column.values) != len(points):
+                raise InputError(
+                    f"The columns must have {counted(len(points), 'value')}, one per special point, but column "
+                    f"{column.label!r} has {len(column.values)}: give one value per special point.",
+                    "columns",
+                )
         return Table(
             [
                 Column("", range(1, len(points) + 1)),

@@ -8,10 +8,12 @@ true value lies between them.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
 from landau_vae.display import Array
@@ -81,16 +83,11 @@ def next_special(solver: Solver, a: Point, b: Point) -> tuple[SpecialPoint, Poin
     if not (turns or crosses):
         return None
     between = Chord(solver, a, b)
-    places = {}
-    if turns:
-        places["turn"] = between.root(lambda point: point.tangent[1])
-    if crosses:
-        first = a.index if b.index > a.index else a.index - 1  # the eigenvalue that changes sign first
-        places["cross"] = between.root(lambda point: float(point.values[first]))
-    first_kind = min(places, key=lambda name: places[name])
-    if len(places) == 2 and abs(places["turn"] - places["cross"]) < 1e-3:
-        first_kind = "turn"  # at a fold both vanish at once, and the turn is the sharper of the two
-    return _bracket(between, places[first_kind], first_kind == "turn")
+    first = a.index if b.index > a.index else a.index - 1  # the eigenvalue that changes sign first
+    turn = between.root(lambda point: point.tangent[1]) if turns else np.inf
+    cross = between.root(lambda point: float(point.values[first])) if crosses else np.inf
+    turns_first = turn < cross + 1e-3  # at a fold both vanish at once, and the turn is the sharper of the two
+    return _bracket(between, turn if turns_first else cross, turns_first)
 
 
 class Chord:
@@ -102,6 +99,8 @@ class Chord:
         self.rise = b.q - a.q
         self.length = float(np.hypot(np.linalg.norm(self.step), self.rise))
         self.normal = self.step / self.length, self.rise / self.length
+        states, slopes = zip(*((np.append(end.x, end.q), self._slope(end)) for end in (a, b)), strict=True)
+        self._guess = CubicHermiteSpline([0.0, 1.0], states, slopes)
         self._solved: dict[float, Point] = {0.0: a, 1.0: b}
 
     @classmethod
@@ -113,7 +112,8 @@ class Chord:
     def at(self, theta: float) -> Point:
         """Return the point of the branch above this place of the chord."""
         if theta not in self._solved:
-            x, q, steps = self.solver.correct(*self._interpolated(theta), self.normal, self.a.scale)
+            *x, q = self._guess(theta)
+            x, q, steps = self.solver.correct(np.array(x), float(q), self.normal, self.a.scale)
             self._solved[theta] = self.solver.at(x, q, self.normal, steps)
         return self._solved[theta]
 
@@ -121,10 +121,9 @@ class Chord:
         """Return the θ at which a quantity that changes sign along the chord vanishes."""
 
         def value(theta: float) -> float:
-            try:
+            with suppress(Diverged):
                 return of(self.at(theta))
-            except Diverged:
-                return 0.0  # singular to rounding: this is the place, or bracketing it will fail
+            return 0.0  # singular to rounding: this is the place, or bracketing it will fail
 
         return float(brentq(value, low, high, xtol=1e-11, rtol=1e-13))
 
@@ -133,20 +132,11 @@ class Chord:
         bound = min(max(self.at(theta).q, low), high)
         return theta if bound == self.at(theta).q else self.root(lambda point: point.q - bound)
 
-    def _interpolated(self, theta: float) -> tuple[Array, float]:
-        """Predict the state at θ by Hermite's cubic through both ends with their tangents."""
-        a, b = self.a, self.b
-        start, stop = self._per_length(a), self._per_length(b)
-        h00, h10 = (1 + 2 * theta) * (1 - theta) ** 2, theta * (1 - theta) ** 2
-        h01, h11 = theta**2 * (3 - 2 * theta), theta**2 * (theta - 1)
-        x = h00 * a.x + h01 * b.x + (h10 * start[0] + h11 * stop[0]) / a.scale
-        return x, h00 * a.q + h01 * b.q + h10 * start[1] + h11 * stop[1]
-
-    def _per_length(self, point: Point) -> tuple[Array, float]:
-        """Return d(z, q)/dθ at an end, z in the scale of the first."""
+    def _slope(self, point: Point) -> Array:
+        """Return d(x, q)/dθ at an end."""
         along, rise = point.tangent[0] * self.a.scale / point.scale, point.tangent[1]
         forward = float(along @ self.normal[0] + rise * self.normal[1])
-        return along * (self.length / forward), rise * (self.length / forward)
+        return np.append(along / self.a.scale, rise) * (self.length / forward)
 
 
 def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Point]:
@@ -171,15 +161,13 @@ def _bracket(between: Chord, theta: float, turn: bool) -> tuple[SpecialPoint, Po
         low, high = sorted((before.q, after.q))
         q = 0.5 * (low + high)
     index = (a.index, a.index) if ends else (before.index, after.index)  # behind its end is the branch's mirror image
-    soft, kind, form = abs(index[1] - index[0]) or 1, "fold", None
+    soft, kind, form = abs(index[1] - index[0]) or 1, "fold" if fold else "branch point", None
     if not fold:
         if ends:  # the state is at rest to 1e-8, and so is the symmetry that moves it
             centre = solver.at(centre.x, centre.q, still=RESTING_AMPLITUDE)
-        try:
+        with suppress(Diverged):
             form = normal_form(solver, centre, *((None, None) if ends else (soft, _trunk(between, theta, centre))))
             kind, soft = form.kind, form.soft
-        except Diverged:
-            kind = "branch point"
     special = SpecialPoint(
         kind, solver.control(q), (solver.control(low), solver.control(high)), status,
         soft, index, centre.loss, centre.x, form, 0.5 * (high - low), float(np.sign(a.tangent[1])), ends,
@@ -195,25 +183,21 @@ def _sides(between: Chord, theta: float, turn: bool, fold: bool) -> tuple[Point,
     close = FIRST_BRACKET_OF_TURN if turn else FIRST_BRACKET
     reach = close / max(speed, close)
     while reach * speed <= WIDEST_BRACKET:
-        try:
+        with suppress(Diverged):
             before, after = between.at(max(theta - reach, 0.0)), between.at(min(theta + reach, 1.0))
-        except Diverged:
-            reach *= 4
-            continue
-        clear = all(np.abs(point.values).min() > noise for point in (before, after))
-        turned = start.tangent[1] * before.tangent[1] > 0 > start.tangent[1] * after.tangent[1]
-        crossed = clear and before.index == start.index != after.index
-        if (turned or not turn) and (crossed or (turn and not fold)):
-            return before, after
+            clear = all(np.abs(point.values).min() > noise for point in (before, after))
+            turned = start.tangent[1] * before.tangent[1] > 0 > start.tangent[1] * after.tangent[1]
+            crossed = clear and before.index == start.index != after.index
+            if (turned or not turn) and (crossed or (turn and not fold)):
+                return before, after
         reach *= 4
     return None, None
 
 
 def _trunk(between: Chord, theta: float, centre: Point) -> Array | None:
     """Return dz/dq along the branch, by differences over a stretch on which the Hessian is not nearly singular."""
-    try:
+    with suppress(Diverged):
         low, high = (between.at(float(np.clip(theta + step, 0.0, 1.0))) for step in (-1e-3, 1e-3))
-    except Diverged:
-        return None
-    rise = high.q - low.q
-    return (high.x - low.x) * centre.scale / rise if rise else None
+        if rise := high.q - low.q:
+            return (high.x - low.x) * centre.scale / rise
+    return None

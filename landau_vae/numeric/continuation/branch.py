@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.linalg import norm
 from numpy.typing import NDArray
+from scipy.optimize import bisect
 
 from landau_vae.display import Array, Result, counted, readonly
 from landau_vae.errors import InputError
@@ -30,7 +32,6 @@ EASY_STEPS = 4  # Newton steps up to which the next step may be longer
 STEPS_ACROSS = 30  # so many at least from one end of the range to the other
 
 Leave = Literal["never", "at bifurcations", "always"]  # when a state that loses its stability leaves the branch
-_Record = tuple[float, Array, float, int, Array]  # control, state, loss, index and order parameters of a point
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +90,14 @@ class Span:
 def trace(solver: Solver, start: Point, span: Span, *, leave: Leave) -> Branch:
     """Follow the branch through a point, from there on until it ends or is left."""
 
-    def record(point: Point) -> _Record:
-        control = solver.control(point.q)
-        return control, point.x, point.loss, point.index, solver.problem.order_parameters(point.x, control)
+    def record(point: Point | SpecialPoint, control: float, index: int) -> None:
+        points.append((control, point.x, point.loss, index, solver.problem.order_parameters(point.x, control)))
 
-    points, special = [record(start)], list[SpecialPoint]()
+    points, special = list[tuple[Any, ...]](), list[SpecialPoint]()
     status, reason, waiting = Status.STEPS, "", 0
+    record(start, solver.control(start.q), start.index)
     try:
-        for item in walk(solver, start, span.limits, max_step=span.max_step):
+        for item in walk(solver, start, span):
             if isinstance(item, SpecialPoint):
                 special.append(item)
                 waiting = waiting - item.kernel_dimension if waiting else item.near  # for the rest of a split multiplet
@@ -106,21 +107,19 @@ def trace(solver: Solver, start: Point, span: Span, *, leave: Leave) -> Branch:
                 raise Ended(Status.LEFT)
             else:
                 waiting = 0
-                points.append(record(item))
+                record(item, solver.control(item.q), item.index)
                 span.on_progress(points[-1][0])
                 if len(points) >= span.max_points:
                     break
     except Ended as end:
         status, reason = end.status, str(end)
-        goal = span.limits[1] if span.onward > 0 else span.limits[0]
-        if status is Status.REACHED and abs(solver.coordinate(points[-1][0]) - goal) > np.ptp(span.limits) / 2:
+        beyond_middle = (solver.coordinate(points[-1][0]) - np.mean(span.limits)) * span.onward
+        if status is Status.REACHED and beyond_middle < 0:
             status, reason = Status.RETURNED, ""
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
     if special and status in (Status.LEFT, Status.MERGED):  # the special point is the branch's last
-        last = special[-1]
-        order = solver.problem.order_parameters(last.x, last.control)
-        points.append((last.control, last.x, last.loss, last.index[0], order))
+        record(special[-1], special[-1].control, special[-1].index[0])
     return _assembled(points, tuple(special), status, reason or status.value)
 
 
@@ -163,7 +162,7 @@ def empty(status: Status, reason: str | None = None) -> Branch:
     return _assembled([], (), status, reason or status.value)
 
 
-def _assembled(points: list[_Record], special: tuple[SpecialPoint, ...], status: Status, reason: str) -> Branch:
+def _assembled(points: list[tuple[Any, ...]], special: tuple[SpecialPoint, ...], status: Status, reason: str) -> Branch:
     columns = zip(*points, strict=True) if points else ([],) * 5
     kinds = (np.float64, np.float64, np.float64, np.int64, np.float64)
     control, x, loss, index, orders = (readonly(list(c), kind) for c, kind in zip(columns, kinds, strict=True))
@@ -181,13 +180,11 @@ class Ended(Exception):
         self.status = status
 
 
-def walk(
-    solver: Solver, start: Point, limits: tuple[float, float], *, max_step: float
-) -> Iterator[Point | SpecialPoint]:
+def walk(solver: Solver, start: Point, span: Span) -> Iterator[Point | SpecialPoint]:
     """Yield the points of the branch after `start`, and the special ones between them, until `Ended` is raised."""
-    a, ds, steps = start, FIRST_STEP * max_step, 0
+    a, ds, steps = start, FIRST_STEP * span.max_step, 0
     while True:
-        b, landed = _step(solver, a, ds, limits)
+        b, landed = _step(solver, a, ds, span.limits)
         try:
             specials = [] if b is None else list(_special_points(solver, a, b))
         except Diverged:  # too long to separate the special points on it: a quarter of it in all
@@ -204,12 +201,12 @@ def walk(
         yield b
         if landed:
             raise _ended(solver, b, Status.REACHED)
-        if not np.linalg.norm(b.x * b.scale) < FARTHEST:
+        if not norm(b.x * b.scale) < FARTHEST:
             raise Ended(Status.UNBOUNDED)
         steps += 1
         if steps > STEPS_BEFORE_CLOSED and _passes(a, b, start):
             raise Ended(Status.CLOSED)
-        ds = min(ds * (1.6 if b.steps <= EASY_STEPS else 0.8), max_step)
+        ds = min(ds * (1.6 if b.steps <= EASY_STEPS else 0.8), span.max_step)
         a = b
 
 
@@ -219,12 +216,12 @@ def _step(solver: Solver, a: Point, ds: float, limits: tuple[float, float]) -> t
     x, q = a.x + ds * dz / a.scale, a.q + ds * dq
     try:
         if not limits[0] <= q <= limits[1]:
-            return _land(solver, a, limits[0] if q < limits[0] else limits[1])
+            return _land(solver, a, float(np.clip(q, *limits)))
         if solver.problem.singular(solver.control(q)) is not None:
             return _land(solver, a, _edge(solver, a.q, q))
         new_x, new_q, steps = solver.correct(x, q, a.tangent, a.scale)
         if not limits[0] <= new_q <= limits[1]:
-            return _land(solver, a, limits[0] if new_q < limits[0] else limits[1])
+            return _land(solver, a, float(np.clip(new_q, *limits)))
         b = solver.at(new_x, new_q, a.tangent, steps)
     except Diverged:
         return None, False
@@ -246,14 +243,13 @@ def _land(solver: Solver, a: Point, q: float) -> tuple[Point | None, bool]:
 def _continues(a: Point, b: Point) -> bool:
     """Return whether b continues a: each on the tangent of the other, no exchange of unstable directions."""
     step, rise = (b.x - a.x) * a.scale, b.q - a.q
-    distance = np.hypot(np.linalg.norm(step), rise)
+    distance = np.hypot(norm(step), rise)
     tangents = [np.append(point.tangent[0] * a.scale / point.scale, point.tangent[1]) for point in (a, b)]
-    tangents = [tangent / np.linalg.norm(tangent) for tangent in tangents]
+    tangents = [tangent / norm(tangent) for tangent in tangents]
     # Near a pitchfork a step may lead from one branch on to the other: then it strays from one of the tangents.
-    for tangent in tangents:
-        off = np.append(step, rise) - distance * tangent
-        if np.linalg.norm(off) > MOST_OFF_TANGENT * distance:
-            return False
+    off = [norm(np.append(step, rise) - distance * tangent) for tangent in tangents]
+    if max(off) > MOST_OFF_TANGENT * distance:
+        return False
     if distance > CRAWLING_STEP and 0 < a.index == b.index:  # two eigenvalues that change places would go unseen
         overlap = np.linalg.svd(a.vectors[:, : a.index].T @ b.vectors[:, : b.index], compute_uv=False)
         return bool(overlap[-1] > LEAST_OVERLAP)
@@ -264,11 +260,11 @@ def _passes(a: Point, b: Point, start: Point) -> bool:
     """Return whether the step from a to b leads past the state that the branch began with, in the same direction."""
     step, rise = (b.x - a.x) * a.scale, b.q - a.q
     back, fall = (start.x - a.x) * a.scale, start.q - a.q
-    length = float(np.hypot(np.linalg.norm(step), rise))
+    length = float(np.hypot(norm(step), rise))
     share = float(back @ step + fall * rise) / length**2
     if not 0 < share <= 1:
         return False
-    off = np.hypot(np.linalg.norm(back - share * step), fall - share * rise)
+    off = np.hypot(norm(back - share * step), fall - share * rise)
     alike = float(start.tangent[0] @ a.tangent[0] + start.tangent[1] * a.tangent[1])
     return bool(off < MOST_OFF_TANGENT * length and alike > 0)
 
@@ -283,13 +279,11 @@ def _special_points(solver: Solver, a: Point, b: Point) -> Iterator[SpecialPoint
 
 def _edge(solver: Solver, inside: float, outside: float) -> float:
     """Return the last q before the problem has no minimum."""
-    for _ in range(60):
-        middle = 0.5 * (inside + outside)
-        if solver.problem.singular(solver.control(middle)) is None:
-            inside = middle
-        else:
-            outside = middle
-    return inside - 1e-9 * np.sign(outside - inside)
+
+    def side(q: float) -> float:
+        return 1.0 if solver.problem.singular(solver.control(q)) is None else -1.0
+
+    return float(bisect(side, inside, outside, xtol=1e-15)) - 1e-9 * float(np.sign(outside - inside))
 
 
 def _ended(solver: Solver, point: Point, status: Status) -> Ended:

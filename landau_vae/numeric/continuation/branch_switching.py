@@ -11,7 +11,6 @@ import numpy as np
 
 from landau_vae.display import Array
 from landau_vae.numeric.continuation.bifurcation_points import RESTING_AMPLITUDE, SpecialPoint
-from landau_vae.numeric.continuation.coexisting_minima import descend
 from landau_vae.numeric.continuation.normal_form import VANISHING_COEFFICIENT, NormalForm, Reduced
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver
 
@@ -55,20 +54,15 @@ def trunk(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
     """Return the first state of the branch that another one ends in, towards rising (+1) or falling (−1) control."""
     if special.form is None:
         return None
-    try:
+    with suppress(Diverged):
         reduced = _reduced(solver, special)
-    except Diverged:
-        return None
-    centre, expected = reduced.centre, reduced.others_index
-    expected += reduced.kernel.shape[1] if special.form.growth * onward < 0 else 0
-    for amplitude in AMPLITUDES:
-        step = onward * amplitude**2
-        try:
-            point = solver.fixed(centre.x + step * special.form.trunk / centre.scale, centre.q + step, onward)
-        except Diverged:
-            continue
-        if point.index == expected:
-            return point
+        centre, expected = reduced.centre, reduced.others_index
+        expected += reduced.kernel.shape[1] if special.form.growth * onward < 0 else 0
+        for step in (onward * amplitude**2 for amplitude in AMPLITUDES):
+            with suppress(Diverged):
+                point = solver.fixed(centre.x + step * special.form.trunk / centre.scale, centre.q + step, onward)
+                if point.index == expected:
+                    return point
     return None
 
 
@@ -94,18 +88,16 @@ def _displaced(reduced: Reduced, form: NormalForm, direction: Array) -> Point | 
     expected = _expected_index(reduced, direction, odd)
     for amplitude in AMPLITUDES:
         shift = -3 * cubic * amplitude / form.growth if odd else -4 * quartic * amplitude**2 / form.growth
-        try:
+        with suppress(Diverged):
             moved = (reduced.state(amplitude * direction) - centre.x) * centre.scale + shift * form.trunk
             # small entries are what rounding leaves where a symmetry has zeros
             towards = np.where(np.abs(moved) > NEGLIGIBLE_ENTRY * np.abs(moved).max(), moved, 0.0), shift
             x, q, steps = solver.correct(centre.x + towards[0] / centre.scale, centre.q + shift, towards, centre.scale)
             point = solver.at(x, q, towards, steps)
-        except Diverged:
-            continue
-        if abs(q - centre.q) < LEAST_SHIFT * amplitude**2:
-            return None
-        if point.index == expected or expected is None:
-            return point
+            if abs(q - centre.q) < LEAST_SHIFT * amplitude**2:
+                return None
+            if point.index == expected or expected is None:
+                return point
     return None
 
 
@@ -113,7 +105,7 @@ def _settled(reduced: Reduced, form: NormalForm, onward: float) -> Point | None:
     """Return the state that a descent finds: where a multiplet is split by a little, the normal form does not."""
     amplitude = AMPLITUDES[0]
     q = reduced.centre.q - 4 * form.quartic * amplitude**2 / form.growth
-    point = descend(reduced.solver, reduced.state(amplitude * form.direction), q, onward)
+    point = reduced.solver.descend(reduced.state(amplitude * form.direction), q, onward)
     return point if isinstance(point, Point) else None
 
 

@@ -6,24 +6,23 @@ followed both ways to where it ends, and where two of them overlap and exchange 
 first-order transition of the best state.
 """
 
+import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq
 
 from landau_vae.checks import Count, Positive, Seed, checked
 from landau_vae.display import Array, Column, Result, Table, counted, jsonable, significant
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.branch import Branch, Span, joined, state_on, trace
-from landau_vae.numeric.continuation.solve import FARTHEST, Diverged, Point, Solver, Status
+from landau_vae.numeric.continuation.solve import Diverged, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
-MOST_ESCAPES = 20  # times that a saddle may be left before giving up
-ESCAPE_STEP = 1e-2  # in z, along the most unstable direction
-LOWEST_LOSS = -1e8  # nats: a loss below it has no minimum
 WIDTHS_OF_STARTS = (4.0, 1.0, 2.0)  # of `spread`, in turn; a far minimum has a far basin
 SAME_MINIMUM = 1e-8  # of the loss (and 1): minima closer than this are one, up to a symmetry
 SAME_FAMILY = 1e-7  # of the loss (and 1): states closer than this are on one branch, up to a symmetry
@@ -63,13 +62,13 @@ class Coexistence(Result):
     def content(self) -> Iterator[str | Table]:
         """Yield the table of families and the Maxwell points."""
         yield repr(self)
-        ends = [(branch.control[[0, -1]], branch.order_parameters[[0, -1]]) for branch in self.families]
+        families = self.families
         yield Table(
             [
-                Column("family", range(1, len(ends) + 1)),
-                Column("from", [control[0] for control, _ in ends]), Column("to", [control[1] for control, _ in ends]),
-                Column("there", [orders[0] for _, orders in ends], _living),
-                Column("and there", [orders[1] for _, orders in ends], _living),
+                Column("family", range(1, len(families) + 1)),
+                Column("from", [b.control[0] for b in families]), Column("to", [b.control[-1] for b in families]),
+                Column("there", [b.order_parameters[0] for b in families], _living),
+                Column("and there", [b.order_parameters[-1] for b in families], _living),
             ]
         )  # fmt: skip
         yield "\n".join(
@@ -145,11 +144,8 @@ def coexistence(
     families: list[Branch] = []
     for q in np.linspace(span.limits[1], span.limits[0], places + 2)[1:-1]:
         control = solver.control(float(q))
-        if problem.singular(control) is not None:
-            continue
         for state in minima(problem, control, starts=starts, spread=spread, seed=seed):
-            near = SAME_FAMILY * max(1.0, abs(state.loss))
-            if not any(abs(_loss_on(solver, branch, float(q)) - state.loss) <= near for branch in families):
+            if not any(_same(_loss_on(solver, branch, float(q)), state.loss) for branch in families):
                 # the stable states that hang together with the minimum, by rising control
                 sides = [solver.fixed(state.x, float(q), side) for side in (-1.0, 1.0)]
                 families.append(joined(*(trace(solver, side, span, leave="always") for side in sides)))
@@ -201,16 +197,15 @@ def minima(
     [0.816228, 0.0]
     """
     solver, generator = Solver(problem), np.random.default_rng(seed)
-    q, rest = solver.coordinate(control), np.asarray(problem.rest(control), dtype=float)
+    q, rest = solver.coordinate(control), solver.beginning(None, control)
     scale, states = solver.scale(rest, q), list[State]()
     for n in range(starts + 1):
         width = WIDTHS_OF_STARTS[n % 3] * spread
         start = rest + (width * generator.standard_normal(len(rest)) / scale if n else 0.0)
-        point = descend(solver, start, q)
+        point = solver.descend(start, q)
         if isinstance(point, Status):
             continue
-        near = SAME_MINIMUM * max(1.0, abs(point.loss))
-        twin = next((i for i, state in enumerate(states) if abs(state.loss - point.loss) <= near), None)
+        twin = next((i for i, state in enumerate(states) if _same(state.loss, point.loss, SAME_MINIMUM)), None)
         if twin is None:
             states.append(State(point.loss, problem.order_parameters(point.x, control), point.x))
         else:
@@ -218,63 +213,17 @@ def minima(
     return sorted(states, key=lambda state: state.loss)
 
 
-def descend(solver: Solver, x: Array, q: float, onward: float = 1.0) -> Point | Status:
-    """Return the minimum below a state, or why there is none."""
-    problem, control = solver.problem, solver.control(q)
-    if problem.singular(control) is not None:
-        return Status.UNBOUNDED
-    for _ in range(MOST_ESCAPES):
-        scale = solver.scale(x, q)
-        try:
-            with np.errstate(all="ignore"):
-                moved = _descent(problem, x, control, scale)
-        except (Diverged, ValueError, np.linalg.LinAlgError):  # SciPy raises either on numbers that are not finite
-            return Status.NOT_FINITE
-        x = x + moved / scale
-        if not np.all(np.isfinite(x)) or not problem.loss(x, control) > LOWEST_LOSS or np.abs(moved).max() > FARTHEST:
-            return Status.UNBOUNDED
-        try:
-            point = solver.fixed(x, q, onward)
-        except Diverged:
-            return Status.UNDERFLOW
-        if point.index == 0:
-            return point
-        x = point.x + ESCAPE_STEP * point.vectors[:, 0] / point.scale
-    return Status.UNDERFLOW
-
-
-def _descent(problem: Problem, x: Array, control: float, scale: Array) -> Array:
-    """Return the displacement in z to a place without slope, downhill."""
-
-    def at(z: Array) -> Array:
-        return x + z / scale
-
-    def bounded(z: Array) -> float:
-        value = problem.loss(at(z), control)
-        return value if np.isfinite(value) else 1e300
-
-    options: dict[str, Any] = {"gtol": 1e-9, "maxiter": 2000, "initial_trust_radius": 0.3, "max_trust_radius": 1e3}
-    with np.errstate(all="ignore"):
-        start = problem.loss(x, control)
-    if not np.isfinite(start):
-        raise Diverged("the loss is not finite here")
-    end = minimize(
-        bounded, np.zeros(len(x)), method="trust-exact", options=options,
-        jac=lambda z: problem.gradient(at(z), control) / scale,
-        hess=lambda z: problem.hessian(at(z), control) / np.multiply.outer(scale, scale),
-    )  # fmt: skip
-    return np.asarray(end.x)
+def _same(one: float, other: float, width: float = SAME_FAMILY) -> bool:
+    return math.isclose(one, other, rel_tol=width, abs_tol=width)
 
 
 def _loss_on(solver: Solver, branch: Branch, q: float) -> float:
     """Return the loss of a family at q; infinite where it has no state."""
     places = solver.coordinates(branch.control)
-    if not places.min() <= q <= places.max():
-        return np.inf
-    try:
-        return state_on(solver, branch, q)[1]
-    except Diverged:
-        return np.inf
+    if places.min() <= q <= places.max():
+        with suppress(Diverged):
+            return state_on(solver, branch, q)[1]
+    return np.inf
 
 
 def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
@@ -289,17 +238,14 @@ def _exchanges(solver: Solver, families: list[Branch]) -> Iterator[Exchange]:
             return state_on(solver, one, q)[1] - state_on(solver, other, q)[1]
 
         grid = np.linspace(low, high, 26)[1:-1]  # a lead of less than a 25th of the overlap could go unseen
-        try:
+        with suppress(Diverged):
             leads = [lead(float(q)) for q in grid]
             for n in np.flatnonzero(np.sign(leads[:-1]) * np.sign(leads[1:]) < 0):
                 q = float(brentq(lead, grid[n], grid[n + 1], xtol=1e-13))
-                loss, control = state_on(solver, one, q)[1], solver.control(q)
-                near = SAME_FAMILY * max(1.0, abs(loss))
-                if all(_loss_on(solver, branch, q) >= loss - near for branch in families):
+                best, loss = min(_loss_on(solver, branch, q) for branch in families), state_on(solver, one, q)[1]
+                if _same(best, loss):
                     below, above = (one, other) if leads[n] < 0 else (other, one)
-                    yield Exchange(control, _orders(solver, above, q), _orders(solver, below, q))
-        except Diverged:
-            continue
+                    yield Exchange(solver.control(q), _orders(solver, above, q), _orders(solver, below, q))
 
 
 def _orders(solver: Solver, branch: Branch, q: float) -> Array:

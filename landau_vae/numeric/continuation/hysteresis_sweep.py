@@ -20,7 +20,6 @@ from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.bifurcation_points import Chord, SpecialPoint
 from landau_vae.numeric.continuation.branch import Branch, Span, empty, state_on, trace
 from landau_vae.numeric.continuation.branch_switching import grown, trunk
-from landau_vae.numeric.continuation.coexisting_minima import descend
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
 
@@ -106,8 +105,7 @@ class Sweep(Result):
         """Yield how the sweep ended, and the table of its jumps."""
         yield f"{self!r}\n{self.reason}"
         if self.jumps:
-            falling = self.branches[0].control[0] > self.branches[0].control[-1]
-            yield _table(self.problem.control, [("falling" if falling else "rising", jump) for jump in self.jumps])
+            yield _table(self.problem.control, self.jumps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +142,7 @@ class Hysteresis(Result):
     def content(self) -> Iterator[str | Table]:
         """Yield the verdict, and the table of jumps if there are any."""
         yield repr(self)
-        jumps = [("falling", jump) for jump in self.down.jumps] + [("rising", jump) for jump in self.up.jumps]
-        if jumps:
+        if jumps := self.down.jumps + self.up.jumps:
             yield _table(self.problem.control, jumps)
 
 
@@ -207,7 +204,7 @@ def sweep(
     span = Span.between(problem, start, stop, max_step, max_points, on_progress)
     if (reason := problem.singular(start)) is not None:
         return Sweep(problem, (empty(Status.UNBOUNDED, reason),), ())
-    point = descend(solver, solver.beginning(x, start), solver.coordinate(start), span.onward)
+    point = solver.descend(solver.beginning(x, start), solver.coordinate(start), span.onward)
     if isinstance(point, Status):
         return Sweep(problem, (empty(point),), ())
     branches, jumps = list[Branch](), list[Jump]()
@@ -281,17 +278,18 @@ def hysteresis(
     return Hysteresis(problem, down, up, _gap(down, up))
 
 
-def _table(control: str, jumps: list[tuple[str, Jump]]) -> Table:
+def _table(control: str, jumps: tuple[Jump, ...]) -> Table:
     """Return the table of jumps, each with the way that the control was moving."""
 
     def places(label: str, name: str) -> Column:
-        return Column(label, [getattr(jump, name) for _, jump in jumps], _or_dash)
+        return Column(label, [getattr(jump, name) for jump in jumps], _or_dash)
 
     return Table(
         [
-            Column(control, [way for way, _ in jumps]), Column("ends at a", [jump.at.kind for _, jump in jumps]),
+            Column(control, ["rising" if jump.at.onward > 0 else "falling" for jump in jumps]),
+            Column("ends at a", [jump.at.kind for jump in jumps]),
             places("spinodal", "control"), places("Maxwell", "maxwell"), places("returns", "returns"),
-            places("width", "width"), Column("ΔF", [jump.drop for _, jump in jumps], "{:.4g}".format),
+            places("width", "width"), Column("ΔF", [jump.drop for jump in jumps], "{:.4g}".format),
         ]
     )  # fmt: skip
 
@@ -305,8 +303,6 @@ def _or_dash(value: float | None) -> str:
 
 def _stable_continuation(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
     """Return the first state of the stable branch that goes on in the same direction; None where there is none."""
-    if special.form is None:
-        return None
     point = trunk(solver, special, onward) if special.ends else grown(solver, special)
     forward = point is not None and point.index == 0 and point.tangent[1] * onward > 0
     return point if forward else None
@@ -320,7 +316,7 @@ def _fall(solver: Solver, special: SpecialPoint, span: Span) -> Point | Status:
     except Diverged:
         return Status.UNDERFLOW
     softest = centre.vectors[:, 0] / centre.scale
-    reached = [descend(solver, special.x + side * NUDGE * softest, q, span.onward) for side in (1, -1)]
+    reached = [solver.descend(special.x + side * NUDGE * softest, q, span.onward) for side in (1, -1)]
     points = [point for point in reached if isinstance(point, Point)]
     if len(points) < len(reached):  # to one side there is no minimum
         return next(status for status in reached if isinstance(status, Status))

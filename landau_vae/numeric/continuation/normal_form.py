@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.linalg import norm
 from scipy.optimize import minimize, root
 from scipy.sparse import csr_array
 
@@ -62,10 +63,10 @@ class Reduced:
         """Return x with the kernel's amplitudes a (k,) and all else relaxed."""
         start, relaxed, change = self.kernel @ a, np.zeros(len(self.centre.x)), np.inf
         for _ in range(60):
-            force = self._others.T @ self._gradient(start + relaxed)
+            force = self._others.T @ self._gradient(self.centre.x + (start + relaxed) / self.centre.scale)
             step = self._others @ (self._compliance * force)
             relaxed -= step
-            before, change = change, float(np.linalg.norm(step))
+            before, change = change, float(norm(step))
             if change <= 1e-15 or (change > 0.5 * before and change < STALLED_STEP):
                 return self.centre.x + (start + relaxed) / self.centre.scale
             if not np.isfinite(change) or change > 2 * before:
@@ -74,11 +75,10 @@ class Reduced:
 
     def force(self, a: Array) -> Array:
         """Return ∂V/∂a without its linear part, (k,)."""
-        slope = self.solver.gradient(self.state(a), self.centre.q, self.centre.scale)
-        return self.kernel.T @ slope - self._stiffness @ a
+        return self.kernel.T @ self._gradient(self.state(a)) - self._stiffness @ a
 
-    def _gradient(self, z: Array) -> Array:
-        return self.solver.gradient(self.centre.x + z / self.centre.scale, self.centre.q, self.centre.scale)
+    def _gradient(self, x: Array) -> Array:
+        return self.solver.gradient(x, self.centre.q, self.centre.scale)
 
     def cubic(self, a: Array) -> Array:
         """Return ∂κ₃/∂a at a unit vector a, (k,)."""
@@ -95,23 +95,20 @@ class Reduced:
     def leading(self) -> tuple[Array, bool]:
         """Return the unit direction of least κ₃, or of least κ₄ where no cubic terms exist; and whether they do."""
         generator, k = np.random.default_rng(SEED), self.kernel.shape[1]
-        starts = [v / np.linalg.norm(v) for v in generator.standard_normal((STARTS, k))]
-        odd = any(
-            np.linalg.norm(self.cubic(a)) > VANISHING_COEFFICIENT * max(1.0, float(np.linalg.norm(self.quartic(a))))
-            for a in starts
-        )
+        starts = [v / norm(v) for v in generator.standard_normal((STARTS, k))]
+        odd = any(norm(self.cubic(a)) > VANISHING_COEFFICIENT * max(1.0, float(norm(self.quartic(a)))) for a in starts)
         if k == 1:
             return np.ones(1), odd
         force, power = (self.cubic, 3) if odd else (self.quartic, 4)
 
         def height(v: Array) -> tuple[float, Array]:
-            a = v / np.linalg.norm(v)
+            a = v / norm(v)
             slope = force(a)
-            return float(a @ slope) / power, (slope - (a @ slope) * a) / np.linalg.norm(v)
+            return float(a @ slope) / power, (slope - (a @ slope) * a) / norm(v)
 
         ends = [minimize(height, v, jac=True, method="BFGS", options={"gtol": 1e-8}) for v in starts]
         best = min(ends, key=lambda end: end.fun).x
-        return np.asarray(best / np.linalg.norm(best)), odd
+        return np.asarray(best / norm(best)), odd
 
     def directions(self, *, odd: bool, starts: int = 20) -> Iterator[Array]:
         """Yield directions in which the leading force is radial, one of each height that was found."""
@@ -123,15 +120,15 @@ class Reduced:
         force = self.cubic if odd else self.quartic
 
         def tangential(v: Array) -> Array:
-            a = v / np.linalg.norm(v)
+            a = v / norm(v)
             slope = force(a)
             return slope - (a @ slope) * a + (v @ v - 1) * a
 
         for _ in range(starts):
             end = root(tangential, generator.standard_normal(k) / np.sqrt(k), method="lm", tol=1e-9).x
-            a = end / np.linalg.norm(end)
+            a = end / norm(end)
             height = float(a @ force(a))
-            if np.linalg.norm(tangential(a)) < 1e-5 and all(abs(height - other) > 1e-4 for other in heights):
+            if norm(tangential(a)) < 1e-5 and all(abs(height - other) > 1e-4 for other in heights):
                 heights.append(height)
                 yield a
 

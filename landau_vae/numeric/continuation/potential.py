@@ -7,6 +7,7 @@ Lagrange multiplier. Near the point V = ½ μ′(q − q*) r² + κ₃ r³ + κ�
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -103,7 +104,7 @@ def landau_potential(problem: Problem, special: SpecialPoint, control: ArrayLike
     orders = np.full((*value.shape, len(problem.order_parameters(special.x, special.control))), np.nan)
     for c, place in enumerate(controls.tolist()):
         q = solver.coordinate(place)
-        try:
+        with suppress(Diverged):
             x = _held(solver, special, special.x + (q - here) * form.trunk / scale, 0.0, q, scale)
             ground, reached = problem.loss(x, place), 0.0
             for r, length in enumerate(amplitudes.tolist()):
@@ -111,8 +112,6 @@ def landau_potential(problem: Problem, special: SpecialPoint, control: ArrayLike
                 reached = length
                 value[c, r] = problem.loss(x, place) - ground
                 orders[c, r] = problem.order_parameters(x, place)
-        except Diverged:
-            continue
     return Potential(problem, special, readonly(controls), readonly(amplitudes), readonly(value), readonly(orders))
 
 

@@ -15,6 +15,7 @@ from enum import Enum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -29,6 +30,9 @@ STALLED_STEP = 1e-6  # a step this small that shrinks no more is rounding, ampli
 LARGEST_SOLUTION = 1e15  # of equations of order 1: beyond it the system is singular
 STILL = 1e-8  # an orbit direction shorter than this (in z) belongs to a state that the symmetry leaves alone
 FARTHEST = 1e9  # |z| beyond which a branch runs off
+MOST_ESCAPES = 20  # times that a saddle may be left before giving up
+ESCAPE_STEP = 1e-2  # in z, along the most unstable direction
+LOWEST_LOSS = -1e8  # nats: a loss below it has no minimum
 NOT_FINITE = "the loss or one of its derivatives is not finite here"
 
 
@@ -190,6 +194,48 @@ class Solver:
         scale, across = self.scale(x, q), np.zeros(len(x))
         x, q, steps = self.correct(x, q, (across, 1.0), scale)
         return self.at(x, q, (across, onward), steps)
+
+    # ------------------------------------------------------------------------------------ descending
+
+    def descend(self, x: Array, q: float, onward: float = 1.0) -> Point | Status:
+        """Return the minimum below a state, or why there is none."""
+        control = self.control(q)
+        if self.problem.singular(control) is not None:
+            return Status.UNBOUNDED
+        for _ in range(MOST_ESCAPES):
+            try:
+                x, farthest = self._downhill(x, q)
+            except (Diverged, ValueError, np.linalg.LinAlgError):  # SciPy raises either on numbers that are not finite
+                return Status.NOT_FINITE
+            if not farthest <= FARTHEST or not self.problem.loss(x, control) > LOWEST_LOSS:
+                return Status.UNBOUNDED
+            try:
+                point = self.fixed(x, q, onward)
+            except Diverged:
+                return Status.UNDERFLOW
+            if point.index == 0:
+                return point
+            x = point.x + ESCAPE_STEP * point.vectors[:, 0] / point.scale
+        return Status.UNDERFLOW
+
+    def _downhill(self, x: Array, q: float) -> tuple[Array, float]:
+        """Return a place without slope that a trust region finds, and the largest entry of the way there in z."""
+        problem, control, scale = self.problem, self.control(q), self.scale(x, q)
+
+        def bounded(z: Array) -> float:
+            value = problem.loss(x + z / scale, control)
+            return value if np.isfinite(value) else 1e300
+
+        options = {"gtol": 1e-9, "maxiter": 2000, "initial_trust_radius": 0.3, "max_trust_radius": 1e3}
+        with np.errstate(all="ignore"):
+            if not np.isfinite(problem.loss(x, control)):
+                raise Diverged(NOT_FINITE)
+            moved = minimize(
+                bounded, np.zeros(len(x)), method="trust-exact", options=options,
+                jac=lambda z: self.gradient(x + z / scale, q, scale),
+                hess=lambda z: problem.hessian(x + z / scale, control) / np.multiply.outer(scale, scale),
+            ).x  # fmt: skip
+        return x + moved / scale, float(np.abs(moved).max())
 
 
 def bordered(

@@ -14,6 +14,7 @@ from landau_vae.checks import checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.numeric.problems.problem import Problem
+from landau_vae.symbolic.algebra import as_expression
 from landau_vae.symbolic.landau import Landau
 
 
@@ -60,7 +61,7 @@ class Symbolic(Problem):
         certificate: str | None = None,
     ) -> None:
         symbol = theory.control if control is None else control
-        values = {name: _sympified(value, "parameters") for name, value in (parameters or {}).items()}
+        values = {name: as_expression(value, "parameters") for name, value in (parameters or {}).items()}
         logs = {v: sp.exp(sp.Symbol(f"log_{v}", real=True)) for v in theory.variables if v.is_positive}
         unknowns = [next(iter(logs[v].free_symbols)) if v in logs else v for v in theory.variables]
         loss = theory.loss.subs(values).subs(logs)
@@ -75,11 +76,8 @@ class Symbolic(Problem):
         gradient = [sp.diff(loss, v) for v in unknowns]
         at = [theory.collapsed[v].subs(values) for v in theory.variables]
         rest = [sp.log(value) if v in logs else value for v, value in zip(theory.variables, at, strict=True)]
-        orders = (
-            [theory.slow**2]
-            if order_parameters is None
-            else [_sympified(order, "order_parameters") for order in order_parameters]
-        )
+        shown = [theory.slow**2] if order_parameters is None else order_parameters
+        orders = [as_expression(order, "order_parameters").subs(values).subs(logs) for order in shown]
 
         def compiled(expression: Any) -> Any:
             return sp.lambdify([unknowns, symbol], expression, modules="numpy", cse=True)
@@ -88,7 +86,7 @@ class Symbolic(Problem):
         self._hessian = compiled([[sp.diff(g, v) for v in unknowns] for g in gradient])
         self._drift = compiled([sp.diff(g, symbol) for g in gradient])
         self._rest = sp.lambdify([symbol], rest, modules="numpy")
-        self._orders = compiled([order.subs(values).subs(logs) for order in orders])
+        self._orders = compiled(orders)
 
     def loss(self, x: Array, control: float) -> float:
         return float(self._loss(x, control))
@@ -107,10 +105,3 @@ class Symbolic(Problem):
 
     def order_parameters(self, x: Array, control: float) -> Array:
         return np.asarray(self._orders(x, control), dtype=float)
-
-
-def _sympified(value: Any, argument: str) -> Any:
-    """Return a number or an expression as SymPy has it."""
-    if not isinstance(value, sp.Expr | int | float | np.number):
-        raise InputError(f"{value!r} is among the {argument}, but numbers or expressions are expected.", argument)
-    return sp.sympify(value)

@@ -9,7 +9,7 @@ principal axes of the data, which is a rotation of x and no approximation; no ot
 axes; k, l: latents. In symbols: `symbolic.linear.loss`, `symbolic.variations`; derivations 1, 7, 8 and 12.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -18,29 +18,13 @@ from landau_vae.checks import NonNegative, Positive, checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric._learned_variance import learned_variance as cascade_of_learned
-from landau_vae.numeric._transitions import transitions
+from landau_vae.numeric import _transitions as cascades
 from landau_vae.numeric._weight_decay import weight_decay
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.spectrum.spectrum import Spectrum
 
 SPLIT_WIDTH = 3e-4  # relative, more than MULTIPLET_WIDTH of the solver: closer eigenvalues are a split multiplet
 EQUAL_WIDTH = 1e-7  # relative: closer than this, it makes no difference which of them has a latent
-
-
-@dataclass(frozen=True)
-class _State:
-    """One state, unpacked."""
-
-    decoder: Array  #: W, (d, K)
-    encoder: Array  #: G, (d, K)
-    variance: Array  #: s, (K,)
-    price: float  #: τ
-
-    @property
-    def second_moment(self) -> Array:
-        """⟨z zᵀ⟩ = GᵀG + diag s, (K, K)."""
-        return self.encoder.T @ self.encoder + np.diag(self.variance)
 
 
 class Linear(Problem):
@@ -104,14 +88,17 @@ class Linear(Problem):
             for group in np.split(np.arange(spectrum.modes), np.flatnonzero(-np.diff(spectrum.eigenvalues) > apart) + 1)
             if len(group) > 1
         ]  # the exact ones, then those that are split by a little
-        self._axes = len(spectrum.covariance)
-        self._variance = np.zeros(self._axes)  # λ_i, equal within a multiplet
+        d, K = len(spectrum.covariance), self.latents
+        self._weights = np.arange(2 * d * K).reshape(2, d, K)  # where W_ik and G_ik are in x
+        self._decoder, self._encoder = self._weights
+        self._log_s = np.arange(2 * d * K, 2 * d * K + K)
+        self._variance = np.zeros(d)  # λ_i, equal within a multiplet
         self._variance[: spectrum.modes] = np.repeat(np.add.reduceat(spectrum.eigenvalues, starts) / sizes, sizes)
         self._gain = np.sqrt(self._variance)
-        stiffness, varies = np.zeros(self._axes), self._variance > 0
-        stiffness[varies] = encoder_decay / (2 * a) / self._variance[varies]
-        self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), stiffness[:, None]
-        limit = cascade_of_learned(spectrum, self.latents).singular if self.learned else None
+        by_axis = np.divide(encoder_decay / (2 * a), self._variance, out=np.zeros(d), where=self._variance > 0)
+        self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), by_axis[:, None]
+        self._learned_cascade = cascades.learned_variance(spectrum, self.latents) if self.learned else None
+        limit = self._learned_cascade.singular if self._learned_cascade else None
         self._limit = None if limit is None else limit / self._per_beta  # at β below it σ_dec² falls to 0
         self.decay = None
         if decays:  # z → z/η turns the prior into N(0, 1) and carries the decays along
@@ -122,106 +109,82 @@ class Linear(Problem):
     # --------------------------------------------------------------------------------- the loss and its derivatives
 
     def loss(self, x: Array, control: float) -> float:
-        at = self._unpack(x, control)
-        size = (np.square(at.encoder).sum(0) + at.variance) / self.prior_variance
-        value = self._error(at) / at.price + 0.5 * np.sum(size - 1.0 - np.log(at.variance / self.prior_variance))
+        W, G, s, tau = self._unpack(x, control)
+        size = (np.square(G).sum(0) + s) / self.prior_variance
+        value = self._error(W, G, s) / tau + 0.5 * np.sum(size - 1.0 - np.log(s / self.prior_variance))
         return float(value + self._per_nat(control) * x[-1] if self.learned else value)
 
     def gradient(self, x: Array, control: float) -> Array:
-        at = self._unpack(x, control)
-        of_error = self._error_gradient(at) / at.price
-        size = at.encoder.size
-        of_error[size : 2 * size] += at.encoder.ravel() / self.prior_variance
-        of_error[2 * size :] += 0.5 * (at.variance / self.prior_variance - 1.0)
-        if self.learned:
-            return np.append(of_error, self._per_nat(control) - self._error(at) / at.price)
-        return of_error
+        _, G, s, _ = self._unpack(x, control)
+        result = self._force(x, control)
+        result[self._encoder] += G / self.prior_variance
+        result[self._log_s] += 0.5 * (s / self.prior_variance - 1.0)
+        return result
 
     def hessian(self, x: Array, control: float) -> Array:
-        at = self._unpack(x, control)
-        d, K = at.decoder.shape
-        W, G, s, tau = at.decoder, at.encoder, at.variance, at.price
-        axis, latent = np.arange(d), np.arange(K)
-        n = 2 * d * K + K
+        W, G, s, tau = self._unpack(x, control)
+        D, E, S, weights = self._decoder, self._encoder, self._log_s, self._decoder.size
         hessian = np.zeros((len(x), len(x)))
-        blocks = hessian[:n, :n]
-        ww = blocks[: d * K, : d * K].reshape(d, K, d, K)
-        ww[axis, :, axis, :] = at.second_moment + self._decoder_decay * np.eye(K)
-        gg = blocks[d * K : 2 * d * K, d * K : 2 * d * K].reshape(d, K, d, K)
-        gg[axis, :, axis, :] = W.T @ W + self._encoder_decay[..., None] * np.eye(K)
-        wg = blocks[: d * K, d * K : 2 * d * K].reshape(d, K, d, K)
-        wg += np.einsum("il,jk->ikjl", W, G)  # ∂²A/∂W_ik ∂G_jl = W_il G_jk + δ_kl [(W Gᵀ)_ij − δ_ij √λ_i]
-        wg[:, latent, :, latent] += W @ G.T - np.diag(self._gain)
-        wt = blocks[: d * K, 2 * d * K :].reshape(d, K, K)
-        wt[:, latent, latent] = s * W
-        blocks[d * K :, : d * K] = blocks[: d * K, d * K :].T
-        blocks[2 * d * K + latent, 2 * d * K + latent] = 0.5 * s * np.square(W).sum(0)
-        blocks /= tau
-        blocks[d * K + np.arange(d * K), d * K + np.arange(d * K)] += 1.0 / self.prior_variance
-        blocks[2 * d * K + latent, 2 * d * K + latent] += 0.5 * s / self.prior_variance
+        hessian[D[:, :, None], D[:, None]] = _second_moment(G, s) + self._decoder_decay * np.eye(self.latents)
+        hessian[E[:, :, None], E[:, None]] = W.T @ W + self._encoder_decay[..., None] * np.eye(self.latents)
+        mixed = np.einsum("il,jk->ikjl", W, G)  # ∂²A/∂W_ik ∂G_jl = W_il G_jk + δ_kl [(W Gᵀ)_ij − δ_ij √λ_i]
+        np.einsum("ikjk->kij", mixed)[:] += W @ G.T - np.diag(self._gain)
+        hessian[D[:, :, None, None], E] = mixed
+        hessian[D, S] = s * W
+        hessian[weights:, :weights] = hessian[:weights, weights:].T
+        hessian[S, S] = 0.5 * s * np.square(W).sum(0)
+        hessian /= tau
+        hessian[E, E] += 1.0 / self.prior_variance
+        hessian[S, S] += 0.5 * s / self.prior_variance
         if self.learned:
-            hessian[-1, :-1] = hessian[:-1, -1] = -self._error_gradient(at) / tau
-            hessian[-1, -1] = self._error(at) / tau
+            hessian[-1, :-1] = hessian[:-1, -1] = -self._force(x, control)[:-1]
+            hessian[-1, -1] = self._error(W, G, s) / tau
         return hessian
 
     def drift(self, x: Array, control: float) -> Array:
-        at = self._unpack(x, control)  # the price is in A/τ only
-        of_error = -self._error_gradient(at) / (at.price * control)
-        if self.learned:
-            return np.append(of_error, (self._error(at) / at.price - self._per_nat(control)) / control)
-        return of_error
+        return -self._force(x, control) / control  # the control is not in the KL
 
-    def _error(self, at: _State) -> float:
+    def _error(self, W: Array, G: Array, s: Array) -> float:
         """Return A, the squared error and the decay."""
-        W, G = at.decoder, at.encoder
         value = 0.5 * self.spectrum.total_variance - np.sum(self._gain[:, None] * W * G)
-        value += 0.5 * np.sum((W.T @ W) * at.second_moment)
+        value += 0.5 * np.sum((W.T @ W) * _second_moment(G, s))
         value += 0.5 * self._decoder_decay * np.square(W).sum() + 0.5 * np.sum(self._encoder_decay * np.square(G))
         return float(value)
 
-    def _error_gradient(self, at: _State) -> Array:
-        """Return ∂A/∂(W, G, t)."""
-        W, G = at.decoder, at.encoder
-        by_decoder = W @ at.second_moment - self._gain[:, None] * G + self._decoder_decay * W
+    def _force(self, x: Array, control: float) -> Array:
+        """Return the gradient of A/τ and of what ln σ_dec² costs, (n,)."""
+        W, G, s, tau = self._unpack(x, control)
+        by_decoder = W @ _second_moment(G, s) - self._gain[:, None] * G + self._decoder_decay * W
         by_encoder = G @ (W.T @ W) - self._gain[:, None] * W + self._encoder_decay * G
-        by_variance = 0.5 * at.variance * np.square(W).sum(0)
-        return np.concatenate([by_decoder.ravel(), by_encoder.ravel(), by_variance])
+        by_variance = 0.5 * s * np.square(W).sum(0)
+        result = np.concatenate([by_decoder.ravel(), by_encoder.ravel(), by_variance]) / tau
+        return np.append(result, self._per_nat(control) - self._error(W, G, s) / tau) if self.learned else result
 
     def _per_nat(self, control: float) -> float:
         """Return d/2β, the cost of a unit of ln σ_dec² where it is learned."""
         return self.spectrum.dimension / (2 * self._per_beta * control)
 
-    def _unpack(self, x: Array, control: float) -> _State:
-        size = self._axes * self.latents
-        decoder, encoder, log_variance, scale = np.split(x, [size, 2 * size, 2 * size + self.latents])
-        price = self._per_beta * control * (np.exp(scale[0]) if self.learned else 1.0)
-        shape = (self._axes, self.latents)
-        return _State(decoder.reshape(shape), encoder.reshape(shape), np.exp(log_variance), float(price))
+    def _unpack(self, x: Array, control: float) -> tuple[Array, Array, Array, float]:
+        """Return W (d, K), G (d, K), s (K,) and τ."""
+        price = self._per_beta * control * (np.exp(x[-1]) if self.learned else 1.0)
+        return x[self._decoder], x[self._encoder], np.exp(x[self._log_s]), float(price)
 
     # ------------------------------------------------------------------------------------- what a solver may know
 
     def rest(self, control: float) -> Array:
-        x = np.zeros(2 * self._axes * self.latents + self.latents + self.learned)
-        x[2 * self._axes * self.latents :] = np.log(self.prior_variance)
+        x = np.zeros(self._log_s[-1] + 1 + self.learned)
+        x[self._log_s] = np.log(self.prior_variance)
         if self.learned:
             x[-1] = np.log(self.spectrum.total_variance / self.spectrum.dimension)
         return x
 
     def metric(self, x: Array, control: float) -> Array:
-        # the diagonal of the Hessian, which is positive everywhere
-        at = self._unpack(x, control)
-        ones = np.ones((self._axes, 1))
-        decoder = ones * (np.square(at.encoder).sum(0) + at.variance + self._decoder_decay) / at.price
-        encoder = (ones * np.square(at.decoder).sum(0) + self._encoder_decay) / at.price + 1.0 / self.prior_variance
-        variance = 0.5 * at.variance * (np.square(at.decoder).sum(0) / at.price + 1.0 / self.prior_variance)
-        scale = [self._error(at) / at.price] if self.learned else []
-        return np.concatenate([decoder.ravel(), encoder.ravel(), variance, scale])
+        return np.diagonal(self.hessian(x, control))  # it is positive everywhere
 
     def orbit(self, x: Array) -> Array:
         # Rotations within each multiplet; in one that is split by a little, those of its active modes: if λ₁ ≈ λ₂ are
         # both active, their latents may share them in any way at a cost of the order (λ₁ − λ₂)².
-        size = self._axes * self.latents
-        both = x[: 2 * size].reshape(2, self._axes, self.latents)
+        both = x[self._weights]
         moved = [np.zeros((0, len(x)))]
         for group in self._multiplets:
             split = self._variance[group[0]] - self._variance[group[-1]]
@@ -231,15 +194,15 @@ class Linear(Problem):
                 axes = axes[:, : np.count_nonzero(np.square(gain) > 10 * split)]
             for a, b in combinations(axes.T, 2):
                 turned = np.zeros((1, len(x)))
-                turned[0, : 2 * size].reshape(both.shape)[:, group] = (np.outer(a, b) - np.outer(b, a)) @ both[:, group]
+                turned[0, self._weights[:, group]] = (np.outer(a, b) - np.outer(b, a)) @ both[:, group]
                 moved.append(turned)
         return np.concatenate(moved)
 
     def order_parameters(self, x: Array, control: float) -> Array:
         # M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + s_k) of each latent, strongest first
-        at = self._unpack(x, control)
-        signal = np.square(at.encoder).sum(0)
-        return np.sort(signal / (signal + at.variance))[::-1]
+        _, G, s, _ = self._unpack(x, control)
+        signal = np.square(G).sum(0)
+        return np.sort(signal / (signal + s))[::-1]
 
     def singular(self, control: float) -> str | None:
         # With as many latents as modes and σ_dec² learned, the loss has no lower bound below β = d/modes.
@@ -252,16 +215,10 @@ class Linear(Problem):
 
     def predicted(self) -> list[tuple[float, int]]:
         # Modes whose collapsed state is stable at every β have no threshold.
-        if self.learned:
-            learned = cascade_of_learned(self.spectrum, self.latents)
-            beta, modes = learned.beta / self._per_beta, learned.multiplicity
-            beta = np.where(beta > (self._limit or 0.0), beta, np.nan)
-        elif self.decay is not None:
-            beta, modes = self.decay.price / self._per_beta, self.decay.multiplicity
-        else:
-            cascade = transitions(self.spectrum, self.user_loss)
-            beta, modes = cascade.beta, cascade.multiplicity
-        return [(float(b), int(m)) for b, m in zip(beta, modes, strict=True) if np.isfinite(b)]
+        cascade = self._learned_cascade or self.decay or cascades.transitions(self.spectrum, self.user_loss)
+        beta = (cascade.beta if isinstance(cascade, cascades.LearnedVariance) else cascade.price) / self._per_beta
+        modes = cascade.multiplicity
+        return [(float(b), int(m)) for b, m in zip(beta, modes, strict=True) if b > (self._limit or 0.0)]
 
     def _continuity(self) -> str | None:
         if self.learned:
@@ -271,3 +228,8 @@ class Linear(Problem):
         if "first-order" in self.decay.kind:
             return None
         return "γ_E ≤ γ_tri for every mode (landau-vae derive weight-decay)"
+
+
+def _second_moment(G: Array, s: Array) -> Array:
+    """Return ⟨z zᵀ⟩ = GᵀG + diag s, (K, K)."""
+    return G.T @ G + np.diag(s)
