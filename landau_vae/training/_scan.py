@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,12 +24,23 @@ from landau_vae.errors import InputError
 from landau_vae.training.exact import Exact
 from landau_vae.training.memory_plan import ScanPlan, available
 from landau_vae.training.resume import opened
-from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Named, Status, Trainer, validate
+from landau_vae.training.schema import (
+    OBSERVABLES,
+    RECONSTRUCTIONS,
+    WEIGHTS,
+    Named,
+    Status,
+    Trainer,
+    trainer_settings,
+    validate,
+)
 from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.training_set import PARTS, training_set
 
 if TYPE_CHECKING:
     import xarray
+
+Start = Literal["fresh", "down", "up"]
 
 
 @checked
@@ -38,7 +49,7 @@ def scan(
     temperatures: ArrayLike,
     *,
     latents: Count | None = None,
-    seeds: Seed | Sequence[Seed] = (0,),
+    seeds: Count | Sequence[Seed] = 1,
     trainer: Trainer | None = None,
     standardize: bool = False,
     weights: ArrayLike | None = None,
@@ -47,6 +58,7 @@ def scan(
     folder: str | Path | None = None,
     memory: Positive | None = None,
     keep_weights: bool = True,
+    start: "Start | xarray.Dataset" = "fresh",
     progress: bool = False,
 ) -> "xarray.Dataset":
     """Train models at each normalised temperature, from each seed.
@@ -59,8 +71,8 @@ def scan(
         T = τ/V: the price τ of a nat as a share of the total variance V.
     latents : int, optional
         K. By default as many as there are features, of wide data as many as there are modes.
-    seeds : int or sequence of int, default (0,)
-        Of random weights and minibatches. Each seed trains the whole grid.
+    seeds : int or sequence of int, default 1
+        How many, from 0 on, or which: of random weights and minibatches. Each seed trains the whole grid.
     trainer : Trainer, default Exact()
         `Exact` minimises the expected loss, `Sampled` trains by minibatches.
     standardize : bool, default False
@@ -78,6 +90,9 @@ def scan(
         Limit in bytes. By default most of what is free.
     keep_weights : bool, default True
         Whether decoders and encoders are part of the result. All observables are, in any case.
+    start : {"fresh", "down", "up"} or xarray.Dataset, default "fresh"
+        What each model starts from: random weights; those of its neighbour in a sweep from the largest T down, or from
+        the smallest up; or those of another scan, of the same seed and at the nearest T, as a ratio.
     progress : bool, default False
         Whether to print the memory plan and to show a progress bar.
 
@@ -101,23 +116,26 @@ def scan(
     [[0.5, 0.9]]
     """
     work, planned = _prepared(
-        source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights
+        source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights, start
     )
     planned.check()
     if progress:
         print(planned.summary(), file=sys.stderr)
     bar = progress_bar(planned.models, "training", progress, unit=" models")
     with bar, opened(folder, work) if folder is not None else nullcontext() as kept:
-        results, open_tasks = Results(work, planned, bar), []
-        for task in work.tasks:
-            if kept is not None and (named := kept.read(task)) is not None:
+        results = Results(work, planned, bar)
+        for wave in work.waves:
+            open_tasks = []
+            for task in wave:
+                if kept is not None and (named := kept.read(task)) is not None:
+                    results.put(task, named)
+                else:
+                    open_tasks.append(task)
+            now = replace(work, given=last) if (last := results.last(wave)) else work
+            for task, named in execute(now, open_tasks, workers, results.advance, kept=kept is not None):
+                if kept is not None:
+                    kept.write(task, named)
                 results.put(task, named)
-            else:
-                open_tasks.append(task)
-        for task, named in execute(work, open_tasks, workers, results.advance, kept=kept is not None):
-            if kept is not None:
-                kept.write(task, named)
-            results.put(task, named)
     return results.dataset(splits)
 
 
@@ -128,7 +146,7 @@ def plan(source: Any, temperatures: ArrayLike, **options: Any) -> ScanPlan:
     Parameters
     ----------
     source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, folder, memory, \
-keep_weights, progress : see `scan`
+keep_weights, start, progress : see `scan`
         The same; `folder` and `progress` have no effect.
 
     Returns
@@ -158,7 +176,7 @@ def _prepared(
     source: Any,
     temperatures: ArrayLike,
     latents: Count | None = None,
-    seeds: Seed | Sequence[Seed] = (0,),
+    seeds: Count | Sequence[Seed] = 1,
     trainer: Trainer | None = None,
     standardize: bool = False,
     weights: ArrayLike | None = None,
@@ -166,6 +184,7 @@ def _prepared(
     workers: int = 1,
     memory: Positive | None = None,
     keep_weights: bool = True,
+    start: "Start | xarray.Dataset" = "fresh",
     folder: str | Path | None = None,
     progress: bool = False,
 ) -> tuple[Work, ScanPlan]:
@@ -174,7 +193,7 @@ def _prepared(
     if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
         expected = "a list of positive finite numbers T = τ/V is expected, such as np.geomspace(1, 1e-6, 121)"
         raise InputError(f"temperatures is {shown(temperatures)}, but {expected}.", "temperatures")
-    places = (seeds,) if isinstance(seeds, int) else tuple(seeds)
+    places = tuple(range(seeds) if isinstance(seeds, int) else seeds)
     if not places or len(set(places)) < len(places):
         raise InputError(f"seeds is {list(places)}, but at least one seed is expected, and each only once.", "seeds")
     if workers == 0:
@@ -182,7 +201,34 @@ def _prepared(
     limit, trainer = available() if memory is None else int(memory), trainer or Exact()
     data = training_set(source, standardize, weights, splits, trainer.uses_rows, limit)
     work = Work(trainer, data, grid, places, latents or len(data.spectrum.covariance), keep_weights)
+    if isinstance(start, str):
+        work = replace(work, start=start)
+    else:
+        work = replace(work, given=weights_of(start, work))
+    if work.swept or work.given:
+        trainer.starting_from(np.empty((0, 0)))  # raises where a trainer cannot
     return work, work.plan(source, workers, limit)
+
+
+def nearest(temperature: ArrayLike, grid: Array) -> Array:
+    """Return the places of a grid that are nearest to each temperature, as a ratio, (t,)."""
+    return np.abs(np.log(np.asarray(temperature)[:, None] / grid)).argmin(axis=1)
+
+
+def weights_of(other: "xarray.Dataset", work: Work) -> dict[tuple[int, int], Array]:
+    """Return (seed, place) → weights of another scan, of the same seed and at the nearest temperature."""
+    validate(other, "network", name="start")
+    known, at = other.seed.values.tolist(), nearest(work.temperature, other.temperature.values)
+    network = other.network.transpose("seed", "temperature", "weight").values
+    if missing := [seed for seed in work.seeds if seed not in known]:
+        raise InputError(f"start has the seeds {known}, but {missing} are to be trained: give seeds={known}.", "start")
+    settings, size = trainer_settings(other), network.shape[-1]
+    same = {key: work.trainer.to_dict().get(key) for key in ("hidden", "activation", "learned_variance")}
+    differing = [key for key, each in same.items() if jsonable(each) != settings.get(key)]
+    if differing or other.sizes["latent"] != work.latents or other.sizes.get("feature") != work.data.features:
+        what = differing[0] if differing else "number of latents or features"
+        raise InputError(f"start has networks of another {what} ({size} weights): train with the same.", "start")
+    return {(seed, place): network[known.index(seed), at[place]] for seed in work.seeds for place in range(len(at))}
 
 
 class Results:
@@ -200,6 +246,15 @@ class Results:
         """Show that so much more has been done of the current task."""
         self.done += models
         self.bar.update(max(0, int(self.done) - self.bar.n))
+
+    def last(self, wave: Sequence[Task]) -> dict[tuple[int, int], Array]:
+        """Return the weights that a wave of a sweep starts from: those of the wave before; none for the first."""
+        order = [each[0].first for each in self.work.waves]
+        if not self.work.swept or wave[0].first == order[0]:
+            return {}
+        before = order[order.index(wave[0].first) - 1]
+        network = self.arrays["network"][1]
+        return {(seed, wave[0].first): network[i, before] for i, seed in enumerate(self.work.seeds)}
 
     def put(self, task: Task, named: Named) -> None:
         """Put the results of a task in their place; `InputError` if they turn out larger than may be."""
@@ -222,7 +277,8 @@ class Results:
 
         work, names, features = self.work, self.work.data.spectrum.names or (), self.work.data.features
         dims, status = self.arrays["status"]
-        arrays = self.arrays | {
+        kept = {name: each for name, each in self.arrays.items() if work.keep_weights or name not in WEIGHTS}
+        arrays = kept | {
             "status": (dims, status.astype(np.int8)),
             "converged": (dims, status == Status.CONVERGED),
             "covariance": (("feature", "other_feature"), work.data.covariance),
@@ -233,7 +289,7 @@ class Results:
         coords: dict[str, Any] = {"seed": list(work.seeds), "temperature": work.temperature}
         coords |= {"latent": np.arange(work.latents), "feature": labels, "other_feature": labels}
         optional = {"reconstruction": list(RECONSTRUCTIONS), "rank": np.arange(work.latents + 1)}
-        present = {dim for dims, _ in self.arrays.values() for dim in dims}
+        present = {dim for dims, _ in kept.values() for dim in dims}
         coords |= {dim: at for dim, at in (optional | dict(work.trainer.coordinates())).items() if dim in present}
         variables = {name: (dims, values, _described(name)) for name, (dims, values) in arrays.items()}
         dataset = xarray.Dataset(variables, coords, self._attributes(splits))
@@ -247,6 +303,7 @@ class Results:
             "total_variance": spectrum.total_variance,
             "trainer": json.dumps(jsonable(self.work.trainer.to_dict()), sort_keys=True),
             "standardized": "yes" if spectrum.standardized else "no",
+            "start": "another scan" if self.work.given else self.work.start,
             "landau_vae": version("landau-vae"),
             "numpy": np.__version__,
         }

@@ -220,19 +220,19 @@ class Descent:
         with _precision(self.dtype):
             at_once = len(starts) if jax.default_backend() != "cpu" else 1
             groups = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
-            parts = [self._group(temperature[group], starts[group]) for group in groups]
+            parts = [self._group(temperature[group], starts[group], group) for group in groups]
         return {
             name: (dims, np.concatenate([part[name][1] for part in parts])) for name, (dims, _) in parts[0].items()
         }
 
-    def _group(self, temperature: Array, starts: Starts) -> Named:
+    def _group(self, temperature: Array, starts: Starts, group: slice) -> Named:
         """Train some models together and measure them."""
         settings, data, network = self.settings, self.data, self.network
         seeds = list(dict.fromkeys(seed for seed, _ in starts))
         batches = [Batches(data, settings.batch, seed, self.dtype) for seed in seeds]
         loop = compiled(self.objective, settings.optimizer, settings.batch, data.rows is None)
         target = (temperature * self.unit).astype(self.dtype)
-        weights = self._start(starts)
+        weights = self._start(starts, group)
         state = (weights, loop.memory(weights))
         keys, batch_keys = (np.stack([_key(*each) for each in group]) for group in (starts, [(seed,) for seed in seeds]))
         owner = np.array([seeds.index(seed) for seed, _ in starts])
@@ -263,14 +263,17 @@ class Descent:
                     break
         return self._measured(loop, stopping.final(state[0]), target, stopping.stopped, np.stack(looks))
 
-    def _start(self, starts: Starts) -> Any:
-        """Return initial weights, (models, …)."""
+    def _start(self, starts: Starts, group: slice) -> Any:
+        """Return initial weights, (models, …): random ones, or those that are given."""
         settings = self.settings
-        models = [self.network.start(*start, settings.start, settings.log_variance) for start in starts]
-        for weights in models:
-            if not settings.loss.likelihood.squared:
-                weights.layers[-1][1][:] = self.origin
-            weights.log_decoder_variance[:] = np.log(self.seen.total_variance / self.network.features)
+        if settings.given is not None:
+            models = [self.network.weights(flat) for flat in settings.given[group]]
+        else:
+            models = [self.network.start(*start, settings.start, settings.log_variance) for start in starts]
+            for weights in models:
+                if not settings.loss.likelihood.squared:
+                    weights.layers[-1][1][:] = self.origin
+                weights.log_decoder_variance[:] = np.log(self.seen.total_variance / self.network.features)
         return jax.tree.map(lambda *leaves: np.stack(leaves).astype(self.dtype), *models)
 
     def _shift(self) -> Array:

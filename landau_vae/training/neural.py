@@ -7,7 +7,7 @@ squared errors b = 2a T V as everywhere, V the total variance; with a learned σ
 b = a T Σ_j ⟨s_j²⟩/⟨H_j⟩, s and H its score and curvature at the best constant output. JAX is imported by training only.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
@@ -64,6 +64,8 @@ class Neural(Trainer):
         The part of the data that observables are measured on; see `splits` of `scan`.
     patience : Patience, optional
         Early stopping.
+    given : (m, size) array, optional
+        Weights to start from, set by `scan(start=…)`.
 
     Raises
     ------
@@ -96,6 +98,7 @@ class Neural(Trainer):
     precision: Literal["float32", "float64"] = "float32"  #: of weights and gradients
     measured_on: Literal["training", "validation", "test"] = "training"  #: the part that observables are measured on
     patience: Patience | None = None  #: early stopping
+    given: Array | None = field(default=None, repr=False)  #: weights to start from, (models, size), where there are any
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -138,9 +141,14 @@ class Neural(Trainer):
             raise InputError(f"{part}: give splits=(0.8, 0.1, 0.1), or measured_on='training'.", "measured_on")
         return Descent(self, data, latents, on_progress).train(temperature, starts)
 
+    def starting_from(self, weights: Array) -> "Neural":
+        """Return this trainer with weights for its models to start from."""
+        return replace(self, given=weights)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings."""
-        settings = {name: each.to_dict() if hasattr(each, "to_dict") else each for name, each in vars(self).items()}
+        own = {name: each for name, each in vars(self).items() if name != "given"}
+        settings = {name: each.to_dict() if hasattr(each, "to_dict") else each for name, each in own.items()}
         settings["loss"] = {key: value for key, value in settings["loss"].items() if key not in ("beta", "latents")}
         linear = not self.hidden and self.loss.likelihood.squared
         return {"name": "Neural", **settings, "patience": self.patience and vars(self.patience), "linear": linear}

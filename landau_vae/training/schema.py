@@ -202,6 +202,25 @@ class Trainer(ABC):
         int
         """
 
+    def starting_from(self, weights: Array) -> "Trainer":
+        """Return this trainer with weights for its models to start from, instead of random ones.
+
+        Parameters
+        ----------
+        weights : (m, size) array
+            Of each model that the next call of `train` gets, as the variable `network` has them.
+
+        Returns
+        -------
+        Trainer
+
+        Raises
+        ------
+        InputError
+            If it has no such start.
+        """
+        raise InputError(f"{type(self).__name__} starts from random weights only: let start be 'fresh', or take Neural().", "start")
+
     @abstractmethod
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
         """Return the bytes that one call of `train` needs beside the data and its result.

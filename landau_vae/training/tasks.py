@@ -6,12 +6,12 @@ in bundles, which are trained as one batch of arrays, through joblib, so that an
 processes of this machine, or a Dask cluster.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class Work:
     seeds: tuple[int, ...]
     latents: int
     keep_weights: bool
+    start: Literal["fresh", "down", "up"] = "fresh"  #: whether models start from their neighbour in the grid, and which
+    given: Mapping[tuple[int, int], Array] = field(default_factory=dict)  #: (seed, place) → weights to start from
 
     def __sizeof__(self) -> int:
         # Schedulers ask for it: what is heavy is sent to each worker once, and not with every task.
@@ -57,8 +59,21 @@ class Work:
     def tasks(self) -> list[Task]:
         """Each seed's temperatures, in pieces of almost the same size."""
         count = len(self.temperature)
-        pieces = -(-count // self.trainer.models_at_once(self.data, self.latents))
+        pieces = -(-count // (1 if self.swept else self.trainer.models_at_once(self.data, self.latents)))
         return [Task(seed, first, pieces, count) for seed in self.seeds for first in range(pieces)]
+
+    @property
+    def swept(self) -> bool:
+        """Whether models start from their neighbours, so that temperatures come one after the other."""
+        return self.start != "fresh"
+
+    @property
+    def waves(self) -> list[list[Task]]:
+        """The tasks, in lists whose tasks do not need one another."""
+        if not self.swept:
+            return [self.tasks]
+        order = np.argsort(self.temperature if self.start == "up" else -self.temperature, kind="stable")
+        return [[task for task in self.tasks if task.first == place] for place in order.tolist()]
 
     def bundles(self, tasks: Sequence[Task], workers: int) -> list[tuple[Task, ...]]:
         """Return tasks of the same temperatures to train together: as many as suit the trainer and all workers."""
@@ -74,9 +89,12 @@ class Work:
         """Carry out a bundle of tasks; return each with its results."""
         starts = [(task.seed, place) for task in bundle for place in task.places]
         temperature = np.concatenate([self.temperature[task.places] for task in bundle])
+        trainer = self.trainer
+        if self.given:
+            trainer = trainer.starting_from(np.stack([self.given[start] for start in starts]))
         with _one_thread():
-            named = self.trainer.train(self.data, temperature, starts, self.latents, on_progress)
-        kept = {name: part for name, part in named.items() if self.keep_weights or name not in WEIGHTS}
+            named = trainer.train(self.data, temperature, starts, self.latents, on_progress)
+        kept = {name: part for name, part in named.items() if self.keep_weights or self.swept or name not in WEIGHTS}
         size = len(bundle[0].places)
         return [
             (task, {name: (dims, values[i * size : (i + 1) * size]) for name, (dims, values) in kept.items()})

@@ -109,11 +109,11 @@ def training_set(
     >>> data.spectrum.samples, {name: part.shape for name, part in data.held_out.items()}
     (2, {'validation': (1, 2), 'test': (1, 2)})
     """
-    if isinstance(source, Spectrum):
+    if isinstance(source, Spectrum | TrainingSet):
         of_rows = {"standardize": standardize, "weights": weights is not None, "splits": splits is not None}
         if words := " and ".join(name for name, asked in of_rows.items() if asked):
             raise InputError(f"A Spectrum has no rows for {words} to act on: give the table itself, or leave that out.")
-        return TrainingSet(source)
+        return TrainingSet(source) if isinstance(source, Spectrum) else source
     table, names = as_table(source)
     weight = None if weights is None else as_weights(weights, len(table))
     as_they_are = table.dtype == np.float64 and not standardize and table.flags.forc

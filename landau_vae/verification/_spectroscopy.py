@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landau_vae.checks import Seed, checked, numbers, shown
+from landau_vae.checks import Count, Seed, checked, numbers, shown
 from landau_vae.data.archive import Damaged, load_arrays, replace_file, save_arrays
 from landau_vae.display import Array, jsonable, progress_bar
 from landau_vae.errors import InputError
@@ -46,7 +46,7 @@ def spectroscopy(
     *,
     data: Any,
     loss: Loss | None = None,
-    seeds: Seed | Sequence[Seed] = (0,),
+    seeds: Count | Sequence[Seed] = 1,
     start: Literal["fresh", "down", "up"] = "fresh",
     folder: str | Path | None = None,
     progress: bool = False,
@@ -66,8 +66,8 @@ def spectroscopy(
         The rows that were trained on, as the loss sees them.
     loss : Loss, default Loss.gaussian()
         The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`.
-    seeds : int or sequence of int, default (0,)
-        Handed to `fit`; each is trained at every β.
+    seeds : int or sequence of int, default 1
+        How many, from 0 on, or which: handed to `fit`; each is trained at every β.
     start : {"fresh", "down", "up"}
         Whether each model gets the state of its neighbour: "down" from the largest β on, "up" from the smallest.
     folder : str or Path, optional
@@ -92,7 +92,7 @@ def spectroscopy(
     >>> from landau_vae import scan
     >>> from landau_vae.training import trained_model
     >>> def fit(beta, seed):
-    ...     model = trained_model(scan(rows, [beta / rows.var(axis=0).sum()], seeds=seed), 1.0)
+    ...     model = trained_model(scan(rows, [beta / rows.var(axis=0).sum()], seeds=[seed]), 1.0)
     ...     return *model.encode(rows), model.decode
     >>> spectroscopy(fit, np.geomspace(4, 0.004, 16), data=rows)
     Onsets(2 of 2 ranks resolved)
@@ -100,7 +100,7 @@ def spectroscopy(
     prices = numbers(betas, "betas", finite=True)
     if prices.ndim != 1 or prices.size == 0 or not np.all(prices > 0) or len(set(prices.tolist())) < prices.size:
         raise InputError(f"betas is {shown(betas)}, but a list of positive numbers is expected, each once.", "betas")
-    places = (seeds,) if isinstance(seeds, int) else tuple(seeds)
+    places = tuple(range(seeds) if isinstance(seeds, int) else seeds)
     if start != "fresh" and "start" not in inspect.signature(fit).parameters:
         raise InputError(f"start is {start!r}, but fit takes no argument start: fit(beta, seed, start=None).", "fit")
     convention = replace(loss or Loss.gaussian(), beta=prices)

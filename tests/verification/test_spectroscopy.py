@@ -28,7 +28,7 @@ def exact(rows, calls=None):
     def fit(beta, seed):
         if calls is not None:
             calls.append((beta, seed))
-        scan = lv.scan(rows, [beta / rows.var(axis=0).sum()], latents=3, seeds=seed)
+        scan = lv.scan(rows, [beta / rows.var(axis=0).sum()], latents=3, seeds=[seed])
         model = trained_model(scan, 1.0)
         return *model.encode(rows), model.decode
 

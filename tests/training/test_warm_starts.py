@@ -1,0 +1,102 @@
+"""Models that start from others: sweeps of the temperature, another scan, and what happens when they are interrupted."""
+
+import numpy as np
+import pytest
+
+import landau_vae as lv
+from landau_vae import InputError
+from landau_vae.training import Neural, Sampled
+
+pytest.importorskip("jax")
+
+GRID = [0.3, 0.1, 0.2]
+SMALL = {"hidden": (6,), "updates": 60, "batch": 16}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return np.random.default_rng(2).standard_normal((300, 3)) * [2, 1, 0.3]
+
+
+def scan(rows, grid=GRID, seeds=2, **options):
+    return lv.scan(rows, grid, latents=2, seeds=seeds, trainer=Neural(**SMALL), **options)
+
+
+@pytest.mark.parametrize(("start", "order"), [("down", [0, 2, 1]), ("up", [1, 2, 0])])
+def test_a_sweep_is_a_chain_of_scans(rows, start, order):
+    """One temperature after the other by `start=` of a scan with one temperature each: the same numbers."""
+    swept = scan(rows, start=start)
+    assert swept.attrs["start"] == start
+    before = "fresh"
+    for place in order:
+        one = scan(rows, GRID, start=before)  # all places, of which one is looked at: noise belongs to the place
+        np.testing.assert_array_equal(one.network[:, place], swept.network[:, place])
+        before = one.isel(temperature=[place])
+    fresh = scan(rows)
+    np.testing.assert_array_equal(fresh.network[:, order[0]], swept.network[:, order[0]])
+    assert not np.array_equal(fresh.network[:, order[1]], swept.network[:, order[1]])
+
+
+def test_another_scan_is_met_by_temperature_and_seed(rows):
+    """The nearest as a ratio: 0.15 is nearer to 0.2 than to 0.1."""
+    first = scan(rows, seeds=[5, 3])
+    again = scan(rows, [0.15, 0.9], seeds=[3], start=first)
+    assert again.attrs["start"] == "another scan"
+    expected = [scan(rows, [0.15, 0.9], seeds=[3], start=first.isel(temperature=[at])) for at in (2, 0)]
+    for place, one in enumerate(expected):
+        np.testing.assert_array_equal(again.network[:, place], one.network[:, place])
+
+
+def test_an_interrupted_sweep_goes_on(rows, tmp_path, monkeypatch):
+    """Killed after two of six models: the rest is trained once, and the numbers are those of one sweep."""
+    trained = []
+
+    def counted(self, data, temperature, starts, latents, on_progress, train=Neural.train):
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        trained.extend(starts)
+        return train(self, data, temperature, starts, latents, on_progress)
+
+    whole = scan(rows, start="down", keep_weights=False)
+    monkeypatch.setattr(Neural, "train", counted)
+    with pytest.raises(KeyboardInterrupt):
+        scan(rows, start="down", folder=tmp_path, keep_weights=False)
+    monkeypatch.undo()
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.glob("task-*.npz")}
+    assert len(files) == 2
+    assert scan(rows, start="down", folder=tmp_path, keep_weights=False).equals(whole)
+    assert all(path.stat().st_mtime_ns == time for path, time in files.items())
+    with pytest.raises(InputError, match="differs in its start"):
+        scan(rows, folder=tmp_path, keep_weights=False)
+
+
+def test_workers_share_a_sweep(rows):
+    assert scan(rows, start="up", workers=2).equals(scan(rows, start="up"))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"trainer": Sampled(updates=5), "start": "down"}, "Sampled starts from random weights only"),
+        ({"trainer": None, "start": "up"}, "Exact starts from random weights only"),
+        ({"start": "sideways"}, "'fresh', 'down' or 'up'"),
+        ({"start": 3}, "start is 3"),
+    ],
+)
+def test_bad_starts(rows, options, complaint):
+    with pytest.raises(InputError, match=complaint):
+        lv.scan(rows, GRID, **({"trainer": Neural(**SMALL)} | options))
+
+
+def test_bad_scans_to_start_from(rows):
+    first = scan(rows)
+    for start, options, complaint in [
+        (first.drop_vars("network"), {}, "no variable network"),
+        (first, {"seeds": [7]}, r"seeds \[0, 1\], but \[7\]"),
+    ]:
+        with pytest.raises(InputError, match=complaint):
+            scan(rows, start=start, **options)
+    with pytest.raises(InputError, match="another hidden"):
+        lv.scan(rows, GRID, latents=2, trainer=Neural(**SMALL | {"hidden": (7,)}), start=first)
+    with pytest.raises(InputError, match="another number of latents"):
+        lv.scan(rows, GRID, latents=3, trainer=Neural(**SMALL), start=first)
