@@ -41,7 +41,9 @@ def onset_branches(found: Onsets, ax: Axes | None = None) -> Axes:
             ax.plot(found.temperature, found.signal_fraction[:, k], ".-", color=colour, ms=4, lw=0.7)
             if found.resolved[k]:
                 ax.plot(found.onset[k], -0.02, "|", color=colour, ms=9, clip_on=False)
-        ax.set(xscale="log", ylim=(-0.02, 1.03), ylabel="signal fraction $M^2_k$", xlabel="temperature  $T = \\tau / V$")
+        ax.set(
+            xscale="log", ylim=(-0.02, 1.03), ylabel="signal fraction $M^2_k$", xlabel="temperature  $T = \\tau / V$"
+        )
         title(ax, "Latents become active one by one", "by rank; ticks: onsets $T_c$ from the rates")
         return ax
 
@@ -108,7 +110,9 @@ def identity(found: Onsets, ax: Axes | None = None) -> Axes:
             ends = np.array([found.drop[seen].min() / 2, found.drop[seen].max() * 2])
             ax.plot(ends, ends, color=INK, zorder=0)
         ax.set(xscale="log", yscale="log", xlabel="utility $\\Delta\\tilde D_k$", ylabel="onset $T_c$")
-        about = f"$R^2 = {found.identity:.3f}$ about the diagonal" if np.isfinite(found.identity) else "line: the diagonal"
+        about = (
+            f"$R^2 = {found.identity:.3f}$ about the diagonal" if np.isfinite(found.identity) else "line: the diagonal"
+        )
         title(ax, "Onsets are utilities", about)
         return ax
 

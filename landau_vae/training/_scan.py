@@ -116,7 +116,18 @@ def scan(
     [[0.5, 0.9]]
     """
     work, planned = _prepared(
-        source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, memory, keep_weights, start
+        source,
+        temperatures,
+        latents,
+        seeds,
+        trainer,
+        standardize,
+        weights,
+        splits,
+        workers,
+        memory,
+        keep_weights,
+        start,
     )
     planned.check()
     if progress:

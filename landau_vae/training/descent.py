@@ -175,7 +175,9 @@ class Loop:
 
         def residual(kept: Any, latent: Any) -> Any:
             output = network.decode(weights, jnp.where(rank < kept, latent, 0.0))
-            left = rows + shift - (output if self.objective.likelihood.squared else self.objective.likelihood.mean(output))
+            left = (
+                rows + shift - (output if self.objective.likelihood.squared else self.objective.likelihood.mean(output))
+            )
             return jnp.square(left - left.mean(0)).sum(-1).mean()
 
         latents = (mean, mean + jnp.exp(0.5 * log_variance) * noise)
@@ -221,9 +223,7 @@ class Descent:
             at_once = len(starts) if jax.default_backend() != "cpu" else 1
             groups = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
             parts = [self._group(temperature[group], starts[group], group) for group in groups]
-        return {
-            name: (dims, np.concatenate([part[name][1] for part in parts])) for name, (dims, _) in parts[0].items()
-        }
+        return {name: (dims, np.concatenate([part[name][1] for part in parts])) for name, (dims, _) in parts[0].items()}
 
     def _group(self, temperature: Array, starts: Starts, group: slice) -> Named:
         """Train some models together and measure them."""
@@ -234,13 +234,17 @@ class Descent:
         target = (temperature * self.unit).astype(self.dtype)
         weights = self._start(starts, group)
         state = (weights, loop.memory(weights))
-        keys, batch_keys = (np.stack([_key(*each) for each in group]) for group in (starts, [(seed,) for seed in seeds]))
+        keys, batch_keys = (
+            np.stack([_key(*each) for each in group]) for group in (starts, [(seed,) for seed in seeds])
+        )
         owner = np.array([seeds.index(seed) for seed, _ in starts])
         source = data.spectrum.root if data.rows is None else data.rows - data.mean
         rows, shift = jnp.asarray(source.astype(self.dtype)), self._shift()
         watched = rows_of(data, "training", WATCHED)[0].astype(self.dtype)
         stopping = _Stopping(settings, len(starts))
-        judged = self._measured_with(rows_of(data, "validation" if "validation" in data.held_out else "training", WATCHED))
+        judged = self._measured_with(
+            rows_of(data, "validation" if "validation" in data.held_out else "training", WATCHED)
+        )
         looks, done = [], 0
         for stop in evenly(settings.updates, LOOKS)[1:].tolist():
             while done < stop:
@@ -373,12 +377,16 @@ def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]
     if likelihood.squared:
         return data.mean, data.spectrum
     if data.rows is None:
-        raise InputError(f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source")
+        raise InputError(
+            f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source"
+        )
     low, high = likelihood.support
     least, most = data.rows.min(), data.rows.max()
     if least < low or most > high:
         found = f"data {likelihood.data}, but these run from {least:g} to {most:g}"
-        raise InputError(f"A {likelihood.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source")
+        raise InputError(
+            f"A {likelihood.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source"
+        )
     with np.errstate(all="ignore"):
         origin = np.asarray(likelihood.link(data.mean))
         score = np.asarray(likelihood.score(data.rows, origin))

@@ -175,7 +175,9 @@ class Neural(Trainer):
     def _bytes(self, data: TrainingSet, latents: int) -> int:
         """Return the bytes that one model is trained or measured with."""
         widest = 2 * sum(self.hidden) + 4 * latents + 2 * data.features
-        return self._size * (5 * self.network(data.features, latents).size + 3 * max(self.batch, MEASURED // 4) * widest)
+        return self._size * (
+            5 * self.network(data.features, latents).size + 3 * max(self.batch, MEASURED // 4) * widest
+        )
 
     def squared_weight(self, data: TrainingSet) -> float:
         """Return a: what a squared unit, or a nat of −ln p, costs in the loss."""

@@ -33,7 +33,9 @@ def fingerprint(work: Work) -> dict[str, Any]:
         "trainer": jsonable(work.trainer.to_dict()),
         "number of latents": work.latents,
         "keep_weights": work.keep_weights,
-        "start": work.start if not work.given else hashlib.sha256(b"".join(map(bytes, work.given.values()))).hexdigest(),
+        "start": work.start
+        if not work.given
+        else hashlib.sha256(b"".join(map(bytes, work.given.values()))).hexdigest(),
         "temperatures": work.temperature.tolist(),
         "data, standardisation, weights or splits": _digest(work.data),
     }

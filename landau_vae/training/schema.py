@@ -219,7 +219,9 @@ class Trainer(ABC):
         InputError
             If it has no such start.
         """
-        raise InputError(f"{type(self).__name__} starts from random weights only: let start be 'fresh', or take Neural().", "start")
+        raise InputError(
+            f"{type(self).__name__} starts from random weights only: let start be 'fresh', or take Neural().", "start"
+        )
 
     @abstractmethod
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:

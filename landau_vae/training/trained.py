@@ -119,7 +119,9 @@ def trained_model(
     model = scan.isel(seed=0 if seed is None else seeds.index(seed), temperature=place)
     features, latents = scan.sizes["feature"], scan.sizes["latent"]
     if "network" in scan:
-        network = Network(features, latents, tuple(settings["hidden"]), settings["activation"], settings["learned_variance"])
+        network = Network(
+            features, latents, tuple(settings["hidden"]), settings["activation"], settings["learned_variance"]
+        )
         weights = network.weights(model.network.values.astype(np.float64))
     elif {"decoder", "encoder"} <= set(scan.data_vars):
         network = Network(features, latents)

@@ -126,7 +126,10 @@ class Onsets(Result):
         )
         yield Table(columns, note=note)
         shares = self.dimensions
-        kept = [Column(f"{row['tolerance']:.3%}".rstrip("0%").rstrip(".") + " %", [row["pca"], row["trained"]]) for row in shares]
+        kept = [
+            Column(f"{row['tolerance']:.3%}".rstrip("0%").rstrip(".") + " %", [row["pca"], row["trained"]])
+            for row in shares
+        ]
         yield Table([Column("d_eff for D̃ ≤", ["PCA", "trained"]), *kept])
         yield self.conclusion()
 

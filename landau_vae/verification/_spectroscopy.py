@@ -216,7 +216,11 @@ class _Work:
         temperature = np.nanmean(price, axis=0) / self.spectrum.total_variance
         variables["converged"] = (("seed", "temperature"), variables["status"][1] == Status.CONVERGED)
         coords = {"seed": seeds, "temperature": temperature, "beta": ("temperature", self.loss.beta[places])}
-        coords |= {"latent": np.arange(latents), "rank": np.arange(latents + 1), "reconstruction": list(RECONSTRUCTIONS)}
+        coords |= {
+            "latent": np.arange(latents),
+            "rank": np.arange(latents + 1),
+            "reconstruction": list(RECONSTRUCTIONS),
+        }
         attributes = {
             "title": "models trained by a function, at several prices",
             "temperature": "T = tau / V; distortion is a share of V, rates are in nats",
@@ -238,7 +242,9 @@ def _posterior(returned: Any, call: str, count: int) -> tuple[Array, Array, Any,
         raise InputError(f"{call} returned {shown(returned)}, but {EXPECTED} is expected.", "fit")
     kinds = [kind for kind in SPREADS if kind in given]
     if "mean" not in given or len(kinds) != 1:
-        raise InputError(f"{call} returned a dictionary with {', '.join(map(str, given))}, but {EXPECTED} is expected.", "fit")
+        raise InputError(
+            f"{call} returned a dictionary with {', '.join(map(str, given))}, but {EXPECTED} is expected.", "fit"
+        )
     mean, spread = (_array(given[name], f"{name} of {call}") for name in ("mean", kinds[0]))
     if mean.ndim != 2 or mean.shape[0] != count or mean.shape != spread.shape:
         shapes = f"{call} returned mean {mean.shape} and {kinds[0]} {spread.shape}"
@@ -261,7 +267,9 @@ def _decoded(decode: Callable[[Any], Any], latent: Array, call: str, shape: tupl
         raise
     except Exception as problem:  # anything: it is the user's code
         raised = f"decode of {call} raised {type(problem).__name__} ({problem})"
-        raise InputError(f"{raised}: a function of a NumPy array (n, K) that returns (n, d) is expected.", "fit") from problem
+        raise InputError(
+            f"{raised}: a function of a NumPy array (n, K) that returns (n, d) is expected.", "fit"
+        ) from problem
     if output.size != np.prod(shape):
         raise InputError(f"decode of {call} returned shape {output.shape}, but {shape} is expected.", "fit")
     return output.reshape(shape)
@@ -279,9 +287,13 @@ class _Folder:
                 replace_file(known, lambda partial: partial.write_text(identity, encoding="utf-8"))
             stored = known.read_text(encoding="utf-8")
         except OSError as problem:
-            raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder") from None
+            raise InputError(
+                f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder"
+            ) from None
         if stored != identity:
-            raise InputError(f"{path} holds trainings of other data, or with another loss: name another folder.", "folder")
+            raise InputError(
+                f"{path} holds trainings of other data, or with another loss: name another folder.", "folder"
+            )
 
     def _file(self, beta: float, seed: int) -> Path:
         return self.path / f"fit-{seed}-{beta.hex()}.npz"

@@ -40,7 +40,13 @@ def rows(quick: bool) -> Iterator[Row]:
             yield missing(f"{work}: {duration(mine)}", "torch")
             continue
         rival = (before + after) / 2
-        yield (work, duration(mine), f"PyTorch {duration(rival)}", fold(mine / rival), *verdict(mine / rival, bar, fold))
+        yield (
+            work,
+            duration(mine),
+            f"PyTorch {duration(rival)}",
+            fold(mine / rival),
+            *verdict(mine / rival, bar, fold),
+        )
 
 
 def torch_seconds(data: np.ndarray, hidden: tuple[int, ...], latents: int, updates: int) -> float | None:
@@ -67,7 +73,11 @@ def _torch_loop(torch, data, hidden, latents, updates):  # type: ignore[no-untyp
             steps += [torch.nn.Linear(inputs, outputs), torch.nn.SiLU()]
         return torch.nn.Sequential(*steps)
 
-    encoder, mean, spread = layers((d, *hidden)), torch.nn.Linear(hidden[-1], latents), torch.nn.Linear(hidden[-1], latents)
+    encoder, mean, spread = (
+        layers((d, *hidden)),
+        torch.nn.Linear(hidden[-1], latents),
+        torch.nn.Linear(hidden[-1], latents),
+    )
     decoder = torch.nn.Sequential(layers((latents, *hidden)), torch.nn.Linear(hidden[-1], d))
     rule = torch.optim.Adam([p for part in (encoder, mean, spread, decoder) for p in part.parameters()], 1e-3)
 

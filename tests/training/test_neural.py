@@ -158,7 +158,9 @@ def test_a_network_bends_where_a_line_cannot(rng):
     x = rng.standard_normal(2000)
     parabola = np.column_stack([x, (x**2 - 1) / np.sqrt(2)]) + 0.05 * rng.standard_normal((2000, 2))
     bent, straight = (
-        float(lv.scan(parabola, [0.01], latents=1, trainer=neural(hidden=hidden, updates=2500, batch=64)).distortion[0, 0])
+        float(
+            lv.scan(parabola, [0.01], latents=1, trainer=neural(hidden=hidden, updates=2500, batch=64)).distortion[0, 0]
+        )
         for hidden in ((24,), ())
     )
     assert bent < 0.2 < 0.45 < straight
@@ -184,13 +186,17 @@ def test_observables_keep_their_definitions(models, rows):
     rate = np.mean(mean**2 + np.exp(log_variance) - 1 - log_variance, axis=0) / 2
     np.testing.assert_allclose(one.rate, rate, rtol=1e-3, atol=1e-5)
     total, noise = rows.var(axis=0).sum(), np.random.default_rng(0).standard_normal((200, *mean.shape))
-    errors = [np.square(rows - model.decode(mean + np.exp(log_variance / 2) * each)).sum(axis=1).mean() for each in noise]
+    errors = [
+        np.square(rows - model.decode(mean + np.exp(log_variance / 2) * each)).sum(axis=1).mean() for each in noise
+    ]
     assert float(one.distortion) == pytest.approx(np.mean(errors) / total, abs=SAMPLED * np.std(errors) / total)
     price = 0.05 * total
     assert float(one.price) == pytest.approx(price, rel=1e-5)
     assert float(one.loss) == pytest.approx(float(one.distortion) * total / 2 + price * rate.sum(), rel=1e-4)
     kept = model.decode(mean) - rows
-    assert float(one.pruned_distortion.sel(reconstruction="mean")[-1]) == pytest.approx(kept.var(axis=0).sum() / total, rel=1e-4)
+    assert float(one.pruned_distortion.sel(reconstruction="mean")[-1]) == pytest.approx(
+        kept.var(axis=0).sum() / total, rel=1e-4
+    )
     assert np.all(np.diff(np.sort(-one.signal_fraction)) >= 0)
 
 
@@ -209,7 +215,10 @@ def test_linear_models_come_back_too(trainer, rows):
     mean, log_variance = model.encode(rows)
     np.testing.assert_allclose(np.mean(mean**2, axis=0), one.mean_square, rtol=1e-6)
     np.testing.assert_allclose(np.exp(log_variance[0]), one.posterior_variance, rtol=1e-9)
-    error = np.square(rows - model.decode(mean)).sum(axis=1).mean() + np.exp(log_variance[0]) @ np.square(one.decoder).sum("feature").values
+    error = (
+        np.square(rows - model.decode(mean)).sum(axis=1).mean()
+        + np.exp(log_variance[0]) @ np.square(one.decoder).sum("feature").values
+    )
     assert error / rows.var(axis=0).sum() == pytest.approx(float(one.distortion), rel=1e-6)
 
 

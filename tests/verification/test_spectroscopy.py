@@ -216,7 +216,6 @@ def test_a_model_in_jax(rows):
         weights = train(first(key) if start is None else start, key, beta)
         return *encode(weights), lambda z: decode(weights, z) + rows.mean(axis=0), weights
 
-
     found = spectroscopy(fit, np.geomspace(3, 0.03, 8), data=rows, start="down")
     assert found.resolved[:2].all()
     # Gaussian rows: no network shifts an onset. Noise of 400 rows and of the last updates: 25 % of T_c
