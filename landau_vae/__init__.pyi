@@ -22,6 +22,7 @@ from .numeric.continuation._follow import follow as follow
 from .numeric.continuation.hysteresis_sweep import hysteresis as hysteresis
 from .spectrum import Spectrum as Spectrum
 from .training._scan import scan as scan
+from .verification._spectroscopy import spectroscopy as spectroscopy
 from .verification._verify import verify as verify
 
 __version__: str

@@ -131,9 +131,6 @@ COMMON_FACTOR = Limit(0.05, "|ln| scatter of the ratios of thresholds up to whic
 PLATEAU_WATCHED = Limit(0.3, "T/T_k at which the time to leave the plateau is computed")
 OTHER_SEED = Limit(0.2, "relative distance from the median over seeds from which a threshold is another")
 SEED_AT_REST = Limit(0.8, "share of a seed's latents at rest from which it did not merely end early")
-NONLINEAR_DISTORTION = Limit(
-    0.02, "relative difference of the distortion from that of a linear decoder with the same weights"
-)
 
 # Dynamics: activation times.
 ACTIVATION_ERROR = Limit(

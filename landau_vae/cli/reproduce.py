@@ -2,23 +2,26 @@
 
 The climate is that of shipped statistics, or of the cells of the user's own WorldClim layers; with
 --blocks the models are trained on a part made of whole spatial blocks, and their distortion of the
-other parts is measured too.
+other parts is measured too. With --neural they are networks, after the follow-up paper.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
 import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.program import AsJson, Tolerance, command, in_data, in_training, option, say, say_written
+from landau_vae.cli.reproduce_networks import reproduce_networks
 from landau_vae.display import Array, Column, Table
 from landau_vae.errors import InputError
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+NETWORKS = "Networks"
 
 
 @command
@@ -31,10 +34,20 @@ def reproduce(
     area_weighted: Annotated[bool, in_data("Weigh cells by their area", "--area-weighted")] = False,
     layers: Annotated[Path | None, in_data("Folder of WorldClim layers, to use their cells")] = None,
     blocks: Annotated[float | None, in_data("Split these by blocks of so many km (500)")] = None,
+    neural: Annotated[bool, option("Train networks on the layers' cells", "--neural", panel=NETWORKS)] = False,
+    budget: Annotated[Literal["quick", "full"], option("quick: minutes; full: a night", panel=NETWORKS)] = "quick",
+    depth: Annotated[int, Range(1, 64), option("Hidden layers of encoder, of decoder (4)", panel=NETWORKS)] = 4,
+    workers: Annotated[int, option("Processes that train networks (all cores)", panel=NETWORKS)] = -1,
     as_json: AsJson = False,
     output: Annotated[Path | None, option("Folder for figures, numbers and trained models")] = None,
 ) -> int:
     """Predict, train and compare on the climate of all land (WorldClim 2.1)."""
+    if neural:
+        if layers is None:
+            raise InputError(
+                "--neural trains on cells, and none are given: name the folder of the layers (--layers DIR)."
+            )
+        return reproduce_networks(layers, blocks or 500.0, budget, depth, seed, workers, output, as_json)
     if blocks is not None and layers is None:
         raise InputError("--blocks splits cells, and none are given: name the folder of the layers (--layers DIR).")
     if output is not None:

@@ -18,6 +18,7 @@ from landau_vae.data.archive import replace_file
 from landau_vae.errors import InputError
 from landau_vae.training.netcdf import save_scan
 from landau_vae.training.schema import validate
+from landau_vae.verification._onsets import Onsets
 from landau_vae.verification.verification import Verification
 
 if TYPE_CHECKING:
@@ -56,6 +57,36 @@ def write(folder: str | Path, result: Verification, scan: "xarray.Dataset") -> l
     written.append(replace_file(folder / "results.json", lambda path: path.write_text(numbers, encoding="utf-8")))
     written.append(save_scan(folder / "scan.nc", scan))
     return written
+
+
+@checked
+def write_onsets(folder: str | Path, found: Onsets) -> list[Path]:
+    """Write a spectroscopy as a folder: its page of pictures, its numbers, and the models that it was read from.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to write; it is made if need be.
+    found : Onsets
+        What `spectroscopy`, or `verification.onsets` of a scan, returned.
+
+    Returns
+    -------
+    list of Path
+        The files: `spectroscopy.png`, `results.json` and `scan.nc`.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    folder = make_folder(folder)
+    numbers = json.dumps(found.to_dict(), ensure_ascii=False, indent=1)
+    return [
+        save_figure(folder / "spectroscopy.png", plotting.spectroscopy_page(found)),
+        replace_file(folder / "results.json", lambda path: path.write_text(numbers, encoding="utf-8")),
+        save_scan(folder / "scan.nc", found.scan),
+    ]
 
 
 @checked

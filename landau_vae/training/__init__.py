@@ -15,7 +15,7 @@ from landau_vae.training.trained import TrainedModel, trained_model
 from landau_vae.training.training_set import TrainingSet
 
 __all__ = [
-    "OBSERVABLES", "SGD", "Adam", "Exact", "LinearVAE", "Neural", "Observable", "Patience", "Sampled", "ScanPlan", "Schedule",
-    "Status", "TrainedModel", "Trainer", "TrainingSet", "anneal", "cosine", "cyclical", "load_scan", "plan", "save_scan", "scan",
-    "trained_model", "validate", "warm_up",
+    "OBSERVABLES", "SGD", "Adam", "Exact", "LinearVAE", "Neural", "Observable", "Patience", "Sampled", "ScanPlan",
+    "Schedule", "Status", "TrainedModel", "Trainer", "TrainingSet", "anneal", "cosine", "cyclical", "load_scan", "plan",
+    "save_scan", "scan", "trained_model", "validate", "warm_up",
 ]  # fmt: skip

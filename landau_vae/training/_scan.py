@@ -7,6 +7,7 @@ the same bits. The result is one labelled `xarray.Dataset`, with the observables
 
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, Positive, Seed, checked, numbers, shown
-from landau_vae.display import jsonable, progress_bar
+from landau_vae.display import Array, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.training.exact import Exact
 from landau_vae.training.memory_plan import ScanPlan, available
@@ -142,12 +143,19 @@ def scan(
                     results.put(task, named)
                 else:
                     open_tasks.append(task)
+            if kept is not None and open_tasks and kept.devices - {kept.device}:
+                warnings.warn(
+                    f"Finished models in {kept.path} were trained on {', '.join(sorted(kept.devices))}, the rest is "
+                    f"trained on {kept.device}: there the same seed gives other last digits.",
+                    stacklevel=2,
+                )
             now = replace(work, given=last) if (last := results.last(wave)) else work
             for task, named in execute(now, open_tasks, workers, results.advance, kept=kept is not None):
                 if kept is not None:
                     kept.write(task, named)
                 results.put(task, named)
-    return results.dataset(splits)
+    devices = {work.trainer.device} if kept is None else kept.devices
+    return results.dataset(splits).assign_attrs(device=", ".join(sorted(devices)))
 
 
 @checked
@@ -212,16 +220,13 @@ def _prepared(
     limit, trainer = available() if memory is None else int(memory), trainer or Exact()
     data = training_set(source, standardize, weights, splits, trainer.uses_rows, limit)
     work = Work(trainer, data, grid, places, latents or len(data.spectrum.covariance), keep_weights)
-    if isinstance(start, str):
-        work = replace(work, start=start)
-    else:
-        work = replace(work, given=weights_of(start, work))
+    work = replace(work, start=start) if isinstance(start, str) else replace(work, given=weights_of(start, work))
     if work.swept or work.given:
         trainer.starting_from(np.empty((0, 0)))  # raises where a trainer cannot
     return work, work.plan(source, workers, limit)
 
 
-def nearest(temperature: ArrayLike, grid: Array) -> Array:
+def nearest(temperature: ArrayLike, grid: Array) -> NDArray[np.intp]:
     """Return the places of a grid that are nearest to each temperature, as a ratio, (t,)."""
     return np.abs(np.log(np.asarray(temperature)[:, None] / grid)).argmin(axis=1)
 

@@ -14,20 +14,20 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 from jax import numpy as jnp
 from jax import random
+from numpy.typing import NDArray
 
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
-from landau_vae.limits import ACTIVE, AT_REST
+from landau_vae.limits import ACTIVE
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.network import Network, Weights
 from landau_vae.training.neural import MEASURED, Neural
 from landau_vae.training.optimizers import Optimizer
-from landau_vae.training.schema import Named, Progress, Starts, Status
-from landau_vae.training.stopping import LOOKS, evenly, last_movement
+from landau_vae.training.schema import Named, Progress, Starts
+from landau_vae.training.stopping import LOOKS, evenly, last_movement, verdict
 from landau_vae.training.training_set import Batches, TrainingSet
 
 BLOCK = 1000  # updates between two returns from the compiled loop, at most
@@ -106,7 +106,7 @@ class Loop:
         models = (0, 0, 0, 0, 0)
         self.memory = jax.jit(jax.vmap(self.rule.init))
         self.advance = _jit(self._advance, models + (None,) * 8)
-        self.watch = _jit(self._watch, (0, None))
+        self.watch = _jit(self._watch, (0, None, None))
         self.loss = _jit(self._loss, (0, 0, None, None, None, None))
         self.measure = jax.jit(self._measure_all, compiler_options=_options())
 
@@ -131,17 +131,18 @@ class Loop:
 
         return jax.lax.fori_loop(0, count, update, (weights, memory))
 
-    def _watch(self, weights: Any, rows: Any) -> Any:
+    def _watch(self, weights: Any, rows: Any, share: Any) -> Any:
         """Return M² of each latent, and ln σ_dec² where it is learned."""
         mean, log_variance = self.objective.network.encode(weights, rows)
-        square = jnp.square(mean).mean(0)
-        return jnp.concatenate([square / (square + jnp.exp(log_variance).mean(0)), weights.log_decoder_variance])
+        square, variance = share @ jnp.square(mean), share @ jnp.exp(log_variance)
+        return jnp.concatenate([square / (square + variance), weights.log_decoder_variance])
 
     def _loss(self, weights: Any, price: Any, rows: Any, shift: Any, noise: Any, share: Any) -> Any:
-        return self._means(weights, price, rows, shift, noise, share)["loss"]
+        return self._means((weights, price), rows, shift, noise, share)["loss"]
 
-    def _means(self, weights: Any, price: Any, rows: Any, shift: Any, noise: Any, share: Any) -> dict[str, Any]:
-        """Return means over rows."""
+    def _means(self, model: Any, rows: Any, shift: Any, noise: Any, share: Any) -> dict[str, Any]:
+        """Return means over rows of a model: its weights and b."""
+        weights, price = model
         network, average = self.objective.network, lambda each: share @ each
         mean, log_variance = network.encode(weights, rows)
         variance = jnp.exp(log_variance)
@@ -162,23 +163,22 @@ class Loop:
         """Return all observables of all models, one after the other."""
 
         def one(each: Any) -> Any:
-            means = self._means(*each, rows, shift, noise, share)
-            return means | {"pruned_distortion": self._pruned(each[0], means, rows[some], shift, noise[some])}
+            means = self._means(each, rows, shift, noise, share)
+            some_of = (rows[some] + shift, rows[some], noise[some], share[some] / share[some].sum())
+            return means | {"pruned_distortion": self._pruned(each[0], means["signal_fraction"], *some_of)}
 
         return jax.lax.map(one, (weights, price))
 
-    def _pruned(self, weights: Any, means: Any, rows: Any, shift: Any, noise: Any) -> Any:
+    def _pruned(self, weights: Any, fraction: Any, target: Any, rows: Any, noise: Any, share: Any) -> Any:
         """Return the variance of x − x̂ with the first 0 … K latents by falling M² kept, (2, K + 1)."""
         network = self.objective.network
         mean, log_variance = network.encode(weights, rows)
-        rank = jnp.argsort(jnp.argsort(-means["signal_fraction"], stable=True))
+        rank = jnp.argsort(jnp.argsort(-fraction, stable=True))
 
         def residual(kept: Any, latent: Any) -> Any:
             output = network.decode(weights, jnp.where(rank < kept, latent, 0.0))
-            left = (
-                rows + shift - (output if self.objective.likelihood.squared else self.objective.likelihood.mean(output))
-            )
-            return jnp.square(left - left.mean(0)).sum(-1).mean()
+            left = target - (output if self.objective.likelihood.squared else self.objective.likelihood.mean(output))
+            return share @ jnp.square(left - share @ left).sum(-1)
 
         latents = (mean, mean + jnp.exp(0.5 * log_variance) * noise)
         kept = jnp.arange(network.latents + 1)
@@ -227,7 +227,7 @@ class Descent:
 
     def _group(self, temperature: Array, starts: Starts, group: slice) -> Named:
         """Train some models together and measure them."""
-        settings, data, network = self.settings, self.data, self.network
+        settings, data = self.settings, self.data
         seeds = list(dict.fromkeys(seed for seed, _ in starts))
         batches = [Batches(data, settings.batch, seed, self.dtype) for seed in seeds]
         loop = compiled(self.objective, settings.optimizer, settings.batch, data.rows is None)
@@ -240,7 +240,7 @@ class Descent:
         owner = np.array([seeds.index(seed) for seed, _ in starts])
         source = data.spectrum.root if data.rows is None else data.rows - data.mean
         rows, shift = jnp.asarray(source.astype(self.dtype)), self._shift()
-        watched = rows_of(data, "training", WATCHED)[0].astype(self.dtype)
+        watched = [each.astype(self.dtype) for each in rows_of(data, "training", WATCHED)]
         stopping = _Stopping(settings, len(starts))
         judged = self._measured_with(
             rows_of(data, "validation" if "validation" in data.held_out else "training", WATCHED)
@@ -259,7 +259,7 @@ class Descent:
                 state = loop.advance(*state, target, keys, owner, rows, shift, indices, batch_keys, *share, done, count)
                 done += count
                 self.on_progress(len(starts) * count / settings.updates)
-            looks.append(np.asarray(loop.watch(state[0], watched), np.float64))
+            looks.append(np.asarray(loop.watch(state[0], *watched), np.float64))
             if settings.patience is not None and done >= settings.beta.settled * settings.updates:
                 price = target * self.dtype.type(settings.beta(done / settings.updates))
                 if stopping.look(done, state[0], np.asarray(loop.loss(state[0], price, *judged[:4]))):
@@ -304,10 +304,10 @@ class Descent:
         values["distortion"] /= total
         values["pruned_distortion"] /= total
         unit = settings.loss.likelihood.curvature_of_term * self.objective.squared
-        values["price"] = weight / (unit * np.exp(-models.log_decoder_variance[:, 0].astype(float))
-                                    if settings.learned_variance else unit)  # fmt: skip
-        dims = {name: ("latent",) for name in ("mean_square", "posterior_variance", "signal_fraction", "rate")}
-        dims["pruned_distortion"] = ("reconstruction", "rank")
+        spread = np.exp(models.log_decoder_variance.astype(float).sum(axis=1))  # σ_dec², or 1
+        values["price"] = weight / unit * spread
+        dims: dict[str, tuple[str, ...]] = {"pruned_distortion": ("reconstruction", "rank")}
+        dims |= dict.fromkeys(("mean_square", "posterior_variance", "signal_fraction", "rate"), ("latent",))
         for split in data.held_out:
             other = loop.measure(weights, price, *self._measured_with(rows_of(data, split, MEASURED)))
             values[f"{split}_distortion"] = np.asarray(other["distortion"], np.float64) / total
@@ -319,17 +319,15 @@ class Descent:
         above = np.count_nonzero(self.seen.eigenvalues * (1 - ACTIVE) > weight[:, None] / unit, axis=1)
         waiting = np.where(inactive, np.minimum(above, latents), 0).astype(np.int16)
         healthy = np.isfinite(np.column_stack([flat, values["loss"]])).all(axis=1)
-        status = np.where(moved.max(axis=1) <= AT_REST, Status.CONVERGED, Status.MOVING)
-        status = np.where(waiting > 0, Status.PLATEAU, status)
-        status = np.where(healthy, status, Status.DIVERGED).astype(np.int8)
-        return named | {"moved": (("latent",), moved[:, :latents]), "waiting": ((), waiting), "status": ((), status)}
+        return named | verdict(moved, waiting, healthy, latents)
 
 
 class _Stopping:
     """Early stopping of models that train together: each keeps the weights that it had when its patience ended."""
 
     def __init__(self, settings: Neural, models: int) -> None:
-        self.patience, self.kept = settings.patience, None
+        self.patience: Any = settings.patience
+        self.kept: Any = None
         self.stopped = np.full(models, settings.updates)
         self.running = np.ones(models, dtype=bool)
         self.best, self.since = np.full(models, np.inf), np.zeros(models, dtype=int)
@@ -373,7 +371,7 @@ def rows_of(data: TrainingSet, split: str, most: int) -> tuple[Array, Array]:
 
 
 def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:
-    """Return the best constant output, (d,), and the spectrum that decides the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
+    """Return the best constant output, (d,), and the spectrum of the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
     if likelihood.squared:
         return data.mean, data.spectrum
     if data.rows is None:
@@ -399,9 +397,10 @@ def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]
     return origin, Spectrum.from_data(score / np.sqrt(curvature), weights=data.weights)
 
 
-def _key(*numbers: int) -> Array:
+def _key(*numbers: int) -> NDArray[np.uint32]:
     """Return the two words of a key that only these numbers decide, on every device."""
-    return np.random.SeedSequence([*numbers, STREAM]).generate_state(2, np.uint32)
+    words: Any = np.random.SeedSequence([*numbers, STREAM]).generate_state(2, np.uint32)
+    return words
 
 
 @contextmanager

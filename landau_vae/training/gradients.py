@@ -1,27 +1,25 @@
 """The weights of many VAEs in one array, and the gradient of one minibatch with reparameterised noise, z = μ + σ ε.
 
-    μ = Fᵀ (x − x̄, 1)      ln σ² = l, or Aᵀ (x − x̄, 1)      output = W z + b
+    μ = Fᵀ (x − x̄, 1)      ln σ² = l      x̂ = W z + b
 
 The matrices stand first, so that weight decay acts on one slice. The encoder's bias is the last row of F.
 
-`RowGradient` goes through the rows and serves every decoder and encoder. `MomentGradient` is the same gradient where
-decoder and encoder are linear and σ does not depend on x: batch and noise then enter through ⟨x̃x̃ᵀ⟩, ⟨x̃εᵀ⟩ and ⟨εεᵀ⟩
-alone, and these are drawn from their exact distribution: with X̃ = QR, εᵀQ is a normal matrix and the remainder of
-⟨εεᵀ⟩ a Wishart matrix (Bartlett 1933). No row is visited, so a batch of 256 costs as much as one of 20.
+`RowGradient` goes through the rows. `MomentGradient` is the same gradient from moments: batch and noise enter through
+⟨x̃x̃ᵀ⟩, ⟨x̃εᵀ⟩ and ⟨εεᵀ⟩ alone, and these are drawn from their exact distribution: with X̃ = QR, εᵀQ is a normal matrix
+and the remainder of ⟨εεᵀ⟩ a Wishart matrix (Bartlett 1933). No row is visited, so a batch of 256 costs as much as one
+of 20. Rows are cheaper where there are few of them and many features.
 Per sample the loss is a ‖x − x̂‖² + b Σ KL; with a learned σ_dec², a (‖x − x̂‖²/σ_dec² + d ln σ_dec²) + b Σ KL.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from landau_vae.display import Array
-from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, Likelihood
 
 STREAM = 0x6E6F6973  # distinguishes a model's generator of noise from that of its start
 
@@ -32,7 +30,7 @@ class Parts(NamedTuple):
     decoder: Array  #: W, (m, d, K)
     encoder: Array  #: F, (m, d + 1, K)
     bias: Array  #: b, (m, d)
-    log_variance: Array  #: l, (m, K), or A, (m, d + 1, K)
+    log_variance: Array  #: l, (m, K)
     log_decoder_variance: Array  #: ln σ_dec², (m, 1) where it is learned, else (m, 0)
 
 
@@ -42,15 +40,13 @@ class Layout:
 
     features: int
     latents: int
-    input_dependent: bool = False  #: whether ln σ² is linear in x
     learned_variance: bool = False  #: whether σ_dec² is a weight
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the parts, without the models' axis."""
         d, latents = self.features, self.latents
-        spread = (d + 1, latents) if self.input_dependent else (latents,)
-        return ((d, latents), (d + 1, latents), (d,), spread, (int(self.learned_variance),))
+        return ((d, latents), (d + 1, latents), (d,), (latents,), (int(self.learned_variance),))
 
     @property
     def size(self) -> int:
@@ -79,36 +75,6 @@ class Layout:
         decoder[:] = rng.uniform(-scale, scale, d * latents) / np.sqrt(latents)
         encoder[:] = rng.uniform(-scale, scale, d * latents) / np.sqrt(d)
         return flat
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """A likelihood, and x̂ as a function of W z + b."""
-
-    likelihood: Likelihood
-    output: Callable[[Array], Array]  #: W z + b → x̂
-    slope: Callable[[Array], Array] | None = None  #: ∂output of a squared error by x̂; None: 1
-
-    @property
-    def linear(self) -> bool:
-        """Whether x̂ is linear in z under a squared error, so that second moments are enough."""
-        return self.likelihood.squared and self.slope is None
-
-    def target(self, centred: Array, mean: Array) -> Array:
-        """Return what is to be reconstructed: a squared error leaves the mean of the data aside."""
-        return centred if self.likelihood.squared else centred + mean
-
-
-DECODERS: Mapping[str, Decoder] = {
-    "gaussian": Decoder(GAUSSIAN, lambda logits: logits),
-    "bernoulli": Decoder(BERNOULLI, expit),
-    "tanh": Decoder(GAUSSIAN, np.tanh, lambda output: 1 - output**2),
-}
-
-
-def recorded_decoder(settings: Mapping[str, Any]) -> Decoder:
-    """Return the decoder that the settings of a trainer name; the linear one, as far as is known, without a name."""
-    return DECODERS.get(str(settings.get("decoder")), DECODERS["gaussian"])
 
 
 def of_models(by_seed: Array, owner: NDArray[np.intp]) -> Array:
@@ -143,7 +109,7 @@ class Noise:
 
 @dataclass
 class MomentGradient:
-    """Linear decoder, constant σ. Moments are drawn for a block of updates at a time."""
+    """From moments, which are drawn for a block of updates at a time."""
 
     layout: Layout
     squared: float  #: a
@@ -226,13 +192,11 @@ class MomentGradient:
 
 @dataclass
 class RowGradient:
-    """Any decoder and encoder, row by row."""
+    """The same, row by row."""
 
     layout: Layout
     squared: float  #: a
     noise: Noise
-    decoder: Decoder = DECODERS["gaussian"]
-    shift: Any = 0.0  #: x̄, (d,): the encoder takes x − x̄
 
     def draw(self, batches: Array, owner: NDArray[np.intp]) -> None:
         """Draw noise upon these batches (seeds, updates, size, d + 1); `owner`: each model's seed."""
@@ -242,35 +206,20 @@ class RowGradient:
     def gradient(self, weights: Parts, price: Array, update: int, out: Parts) -> None:
         """Write into `out` the gradient of the loss at b = `price` (m, 1), on the update-th of the drawn batches."""
         rows, noise = of_models(self._batches[:, update], self._owner), self._noise[:, update]
-        size, across = rows.shape[1], rows.mT
+        size, unit = rows.shape[1], np.full((len(noise), 1), 2 * self.squared, dtype=rows.dtype)
         mean = rows @ weights.encoder  # (m, size, K)
-        dependent = self.layout.input_dependent
-        variance = np.exp(rows @ weights.log_variance if dependent else weights.log_variance[:, None, :])
+        variance = np.exp(weights.log_variance[:, None, :])
         scatter = np.sqrt(variance) * noise
         latent = mean + scatter
-        logits = latent @ weights.decoder.mT + weights.bias[:, None, :]
-        slope, error = self._error(logits, self.decoder.target(rows[..., :-1], self.shift))
+        slope = latent @ weights.decoder.mT + weights.bias[:, None, :] - rows[..., :-1]
         if self.layout.learned_variance:
-            unit = 2 * self.squared * np.exp(-weights.log_decoder_variance)
+            unit *= np.exp(-weights.log_decoder_variance)
+            error = np.einsum("mbd,mbd->m", slope, slope)
             out.log_decoder_variance[:, 0] = self.squared * self.layout.features - 0.5 * unit[:, 0] * error / size
-        else:
-            unit = np.full((len(noise), 1), 2 * self.squared, dtype=rows.dtype)
         slope *= unit[:, :, None] / size
         back = slope @ weights.decoder  # ∂/∂z
         np.matmul(slope.mT, latent, out=out.decoder)
         out.bias[:] = slope.sum(axis=1)
         share = price[:, :, None] / size
-        np.matmul(across, back + share * mean, out=out.encoder)
-        spread = 0.5 * (back * scatter + share * (variance - 1))
-        out.log_variance[:] = across @ spread if dependent else spread.sum(axis=1)
-
-    def _error(self, logits: Array, target: Array) -> tuple[Array, Array]:
-        """Return ½ ∂/∂logits of ‖x − x̂‖² (of −ln p itself), (m, size, d), and the sum of ‖x − x̂‖², (m,)."""
-        reconstructed = self.decoder.output(logits)
-        residual = reconstructed - target
-        if not self.decoder.likelihood.squared:  # canonical: the score is x̂ − x; the error is not asked for
-            return 0.5 * residual, np.zeros(len(logits))
-        error = np.einsum("mbd,mbd->m", residual, residual)
-        if self.decoder.slope is not None:
-            residual *= self.decoder.slope(reconstructed)
-        return residual, error
+        np.matmul(rows.mT, back + share * mean, out=out.encoder)
+        out.log_variance[:] = 0.5 * (back * scatter + share * (variance - 1)).sum(axis=1)

@@ -141,6 +141,13 @@ class Neural(Trainer):
             raise InputError(f"{part}: give splits=(0.8, 0.1, 0.1), or measured_on='training'.", "measured_on")
         return Descent(self, data, latents, on_progress).train(temperature, starts)
 
+    @property
+    def device(self) -> str:
+        """The kind of device that JAX trains on."""
+        import jax
+
+        return jax.default_backend()
+
     def starting_from(self, weights: Array) -> "Neural":
         """Return this trainer with weights for its models to start from."""
         return replace(self, given=weights)
@@ -155,7 +162,7 @@ class Neural(Trainer):
 
     def models_at_once(self, data: TrainingSet, latents: int) -> int:
         """Return how many models are trained together: one on a CPU, as many as fit on a GPU."""
-        return max(1, ROOM // self._bytes(data, latents)) if device() != "cpu" else 1
+        return max(1, ROOM // self._bytes(data, latents)) if self.device != "cpu" else 1
 
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
         """Return the bytes of the rows, of what models are trained with, and of the compiler."""
@@ -183,10 +190,3 @@ class Neural(Trainer):
         """Return a: what a squared unit, or a nat of −ln p, costs in the loss."""
         a = self.loss.weights(data.spectrum.dimension)[0]
         return a if self.loss.likelihood.squared or not self.loss.half else 2 * a  # the ½ is of squared errors only
-
-
-def device() -> str:
-    """Return the kind of device that JAX trains on: "cpu", "gpu" or "tpu"."""
-    import jax
-
-    return jax.default_backend()

@@ -44,8 +44,9 @@ def fingerprint(work: Work) -> dict[str, Any]:
 class Folder:
     """Finished tasks of one scan, on the disk."""
 
-    def __init__(self, path: Path, identity: str) -> None:
-        self.path, self.identity = path, identity
+    def __init__(self, path: Path, identity: str, device: str) -> None:
+        self.path, self.identity, self.device = path, identity, device
+        self.devices: set[str] = set()  # of the tasks that were read or written
 
     def read(self, task: Task) -> Named | None:
         """Return the results of a task; None where it is not finished, or its file is damaged or of another scan."""
@@ -55,12 +56,15 @@ class Folder:
             return None
         if content.get("identity") != self.identity or set(arrays) != set(content["dimensions"]):
             return None
+        self.devices.add(content.get("device", "cpu"))
         named = {name: (tuple(dims), arrays[name]) for name, dims in content["dimensions"].items()}
         return named if all(len(values) == len(task.places) for _, values in named.values()) else None
 
     def write(self, task: Task, named: Named) -> None:
         """Keep the results of a task."""
-        content = {"identity": self.identity, "dimensions": {name: dims for name, (dims, _) in named.items()}}
+        dimensions = {name: dims for name, (dims, _) in named.items()}
+        content = {"identity": self.identity, "device": self.device, "dimensions": dimensions}
+        self.devices.add(self.device)
         arrays = {name: np.asarray(values) for name, (_, values) in named.items()}
         save_arrays(self._file(task), HEADER, content, arrays)
 
@@ -94,7 +98,7 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
         _compare(path, identity)
         if not (path / "scan.json").exists():
             replace_file(path / "scan.json", lambda partial: partial.write_text(text, encoding="utf-8"))
-        yield Folder(path, hashlib.sha256(text.encode()).hexdigest())
+        yield Folder(path, hashlib.sha256(text.encode()).hexdigest(), work.trainer.device)
     finally:
         lock.release()
 

@@ -1,10 +1,9 @@
-"""Train VAEs as people train them: minibatches, reparameterised noise, SGD or Adam, schedules, a finite run.
+"""Train linear VAEs as people train them: minibatches, reparameterised noise, SGD or Adam, schedules, a finite run.
 
     per-sample loss = a ‖x − x̂‖² + b Σ_k KL_k,   z = μ(x) + σ ε,   b = 2a τ = 2a T V
 
-All temperatures of a seed advance together as batched arrays. With a learned σ_dec² the temperature sets b = 2a T d,
-and with a Bernoulli decoder b = a T tr(F⁻¹C), F = x̄(1 − x̄): the first latent then collapses at T = λ₁/V of the
-spectrum that counts for that decoder (`landau-vae derive learned-variance`, `exponential-family`).
+All temperatures of a seed advance together as batched arrays. With a learned σ_dec² the temperature sets b = 2a T d:
+the first latent then collapses at T = λ₁/V (`landau-vae derive learned-variance`). Nonlinear models have `Neural`.
 """
 
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ from landau_vae.checks import Positive, Range, check_fields
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.training.gradients import DECODERS, Decoder, Layout, MomentGradient, Noise, Parts, RowGradient
+from landau_vae.training.gradients import Layout, MomentGradient, Noise, RowGradient
 from landau_vae.training.measure import ROWS, gauge_of
 from landau_vae.training.optimizers import Adam, Optimizer
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine
 from landau_vae.training.schema import Named, Progress, Starts, Trainer
-from landau_vae.training.stopping import LOOKS, Patience, ending, evenly, last_movement
+from landau_vae.training.stopping import LOOKS, Patience, ending, evenly
 from landau_vae.training.training_set import Batches, TrainingSet
 
 TOGETHER = 64  # models that are trained as one batch
@@ -46,16 +45,12 @@ class Sampled(Trainer):
         Factor on the optimiser's own learning rate.
     beta : Schedule, default constant
         Factor on the β that belongs to the temperature.
-    decoder : {"gaussian", "bernoulli", "tanh"}
-        x̂ = W z + b with a squared error, its sigmoid with a cross-entropy, or its tanh with a squared error.
     learned_variance : bool, default False
         Whether σ_dec² is trained.
-    encoder : {"constant", "input"}
-        ln σ² a constant per latent, or linear in x.
     loss : Loss, default Loss.gaussian()
         The convention: how the terms are weighed. Its β is ignored.
     noise : bool, default True
-        False: the expectation over ε instead of a draw (linear decoder and constant encoder only).
+        False: the expectation over ε instead of a draw.
     start : float, default 1
         Scale of the initial weights; 1 is PyTorch's default.
     precision : {"float64", "float32"}
@@ -72,11 +67,9 @@ class Sampled(Trainer):
 
     Notes
     -----
-    A run has *converged* if no M² (and no ln σ_dec²) has more than 0.01 to go: under a hundred turns of exact
-    minimisation from where it ended or, of decoders that are not linear, between the means over the third and the last
-    quarter of its training time (updates times learning rate). It ended on a *plateau* if a latent is inactive while a
-    direction of the residual has a variance above τ/0.9, for which it would become active (decoders that are not
-    linear: while all are inactive).
+    A run has *converged* if no M² (and no ln σ_dec²) has more than 0.01 to go under a hundred turns of exact
+    minimisation from where it ended. It ended on a *plateau* if a latent is inactive while a direction of the residual
+    has a variance above τ/0.9, for which it would become active.
 
     Examples
     --------
@@ -91,11 +84,9 @@ class Sampled(Trainer):
     optimizer: Optimizer = field(default_factory=lambda: Adam(1e-2))  #: Adam or SGD
     learning_rate: Schedule = field(default_factory=cosine)  #: factor on the optimiser's own
     beta: Schedule = CONSTANT  #: factor on the β that belongs to the temperature
-    decoder: Literal["gaussian", "bernoulli", "tanh"] = "gaussian"  #: tanh: Gaussian with x̂ = tanh(W z + b)
     learned_variance: bool = False  #: whether σ_dec² is trained
-    encoder: Literal["constant", "input"] = "constant"  #: ln σ² a constant per latent, or linear in x
     loss: Loss = field(default_factory=Loss.gaussian)  #: the convention: how the terms are weighted; its β is ignored
-    noise: bool = True  #: False: the expectation over ε instead of a draw (linear decoder, constant encoder)
+    noise: bool = True  #: False: the expectation over ε instead of a draw
     start: Positive = 1.0  #: scale of the initial weights; 1 is PyTorch's default
     precision: Literal["float64", "float32"] = "float64"  #: of weights and gradients
     patience: Patience | None = None  #: early stopping
@@ -105,14 +96,9 @@ class Sampled(Trainer):
         check_fields(self)
         if self.loss.learned:
             object.__setattr__(self, "learned_variance", True)
-        likelihood, decoding = self.loss.likelihood, self.decoding
-        if not (likelihood.squared or likelihood == decoding.likelihood):  # squares serve all decoders
-            words = f"The loss has a {likelihood} likelihood, but the decoder is {self.decoder}: let them agree."
-            raise InputError(words, "loss")
-        if self.learned_variance and not decoding.likelihood.squared:
-            raise InputError("A Bernoulli decoder has no variance to learn: leave learned_variance out.")
-        if not self.noise and not self.linear_and_constant:
-            raise InputError("noise=False needs linear decoder and constant encoder: leave noise=False out.", "noise")
+        if not self.loss.likelihood.squared:
+            title = self.loss.likelihood.title
+            raise InputError(f"Sampled trains squared errors, but the loss is {title}: take Neural(loss=…).", "loss")
         if self.beta.final == 0:
             raise InputError("The β schedule ends at 0, where information has no price: let it end above.", "beta")
 
@@ -143,11 +129,8 @@ class Sampled(Trainer):
         d, count = data.features, 0 if data.rows is None else len(data.rows)
         drawn = self._drawn(data, latents, models, seeds)
         block = drawn * min(max(1, BLOCK // drawn), -(-self.updates // LOOKS))
-        rows = 0 if self.linear_and_constant else ROWS
-        one_model = rows * (3 * latents + (0 if self.decoding.linear else 6 * d + 3 * latents))
-        one_block = 3 * max(rows, min(count, ROWS)) * (d + 1)  # from which second moments are made
-        gauges = rows * (d + 1) * (3 if data.held_out else 1) + max(one_model, one_block)
-        return 8 * (block + models * self._numbers(data, latents) + gauges + 3 * count)
+        one_block = 3 * min(count, ROWS) * (d + 1)  # from which second moments are made
+        return 8 * (block + models * self._numbers(data, latents) + one_block + 3 * count)
 
     def result_bytes(self, data: TrainingSet, latents: int) -> int:
         """Return the bytes of one model's observables: numbers per latent and per model, and snapshots in float32."""
@@ -155,26 +138,14 @@ class Sampled(Trainer):
         return 8 * plain + len(self.frames) * (8 * latents + 8 * data.features * latents)
 
     @property
-    def decoding(self) -> Decoder:
-        """The decoder: its likelihood, and its output as a function of W z + b."""
-        return DECODERS[self.decoder]
-
-    @property
     def frames(self) -> Array:
         """After how many updates snapshots are taken."""
         return evenly(self.updates, self.history - 1) if self.history else np.empty(0, dtype=int)
-
-    @property
-    def linear_and_constant(self) -> bool:
-        """Whether decoder and posterior are those of the linear theory, so that second moments are enough."""
-        return self.decoding.linear and self.encoder == "constant"
 
     def _rows_per_update(self, data: TrainingSet) -> int:
         """Return how many rows an update has: as many as asked for, or as there are."""
         if data.rows is not None:
             return len(data.rows) if self.batch is None else min(self.batch, len(data.rows))
-        if self.batch is None and not self.linear_and_constant:
-            raise InputError("batch=None means all rows, but a spectrum has none: give a number, or data.", "batch")
         return self.batch or 0
 
     def _deterministic(self, data: TrainingSet) -> bool:
@@ -182,22 +153,16 @@ class Sampled(Trainer):
         return self.batch is None and (not self.noise or data.rows is None)
 
     def _by_moments(self, data: TrainingSet) -> bool:
-        """Return whether moments are cheaper than rows (and possible)."""
-        cheap = not self.noise or self._deterministic(data) or 2 * self._rows_per_update(data) >= data.features
-        return self.linear_and_constant and cheap
+        """Return whether moments are cheaper than rows."""
+        return not self.noise or self._deterministic(data) or 2 * self._rows_per_update(data) >= data.features
 
     def _weight_per_temperature(self, data: TrainingSet) -> float:
         """Return b/T: what a nat costs in the loss at T = 1."""
-        a, likelihood = self._squared(data), self.decoding.likelihood
-        if not likelihood.squared and likelihood.variance is not None:
-            matrix = data.covariance if data.spectrum.matrix is None else data.spectrum.matrix  # None of wide data
-            return float(a * np.sum(np.asarray(matrix.diagonal()) / likelihood.variance(probabilities(data))))
-        return 2 * a * (data.features if self.learned_variance else data.spectrum.total_variance)
+        return 2 * self._squared(data) * (data.features if self.learned_variance else data.spectrum.total_variance)
 
     def _squared(self, data: TrainingSet) -> float:
-        """Return a: what a squared unit (with a Bernoulli decoder, a nat of cross-entropy) costs in the loss."""
-        a = self.loss.weights(data.spectrum.dimension)[0]
-        return a if self.decoding.likelihood.squared or not self.loss.half else 2 * a  # the ½ is of squared errors only
+        """Return a: what a squared unit costs in the loss."""
+        return self.loss.weights(data.spectrum.dimension)[0]
 
     def _numbers(self, data: TrainingSet, latents: int) -> int:
         """Return how many numbers one model works with: weights, the optimiser's memory, a gradient or measurement."""
@@ -223,21 +188,18 @@ class Run:
         self, settings: Sampled, data: TrainingSet, temperature: Array, starts: Starts, latents: int, report: Progress
     ) -> None:
         self.settings, self.data, self.on_progress = settings, data, report
-        self.layout = Layout(data.features, latents, settings.encoder == "input", settings.learned_variance)
+        self.layout = Layout(data.features, latents, settings.learned_variance)
         self.a = settings._squared(data)
         self.target = (temperature * settings._weight_per_temperature(data))[:, None]  # b, (m, 1)
         self.dtype = np.dtype(settings.precision)
         self.flat = np.stack([self.layout.start(*start, settings.start) for start in starts]).astype(self.dtype)
         parts = self.layout.parts(self.flat)
-        if (link := settings.decoding.likelihood.link) is not None and not settings.decoding.likelihood.squared:
-            parts.bias[:] = link(probabilities(data))
         parts.log_decoder_variance[:] = np.log(data.spectrum.total_variance / self.layout.features)
         self.memory, self.noise = settings.optimizer.memory(self.flat), Noise(starts, self.dtype)
-        self.gauge = gauge_of(settings.decoding, self.layout, data)
-        self.held_out = {split: gauge_of(settings.decoding, self.layout, data, split) for split in data.held_out}
-        shift, exact = self.gauge.shift.astype(self.dtype), None
+        self.gauge, exact = gauge_of(self.layout, data), None
+        self.held_out = {split: gauge_of(self.layout, data, split) for split in data.held_out}
         self.engine: MomentGradient | RowGradient
-        self.engine = RowGradient(self.layout, self.a, self.noise, settings.decoding, shift)
+        self.engine = RowGradient(self.layout, self.a, self.noise)
         if settings._by_moments(data):
             exact = self.gauge.second.astype(self.dtype) if settings._deterministic(data) else None
             noise = self.noise if settings.noise and exact is None else None
@@ -248,7 +210,6 @@ class Run:
         self.running = np.arange(len(starts))  # models that have not stopped
         self.final = self.flat.copy()
         self.stopped = np.full(len(starts), settings.updates)
-        self.looks: list[Array] = []  # M² of all models and, if learned, ln σ_dec², at each look
         self.snapshots: list[tuple[Array, ...]] = []
         self.best, self.since = np.full(len(starts), np.inf), np.zeros(len(starts), dtype=int)
 
@@ -289,10 +250,7 @@ class Run:
             self.on_progress(len(self.flat) * updates / settings.updates)
 
     def _look(self, done: int) -> None:
-        """Note M², where its last movement will count; with patience, stop the models whose loss has not fallen."""
-        if not self.settings.decoding.linear:  # of a linear one the distance from rest is known without them
-            parts = self.layout.parts(self.final)
-            self.looks.append(np.concatenate([self.gauge.signal_fraction(parts), parts.log_decoder_variance], axis=1))
+        """With patience, stop the models whose loss has not fallen."""
         patience = self.settings.patience
         if patience is None or done < self.settings.beta.settled * self.settings.updates:
             return
@@ -314,15 +272,12 @@ class Run:
         """Return the observables and weights of all models at the end."""
         settings, gauge, weights = self.settings, self.gauge, self.layout.parts(self.final.astype(np.float64))
         weight = self.target * settings.beta(self.stopped / settings.updates)[:, None]  # b at the end
-        unit = np.full_like(weight, settings.decoding.likelihood.curvature_of_term * self.a)  # of the loss, in data²
+        unit = np.full_like(weight, 2 * self.a)  # of the loss, in data²
         if settings.learned_variance:
             unit *= np.exp(-weights.log_decoder_variance)
         price, penalty, loss = weight / unit, settings.optimizer.penalty / unit, gauge.loss(weights, self.a, weight)
         fraction, total = gauge.signal_fraction(weights), self.data.spectrum.total_variance
-        order, last = np.argsort(-fraction, axis=-1, kind="stable"), None
-        pruned = gauge.pruned_shares(weights, self.data.covariance, order)
-        if self.looks:
-            last = last_movement(settings.learning_rate, settings.updates, np.stack(self.looks), self.stopped)
+        pruned = gauge.pruned_shares(weights, self.data.covariance, np.argsort(-fraction, axis=-1, kind="stable"))
         named: Named = {
             "decoder": (("feature", "latent"), weights.decoder),
             "decoder_bias": (("feature",), weights.bias),
@@ -337,9 +292,7 @@ class Run:
             "loss": ((), loss),
             "price": ((), price[:, 0]),
             "updates": ((), self.stopped),
-        } | ending(gauge, weights, price, penalty, loss, last)
-        if settings.decoding.likelihood.squared and not settings.decoding.linear:
-            named["linear_distortion"] = ((), self._linear_distortion(weights, price) / total)
+        } | ending(gauge, weights, price, penalty, loss)
         for split, other in self.held_out.items():
             named[f"{split}_distortion"] = ((), other.distortion(weights) / total)
             named[f"{split}_loss"] = ((), other.loss(weights, self.a, weight))
@@ -349,25 +302,3 @@ class Run:
             named["decoder_history"] = (("update", "feature", "latent"), decoders)
             named["encoder_history"] = (("update", "latent", "feature"), encoders)
         return named
-
-    def _linear_distortion(self, weights: Parts, price: Array) -> Array:
-        """Return ⟨‖x − x̂‖²⟩ of linear decoders with these weights, biases included, (m,), data²."""
-        # k: latent, i: feature; biases that noise has driven off add ‖W e + b‖²
-        offset = np.einsum("mik,mk->mi", weights.decoder, weights.encoder[:, -1]) + weights.bias
-        linear = self.gauge.linear_models(weights, self.data.covariance, price).distortion
-        return np.asarray(linear + np.square(offset).sum(axis=1))
-
-
-def probabilities(data: TrainingSet) -> Array:
-    """Return the means of data that a Bernoulli decoder can reconstruct, (d,)."""
-    if data.rows is None:
-        raise InputError("A Bernoulli decoder needs samples, but a spectrum was given: give the data.")
-    low, high = data.rows.min(), data.rows.max()
-    if low < 0 or high > 1:
-        found = f"numbers from 0 to 1, but the data run from {low:g} to {high:g}"
-        raise InputError(f"A Bernoulli decoder gives {found}: rescale them, not standardised, or take a Gaussian one.")
-    constant = np.flatnonzero((data.mean <= 0) | (data.mean >= 1))
-    if constant.size:
-        found = f"column {constant[0]}, counting from 0, is {data.mean[constant[0]]:.0f} throughout"
-        raise InputError(f"A Bernoulli decoder needs columns that vary, but {found}: leave it out.")
-    return data.mean

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from landau_vae.checks import checked, is_real, one_of
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import GAUSSIAN, KNOWN, Likelihood
 from landau_vae.training.training_set import TrainingSet
 
 #: name → (dimensions after the first axis, which is the model's; values)
@@ -74,7 +75,6 @@ _TABLE = (
     Observable("moved", ("latent",), "1", "how far M2 had still to go when training ended"),
     Observable("waiting", (), "1", "inactive latents that a mode would activate", "i"),
     Observable("updates", (), "1", "updates until training ended", "i"),
-    Observable("linear_distortion", (), "1", "distortion of a linear decoder with the same weights"),
     Observable("signal_fraction_history", ("update", "latent"), "1", "order parameter M2 at each snapshot"),
     Observable("decoder_history", ("update", "feature", "latent"), "data", "W at each snapshot"),
     Observable("encoder_history", ("update", "latent", "feature"), "1 / data", "E at each snapshot"),
@@ -176,6 +176,17 @@ def trainer_settings(scan: Any) -> dict[str, Any]:
     return settings
 
 
+def recorded_likelihood(settings: Mapping[str, Any]) -> Likelihood:
+    """Return the likelihood that the settings of a trainer name; without a name, the Gaussian one."""
+    name = settings.get("loss", {}).get("likelihood", GAUSSIAN.name)
+    return KNOWN.get(name) or Likelihood(str(name))
+
+
+def recorded_linear(settings: Mapping[str, Any]) -> bool:
+    """Return whether the models of a trainer with these settings are linear, as far as is known."""
+    return bool(settings.get("linear", True)) and recorded_likelihood(settings).squared
+
+
 class Trainer(ABC):
     """A way to train models at many temperatures at once.
 
@@ -185,6 +196,11 @@ class Trainer(ABC):
 
     uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
     expected: ClassVar[str] = "a trainer such as Exact(tolerance=1e-8)"
+
+    @property
+    def device(self) -> str:
+        """The kind of device that models are trained on: "cpu", "gpu", "tpu"."""
+        return "cpu"
 
     @abstractmethod
     def models_at_once(self, data: TrainingSet, latents: int) -> int:

@@ -13,6 +13,7 @@ far from rest. Of other models only the last movement is known, in training time
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,11 +57,8 @@ class Patience:
         check_fields(self)
 
 
-def ending(gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Array, last: Array | None) -> Named:
-    """Return `moved`, `waiting` and `status` of models, from final weights, prices τ and an L2 penalty γ, (m, 1).
-
-    The `last` movement, of M² and ln σ_dec² where it is learned, (m, …), counts for decoders that are not linear.
-    """
+def ending(gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Array) -> Named:
+    """Return `moved`, `waiting` and `status` of models, from final weights, prices τ and an L2 penalty γ, (m, 1)."""
     latents, learned = gauge.layout.latents, gauge.layout.learned_variance
     numbers = [part.reshape(len(loss), -1) for part in (*weights, loss, gauge.signal_fraction(weights), price)]
     healthy = np.isfinite(np.concatenate(numbers, axis=1)).all(axis=1) & (price[:, 0] > 0)
@@ -68,13 +66,15 @@ def ending(gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Arr
     waiting = np.zeros(len(healthy), dtype=np.int16)
     waiting[healthy] = gauge.waiting(sound, tau, gamma)
     moved = np.full((len(healthy), latents + learned), np.inf)
-    if last is not None:
-        moved[healthy] = last[healthy]
-    if gauge.decoder.linear:
-        moved[healthy, :latents] = _to_go(gauge.signal_fraction(sound), gauge.covariance, tau, sound.decoder, gamma)
-        if learned:  # the best σ_dec² is the mean squared error of a feature
-            best = np.log(gauge.distortion(sound) / gauge.layout.features)
-            moved[healthy, latents] = np.abs(best - sound.log_decoder_variance[:, 0])
+    moved[healthy, :latents] = _to_go(gauge.signal_fraction(sound), gauge.covariance, tau, sound.decoder, gamma)
+    if learned:  # the best σ_dec² is the mean squared error of a feature
+        best = np.log(gauge.distortion(sound) / gauge.layout.features)
+        moved[healthy, latents] = np.abs(best - sound.log_decoder_variance[:, 0])
+    return verdict(moved, waiting, healthy, latents)
+
+
+def verdict(moved: Array, waiting: NDArray[Any], healthy: Any, latents: int) -> Named:
+    """Return `moved`, `waiting` and `status` of models, from how far their M² (and ln σ_dec²) had to go, (m, …)."""
     status = np.where(moved.max(axis=1) <= AT_REST, Status.CONVERGED, Status.MOVING)  # NaN is not at rest
     status = np.where(waiting > 0, Status.PLATEAU, status)
     status = np.where(healthy, status, Status.DIVERGED).astype(np.int8)
@@ -89,7 +89,7 @@ def _to_go(fraction: Array, covariance: Array, price: Array, decoder: Array, pen
     return np.take_along_axis(left, np.argsort(order, axis=1), axis=1)
 
 
-def last_movement(learning_rate: Schedule, updates: int, looks: Array, stopped: NDArray[np.intp]) -> Array:
+def last_movement(learning_rate: Schedule, updates: int, looks: Array, stopped: NDArray[Any]) -> Array:
     """Return |mean over the last quarter − mean over the third| of each model's looks, (m, …), in its training time.
 
     `looks` is (looks, m, …), `stopped` the updates after which each model stopped. ∞ where there were too few looks.

@@ -210,6 +210,7 @@ class Batches:
 
     def indices(self, updates: int) -> NDArray[np.intp]:
         """Return the rows of the next batches, (updates, size)."""
+        assert self.data.rows is not None
         count = len(self.data.rows)
         if self._share is not None:
             return self._rng.choice(count, (updates, self.size), p=self._share)

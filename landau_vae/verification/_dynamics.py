@@ -25,7 +25,6 @@ from landau_vae.limits import ACTIVATION_ERROR, ALIKE_MODES, BATCH_NOISE, OVERSH
 from landau_vae.loss import Loss
 from landau_vae.numeric.plateau_growth import HALF, growth, per_update, projections, succession
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.gradients import recorded_decoder
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Status, trainer_settings, validate
 from landau_vae.verification._branches import trained_spectrum
@@ -236,10 +235,9 @@ def descent_of(scan: Any, learning_rate: float | None = None) -> Descent:
             f"The models were trained by {optimizer['name']}, but growth rates are those of gradient descent: "
             "train with SGD (`activation` has a bound for Adam)."
         )
-    linear = recorded_decoder(trainer).linear and trainer["encoder"] == "constant" and not trainer["learned_variance"]
-    if not linear or optimizer["weight_decay"]:
+    if trainer["learned_variance"] or optimizer["weight_decay"]:
         raise OutsideTheory(
-            "Growth is known for linear Gaussian decoders of fixed variance without weight decay: "
+            "Growth is known for decoders of fixed variance without weight decay: "
             "leave these settings of Sampled at their defaults."
         )
     if any(factor != 1.0 for _, factor in trainer["beta"]["points"]):

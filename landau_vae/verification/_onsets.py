@@ -1,4 +1,4 @@
-"""Spectroscopy: which effective variables trained models have found, and from which temperature on each is worth its rate.
+"""Spectroscopy: which effective variables trained models have found, and from which T on each is worth its rate.
 
 Latents are ranked by M² at each temperature. Nothing is taken from linear theory but the shape of a rate near and below
 its onset, R = ½ ln(T_c/T), which any decoder follows whose utilities do not depend on T (J. Hirn, arXiv:2608.10599):
@@ -86,7 +86,7 @@ class Onsets(Result):
 
     @property
     def dimensions(self) -> list[dict[str, Any]]:
-        """Effective dimension at each tolerance: latents that are needed, beside the modes of PCA; None: not reached."""
+        """Effective dimension at each tolerance: latents needed, beside the modes of PCA; None: not reached."""
         return [
             {
                 "tolerance": share,

@@ -104,7 +104,10 @@ def spectroscopy(
     if start != "fresh" and "start" not in inspect.signature(fit).parameters:
         raise InputError(f"start is {start!r}, but fit takes no argument start: fit(beta, seed, start=None).", "fit")
     convention = replace(loss or Loss.gaussian(), beta=prices)
-    work = _Work(fit, training_set(data).rows, training_set(data).spectrum, convention, places, start)
+    table = training_set(data)
+    if table.rows is None:
+        raise InputError("data is a Spectrum, but the rows are needed that fit returns the posterior of.", "data")
+    work = _Work(fit, table.rows, table.spectrum, convention, places, start)
     kept = None if folder is None else _Folder(Path(folder), work.identity)
     bar = progress_bar(len(places) * prices.size, "training", progress, unit=" models")
     with bar:
@@ -221,15 +224,14 @@ class _Work:
             "rank": np.arange(latents + 1),
             "reconstruction": list(RECONSTRUCTIONS),
         }
-        attributes = {
+        about_all: dict[str, Any] = {
             "title": "models trained by a function, at several prices",
             "temperature": "T = tau / V; distortion is a share of V, rates are in nats",
             "total_variance": self.spectrum.total_variance,
-            "trainer": json.dumps({"name": "fit", "linear": False, "start": self.start}),
-            "loss": json.dumps(self.loss.to_dict(), sort_keys=True),
+            "trainer": json.dumps({"name": "fit", "linear": False, "start": self.start, "loss": self.loss.to_dict()}),
             "samples": len(self.rows),
         }
-        return validate(xarray.Dataset(variables, coords, attributes), name="result of fit")
+        return validate(xarray.Dataset(variables, coords, about_all), name="result of fit")
 
 
 def _posterior(returned: Any, call: str, count: int) -> tuple[Array, Array, Any, Any]:
@@ -249,7 +251,8 @@ def _posterior(returned: Any, call: str, count: int) -> tuple[Array, Array, Any,
     if mean.ndim != 2 or mean.shape[0] != count or mean.shape != spread.shape:
         shapes = f"{call} returned mean {mean.shape} and {kinds[0]} {spread.shape}"
         raise InputError(f"{shapes}, but ({count}, K) is expected of both: one row for each row of the data.", "fit")
-    variance = {"log_variance": np.exp, "variance": np.copy, "standard_deviation": np.square}[kinds[0]](spread)
+    square: dict[str, Callable[[Array], Array]] = {"log_variance": np.exp, "standard_deviation": np.square}
+    variance = square.get(kinds[0], np.copy)(spread)
     return mean, variance, given.get("decode"), given.get("state")
 
 

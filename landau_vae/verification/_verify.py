@@ -22,8 +22,7 @@ from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.numeric._equilibrium import NOISE_POWER, Equilibrium, Reconstruction, equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.gradients import recorded_decoder
-from landau_vae.training.schema import trainer_settings, validate
+from landau_vae.training.schema import recorded_likelihood, recorded_linear, trainer_settings, validate
 from landau_vae.verification._branches import Branches, branches, exponents, mean_and_error, residual, trained_spectrum
 from landau_vae.verification.causes import Case, find_causes
 from landau_vae.verification.verification import Verification
@@ -128,9 +127,11 @@ def verify(
         pca_error = np.where(near_pca, mean_and_error(utility / pca - 1)[0], np.nan)
     law = _law_deviation(measured, theory, drawn)
     verdict = judge(measured, pca, [threshold, useful, exponent], law, pca_error, tolerance)
-    known = 1.0
-    if not recorded_decoder(trainer_settings(scan)).likelihood.squared:  # neither law nor utilities hold for logits
-        known, verdict = np.nan, ("outside the theory",) * modes
+    known, settings = 1.0, trainer_settings(scan)
+    if not recorded_linear(settings):
+        verdict = ("outside the theory",) * modes
+    if not recorded_likelihood(settings).squared:  # neither law nor utilities hold for logits
+        known = np.nan
     ends = np.maximum(0.0, pca[:, None] * (1 + interval(threshold)))
     scale = np.nan_to_num(predicted).mean(axis=0)[:, None]
     result = Verification(

@@ -98,10 +98,13 @@ class Verification(Result):
     def conclusion(self) -> str:
         """Return the verdict in words, causes and unresolved directions included."""
         agreeing, noisy = self.verdict.count("agrees"), self.branches.noisy
+        known = set(self.verdict) != {"outside the theory"}
         lines = [
             f"{agreeing} of {len(self.verdict)} {'' if noisy else 'resolved '}modes agree within {self.tolerance:.3g}"
             f"{' and their standard errors' if noisy else ''}: threshold, utility and PCA spectrum, and the law "
             "M² = 1 − T/T_k."
+            if known
+            else "The law of linear models is shown for comparison: it gives no verdict on these."
         ]
         for word, meaning in MEANINGS.items():
             modes = [k for k, verdict in enumerate(self.verdict) if verdict == word]
