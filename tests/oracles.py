@@ -73,45 +73,42 @@ def close(actual, expected, tolerance):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * max(1, np.abs(expected).max()))
 
 
-def minibatch_loss(weights, rows, noise, a, b, decoder="gaussian", shift=0.0):
-    """Mean over (x, ε) of a ‖x − x̂‖² + b Σ KL, or its variants, sample by sample as a training loop has it.
+def minibatch_loss(weights, rows, noise, a, b):
+    """Mean over (x, ε) of a ‖x − x̂‖² + b Σ KL, sample by sample as a training loop has it.
 
-    `weights` are W (d, K), F (d + 1, K), the decoder's bias (d,), ln σ² (K,) or the matrix (d + 1, K) that makes it of
-    (x, 1), and ln σ_dec² (1,), or (0,) where it is not learned. Encoders see x, Bernoulli decoders give x + shift.
+    `weights` are W (d, K), F (d + 1, K), the decoder's bias (d,), ln σ² (K,), and ln σ_dec² (1,), or (0,) where it is
+    not learned. With a learned σ_dec² the first term is a (‖x − x̂‖²/σ_dec² + d ln σ_dec²).
     """
-    W, F, bias, spread, log_decoder = weights
+    W, F, bias, log_variance, log_decoder = weights
     total = 0.0
     for x, epsilon in zip(rows, noise, strict=True):
-        seen = np.append(x, 1.0)
-        mean = F.T @ seen
-        log_variance = spread if spread.ndim == 1 else spread.T @ seen
-        logits = W @ (mean + np.exp(log_variance / 2) * epsilon) + bias
-        if decoder == "bernoulli":
-            p, y = 1 / (1 + np.exp(-logits)), x + shift
-            total += a * np.sum(-y * np.log(p) - (1 - y) * np.log(1 - p))
-        else:
-            error = np.sum((x - (np.tanh(logits) if decoder == "tanh" else logits)) ** 2)
-            total += a * (error / np.exp(log_decoder[0]) + len(x) * log_decoder[0] if log_decoder.size else error)
+        mean = F.T @ np.append(x, 1.0)
+        error = np.sum((x - W @ (mean + np.exp(log_variance / 2) * epsilon) - bias) ** 2)
+        total += a * (error / np.exp(log_decoder[0]) + len(x) * log_decoder[0] if log_decoder.size else error)
         total += b * np.sum(mean**2 + np.exp(log_variance) - 1 - log_variance) / 2
     return total / len(rows)
 
 
 def bernoulli_minimum(patterns, counts, price):
-    """(loss, M²) at the minimum of a VAE with one latent and a Bernoulli decoder, by quadrature over ε and BFGS."""
+    """(loss, M²) at the minimum of a VAE with one latent and a Bernoulli decoder, by quadrature over ε and BFGS.
+
+    All maps are affine: logits of z, μ and ln σ² of x.
+    """
     share, d = counts / counts.sum(), patterns.shape[1]
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
     weights = weights / weights.sum()
 
-    def mean(v):
-        return patterns @ v[d : 2 * d] + v[-2]
+    def posterior(v):
+        return patterns @ v[2 * d : 3 * d] + v[4 * d], patterns @ v[3 * d : 4 * d] + v[4 * d + 1]
 
     def loss(v):
-        mu, s = mean(v), np.exp(v[-1])
-        logits = (mu[:, None] + np.sqrt(s) * nodes)[..., None] * v[:d] + v[2 * d : 3 * d]
+        mean, log_variance = posterior(v)
+        logits = (mean[:, None] + np.exp(log_variance / 2)[:, None] * nodes)[..., None] * v[:d] + v[d : 2 * d]
         entropy = (np.logaddexp(0, logits) - patterns[:, None] * logits).sum(axis=-1) @ weights
-        return share @ (entropy + price * (mu**2 + s - 1 - v[-1]) / 2)
+        return share @ (entropy + price * (mean**2 + np.exp(log_variance) - 1 - log_variance) / 2)
 
-    starts = np.random.default_rng(0).standard_normal((3, 3 * d + 2))
+    starts = np.random.default_rng(0).standard_normal((3, 4 * d + 2))
     found = min((minimize(loss, start, options={"gtol": 1e-7}) for start in starts), key=lambda result: result.fun)
-    square, variance = share @ mean(found.x) ** 2, np.exp(found.x[-1])
+    mean, log_variance = posterior(found.x)
+    square, variance = share @ mean**2, share @ np.exp(log_variance)
     return found.fun, square / (square + variance)

@@ -154,7 +154,7 @@ def test_import_is_light():
 def test_public_names_are_those_on_the_list():
     frozen = (Path(__file__).parent / "public_names.txt").read_text(encoding="utf-8").split()
     assert sorted(landau_vae.__all__) == frozen
-    assert len(frozen) <= 26, "DESIGN: at most 26 names now, at most 36 in the end"
+    assert len(frozen) <= 27, "DESIGN: at most 27 names now, at most 36 in the end"
     for name in frozen:
         assert getattr(landau_vae, name) is not None
     with pytest.raises(AttributeError, match="attribute nonsense"):
@@ -206,7 +206,8 @@ def test_the_package_has_few_files():
 
 
 def test_the_package_is_small():
-    assert sum(measured(path)[0] for path in MODULES.values()) <= 14_500
+    # 14,500 before the trainer of networks and spectroscopy came.
+    assert sum(measured(path)[0] for path in MODULES.values()) <= 15_700
 
 
 def test_functions_are_short():

@@ -135,3 +135,18 @@ def test_paths_and_versions():
         assert (ROOT / path).is_file()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"Python ≥ {project['requires-python'].removeprefix('>=')}" in README
+
+
+@pytest.mark.torch
+def test_spectroscopy_example(tmp_path, monkeypatch, capsys, rng):
+    """PyTorch trains seven small networks, whose onsets are those of PCA: Gaussian rows shift none of them."""
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"<!-- example: spectroscopy -->\n```python\n(.*?)```", README, flags=re.DOTALL)
+    names = {"X": (rng.standard_normal((2000, 3)) * [2.0, 1.0, 0.5]).astype(np.float32)}
+    exec(compile(example, "README.md", "exec"), names)
+    found = names["found"]
+    assert found.resolved[:2].all()
+    np.testing.assert_allclose(found.onset[:2], [4 / 5.25, 1 / 5.25], rtol=0.2)  # 1 500 updates leave 0.1 nat
+    assert "onsets resolved" in capsys.readouterr().out
+    assert len(list((tmp_path / "trainings").glob("fit-*.npz"))) == 7

@@ -69,13 +69,13 @@ class Means(Trainer):
         count = len(temperature)
         history = np.outer(temperature, [1.0, 10.0]).astype(np.float32)
         named = {
-            "mean": (("feature",), np.tile(mean, (count, 1))),
+            "row_mean": (("feature",), np.tile(mean, (count, 1))),
             "history": (("update",), history),
             "status": ((), np.array([place % 4 for _, place in starts])),
             "seen": ((), np.full(count, data.spectrum.samples)),
         }
         for part, rows in data.held_out.items():
-            named[f"{part}_mean"] = (("feature",), np.tile(rows.mean(axis=0), (count, 1)))
+            named[f"{part}_row_mean"] = (("feature",), np.tile(rows.mean(axis=0), (count, 1)))
         return named
 
     def coordinates(self):

@@ -9,7 +9,8 @@ from importlib import import_module
 
 from timing import report
 
-NAMES = ["spectrum", "sources", "closed_forms", "landau", "linear_scan", "sampled_scan", "cascade", "diagnosis"]
+NAMES = ["spectrum", "sources", "closed_forms", "landau", "linear_scan", "sampled_scan", "neural_scan", "cascade",
+         "diagnosis"]  # fmt: skip
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import landau_vae as lv
 from landau_vae.loss import Loss
-from landau_vae.training import SGD, Adam, Sampled, Schedule
+from landau_vae.training import SGD, Adam, Neural, Sampled, Schedule, trained_model
 
 SPREAD = np.sqrt([6, 3, 2, 1.2, 0.6, 0.3, 0.15, 0.08])
 
@@ -32,6 +32,17 @@ def train(X, price, latents=8, total=None, **how):
     model = lv.scan(X, [price / total], latents=latents, trainer=Sampled(**settings)).isel(seed=0, temperature=0)
     mean = (X - X.mean(axis=0)) @ model.encoder.transpose("feature", "latent").values + model.encoder_bias.values
     return mean, np.broadcast_to(model.posterior_variance.values, mean.shape), model
+
+
+def train_network(X, price, latents, total=None, **how):
+    """One network at a price τ: its posterior means and variances of all rows, and the model."""
+    pytest.importorskip("jax")
+    total = float(np.var(X, axis=0).sum()) if total is None else total
+    settings = {"hidden": (8,), "updates": 3000, "batch": 128, "optimizer": Adam(5e-3)} | how
+    scan = lv.scan(X, [price / total], latents=latents, trainer=Neural(**settings))
+    model = trained_model(scan, price / total)
+    mean, log_variance = model.encode(X)
+    return mean, np.exp(log_variance), model
 
 
 def said(result):
@@ -129,7 +140,7 @@ def test_binary_data_with_cross_entropy():
     """Dead at β = 3.5 because the largest eigenvalue of the *correlation* matrix is 2.6."""
     B = bits()
     total = lv.Spectrum.from_data(B, likelihood="bernoulli").total_variance
-    mean, variance, _ = train(B, 3.5, latents=4, total=total, decoder="bernoulli")
+    mean, variance, _ = train_network(B, 3.5, latents=4, total=total, loss=Loss.bernoulli())
     result = lv.diagnose(mean, variance=variance, data=B, loss=Loss.bernoulli(3.5))
     assert result.verdict == "price-too-high"
     assert "correlations" in said(result)
@@ -237,7 +248,7 @@ def test_healthy_at_another_convention(X):
 def test_healthy_binary_model():
     B = bits()
     total = lv.Spectrum.from_data(B, likelihood="bernoulli").total_variance
-    mean, variance, _ = train(B, 1.2, latents=4, total=total, decoder="bernoulli")
+    mean, variance, _ = train_network(B, 1.2, latents=4, total=total, loss=Loss.bernoulli())
     result = lv.diagnose(mean, variance=variance, data=B, loss=Loss.bernoulli(1.2))
     assert result.healthy
     assert result.is_active.sum() >= 1
@@ -261,12 +272,10 @@ def test_healthy_model_by_its_spectrum_alone(X):
 
 
 def test_healthy_decoder_that_is_not_linear(X):
-    """x̂ = tanh(…) on data of such a shape: no alarm over what only linear models must do."""
+    """A tanh network on data that a tanh made: no alarm over what only linear models must do."""
     bent = np.tanh(X)
-    mean, variance, model = train(bent, 0.1, latents=4, updates=5000, optimizer=Adam(0.01), decoder="tanh")
-    weights, bias = model.decoder.transpose("latent", "feature").values, model.decoder_bias.values
-    result = lv.diagnose(mean, variance=variance, data=bent, loss=Loss.gaussian(0.1),
-                         decode=lambda z: np.tanh(z @ weights + bias))  # fmt: skip
+    mean, variance, model = train_network(bent, 0.1, latents=4, activation="tanh")
+    result = lv.diagnose(mean, variance=variance, data=bent, loss=Loss.gaussian(0.1), decode=model.decode)
     assert result.healthy
     assert result.is_active.any()
 

@@ -112,7 +112,7 @@ features, latents, temperatures = map(int, sys.argv[2:])
 if how == "exact":
     trainer, data = Exact(max_iterations=25), Spectrum.from_eigenvalues(np.geomspace(1, 1e-3, features))
 else:
-    trainer = Sampled(updates=40, encoder="constant" if how == "moments" else "input")
+    trainer = Sampled(updates=40, batch=256 if how == "moments" else features // 2 - 1)
     data = np.random.default_rng(0).standard_normal((100_000, features))
 first = Spectrum.from_eigenvalues([2, 1]) if how == "exact" else data[:50, :2]
 scan(first, [0.1], trainer=trainer)  # what the first call loads is not this scan's

@@ -111,6 +111,22 @@ def test_results_are_labelled_and_say_where_they_come_from(table):
     assert json.loads(models.attrs["trainer"]) == {"name": "Exact", "tolerance": 1e-6, "max_iterations": 5000}
     assert models.converged.dtype == bool
     assert models.converged.all()
+    np.testing.assert_allclose(models["mean"], table.mean(), rtol=CLOSED)
+    np.testing.assert_allclose(models["scale"], table.std(ddof=0), rtol=CLOSED)
+    assert models["mean"].dims == models["scale"].dims == ("feature",)
+    assert (models.attrs["start"], models.attrs["device"]) == ("fresh", "cpu")
+
+
+def test_mean_and_scale_are_those_of_the_rows_that_were_trained_on(table, rng):
+    """What was not scaled has scale 1; what has no rows, or was trained by its modes, has mean 0."""
+    data = training_set(table, splits=(0.5, 0.5, 0))
+    half = scan(table, [0.1], splits=(0.5, 0.5, 0))
+    np.testing.assert_allclose(half["mean"], data.rows.mean(axis=0), rtol=CLOSED)
+    np.testing.assert_array_equal(half["scale"], 1)
+    for source in (SPECTRUM, rng.standard_normal((6, 30)) + 5):
+        bare = scan(source, [0.1])
+        np.testing.assert_array_equal(bare["mean"], np.zeros(bare.sizes["feature"]))
+        np.testing.assert_array_equal(bare["scale"], 1)
 
 
 def test_how_training_ended_is_told_in_words():
@@ -128,7 +144,7 @@ def test_a_trainer_brings_variables_dimensions_and_coordinates_of_its_own(table)
     assert models["update"].values.tolist() == [0, 100]
     assert "elsewhere" not in models.coords
     np.testing.assert_array_equal(models.history[1], np.outer(GRID, [1, 10]).astype("f4"))
-    np.testing.assert_allclose(models["mean"][0, 3], table.mean(), rtol=CLOSED)
+    np.testing.assert_allclose(models.row_mean[0, 3], table.mean(), rtol=CLOSED)
     assert models.status[0].values.tolist() == [place % 4 for place in range(10)]
     np.testing.assert_array_equal(models.converged, models.status == 0)
 
@@ -190,8 +206,8 @@ def test_held_out_rows_are_measured_by_models_that_have_not_seen_them(table):
 def test_a_trainer_by_rows_gets_the_parts(table):
     models = scan(table, [0.1], trainer=Means(), splits=(0.5, 0.25, 0.25)).isel(seed=0, temperature=0)
     data = training_set(table, splits=(0.5, 0.25, 0.25))
-    np.testing.assert_array_equal(models["mean"], np.average(data.rows, axis=0))
-    np.testing.assert_array_equal(models.test_mean, data.held_out["test"].mean(axis=0))
+    np.testing.assert_array_equal(models.row_mean, np.average(data.rows, axis=0))
+    np.testing.assert_array_equal(models.test_row_mean, data.held_out["test"].mean(axis=0))
     assert int(models.seen) == 20
 
 
@@ -236,8 +252,8 @@ LAST = training_set(np.arange(10.0)[:, None], splits=(0.9, 0.1, 0)).held_out["va
      (ROWS, {"splits": (0.9, 0.1, 0), "weights": np.arange(10) != LAST}, "weights of all validation rows"),
      (np.where(ROWS > 80, np.nan, ROWS), {"splits": (0.5, 0.5, 0)}, "in row 9, column 1"),
      (ROWS, {"seeds": (1, 1)}, "each only once"),
-     (ROWS, {"seeds": (1.5,)}, r"seeds is \(1.5,\), but a whole number from 0 on or a list, each a whole number"),
-     (ROWS, {"seeds": -1}, "seeds is -1"),
+     (ROWS, {"seeds": (1.5,)}, r"seeds is \(1.5,\), but a whole number from 1 on or a list, each a whole number"),
+     (ROWS, {"seeds": -1}, "seeds is -1"), (ROWS, {"seeds": 0}, "seeds is 0"), (ROWS, {"seeds": 1.5}, "seeds is 1.5"),
      (ROWS, {"seeds": ["a"]}, "seeds is"),
      (ROWS, {"latents": "two"}, "latents is 'two'"),
      (ROWS, {"latents": 1.5}, "latents is 1.5"),
@@ -261,9 +277,14 @@ def test_bad_settings_of_the_exact_trainer(settings):
         Exact(**settings)
 
 
-@pytest.mark.parametrize("seeds", [7, np.int64(7), [7], np.array([7]), range(7, 8), (7.0,)])
+@pytest.mark.parametrize("seeds", [[7], np.array([7]), range(7, 8), (7.0,)])
 def test_seeds_in_any_form(seeds):
     assert scan(SPECTRUM, [0.1], seeds=seeds).seed.values.tolist() == [7]
+
+
+@pytest.mark.parametrize("seeds", [3, np.int64(3), 3.0, [0, 1, 2]])
+def test_a_number_of_seeds_counts_from_0(seeds):
+    assert same(scan(SPECTRUM, [0.1], seeds=seeds), scan(SPECTRUM, [0.1], seeds=range(3)))
 
 
 def test_bundles_change_no_bit_and_leave_no_worker_idle():

@@ -8,7 +8,7 @@ import pytest
 from conftest import CLOSED
 
 import landau_vae as lv
-from landau_vae.training import SGD, Adam, Patience, Sampled, anneal
+from landau_vae.training import SGD, Adam, Neural, Patience, Sampled, anneal
 from landau_vae.training.schedules import CONSTANT
 from landau_vae.verification import branches
 from landau_vae.verification._branches import exponents, mean_and_error
@@ -68,7 +68,7 @@ LEGITIMATE = {
     "large batches": sampled(batch=1024),
     "SGD with momentum": sampled(optimizer=SGD(0.05, momentum=0.9)),
     "float32": sampled(precision="float32"),
-    "log-variance linear in x": sampled(encoder="input", batch=64),
+    "log-variance linear in x": Neural(hidden=(), updates=2500, batch=128, optimizer=Adam(0.02)),
     "another convention": sampled(loss=lv.Loss.gaussian(reconstruction="mean", half=False)),
     "early stopping": sampled(updates=5000, patience=Patience()),
     "β annealed down to its target": sampled(beta=anneal(20.0, share=0.3)),
@@ -151,19 +151,24 @@ def test_beta_that_ends_below_its_target():
     assert "0.5 times its target" in result.causes[0].sentence
 
 
-def test_a_nonlinear_decoder():
-    result = lv.verify(trained(sampled(decoder="tanh", updates=800, batch=64)))
+def test_a_nonlinear_network_is_outside_the_theory():
+    how = Neural(hidden=(8,), activation="tanh", updates=400, batch=64, optimizer=Adam(5e-3))
+    result = lv.verify(trained(how, grid=GRID[::3]))
+    assert result.verdict == ("outside the theory",) * 4
     assert not result.agrees
-    assert "nonlinear" in [cause.code for cause in result.causes]
+    assert [cause.code for cause in result.causes] == ["nonlinear"]
+    assert np.isfinite(result.utility).all()  # the linear law stands beside them
+    assert "no verdict" in result.conclusion()
 
 
 def test_a_bernoulli_decoder_is_outside_the_theory():
     bits = (samples() > 0.3).astype(float)
-    models = trained(sampled(decoder="bernoulli", updates=200), bits, latents=2)
+    how = Neural(hidden=(8,), updates=200, batch=64, loss=lv.Loss.bernoulli())
+    models = trained(how, bits, grid=GRID[::3], latents=2)
     result = lv.verify(models, lv.Spectrum.from_data(bits, standardize=True))
     assert result.verdict == ("outside the theory",) * 2
     assert not result.agrees
-    assert [cause.code for cause in result.causes] == ["bernoulli"]
+    assert [cause.code for cause in result.causes] == ["other-likelihood"]
     assert np.isnan(result.threshold).all()
     assert "only the first threshold" in result.summary()
 
