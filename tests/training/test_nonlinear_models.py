@@ -79,7 +79,7 @@ def test_the_last_movement_is_counted_in_training_time():
     np.testing.assert_allclose(whole, 0, atol=CLOSED)
     shares = at[at <= 275] / 275
     rising = looks[: len(shares), 0, 0]
-    third, last = rising[(0.5 < shares) & (shares <= 0.75)], rising[shares > 0.75]
+    third, last = rising[(shares > 0.5) & (shares <= 0.75)], rising[shares > 0.75]
     np.testing.assert_allclose(stopped, last.mean() - third.mean(), rtol=CLOSED)
     assert np.isinf(last_movement(CONSTANT, 1000, looks, np.array([25, 25]))).all()  # one look is not enough
     looks[-1] = np.nan

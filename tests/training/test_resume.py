@@ -169,6 +169,20 @@ def test_more_seeds_reuse_what_is_there(whole, folder, log):
     assert len(begun(log)) == len(set(begun(log))) == 24
 
 
+class Elsewhere(Logged):
+    """As `Logged`, on a device of another kind."""
+
+    device = "gpu"
+
+
+def test_models_of_two_devices_are_reported(folder, log):
+    scan(SPECTRUM, GRID, seeds=[0], folder=folder, trainer=Logged(log=str(log)))
+    with pytest.warns(UserWarning, match="trained on cpu, the rest is trained on gpu"):
+        both = scan(SPECTRUM, GRID, seeds=[0, 1], folder=folder, trainer=Elsewhere(log=str(log)))
+    assert both.attrs["device"] == "cpu, gpu"
+    assert len(begun(log)) == 12
+
+
 def test_leftovers_are_cleaned_up(folder, log):
     folder.mkdir()
     for name in (".task-0-0-of-6.npz.77.part", ".scan.json.77.part"):

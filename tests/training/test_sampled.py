@@ -81,7 +81,7 @@ def test_without_noise_training_ends_in_the_equilibrium(latents, optimizer):
 @pytest.mark.parametrize("source", ["spectrum", "rows"])
 @pytest.mark.parametrize("how", [{}, {"precision": "float32"}], ids=str)
 def test_with_noise_training_ends_near_the_equilibrium(rng, source, how):
-    """Noise at a falling rate leaves an excess loss (second order in weights) below 1e-3, and so M² within √ of that."""
+    """Noise at a falling rate leaves an excess loss (second order in weights) below 1e-3, so M² is within √ of that."""
     rows = None if source == "spectrum" else table(rng, [4.0, 2.0, 1.0])
     data = TrainingSet(THREE if rows is None else Spectrum.from_data(rows), rows)
     found = train(Sampled(updates=3000, batch=128, **how), data, GRID, 3)
@@ -180,7 +180,8 @@ def test_where_data_are_centred_plays_no_part(rng, how):
     """1e-9: the mean of 100 costs four of sixteen digits, and 100 updates do not amplify that beyond a thousand."""
     rows = table(rng, [4.0, 2.0, 1.0])
     centred, shifted = (TrainingSet(Spectrum.from_data(x), x) for x in (rows, rows + np.array([100.0, -50.0, 7.0])))
-    how = {"updates": 100, "batch": 32, "optimizer": SGD(0.02), **how}  # Adam would blow up gradients of 1e-14 at a bias
+    # Adam would blow up gradients of 1e-14 at a bias.
+    how = {"updates": 100, "batch": 32, "optimizer": SGD(0.02), **how}
     one, other = (train(Sampled(**how), data, [0.3, 0.1], 2) for data in (centred, shifted))
     for name in ("decoder", "encoder", "posterior_variance", "decoder_bias", "encoder_bias", "distortion", "loss"):
         np.testing.assert_allclose(one[name], other[name], atol=1e-9)

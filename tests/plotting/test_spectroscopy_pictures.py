@@ -1,0 +1,79 @@
+"""Pictures of a spectroscopy hold the numbers that they say they hold."""
+
+import numpy as np
+import pytest
+from conftest import CLOSED
+
+import landau_vae as lv
+from landau_vae import InputError, plotting, report
+from landau_vae.verification import onsets
+
+GRID = np.geomspace(1, 1e-3, 25)
+
+
+@pytest.fixture(scope="module")
+def scan():
+    return lv.scan(lv.Spectrum.from_eigenvalues([4, 1, 0.25]), GRID, seeds=2)
+
+
+@pytest.fixture(scope="module")
+def found(scan):
+    return onsets(scan)
+
+
+def lines(ax):
+    return [np.asarray(line.get_xydata()) for line in ax.get_lines()]
+
+
+def test_branches_and_onsets(found):
+    drawn = lines(plotting.onset_branches(found))
+    np.testing.assert_allclose(drawn[0], np.c_[found.temperature, found.signal_fraction[:, 0]], rtol=CLOSED)
+    assert [line[0, 0] for line in drawn if len(line) == 1] == pytest.approx(found.onset.tolist())
+
+
+def test_rates_beside_utilities(found):
+    drawn = lines(plotting.onset_rates(found))
+    for k in range(3):
+        np.testing.assert_allclose(drawn[2 * k][:, 1], found.predicted_rate[:, k], rtol=CLOSED)
+        np.testing.assert_allclose(drawn[2 * k + 1][:, 1], found.rate[:, k], rtol=CLOSED)
+
+
+def test_identity(found):
+    ax = plotting.identity(found)
+    (points,) = [line for line in lines(ax) if len(line) == 3]
+    np.testing.assert_allclose(points, np.c_[found.drop, found.onset], rtol=CLOSED)
+    assert "1.000" in " ".join(text.get_text() for text in ax.texts)
+
+
+def test_distortions_by_rank_and_temperature(found):
+    (pca, trained, *_) = lines(plotting.rank_distortion(found))
+    np.testing.assert_allclose(trained[:, 1], found.best[1:], rtol=CLOSED)
+    np.testing.assert_allclose(pca[:2, 1], [1.25 / 5.25, 0.25 / 5.25], rtol=1e-9)
+    curves = lines(plotting.distortion_curves(found))
+    np.testing.assert_allclose(curves[1][:, 1], found.rank_distortion[:, 2], rtol=CLOSED)
+    steps = lines(plotting.effective_dimension(found))
+    np.testing.assert_allclose(steps[0][:, 0], found.best, rtol=CLOSED)
+
+
+def test_the_page_and_the_folder(found, tmp_path):
+    assert len(plotting.spectroscopy_page(found).axes) == 6
+    files = report.write_onsets(tmp_path / "out", found)
+    assert [path.name for path in files] == ["spectroscopy.png", "results.json", "scan.nc"]
+    assert lv.training.load_scan(files[2]).identical(found.scan)
+
+
+def test_a_loop_of_two_sweeps(scan):
+    down, up = scan, scan.assign(signal_fraction=0.5 * scan.signal_fraction)
+    ax = plotting.hysteresis_loop(down, up)
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["swept down", "swept up"]
+    first, other = (np.asarray(line.get_xydata()) for line in ax.get_lines() if "swept" in str(line.get_label()))
+    np.testing.assert_allclose(other[:, 1], 0.5 * first[:, 1], rtol=CLOSED)
+    np.testing.assert_allclose(first[:, 0], np.sort(GRID), rtol=CLOSED)
+
+
+def test_bad_arguments(scan):
+    with pytest.raises(InputError, match="found"):
+        plotting.onset_branches(scan)
+    with pytest.raises(InputError, match="up"):
+        plotting.hysteresis_loop(scan, 3)
