@@ -76,8 +76,8 @@ def reproduce_networks(
         say({"data": "WorldClim 2.1", **about, "budget": budget, "depth": depth, "seed": seed, **found.to_dict()})
     else:
         say(
-            f"{about['heading']}\n{chosen.points} networks of {depth} × {WIDTH} SiLU units and {LATENTS} latents, T = 1 … "
-            f"{chosen.coldest:g}, {chosen.updates} updates each from random weights; measured on the test part\n"
+            f"{about['heading']}\n{chosen.points} networks of {depth} × {WIDTH} SiLU units and {LATENTS} latents, "
+            f"T = 1 … {chosen.coldest:g}, {chosen.updates} updates from random weights each; measured on the test part\n"
             f"{chosen.limits}\n\n{found.summary()}"
         )
     if output is not None:

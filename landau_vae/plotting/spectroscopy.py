@@ -146,7 +146,8 @@ def rank_distortion(found: Onsets, ax: Axes | None = None) -> Axes:
             ax.plot(np.arange(1, left.size + 1)[keep], left[keep], color=INK, label="PCA", zorder=1)
         ax.plot(ranks, found.best[1:], "o", mfc="none", color=COOL, ms=5, label="trained", zorder=2)
         if np.isfinite(found.exponent):
-            use = ranks[(ranks >= RANKS[0]) & (ranks <= RANKS[1])]
+            last = int(np.argmin(np.append(found.resolved, False)))
+            use = ranks[(ranks >= RANKS[0]) & (ranks <= min(RANKS[1], last))]
             middle = np.exp(np.mean(np.log(found.best[use]) - found.exponent * np.log(use)))
             ax.plot(use, middle * use**found.exponent, "--", color=WARM, label=f"$K^{{{found.exponent:.1f}}}$")
         ax.set(xscale="log", yscale="log", xlabel="latents kept $K$", ylabel="best distortion $\\tilde D$")
@@ -177,7 +178,8 @@ def effective_dimension(found: Onsets, ax: Axes | None = None) -> Axes:
         For an argument of another type.
     """
     with axes(ax, (4.2, 3.8)) as ax:
-        ax.step(found.best, np.arange(len(found.best)), where="post", color=COOL, label="trained")
+        least = int(np.argmax(found.best <= 1.01 * found.best[-1])) + 1  # where more latents no longer help
+        ax.step(found.best[:least], np.arange(least), where="post", color=COOL, label="trained")
         if found.spectrum is not None:
             left = np.concatenate([[1.0], 1 - np.cumsum(found.spectrum.normalized)])
             ax.step(np.maximum(left, 1e-9), np.arange(left.size), where="post", color=INK, label="PCA")

@@ -24,7 +24,7 @@ from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.network import Network, Weights
-from landau_vae.training.neural import MEASURED, Neural
+from landau_vae.training.neural import MEASURED, Neural, backend
 from landau_vae.training.optimizers import Optimizer
 from landau_vae.training.schema import Named, Progress, Starts
 from landau_vae.training.stopping import LOOKS, evenly, last_movement, verdict
@@ -186,12 +186,12 @@ class Loop:
 
 
 def _options() -> dict[str, Any] | None:
-    return ONE_THREAD if jax.default_backend() == "cpu" else None
+    return ONE_THREAD if backend() == "cpu" else None
 
 
 def _jit(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
     """Compile a function of one model for several; on a CPU there is one, whose axis is taken off and put back."""
-    if jax.default_backend() != "cpu":
+    if backend() != "cpu":
         return jax.jit(jax.vmap(function, in_axes=axes))
 
     def one(*arguments: Any) -> Any:
@@ -220,7 +220,7 @@ class Descent:
     def train(self, temperature: Array, starts: Starts) -> Named:
         """Return the observables and weights of all models, trained on one device."""
         with _precision(self.dtype):
-            at_once = len(starts) if jax.default_backend() != "cpu" else 1
+            at_once = len(starts) if backend() != "cpu" else 1
             groups = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
             parts = [self._group(temperature[group], starts[group], group) for group in groups]
         return {name: (dims, np.concatenate([part[name][1] for part in parts])) for name, (dims, _) in parts[0].items()}

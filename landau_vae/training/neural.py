@@ -7,8 +7,11 @@ squared errors b = 2a T V as everywhere, V the total variance; with a learned σ
 b = a T Σ_j ⟨s_j²⟩/⟨H_j⟩, s and H its score and curvature at the best constant output. JAX is imported by training only.
 """
 
+import os
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.util import find_spec
+from multiprocessing import parent_process
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -28,6 +31,24 @@ Several = Annotated[int, Range(1, 10**8)]
 MEASURED = 2**15  #: rows that are measured on, at most; evenly spread where there are more
 ROOM = 2**31  # bytes that models trained together on a GPU may take
 COMPILER = 300 * 2**20  # bytes that JAX and its compiler take in a process
+
+
+@cache
+def backend() -> str:
+    """Start JAX and return the kind of device that it has found: "cpu", "gpu" or "tpu".
+
+    In a worker process its CPU client gets one thread: each core has a process, and a pool of threads costs 40 % more.
+    """
+    import jax
+
+    before = os.environ.get("NPROC")
+    if parent_process() is not None:
+        os.environ["NPROC"] = "1"  # XLA reads it when it starts
+    try:
+        return jax.default_backend()
+    finally:
+        os.environ.pop("NPROC", None)
+        os.environ |= {} if before is None else {"NPROC": before}
 
 
 @dataclass(frozen=True)
@@ -144,9 +165,7 @@ class Neural(Trainer):
     @property
     def device(self) -> str:
         """The kind of device that JAX trains on."""
-        import jax
-
-        return jax.default_backend()
+        return backend()
 
     def starting_from(self, weights: Array) -> "Neural":
         """Return this trainer with weights for its models to start from."""

@@ -79,10 +79,11 @@ class Onsets(Result):
 
     @property
     def exponent(self) -> float:
-        """Slope of ln D̃ against ln K over ranks 4 … 17, as far as there are any; NaN with fewer than three."""
-        ranks = np.arange(len(self.best))
-        use = (ranks >= RANKS[0]) & (ranks <= RANKS[1]) & (self.best > 0)
-        return float(np.polyfit(np.log(ranks[use]), np.log(self.best[use]), 1)[0]) if use.sum() > 2 else float("nan")
+        """Slope of ln D̃ against ln K over resolved ranks of 4 … 17; NaN with fewer than three."""
+        last = int(np.argmin(np.append(self.resolved, False)))  # ranks beyond are not resolved
+        ranks = np.arange(RANKS[0], min(RANKS[1], last) + 1)
+        best = self.best[ranks]
+        return float(np.polyfit(np.log(ranks), np.log(best), 1)[0]) if len(ranks) > 2 and best[-1] > 0 else float("nan")
 
     @property
     def dimensions(self) -> list[dict[str, Any]]:
@@ -140,7 +141,9 @@ class Onsets(Result):
         if np.isfinite(self.identity):
             lines.append(f"Onsets are utilities: R² = {self.identity:.3f} of ln T_c against ln ΔD̃, about the diagonal.")
         if np.isfinite(self.exponent):
-            lines.append(f"D̃(K) falls like K^{self.exponent:.1f} over ranks {RANKS[0]}–{RANKS[1]}.")
+            lines.append(
+                f"D̃(K) falls like K^{self.exponent:.1f} over resolved ranks from {RANKS[0]} on, up to {RANKS[1]}."
+            )
         missing = np.flatnonzero(~self.resolved & self._active)
         if missing.size:
             lines.append(

@@ -23,7 +23,7 @@ CASES = [((64,) * 4, 32, 0.5), ((64,) * 2, 8, 0.3), ((64,) * 2, 1, 0.3)]
 
 def rows(quick: bool) -> Iterator[Row]:
     """Three architectures, in single precision."""
-    temperatures, updates, rival_updates = (2, 60, 60) if quick else (8, 8000, 2000)
+    temperatures, updates, rival_updates = (2, 60, 60) if quick else (16, 10_000, 2000)
     data = samples(20_000)
     grid = np.geomspace(0.3, 1e-3, temperatures)
     for hidden, latents, bar in CASES:

@@ -26,6 +26,7 @@ def table(rng):
 # ------------------------------------------------------------------------------------------- who does the work
 
 
+@pytest.mark.filterwarnings("ignore:os.fork")  # of JAX, which another test of this process may have imported
 @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 def test_workers_change_no_bit(climate, backend):
     """Matrices of 19 × 19, multiplied on one thread wherever they are; multiprocessing cannot hand over one by one."""

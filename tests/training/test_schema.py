@@ -51,11 +51,12 @@ def test_every_trainer_returns_the_observables(models):
 def test_observables_keep_their_definitions(models):
     """Ranked pruning begins at all of the variance; kept whole and sampled, it is the distortion but for biases."""
     square, variance = models.mean_square, models.posterior_variance
-    np.testing.assert_allclose(models.signal_fraction, square / (square + variance), rtol=CLOSED)
+    rounding = 1e-6 if "network" in models else CLOSED  # networks are trained and measured in float32
+    np.testing.assert_allclose(models.signal_fraction, square / (square + variance), rtol=rounding)
     pruned = models.pruned_distortion.transpose("seed", "temperature", "reconstruction", "rank")
-    assert np.all(pruned.sel(reconstruction="mean") <= pruned.sel(reconstruction="sampled") + CLOSED)
-    single = 1e-5  # of networks, which are trained and measured in float32
-    np.testing.assert_allclose(pruned[..., 0], 1, rtol=single if "network" in models else CLOSED)
+    allowed = 0.02 if "network" in models else CLOSED  # a network's samples are drawn, once for each of 300 rows
+    assert np.all(pruned.sel(reconstruction="mean") <= pruned.sel(reconstruction="sampled") + allowed)
+    np.testing.assert_allclose(pruned[..., 0], 1, rtol=rounding)
     whole = pruned.sel(reconstruction="sampled")[..., -1]
     np.testing.assert_allclose(whole, models.distortion, rtol=0.1)
     assert set(np.unique(models.status)) <= set(Status)

@@ -174,33 +174,35 @@ def test_a_model_that_diverged_is_left_out(rows):
     assert spectroscopy(fit, BETAS, data=rows).diverged == 1
 
 
-def test_a_model_in_jax(rows):
-    """Thirty lines of someone's own JAX: one hidden layer, plain gradient descent on the expected loss."""
+def test_a_model_in_jax(rng):
+    """Thirty lines of someone's own JAX: one hidden layer, Adam, each model started from its neighbour."""
     jax = pytest.importorskip("jax")
     import optax
     from jax import numpy as jnp
 
-    x = jnp.asarray(rows - rows.mean(axis=0), jnp.float32)
+    rows = (rng.standard_normal((2000, 3)) * [2.0, 1.0, 0.45]).astype(np.float32)
+    x = jnp.asarray(rows)
 
     def first(key):
         shapes = {"e": (3, 16), "m": (16, 3), "s": (16, 3), "d": (3, 16), "o": (16, 3)}
         keys = jax.random.split(key, len(shapes))
         return {name: 0.3 * jax.random.normal(k, shape) for k, (name, shape) in zip(keys, shapes.items(), strict=True)}
 
-    def encode(weights):
+    def encode(weights, x):
         hidden = jnp.tanh(x @ weights["e"])
         return hidden @ weights["m"], hidden @ weights["s"]
 
     def decode(weights, z):
         return jnp.tanh(jnp.asarray(z, jnp.float32) @ weights["d"]) @ weights["o"]
 
-    rule = optax.adam(1e-2)
+    rule = optax.adam(optax.cosine_decay_schedule(1e-2, 3000))
 
     def loss(weights, key, beta):
-        mean, log_variance = encode(weights)
-        z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape)
+        batch = x[jax.random.randint(key, (256,), 0, len(x))]
+        mean, log_variance = encode(weights, batch)
+        z = mean + jnp.exp(log_variance / 2) * jax.random.normal(jax.random.fold_in(key, 1), mean.shape)
         rate = 0.5 * (mean**2 + jnp.exp(log_variance) - 1 - log_variance).sum(1)
-        return (0.5 * jnp.square(x - decode(weights, z)).sum(1) + beta * rate).mean()
+        return (0.5 * jnp.square(batch - decode(weights, z)).sum(1) + beta * rate).mean()
 
     @jax.jit
     def train(weights, key, beta):
@@ -209,14 +211,14 @@ def test_a_model_in_jax(rows):
             step, memory = rule.update(jax.grad(loss)(weights, key, beta), memory)
             return (optax.apply_updates(weights, step), memory), None
 
-        return jax.lax.scan(update, (weights, rule.init(weights)), jax.random.split(key, 1500))[0][0]
+        return jax.lax.scan(update, (weights, rule.init(weights)), jax.random.split(key, 3000))[0][0]
 
     def fit(beta, seed, start=None):
         key = jax.random.key(seed)
         weights = train(first(key) if start is None else start, key, beta)
-        return *encode(weights), lambda z: decode(weights, z) + rows.mean(axis=0), weights
+        return *encode(weights, x), lambda z: decode(weights, z), weights
 
-    found = spectroscopy(fit, np.geomspace(3, 0.03, 8), data=rows, start="down")
+    found = spectroscopy(fit, np.geomspace(3, 0.05, 6), data=rows, start="down")
     assert found.resolved[:2].all()
-    # Gaussian rows: no network shifts an onset. Noise of 400 rows and of the last updates: 25 % of T_c
-    np.testing.assert_allclose(found.onset[:2], np.array([4.0, 1.0]) / 5.2, rtol=0.25)
+    # Gaussian rows: no network shifts an onset. What 3 000 updates leave is below 0.1 nat, 20 % of T_c.
+    np.testing.assert_allclose(found.onset[:2], rows.var(axis=0)[:2] / rows.var(axis=0).sum(), rtol=0.2)
