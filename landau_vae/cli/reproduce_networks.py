@@ -77,7 +77,7 @@ def reproduce_networks(
     else:
         say(
             f"{about['heading']}\n{chosen.points} networks of {depth} × {WIDTH} SiLU units and {LATENTS} latents, "
-            f"T = 1 … {chosen.coldest:g}, {chosen.updates} updates from random weights each; measured on the test part\n"
+            f"T = 1 … {chosen.coldest:g}, {chosen.updates} updates from random weights; measured on the test part\n"
             f"{chosen.limits}\n\n{found.summary()}"
         )
     if output is not None:

@@ -5,6 +5,7 @@ of a scan); on a GPU all models of a task advance together. Minibatches are draw
 seed; reparameterised noise is drawn in the loop, from a key that only the model and the update decide.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.network import Network, Weights
-from landau_vae.training.neural import MEASURED, Neural, backend
+from landau_vae.training.neural import Neural, backend
 from landau_vae.training.optimizers import Optimizer
 from landau_vae.training.schema import Named, Progress, Starts
 from landau_vae.training.stopping import LOOKS, evenly, last_movement, verdict
@@ -32,6 +33,7 @@ from landau_vae.training.training_set import Batches, TrainingSet
 
 BLOCK = 1000  # updates between two returns from the compiled loop, at most
 WATCHED = 4096  # rows on which M² and the loss are looked at in the course of a run
+DRAWN = 2**14  # rows that are drawn for measurements where there are none
 STREAM = 0x6E65746E  # distinguishes a model's noise from its start
 ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
 
@@ -107,7 +109,8 @@ class Loop:
         self.memory = jax.jit(jax.vmap(self.rule.init))
         self.advance = _jit(self._advance, models + (None,) * 8)
         self.watch = _jit(self._watch, (0, None, None))
-        self.loss = _jit(self._loss, (0, 0, None, None, None, None))
+        self.loss = _jit(self._loss, (0, 0, None, None))
+        self.means = jax.jit(self._means_of_all, compiler_options=_options())
         self.measure = jax.jit(self._measure_all, compiler_options=_options())
 
     def _advance(
@@ -137,39 +140,46 @@ class Loop:
         square, variance = share @ jnp.square(mean), share @ jnp.exp(log_variance)
         return jnp.concatenate([square / (square + variance), weights.log_decoder_variance])
 
-    def _loss(self, weights: Any, price: Any, rows: Any, shift: Any, noise: Any, share: Any) -> Any:
-        return self._means((weights, price), rows, shift, noise, share)["loss"]
+    def _loss(self, weights: Any, price: Any, shift: Any, blocks: Any) -> Any:
+        return self._means((weights, price), shift, blocks)["loss"]
 
-    def _means(self, model: Any, rows: Any, shift: Any, noise: Any, share: Any) -> dict[str, Any]:
-        """Return means over rows of a model: its weights and b."""
+    def _means(self, model: Any, shift: Any, blocks: Any) -> dict[str, Any]:
+        """Return means over rows of a model: its weights and b. Rows, noise and shares come in blocks."""
         weights, price = model
-        network, average = self.objective.network, lambda each: share @ each
-        mean, log_variance = network.encode(weights, rows)
-        variance = jnp.exp(log_variance)
-        output = network.decode(weights, mean + jnp.sqrt(variance) * noise)
-        error, term = self.objective.term(weights, rows + shift, output)
-        square, spread = average(jnp.square(mean)), average(variance)
-        rate = 0.5 * average(jnp.square(mean) + variance - 1 - log_variance)
-        return {
-            "mean_square": square,
-            "posterior_variance": spread,
-            "signal_fraction": square / (square + spread),
-            "rate": rate,
-            "distortion": average(error),
-            "loss": average(term) + price * rate.sum(),
-        }
+        network = self.objective.network
 
-    def _measure_all(self, weights: Any, price: Any, rows: Any, shift: Any, noise: Any, share: Any, some: Any) -> Any:
+        def sums(block: Any) -> dict[str, Any]:
+            rows, noise, share = block
+            mean, log_variance = network.encode(weights, rows)
+            variance = jnp.exp(log_variance)
+            output = network.decode(weights, mean + jnp.sqrt(variance) * noise)
+            error, term = self.objective.term(weights, rows + shift, output)
+            return {
+                "mean_square": share @ jnp.square(mean),
+                "posterior_variance": share @ variance,
+                "rate": 0.5 * share @ (jnp.square(mean) + variance - 1 - log_variance),
+                "distortion": share @ error,
+                "loss": share @ term,
+            }
+
+        found = jax.tree.map(lambda each: each.sum(0), jax.lax.map(sums, blocks))
+        found["loss"] += price * found["rate"].sum()
+        return found | {"signal_fraction": found["mean_square"] / (found["mean_square"] + found["posterior_variance"])}
+
+    def _means_of_all(self, weights: Any, price: Any, shift: Any, blocks: Any) -> Any:
+        """Return means of all models, one after the other."""
+        return jax.lax.map(lambda each: self._means(each, shift, blocks), (weights, price))
+
+    def _measure_all(self, weights: Any, price: Any, shift: Any, blocks: Any, some: Any) -> Any:
         """Return all observables of all models, one after the other."""
 
         def one(each: Any) -> Any:
-            means = self._means(each, rows, shift, noise, share)
-            some_of = (rows[some] + shift, rows[some], noise[some], share[some] / share[some].sum())
-            return means | {"pruned_distortion": self._pruned(each[0], means["signal_fraction"], *some_of)}
+            means = self._means(each, shift, blocks)
+            return means | {"pruned_distortion": self._pruned(each[0], means["signal_fraction"], shift, *some)}
 
         return jax.lax.map(one, (weights, price))
 
-    def _pruned(self, weights: Any, fraction: Any, target: Any, rows: Any, noise: Any, share: Any) -> Any:
+    def _pruned(self, weights: Any, fraction: Any, shift: Any, rows: Any, noise: Any, share: Any) -> Any:
         """Return the variance of x − x̂ with the first 0 … K latents by falling M² kept, (2, K + 1)."""
         network = self.objective.network
         mean, log_variance = network.encode(weights, rows)
@@ -177,7 +187,9 @@ class Loop:
 
         def residual(kept: Any, latent: Any) -> Any:
             output = network.decode(weights, jnp.where(rank < kept, latent, 0.0))
-            left = target - (output if self.objective.likelihood.squared else self.objective.likelihood.mean(output))
+            left = (
+                rows + shift - (output if self.objective.likelihood.squared else self.objective.likelihood.mean(output))
+            )
             return share @ jnp.square(left - share @ left).sum(-1)
 
         latents = (mean, mean + jnp.exp(0.5 * log_variance) * noise)
@@ -242,9 +254,7 @@ class Descent:
         rows, shift = jnp.asarray(source.astype(self.dtype)), self._shift()
         watched = [each.astype(self.dtype) for each in rows_of(data, "training", WATCHED)]
         stopping = _Stopping(settings, len(starts))
-        judged = self._measured_with(
-            rows_of(data, "validation" if "validation" in data.held_out else "training", WATCHED)
-        )
+        judged = self._blocks(*rows_of(data, "validation" if "validation" in data.held_out else "training", WATCHED))
         looks, done = [], 0
         for stop in evenly(settings.updates, LOOKS)[1:].tolist():
             while done < stop:
@@ -262,7 +272,7 @@ class Descent:
             looks.append(np.asarray(loop.watch(state[0], *watched), np.float64))
             if settings.patience is not None and done >= settings.beta.settled * settings.updates:
                 price = target * self.dtype.type(settings.beta(done / settings.updates))
-                if stopping.look(done, state[0], np.asarray(loop.loss(state[0], price, *judged[:4]))):
+                if stopping.look(done, state[0], np.asarray(loop.loss(state[0], price, shift, judged))):
                     self.on_progress(len(starts) * (1 - done / settings.updates))
                     break
         return self._measured(loop, stopping.final(state[0]), target, stopping.stopped, np.stack(looks))
@@ -285,19 +295,22 @@ class Descent:
         shift = np.zeros(self.network.features) if self.settings.loss.likelihood.squared else self.data.mean
         return shift.astype(self.dtype)
 
-    def _measured_with(self, part: tuple[Array, Array]) -> tuple[Any, ...]:
-        """Return rows, shift, noise, share, and some of the rows, as measurements take them."""
-        rows, share = part
+    def _blocks(self, rows: Array, share: Array) -> tuple[Any, ...]:
+        """Return rows, noise and shares, each in blocks; the last block is filled up with rows of no share."""
         noise = np.random.default_rng([STREAM, 1]).standard_normal((len(rows), self.network.latents))
-        some = evenly(len(rows) - 1, min(len(rows), WATCHED) - 1) if len(rows) > 1 else np.zeros(1, int)
-        return (*(each.astype(self.dtype) for each in (rows, self._shift(), noise, share)), some)
+        fill = -len(rows) % WATCHED if len(rows) > WATCHED else 0
+        padded = (np.pad(each, [(0, fill), (0, 0)][: each.ndim]) for each in (rows, noise, share))
+        count = max(1, (len(rows) + fill) // WATCHED)
+        return tuple(each.astype(self.dtype).reshape(count, -1, *each.shape[1:]) for each in padded)
 
     def _measured(self, loop: Loop, weights: Any, target: Array, stopped: Array, looks: Array) -> Named:
         """Return the observables and weights of models at the end."""
         settings, latents, data = self.settings, self.network.latents, self.data
         weight = target.astype(np.float64) * settings.beta(stopped / settings.updates)  # b at the end
         price = weight.astype(self.dtype)
-        found = loop.measure(weights, price, *self._measured_with(rows_of(data, settings.measured_on, MEASURED)))
+        shift, measured = self._shift(), rows_of(data, settings.measured_on)
+        some = [each[0] for each in self._blocks(*rows_of(data, settings.measured_on, WATCHED))]
+        found = loop.measure(weights, price, shift, self._blocks(*measured), some)
         values = {name: np.array(each, np.float64) for name, each in found.items()}
         total, models = data.spectrum.total_variance, jax.tree.map(np.asarray, weights)
         flat = np.stack([self.network.flat(jax.tree.map(itemgetter(i), models)) for i in range(len(target))])
@@ -309,7 +322,7 @@ class Descent:
         dims: dict[str, tuple[str, ...]] = {"pruned_distortion": ("reconstruction", "rank")}
         dims |= dict.fromkeys(("mean_square", "posterior_variance", "signal_fraction", "rate"), ("latent",))
         for split in data.held_out:
-            other = loop.measure(weights, price, *self._measured_with(rows_of(data, split, MEASURED)))
+            other = loop.means(weights, price, shift, self._blocks(*rows_of(data, split)))
             values[f"{split}_distortion"] = np.asarray(other["distortion"], np.float64) / total
             values[f"{split}_loss"] = np.asarray(other["loss"], np.float64)
         moved = last_movement(settings.learning_rate, settings.updates, looks, stopped)
@@ -351,14 +364,14 @@ class _Stopping:
         return jax.tree.map(pick, weights, self.kept)
 
 
-def rows_of(data: TrainingSet, split: str, most: int) -> tuple[Array, Array]:
+def rows_of(data: TrainingSet, split: str, most: int = sys.maxsize) -> tuple[Array, Array]:
     """Return rows x − x̄ of a part, evenly spread where there are more than `most`, and the share of each.
 
     Where there are no rows they are drawn from N(0, C), with exactly this covariance.
     """
     if data.rows is None:
         root = data.spectrum.root
-        normal = np.random.default_rng(STREAM).standard_normal((max(most // 4, 2 * len(root)), len(root)))
+        normal = np.random.default_rng(STREAM).standard_normal((max(min(most, DRAWN), 2 * len(root)), len(root)))
         basis = np.linalg.qr(normal - normal.mean(axis=0))[0]
         return basis * np.sqrt(len(basis)) @ root, np.full(len(basis), 1 / len(basis))
     rows = data.rows if split == "training" else data.held_out[split]

@@ -28,7 +28,7 @@ from landau_vae.training.stopping import Patience
 from landau_vae.training.training_set import TrainingSet
 
 Several = Annotated[int, Range(1, 10**8)]
-MEASURED = 2**15  #: rows that are measured on, at most; evenly spread where there are more
+MEASURED = 2**12  # rows that are measured at a time
 ROOM = 2**31  # bytes that models trained together on a GPU may take
 COMPILER = 300 * 2**20  # bytes that JAX and its compiler take in a process
 
@@ -187,7 +187,8 @@ class Neural(Trainer):
         """Return the bytes of the rows, of what models are trained with, and of the compiler."""
         rows = 0 if data.rows is None else data.rows.size + sum(part.size for part in data.held_out.values())
         at_once = min(models, self.models_at_once(data, latents))
-        return COMPILER + self._size * (rows + 4 * MEASURED * data.features) + at_once * self._bytes(data, latents)
+        measured = 4 * max(rows, 4 * MEASURED * data.features) * (1 + latents // max(1, data.features))
+        return COMPILER + self._size * (rows + measured) + at_once * self._bytes(data, latents)
 
     def result_bytes(self, data: TrainingSet, latents: int) -> int:
         """Return the bytes of one model's observables and weights."""
@@ -201,9 +202,7 @@ class Neural(Trainer):
     def _bytes(self, data: TrainingSet, latents: int) -> int:
         """Return the bytes that one model is trained or measured with."""
         widest = 2 * sum(self.hidden) + 4 * latents + 2 * data.features
-        return self._size * (
-            5 * self.network(data.features, latents).size + 3 * max(self.batch, MEASURED // 4) * widest
-        )
+        return self._size * (5 * self.network(data.features, latents).size + 3 * max(self.batch, MEASURED) * widest)
 
     def squared_weight(self, data: TrainingSet) -> float:
         """Return a: what a squared unit, or a nat of −ln p, costs in the loss."""

@@ -83,9 +83,11 @@ def test_legitimate_variations_are_not_flagged(name):
 
 
 def test_a_log_variance_linear_in_x_is_not_flagged():
+    """Of networks less is known of how far they had to go: fewer of their models count as at rest near a threshold."""
     pytest.importorskip("jax")
-    result = lv.verify(trained(Neural(hidden=(), updates=2500, batch=128, optimizer=Adam(0.02))))
-    assert result.agrees, result.summary()
+    result = lv.verify(trained(Neural(hidden=(), updates=5000, batch=128, optimizer=Adam(0.02))))
+    assert result.verdict.count("agrees") >= 2, result.summary()
+    assert set(result.verdict) <= {"agrees", "not resolved"}
     assert result.causes == (), result.conclusion()
 
 
