@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import CLOSED, SAMPLED
-from oracles import minibatch_loss, slope
+from oracles import slope
 
 import landau_vae as lv
 from landau_vae import InputError, Loss, Spectrum
