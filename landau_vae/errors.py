@@ -1,7 +1,7 @@
 """The errors that this package raises on purpose. Each message says what was given, what was expected, how to mend it.
 
 `InputError`: an argument cannot be used as it is. `OutsideTheory`: there is no answer, or none that the theory knows.
-`TooFewSamples`: the sample is too small for an answer. The last two carry what is known in `partial`.
+`TooFewSamples`: the sample is too small for an answer. What is known all the same is in `partial`.
 The command line prints any of them and exits with code 2. The package never catches them to choose another path.
 """
 
@@ -17,6 +17,8 @@ class InputError(ValueError):
         What was given, what was expected, and how to mend it.
     argument : str, optional
         Name of the argument at fault.
+    partial : object, optional
+        What was done before it showed, of the type that the raising function names.
 
     Examples
     --------
@@ -26,9 +28,9 @@ class InputError(ValueError):
     landau_vae.errors.InputError: modes is 0, but a whole number from 1 on is expected.
     """
 
-    def __init__(self, message: str, argument: str | None = None) -> None:
+    def __init__(self, message: str, argument: str | None = None, partial: Any = None) -> None:
         super().__init__(message)
-        self.argument = argument
+        self.argument, self.partial = argument, partial
 
 
 class OutsideTheory(ValueError):

@@ -94,7 +94,17 @@ class Likelihood:
         return self.squared
 
     def mean(self, f: Any) -> Any:
-        """Return x̂, the mean of x that an output means; of a likelihood that does not say, the output itself."""
+        """Return x̂, the mean of x at an output; of a likelihood that does not say, the output itself.
+
+        Parameters
+        ----------
+        f : array
+            Output of the decoder.
+
+        Returns
+        -------
+        array
+        """
         return f if self.generator is _not_given else self.generator(f).mean
 
     def __reduce__(self) -> str | tuple[Any, ...]:

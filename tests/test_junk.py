@@ -35,7 +35,7 @@ SECONDS = 10  # for one call on a busy machine; all take well below one
 
 HOOKS = re.compile(
     r"numeric\.problems\.\w+\.\w+|numeric\.continuation\.(Branch|SpecialPoint)\.\w+"  # a problem's functions
-    r"|training\.(Adam|SGD|Exact|Sampled|Trainer|LinearVAE)\.\w+"  # what a scan asks of its trainer
+    r"|training\.(Adam|SGD|Exact|Sampled|Neural|Trainer|LinearVAE)\.\w+"  # what a scan asks of its trainer
     r"|loss\.Likelihood\.\w+|diagnosis\.(Criterion|Evidence|Finding)\b.*"
     r"|Loss\.must_be_fixed|Spectrum\.must_be_whole|intervals\.Uncertainty\.cells|\w*(Error|Theory|Samples)"
     r"|numeric\.Landscape\.(hessian_eigenvalues|escapes)|diagnosis\.Recommendation\.sentence|training\.Trainer"
@@ -44,7 +44,7 @@ HOOKS = re.compile(
 CONSTRUCTED = {
     "Loss", "numeric.problems.ExponentialFamily", "numeric.problems.Linear", "numeric.problems.Symbolic",
     "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience", "training.SGD", "training.Sampled",
-    "training.Schedule", "training.TrainingSet",
+    "training.Neural", "training.Schedule", "training.TrainingSet",
 }  # fmt: skip  # all other classes are results, or have factories
 
 
@@ -245,7 +245,11 @@ def calls(w):
         "symbolic.vanishes": {"expression": slow - slow},
         "training.Adam": {"learning_rate": 0.1}, "training.SGD": {"learning_rate": 0.1}, "training.Exact": {},
         "training.Patience": {}, "training.Sampled": {}, "training.Schedule": {"points": ((0.0, 1.0),)},
-        "training.TrainingSet": {"spectrum": w.spectrum},
+        "training.TrainingSet": {"spectrum": w.spectrum}, "training.Neural": {},
+        "training.trained_model": lambda: {"scan": w.scan, "temperature": 0.1},
+        "training.TrainedModel.encode": lambda: {"self": model(), "rows": [[1.0, 2.0]]},
+        "training.TrainedModel.decode": lambda: {"self": model(), "latents": [[1.0, 2.0]]},
+        "training.TrainedModel.output": lambda: {"self": model(), "latents": [[1.0, 2.0]]},
         "training.anneal": {"start": 2.0}, "training.cosine": {}, "training.cyclical": {"cycles": 2},
         "training.warm_up": {"share": 0.1},
         "training.plan": {"source": w.rows, "temperatures": [0.5, 0.1], "trainer": w.quick},
@@ -255,6 +259,10 @@ def calls(w):
         "verification.branches": lambda: {"scan": w.scan, "spectrum": lv.Spectrum.from_eigenvalues([2.0, 1.0])},
         "verification.dataset_size": {"features": 6, "ratios": [2], "seeds": (0, 1)},
         "verification.dynamics": lambda: {"scan": descended(), "learning_rate": 0.01},
+        "verification.onsets": lambda: {"scan": w.scan},
+        **{name: lambda: {"fit": fit, "betas": [0.5, 0.1], "data": w.rows} for name in
+           ("spectroscopy", "verification.spectroscopy")},
+        "report.write_onsets": lambda: {"folder": w.folder / "found", "found": lv.verification.onsets(w.scan)},
         "verification.Branches.utility": lambda: {"self": w.verified.branches, "reconstruction": "mean"},
         "verification.Branches.rank_distortion": lambda: {"self": w.verified.branches, "reconstruction": "mean"},
         "verification.Dynamics.rate_at": lambda: {"self": lv.verification.dynamics(descended()), "temperature": 0.3},
@@ -272,10 +280,23 @@ def calls(w):
         "landau_potential": lambda: {"potential": lv.numeric.continuation.telling_potential(w.linear, special())},
         **{name: lambda: {"result": w.verified} for name in
            ("branches", "overview", "rate_distortion", "spectra", "universal_law")},
+        **{name: lambda: {"found": lv.verification.onsets(w.scan)} for name in
+           ("distortion_curves", "effective_dimension", "identity", "onset_branches", "onset_rates", "rank_distortion",
+            "spectroscopy_page")},
+        "hysteresis_loop": lambda: {"down": w.scan, "up": w.scan},
         **{name: lambda: {"result": w.diagnosed} for name in
            ("diagnosed_cascade", "latent_bars", "rank_distortion_of", "spectrum_with_floor")},
     }  # fmt: skip
     return table | {f"plotting.{name}": arguments for name, arguments in pictures.items()}
+
+
+def model():
+    return lv.training.trained_model(scanned(), 0.1)
+
+
+def fit(beta, seed):
+    mean = np.outer(np.arange(40.0), [0.01])
+    return mean, mean * 0 - 0.1, lambda z: np.tile(z, 3)
 
 
 @cache

@@ -13,11 +13,10 @@ import numpy as np
 import landau_vae as lv
 from landau_vae.cli.program import say, say_written
 from landau_vae.display import Array
-from landau_vae.training.schedules import CONSTANT, Schedule, cosine
-from landau_vae.training.training_set import TrainingSet
 
 if TYPE_CHECKING:
     from landau_vae.datasets import Layers
+    from landau_vae.training import TrainingSet
 
 WIDTH, LATENTS, BATCH, BIAS = 64, 32, 256, -4.0
 FIRST, IDENTITY = 4, 0.95  # onsets that must be resolved, and the least R² about the diagonal
@@ -31,16 +30,16 @@ class Budget:
     coldest: float
     updates: int  #: of each model
     learning_rate: float  #: of Adam
-    schedule: Schedule  #: of the learning rate
+    falls: bool  #: whether the learning rate falls to 0, along a cosine
     limits: str  #: what it cannot resolve
 
 
 BUDGETS = {
     "quick": Budget(
-        25, 3e-4, 20_000, 1e-3, cosine(),
+        25, 3e-4, 20_000, 1e-3, True,
         "Quick: onsets below T = 0.01, and effective dimensions below 1 %, need --budget full.",
     ),
-    "full": Budget(121, 1e-6, 200_000, 3e-4, CONSTANT, "Full: the grid of arXiv:2608.10599."),
+    "full": Budget(121, 1e-6, 200_000, 3e-4, False, "Full: the grid of arXiv:2608.10599."),
 }  # fmt: skip
 
 
@@ -57,7 +56,7 @@ def reproduce_networks(
         updates=chosen.updates,
         batch=BATCH,
         optimizer=lv.training.Adam(chosen.learning_rate),
-        learning_rate=chosen.schedule,
+        learning_rate=lv.training.cosine(0.0 if chosen.falls else 1.0),
         log_variance=BIAS,
         measured_on="test",
     )
@@ -85,7 +84,7 @@ def reproduce_networks(
     return 0 if found.resolved[:FIRST].all() and found.identity >= IDENTITY else 1
 
 
-def climate_parts(layers: "Layers", block_km: float) -> tuple[TrainingSet, dict[str, Any]]:
+def climate_parts(layers: "Layers", block_km: float) -> "tuple[TrainingSet, dict[str, Any]]":
     """Return training, validation and test part, made of whole blocks, on the scale of the training part."""
     split = layers.split(block_km=block_km)
     parts = {name: layers.take(getattr(split, name)) for name in ("training", "validation", "test")}
@@ -99,4 +98,4 @@ def climate_parts(layers: "Layers", block_km: float) -> tuple[TrainingSet, dict[
     counted = ", ".join(f"{name} {size} cells" for name, size in sizes.items())
     heading = f"WorldClim 2.1, blocks of {split.block_area**0.5:.0f} km, cells weighted by area: {counted}"
     about = {"heading": heading, "block_km2": split.block_area, "parts": sizes}
-    return TrainingSet(spectrum, *first, held_out=rows, held_out_weights=weights), about
+    return lv.training.TrainingSet(spectrum, *first, held_out=rows, held_out_weights=weights), about

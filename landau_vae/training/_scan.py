@@ -34,6 +34,7 @@ from landau_vae.training.schema import (
     Trainer,
     trainer_settings,
     validate,
+    which_seeds,
 )
 from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.training_set import PARTS, training_set
@@ -212,14 +213,11 @@ def _prepared(
     if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
         expected = "a list of positive finite numbers T = τ/V is expected, such as np.geomspace(1, 1e-6, 121)"
         raise InputError(f"temperatures is {shown(temperatures)}, but {expected}.", "temperatures")
-    places = tuple(range(seeds) if isinstance(seeds, int) else seeds)
-    if not places or len(set(places)) < len(places):
-        raise InputError(f"seeds is {list(places)}, but at least one seed is expected, and each only once.", "seeds")
     if workers == 0:
         raise InputError("workers is 0, but a number from 1 on is expected, or -1 for all cores.", "workers")
     limit, trainer = available() if memory is None else int(memory), trainer or Exact()
     data = training_set(source, standardize, weights, splits, trainer.uses_rows, limit)
-    work = Work(trainer, data, grid, places, latents or len(data.spectrum.covariance), keep_weights)
+    work = Work(trainer, data, grid, which_seeds(seeds), latents or len(data.spectrum.covariance), keep_weights)
     work = replace(work, start=start) if isinstance(start, str) else replace(work, given=weights_of(start, work))
     if work.swept or work.given:
         trainer.starting_from(np.empty((0, 0)))  # raises where a trainer cannot

@@ -5,11 +5,13 @@ of a scan); on a GPU all models of a task advance together. Minibatches are draw
 seed; reparameterised noise is drawn in the loop, from a key that only the model and the update decide.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from multiprocessing import parent_process
 from operator import itemgetter
 from typing import Any
 
@@ -25,7 +27,6 @@ from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.network import Network, Weights
-from landau_vae.training.neural import Neural, backend
 from landau_vae.training.optimizers import Optimizer
 from landau_vae.training.schema import Named, Progress, Starts
 from landau_vae.training.stopping import LOOKS, evenly, last_movement, verdict
@@ -36,6 +37,22 @@ WATCHED = 4096  # rows on which M² and the loss are looked at in the course of 
 DRAWN = 2**14  # rows that are drawn for measurements where there are none
 STREAM = 0x6E65746E  # distinguishes a model's noise from its start
 ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
+
+
+@cache
+def backend() -> str:
+    """Start JAX and return the kind of device that it has found: "cpu", "gpu" or "tpu".
+
+    In a worker process its CPU client gets one thread: each core has a process, and a pool of threads costs 40 % more.
+    """
+    before = os.environ.get("NPROC")
+    if parent_process() is not None:
+        os.environ["NPROC"] = "1"  # XLA reads it when it starts
+    try:
+        return jax.default_backend()
+    finally:
+        os.environ.pop("NPROC", None)
+        os.environ |= {} if before is None else {"NPROC": before}
 
 
 @dataclass(frozen=True)
@@ -217,9 +234,9 @@ def _jit(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable
 
 
 class Descent:
-    """The training of models of one trainer on one training set."""
+    """The training of models by a `Neural` on one training set."""
 
-    def __init__(self, settings: Neural, data: TrainingSet, latents: int, on_progress: Progress) -> None:
+    def __init__(self, settings: Any, data: TrainingSet, latents: int, on_progress: Progress) -> None:
         self.settings, self.data, self.on_progress = settings, data, on_progress
         self.dtype = np.dtype(settings.precision)
         self.network = settings.network(data.features, latents)
@@ -338,7 +355,7 @@ class Descent:
 class _Stopping:
     """Early stopping of models that train together: each keeps the weights that it had when its patience ended."""
 
-    def __init__(self, settings: Neural, models: int) -> None:
+    def __init__(self, settings: Any, models: int) -> None:
         self.patience: Any = settings.patience
         self.kept: Any = None
         self.stopped = np.full(models, settings.updates)

@@ -192,7 +192,7 @@ class MomentGradient:
 
 @dataclass
 class RowGradient:
-    """The same, row by row."""
+    """From rows, with noise that is drawn for a block of updates at a time."""
 
     layout: Layout
     squared: float  #: a

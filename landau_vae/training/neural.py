@@ -2,16 +2,13 @@
 
     per-sample loss = a ℓ(x, f(z)) + b Σ_k KL_k,   z = μ(x) + σ(x) ε
 
-T = 1 is where the first latent's threshold would be if one direction held all the variance that a likelihood sees: for
+T = 1 is where the first latent's threshold would be if one direction held all the variance that counts: for
 squared errors b = 2a T V as everywhere, V the total variance; with a learned σ_dec², b = 2a T d; for another likelihood
 b = a T Σ_j ⟨s_j²⟩/⟨H_j⟩, s and H its score and curvature at the best constant output. JAX is imported by training only.
 """
 
-import os
 from dataclasses import dataclass, field, replace
-from functools import cache
 from importlib.util import find_spec
-from multiprocessing import parent_process
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -31,24 +28,6 @@ Several = Annotated[int, Range(1, 10**8)]
 MEASURED = 2**12  # rows that are measured at a time
 ROOM = 2**31  # bytes that models trained together on a GPU may take
 COMPILER = 300 * 2**20  # bytes that JAX and its compiler take in a process
-
-
-@cache
-def backend() -> str:
-    """Start JAX and return the kind of device that it has found: "cpu", "gpu" or "tpu".
-
-    In a worker process its CPU client gets one thread: each core has a process, and a pool of threads costs 40 % more.
-    """
-    import jax
-
-    before = os.environ.get("NPROC")
-    if parent_process() is not None:
-        os.environ["NPROC"] = "1"  # XLA reads it when it starts
-    try:
-        return jax.default_backend()
-    finally:
-        os.environ.pop("NPROC", None)
-        os.environ |= {} if before is None else {"NPROC": before}
 
 
 @dataclass(frozen=True)
@@ -165,6 +144,8 @@ class Neural(Trainer):
     @property
     def device(self) -> str:
         """The kind of device that JAX trains on."""
+        from landau_vae.training.descent import backend
+
         return backend()
 
     def starting_from(self, weights: Array) -> "Neural":
@@ -205,6 +186,16 @@ class Neural(Trainer):
         return self._size * (5 * self.network(data.features, latents).size + 3 * max(self.batch, MEASURED) * widest)
 
     def squared_weight(self, data: TrainingSet) -> float:
-        """Return a: what a squared unit, or a nat of −ln p, costs in the loss."""
+        """Return a: what a squared unit, or a nat of −ln p, costs in the loss.
+
+        Parameters
+        ----------
+        data : TrainingSet
+            What is trained on.
+
+        Returns
+        -------
+        float
+        """
         a = self.loss.weights(data.spectrum.dimension)[0]
         return a if self.loss.likelihood.squared or not self.loss.half else 2 * a  # the ½ is of squared errors only

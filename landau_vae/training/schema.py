@@ -176,6 +176,18 @@ def trainer_settings(scan: Any) -> dict[str, Any]:
     return settings
 
 
+def which_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the seeds that are meant: so many from 0 on, or these.
+
+    >>> which_seeds(3), which_seeds([5])
+    ((0, 1, 2), (5,))
+    """
+    chosen = tuple(range(seeds) if isinstance(seeds, int) else seeds)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise InputError(f"seeds is {list(chosen)}, but at least one seed is expected, and each only once.", "seeds")
+    return chosen
+
+
 def recorded_likelihood(settings: Mapping[str, Any]) -> Likelihood:
     """Return the likelihood that the settings of a trainer name; without a name, the Gaussian one."""
     name = settings.get("loss", {}).get("likelihood", GAUSSIAN.name)

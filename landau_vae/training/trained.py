@@ -19,10 +19,10 @@ class TrainedModel:
     """One model of a scan. Rows and reconstructions are in the units of the rows that the scan was given."""
 
     temperature: float  #: T = τ/V
-    seed: int
-    network: Network
-    weights: Weights
-    likelihood: Likelihood
+    seed: int  #: of its start and minibatches
+    network: Network  #: its architecture
+    weights: Weights  #: of its layers
+    likelihood: Likelihood  #: of its decoder
     mean: Array  #: x̄ of the rows that it was trained on, (d,)
     scale: Array  #: by which they were divided, (d,); 1 unless they were standardised
 

@@ -7,7 +7,7 @@ the rows gives M² and rates, the decoder gives distortions and ranked pruning.
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +22,7 @@ from landau_vae.display import Array, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Status, validate
+from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Status, validate, which_seeds
 from landau_vae.training.training_set import training_set
 from landau_vae.verification._onsets import Onsets, onsets
 
@@ -63,7 +63,7 @@ def spectroscopy(
     betas : (b,) array
         β of each training.
     data : (n, d) array
-        The rows that were trained on, as the loss sees them.
+        The rows that were trained on, as the loss gets them.
     loss : Loss, default Loss.gaussian()
         The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`.
     seeds : int or sequence of int, default 1
@@ -100,7 +100,7 @@ def spectroscopy(
     prices = numbers(betas, "betas", finite=True)
     if prices.ndim != 1 or prices.size == 0 or not np.all(prices > 0) or len(set(prices.tolist())) < prices.size:
         raise InputError(f"betas is {shown(betas)}, but a list of positive numbers is expected, each once.", "betas")
-    places = tuple(range(seeds) if isinstance(seeds, int) else seeds)
+    places = which_seeds(seeds)
     if start != "fresh" and "start" not in inspect.signature(fit).parameters:
         raise InputError(f"start is {start!r}, but fit takes no argument start: fit(beta, seed, start=None).", "fit")
     convention = replace(loss or Loss.gaussian(), beta=prices)
@@ -124,6 +124,11 @@ class _Work:
     loss: Loss
     seeds: tuple[int, ...]
     start: str
+    done: dict[tuple[int, int], dict[str, Array]] = field(default_factory=dict)  #: (seed, place) → observables
+
+    def error(self, sentence: str) -> InputError:
+        """Return an error of `fit`, with the scan of what was trained before."""
+        return InputError(sentence, "fit", self.dataset() if self.done else None)
 
     @cached_property
     def identity(self) -> str:
@@ -136,23 +141,18 @@ class _Work:
         """Train what is not kept yet and return all observables."""
         order = np.argsort(self.loss.beta)
         order = order[::-1] if self.start == "down" else order if self.start == "up" else np.arange(order.size)
-        done: dict[tuple[int, int], dict[str, Array]] = {}
         for seed in self.seeds:
             state = None
             for place in order.tolist():
                 beta = float(self.loss.beta[place])
                 found = None if kept is None else kept.read(beta, seed)
                 if found is None:
-                    try:
-                        found = self._trained(place, seed, state)
-                    except InputError as problem:
-                        problem.partial = self._dataset(done) if done else None  # type: ignore[attr-defined]
-                        raise
+                    found = self._trained(place, seed, state)
                     if kept is not None:
                         kept.write(beta, seed, *found)
-                done[seed, place], state = found
+                self.done[seed, place], state = found
                 on_progress()
-        return self._dataset(done)
+        return self.dataset()
 
     def _trained(self, place: int, seed: int, state: Any) -> tuple[dict[str, Array], Any]:
         """Train one model; return its observables and the state that the next one starts from."""
@@ -162,8 +162,8 @@ class _Work:
             returned = self.fit(beta, seed) if self.start == "fresh" else self.fit(beta, seed, start=state)
         except Exception as problem:  # anything: it is the user's code
             raised = f"{call} raised {type(problem).__name__} ({problem})"
-            raise InputError(f"{raised}: what was trained before is kept.", "fit") from problem
-        mean, variance, decode, state = _posterior(returned, call, len(self.rows))
+            raise self.error(f"{raised}: what was trained before is in the error's partial.") from problem
+        mean, variance, decode, state = self._posterior(returned, call)
         return self._observables(place, mean, variance, decode, call), state
 
     def _observables(self, place: int, mean: Array, variance: Array, decode: Any, call: str) -> dict[str, Array]:
@@ -171,6 +171,8 @@ class _Work:
         with np.errstate(all="ignore"):
             rate = 0.5 * np.mean(mean**2 + variance - 1 - np.log(variance), axis=0)
             fraction = square / (square + spread)
+        if self.done and fraction.shape != (known := next(iter(self.done.values()))["signal_fraction"].shape):
+            raise self.error(f"{call} has {fraction.size} latents, but the first had {known[0]}: let all have as many.")
         latents, total = len(square), float(self.rows.var(axis=0).sum())
         pruned = np.full((2, latents + 1), np.nan)
         if decode is not None:
@@ -179,7 +181,7 @@ class _Work:
             rank = np.argsort(np.argsort(-np.nan_to_num(fraction), kind="stable"))
             for i, z in enumerate((mean[some], mean[some] + np.sqrt(variance[some]) * noise)):
                 for kept in range(latents + 1):
-                    output = _decoded(decode, np.where(rank < kept, z, 0.0), call, (some.size, self.rows.shape[1]))
+                    output = self._decoded(decode, np.where(rank < kept, z, 0.0), call)
                     pruned[i, kept] = (self.rows[some] - output).var(axis=0).sum() / total
         price = float(self.loss.price(self.spectrum)[place])
         sound = np.isfinite([*square, *spread, *rate]).all()
@@ -194,22 +196,55 @@ class _Work:
             "status": np.array(Status.CONVERGED if sound else Status.DIVERGED, np.int8),
         }
 
-    def _dataset(self, done: Mapping[tuple[int, int], dict[str, Array]]) -> "xarray.Dataset":
+    def _posterior(self, returned: Any, call: str) -> tuple[Array, Array, Any, Any]:
+        """Return mean, variance, decode and state of what `fit` has returned."""
+        if isinstance(returned, Mapping):
+            given = dict(returned)
+        elif isinstance(returned, tuple | list) and 2 <= len(returned) <= 4:
+            given = dict(zip(("mean", "log_variance", "decode", "state"), returned, strict=False))
+        else:
+            raise self.error(f"{call} returned {shown(returned)}, but {EXPECTED} is expected.")
+        kinds = [kind for kind in SPREADS if kind in given]
+        if "mean" not in given or len(kinds) != 1:
+            raise self.error(
+                f"{call} returned a dictionary with {', '.join(map(str, given))}, but {EXPECTED} is expected."
+            )
+        mean, spread = (_array(given[name], f"{name} of {call}") for name in ("mean", kinds[0]))
+        if mean.ndim != 2 or len(mean) != len(self.rows) or mean.shape != spread.shape:
+            shapes = f"{call} returned mean {mean.shape} and {kinds[0]} {spread.shape}"
+            raise self.error(f"{shapes}, but ({len(self.rows)}, K) is expected of both: a row for each of the data.")
+        square: dict[str, Callable[[Array], Array]] = {"log_variance": np.exp, "standard_deviation": np.square}
+        variance = square.get(kinds[0], np.copy)(spread)
+        return mean, variance, given.get("decode"), given.get("state")
+
+    def _decoded(self, decode: Callable[[Any], Any], latent: Array, call: str) -> Array:
+        """Return x̂ of NumPy rows, through a decoder of any framework."""
+        shape = (len(latent), self.rows.shape[1])
+        try:
+            output = _array(decode(latent), f"decode of {call}")
+        except InputError:
+            raise
+        except Exception as problem:  # anything: it is the user's code
+            raised = f"decode of {call} raised {type(problem).__name__} ({problem})"
+            raise self.error(
+                f"{raised}: a function of a NumPy array (n, K) that returns (n, d) is expected."
+            ) from problem
+        if output.size != np.prod(shape):
+            raise self.error(f"decode of {call} returned shape {output.shape}, but {shape} is expected.")
+        return output.reshape(shape)
+
+    def dataset(self) -> "xarray.Dataset":
         """Return the observables of what was trained; a seed or β of which nothing was is left out."""
         import xarray
 
-        seeds, places = (list(dict.fromkeys(key[axis] for key in done)) for axis in (0, 1))
+        seeds, places = (list(dict.fromkeys(key[axis] for key in self.done)) for axis in (0, 1))
         places.sort(key=lambda place: self.loss.beta[place])
-        first = next(iter(done.values()))
+        first = next(iter(self.done.values()))
         latents = first["signal_fraction"].size
-        for (seed, place), each in done.items():
-            if each["signal_fraction"].size != latents:
-                sizes = f"fit(beta={self.loss.beta[place]:g}, seed={seed}) has {each['signal_fraction'].size} latents"
-                raise InputError(f"{sizes}, but the first had {latents}: let all have as many.", "fit")
         variables: dict[str, Any] = {}
         for name, example in first.items():
             values = np.full((len(seeds), len(places), *example.shape), Status.DIVERGED if name == "status" else np.nan)
-            for (seed, place), each in done.items():
+            for (seed, place), each in self.done.items():
                 values[seeds.index(seed), places.index(place)] = each[name]
             about = OBSERVABLES[name]
             attributes = {"long_name": about.meaning, "units": about.unit}
@@ -234,48 +269,10 @@ class _Work:
         return validate(xarray.Dataset(variables, coords, about_all), name="result of fit")
 
 
-def _posterior(returned: Any, call: str, count: int) -> tuple[Array, Array, Any, Any]:
-    """Return mean, variance, decode and state of what `fit` has returned."""
-    if isinstance(returned, Mapping):
-        given = dict(returned)
-    elif isinstance(returned, tuple | list) and 2 <= len(returned) <= 4:
-        given = dict(zip(("mean", "log_variance", "decode", "state"), returned, strict=False))
-    else:
-        raise InputError(f"{call} returned {shown(returned)}, but {EXPECTED} is expected.", "fit")
-    kinds = [kind for kind in SPREADS if kind in given]
-    if "mean" not in given or len(kinds) != 1:
-        raise InputError(
-            f"{call} returned a dictionary with {', '.join(map(str, given))}, but {EXPECTED} is expected.", "fit"
-        )
-    mean, spread = (_array(given[name], f"{name} of {call}") for name in ("mean", kinds[0]))
-    if mean.ndim != 2 or mean.shape[0] != count or mean.shape != spread.shape:
-        shapes = f"{call} returned mean {mean.shape} and {kinds[0]} {spread.shape}"
-        raise InputError(f"{shapes}, but ({count}, K) is expected of both: one row for each row of the data.", "fit")
-    square: dict[str, Callable[[Array], Array]] = {"log_variance": np.exp, "standard_deviation": np.square}
-    variance = square.get(kinds[0], np.copy)(spread)
-    return mean, variance, given.get("decode"), given.get("state")
-
-
 def _array(values: Any, name: str) -> Array:
     """Return an array of any framework in NumPy."""
     detached = values.detach() if hasattr(values, "detach") else values
     return numbers(detached.cpu() if hasattr(detached, "cpu") else detached, name)
-
-
-def _decoded(decode: Callable[[Any], Any], latent: Array, call: str, shape: tuple[int, ...]) -> Array:
-    """Return x̂ of NumPy rows, through a decoder of any framework."""
-    try:
-        output = _array(decode(latent), f"decode of {call}")
-    except InputError:
-        raise
-    except Exception as problem:  # anything: it is the user's code
-        raised = f"decode of {call} raised {type(problem).__name__} ({problem})"
-        raise InputError(
-            f"{raised}: a function of a NumPy array (n, K) that returns (n, d) is expected.", "fit"
-        ) from problem
-    if output.size != np.prod(shape):
-        raise InputError(f"decode of {call} returned shape {output.shape}, but {shape} is expected.", "fit")
-    return output.reshape(shape)
 
 
 class _Folder:

@@ -218,7 +218,7 @@ def test_a_model_in_jax(rng):
         weights = train(first(key) if start is None else start, key, beta)
         return *encode(weights, x), lambda z: decode(weights, z), weights
 
-    found = spectroscopy(fit, np.geomspace(3, 0.05, 6), data=rows, start="down")
+    found = spectroscopy(fit, np.geomspace(3, 0.03, 8), data=rows, start="down")
     assert found.resolved[:2].all()
     # Gaussian rows: no network shifts an onset. What 3 000 updates leave is below 0.1 nat, 20 % of T_c.
     np.testing.assert_allclose(found.onset[:2], rows.var(axis=0)[:2] / rows.var(axis=0).sum(), rtol=0.2)
