@@ -7,6 +7,7 @@ and models.
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from sampled_scan import samples
@@ -69,7 +70,7 @@ def _torch_loop(torch, data, hidden, latents, updates):  # type: ignore[no-untyp
 
     def layers(widths):  # type: ignore[no-untyped-def]
         steps = []
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             steps += [torch.nn.Linear(inputs, outputs), torch.nn.SiLU()]
         return torch.nn.Sequential(*steps)
 

@@ -314,7 +314,8 @@ def test_a_run_that_diverges_says_so_and_keeps_the_others(rows):
         ({"updates": 0}, "updates is 0"), ({"batch": None}, "batch"), ({"precision": "float16"}, "float32"),
         ({"learned_variance": True, "loss": Loss.bernoulli()}, "no variance to learn"),
         ({"beta": lv.training.anneal(1.0, 1e-9)}, None), ({"optimizer": "adam"}, "an optimizer such as"),
-        ({"beta": lv.training.Schedule(((0.0, 1.0), (1.0, 0.0)))}, "ends at 0"), ({"log_variance": np.nan}, "log_variance"),
+        ({"beta": lv.training.Schedule(((0.0, 1.0), (1.0, 0.0)))}, "ends at 0"),
+        ({"log_variance": np.nan}, "log_variance"),
     ],
     ids=str,
 )  # fmt: skip
@@ -343,7 +344,7 @@ def test_data_that_a_network_cannot_take(source, settings, complaint):
 def test_a_network_larger_than_memory_is_refused_before_it_is_made(rows):
     how = Neural(hidden=(200_000, 200_000))
     assert not lv.training.plan(rows, GRID, trainer=how).fits
-    with pytest.raises(InputError, match="needs .* TB|needs .* GB"):
+    with pytest.raises(InputError, match=r"needs .* TB|needs .* GB"):
         lv.scan(rows, GRID, trainer=how)
 
 

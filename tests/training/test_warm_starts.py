@@ -1,4 +1,4 @@
-"""Models that start from others: sweeps of the temperature, another scan, and what happens when they are interrupted."""
+"""Models that start from others: sweeps of the temperature, another scan, and interruptions of them."""
 
 import numpy as np
 import pytest

@@ -70,7 +70,7 @@ def test_errors_over_seeds_cover_the_truth():
 def test_what_is_not_resolved_is_said():
     """A rank whose window lies below the grid, and one that is never active."""
     drop = np.array([0.5, 0.2, 1e-4, 0.0])
-    found = onsets(made(np.geomspace(1, 1e-2, 11), drop + [0, 0, 0.05, 1e-9], drop))
+    found = onsets(made(np.geomspace(1, 1e-2, 11), np.add(drop, (0, 0, 0.05, 1e-9)), drop))
     assert found.resolved.tolist() == [True, True, False, False]
     assert "2 onsets resolved" in found.summary()
     assert "Rank 3: not resolved" in found.summary()
@@ -101,7 +101,7 @@ def test_exponent_of_a_power_law():
 
 
 def test_bad_scans():
-    with pytest.raises(InputError, match="a Dataset from lv.scan"):
+    with pytest.raises(InputError, match=r"a Dataset from lv\.scan"):
         onsets([1, 2])
     with pytest.raises(InputError, match="no variable rate"):
         onsets(made(GRID, [0.5], [0.5]).drop_vars("rate"))
