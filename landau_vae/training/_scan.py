@@ -218,7 +218,7 @@ def _prepared(
     limit, trainer = available() if memory is None else int(memory), trainer or Exact()
     data = training_set(source, standardize, weights, splits, trainer.uses_rows, limit)
     work = Work(trainer, data, grid, which_seeds(seeds), latents or len(data.spectrum.covariance), keep_weights)
-    work = replace(work, start=start) if isinstance(start, str) else replace(work, given=weights_of(start, work))
+    work = replace(work, start=start) if isinstance(start, str) else started_from(start, work)
     if work.swept or work.given:
         trainer.starting_from(np.empty((0, 0)))  # raises where a trainer cannot
     return work, work.plan(source, workers, limit)
@@ -229,8 +229,8 @@ def nearest(temperature: ArrayLike, grid: Array) -> NDArray[np.intp]:
     return np.abs(np.log(np.asarray(temperature)[:, None] / grid)).argmin(axis=1)
 
 
-def weights_of(other: "xarray.Dataset", work: Work) -> dict[tuple[int, int], Array]:
-    """Return (seed, place) → weights of another scan, of the same seed and at the nearest temperature."""
+def started_from(other: "xarray.Dataset", work: Work) -> Work:
+    """Return the work with the weights of another scan, of the same seeds and at the nearest temperatures."""
     validate(other, "network", name="start")
     known, at = other.seed.values.tolist(), nearest(work.temperature, other.temperature.values)
     network = other.network.transpose("seed", "temperature", "weight").values
@@ -242,7 +242,8 @@ def weights_of(other: "xarray.Dataset", work: Work) -> dict[tuple[int, int], Arr
     if differing or other.sizes["latent"] != work.latents or other.sizes.get("feature") != work.data.features:
         what = differing[0] if differing else "number of latents or features"
         raise InputError(f"start has networks of another {what} ({size} weights): train with the same.", "start")
-    return {(seed, place): network[known.index(seed), at[place]] for seed in work.seeds for place in range(len(at))}
+    given = {(seed, place): network[known.index(seed), at[place]] for seed in work.seeds for place in range(len(at))}
+    return replace(work, given=given, origin=tuple(other.temperature.values[at].tolist()))
 
 
 class Results:
@@ -321,6 +322,8 @@ class Results:
             "landau_vae": version("landau-vae"),
             "numpy": np.__version__,
         }
+        if self.work.origin:
+            attributes["start_temperatures"] = json.dumps(self.work.origin)  # of the other scan
         if spectrum.samples is not None:
             attributes["samples"] = spectrum.samples
         if splits is not None:

@@ -50,6 +50,7 @@ class Work:
     keep_weights: bool
     start: Literal["fresh", "down", "up"] = "fresh"  #: whether models start from their neighbour in the grid, and which
     given: Mapping[tuple[int, int], Array] = field(default_factory=dict)  #: (seed, place) → weights to start from
+    origin: tuple[float, ...] = ()  #: temperatures of another scan that they are from, one per place
 
     def __sizeof__(self) -> int:
         # Schedulers ask for it: what is heavy is sent to each worker once, and not with every task.

@@ -42,6 +42,7 @@ def test_another_scan_is_met_by_temperature_and_seed(rows):
     first = scan(rows, seeds=[5, 3])
     again = scan(rows, [0.15, 0.9], seeds=[3], start=first)
     assert again.attrs["start"] == "another scan"
+    assert again.attrs["start_temperatures"] == "[0.2, 0.3]"
     expected = [scan(rows, [0.15, 0.9], seeds=[3], start=first.isel(temperature=[at])) for at in (2, 0)]
     for place, one in enumerate(expected):
         np.testing.assert_array_equal(again.network[:, place], one.network[:, place])
