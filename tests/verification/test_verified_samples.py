@@ -28,7 +28,9 @@ def samples(eigenvalues=EIGENVALUES, count=3000, seed=0):
 def trained(trainer=None, data=None, grid=GRID, **options):
     trainer = Sampled(updates=2500, batch=128, optimizer=Adam(0.02)) if trainer is None else trainer
     data = samples() if data is None else data
-    return lv.scan(data, grid, seeds=range(SEEDS), trainer=trainer, workers=2, **options)
+    # Workers that have done linear work grow by 300 MB when JAX comes: joblib takes that for a leak and warns.
+    workers = 1 if isinstance(trainer, Neural) else 2
+    return lv.scan(data, grid, seeds=range(SEEDS), trainer=trainer, workers=workers, **options)
 
 
 def sampled(**settings):
