@@ -36,7 +36,7 @@ from landau_vae.training.schema import (
     validate,
     which_seeds,
 )
-from landau_vae.training.tasks import Task, Work, execute
+from landau_vae.training.tasks import Task, Work, execute, stop_idle_workers
 from landau_vae.training.training_set import PARTS, training_set
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def scan(
     planned.check()
     if progress:
         print(planned.summary(), file=sys.stderr)
+    if planned.workers > 1 and work.trainer.own_workers:
+        stop_idle_workers()
     bar = progress_bar(planned.models, "training", progress, unit=" models")
     with bar, opened(folder, work) if folder is not None else nullcontext() as kept:
         results = Results(work, planned, bar)
@@ -275,6 +277,10 @@ class Results:
         """Put the results of a task in their place; `InputError` if they turn out larger than may be."""
         if "status" not in named:
             raise InputError("The trainer returned no status: see lv.training.OBSERVABLES.", "trainer")
+        if own := sorted({"mean", "scale", "covariance", "converged"} & set(named)):
+            raise InputError(
+                f"The trainer returned {own[0]}, which a scan has of its own: name it otherwise.", "trainer"
+            )
         if not self.arrays:
             size = sum(values.nbytes for _, values in named.values()) // len(task.places) * self.plan.models
             replace(self.plan, result=max(size, self.plan.result)).check()

@@ -141,6 +141,8 @@ class Neural(Trainer):
             raise InputError(f"{part}: give splits=(0.8, 0.1, 0.1), or measured_on='training'.", "measured_on")
         return Descent(self, data, latents, on_progress).train(temperature, starts)
 
+    own_workers = True  # JAX takes so much memory that workers which had none would be taken for leaking ones
+
     @property
     def device(self) -> str:
         """The kind of device that JAX trains on."""
@@ -197,5 +199,4 @@ class Neural(Trainer):
         -------
         float
         """
-        a = self.loss.weights(data.spectrum.dimension)[0]
-        return a if self.loss.likelihood.squared or not self.loss.half else 2 * a  # the ½ is of squared errors only
+        return self.loss.weights(data.spectrum.dimension)[0]

@@ -207,6 +207,7 @@ class Trainer(ABC):
     """
 
     uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
+    own_workers: ClassVar[bool] = False  #: whether a scan starts worker processes of its own instead of idle ones
     expected: ClassVar[str] = "a trainer such as Exact(tolerance=1e-8)"
 
     @property

@@ -89,6 +89,7 @@ def _to_go(fraction: Array, covariance: Array, price: Array, decoder: Array, pen
     return np.take_along_axis(left, np.argsort(order, axis=1), axis=1)
 
 
+@np.errstate(invalid="ignore")  # of a learning rate that is 0 throughout
 def last_movement(learning_rate: Schedule, updates: int, looks: Array, stopped: NDArray[Any]) -> Array:
     """Return |mean over the last quarter − mean over the third| of each model's looks, (m, …), in its training time.
 

@@ -147,6 +147,13 @@ def execute(
             yield from results
 
 
+def stop_idle_workers() -> None:
+    """End the processes that joblib keeps for the next call, where it keeps any."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True)
+
+
 _LOCK = Lock()
 _RUNNING: list[Any] = []  # the limit, once for each task: it belongs to the whole process, which tasks may share
 
