@@ -95,7 +95,7 @@ class Uncertainty(Result):
     @cached_property
     def delta(self) -> "Uncertainty":
         """Errors of the same spectrum by the delta method."""
-        return replace(self, resampled=None, resampled_variance=None)
+        return self if self.resampled is None else replace(self, resampled=None, resampled_variance=None)
 
     @cached_property
     @np.errstate(divide="ignore", invalid="ignore")
