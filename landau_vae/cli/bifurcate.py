@@ -216,7 +216,7 @@ def _special_points(problem: "Problem", diagram: "Diagram", *, exact: bool) -> s
 
 
 def _closed_forms(problem: "Problem", diagram: "Diagram", *, exact: bool) -> list[float | None]:
-    """Return the β of a closed form for each special point, None where there is none.
+    """Return the β of a closed form for each special point, or None if it has no closed form.
 
     If closed forms are exact it is the nearest one; else they hold at the first transition only,
     and the thresholds of the collapsed state are listed in their order, strongest first, for

@@ -53,7 +53,7 @@ class Decomposition:
 
     Eigenvalues alone cost a third of eigenvalues and vectors, and most callers need no vectors. So the constructor has
     the eigenvalues (`eigvalsh`); the vectors come from one later `eigh` of the same matrix, which is kept. A caller
-    that will need them takes both at once, by `with_vectors`.
+    that will need them takes both at once, by `vectors=True`.
     """
 
     values: Array  #: (modes,), descending

@@ -116,7 +116,7 @@ class Comparison:
 
     @cached_property
     def nonlinearity(self) -> str:
-        """The evidence that the model is nonlinear, in words; empty where there is none."""
+        """The evidence that the model is nonlinear, in words; an empty text without evidence."""
         # From the most direct evidence to the least. At equilibrium a linear model encodes modes in the order of their
         # eigenvalues, so that none is skipped while a weaker one is encoded; its latents hold no more signal than can
         # be read off them linearly; and all its modes fit one price. What breaks a rule is evidence only where a linear

@@ -146,7 +146,7 @@ class Diagnosis(Comparison, Result):
         Returns
         -------
         tuple of Recommendation
-            An answer, or why there is none, to each question.
+            To each question an answer, or the reason why it has no answer.
 
         Raises
         ------

@@ -16,11 +16,11 @@ TOLERANCES = (0.05, 0.01)
 
 @dataclass(frozen=True, eq=False)
 class Recommendation:
-    """An answer to a question about β, or why there is none."""
+    """An answer to a question about β, or the reason why it has no answer."""
 
     question: str  #: in words
     choice: Choice | None  #: the answer, if there is one
-    refusal: str = ""  #: why there is none
+    refusal: str = ""  #: why the question has no answer
 
     @property
     def latents(self) -> int | None:
@@ -42,7 +42,7 @@ class Recommendation:
 
     @property
     def condition(self) -> str:
-        """A condition of the answer, in words; empty if there is none."""
+        """A condition of the answer, in words; an empty text if it has no condition."""
         doubtful = self.choice is not None and self.choice.caveat
         return "if the noise is isotropic (it does not look so)" if doubtful else ""
 
@@ -96,7 +96,7 @@ def recommend(
     Returns
     -------
     tuple of Recommendation
-        An answer, or why there is none, to each question.
+        To each question an answer, or the reason why it has no answer.
 
     Raises
     ------

@@ -23,6 +23,7 @@ from scipy.special import stdtrit
 
 from landau_vae.checks import Count as Whole
 from landau_vae.checks import Share, checked
+from landau_vae.data.source import of_data
 from landau_vae.data.tables import as_names, as_table, as_weights
 from landau_vae.display import Array, Column, Integers, Result, Table, jsonable, numbered, readonly, significant
 from landau_vae.intervals.groups import caveats, grouped
@@ -30,6 +31,7 @@ from landau_vae.intervals.influence import Influence, as_blocks, influence
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.loss import Loss
 from landau_vae.numeric._transitions import Transitions
+from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 
@@ -93,7 +95,7 @@ class Uncertainty(Result):
     @cached_property
     def delta(self) -> "Uncertainty":
         """Errors of the same spectrum by the delta method."""
-        return replace(self, resampled=None, resampled_variance=None)
+        return self if self.resampled is None else replace(self, resampled=None, resampled_variance=None)
 
     @cached_property
     @np.errstate(divide="ignore", invalid="ignore")
@@ -440,7 +442,9 @@ def uncertainty(
     labels = as_names(names, array.shape[1]) or own_names
     weight = None if weights is None else as_weights(weights, len(array))
     block = None if blocks is None else as_blocks(blocks, len(array), weight)
-    spectrum = Spectrum.from_data(array, standardize=standardize, weights=weight, names=labels, likelihood=likelihood)
+    moments = (source := of_data(array, weight, labels)).moments()
+    moments.vectors_needed = True  # by `influence`
+    spectrum = Spectrum(**fields_of(moments, source.names, standardize, likelihood=likelihood))
     moved = influence(array, weight, block, spectrum)
     starts, sizes = grouped(spectrum, moved)
     mode, multiplicity = readonly(starts + 1, np.int64), readonly(sizes, np.int64)

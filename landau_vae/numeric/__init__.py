@@ -7,9 +7,10 @@ from landau_vae.numeric._equilibrium import Equilibrium, equilibrium
 from landau_vae.numeric._fixed_encoder import FixedEncoder, fixed_encoder
 from landau_vae.numeric._hierarchy import Hierarchy, hierarchy
 from landau_vae.numeric._landscape import Landscape, landscape
+from landau_vae.numeric._learned_variance import LearnedVariance, learned_variance
 from landau_vae.numeric._noise_floor import NoiseFloor, noise_floor
 from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
-from landau_vae.numeric._transitions import LearnedVariance, Transitions, learned_variance, transitions
+from landau_vae.numeric._transitions import Transitions, transitions
 from landau_vae.numeric._weight_decay import WeightDecay, weight_decay
 from landau_vae.numeric.plateau_activation import Activation, activation
 

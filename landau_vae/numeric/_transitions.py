@@ -4,24 +4,16 @@
 
 Each transition is a supercritical pitchfork, continuous with a kink in the rate (J. Hirn, arXiv:2605.22691). A
 multiplet of equal eigenvalues collapses at once. With K latents only the K strongest modes have a transition at all.
-Where the decoder's variance is trained too, thresholds are in β, without unit and scale:
-
-    D(τ)/τ = d/β with τ = βσ²       β_k = d λ_k / Σ_i min(λ_i, λ_k)
-
-Proof: `landau-vae derive learned-variance`; at β = 1 this is probabilistic PCA (Lucas et al., arXiv:1911.02469). With a
-latent for every mode nothing is left over below β = d/modes, and σ² → 0.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, checked
 from landau_vae.display import Array, Column, Content, Integers, Result, Table, numbered, readonly, significant
 from landau_vae.loss import Loss
-from landau_vae.loss.learned_price import price_of_learned, singular_beta, tail
 from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -100,51 +92,6 @@ class Transitions(Cascade):
         return Table(columns, note=note)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class LearnedVariance(Cascade):
-    """The cascade where σ_dec² is trained too, with β as such: without unit and scale."""
-
-    dimension: int  #: d, unresolved directions included
-    latents: int  #: K
-    singular: float | None  #: d/r where K latents encode all r modes: σ² → 0 below it; None where that cannot happen
-    json_fields = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
-
-    def price(self, beta: ArrayLike) -> Array:
-        """Return the equilibrium price τ at any β; the decoder variance is σ² = τ/β.
-
-        With n active modes τ = T_n / (d/β − n), T_n the variance of the others.
-
-        Parameters
-        ----------
-        beta : array_like
-            β, any shape.
-
-        Returns
-        -------
-        array
-            τ, of the shape of β, data² per nat.
-
-        Raises
-        ------
-        OutsideTheory
-            Unless every β is above `singular`.
-
-        Examples
-        --------
-        >>> learned_variance(Spectrum.from_eigenvalues([4, 1, 1]), latents=1).price([3.0, 2.0, 1.0]).tolist()
-        [6.0, 4.0, 1.0]
-        """
-        return price_of_learned(Loss.gaussian(beta).beta, self.spectrum, self.latents)
-
-    def content(self) -> Content:
-        """Yield the table of the cascade, strongest mode first."""
-        yield repr(self)
-        modes, share = self._columns()
-        yield Table([modes, Column("collapses at β", self.beta), share])
-        if self.singular is not None:
-            yield f"Up to β = {significant(self.singular)} σ² has no equilibrium."
-
-
 @checked
 def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
     """Return the threshold of each mode, in the convention of a loss.
@@ -179,38 +126,3 @@ def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
     mode, multiplicity = (readonly(values[kept], np.int64) for values in (starts + 1, ends - starts))
     beta, temperature = readonly(loss.beta_at(price, spectrum)), readonly(price / spectrum.total_variance)
     return Transitions(spectrum, mode, multiplicity, beta, loss, readonly(price), temperature)
-
-
-@checked
-def learned_variance(spectrum: Spectrum, latents: Count | None = None) -> LearnedVariance:
-    """Return the thresholds of the loss −ln N(x; x̂, σ²) + β KL, both summed, with σ² trained too.
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-        The modes of the data.
-    latents : int, optional
-        K; by default one latent per mode.
-
-    Returns
-    -------
-    LearnedVariance
-        β of each threshold, one entry per multiplet.
-
-    Raises
-    ------
-    InputError
-        If an argument cannot be used.
-
-    Examples
-    --------
-    >>> cascade = learned_variance(Spectrum.from_eigenvalues([4, 1, 1]))
-    >>> cascade.beta.tolist(), cascade.singular
-    ([2.0, 1.0], 1.0)
-    """
-    cascade = transitions(spectrum, Loss.gaussian(latents=latents))
-    d, modes = spectrum.dimension, spectrum.modes
-    ends = np.sum(spectrum.multiplets, axis=0)[: len(cascade.mode)]
-    beta = readonly(d / (ends + tail(spectrum)[ends] / cascade.price))
-    K = latents or modes
-    return LearnedVariance(spectrum, cascade.mode, cascade.multiplicity, beta, d, K, singular_beta(spectrum, latents))

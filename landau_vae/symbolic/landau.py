@@ -409,7 +409,7 @@ class Landau:
             If the Hessian of the fast variables is singular.
         """
         fast = self.exact_elimination()
-        slope = sp.numer(sp.together(sp.diff(self.exact_potential(), self.slow)))
+        slope = sp.numer(sp.together(sp.diff(self.loss.subs(fast), self.slow)))
         roots = _solved(slope, self.slow)
         if roots is None:
             raise OutsideTheory(f"No closed form of the branches was found: {slope} = 0 has none in SymPy.")

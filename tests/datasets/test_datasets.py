@@ -214,7 +214,7 @@ def test_other_commands_on_sets(capsys):
 def test_a_decoder_that_is_no_loss():
     """`bifurcate --decoder bernoulli`, whose loss option still says gaussian, gets binary rows and says so."""
     bundled("digits")
-    inputs = Inputs(dataset="digits", reading=Reading(column=["pixel_2_3", "pixel_3_3"]))
+    inputs = Inputs(dataset="digits", reading=Reading(columns=["pixel_2_3", "pixel_3_3"]))
     assert set(np.unique(inputs.rows("bernoulli").values)) == {0.0, 1.0}
     assert inputs.preparation("bernoulli") == "binarised: 1 above 8 of 16, else 0"
     assert len(np.unique(inputs.rows().values)) == 17

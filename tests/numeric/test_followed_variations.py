@@ -6,7 +6,7 @@ from conftest import SOLVED
 from gradient_systems import JUMP, LOCATED, check_located, controls, stability
 
 from landau_vae import Loss, Spectrum
-from landau_vae.numeric._transitions import learned_variance
+from landau_vae.numeric._learned_variance import learned_variance
 from landau_vae.numeric._weight_decay import weight_decay
 from landau_vae.numeric.continuation import Status, follow, hysteresis, minima, sweep
 from landau_vae.numeric.problems import Linear, Symbolic

@@ -8,7 +8,7 @@ from conftest import CLOSED
 from oracles import close, raw_loss, slope
 
 from landau_vae import InputError, Loss, Spectrum, transitions
-from landau_vae.numeric._transitions import learned_variance
+from landau_vae.numeric._learned_variance import learned_variance
 from landau_vae.numeric._weight_decay import weight_decay
 from landau_vae.numeric.continuation import follow
 from landau_vae.numeric.problems import Linear, Symbolic

@@ -12,7 +12,7 @@ from oracles import covariance, raw_loss
 from scipy.optimize import brentq, minimize, minimize_scalar
 
 from landau_vae import InputError, Loss, OutsideTheory, Spectrum, equilibrium, transitions
-from landau_vae.numeric._transitions import learned_variance
+from landau_vae.numeric._learned_variance import learned_variance
 from landau_vae.numeric._weight_decay import weight_decay
 
 SPECTRA = st.lists(st.integers(1, 60), min_size=1, max_size=8).map(Spectrum.from_eigenvalues)  # ties are common

@@ -12,7 +12,7 @@ from conftest import CLOSED, SAMPLED
 from oracles import raw_loss, slope
 
 from landau_vae import InputError, Loss, Spectrum, equilibrium, limits
-from landau_vae.numeric._transitions import learned_variance
+from landau_vae.numeric._learned_variance import learned_variance
 from landau_vae.numeric._weight_decay import weight_decay
 from landau_vae.training.gradients import Layout, MomentGradient
 from landau_vae.training.optimizers import SGD, Adam

@@ -144,7 +144,7 @@ def follow(
     problem : Problem
         The loss: `numeric.problems` has several; a subclass of `Problem` states another.
     start, stop : float
-        The control at both ends of the range. Branches stay span it.
+        The control at both ends of the range, in which branches stay.
     x : (n,) array_like, optional
         The state to begin with; by default the problem's state of rest.
     switch : {"stability", "always", "never"}

@@ -18,7 +18,9 @@ from landau_vae.checks import NonNegative, Positive, checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
-from landau_vae.numeric import _transitions as cascades
+from landau_vae.numeric._learned_variance import LearnedVariance
+from landau_vae.numeric._learned_variance import learned_variance as cascade_of_learned
+from landau_vae.numeric._transitions import transitions
 from landau_vae.numeric._weight_decay import weight_decay
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.spectrum.spectrum import Spectrum
@@ -97,7 +99,7 @@ class Linear(Problem):
         self._gain = np.sqrt(self._variance)
         by_axis = np.divide(encoder_decay / (2 * a), self._variance, out=np.zeros(d), where=self._variance > 0)
         self._decoder_decay, self._encoder_decay = decoder_decay / (2 * a), by_axis[:, None]
-        self._learned_cascade = cascades.learned_variance(spectrum, self.latents) if self.learned else None
+        self._learned_cascade = cascade_of_learned(spectrum, self.latents) if self.learned else None
         limit = self._learned_cascade.singular if self._learned_cascade else None
         self._limit = None if limit is None else limit / self._per_beta  # at β below it σ_dec² falls to 0
         self.decay = None
@@ -215,8 +217,8 @@ class Linear(Problem):
 
     def predicted(self) -> list[tuple[float, int]]:
         # Modes whose collapsed state is stable at every β have no threshold.
-        cascade = self._learned_cascade or self.decay or cascades.transitions(self.spectrum, self.user_loss)
-        beta = (cascade.beta if isinstance(cascade, cascades.LearnedVariance) else cascade.price) / self._per_beta
+        cascade = self._learned_cascade or self.decay or transitions(self.spectrum, self.user_loss)
+        beta = (cascade.beta if isinstance(cascade, LearnedVariance) else cascade.price) / self._per_beta
         modes = cascade.multiplicity
         return [(float(b), int(m)) for b, m in zip(beta, modes, strict=True) if b > (self._limit or 0.0)]
 
