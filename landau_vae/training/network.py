@@ -95,6 +95,7 @@ class Network:
         """Return the output for z (n, K), (n, d)."""
         return self._run(weights.layers[len(self.hidden) + 1 :], latent)
 
+    @np.errstate(over="ignore", invalid="ignore")  # of weights that have diverged
     def _run(self, layers: tuple[tuple[Any, Any], ...], rows: Any) -> Any:
         activation = self._activation(rows)
         for matrix, bias in layers[:-1]:

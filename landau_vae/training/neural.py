@@ -7,7 +7,8 @@ squared errors b = 2a T V as everywhere, V the total variance; with a learned σ
 b = a T Σ_j ⟨s_j²⟩/⟨H_j⟩, s and H its score and curvature at the best constant output. JAX is imported by training only.
 """
 
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
@@ -22,7 +23,7 @@ from landau_vae.training.optimizers import Adam, Optimizer
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine
 from landau_vae.training.schema import Named, Progress, Starts, Trainer
 from landau_vae.training.stopping import Patience
-from landau_vae.training.training_set import TrainingSet
+from landau_vae.training.training_set import AT_ONCE, TrainingSet
 
 Several = Annotated[int, Range(1, 10**8)]
 MEASURED = 2**12  # rows that are measured at a time
@@ -51,7 +52,8 @@ class Neural(Trainer):
     beta : Schedule, default constant
         Factor on the β that belongs to the temperature.
     loss : Loss, default Loss.gaussian()
-        The convention and the likelihood. Its β is ignored.
+        The convention and the likelihood. Its β is ignored. Where the likelihood does not say its mean, distortions are
+        NaN.
     learned_variance : bool, default False
         Whether σ_dec² is trained.
     log_variance : float, default 0
@@ -64,8 +66,6 @@ class Neural(Trainer):
         The part of the data that observables are measured on; see `splits` of `scan`.
     patience : Patience, optional
         Early stopping.
-    given : (m, size) array, optional
-        Weights to start from, set by `scan(start=…)`.
 
     Raises
     ------
@@ -75,7 +75,8 @@ class Neural(Trainer):
     Notes
     -----
     A run has *converged* if no M² (and no ln σ_dec²) has moved by more than 0.01 between the means over the third and
-    the last quarter of its training time (updates times learning rate). It ended on a *plateau* if all latents are
+    the last quarter of its training time (updates times learning rate), and if ln σ_dec² differs by no more from the
+    logarithm of the mean squared error, its best value. It ended on a *plateau* if all latents are
     inactive while the spectrum has a mode above the price.
 
     Examples
@@ -98,7 +99,8 @@ class Neural(Trainer):
     precision: Literal["float32", "float64"] = "float32"  #: of weights and gradients
     measured_on: Literal["training", "validation", "test"] = "training"  #: the part that observables are measured on
     patience: Patience | None = None  #: early stopping
-    given: Array | None = field(default=None, repr=False)  #: weights to start from, (models, size), where there are any
+    #: weights to start from, (models, size), set by `scan(start=…)`
+    given: Array | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -152,7 +154,9 @@ class Neural(Trainer):
 
     def starting_from(self, weights: Array) -> "Neural":
         """Return this trainer with weights for its models to start from."""
-        return replace(self, given=weights)
+        trainer = copy(self)
+        object.__setattr__(trainer, "given", weights)
+        return trainer
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings."""
@@ -168,10 +172,14 @@ class Neural(Trainer):
 
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
         """Return the bytes of the rows, of what models are trained with, and of the compiler."""
-        rows = 0 if data.rows is None else data.rows.size + sum(part.size for part in data.held_out.values())
-        at_once = min(models, self.models_at_once(data, latents))
-        measured = 4 * max(rows, 4 * MEASURED * data.features) * (1 + latents // max(1, data.features))
-        return COMPILER + self._size * (rows + measured) + at_once * self._bytes(data, latents)
+        rows, d, at_once = data.rows, data.features, min(models, self.models_at_once(data, latents))
+        most = max(4 * MEASURED, 2 * d) if rows is None else max(map(len, [rows, *data.held_out.values()]))
+        measured = (most + 2 * MEASURED) * (3 * self._size * d + (24 + 3 * self._size) * latents)
+        drawn = 0 if rows is None else seeds * 32 * (AT_ONCE + self.batch + len(rows))
+        judged = 0 if rows is None or self.loss.likelihood.squared else 6 * rows.nbytes  # score and curvature
+        copied = 5 * 8 * most * d if rows is None else self._size * rows.size
+        copied += 2 * self.updates  # what the schedule is summed over in pieces
+        return COMPILER + copied + max(measured, judged) + drawn + at_once * self._bytes(data, latents)
 
     def result_bytes(self, data: TrainingSet, latents: int) -> int:
         """Return the bytes of one model's observables and weights."""

@@ -13,6 +13,7 @@ far from rest. Of other models only the last movement is known, in training time
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -95,8 +96,9 @@ def last_movement(learning_rate: Schedule, updates: int, looks: Array, stopped: 
 
     `looks` is (looks, m, …), `stopped` the updates after which each model stopped. ∞ where there were too few looks.
     """
-    at = evenly(updates, LOOKS)[1:]
-    time = np.cumsum(learning_rate(np.arange(updates) / updates))[at - 1]
+    at = evenly(updates, LOOKS)
+    time = np.cumsum([learning_rate(np.arange(*piece) / updates).sum() for piece in pairwise(at)])
+    at = at[1:]
     moved = np.full(looks.shape[1:], np.inf)
     for model, end in enumerate(stopped):
         share = time[at <= end] / time[at <= end][-1]

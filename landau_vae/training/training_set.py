@@ -29,6 +29,7 @@ from landau_vae.training.memory_plan import in_words
 PARTS = ("training", "validation", "test")
 PERMUTATION = 0  # seed of the permutation that splits
 STREAM = 0x62617463  # distinguishes the generator of batches from those of starts and of noise
+AT_ONCE = 2**20  # rows of batches that are drawn before they are used, at most
 
 Part = tuple[NDArray[Any], Array | None]  # rows and their weights
 
