@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from landau_vae.display import Array
+from landau_vae.errors import InputError
 from landau_vae.training.memory_plan import ScanPlan
 from landau_vae.training.schema import WEIGHTS, Named, Progress, Trainer
 from landau_vae.training.training_set import TrainingSet
@@ -148,9 +149,13 @@ def execute(
 
 
 def stop_idle_workers() -> None:
-    """End the processes that joblib keeps for the next call, where it keeps any."""
+    """End the processes that joblib keeps for the next call, where it keeps any; refuse copies of this process."""
     from joblib.externals.loky import get_reusable_executor
+    from joblib.parallel import MultiprocessingBackend, get_active_backend
 
+    if isinstance(get_active_backend()[0], MultiprocessingBackend):
+        forks = "joblib's backend 'multiprocessing' copies this process, in which JAX has threads that do not go along"
+        raise InputError(f"{forks}: take backend='loky', or workers=1.", "workers")
     get_reusable_executor().shutdown(wait=True)
 
 

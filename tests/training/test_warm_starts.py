@@ -1,5 +1,6 @@
 """Models that start from others: sweeps of the temperature, another scan, and interruptions of them."""
 
+import joblib
 import numpy as np
 import pytest
 
@@ -87,6 +88,16 @@ def test_workers_share_a_sweep(rows):
 def test_bad_starts(rows, options, complaint):
     with pytest.raises(InputError, match=complaint):
         lv.scan(rows, GRID, **({"trainer": Neural(**SMALL)} | options))
+
+
+def test_weights_to_start_from_are_no_setting():
+    with pytest.raises(TypeError, match="given"):
+        Neural(given=np.zeros((1, 3)))
+
+
+def test_processes_that_are_forked_are_refused(rows):
+    with joblib.parallel_config(backend="multiprocessing"), pytest.raises(InputError, match="take backend='loky'"):
+        scan(rows, workers=2)
 
 
 def test_bad_scans_to_start_from(rows):
