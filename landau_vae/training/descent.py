@@ -34,6 +34,7 @@ from landau_vae.training.training_set import AT_ONCE, Batches, TrainingSet
 
 BLOCK = 1000  # updates between two returns from the compiled loop, at most
 WATCHED = 4096  # rows on which M² and the loss are looked at in the course of a run
+REPEATED = 2**22  # numbers in rows that are measured several times, at most
 DRAWN = 2**14  # rows that are drawn for measurements where there are none
 STREAM = 0x6E65746E  # distinguishes a model's noise from its start
 ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
@@ -342,7 +343,8 @@ class Descent:
         Each noise comes with its opposite. Few rows come several times: what noise leaves is below what counts.
         """
         rows, share = rows_of(self.data, split, self.dtype, most)
-        copies = 1 if len(rows) >= WATCHED else 2 * max(1, WATCHED // (2 * len(rows)))
+        few = min(WATCHED, REPEATED // rows.shape[1])
+        copies = 1 if len(rows) >= few else 2 * max(1, few // (2 * len(rows)))
         total = copies * len(rows)
         half = np.random.default_rng([STREAM, 1]).standard_normal((-(-total // 2), self.network.latents))
         half /= np.sqrt(np.mean(half**2, axis=0))

@@ -9,7 +9,8 @@ Each turn lowers the expected loss (with an L2 term ½γ(‖W‖² + ‖E‖²),
 λ/τ a turn, so a plateau that gradient descent needs thousands of updates to leave is left in dozens of turns. Latents
 that share nearly equal modes part as slowly as ever: `parted` takes that step at once. Unlike a gradient or the last
 movement, the distance does not depend on the learning rate: a run whose rate has fallen to 0 stands still, but may be
-far from rest. Of other models only the last movement is known, in training time: updates times learning rate.
+far from rest. Of other models only the last movement is known, in training time (updates times learning rate), and how
+far a learned ln σ_dec² is from that of the mean squared error.
 """
 
 from dataclasses import dataclass
