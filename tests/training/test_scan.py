@@ -1,6 +1,8 @@
 """Scans over any trainer: the same bits whoever does the work, labelled results, data that are split honestly."""
 
 import json
+import sys
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -11,7 +13,7 @@ from trainers import Means, Small, same
 
 import landau_vae as lv
 from landau_vae import InputError, Spectrum, scan
-from landau_vae.training import Exact, Sampled, TrainingSet, plan
+from landau_vae.training import Exact, Sampled, Trainer, TrainingSet, plan
 from landau_vae.training.tasks import Work
 from landau_vae.training.training_set import training_set
 
@@ -148,6 +150,22 @@ def test_a_trainer_brings_variables_dimensions_and_coordinates_of_its_own(table)
     np.testing.assert_allclose(models.row_mean[0, 3], table.mean(), rtol=CLOSED)
     assert models.status[0].values.tolist() == [place % 4 for place in range(10)]
     np.testing.assert_array_equal(models.converged, models.status == 0)
+
+
+def test_three_methods_make_a_trainer(table):
+    """All others have defaults: it trains on the CPU, from its own starts, at shares of the variance of the data."""
+
+    class Plain(Trainer):
+        models_at_once, memory, train = Means.models_at_once, Means.memory, Means.train
+        together, per_call = 3, 0
+
+    models = scan(table, GRID, trainer=Plain())
+    assert (models.attrs["device"], models.attrs["start"]) == ("cpu", "fresh")
+    assert models.attrs["total_variance"] == Spectrum.from_data(table).total_variance
+    assert "start_temperature" not in models
+    for start in ("down", models):
+        with pytest.raises(InputError, match="Plain starts from random weights only"):
+            scan(table, GRID, trainer=Plain(), start=start)
 
 
 def test_weights_may_be_left_out(table):
@@ -295,6 +313,10 @@ def test_bundles_change_no_bit_and_leave_no_worker_idle():
     work = Work(trainer, training_set(rows), np.array([0.5, 0.2, 0.1]), (3, 1, 4, 1000), 2, True)
     for workers, sizes in ((1, [4]), (2, [2, 2]), (4, [1] * 4), (8, [1] * 4)):
         assert [len(bundle) for bundle in work.bundles(work.tasks, workers)] == sizes
+    warm = replace(work, given={(seed, 0): np.zeros(1000) for seed in (3, 1000)})
+    seeds = [[task.seed for task in bundle] for bundle in warm.bundles(warm.tasks, 1)]
+    assert seeds == [[3, 1000], [1, 4]]  # random starts go by themselves
+    assert sys.getsizeof(warm) == sys.getsizeof(work) + 16_000
     [whole] = work.bundles(work.tasks, 1)
     for (task, together), alone in zip(work.train(whole), work.tasks, strict=True):
         [(same_task, by_itself)] = work.train([alone])
