@@ -8,7 +8,7 @@ backends can carry them out: processes of this machine, or a Dask cluster.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from threading import Lock
 from typing import Any, Literal
@@ -55,7 +55,7 @@ class Work:
 
     def __sizeof__(self) -> int:
         # Schedulers ask for it: what is heavy is sent to each worker once, and not with every task.
-        return object.__sizeof__(self) + sum(part.nbytes for part in (*self.data.arrays(), *self.given.values()))
+        return object.__sizeof__(self) + sum(part.nbytes for part in self.data.arrays())
 
     @property
     def tasks(self) -> list[Task]:
@@ -94,13 +94,18 @@ class Work:
             bundles += [tuple(alike[i : i + size]) for i in range(0, len(alike), size)]
         return bundles
 
-    def train(self, bundle: Sequence[Task], on_progress: Progress = lambda models: None) -> list[tuple[Task, Named]]:
-        """Carry out a bundle of tasks; return each with its results."""
+    def weights(self, bundle: Sequence[Task]) -> Array | None:
+        """Return the weights that the models of a bundle start from, (models, size); None: random ones."""
+        starts = [(task.seed, place) for task in bundle for place in task.places]
+        return np.stack([self.given[start] for start in starts]) if starts[0] in self.given else None
+
+    def train(
+        self, bundle: Sequence[Task], on_progress: Progress = lambda models: None, weights: Array | None = None
+    ) -> list[tuple[Task, Named]]:
+        """Carry out a bundle of tasks, from these weights; return each with its results."""
         starts = [(task.seed, place) for task in bundle for place in task.places]
         temperature = np.concatenate([self.temperature[task.places] for task in bundle])
-        trainer = self.trainer
-        if starts[0] in self.given:
-            trainer = trainer.starting_from(np.stack([self.given[start] for start in starts]))
+        trainer = self.trainer if weights is None else self.trainer.starting_from(weights)
         with _one_thread():
             named = trainer.train(self.data, temperature, starts, self.latents, on_progress)
         kept = {name: part for name, part in named.items() if self.keep_weights or self.swept or name not in WEIGHTS}
@@ -145,9 +150,10 @@ def execute(
     bundles = [(task,) for task in tasks] if kept and not work.trainer.one_by_one else work.bundles(tasks, at_once)
     if at_once == 1:
         for bundle in bundles:
-            yield from work.train(bundle, on_progress)
+            yield from work.train(bundle, on_progress, work.weights(bundle))
         return
-    calls = (joblib.delayed(Work.train)(work, bundle) for bundle in bundles)
+    sent = replace(work, given={})  # a task gets the weights of its own models alone
+    calls = (joblib.delayed(Work.train)(sent, bundle, weights=work.weights(bundle)) for bundle in bundles)
     streams = joblib.parallel.get_active_backend()[0].supports_return_generator
     parallel = joblib.Parallel(workers, batch_size=1, return_as="generator_unordered" if streams else "list")
     # A backend that returns a list does so at the end of a call: it gets as much as it can do at once.

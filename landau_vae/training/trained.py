@@ -49,7 +49,7 @@ class TrainedModel:
         Parameters
         ----------
         latents : (n, K) array
-            z, in NumPy or as nested lists.
+            z.
 
         Returns
         -------
