@@ -337,10 +337,10 @@ class Results:
     def _attributes(self, splits: Sequence[float] | None) -> dict[str, Any]:
         spectrum, total = self.work.data.spectrum, self.work.total_variance
         own = total == spectrum.total_variance
-        meaning = "V" if own else "the variance of the data, V is that of the likelihood"
+        of, share = ("", "V") if own else (", that of the likelihood", "the variance of the data")
         attributes = {
             "title": "beta-VAEs trained at normalised temperatures",
-            "temperature": f"T = tau / V, V = total_variance; distortion is a share of {meaning}, rates are in nats",
+            "temperature": f"T = tau / V, V = total_variance{of}; distortion is a share of {share}, rates are in nats",
             "total_variance": total,
             "trainer": json.dumps(jsonable(self.work.trainer.to_dict()), sort_keys=True),
             "standardized": "yes" if spectrum.standardized else "no",
