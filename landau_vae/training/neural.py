@@ -138,11 +138,18 @@ class Neural(Trainer):
         """Train one model per temperature and start."""
         from landau_vae.training.descent import Descent
 
+        return Descent(self, data, latents, on_progress).train(temperature, starts)
+
+    def total_variance(self, data: TrainingSet) -> float:
+        """Return V: the data's, or that of the likelihood's scores, Σ_j ⟨s_j²⟩/⟨H_j⟩."""
+        from landau_vae.training.descent import seen_by
+
         if self.measured_on != "training" and self.measured_on not in data.held_out:
             part = f"measured_on is {self.measured_on!r}, but there is no such part"
             raise InputError(f"{part}: give splits=(0.8, 0.1, 0.1), or measured_on='training'.", "measured_on")
-        return Descent(self, data, latents, on_progress).train(temperature, starts)
+        return seen_by(self.loss.likelihood, data)[1].total_variance
 
+    one_by_one = True  # a folder that was begun on a CPU is finished on a GPU
     own_workers = True  # JAX takes so much memory that workers which had none would be taken for leaking ones
 
     @property

@@ -75,6 +75,7 @@ _TABLE = (
     Observable("moved", ("latent",), "1", "how far M2 had still to go when training ended"),
     Observable("waiting", (), "1", "inactive latents that a mode would activate", "i"),
     Observable("updates", (), "1", "updates until training ended", "i"),
+    Observable("start_temperature", (), "1", "T of the model whose weights it started from; NaN: random weights"),
     Observable("signal_fraction_history", ("update", "latent"), "1", "order parameter M2 at each snapshot"),
     Observable("decoder_history", ("update", "feature", "latent"), "data", "W at each snapshot"),
     Observable("encoder_history", ("update", "latent", "feature"), "1 / data", "E at each snapshot"),
@@ -202,12 +203,14 @@ def recorded_linear(settings: Mapping[str, Any]) -> bool:
 class Trainer(ABC):
     """A way to train models at many temperatures at once.
 
-    A trainer is a small frozen dataclass of settings. `Exact` and `Sampled` are two; a new one derives from this class
-    and has the three abstract methods.
+    A trainer is a small frozen dataclass of settings. `Exact`, `Sampled` and `Neural` are three; a new one derives from
+    this class and has the three abstract methods. All others have defaults, for a trainer that draws its starts, works
+    on a CPU and measures T by the variance of the data.
     """
 
     uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
     own_workers: ClassVar[bool] = False  #: whether a scan starts worker processes of its own instead of idle ones
+    one_by_one: ClassVar[bool] = False  #: whether each model is a task of its own, however many train at once
     expected: ClassVar[str] = "a trainer such as Exact(tolerance=1e-8)"
 
     @property
@@ -215,9 +218,30 @@ class Trainer(ABC):
         """The kind of device that models are trained on: "cpu", "gpu", "tpu"."""
         return "cpu"
 
+    def total_variance(self, data: TrainingSet) -> float:
+        """Return V, the price τ at T = 1. A scan asks for it before it trains anything.
+
+        Parameters
+        ----------
+        data : TrainingSet
+            What is trained on.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        InputError
+            For data that this trainer cannot train on.
+        """
+        return data.spectrum.total_variance
+
     @abstractmethod
     def models_at_once(self, data: TrainingSet, latents: int) -> int:
         """Return how many models one call of `train` should get: enough for speed, few enough to bound memory.
+
+        A task has so many, so that it is fixed by the problem. Only with `one_by_one` may it depend on the device.
 
         Parameters
         ----------

@@ -37,7 +37,8 @@ ROUNDING = 1e-14  # of a matrix's trace
 class Patience:
     """Early stopping: a run ends once the loss has not fallen for so many looks in a row.
 
-    The loss is that of the validation part, if there is one, else of the training part, over all its rows.
+    The loss is that of the validation part, if there is one, else of the training part, over all its rows; `Neural`
+    takes at most 4096 of them.
 
     Parameters
     ----------

@@ -58,8 +58,8 @@ def spectroscopy(
     fit : callable
         `fit(beta, seed)`, or `fit(beta, seed, start=state)` where models start from their neighbours, trains a model
         and returns the posterior of the rows of `data`: mean and log_variance, (n, K) arrays of any framework. With
-        `decode` (z → x̂, in the framework's own arrays or in NumPy's) distortions and utilities are measured; `state`
-        is what the next model starts from.
+        `decode`, a function of z in NumPy (n, K) that returns x̂ in any framework (n, d), distortions and utilities are
+        measured; `state` is what the next model starts from.
     betas : (b,) array
         β of each training.
     data : (n, d) array
