@@ -22,15 +22,13 @@ from jax import random
 from numpy.typing import NDArray
 
 from landau_vae.display import Array
-from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE
-from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.network import Network, Weights
 from landau_vae.training.optimizers import Optimizer
 from landau_vae.training.schema import Named, Progress, Starts
 from landau_vae.training.stopping import LOOKS, evenly, last_movement, verdict
-from landau_vae.training.training_set import Batches, TrainingSet
+from landau_vae.training.training_set import Batches, TrainingSet, seen_by
 
 BLOCK = 1000  # updates between two returns from the compiled loop, at most
 WATCHED = 4096  # rows on which M² and the loss are looked at in the course of a run
@@ -398,33 +396,6 @@ def rows_of(data: TrainingSet, split: str, most: int = sys.maxsize) -> tuple[Arr
         rows, weights = rows[np.searchsorted(ends, ends[-1] * (np.arange(most) + 0.5) / most)], None
     share = np.ones(len(rows)) if weights is None else weights
     return rows - data.mean, share / share.sum()
-
-
-def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:
-    """Return the best constant output, (d,), and the spectrum of the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
-    if likelihood.squared:
-        return data.mean, data.spectrum
-    if data.rows is None:
-        raise InputError(
-            f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source"
-        )
-    low, high = likelihood.support
-    least, most = data.rows.min(), data.rows.max()
-    if least < low or most > high:
-        found = f"data {likelihood.data}, but these run from {least:g} to {most:g}"
-        raise InputError(
-            f"A {likelihood.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source"
-        )
-    with np.errstate(all="ignore"):
-        origin = np.asarray(likelihood.link(data.mean))
-        score = np.asarray(likelihood.score(data.rows, origin))
-        each = np.broadcast_to(likelihood.curvature(data.rows, origin), score.shape)
-    curvature = np.average(each, axis=0, weights=data.weights)
-    constant = np.flatnonzero(~(np.isfinite(origin) & (curvature > 0)))
-    if constant.size:
-        found = f"but column {constant[0]}, counting from 0, is {data.mean[constant[0]]:g} throughout"
-        raise InputError(f"A {likelihood.title} decoder needs columns that vary, {found}: leave it out.", "source")
-    return origin, Spectrum.from_data(score / np.sqrt(curvature), weights=data.weights)
 
 
 def _key(*numbers: int) -> NDArray[np.uint32]:
