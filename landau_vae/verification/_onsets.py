@@ -145,8 +145,6 @@ class Onsets(Result):
             "T = τ/V: the price τ of a nat as a share of the total variance V. ΔD̃: by how much the k-th latent lowers "
             "the best distortion, as a share of V.\nT_c: where its rate R = ½ ln(T_c/T) begins, ± its standard error."
         )
-        if not self.likelihood.squared:
-            note += f"\nThe V of T is the variance that a {self.likelihood.title} loss sees, that of ΔD̃ is the data's."
         yield Table(columns, note=note)
         shares = self.dimensions
         kept = [
@@ -160,11 +158,9 @@ class Onsets(Result):
         """Return identity, exponent, and what is not resolved, in words."""
         resolved = int(np.count_nonzero(self.resolved))
         lines = [f"{counted(resolved, 'onset')} resolved."]
-        if np.isfinite(self.identity):
-            are = "are" if self.identity >= UTILITY else "are not seen to be"
-            lines.append(
-                f"Onsets {are} utilities: R² = {self.identity:.3f} of ln T_c against ln ΔD̃, about the diagonal."
-            )
+        if np.isfinite(share := self.identity):
+            are = "are" if share >= UTILITY else "are not seen to be"
+            lines.append(f"Onsets {are} utilities: R² = {share:.3f} of ln T_c against ln ΔD̃ about the diagonal.")
         elif np.count_nonzero(self._compared) > 2:
             lines.append("Onsets do not differ by more than their errors: R² of ln T_c against ln ΔD̃ says nothing.")
         if np.isfinite(self.exponent):
@@ -187,8 +183,7 @@ class Onsets(Result):
         if np.isnan(self.best).all() and not np.isnan(self.signal_fraction).all():
             lines.append("Without a decoder there are no distortions: let fit return decode too.")
         if self.unsettled:
-            count = "counts" if self.unsettled == 1 else "count"
-            lines.append(f"{counted(self.unsettled, 'model')} had not settled, and {count} all the same: train longer.")
+            lines.append(f"Not settled: {counted(self.unsettled, 'model')}; active latents still count: train longer.")
         if self.diverged:
             lines.append(f"{counted(self.diverged, 'model')} diverged, left out everywhere: lower the learning rate.")
         return "\n".join(lines)
@@ -236,20 +231,10 @@ def onsets(scan: Any, spectrum: Spectrum | None = None, *, reconstruction: Recon
     drop = -np.diff(_best(kept))
     onset, error, points, seeds = _fits(each, ranked, rate, drop if likelihood.squared else np.full_like(drop, np.nan))
     return Onsets(
-        readonly(each[0] if (each == each[0]).all() else _mean(each)),
-        readonly(_mean(ranked)),
-        readonly(_mean(rate)),
-        readonly(kept),
-        readonly(onset),
-        readonly(error),
-        points,
-        seeds,
-        int(np.count_nonzero(status == Status.DIVERGED)),
-        int(np.count_nonzero((status == Status.MOVING) | (status == Status.PLATEAU))),
-        likelihood,
-        spectrum,
-        scan,
-    )
+        readonly(each[0] if (each == each[0]).all() else _mean(each)), readonly(_mean(ranked)), readonly(_mean(rate)),
+        readonly(kept), readonly(onset), readonly(error), points, seeds, int((status == Status.DIVERGED).sum()),
+        int(np.isin(status, (Status.MOVING, Status.PLATEAU)).sum()), likelihood, spectrum, scan,
+    )  # fmt: skip
 
 
 def _best(kept: Array) -> Array:

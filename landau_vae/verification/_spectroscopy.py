@@ -4,7 +4,6 @@
 the rows gives M² and rates, the decoder gives distortions and ranked pruning.
 """
 
-import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -108,19 +107,17 @@ def spectroscopy(
     if grid.ndim != 1 or grid.size == 0 or not np.all(grid > 0) or len(set(grid.tolist())) < grid.size:
         raise InputError(f"betas is {shown(betas)}, but a list of positive numbers is expected, each once.", "betas")
     places = which_seeds(seeds)
-    if start != "fresh" and not _takes_start(fit):
-        raise InputError(f"start is {start!r}, but fit takes no argument start: fit(beta, seed, start=None).", "fit")
     convention = replace(loss or Loss.gaussian(), beta=grid)
-    with _argument("data"):
+    with _naming("data"):
         table = training_set(data)
         if table.rows is None:
             raise InputError("data is a Spectrum, but the rows are needed that fit returns the posterior of.")
         seen = seen_by(convention.likelihood, table)[1]
-    with _argument("betas"):  # of a learned σ_dec²: at σ_dec² = 1, as in Neural
+    with _naming("betas"):  # of a learned σ_dec²: at σ_dec² = 1, as in Neural
         price = (replace(convention, decoder_variance=1.0) if convention.learned else convention).charge(table.features)
     temperature = price / (table.features if convention.learned else seen.total_variance)
     work = _Work(fit, table.rows, table.spectrum, convention, price, temperature, places, start)
-    with _argument("folder"):
+    with _naming("folder"):
         kept = None if folder is None else _Folder(Path(folder), work.identity)
     bar = progress_bar(len(places) * grid.size, "training", progress, unit=" models")
     with bar:
@@ -141,10 +138,6 @@ class _Work:
     start: str
     done: dict[tuple[int, int], dict[str, Array]] = field(default_factory=dict)  #: (seed, place) → observables
 
-    def error(self, sentence: str) -> InputError:
-        """Return an error of `fit`, with the scan of what was trained before."""
-        return InputError(sentence, "fit", self.dataset() if self.done else None)
-
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What distinguishes one call from another: β and seeds do not, but in a sweep β does."""
@@ -162,15 +155,13 @@ class _Work:
             for place in order.tolist():
                 beta = float(self.loss.beta[place])
                 found = None if kept is None else kept.read(beta, seed)
-                fresh = found is None
-                observables, state = self._trained(place, seed, state) if found is None else found
-                self._check_latents(observables, f"fit(beta={beta:g}, seed={seed})")
+                with _naming("fit", self):
+                    observables, state = found or self._trained(place, seed, state)
+                    self._check_latents(observables, f"fit(beta={beta:g}, seed={seed})")
                 self.done[seed, place] = observables
-                if kept is not None and fresh:
-                    try:
-                        state = kept.write(beta, seed, observables, state if self.start != "fresh" else None)
-                    except InputError as problem:
-                        raise InputError(str(problem), problem.argument or "folder", self.dataset()) from None
+                if kept is not None and found is None:
+                    with _naming("folder", self):
+                        state = kept.write(beta, seed, observables, None if self.start == "fresh" else state)
                 on_progress()
         return self.dataset()
 
@@ -180,7 +171,7 @@ class _Work:
         count, known = (each["signal_fraction"].size for each in (observables, first))
         if count != known:
             advice = "let all models have as many, those kept in a folder too"
-            raise self.error(f"{call} has {count} latents, but the first model has {known}: {advice}.")
+            raise InputError(f"{call} has {count} latents, but the first model has {known}: {advice}.")
 
     def _trained(self, place: int, seed: int, state: Any) -> tuple[dict[str, Array], Any]:
         """Train one model; return its observables and the state that the next one starts from."""
@@ -190,13 +181,13 @@ class _Work:
             returned = self.fit(beta, seed) if self.start == "fresh" else self.fit(beta, seed, start=state)
         except Exception as problem:  # anything: it is the user's code
             raised = f"{call} raised {_said(problem)}: what was trained before is in the error's partial."
-            raise self.error(raised) from problem
+            raise InputError(raised) from problem
         with np.errstate(all="ignore"):  # a model may have diverged
             given = self._given(returned, call)
             observables, state = self._observables(place, given, call), given.get("state")
         if self.start != "fresh" and state is None:
             advice = "return (mean, log_variance, decode, state)"
-            raise self.error(f"{call} returned no state, but start is {self.start!r}: {advice}.")
+            raise InputError(f"{call} returned no state, but start is {self.start!r}: {advice}.")
         return observables, state
 
     def _observables(self, place: int, given: dict[str, Any], call: str) -> dict[str, Array]:
@@ -216,17 +207,11 @@ class _Work:
                     output = self._decoded(decode, np.where(rank < kept, z, 0.0), call)
                     pruned[i, kept] = (self.rows[some] - output).var(axis=0).sum() / total
         measured = [*square, *spread, *rate, np.log(price), *(() if decode is None else pruned.ravel())]
-        sound = np.isfinite(measured).all()
+        status = np.array(Status.CONVERGED if np.isfinite(measured).all() else Status.DIVERGED, np.int8)
         return {
-            "signal_fraction": fraction,
-            "rate": rate,
-            "mean_square": square,
-            "posterior_variance": spread,
-            "pruned_distortion": pruned,
-            "distortion": pruned[1, -1],
-            "price": price,
-            "status": np.array(Status.CONVERGED if sound else Status.DIVERGED, np.int8),
-        }
+            "signal_fraction": fraction, "rate": rate, "mean_square": square, "posterior_variance": spread,
+            "pruned_distortion": pruned, "distortion": pruned[1, -1], "price": price, "status": status,
+        }  # fmt: skip
 
     def _given(self, returned: Any, call: str) -> dict[str, Any]:
         """Return by name what `fit` has returned, with arrays of NumPy, and `variance` whatever spread was given."""
@@ -235,25 +220,20 @@ class _Work:
         elif isinstance(returned, tuple | list) and 2 <= len(returned) <= 4:
             given = dict(zip(NAMES, returned, strict=False))
         else:
-            raise self.error(f"{call} returned {shown(returned)}, but {EXPECTED} is expected.")
+            raise InputError(f"{call} returned {shown(returned)}, but {EXPECTED} is expected.")
         kinds = [kind for kind in SPREADS if kind in given]
         if "mean" not in given or len(kinds) != 1:
-            raise self.error(
-                f"{call} returned a dictionary with {', '.join(map(str, given))}, but {EXPECTED} is expected."
-            )
-        mean, spread = (self._array(given[name], f"{name} of {call}") for name in ("mean", kinds[0]))
+            raise InputError(f"{call} returned {', '.join(map(str, given))}, but {EXPECTED} is expected.")
+        mean, spread = (_array(given[name], f"{name} of {call}") for name in ("mean", kinds[0]))
         if mean.ndim != 2 or len(mean) != len(self.rows) or mean.shape != spread.shape or not mean.size:
-            shapes = f"{call} returned mean {mean.shape} and {kinds[0]} {spread.shape}"
-            raise self.error(
-                f"{shapes}, but ({len(self.rows)}, K) is expected of both, K from 1 on: a row for each of the data."
-            )
+            found, rows = f"mean {mean.shape} and {kinds[0]} {spread.shape}", f"({len(self.rows)}, K), K from 1 on,"
+            raise InputError(f"{call} returned {found}, but {rows} is expected of both: a row for each of the data.")
         square: dict[str, Callable[[Array], Array]] = {"log_variance": np.exp, "standard_deviation": np.square}
         variance = square.get(kinds[0], np.copy)(spread)
-        learned = given.get("decoder_variance", ()) if self.loss.learned else 1.0
-        learned = self._array(learned, f"decoder_variance of {call}")
+        learned = _array(given.get("decoder_variance", ()) if self.loss.learned else 1.0, f"decoder_variance of {call}")
         if learned.size != 1:
             advice = "return a dictionary with decoder_variance, the number that it has become"
-            raise self.error(f"{call} returned no decoder_variance, but the loss has a learned one: {advice}.")
+            raise InputError(f"{call} returned no decoder_variance, but the loss has a learned one: {advice}.")
         return given | {"mean": mean, "variance": variance, "decoder_variance": learned.item()}
 
     def _decoded(self, decode: Callable[[Any], Any], latent: Array, call: str) -> Array:
@@ -263,22 +243,15 @@ class _Work:
             returned = decode(latent)
         except Exception as problem:  # anything: it is the user's code
             expected = "a function of a NumPy array (n, K) that returns (n, d) is expected"
-            raise self.error(f"decode of {call} raised {_said(problem)}: {expected}.") from problem
-        output = self._array(returned, f"x̂ of {call}")
+            raise InputError(f"decode of {call} raised {_said(problem)}: {expected}.") from problem
+        output = _array(returned, f"x̂ of {call}")
         if output.shape[:1] != shape[:1] or output.size != np.prod(shape):
-            raise self.error(f"decode of {call} returned shape {output.shape}, but {shape} is expected.")
+            raise InputError(f"decode of {call} returned shape {output.shape}, but {shape} is expected.")
         least, most = np.fmin.reduce(output, axis=None), np.fmax.reduce(output, axis=None)
         if np.isfinite(output).all() and (least < low - ROUNDING or most > high + ROUNDING):
             found = f"numbers from {least:g} to {most:g}, but means from {low:g} to {high:g} are expected"
-            raise self.error(f"decode of {call} returned {found}: let it return x̂, not logits.")
+            raise InputError(f"decode of {call} returned {found}: let it return x̂, not logits.")
         return output.reshape(shape)
-
-    def _array(self, values: Any, name: str) -> Array:
-        """Return an array of any framework in NumPy."""
-        try:
-            return numbers(_detached(values), name)
-        except InputError as problem:
-            raise self.error(str(problem)) from None
 
     def dataset(self) -> "xarray.Dataset":
         """Return the observables of what was trained; a seed or β of which nothing was is left out."""
@@ -299,15 +272,9 @@ class _Work:
             variables[name] = (("seed", "temperature", *about.dims), values, attributes)
         variables["converged"] = (("seed", "temperature"), variables["status"][1] == Status.CONVERGED)
         coords = {
-            "seed": seeds,
-            "temperature": self.temperature[places],
-            "beta": ("temperature", self.loss.beta[places]),
-        }
-        coords |= {
-            "latent": np.arange(latents),
-            "rank": np.arange(latents + 1),
-            "reconstruction": list(RECONSTRUCTIONS),
-        }
+            "seed": seeds, "temperature": self.temperature[places], "beta": ("temperature", self.loss.beta[places]),
+            "latent": np.arange(latents), "rank": np.arange(latents + 1), "reconstruction": list(RECONSTRUCTIONS),
+        }  # fmt: skip
         settings = {"name": "fit", "linear": False, "learned_variance": self.loss.learned, "loss": self.loss.to_dict()}
         about_all: dict[str, Any] = {
             "title": "models trained by a function, at several prices",
@@ -320,27 +287,24 @@ class _Work:
         return validate(xarray.Dataset(variables, coords, about_all), name="result of fit")
 
 
-def _takes_start(fit: Callable[..., Any]) -> bool:
-    """Return whether `fit` can be called with start=state, as far as it says."""
-    try:
-        parameters = inspect.signature(fit).parameters.values()
-    except (TypeError, ValueError):  # built-in ones do not say
-        return True
-    return any(each.name == "start" or each.kind is each.VAR_KEYWORD for each in parameters)
-
-
 @contextmanager
-def _argument(name: str) -> Iterator[None]:
-    """Let errors name an argument of `spectroscopy`."""
+def _naming(argument: str, work: _Work | None = None) -> Iterator[None]:
+    """Hand errors on with the name of the argument at fault, and with what was trained before."""
     try:
         yield
-    except InputError as problem:
-        raise InputError(str(problem), name) from None
+    except Exception as problem:
+        vars(problem).update(argument=argument, partial=work.dataset() if work and work.done else None)
+        raise
 
 
 def _said(problem: Exception) -> str:
     """Return kind and text of an exception on one line."""
     return f"{type(problem).__name__} ({' '.join(str(problem).split()):.300})"
+
+
+def _array(values: Any, name: str) -> Array:
+    """Return an array of any framework in NumPy."""
+    return numbers(_detached(values), name)
 
 
 def _detached(values: Any) -> Any:
@@ -354,19 +318,12 @@ def _packed(state: Any, arrays: dict[str, Array]) -> Any:
     if state is None:
         return None
     if type(state) in (list, tuple):
-        return [type(state).__name__, [_packed(each, arrays) for each in state]]
+        return [type(state).__name__, None, [_packed(each, arrays) for each in state]]
     if isinstance(state, Mapping) and all(type(key) in (str, int) for key in state):
-        return ["dict", [[key, _packed(each, arrays)] for key, each in state.items()]]
-    values = _detached(state)
-    try:
-        floats = numbers(None if isinstance(state, tuple) else values, "state")
-    except InputError:
-        kept = "a folder keeps arrays, and nested dictionaries, lists and tuples of arrays"
-        found = f"The state that fit returned holds a value of type {type(state).__name__}"
-        raise InputError(f"{found}, but {kept}: return these, or leave the folder out.", "fit") from None
-    array = np.asarray(values)
-    name = f"state {len(arrays)}"
-    arrays[name] = array if array.dtype.kind in "fiub" else floats
+        return ["dict", list(state), [_packed(each, arrays) for each in state.values()]]
+    floats = numbers(repr(state) if isinstance(state, tuple) else _detached(state), "state of fit for the folder")
+    array = np.asarray(_detached(state))
+    arrays[name := f"state {len(arrays)}"] = array if array.dtype.kind in "fiub" else floats
     return name
 
 
@@ -374,11 +331,9 @@ def _unpacked(packed: Any, arrays: dict[str, Array]) -> Any:
     """Return the state that `_packed` has packed."""
     if packed is None or isinstance(packed, str):
         return packed and arrays[packed]
-    kind, parts = packed
-    if kind == "dict":
-        return {key: _unpacked(each, arrays) for key, each in parts}
+    kind, keys, parts = packed
     inside = [_unpacked(each, arrays) for each in parts]
-    return inside if kind == "list" else tuple(inside)
+    return dict(zip(keys, inside, strict=True)) if kind == "dict" else tuple(inside) if kind == "tuple" else inside
 
 
 class _Folder:
@@ -386,19 +341,17 @@ class _Folder:
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
-        known, wanted = path / "spectroscopy.json", json.loads(json.dumps(identity))
+        known = path / "spectroscopy.json"
         try:
             path.mkdir(parents=True, exist_ok=True)
             if not known.exists():
-                text = json.dumps(identity)
-                replace_file(known, lambda partial: partial.write_text(text, encoding="utf-8"))
+                replace_file(known, lambda partial: partial.write_text(json.dumps(identity), encoding="utf-8"))
             stored = json.loads(known.read_text(encoding="utf-8"))
         except OSError as problem:
             raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.") from None
         except json.JSONDecodeError:
-            stored = None
-        same = {name for name in OTHER if isinstance(stored, dict) and stored.get(name) == wanted[name]}
-        if other := [words for name, words in OTHER.items() if name not in same]:
+            stored = {}
+        if other := [words for name, words in OTHER.items() if stored.get(name) != identity[name]]:
             raise InputError(f"{path} holds trainings with {' and '.join(other)}: name another folder.")
 
     def _file(self, beta: float, seed: int) -> Path:
@@ -414,7 +367,7 @@ class _Folder:
         return observables, _unpacked(content["state"], arrays)
 
     def write(self, beta: float, seed: int, observables: dict[str, Array], state: Any) -> Any:
-        """Keep a training; return its state as `read` will."""
+        """Keep a training and return its state as `read` will."""
         arrays: dict[str, Array] = {}
         packed = _packed(state, arrays)
         save_arrays(self._file(beta, seed), HEADER, {"state": packed}, observables | arrays)

@@ -69,13 +69,8 @@ class Verification(Result):
         trained = [int(np.argmax(kept <= share)) if kept.min() <= share else None for share in RANK_TOLERANCES]
         return [(share, self.spectrum.rank(share), rank) for share, rank in zip(RANK_TOLERANCES, trained, strict=True)]
 
-    @property
-    def _known(self) -> bool:
-        """Whether there is a theory of these models."""
-        return set(self.verdict) != {"outside the theory"}
-
     def __repr__(self) -> str:
-        if not self._known:
+        if set(self.verdict) == {"outside the theory"}:
             return f"Verification(no verdict: {len(self.verdict)} modes outside the theory)"
         count = self.verdict.count("agrees")
         return f"Verification({count} of {len(self.verdict)} modes agree within {self.tolerance:g})"
@@ -105,11 +100,12 @@ class Verification(Result):
     def conclusion(self) -> str:
         """Return the verdict in words, causes and unresolved directions included."""
         agreeing, noisy = self.verdict.count("agrees"), self.branches.noisy
+        known = set(self.verdict) != {"outside the theory"}
         lines = [
             f"{agreeing} of {len(self.verdict)} {'' if noisy else 'resolved '}modes agree within {self.tolerance:.3g}"
             f"{' and their standard errors' if noisy else ''}: threshold, utility and PCA spectrum, and the law "
             "M² = 1 − T/T_k."
-            if self._known
+            if known
             else "The law of linear models is shown for comparison: it gives no verdict on these."
         ]
         for word, meaning in MEANINGS.items():

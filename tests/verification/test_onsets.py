@@ -121,7 +121,7 @@ def test_models_that_diverged_count_for_nothing():
     np.testing.assert_allclose(found.onset, whole.onset, rtol=CLOSED)
     assert (found.diverged, found.unsettled) == (1, 1)
     assert "1 model diverged" in found.summary()
-    assert "1 model had not settled, and counts all the same" in found.summary()
+    assert "Not settled: 1 model" in found.summary()
     scan.status.values[:] = Status.DIVERGED
     none = onsets(scan).summary()
     assert "0 onsets resolved" in none
