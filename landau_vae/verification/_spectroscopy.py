@@ -69,7 +69,8 @@ def spectroscopy(
     data : (n, d) array
         The rows that were trained on, as the loss gets them.
     loss : Loss, default Loss.gaussian()
-        The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`.
+        The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`. Unless it is a squared error T is
+        in units of the likelihood and distortions are in those of the data: onsets are not compared with utilities.
     seeds : int or sequence of int, default 1
         How many, from 0 on, or which: handed to `fit`; each is trained at every β.
     start : {"fresh", "down", "up"}
@@ -115,8 +116,7 @@ def spectroscopy(
         seen = seen_by(convention.likelihood, table)[1]
     with _naming("betas"):  # of a learned σ_dec²: at σ_dec² = 1, as in Neural
         price = (replace(convention, decoder_variance=1.0) if convention.learned else convention).charge(table.features)
-    temperature = price / (table.features if convention.learned else seen.total_variance)
-    work = _Work(fit, table.rows, table.spectrum, convention, price, temperature, places, start)
+    work = _Work(fit, table.rows, table.spectrum, convention, price, seen.total_variance, places, start)
     with _naming("folder"):
         kept = None if folder is None else _Folder(Path(folder), work.identity)
     bar = progress_bar(len(places) * grid.size, "training", progress, unit=" models")
@@ -133,10 +133,15 @@ class _Work:
     spectrum: Spectrum
     loss: Loss
     price: Array  #: τ by place; of a learned σ_dec², τ/σ_dec²
-    temperature: Array  #: T by place
+    total_variance: float  #: V of T, the likelihood's
     seeds: tuple[int, ...]
     start: str
     done: dict[tuple[int, int], dict[str, Array]] = field(default_factory=dict)  #: (seed, place) → observables
+
+    @property
+    def temperature(self) -> Array:
+        """T by place."""
+        return self.price / (self.rows.shape[1] if self.loss.learned else self.total_variance)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -276,10 +281,12 @@ class _Work:
             "latent": np.arange(latents), "rank": np.arange(latents + 1), "reconstruction": list(RECONSTRUCTIONS),
         }  # fmt: skip
         settings = {"name": "fit", "linear": False, "learned_variance": self.loss.learned, "loss": self.loss.to_dict()}
+        own = self.loss.likelihood.squared
+        of, share = ("", "V") if own else (", that of the likelihood", "the variance of the data")
         about_all: dict[str, Any] = {
             "title": "models trained by a function, at several prices",
-            "temperature": "T = tau / V; distortion is a share of V, rates are in nats",
-            "total_variance": self.spectrum.total_variance,
+            "temperature": f"T = tau / V, V = total_variance{of}; distortion is a share of {share}, rates are in nats",
+            "total_variance": self.total_variance,
             "trainer": json.dumps(settings),
             "start": self.start,
             "samples": len(self.rows),

@@ -105,6 +105,7 @@ def test_another_likelihood_has_a_unit_of_its_own(rng, loss, unit):
 
     found = spectroscopy(fit, total * np.geomspace(3, 0.01, 14), data=rows, loss=loss)
     np.testing.assert_allclose(found.temperature, np.geomspace(0.01, 3, 14), rtol=1e-9)
+    np.testing.assert_allclose(found.scan.price[0] / found.scan.total_variance, found.temperature, rtol=1e-9)
     np.testing.assert_allclose(found.onset, critical, rtol=1e-9)
     assert np.isnan(found.identity)
     assert np.isnan(found.predicted_rate).all()
