@@ -25,12 +25,11 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE
-from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.network import Network, Weights
 from landau_vae.training.optimizers import Optimizer
 from landau_vae.training.schema import Named, Progress, Starts
 from landau_vae.training.stopping import LOOKS, evenly, last_movement, verdict
-from landau_vae.training.training_set import AT_ONCE, Batches, TrainingSet
+from landau_vae.training.training_set import AT_ONCE, Batches, TrainingSet, asked, seen_by
 
 BLOCK = 1000  # updates between two returns from the compiled loop, at most
 WATCHED = 4096  # rows on which M² and the loss are looked at in the course of a run
@@ -117,18 +116,6 @@ def _called(likelihood: Likelihood, name: str, *arrays: Any) -> Any:
         shape = jax.ShapeDtypeStruct(arrays[-1].shape, arrays[-1].dtype)
         back = lambda *each: np.asarray(asked(likelihood, name, *map(np.asarray, each)), shape.dtype)  # noqa: E731
         return jax.pure_callback(back, shape, *arrays, vmap_method="broadcast_all")
-
-
-@np.errstate(all="ignore")
-def asked(likelihood: Likelihood, name: str, *arrays: Array) -> Any:
-    """Return a function of arrays in NumPy; `InputError` names the likelihood if it raises anything."""
-    try:
-        return getattr(likelihood, name)(*arrays)
-    except InputError:
-        raise
-    except Exception as problem:  # anything: it may be the user's code
-        raised = f"raised {type(problem).__name__} in its {name} ({' '.join(str(problem).split())})"
-        raise InputError(f"The likelihood {likelihood.name!r} {raised}: mend that function.", "loss") from problem
 
 
 @lru_cache(maxsize=32)
@@ -448,34 +435,6 @@ def rows_of(data: TrainingSet, split: str, dtype: Any, most: int = sys.maxsize) 
 def _centred(rows: Array, mean: Array, dtype: Any) -> Array:
     """Return rows x − x̄, subtracted in double precision and without a copy in it."""
     return np.subtract(rows, mean, out=np.empty(rows.shape, dtype), casting="same_kind")
-
-
-def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:
-    """Return the best constant output, (d,), and the spectrum of the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
-    if likelihood.squared:
-        return data.mean, data.spectrum
-    if data.rows is None:
-        raise InputError(
-            f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source"
-        )
-    low, high = likelihood.support
-    least, most = data.rows.min(), data.rows.max()
-    if least < low or most > high:
-        found = f"data {likelihood.data}, but these run from {least:g} to {most:g}"
-        raise InputError(
-            f"A {likelihood.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source"
-        )
-    origin = np.asarray(asked(likelihood, "link", data.mean))
-    for name, arrays in {"value": (data.rows[:2], origin), "mean": (origin,)}.items():
-        asked(likelihood, name, *arrays)
-    score = np.asarray(asked(likelihood, "score", data.rows, origin))
-    each = np.broadcast_to(asked(likelihood, "curvature", data.rows, origin), score.shape)
-    curvature = np.average(each, axis=0, weights=data.weights)
-    constant = np.flatnonzero(~(np.isfinite(origin) & (curvature > 0)))
-    if constant.size:
-        found = f"but column {constant[0]}, counting from 0, is {data.mean[constant[0]]:g} throughout"
-        raise InputError(f"A {likelihood.title} decoder needs columns that vary, {found}: leave it out.", "source")
-    return origin, Spectrum.from_data(score / np.sqrt(curvature), weights=data.weights)
 
 
 def _key(*numbers: int) -> NDArray[np.uint32]:

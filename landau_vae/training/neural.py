@@ -23,7 +23,7 @@ from landau_vae.training.optimizers import Adam, Optimizer
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine
 from landau_vae.training.schema import Named, Progress, Starts, Trainer
 from landau_vae.training.stopping import Patience
-from landau_vae.training.training_set import AT_ONCE, TrainingSet
+from landau_vae.training.training_set import AT_ONCE, TrainingSet, seen_by
 
 Several = Annotated[int, Range(1, 10**8)]
 MEASURED = 2**12  # rows that are measured at a time
@@ -142,8 +142,6 @@ class Neural(Trainer):
 
     def total_variance(self, data: TrainingSet) -> float:
         """Return V: the data's, or that of the likelihood's scores, Σ_j ⟨s_j²⟩/⟨H_j⟩."""
-        from landau_vae.training.descent import seen_by
-
         if self.measured_on != "training" and self.measured_on not in data.held_out:
             part = f"measured_on is {self.measured_on!r}, but there is no such part"
             raise InputError(f"{part}: give splits=(0.8, 0.1, 0.1), or measured_on='training'.", "measured_on")

@@ -23,6 +23,7 @@ from landau_vae.data.moments import Moments
 from landau_vae.data.tables import as_table, as_weights, nonfinite_problem, row_blocks
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import Likelihood
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.memory_plan import in_words
 
@@ -134,6 +135,46 @@ def training_set(
     held_out_weights = {name: readonly(weight) for name, (_, weight) in parts.items() if weight is not None}
     share = None if share is None else readonly(share)
     return TrainingSet(spectrum, _rows(rows, mean, scale), share, held_out, held_out_weights, covariances)
+
+
+@np.errstate(all="ignore")
+def asked(likelihood: Likelihood, name: str, *arrays: Array) -> Any:
+    """Return a function of arrays in NumPy; `InputError` names the likelihood if it raises anything."""
+    try:
+        return getattr(likelihood, name)(*arrays)
+    except InputError:
+        raise
+    except Exception as problem:  # anything: it may be the user's code
+        raised = f"raised {type(problem).__name__} in its {name} ({' '.join(str(problem).split())})"
+        raise InputError(f"The likelihood {likelihood.name!r} {raised}: mend that function.", "loss") from problem
+
+
+def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:
+    """Return the best constant output, (d,), and the spectrum of the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
+    if likelihood.squared:
+        return data.mean, data.spectrum
+    if data.rows is None:
+        raise InputError(
+            f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source"
+        )
+    low, high = likelihood.support
+    least, most = data.rows.min(), data.rows.max()
+    if least < low or most > high:
+        found = f"data {likelihood.data}, but these run from {least:g} to {most:g}"
+        raise InputError(
+            f"A {likelihood.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source"
+        )
+    origin = np.asarray(asked(likelihood, "link", data.mean))
+    for name, arrays in {"value": (data.rows[:2], origin), "mean": (origin,)}.items():
+        asked(likelihood, name, *arrays)
+    score = np.asarray(asked(likelihood, "score", data.rows, origin))
+    each = np.broadcast_to(asked(likelihood, "curvature", data.rows, origin), score.shape)
+    curvature = np.average(each, axis=0, weights=data.weights)
+    constant = np.flatnonzero(~(np.isfinite(origin) & (curvature > 0)))
+    if constant.size:
+        found = f"but column {constant[0]}, counting from 0, is {data.mean[constant[0]]:g} throughout"
+        raise InputError(f"A {likelihood.title} decoder needs columns that vary, {found}: leave it out.", "source")
+    return origin, Spectrum.from_data(score / np.sqrt(curvature), weights=data.weights)
 
 
 def _split(

@@ -157,16 +157,13 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
     data = scan.sortby("temperature").transpose("seed", "temperature", "reconstruction", "latent", "rank", ...)
     fraction = data.signal_fraction.values
     ranks = np.argsort(-fraction, axis=-1, kind="stable")  # a latent of NaN, of a model that diverged, is the last
-    abscissa = np.broadcast_to(data.temperature.values, fraction.shape[:2])
-    if "price" in data and trainer_settings(data).get("learned_variance"):  # the price that it has led to
-        abscissa = data.price.values / float(data.attrs["total_variance"])
     moved = data.moved.values if "moved" in data else None
     at_rest = np.broadcast_to(data.converged.values[..., None], fraction.shape) if moved is None else moved <= AT_REST
     to_go = np.zeros(fraction.shape) if moved is None else moved
     ranked, at_rest, to_go = (np.take_along_axis(each, ranks, axis=-1) for each in (fraction, at_rest, to_go))
     return Branches(
         readonly(data.temperature.values),
-        readonly(abscissa),
+        readonly(abscissa(data)),
         readonly(ranked),
         readonly(data.pruned_distortion.values),
         readonly(data.rate.values.sum(axis=-1)),
@@ -175,6 +172,13 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
         readonly(data.converged.values.mean(axis=0)),
         noisy=moved is not None,
     )
+
+
+def abscissa(data: Any) -> Array:
+    """Return T of each model, (seeds, temperatures); with a learned σ_dec² that of the price that it has led to."""
+    if "price" in data and trainer_settings(data).get("learned_variance"):
+        return np.asarray(data.price.values / float(data.attrs["total_variance"]))
+    return np.broadcast_to(data.temperature.values, data.signal_fraction.shape[:2])
 
 
 def trained_spectrum(scan: Any) -> Spectrum | None:
