@@ -20,6 +20,7 @@ from landau_vae.plotting.style import (
     axes,
     colours,
     decimal,
+    log_axis,
     plain,
     signal_axis,
     title,
@@ -100,8 +101,8 @@ def onset_rates(found: Onsets, ax: Axes | None = None) -> Axes:
         if _blank(ax, found, bool(shown), NO_LATENT):
             return ax
         for k, colour in shown:
-            ends = np.array([found.temperature[0], max(found.temperature[0], found.drop[k])])
-            if found.resolved[k]:
+            ends = np.array([found.temperature[0], found.drop[k]])
+            if found.resolved[k] and ends[1] > ends[0]:
                 ax.plot(ends, 0.5 * np.log(found.drop[k] / ends), color=colour, lw=1, zorder=1)
             ax.plot(found.temperature, found.rate[:, k], ".", color=colour, ms=4, zorder=2)
         ax.set(xscale="log", ylabel="rate $R_k$  [nat]", xlabel=TEMPERATURE)
@@ -143,7 +144,7 @@ def identity(found: Onsets, ax: Axes | None = None) -> Axes:
             ax.annotate(str(k + 1), (found.drop[k], found.onset[k]), (5, -9), textcoords="offset points", fontsize=7)
         ends = np.array([drop.min() / 2, drop.max() * 2])
         ax.plot(ends, ends, color=INK, zorder=0)
-        ax.set(xscale="log", yscale="log", xlabel="utility $\\Delta\\tilde D_k$  [$V$]", ylabel="onset $T_c$")
+        ax.set(xscale="log", yscale="log", xlabel="utility $\\Delta\\tilde D_k$  [share of $V$]", ylabel="onset $T_c$")
         return ax
 
 
@@ -183,7 +184,9 @@ def rank_distortion(found: Onsets, ax: Axes | None = None) -> Axes:
             use = np.arange(RANKS[0], min(RANKS[1], last) + 1)
             middle = np.exp(np.mean(np.log(found.best[use]) - found.exponent * np.log(use)))
             ax.plot(use, middle * use**found.exponent, "--", color=WARM, label=f"$K^{{{found.exponent:.1f}}}$")
-        ax.set(xscale="log", yscale="log", xlabel="latents kept $K$", ylabel="best distortion $\\tilde D$  [$V$]")
+        ax.set(
+            xscale="log", yscale="log", xlabel="latents kept $K$", ylabel="best distortion $\\tilde D$  [share of $V$]"
+        )
         decimal(ax.xaxis)
         ax.legend(loc="lower left")
         return ax
@@ -215,10 +218,10 @@ def effective_dimension(found: Onsets, ax: Axes | None = None) -> Axes:
         if _blank(ax, found, bool((found.best > 0).any()), NO_DISTORTION):
             return ax
         reached = found.best[: _reach(found) + 1]
-        ax.step(reached, np.arange(reached.size), where="pre", color=COOL, label="trained")
+        ax.step(reached, np.arange(reached.size), where="pre", color=COOL, label="trained", zorder=2)
         if found.spectrum is not None:
             left = np.concatenate([[1.0], 1 - np.cumsum(found.spectrum.normalized)])
-            ax.step(np.maximum(left, 1e-9), np.arange(left.size), where="pre", color=INK, label="PCA")
+            ax.step(np.maximum(left, 1e-9), np.arange(left.size), where="pre", color=INK, lw=2.5, label="PCA", zorder=1)
         for share in TOLERANCES:
             ax.axvline(share, color=QUIET, lw=0.5, zorder=0)
         ax.set(xscale="log", xlim=(1.1, TOLERANCES[-1] / 2), xlabel="tolerated distortion $\\tilde D$  [share of $V$]")
@@ -257,7 +260,7 @@ def distortion_curves(found: Onsets, ax: Axes | None = None) -> Axes:
         for k, colour in reversed(_shown(found)):  # the first on top
             ax.plot(found.temperature, found.rank_distortion[:, k + 1], color=colour, lw=1)
         ax.plot(found.temperature, found.rank_distortion[:, -1], ".", color=INK, ms=3)
-        ax.set(xscale="log", yscale="log", xlabel=TEMPERATURE, ylabel="distortion $\\tilde D$  [$V$]")
+        ax.set(xscale="log", yscale="log", xlabel=TEMPERATURE, ylabel="distortion $\\tilde D$  [share of $V$]")
         return ax
 
 
@@ -316,6 +319,7 @@ def hysteresis_loop(down: Any, up: Any, ax: Axes | None = None) -> Axes:
             for each in most.transpose("seed", ...).values:
                 ax.plot(data.temperature, each, ".", color=colour, ms=2, alpha=0.5)
         ax.set(xscale="log", ylim=(-0.02, 1.03), xlabel=TEMPERATURE, ylabel="largest signal fraction $M^2$")
+        log_axis(ax.xaxis)
         title(ax, "Hysteresis", "each model starts from its neighbour; dots: seeds")
         ax.legend(loc="lower left")
         return ax
