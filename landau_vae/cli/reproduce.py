@@ -39,7 +39,7 @@ def reproduce(
     depth: Annotated[int | None, Range(1, 64), option("Hidden layers of each half (4)", panel=NETWORKS)] = None,
     workers: Annotated[int | None, Range(1), option("Processes that train networks (all)", panel=NETWORKS)] = None,
     as_json: AsJson = False,
-    output: Annotated[Path | None, option("Folder for figures, numbers and models; networks resume in it")] = None,
+    output: Annotated[Path | None, option("Folder for figures, numbers, models; networks resume in it")] = None,
 ) -> int:
     """Predict, train and compare on the climate of all land (WorldClim 2.1)."""
     linear = {"points": points, "coldest": coldest, "latents": latents, "tolerance": tolerance}

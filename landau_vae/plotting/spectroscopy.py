@@ -338,7 +338,7 @@ def _blank(ax: Axes, found: Onsets, drawn: bool, why: str) -> bool:
 def _shown(found: Onsets) -> list[tuple[int, Any]]:
     """Return ranks that are active anywhere, each with a colour: grey, unless its onset is resolved."""
     ranks = np.flatnonzero(np.nan_to_num(found.signal_fraction).max(axis=0) > ACTIVE)
-    bright = iter(colours(np.count_nonzero(found.resolved[ranks])))
+    bright = iter(colours(int(found.resolved[ranks].sum())))
     return [(k, next(bright) if found.resolved[k] else QUIET) for k in ranks.tolist()]
 
 
