@@ -10,21 +10,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from landau_vae.checks import checked
 from landau_vae.limits import ACTIVE
-from landau_vae.plotting.style import (
-    COOL,
-    INK,
-    MUTED,
-    QUIET,
-    STYLE,
-    WARM,
-    axes,
-    colours,
-    decimal,
-    log_axis,
-    plain,
-    signal_axis,
-    title,
-)
+from landau_vae.plotting import style
+from landau_vae.plotting.style import COOL, INK, STYLE, WARM, axes, colours, title
 from landau_vae.training.schema import validate
 from landau_vae.verification._onsets import RANKS, TOLERANCES, Onsets
 
@@ -34,7 +21,7 @@ NO_LATENT, NO_DISTORTION = "no latent is active", "no distortions: there is no d
 
 @checked
 def onset_branches(found: Onsets, ax: Axes | None = None) -> Axes:
-    """Draw the signal fractions M² by rank against the temperature, with the onsets on the axis.
+    """Draw the signal fractions M² by rank against the temperature, with the onsets above.
 
     Parameters
     ----------
@@ -46,7 +33,7 @@ def onset_branches(found: Onsets, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Dots: trained models. Ticks: onsets T_c.
+        Dots: trained models. Triangles: onsets T_c. Grey: ranks without one.
 
     Raises
     ------
@@ -54,9 +41,7 @@ def onset_branches(found: Onsets, ax: Axes | None = None) -> Axes:
         For an argument of another type.
     """
     with axes(ax, (6.4, 3.8)) as ax:
-        title(
-            ax, "Latents become active one by one", "by rank; triangles: onsets $T_c$ from the rates; grey: unresolved"
-        )
+        title(ax, "Latents become active one by one", "by rank; triangles: onsets $T_c$; grey: unresolved")
         shown = _shown(found)
         if _blank(ax, found, bool(shown), NO_LATENT):
             return ax
@@ -66,7 +51,7 @@ def onset_branches(found: Onsets, ax: Axes | None = None) -> Axes:
                 ax.plot(found.onset[k], 1.06, "v", color=colour, ms=5)
                 ax.text(found.onset[k], 1.09, str(k + 1), color=colour, fontsize=7, ha="center")
         ax.set(xscale="log", ylim=(-0.02, 1.16), xlabel=TEMPERATURE)
-        signal_axis(ax)
+        style.signal_axis(ax)
         return ax
 
 
@@ -92,11 +77,7 @@ def onset_rates(found: Onsets, ax: Axes | None = None) -> Axes:
         For an argument of another type.
     """
     with axes(ax, (4.8, 3.8)) as ax:
-        title(
-            ax,
-            "Rates follow utilities",
-            "lines: $½\\,\\ln(\\Delta\\tilde D_k/T)$; dots: trained models; grey: unresolved",
-        )
+        title(ax, "Rates follow utilities", "lines: $½\\,\\ln(\\Delta\\tilde D_k/T)$; dots: trained; grey: unresolved")
         shown = _shown(found)
         if _blank(ax, found, bool(shown), NO_LATENT):
             return ax
@@ -137,9 +118,8 @@ def identity(found: Onsets, ax: Axes | None = None) -> Axes:
         if _blank(ax, found, bool(seen.size), NO_DISTORTION if found.resolved.any() else "no onset resolved"):
             return ax
         drop, onset, error = found.drop[seen], found.onset[seen], np.exp(np.nan_to_num(found.onset_error[seen]))
-        ax.errorbar(
-            drop, onset, (onset - onset / error, onset * error - onset), fmt="o", color=COOL, ms=4, elinewidth=1
-        )
+        spread = onset - onset / error, onset * error - onset
+        ax.errorbar(drop, onset, spread, fmt="o", color=COOL, ms=4, elinewidth=1)
         for k in seen:
             ax.annotate(str(k + 1), (found.drop[k], found.onset[k]), (5, -9), textcoords="offset points", fontsize=7)
         ends = np.array([drop.min() / 2, drop.max() * 2])
@@ -184,10 +164,8 @@ def rank_distortion(found: Onsets, ax: Axes | None = None) -> Axes:
             use = np.arange(RANKS[0], min(RANKS[1], last) + 1)
             middle = np.exp(np.mean(np.log(found.best[use]) - found.exponent * np.log(use)))
             ax.plot(use, middle * use**found.exponent, "--", color=WARM, label=f"$K^{{{found.exponent:.1f}}}$")
-        ax.set(
-            xscale="log", yscale="log", xlabel="latents kept $K$", ylabel="best distortion $\\tilde D$  [share of $V$]"
-        )
-        decimal(ax.xaxis)
+        ax.set(xscale="log", yscale="log", xlabel="latents kept $K$", ylabel="distortion $\\tilde D$  [share of $V$]")
+        style.decimal(ax.xaxis)
         ax.legend(loc="lower left")
         return ax
 
@@ -223,10 +201,10 @@ def effective_dimension(found: Onsets, ax: Axes | None = None) -> Axes:
             left = np.concatenate([[1.0], 1 - np.cumsum(found.spectrum.normalized)])
             ax.step(np.maximum(left, 1e-9), np.arange(left.size), where="pre", color=INK, lw=2.5, label="PCA", zorder=1)
         for share in TOLERANCES:
-            ax.axvline(share, color=QUIET, lw=0.5, zorder=0)
+            ax.axvline(share, color=style.QUIET, lw=0.5, zorder=0)
         ax.set(xscale="log", xlim=(1.1, TOLERANCES[-1] / 2), xlabel="tolerated distortion $\\tilde D$  [share of $V$]")
         ax.set_ylabel("effective dimension")
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{plain(100 * share)} %"))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{style.plain(100 * share)} %"))
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(loc="upper left")
         return ax
@@ -319,7 +297,7 @@ def hysteresis_loop(down: Any, up: Any, ax: Axes | None = None) -> Axes:
             for each in most.transpose("seed", ...).values:
                 ax.plot(data.temperature, each, ".", color=colour, ms=2, alpha=0.5)
         ax.set(xscale="log", ylim=(-0.02, 1.03), xlabel=TEMPERATURE, ylabel="largest signal fraction $M^2$")
-        log_axis(ax.xaxis)
+        style.log_axis(ax.xaxis)
         title(ax, "Hysteresis", "each model starts from its neighbour; dots: seeds")
         ax.legend(loc="lower left")
         return ax
@@ -331,7 +309,7 @@ def _blank(ax: Axes, found: Onsets, drawn: bool, why: str) -> bool:
         return False
     ax.set(xticks=[], yticks=[])
     why = "all models diverged" if found.diverged and np.isnan(found.rate).all() else why
-    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=MUTED)
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=style.MUTED)
     return True
 
 
@@ -339,7 +317,7 @@ def _shown(found: Onsets) -> list[tuple[int, Any]]:
     """Return ranks that are active anywhere, each with a colour: grey, unless its onset is resolved."""
     ranks = np.flatnonzero(np.nan_to_num(found.signal_fraction).max(axis=0) > ACTIVE)
     bright = iter(colours(int(found.resolved[ranks].sum())))
-    return [(k, next(bright) if found.resolved[k] else QUIET) for k in ranks.tolist()]
+    return [(k, next(bright) if found.resolved[k] else style.QUIET) for k in ranks.tolist()]
 
 
 def _reach(found: Onsets) -> int:
