@@ -1,7 +1,8 @@
 """`landau-vae reproduce --neural`: networks on the cells of WorldClim layers, after J. Hirn, arXiv:2608.10599.
 
-19 variables, standardised on a training part of whole blocks; cells drawn in proportion to their area; SiLU layers of
-width 64, 32 latents, each temperature from random weights; all measurements on the test part.
+19 variables, standardised on a training part of whole blocks; cells drawn in proportion to
+their area; SiLU layers of width 64, 32 latents, each temperature from random weights; all
+measurements on the test part.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,9 @@
 """Train a β-VAE at every temperature of a grid, from each of several seeds, by any trainer.
 
-Each model starts from its own random weights, drawn from its seed and its place in the grid. No start uses another
-model, the theory or the data's eigenvectors. A scan can be shared out among workers, interrupted, and resumed: it gives
-the same bits. The result is one labelled `xarray.Dataset`, with the observables of `training.schema`.
+Each model starts from its own random weights, drawn from its seed and its place in the grid, unless
+it is asked to start from another model. No start uses the theory or the data's eigenvectors. A scan can be shared out among
+workers, interrupted, and resumed: it gives the same bits. The result is one labelled
+`xarray.Dataset`, with the observables of `training.schema`.
 """
 
 import json
@@ -74,43 +75,49 @@ def scan(
     latents : int, optional
         K. By default as many as there are features, of wide data as many as there are modes.
     seeds : int or sequence of int, default 1
-        How many, from 0 on, or which: of random weights and minibatches. Each seed trains the whole grid.
+        How many, from 0 on, or which: of random weights and minibatches. Each seed trains the
+        whole grid.
     trainer : Trainer, default Exact()
-        `Exact` minimises the expected loss of linear models, `Sampled` trains linear models by minibatches, `Neural`
-        trains networks, with any likelihood, in JAX.
+        `Exact` minimises the expected loss of linear models, `Sampled` trains linear models by
+        minibatches, `Neural` trains networks, with any likelihood, in JAX.
     standardize : bool, default False
         Whether to scale the columns of a table to unit variance.
     weights : (n,) array, optional
         Of the rows of a table.
     splits : sequence of float, optional
-        Shares of the rows for training, validation and test, such as (0.8, 0.1, 0.1). By default all are trained on.
+        Shares of the rows for training, validation and test, such as (0.8, 0.1, 0.1). By
+        default all are trained on.
     workers : int, default 1
-        How many tasks are carried out at once; -1: one per core. Inside `joblib.parallel_config(backend="dask")`, by a
-        cluster.
+        How many tasks are carried out at once; -1: one per core. Inside
+        `joblib.parallel_config(backend="dask")`, by a cluster.
     folder : str or Path, optional
-        Where finished tasks are kept. An interrupted scan is resumed when it is called again with the same arguments.
+        Where finished tasks are kept. An interrupted scan is resumed when it is called again
+        with the same arguments.
     memory : float, optional
         Limit in bytes. By default most of what is free.
     keep_weights : bool, default True
         Whether decoders and encoders are part of the result. All observables are, in any case.
     start : {"fresh", "down", "up"} or xarray.Dataset, default "fresh"
-        What each model starts from: random weights; those of its neighbour in a sweep from the largest T down, or from
-        the smallest up; or those of another scan, of the same seed and at the nearest T, as a ratio. Models that have
-        diverged are passed over. `start_temperature` is the T of the model whose weights were taken. For `Neural`.
+        What each model starts from: random weights; those of its neighbour in a sweep from the
+        largest T down, or from the smallest up; or those of another scan, of the same seed and
+        at the nearest T, as a ratio. Models that have diverged are passed over.
+        `start_temperature` is the T of the model whose weights were taken. For `Neural`.
     progress : bool, default False
         Whether to print the memory plan and to show a progress bar.
 
     Returns
     -------
     xarray.Dataset
-        With dimensions seed, temperature, latent, feature: the observables of every model (`signal_fraction` M²,
-        `rate`, `distortion` as a share of V, `pruned_distortion`, `loss`, …), how training ended (`status`,
-        `converged`), the covariance that was trained on, and the weights.
+        With dimensions seed, temperature, latent, feature: the observables of every model
+        (`signal_fraction` M², `rate`, `distortion` as a share of V, `pruned_distortion`,
+        `loss`, …), how training ended (`status`, `converged`), the covariance that was trained
+        on, and the weights.
 
     Raises
     ------
     InputError
-        For bad input, for a folder that holds another scan, and for a scan that does not fit into memory.
+        For bad input, for a folder that holds another scan, and for a scan that does not fit
+        into memory.
 
     Examples
     --------
@@ -169,7 +176,8 @@ def plan(source: Any, temperatures: ArrayLike, **options: Any) -> ScanPlan:
 
     Parameters
     ----------
-    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, folder, memory, \
+    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers,
+    folder, memory, \
 keep_weights, start, progress : see `scan`
         The same; `folder` and `progress` have no effect.
 

@@ -1,8 +1,9 @@
 """Gradient descent in JAX: the updates of a chunk in one compiled loop, and measurements on what comes out.
 
-On a CPU models are trained one after the other, on one thread, so that each core has a process of its own (the workers
-of a scan); on a GPU all models of a task advance together. Minibatches are drawn in NumPy, the same for all models of a
-seed; reparameterised noise is drawn in the loop, from a key that only the model and the update decide.
+On a CPU models are trained one after the other, on one thread, so that each core has a process
+of its own (the workers of a scan); on a GPU all models of a task advance together. Minibatches
+are drawn in NumPy, the same for all models of a seed; reparameterised noise is drawn in the
+loop, from a key that only the model and the update decide.
 """
 
 import os
@@ -43,7 +44,8 @@ ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
 def backend() -> str:
     """Start JAX and return the kind of device that it has found: "cpu", "gpu" or "tpu".
 
-    In a worker process its CPU client gets one thread: each core has a process, and a pool of threads costs 40 % more.
+    In a worker process its CPU client gets one thread: each core has a process, and a pool of
+    threads costs 40 % more.
     """
     before = os.environ.get("NPROC")
     if parent_process() is not None:
@@ -327,7 +329,8 @@ class Descent:
     def _blocks(self, split: str, most: int = sys.maxsize) -> tuple[Any, ...]:
         """Return rows of a part, noise and shares, each in blocks; the last block is filled up with rows of no share.
 
-        Each noise comes with its opposite. Few rows come several times: what noise leaves is below what counts.
+        Each noise comes with its opposite. Few rows come several times: what noise leaves is
+        below what counts.
         """
         rows, share = rows_of(self.data, split, self.dtype, most)
         few = min(WATCHED, REPEATED // rows.shape[1])

@@ -2,9 +2,10 @@
 
     per-sample loss = a ℓ(x, f(z)) + b Σ_k KL_k,   z = μ(x) + σ(x) ε
 
-T = 1 is where the first latent's threshold would be if one direction held all the variance that counts: for
-squared errors b = 2a T V as everywhere, V the total variance; with a learned σ_dec², b = 2a T d; for another likelihood
-b = a T Σ_j ⟨s_j²⟩/⟨H_j⟩, s and H its score and curvature at the best constant output. JAX is imported by training only.
+T = 1 is where the first latent's threshold would be if one direction held all the variance that
+counts: for squared errors b = 2a T V as everywhere, V the total variance; with a learned
+σ_dec², b = 2a T d; for another likelihood b = a T Σ_j ⟨s_j²⟩/⟨H_j⟩, s and H its score and
+curvature at the best constant output. JAX is imported by training only.
 """
 
 from copy import copy
@@ -52,8 +53,8 @@ class Neural(Trainer):
     beta : Schedule, default constant
         Factor on the β that belongs to the temperature.
     loss : Loss, default Loss.gaussian()
-        The convention and the likelihood. Its β is ignored. Where the likelihood does not say its mean, distortions are
-        NaN.
+        The convention and the likelihood. Its β is ignored. Where the likelihood does not say
+        its mean, distortions are NaN.
     learned_variance : bool, default False
         Whether σ_dec² is trained.
     log_variance : float, default 0
@@ -74,10 +75,11 @@ class Neural(Trainer):
 
     Notes
     -----
-    A run has *converged* if no M² (and no ln σ_dec²) has moved by more than 0.01 between the means over the third and
-    the last quarter of its training time (updates times learning rate), and if ln σ_dec² differs by no more from the
-    logarithm of the mean squared error, its best value. It ended on a *plateau* if all latents are
-    inactive while the spectrum has a mode above the price.
+    A run has *converged* if no M² (and no ln σ_dec²) has moved by more than 0.01 between the
+    means over the third and the last quarter of its training time (updates times learning
+    rate), and if ln σ_dec² differs by no more from the logarithm of the mean squared error, its
+    best value. It ended on a *plateau* if all latents are inactive while the spectrum has a
+    mode above the price.
 
     Examples
     --------
@@ -113,7 +115,7 @@ class Neural(Trainer):
             raise InputError("The β schedule ends at 0, where information has no price: let it end above.", "beta")
         missing = [name for name in ("jax", "optax") if find_spec(name) is None]
         if missing:
-            needs = f"Neural needs {' and '.join(missing)}, which is not installed"
+            needs = f"Neural needs {' and '.join(missing)}, not installed here"
             raise InputError(f"{needs}: pip install 'landau-vae[jax]', or train with Sampled().", "trainer")
 
     def network(self, features: Count, latents: Count) -> Network:

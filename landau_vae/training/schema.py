@@ -1,8 +1,9 @@
 """What every trainer takes and gives back: the `Trainer`, the table of observables, and a validator of scans.
 
-A trainer returns observables: numbers that are measured on a model, whatever its architecture. `OBSERVABLES` names
-them, with dimensions, units and meaning. Verification, pictures and reports read these alone. Weights, which differ
-from one architecture to another, are attachments: a scan without them verifies to the same numbers.
+A trainer returns observables: numbers that are measured on a model, whatever its architecture.
+`OBSERVABLES` names them, with dimensions, units and meaning. Verification, pictures and reports
+read these alone. Weights, which differ from one architecture to another, are attachments: a
+scan without them verifies to the same numbers.
 """
 
 import json
@@ -114,8 +115,8 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     Raises
     ------
     InputError
-        For anything that is no Dataset, and for a variable that is missing or has other dimensions or another type;
-        the error names the variable.
+        For anything that is no Dataset, and for a variable that is missing or has other
+        dimensions or another type; the error names the variable.
 
     Examples
     --------
@@ -126,7 +127,8 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     >>> validate(models.drop_vars("rate"), "rate")
     Traceback (most recent call last):
         ...
-    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a latent from its prior): ...
+    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a
+    latent from its prior): ...
     """
     import xarray
 
@@ -203,9 +205,10 @@ def recorded_linear(settings: Mapping[str, Any]) -> bool:
 class Trainer(ABC):
     """A way to train models at many temperatures at once.
 
-    A trainer is a small frozen dataclass of settings. `Exact`, `Sampled` and `Neural` are three; a new one derives from
-    this class and has the three abstract methods. All others have defaults, for a trainer that draws its starts, works
-    on a CPU and measures T by the variance of the data.
+    A trainer is a small frozen dataclass of settings. `Exact`, `Sampled` and `Neural` are
+    three; a new one derives from this class and has the three abstract methods. All others have
+    defaults, for a trainer that draws its starts, works on a CPU and measures T by the variance
+    of the data.
     """
 
     uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
@@ -241,7 +244,8 @@ class Trainer(ABC):
     def models_at_once(self, data: TrainingSet, latents: int) -> int:
         """Return how many models one call of `train` should get: enough for speed, few enough to bound memory.
 
-        A task has so many, so that it is fixed by the problem. Only with `one_by_one` may it depend on the device.
+        A task has so many, so that it is fixed by the problem. Only with `one_by_one` may it
+        depend on the device.
 
         Parameters
         ----------
@@ -313,17 +317,19 @@ class Trainer(ABC):
         latents : int
             K.
         on_progress : callable
-            Called with the number of models that got done since the last call; fractions are allowed.
+            Called with the number of models that got done since the last call; fractions are
+            allowed.
 
         Returns
         -------
         dict
-            Name → (dimensions after the model's, values). It has the first eight entries of `OBSERVABLES`.
+            Name → (dimensions after the model's, values). It has the first eight entries of
+            `OBSERVABLES`.
 
         Notes
         -----
-        The result of each model depends, to the bit, on its (data, temperature, start, latents) alone, and not on the
-        models beside it.
+        The result of each model depends, to the bit, on its (data, temperature, start, latents)
+        alone, and not on the models beside it.
         """
 
     def to_dict(self) -> dict[str, Any]:

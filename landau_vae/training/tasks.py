@@ -1,9 +1,10 @@
 """A scan as a list of tasks, each a few temperatures of one seed, and how workers carry them out, here or elsewhere.
 
-The list is fixed by the problem, whatever the device, and the result of a task does not depend on what is trained
-beside it; linear algebra runs on one thread. So the same seed gives the same bits with any number of workers anywhere.
-Tasks of several seeds go in bundles, which are trained as one batch of arrays, through joblib, so that any of its
-backends can carry them out: processes of this machine, or a Dask cluster.
+The list is fixed by the problem, whatever the device, and the result of a task does not depend
+on what is trained beside it; linear algebra runs on one thread. So the same seed gives the same
+bits with any number of workers anywhere. Tasks of several seeds go in bundles, which are
+trained as one batch of arrays, through joblib, so that any of its backends can carry them out:
+processes of this machine, or a Dask cluster.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +85,8 @@ class Work:
     def bundles(self, tasks: Sequence[Task], workers: int) -> list[tuple[Task, ...]]:
         """Return tasks to train together: as many as suit the trainer and all workers.
 
-        They have the same temperatures, unless each is one model, and all start from random weights or none does.
+        They have the same temperatures, unless each is one model, and all start from random
+        weights or none does.
         """
         most, each = self.trainer.models_at_once(self.data, self.latents), -(-len(tasks) // max(1, workers))
         bundles: list[tuple[Task, ...]] = []
@@ -142,8 +144,8 @@ def execute(
 ) -> Iterator[tuple[Task, Named]]:
     """Yield each task with its results as they get done; without workers, progress counts fractions of models.
 
-    Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in flight. But tasks of
-    one model go as the device likes them.
+    Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in
+    flight. But tasks of one model go as the device likes them.
     """
     import joblib
 

@@ -1,6 +1,6 @@
 """A trained model out of a scan: its encoder and decoder as NumPy functions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,10 @@ class TrainedModel:
     temperature: float  #: T = τ/V
     seed: int  #: of its start and minibatches
     network: Network  #: its architecture
-    weights: Weights  #: of its layers
+    weights: Weights = field(repr=False)  #: of its layers
     likelihood: Likelihood  #: of its decoder
-    mean: Array  #: x̄ of the rows that it was trained on, (d,)
-    scale: Array  #: by which they were divided, (d,); 1 unless they were standardised
+    mean: Array = field(repr=False)  #: x̄ of the rows that it was trained on, (d,)
+    scale: Array = field(repr=False)  #: by which they were divided, (d,); 1 unless they were standardised
 
     def encode(self, rows: ArrayLike) -> tuple[Array, Array]:
         """Return the posterior of rows.
@@ -54,6 +54,7 @@ class TrainedModel:
         Returns
         -------
         (n, d) array
+            NaN of a likelihood that does not say its mean: there is `output`.
         """
         output = self.output(latents)
         return output * self.scale + self.mean if self.likelihood.squared else self.likelihood.mean(output)

@@ -1,12 +1,14 @@
 """What models are trained on: a `Spectrum`, or rows that are standardised and split where asked; and minibatches.
 
-Rows go into the parts by one fixed permutation, the same for all seeds, and keep their order within a part. Mean and
-scale are the training part's own: nothing of what is held out reaches training.
+Rows go into the parts by one fixed permutation, the same for all seeds, and keep their order
+within a part. Mean and scale are the training part's own: nothing of what is held out reaches
+training.
 
-Minibatches are x̃ = (x − x̄, 1): rows of the data, or fresh samples of N(0, C) where only the covariance is known. All
-models of a seed see the same minibatches in the same order, as they do when each training begins with the same
-`manual_seed`. Rows are shuffled anew in each epoch and the incomplete batch at its end is left out; weighted rows are
-drawn with replacement, in proportion to their weights.
+Minibatches are x̃ = (x − x̄, 1): rows of the data, or fresh samples of N(0, C) where only the
+covariance is known. All models of a seed see the same minibatches in the same order, as they do
+when each training begins with the same `manual_seed`. Rows are shuffled anew in each epoch and
+the incomplete batch at its end is left out; weighted rows are drawn with replacement, in
+proportion to their weights.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +107,8 @@ def training_set(
 ) -> TrainingSet:
     """Return what is trained on and held out; `limit` is in bytes, and held against what has to be copied.
 
-    Raises `InputError` for rows that a spectrum does not have, for impossible shares, and for too little memory.
+    Raises `InputError` for rows that a spectrum does not have, for impossible shares, and for
+    too little memory.
 
     >>> data = training_set([[0, 1], [2, 0], [4, 5], [6, 2]], splits=(0.5, 0.25, 0.25))
     >>> data.spectrum.samples, {name: part.shape for name, part in data.held_out.items()}

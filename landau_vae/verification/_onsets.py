@@ -1,14 +1,16 @@
 """Spectroscopy: which effective variables trained models have found, and from which T on each is worth its rate.
 
-Latents are ranked by M² at each temperature. Nothing is taken from linear theory but the shape of a rate near and below
-its onset, R = ½ ln(T_c/T), which any decoder follows whose utilities do not depend on T (J. Hirn, arXiv:2608.10599):
+Latents are ranked by M² at each temperature. Nothing is taken from linear theory but the shape
+of a rate near and below its onset, R = ½ ln(T_c/T), which any decoder follows whose utilities
+do not depend on T (J. Hirn, arXiv:2608.10599):
 
     ΔD̃_k   drop of the best distortion at rank k − 1 to that at rank k, best over all temperatures
     T_c     from the fixed slope: mean of ln T + 2 R_k over ΔD̃_k/100 ≤ T ≤ ΔD̃_k
     R²      of ln T_c against ln ΔD̃, about the diagonal
 
-T and ΔD̃ are in one unit where the loss is a squared error. For another likelihood, and without a decoder, T_c is the
-mean over R_k ≤ ½ ln 100. A latent that is active counts even where its model had not settled: another may be moving.
+T and ΔD̃ are in one unit where the loss is a squared error. For another likelihood, and without
+a decoder, T_c is the mean over R_k ≤ ½ ln 100. A latent that is active counts even where its
+model had not settled: another may be moving.
 """
 
 from collections.abc import Iterable

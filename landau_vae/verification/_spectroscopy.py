@@ -1,7 +1,8 @@
 """Spectroscopy of anyone's model: train it at several β, in any framework, and read off its effective variables.
 
-`fit(beta, seed)` is the user's own training. What it returns is turned into the observables of a scan: the posterior of
-the rows gives M² and rates, the decoder gives distortions and ranked pruning.
+`fit(beta, seed)` is the user's own training. What it returns is turned into the observables of
+a scan: the posterior of the rows gives M² and rates, the decoder gives distortions and ranked
+pruning.
 """
 
 import json
@@ -59,26 +60,31 @@ def spectroscopy(
     Parameters
     ----------
     fit : callable
-        `fit(beta, seed)`, or `fit(beta, seed, start=state)` where models start from their neighbours, trains a model
-        and returns the posterior of the rows of `data`: mean and log_variance, (n, K) arrays of any framework. With
-        `decode` distortions and utilities are measured: it takes z, a NumPy array (n, K), and returns x̂, the mean of x
-        (not logits), as an array of any framework, (n, d) or of the shape of images. `state` is what the next model
-        starts from. A dictionary of these is as good; in one, `decoder_variance` is what a learned σ_dec² has become.
+        `fit(beta, seed)`, or `fit(beta, seed, start=state)` where models start from their
+        neighbours, trains a model and returns the posterior of the rows of `data`: mean and
+        log_variance, (n, K) arrays of any framework. With `decode` distortions and utilities
+        are measured: it takes z, a NumPy array (n, K), and returns x̂, the mean of x (not
+        logits), as an array of any framework, (n, d) or of the shape of images. `state` is what
+        the next model starts from. A dictionary of these is as good; in one, `decoder_variance`
+        is what a learned σ_dec² has become.
     betas : (b,) array
         β of each training.
     data : (n, d) array
         The rows that were trained on, as the loss gets them.
     loss : Loss, default Loss.gaussian()
-        The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`. Unless it is a squared error T is
-        in units of the likelihood and distortions are in those of the data: onsets are not compared with utilities.
+        The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`. Unless it
+        is a squared error T is in units of the likelihood and distortions are in those of the
+        data: onsets are not compared with utilities.
     seeds : int or sequence of int, default 1
         How many, from 0 on, or which: handed to `fit`; each is trained at every β.
     start : {"fresh", "down", "up"}
-        Whether each model gets the state of its neighbour: "down" from the largest β on, "up" from the smallest.
+        Whether each model gets the state of its neighbour: "down" from the largest β on, "up"
+        from the smallest.
     folder : str or Path, optional
-        Where finished trainings are kept, by β and seed. An interrupted call goes on where it stopped. A change of
-        `fit` is not noticed: name another folder for another model. With a folder states are arrays, or nested
-        dictionaries, lists and tuples of arrays, and reach `fit` as NumPy's.
+        Where finished trainings are kept, by β and seed. An interrupted call goes on where it
+        stopped. A change of `fit` is not noticed: name another folder for another model. With a
+        folder states are arrays, or nested dictionaries, lists and tuples of arrays, and reach
+        `fit` as NumPy's.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -90,8 +96,8 @@ def spectroscopy(
     Raises
     ------
     InputError
-        If `fit` raises, or returns something else than it should; `partial` of the error holds the scan of what was
-        trained before, or None.
+        If `fit` raises, or returns something else than it should; `partial` of the error holds
+        the scan of what was trained before, or None.
 
     Examples
     --------
