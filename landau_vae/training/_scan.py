@@ -1,9 +1,9 @@
 """Train a β-VAE at every temperature of a grid, from each of several seeds, by any trainer.
 
 Each model starts from its own random weights, drawn from its seed and its place in the grid, unless
-it is asked to start from another model. No start uses the theory or the data's eigenvectors. A scan can be shared out among
-workers, interrupted, and resumed: it gives the same bits. The result is one labelled
-`xarray.Dataset`, with the observables of `training.schema`.
+it is asked to start from another model. No start uses the theory or the data's eigenvectors. A scan
+can be shared out among workers, interrupted, and resumed: it gives the same bits. The result is one
+labelled `xarray.Dataset`, with the observables of `training.schema`.
 """
 
 import json
