@@ -20,6 +20,7 @@ from landau_vae.errors import InputError
 
 STEEP = 80.0  # f from which e^f is continued by its parabola: it does not overflow, in float32 too; no minimum is there
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
+MEANS = np.array([0.25, 0.75])  # in the support of all likelihoods: where links are compared with the identity
 STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central difference is most exact
 
 
@@ -94,7 +95,9 @@ class Likelihood:
         return self.squared
 
     def mean(self, f: Any) -> Any:
-        """Return x̂, the mean of x at an output; of a likelihood that does not say, the output itself.
+        """Return x̂, the mean of x at an output.
+
+        A likelihood without a generator does not say: it is the output itself if its link changes nothing, else NaN.
 
         Parameters
         ----------
@@ -105,7 +108,10 @@ class Likelihood:
         -------
         array
         """
-        return f if self.generator is _not_given else self.generator(f).mean
+        if self.generator is not _not_given:
+            return self.generator(f).mean
+        plain = self.link is _not_given or np.allclose(self.link(MEANS), MEANS)
+        return f if plain else np.nan * f
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return (as_likelihood, (self.name,)) if self is KNOWN.get(self.name) else super().__reduce__()

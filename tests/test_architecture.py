@@ -202,12 +202,12 @@ def measured(path):
 
 
 def test_the_package_has_few_files():
-    assert len(MODULES) <= 150
+    assert len(MODULES) <= 151
 
 
 def test_the_package_is_small():
     # 14,500 before the trainer of networks and spectroscopy came.
-    assert sum(measured(path)[0] for path in MODULES.values()) <= 15_700
+    assert sum(measured(path)[0] for path in MODULES.values()) <= 15_900
 
 
 def test_functions_are_short():

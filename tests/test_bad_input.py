@@ -376,7 +376,12 @@ def test_kinds_of_reconstruction():
     ("options", "words"),
     [(["--points", "1"], "points is 1"), (["--coldest", "2"], "between 0 and 1"),
      (["--latents", "0"], "latents is 0"), (["--tolerance", "0"], "tolerance is 0"), (["--seed", "-1"], "seed is -1"),
-     (["--output", "/dev/null/x"], "cannot be made")],
+     (["--output", "/dev/null/x"], "cannot be made"), (["--depth", "2"], "--depth is an option of networks only"),
+     (["--budget", "full"], "add --neural"), (["--neural", "--points", "121"], "--points is an option of linear"),
+     (["--neural", "--tolerance", "1"], "leave it or --neural out"), (["--neural", "--depth", "0"], "depth is 0"),
+     (["--neural", "--layers", "x", "--blocks", "0"], "blocks is 0"), (["--neural", "--budget", "x"], "'--budget'"),
+     (["--neural", "--layers", "x", "--workers", "0"], "workers is 0"), (["--neural"], "(--layers DIR)"),
+     (["--neural", "--layers", "x"], "There is no layer x")],
 )  # fmt: skip
 def test_reproduce(capsys, options, words):
     assert words in complaint(capsys, "reproduce", *options)

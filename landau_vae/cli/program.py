@@ -33,9 +33,8 @@ in_data, in_training = (partial(option, panel=panel) for panel in ("Data", "Trai
 
 Optimizer = Literal["adam", "sgd"]
 AsJson = Annotated[bool, option("Print JSON instead of tables", "--json")]
-Tolerance = Annotated[
-    float, Range(above=0), option("Relative difference that counts as agreement (0.01)", panel="Comparison")
-]
+AGREEMENT = "Relative difference that counts as agreement (0.01)"
+Tolerance = Annotated[float, Range(above=0), option(AGREEMENT, panel="Comparison")]
 
 
 def command(function: Callable[..., int]) -> Callable[..., int]:

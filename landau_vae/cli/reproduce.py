@@ -13,7 +13,7 @@ import numpy as np
 
 import landau_vae as lv
 from landau_vae.checks import Range
-from landau_vae.cli.program import AsJson, Tolerance, command, in_data, in_training, option, say, say_written
+from landau_vae.cli.program import AGREEMENT, AsJson, command, in_data, in_training, option, say, say_written
 from landau_vae.cli.reproduce_networks import reproduce_networks
 from landau_vae.display import Array, Column, Table
 from landau_vae.errors import InputError
@@ -26,30 +26,38 @@ NETWORKS = "Networks"
 
 @command
 def reproduce(
-    points: Annotated[int, Range(2), in_training("Temperatures, equally spaced in log T (121)")] = 121,
-    coldest: Annotated[float, Range(above=0, below=1), in_training("Lowest T (1e-6)")] = 1e-6,
-    latents: Annotated[int, in_training("Number of latents K (19)")] = 19,
+    points: Annotated[int | None, Range(2), in_training("Temperatures, equally spaced in log T (121)")] = None,
+    coldest: Annotated[float | None, Range(above=0, below=1), in_training("Lowest T (1e-6)")] = None,
+    latents: Annotated[int | None, Range(1), in_training("Number of latents K (19)")] = None,
     seed: Annotated[int, Range(0), in_training("Seed of the random starts (0)")] = 0,
-    tolerance: Tolerance = 0.01,
+    tolerance: Annotated[float | None, Range(above=0), option(AGREEMENT, panel="Comparison")] = None,
     area_weighted: Annotated[bool, in_data("Weigh cells by their area", "--area-weighted")] = False,
     layers: Annotated[Path | None, in_data("Folder of WorldClim layers, to use their cells")] = None,
-    blocks: Annotated[float | None, in_data("Split these by blocks of so many km (500)")] = None,
+    blocks: Annotated[float | None, Range(1, 10_000), in_data("Split these by blocks of so many km (500)")] = None,
     neural: Annotated[bool, option("Train networks on the layers' cells", "--neural", panel=NETWORKS)] = False,
-    budget: Annotated[Literal["quick", "full"], option("quick: minutes; full: a night", panel=NETWORKS)] = "quick",
-    depth: Annotated[int, Range(1, 64), option("Hidden layers of encoder, of decoder (4)", panel=NETWORKS)] = 4,
-    workers: Annotated[int, option("Processes that train networks (all cores)", panel=NETWORKS)] = -1,
+    budget: Annotated[Literal["quick", "full"] | None, option("quick: minutes; full: a night", panel=NETWORKS)] = None,
+    depth: Annotated[int | None, Range(1, 64), option("Hidden layers of each half (4)", panel=NETWORKS)] = None,
+    workers: Annotated[int | None, Range(1), option("Processes that train networks (all)", panel=NETWORKS)] = None,
     as_json: AsJson = False,
-    output: Annotated[Path | None, option("Folder for figures, numbers and trained models")] = None,
+    output: Annotated[Path | None, option("Folder for figures, numbers, models; networks resume in it")] = None,
 ) -> int:
     """Predict, train and compare on the climate of all land (WorldClim 2.1)."""
+    linear = {"points": points, "coldest": coldest, "latents": latents, "tolerance": tolerance}
+    networks = {"budget": budget, "depth": depth, "workers": workers}
+    if unused := [name for name, value in (linear if neural else networks).items() if value is not None]:
+        mend = "leave it or --neural out" if neural else "add --neural, or leave it out"
+        raise InputError(f"--{unused[0]} is an option of {'linear models' if neural else 'networks'} only: {mend}.")
     if neural:
         if layers is None:
             raise InputError(
                 "--neural trains on cells, and none are given: name the folder of the layers (--layers DIR)."
             )
-        return reproduce_networks(layers, blocks or 500.0, budget, depth, seed, workers, output, as_json)
+        return reproduce_networks(
+            layers, blocks or 500.0, budget or "quick", depth or 4, seed, workers or -1, output, as_json
+        )
     if blocks is not None and layers is None:
         raise InputError("--blocks splits cells, and none are given: name the folder of the layers (--layers DIR).")
+    points, coldest, latents, tolerance = points or 121, coldest or 1e-6, latents or 19, tolerance or 0.01
     if output is not None:
         lv.report.make_folder(output)  # before the work, not after it
     climate = _climate(layers, blocks, area_weighted)

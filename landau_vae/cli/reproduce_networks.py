@@ -1,7 +1,8 @@
 """`landau-vae reproduce --neural`: networks on the cells of WorldClim layers, after J. Hirn, arXiv:2608.10599.
 
-19 variables, standardised on a training part of whole blocks; cells drawn in proportion to their area; SiLU layers of
-width 64, 32 latents, each temperature from random weights; all measurements on the test part.
+19 variables, standardised on a training part of whole blocks; cells drawn in proportion to
+their area; SiLU layers of width 64, 32 latents, each temperature from random weights; all
+measurements on the test part.
 """
 
 from dataclasses import dataclass
@@ -48,9 +49,6 @@ def reproduce_networks(
 ) -> int:
     """Train networks at every temperature of a budget and say what they resolve."""
     chosen = BUDGETS[budget]
-    if output is not None:
-        lv.report.make_folder(output)
-    data, about = climate_parts(lv.datasets.worldclim_layers(folder), block_km)
     trainer = lv.training.Neural(
         hidden=(WIDTH,) * depth,
         updates=chosen.updates,
@@ -59,7 +57,10 @@ def reproduce_networks(
         learning_rate=lv.training.cosine(0.0 if chosen.falls else 1.0),
         log_variance=BIAS,
         measured_on="test",
-    )
+    )  # before the layers are read: it needs JAX
+    if output is not None:
+        lv.report.make_folder(output)
+    data, about = climate_parts(lv.datasets.worldclim_layers(folder), block_km)
     models = lv.scan(
         data,
         np.geomspace(1, chosen.coldest, chosen.points),
@@ -72,7 +73,8 @@ def reproduce_networks(
     )
     found = lv.verification.onsets(models, data.spectrum)
     if as_json:
-        say({"data": "WorldClim 2.1", **about, "budget": budget, "depth": depth, "seed": seed, **found.to_dict()})
+        about |= {"budget": budget, "limits": chosen.limits, "depth": depth, "seed": seed}
+        say({"data": "WorldClim 2.1", **about, **found.to_dict()})
     else:
         say(
             f"{about['heading']}\n{chosen.points} networks of {depth} × {WIDTH} SiLU units and {LATENTS} latents, "

@@ -6,18 +6,22 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from landau_vae.checks import checked
 from landau_vae.limits import ACTIVE
+from landau_vae.plotting import style
 from landau_vae.plotting.style import COOL, INK, STYLE, WARM, axes, colours, title
 from landau_vae.training.schema import validate
 from landau_vae.verification._onsets import RANKS, TOLERANCES, Onsets
 
+TEMPERATURE = "temperature  $T = \\tau / V$"
+NO_LATENT, NO_DISTORTION = "no latent is active", "no distortions: there is no decoder"
+
 
 @checked
 def onset_branches(found: Onsets, ax: Axes | None = None) -> Axes:
-    """Draw the signal fractions M² by rank against the temperature, with the onsets on the axis.
+    """Draw the signal fractions M² by rank against the temperature, with the onsets above.
 
     Parameters
     ----------
@@ -29,7 +33,7 @@ def onset_branches(found: Onsets, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Dots: trained models. Ticks: onsets T_c.
+        Dots: trained models. Triangles: onsets T_c. Grey: ranks without one.
 
     Raises
     ------
@@ -37,14 +41,17 @@ def onset_branches(found: Onsets, ax: Axes | None = None) -> Axes:
         For an argument of another type.
     """
     with axes(ax, (6.4, 3.8)) as ax:
-        for k, colour in _shown(found):
+        title(ax, "Latents become active one by one", "by rank; triangles: onsets $T_c$; grey: unresolved")
+        shown = _shown(found)
+        if _blank(ax, found, bool(shown), NO_LATENT):
+            return ax
+        for k, colour in shown:
             ax.plot(found.temperature, found.signal_fraction[:, k], ".-", color=colour, ms=4, lw=0.7)
             if found.resolved[k]:
-                ax.plot(found.onset[k], -0.02, "|", color=colour, ms=9, clip_on=False)
-        ax.set(
-            xscale="log", ylim=(-0.02, 1.03), ylabel="signal fraction $M^2_k$", xlabel="temperature  $T = \\tau / V$"
-        )
-        title(ax, "Latents become active one by one", "by rank; ticks: onsets $T_c$ from the rates")
+                ax.plot(found.onset[k], 1.06, "v", color=colour, ms=5)
+                ax.text(found.onset[k], 1.09, str(k + 1), color=colour, fontsize=7, ha="center")
+        ax.set(xscale="log", ylim=(-0.02, 1.16), xlabel=TEMPERATURE)
+        style.signal_axis(ax)
         return ax
 
 
@@ -70,12 +77,16 @@ def onset_rates(found: Onsets, ax: Axes | None = None) -> Axes:
         For an argument of another type.
     """
     with axes(ax, (4.8, 3.8)) as ax:
-        predicted = found.predicted_rate
-        for k, colour in _shown(found):
-            ax.plot(found.temperature, predicted[:, k], color=colour, lw=1, zorder=1)
+        title(ax, "Rates follow utilities", "lines: $½\\,\\ln(\\Delta\\tilde D_k/T)$; dots: trained; grey: unresolved")
+        shown = _shown(found)
+        if _blank(ax, found, bool(shown), NO_LATENT):
+            return ax
+        for k, colour in shown:
+            ends = np.array([found.temperature[0], found.drop[k]])
+            if found.resolved[k] and ends[1] > ends[0]:
+                ax.plot(ends, 0.5 * np.log(found.drop[k] / ends), color=colour, lw=1, zorder=1)
             ax.plot(found.temperature, found.rate[:, k], ".", color=colour, ms=4, zorder=2)
-        ax.set(xscale="log", ylabel="rate $R_k$  [nat]", xlabel="temperature  $T = \\tau / V$")
-        title(ax, "Rates follow utilities", "lines: $½\\,\\ln(\\Delta\\tilde D_k/T)$; dots: trained models")
+        ax.set(xscale="log", ylabel="rate $R_k$  [nat]", xlabel=TEMPERATURE)
         return ax
 
 
@@ -101,19 +112,19 @@ def identity(found: Onsets, ax: Axes | None = None) -> Axes:
         For an argument of another type.
     """
     with axes(ax, (4.2, 3.8)) as ax:
+        about = f"; $R^2 = {found.identity:.3f}$ about it" if np.isfinite(found.identity) else ""
+        title(ax, "Onsets are utilities", f"numbers: ranks; line: the diagonal{about}")
         seen = np.flatnonzero(found.resolved & (found.drop > 0))
-        error = np.nan_to_num(found.onset_error[seen]) * found.onset[seen]
-        ax.errorbar(found.drop[seen], found.onset[seen], error, fmt="o", color=COOL, ms=4, elinewidth=1)
+        if _blank(ax, found, bool(seen.size), NO_DISTORTION if found.resolved.any() else "no onset resolved"):
+            return ax
+        drop, onset, error = found.drop[seen], found.onset[seen], np.exp(np.nan_to_num(found.onset_error[seen]))
+        spread = onset - onset / error, onset * error - onset
+        ax.errorbar(drop, onset, spread, fmt="o", color=COOL, ms=4, elinewidth=1)
         for k in seen:
-            ax.annotate(str(k + 1), (found.drop[k], found.onset[k]), (4, -8), textcoords="offset points", fontsize=6)
-        if seen.size:
-            ends = np.array([found.drop[seen].min() / 2, found.drop[seen].max() * 2])
-            ax.plot(ends, ends, color=INK, zorder=0)
-        ax.set(xscale="log", yscale="log", xlabel="utility $\\Delta\\tilde D_k$", ylabel="onset $T_c$")
-        about = (
-            f"$R^2 = {found.identity:.3f}$ about the diagonal" if np.isfinite(found.identity) else "line: the diagonal"
-        )
-        title(ax, "Onsets are utilities", about)
+            ax.annotate(str(k + 1), (found.drop[k], found.onset[k]), (5, -9), textcoords="offset points", fontsize=7)
+        ends = np.array([drop.min() / 2, drop.max() * 2])
+        ax.plot(ends, ends, color=INK, zorder=0)
+        ax.set(xscale="log", yscale="log", xlabel="utility $\\Delta\\tilde D_k$  [share of $V$]", ylabel="onset $T_c$")
         return ax
 
 
@@ -139,19 +150,22 @@ def rank_distortion(found: Onsets, ax: Axes | None = None) -> Axes:
         For an argument of another type.
     """
     with axes(ax, (4.2, 3.8)) as ax:
-        ranks = np.arange(1, len(found.best))
+        title(ax, "What the first latents explain", "best over all temperatures, as far as latents help")
+        if _blank(ax, found, bool((found.best[1:] > 0).any()), NO_DISTORTION):
+            return ax
         if found.spectrum is not None:
             left = 1 - np.cumsum(found.spectrum.normalized)
             keep = left > 1e-12
             ax.plot(np.arange(1, left.size + 1)[keep], left[keep], color=INK, label="PCA", zorder=1)
-        ax.plot(ranks, found.best[1:], "o", mfc="none", color=COOL, ms=5, label="trained", zorder=2)
+        ranks = np.arange(1, max(_reach(found), 1) + 1)
+        ax.plot(ranks, found.best[ranks], "o", mfc="none", color=COOL, ms=5, label="trained", zorder=2)
         if np.isfinite(found.exponent):
             last = int(np.argmin(np.append(found.resolved, False)))
-            use = ranks[(ranks >= RANKS[0]) & (ranks <= min(RANKS[1], last))]
+            use = np.arange(RANKS[0], min(RANKS[1], last) + 1)
             middle = np.exp(np.mean(np.log(found.best[use]) - found.exponent * np.log(use)))
             ax.plot(use, middle * use**found.exponent, "--", color=WARM, label=f"$K^{{{found.exponent:.1f}}}$")
-        ax.set(xscale="log", yscale="log", xlabel="latents kept $K$", ylabel="best distortion $\\tilde D$")
-        title(ax, "What the first latents explain", "best over all temperatures")
+        ax.set(xscale="log", yscale="log", xlabel="latents kept $K$", ylabel="distortion $\\tilde D$  [share of $V$]")
+        style.decimal(ax.xaxis)
         ax.legend(loc="lower left")
         return ax
 
@@ -178,17 +192,20 @@ def effective_dimension(found: Onsets, ax: Axes | None = None) -> Axes:
         For an argument of another type.
     """
     with axes(ax, (4.2, 3.8)) as ax:
-        least = int(np.argmax(found.best <= 1.01 * found.best[-1])) + 1  # where more latents no longer help
-        ax.step(found.best[:least], np.arange(least), where="post", color=COOL, label="trained")
+        title(ax, "Effective dimension", "latents that a tolerance needs; grey: tolerances of the table")
+        if _blank(ax, found, bool((found.best > 0).any()), NO_DISTORTION):
+            return ax
+        reached = found.best[: _reach(found) + 1]
+        ax.step(reached, np.arange(reached.size), where="pre", color=COOL, label="trained", zorder=2)
         if found.spectrum is not None:
             left = np.concatenate([[1.0], 1 - np.cumsum(found.spectrum.normalized)])
-            ax.step(np.maximum(left, 1e-9), np.arange(left.size), where="post", color=INK, label="PCA")
+            ax.step(np.maximum(left, 1e-9), np.arange(left.size), where="pre", color=INK, lw=2.5, label="PCA", zorder=1)
         for share in TOLERANCES:
-            ax.axvline(share, color=INK, lw=0.4, alpha=0.4)
-        ax.set(xscale="log", xlim=(1.1, TOLERANCES[-1] / 2), xlabel="tolerated distortion $\\tilde D$")
+            ax.axvline(share, color=style.QUIET, lw=0.5, zorder=0)
+        ax.set(xscale="log", xlim=(1.1, TOLERANCES[-1] / 2), xlabel="tolerated distortion $\\tilde D$  [share of $V$]")
         ax.set_ylabel("effective dimension")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{style.plain(100 * share)} %"))
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-        title(ax, "Effective dimension", "how many variables a tolerance needs")
         ax.legend(loc="upper left")
         return ax
 
@@ -215,11 +232,13 @@ def distortion_curves(found: Onsets, ax: Axes | None = None) -> Axes:
         For an argument of another type.
     """
     with axes(ax, (4.8, 3.8)) as ax:
-        for k, colour in _shown(found):
+        title(ax, "Ranked pruning", "lines: the first 1, 2, … latents kept; dots: all; grey: unresolved")
+        if _blank(ax, found, bool((found.rank_distortion > 0).any()), NO_DISTORTION):
+            return ax
+        for k, colour in reversed(_shown(found)):  # the first on top
             ax.plot(found.temperature, found.rank_distortion[:, k + 1], color=colour, lw=1)
         ax.plot(found.temperature, found.rank_distortion[:, -1], ".", color=INK, ms=3)
-        ax.set(xscale="log", yscale="log", xlabel="temperature  $T = \\tau / V$", ylabel="distortion $\\tilde D$")
-        title(ax, "Ranked pruning", "lines: the first 1, 2, … latents kept; dots: all")
+        ax.set(xscale="log", yscale="log", xlabel=TEMPERATURE, ylabel="distortion $\\tilde D$  [share of $V$]")
         return ax
 
 
@@ -277,14 +296,30 @@ def hysteresis_loop(down: Any, up: Any, ax: Axes | None = None) -> Axes:
             ax.plot(data.temperature, most.mean("seed"), marker + "-", color=colour, ms=4, lw=1, label=f"swept {name}")
             for each in most.transpose("seed", ...).values:
                 ax.plot(data.temperature, each, ".", color=colour, ms=2, alpha=0.5)
-        ax.set(xscale="log", ylim=(-0.02, 1.03), ylabel="largest signal fraction $M^2$")
-        ax.set_xlabel("temperature  $T = \\tau / V$")
+        ax.set(xscale="log", ylim=(-0.02, 1.03), xlabel=TEMPERATURE, ylabel="largest signal fraction $M^2$")
+        style.log_axis(ax.xaxis)
         title(ax, "Hysteresis", "each model starts from its neighbour; dots: seeds")
         ax.legend(loc="lower left")
         return ax
 
 
+def _blank(ax: Axes, found: Onsets, drawn: bool, why: str) -> bool:
+    """Write why there is nothing to draw, unless there is."""
+    if drawn:
+        return False
+    ax.set(xticks=[], yticks=[])
+    why = "all models diverged" if found.diverged and np.isnan(found.rate).all() else why
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=style.MUTED)
+    return True
+
+
 def _shown(found: Onsets) -> list[tuple[int, Any]]:
-    """Return ranks that are active anywhere, each with a colour."""
-    ranks = np.flatnonzero(np.nanmax(found.signal_fraction, axis=0) > ACTIVE)
-    return list(zip(ranks.tolist(), colours(len(ranks)), strict=True))
+    """Return ranks that are active anywhere, each with a colour: grey, unless its onset is resolved."""
+    ranks = np.flatnonzero(np.nan_to_num(found.signal_fraction).max(axis=0) > ACTIVE)
+    bright = iter(colours(int(found.resolved[ranks].sum())))
+    return [(k, next(bright) if found.resolved[k] else style.QUIET) for k in ranks.tolist()]
+
+
+def _reach(found: Onsets) -> int:
+    """Return after how many latents more no longer help."""
+    return int(np.argmax(found.best <= 1.01 * found.best[-1]))

@@ -1,8 +1,9 @@
 """Train a β-VAE at every temperature of a grid, from each of several seeds, by any trainer.
 
-Each model starts from its own random weights, drawn from its seed and its place in the grid. No start uses another
-model, the theory or the data's eigenvectors. A scan can be shared out among workers, interrupted, and resumed: it gives
-the same bits. The result is one labelled `xarray.Dataset`, with the observables of `training.schema`.
+Each model starts from its own random weights, drawn from its seed and its place in the grid, unless
+it is asked to start from another model. No start uses the theory or the data's eigenvectors. A scan
+can be shared out among workers, interrupted, and resumed: it gives the same bits. The result is one
+labelled `xarray.Dataset`, with the observables of `training.schema`.
 """
 
 import json
@@ -32,11 +33,11 @@ from landau_vae.training.schema import (
     Named,
     Status,
     Trainer,
-    trainer_settings,
     validate,
     which_seeds,
 )
 from landau_vae.training.tasks import Task, Work, execute, stop_idle_workers
+from landau_vae.training.trained import recorded_network
 from landau_vae.training.training_set import PARTS, training_set
 
 if TYPE_CHECKING:
@@ -74,41 +75,49 @@ def scan(
     latents : int, optional
         K. By default as many as there are features, of wide data as many as there are modes.
     seeds : int or sequence of int, default 1
-        How many, from 0 on, or which: of random weights and minibatches. Each seed trains the whole grid.
+        How many, from 0 on, or which: of random weights and minibatches. Each seed trains the
+        whole grid.
     trainer : Trainer, default Exact()
-        `Exact` minimises the expected loss, `Sampled` trains by minibatches.
+        `Exact` minimises the expected loss of linear models, `Sampled` trains linear models by
+        minibatches, `Neural` trains networks, with any likelihood, in JAX.
     standardize : bool, default False
         Whether to scale the columns of a table to unit variance.
     weights : (n,) array, optional
         Of the rows of a table.
     splits : sequence of float, optional
-        Shares of the rows for training, validation and test, such as (0.8, 0.1, 0.1). By default all are trained on.
+        Shares of the rows for training, validation and test, such as (0.8, 0.1, 0.1). By
+        default all are trained on.
     workers : int, default 1
-        How many tasks are carried out at once; -1: one per core. Inside `joblib.parallel_config(backend="dask")`, by a
-        cluster.
+        How many tasks are carried out at once; -1: one per core. Inside
+        `joblib.parallel_config(backend="dask")`, by a cluster.
     folder : str or Path, optional
-        Where finished tasks are kept. An interrupted scan is resumed when it is called again with the same arguments.
+        Where finished tasks are kept. An interrupted scan is resumed when it is called again
+        with the same arguments.
     memory : float, optional
         Limit in bytes. By default most of what is free.
     keep_weights : bool, default True
         Whether decoders and encoders are part of the result. All observables are, in any case.
     start : {"fresh", "down", "up"} or xarray.Dataset, default "fresh"
-        What each model starts from: random weights; those of its neighbour in a sweep from the largest T down, or from
-        the smallest up; or those of another scan, of the same seed and at the nearest T, as a ratio.
+        What each model starts from: random weights; those of its neighbour in a sweep from the
+        largest T down, or from the smallest up; or those of another scan, of the same seed and
+        at the nearest T, as a ratio. Models that have diverged are passed over.
+        `start_temperature` is the T of the model whose weights were taken. For `Neural`.
     progress : bool, default False
         Whether to print the memory plan and to show a progress bar.
 
     Returns
     -------
     xarray.Dataset
-        With dimensions seed, temperature, latent, feature: the observables of every model (`signal_fraction` M²,
-        `rate`, `distortion` as a share of V, `pruned_distortion`, `loss`, …), how training ended (`status`,
-        `converged`), the covariance that was trained on, and the weights.
+        With dimensions seed, temperature, latent, feature: the observables of every model
+        (`signal_fraction` M², `rate`, `distortion` as a share of V, `pruned_distortion`,
+        `loss`, …), how training ended (`status`, `converged`), the covariance that was trained
+        on, and the weights.
 
     Raises
     ------
     InputError
-        For bad input, for a folder that holds another scan, and for a scan that does not fit into memory.
+        For bad input, for a folder that holds another scan, and for a scan that does not fit
+        into memory.
 
     Examples
     --------
@@ -150,7 +159,7 @@ def scan(
                 warnings.warn(
                     f"Finished models in {kept.path} were trained on {', '.join(sorted(kept.devices))}, the rest is "
                     f"trained on {kept.device}: there the same seed gives other last digits.",
-                    stacklevel=2,
+                    stacklevel=3,  # where the user calls the checked function
                 )
             now = replace(work, given=last) if (last := results.last(wave)) else work
             for task, named in execute(now, open_tasks, workers, results.advance, kept=kept is not None):
@@ -167,7 +176,8 @@ def plan(source: Any, temperatures: ArrayLike, **options: Any) -> ScanPlan:
 
     Parameters
     ----------
-    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, folder, memory, \
+    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers,
+    folder, memory, \
 keep_weights, start, progress : see `scan`
         The same; `folder` and `progress` have no effect.
 
@@ -220,9 +230,10 @@ def _prepared(
     limit, trainer = available() if memory is None else int(memory), trainer or Exact()
     data = training_set(source, standardize, weights, splits, trainer.uses_rows, limit)
     work = Work(trainer, data, grid, which_seeds(seeds), latents or len(data.spectrum.covariance), keep_weights)
-    work = replace(work, start=start) if isinstance(start, str) else started_from(start, work)
-    if work.swept or work.given:
+    work = replace(work, total_variance=trainer.total_variance(data))
+    if not isinstance(start, str) or start != "fresh":
         trainer.starting_from(np.empty((0, 0)))  # raises where a trainer cannot
+    work = replace(work, start=start) if isinstance(start, str) else started_from(start, work)
     return work, work.plan(source, workers, limit)
 
 
@@ -233,19 +244,29 @@ def nearest(temperature: ArrayLike, grid: Array) -> NDArray[np.intp]:
 
 def started_from(other: "xarray.Dataset", work: Work) -> Work:
     """Return the work with the weights of another scan, of the same seeds and at the nearest temperatures."""
-    validate(other, "network", name="start")
-    known, at = other.seed.values.tolist(), nearest(work.temperature, other.temperature.values)
-    network = other.network.transpose("seed", "temperature", "weight").values
+    validate(other, "network", "status", name="start")
+    known = other.seed.values.tolist()
     if missing := [seed for seed in work.seeds if seed not in known]:
         raise InputError(f"start has the seeds {known}, but {missing} are to be trained: give seeds={known}.", "start")
-    settings, size = trainer_settings(other), network.shape[-1]
-    same = {key: work.trainer.to_dict().get(key) for key in ("hidden", "activation", "learned_variance")}
-    differing = [key for key, each in same.items() if jsonable(each) != settings.get(key)]
-    if differing or other.sizes["latent"] != work.latents or other.sizes.get("feature") != work.data.features:
-        what = differing[0] if differing else "number of latents or features"
-        raise InputError(f"start has networks of another {what} ({size} weights): train with the same.", "start")
-    given = {(seed, place): network[known.index(seed), at[place]] for seed in work.seeds for place in range(len(at))}
-    return replace(work, given=given, origin=tuple(other.temperature.values[at].tolist()))
+    wanted = work.trainer.to_dict() | {"latents": work.latents, "features": work.data.features}
+    for name, own in vars(recorded_network(other, "start")).items():
+        if jsonable(own) != jsonable(wanted.get(name)):
+            found = (
+                f"start has networks with {name} = {jsonable(own)}, but {jsonable(wanted.get(name))} is to be trained"
+            )
+            raise InputError(f"{found}: train with the same, or start from another scan.", "start")
+    network, status = (other[name].transpose("seed", "temperature", ...).values for name in ("network", "status"))
+    sound, origin = (status != Status.DIVERGED) & np.isfinite(network).all(axis=-1), []
+    given: dict[tuple[int, int], Array] = {}
+    for seed in work.seeds:
+        place = known.index(seed)
+        usable = np.flatnonzero(sound[place])
+        if not usable.size:
+            raise InputError(f"All models of start with seed {seed} have diverged: start from another scan.", "start")
+        at = usable[nearest(work.temperature, other.temperature.values[usable])]
+        given |= {(seed, i): network[place, each] for i, each in enumerate(at)}
+        origin.append(other.temperature.values[at])
+    return replace(work, given=given, origin=np.array(origin))
 
 
 class Results:
@@ -257,6 +278,8 @@ class Results:
     def __init__(self, work: Work, plan: ScanPlan, bar: Any) -> None:
         self.work, self.plan, self.bar = work, plan, bar
         self.arrays: Named = {}
+        shape = len(work.seeds), len(work.temperature)
+        self.origin = np.full(shape, np.nan) if work.origin is None else work.origin
         self.done = self.finished = 0.0  # models, fractions of those in training included; models put here
 
     def advance(self, models: float) -> None:
@@ -265,13 +288,14 @@ class Results:
         self.bar.update(max(0, int(self.done) - self.bar.n))
 
     def last(self, wave: Sequence[Task]) -> dict[tuple[int, int], Array]:
-        """Return the weights that a wave of a sweep starts from: those of the wave before; none for the first."""
-        order = [each[0].first for each in self.work.waves]
-        if not self.work.swept or wave[0].first == order[0]:
-            return {}
-        before = order[order.index(wave[0].first) - 1]
-        network = self.arrays["network"][1]
-        return {(seed, wave[0].first): network[i, before] for i, seed in enumerate(self.work.seeds)}
+        """Return the weights that a wave of a sweep starts from: each seed's last that have not diverged, if any."""
+        place, given = wave[0].first, {}
+        before = self.work.order[: self.work.order.index(place)] if self.work.swept else []
+        for i, seed in enumerate(self.work.seeds):
+            if sound := [at for at in before if self.arrays["status"][1][i, at] != Status.DIVERGED]:
+                given[seed, place] = self.arrays["network"][1][i, sound[-1]]
+                self.origin[i, place] = self.work.temperature[sound[-1]]
+        return given
 
     def put(self, task: Task, named: Named) -> None:
         """Put the results of a task in their place; `InputError` if they turn out larger than may be."""
@@ -306,6 +330,8 @@ class Results:
             "mean": (("feature",), work.data.origin),
             "scale": (("feature",), work.data.unit),
         }
+        if work.swept or work.given:
+            arrays["start_temperature"] = (("seed", "temperature"), self.origin)
         labels = list(names) if len(names) == features else np.arange(features)
         coords: dict[str, Any] = {"seed": list(work.seeds), "temperature": work.temperature}
         coords |= {"latent": np.arange(work.latents), "feature": labels, "other_feature": labels}
@@ -317,19 +343,19 @@ class Results:
         return validate(dataset, name="trainer's result")
 
     def _attributes(self, splits: Sequence[float] | None) -> dict[str, Any]:
-        spectrum = self.work.data.spectrum
+        spectrum, total = self.work.data.spectrum, self.work.total_variance
+        own = total == spectrum.total_variance
+        of, share = ("", "V") if own else (", that of the likelihood", "the variance of the data")
         attributes = {
             "title": "beta-VAEs trained at normalised temperatures",
-            "temperature": "T = tau / V; distortion is a share of V, rates are in nats",
-            "total_variance": spectrum.total_variance,
+            "temperature": f"T = tau / V, V = total_variance{of}; distortion is a share of {share}, rates are in nats",
+            "total_variance": total,
             "trainer": json.dumps(jsonable(self.work.trainer.to_dict()), sort_keys=True),
             "standardized": "yes" if spectrum.standardized else "no",
             "start": "another scan" if self.work.given else self.work.start,
             "landau_vae": version("landau-vae"),
             "numpy": np.__version__,
         }
-        if self.work.origin:
-            attributes["start_temperatures"] = json.dumps(self.work.origin)  # of the other scan
         if spectrum.samples is not None:
             attributes["samples"] = spectrum.samples
         if splits is not None:

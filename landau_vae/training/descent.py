@@ -1,16 +1,16 @@
 """Gradient descent in JAX: the updates of a chunk in one compiled loop, and measurements on what comes out.
 
-On a CPU models are trained one after the other, on one thread, so that each core has a process of its own (the workers
-of a scan); on a GPU all models of a task advance together. Minibatches are drawn in NumPy, the same for all models of a
-seed; reparameterised noise is drawn in the loop, from a key that only the model and the update decide.
+On a CPU models are trained one after the other, on one thread, so that each core has a process
+of its own (the workers of a scan); on a GPU all models of a task advance together. Minibatches
+are drawn in NumPy, the same for all models of a seed; reparameterised noise is drawn in the
+loop, from a key that only the model and the update decide.
 """
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, lru_cache, partial
 from multiprocessing import parent_process
 from operator import itemgetter
 from typing import Any
@@ -19,21 +19,22 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 from jax import random
+from joblib.externals.loky.backend.reduction import dumps
 from numpy.typing import NDArray
 
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE
-from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.network import Network, Weights
 from landau_vae.training.optimizers import Optimizer
 from landau_vae.training.schema import Named, Progress, Starts
 from landau_vae.training.stopping import LOOKS, evenly, last_movement, verdict
-from landau_vae.training.training_set import Batches, TrainingSet
+from landau_vae.training.training_set import AT_ONCE, Batches, TrainingSet, asked, seen_by
 
 BLOCK = 1000  # updates between two returns from the compiled loop, at most
 WATCHED = 4096  # rows on which M² and the loss are looked at in the course of a run
+REPEATED = 2**22  # numbers in rows that are measured several times, at most
 DRAWN = 2**14  # rows that are drawn for measurements where there are none
 STREAM = 0x6E65746E  # distinguishes a model's noise from its start
 ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
@@ -43,7 +44,8 @@ ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
 def backend() -> str:
     """Start JAX and return the kind of device that it has found: "cpu", "gpu" or "tpu".
 
-    In a worker process its CPU client gets one thread: each core has a process, and a pool of threads costs 40 % more.
+    In a worker process its CPU client gets one thread: each core has a process, and a pool of
+    threads costs 40 % more.
     """
     before = os.environ.get("NPROC")
     if parent_process() is not None:
@@ -60,19 +62,26 @@ class Objective:
     """The loss per sample of a network, for gradients and measurements."""
 
     network: Network
-    likelihood: Likelihood
+    likelihood: Likelihood = field(compare=False)
     squared: float  #: a
+    code: bytes = field(init=False)  #: of the likelihood, which is the same in every copy of it
 
-    def term(self, weights: Weights, target: Any, output: Any) -> tuple[Any, Any]:
-        """Return ‖x − x̂‖² and the reconstruction term of the loss, of each row."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", _code(self.likelihood))
+
+    def residual(self, target: Any, output: Any) -> Any:
+        """Return x − x̂."""
+        return target - (output if self.likelihood.squared else _called(self.likelihood, "mean", output))
+
+    def term(self, weights: Weights, target: Any, output: Any) -> Any:
+        """Return the reconstruction term of the loss, of each row."""
         if not self.likelihood.squared:
-            mean = self.likelihood.mean(output)
-            return jnp.square(target - mean).sum(-1), self.squared * value(self.likelihood, target, output).sum(-1)
+            return self.squared * _value(self.likelihood)(target, output).sum(-1)
         error = jnp.square(target - output).sum(-1)
         if not self.network.learned_variance:
-            return error, self.squared * error
+            return self.squared * error
         logarithm = weights.log_decoder_variance[0]
-        return error, self.squared * (error * jnp.exp(-logarithm) + self.network.features * logarithm)
+        return self.squared * (error * jnp.exp(-logarithm) + self.network.features * logarithm)
 
     def __call__(self, weights: Weights, centred: Any, shift: Any, noise: Any, price: Any) -> Any:
         """Return the mean loss of a batch at b = `price`."""
@@ -80,37 +89,38 @@ class Objective:
         deviation = jnp.exp(0.5 * log_variance)
         output = self.network.decode(weights, mean + deviation * noise)
         rate = 0.5 * (jnp.square(mean) + jnp.square(deviation) - 1 - log_variance)
-        return (self.term(weights, centred + shift, output)[1] + price * rate.sum(-1)).mean()
+        return (self.term(weights, centred + shift, output) + price * rate.sum(-1)).mean()
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def value(likelihood: Likelihood, target: Any, output: Any) -> Any:
-    """Return ℓ(x, f) of a likelihood, whose gradient by f is its score, whether JAX can trace the functions or not."""
-    return _called(likelihood.value, target, output)
+def _code(likelihood: Likelihood) -> bytes:
+    """Return what a likelihood pickles to; of one that cannot be pickled, its own number."""
+    try:
+        return bytes(dumps(likelihood))
+    except Exception:  # anything: a user's functions may hold on to anything
+        return str(id(likelihood)).encode()
 
 
-def _forward(likelihood: Likelihood, target: Any, output: Any) -> tuple[Any, Any]:
-    return _called(likelihood.value, target, output), (target, output)
+def _value(likelihood: Likelihood) -> Callable[[Any, Any], Any]:
+    """Return ℓ(x, f), whose gradient by f is the score, whether JAX can trace the functions or not."""
+    value = jax.custom_vjp(partial(_called, likelihood, "value"))
+    value.defvjp(
+        lambda *arrays: (_called(likelihood, "value", *arrays), arrays),
+        lambda arrays, gradient: (None, gradient * _called(likelihood, "score", *arrays)),
+    )
+    return value
 
 
-def _backward(likelihood: Likelihood, kept: Any, gradient: Any) -> tuple[None, Any]:
-    return None, gradient * _called(likelihood.score, *kept)
-
-
-value.defvjp(_forward, _backward)
-
-
-def _called(function: Callable[[Any, Any], Any], target: Any, output: Any) -> Any:
+def _called(likelihood: Likelihood, name: str, *arrays: Any) -> Any:
     """Return a function of arrays; one that takes NumPy arrays only is called back from the compiled loop."""
     try:
-        return function(target, output)
-    except (jax.errors.TracerArrayConversionError, jax.errors.TracerBoolConversionError):
-        shape = jax.ShapeDtypeStruct(output.shape, output.dtype)
-        back = lambda x, f: np.asarray(function(np.asarray(x), np.asarray(f)), output.dtype)  # noqa: E731
-        return jax.pure_callback(back, shape, target, output, vmap_method="broadcast_all")
+        return getattr(likelihood, name)(*arrays)
+    except Exception:  # of tracing, or the user's own, which comes again
+        shape = jax.ShapeDtypeStruct(arrays[-1].shape, arrays[-1].dtype)
+        back = lambda *each: np.asarray(asked(likelihood, name, *map(np.asarray, each)), shape.dtype)  # noqa: E731
+        return jax.pure_callback(back, shape, *arrays, vmap_method="broadcast_all")
 
 
-@cache
+@lru_cache(maxsize=32)
 def compiled(objective: Objective, optimizer: Optimizer, batch: int, drawn: bool) -> "Loop":
     """Return the compiled functions of one kind of model: once per process."""
     return Loop(objective, optimizer, batch, drawn)
@@ -170,13 +180,12 @@ class Loop:
             mean, log_variance = network.encode(weights, rows)
             variance = jnp.exp(log_variance)
             output = network.decode(weights, mean + jnp.sqrt(variance) * noise)
-            error, term = self.objective.term(weights, rows + shift, output)
             return {
                 "mean_square": share @ jnp.square(mean),
                 "posterior_variance": share @ variance,
                 "rate": 0.5 * share @ (jnp.square(mean) + variance - 1 - log_variance),
-                "distortion": share @ error,
-                "loss": share @ term,
+                "distortion": share @ jnp.square(self.objective.residual(rows + shift, output)).sum(-1),
+                "loss": share @ self.objective.term(weights, rows + shift, output),
             }
 
         found = jax.tree.map(lambda each: each.sum(0), jax.lax.map(sums, blocks))
@@ -203,10 +212,7 @@ class Loop:
         rank = jnp.argsort(jnp.argsort(-fraction, stable=True))
 
         def residual(kept: Any, latent: Any) -> Any:
-            output = network.decode(weights, jnp.where(rank < kept, latent, 0.0))
-            left = (
-                rows + shift - (output if self.objective.likelihood.squared else self.objective.likelihood.mean(output))
-            )
+            left = self.objective.residual(rows + shift, network.decode(weights, jnp.where(rank < kept, latent, 0.0)))
             return share @ jnp.square(left - share @ left).sum(-1)
 
         latents = (mean, mean + jnp.exp(0.5 * log_variance) * noise)
@@ -243,15 +249,22 @@ class Descent:
         likelihood, a = settings.loss.likelihood, settings.squared_weight(data)
         self.objective = Objective(self.network, likelihood, a)
         self.origin, self.seen = seen_by(likelihood, data)
+        self.knows_mean = bool(np.isfinite(asked(likelihood, "mean", self.origin)).all())
         total = self.network.features if settings.learned_variance else self.seen.total_variance
         self.unit = likelihood.curvature_of_term * a * total  # b at T = 1
 
     def train(self, temperature: Array, starts: Starts) -> Named:
         """Return the observables and weights of all models, trained on one device."""
-        with _precision(self.dtype):
+        with jax.enable_x64(self.dtype == np.float64), np.errstate(all="ignore"):  # whatever JAX's own setting is
             at_once = len(starts) if backend() != "cpu" else 1
             groups = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
-            parts = [self._group(temperature[group], starts[group], group) for group in groups]
+            try:
+                parts = [self._group(temperature[group], starts[group], group) for group in groups]
+            except jax.errors.JaxRuntimeError as problem:
+                _, raised, sentence = str(problem).rpartition(f"{InputError.__name__}: ")
+                if not raised:
+                    raise
+                raise InputError(sentence.strip(), "loss") from None  # of a likelihood's own function, called back
         return {name: (dims, np.concatenate([part[name][1] for part in parts])) for name, (dims, _) in parts[0].items()}
 
     def _group(self, temperature: Array, starts: Starts, group: slice) -> Named:
@@ -267,21 +280,22 @@ class Descent:
             np.stack([_key(*each) for each in group]) for group in (starts, [(seed,) for seed in seeds])
         )
         owner = np.array([seeds.index(seed) for seed, _ in starts])
-        source = data.spectrum.root if data.rows is None else data.rows - data.mean
-        rows, shift = jnp.asarray(source.astype(self.dtype)), self._shift()
-        watched = [each.astype(self.dtype) for each in rows_of(data, "training", WATCHED)]
+        source = data.spectrum.root if data.rows is None else _centred(data.rows, data.mean, self.dtype)
+        rows, shift = jnp.asarray(source, self.dtype), self._shift()
+        watched = rows_of(data, "training", self.dtype, WATCHED)
+        block = min(BLOCK, max(1, AT_ONCE // batches[0].size))
         stopping = _Stopping(settings, len(starts))
-        judged = self._blocks(*rows_of(data, "validation" if "validation" in data.held_out else "training", WATCHED))
+        judged = self._blocks("validation" if "validation" in data.held_out else "training", WATCHED)
         looks, done = [], 0
         for stop in evenly(settings.updates, LOOKS)[1:].tolist():
             while done < stop:
-                count = min(BLOCK, stop - done)
-                share = np.zeros((2, BLOCK), self.dtype)
+                count = min(block, stop - done)
+                share = np.zeros((2, block), self.dtype)
                 share[0, :count] = settings.learning_rate(np.arange(done, done + count) / settings.updates)
                 share[1, :count] = settings.beta(np.arange(done + 1, done + count + 1) / settings.updates)
                 indices = np.zeros((len(seeds), 1, 1), np.int32)
                 if data.rows is not None:
-                    indices = np.zeros((len(seeds), BLOCK, batches[0].size), np.int32)
+                    indices = np.zeros((len(seeds), block, batches[0].size), np.int32)
                     indices[:, :count] = [each.indices(count) for each in batches]
                 state = loop.advance(*state, target, keys, owner, rows, shift, indices, batch_keys, *share, done, count)
                 done += count
@@ -312,22 +326,35 @@ class Descent:
         shift = np.zeros(self.network.features) if self.settings.loss.likelihood.squared else self.data.mean
         return shift.astype(self.dtype)
 
-    def _blocks(self, rows: Array, share: Array) -> tuple[Any, ...]:
-        """Return rows, noise and shares, each in blocks; the last block is filled up with rows of no share."""
-        noise = np.random.default_rng([STREAM, 1]).standard_normal((len(rows), self.network.latents))
-        fill = -len(rows) % WATCHED if len(rows) > WATCHED else 0
-        padded = (np.pad(each, [(0, fill), (0, 0)][: each.ndim]) for each in (rows, noise, share))
-        count = max(1, (len(rows) + fill) // WATCHED)
-        return tuple(each.astype(self.dtype).reshape(count, -1, *each.shape[1:]) for each in padded)
+    def _blocks(self, split: str, most: int = sys.maxsize) -> tuple[Any, ...]:
+        """Return rows of a part, noise and shares, each in blocks; the last block is filled up with rows of no share.
+
+        Each noise comes with its opposite. Few rows come several times: what noise leaves is
+        below what counts.
+        """
+        rows, share = rows_of(self.data, split, self.dtype, most)
+        few = min(WATCHED, REPEATED // rows.shape[1])
+        copies = 1 if len(rows) >= few else 2 * max(1, few // (2 * len(rows)))
+        total = copies * len(rows)
+        half = np.random.default_rng([STREAM, 1]).standard_normal((-(-total // 2), self.network.latents))
+        half /= np.sqrt(np.mean(half**2, axis=0))
+        size = min(total, WATCHED)
+
+        def blocked(each: Array) -> Array:
+            filled = np.zeros((-(-total // size) * size, *each.shape[1:]), self.dtype)
+            filled[:total] = each
+            return filled.reshape(-1, size, *each.shape[1:])
+
+        noise = np.concatenate([half, -half])[:total]
+        return blocked(np.tile(rows, (copies, 1))), blocked(noise), blocked(np.tile(share / copies, copies))
 
     def _measured(self, loop: Loop, weights: Any, target: Array, stopped: Array, looks: Array) -> Named:
         """Return the observables and weights of models at the end."""
         settings, latents, data = self.settings, self.network.latents, self.data
         weight = target.astype(np.float64) * settings.beta(stopped / settings.updates)  # b at the end
         price = weight.astype(self.dtype)
-        shift, measured = self._shift(), rows_of(data, settings.measured_on)
-        some = [each[0] for each in self._blocks(*rows_of(data, settings.measured_on, WATCHED))]
-        found = loop.measure(weights, price, shift, self._blocks(*measured), some)
+        shift, some = self._shift(), [np.concatenate(each) for each in self._blocks(settings.measured_on, WATCHED)]
+        found = loop.measure(weights, price, shift, self._blocks(settings.measured_on), some)
         values = {name: np.array(each, np.float64) for name, each in found.items()}
         total, models = data.spectrum.total_variance, jax.tree.map(np.asarray, weights)
         flat = np.stack([self.network.flat(jax.tree.map(itemgetter(i), models)) for i in range(len(target))])
@@ -339,16 +366,24 @@ class Descent:
         dims: dict[str, tuple[str, ...]] = {"pruned_distortion": ("reconstruction", "rank")}
         dims |= dict.fromkeys(("mean_square", "posterior_variance", "signal_fraction", "rate"), ("latent",))
         for split in data.held_out:
-            other = loop.means(weights, price, shift, self._blocks(*rows_of(data, split)))
+            other = loop.means(weights, price, shift, self._blocks(split))
             values[f"{split}_distortion"] = np.asarray(other["distortion"], np.float64) / total
             values[f"{split}_loss"] = np.asarray(other["loss"], np.float64)
         moved = last_movement(settings.learning_rate, settings.updates, looks, stopped)
+        if settings.learned_variance:  # the best σ_dec² is the mean squared error of a feature
+            trained = settings.measured_on == "training"
+            fit = found if trained else loop.means(weights, price, shift, self._blocks("training"))
+            best = np.log(np.asarray(fit["distortion"], np.float64) / self.network.features)
+            moved[:, latents] = np.maximum(moved[:, latents], np.abs(best - models.log_decoder_variance[:, 0]))
         named: Named = {name: (dims.get(name, ()), each) for name, each in values.items()}
         named |= {"updates": ((), stopped), "network": (("weight",), flat)}
         inactive = (values["signal_fraction"] < ACTIVE).all(axis=1)
-        above = np.count_nonzero(self.seen.eigenvalues * (1 - ACTIVE) > weight[:, None] / unit, axis=1)
+        above = np.count_nonzero(self.seen.eigenvalues * (1 - ACTIVE) > values["price"][:, None], axis=1)
         waiting = np.where(inactive, np.minimum(above, latents), 0).astype(np.int16)
-        healthy = np.isfinite(np.column_stack([flat, values["loss"]])).all(axis=1)
+        finite = {name: each for name, each in found.items() if self.knows_mean or "distortion" not in name}
+        healthy = np.all(
+            [np.isfinite(each).reshape(len(flat), -1).all(axis=1) for each in (flat, *finite.values())], axis=0
+        )
         return named | verdict(moved, waiting, healthy, latents)
 
 
@@ -381,7 +416,7 @@ class _Stopping:
         return jax.tree.map(pick, weights, self.kept)
 
 
-def rows_of(data: TrainingSet, split: str, most: int = sys.maxsize) -> tuple[Array, Array]:
+def rows_of(data: TrainingSet, split: str, dtype: Any, most: int = sys.maxsize) -> tuple[Array, Array]:
     """Return rows x − x̄ of a part, evenly spread where there are more than `most`, and the share of each.
 
     Where there are no rows they are drawn from N(0, C), with exactly this covariance.
@@ -390,51 +425,22 @@ def rows_of(data: TrainingSet, split: str, most: int = sys.maxsize) -> tuple[Arr
         root = data.spectrum.root
         normal = np.random.default_rng(STREAM).standard_normal((max(min(most, DRAWN), 2 * len(root)), len(root)))
         basis = np.linalg.qr(normal - normal.mean(axis=0))[0]
-        return basis * np.sqrt(len(basis)) @ root, np.full(len(basis), 1 / len(basis))
+        return (basis * np.sqrt(len(basis)) @ root).astype(dtype), np.full(len(basis), 1 / len(basis), dtype)
     rows = data.rows if split == "training" else data.held_out[split]
     weights = data.weights if split == "training" else data.held_out_weights.get(split)
     if len(rows) > most:
         ends = np.cumsum(np.ones(len(rows)) if weights is None else weights)
         rows, weights = rows[np.searchsorted(ends, ends[-1] * (np.arange(most) + 0.5) / most)], None
     share = np.ones(len(rows)) if weights is None else weights
-    return rows - data.mean, share / share.sum()
+    return _centred(rows, data.mean, dtype), (share / share.sum()).astype(dtype)
 
 
-def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:
-    """Return the best constant output, (d,), and the spectrum of the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
-    if likelihood.squared:
-        return data.mean, data.spectrum
-    if data.rows is None:
-        raise InputError(
-            f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source"
-        )
-    low, high = likelihood.support
-    least, most = data.rows.min(), data.rows.max()
-    if least < low or most > high:
-        found = f"data {likelihood.data}, but these run from {least:g} to {most:g}"
-        raise InputError(
-            f"A {likelihood.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source"
-        )
-    with np.errstate(all="ignore"):
-        origin = np.asarray(likelihood.link(data.mean))
-        score = np.asarray(likelihood.score(data.rows, origin))
-        each = np.broadcast_to(likelihood.curvature(data.rows, origin), score.shape)
-    curvature = np.average(each, axis=0, weights=data.weights)
-    constant = np.flatnonzero(~(np.isfinite(origin) & (curvature > 0)))
-    if constant.size:
-        found = f"but column {constant[0]}, counting from 0, is {data.mean[constant[0]]:g} throughout"
-        raise InputError(f"A {likelihood.title} decoder needs columns that vary, {found}: leave it out.", "source")
-    return origin, Spectrum.from_data(score / np.sqrt(curvature), weights=data.weights)
+def _centred(rows: Array, mean: Array, dtype: Any) -> Array:
+    """Return rows x − x̄, subtracted in double precision and without a copy in it."""
+    return np.subtract(rows, mean, out=np.empty(rows.shape, dtype), casting="same_kind")
 
 
 def _key(*numbers: int) -> NDArray[np.uint32]:
     """Return the two words of a key that only these numbers decide, on every device."""
     words: Any = np.random.SeedSequence([*numbers, STREAM]).generate_state(2, np.uint32)
     return words
-
-
-@contextmanager
-def _precision(dtype: Any) -> Iterator[None]:
-    """Let JAX have double precision where it is asked for, whatever its own setting is."""
-    with jax.enable_x64(dtype == np.float64):
-        yield

@@ -2,8 +2,9 @@
 
     x − x̄ → hidden layers → (μ, ln σ²)        z → hidden layers, mirrored → output
 
-A network without hidden layers is the linear VAE, whose ln σ² may depend on x. Outputs are reconstructions of x − x̄
-(squared errors) or what a likelihood takes: logits, logarithms of means.
+A network without hidden layers is the linear VAE, whose ln σ² may depend on x. Outputs are
+reconstructions of x − x̄ (squared errors) or what a likelihood takes: logits, logarithms of
+means.
 """
 
 from collections.abc import Callable, Mapping
@@ -64,8 +65,8 @@ class Network:
     def start(self, seed: int, index: int, scale: float = 1.0, log_variance: float = 0.0) -> Weights:
         """Return where training starts: the same for a seed and a place in the grid.
 
-        Uniform within ± scale/√inputs, biases too: PyTorch's default at scale 1. `log_variance` is the initial bias of
-        ln σ².
+        Uniform within ± scale/√inputs, biases too: PyTorch's default at scale 1. `log_variance`
+        is the initial bias of ln σ².
         """
         rng, layers = np.random.default_rng([seed, index]), []
         for inputs, outputs in self.shapes:
@@ -95,6 +96,7 @@ class Network:
         """Return the output for z (n, K), (n, d)."""
         return self._run(weights.layers[len(self.hidden) + 1 :], latent)
 
+    @np.errstate(over="ignore", invalid="ignore")  # of weights that have diverged
     def _run(self, layers: tuple[tuple[Any, Any], ...], rows: Any) -> Any:
         activation = self._activation(rows)
         for matrix, bias in layers[:-1]:

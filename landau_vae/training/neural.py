@@ -2,12 +2,14 @@
 
     per-sample loss = a ℓ(x, f(z)) + b Σ_k KL_k,   z = μ(x) + σ(x) ε
 
-T = 1 is where the first latent's threshold would be if one direction held all the variance that counts: for
-squared errors b = 2a T V as everywhere, V the total variance; with a learned σ_dec², b = 2a T d; for another likelihood
-b = a T Σ_j ⟨s_j²⟩/⟨H_j⟩, s and H its score and curvature at the best constant output. JAX is imported by training only.
+T = 1 is where the first latent's threshold would be if one direction held all the variance that
+counts: for squared errors b = 2a T V as everywhere, V the total variance; with a learned
+σ_dec², b = 2a T d; for another likelihood b = a T Σ_j ⟨s_j²⟩/⟨H_j⟩, s and H its score and
+curvature at the best constant output. JAX is imported by training only.
 """
 
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
@@ -22,7 +24,7 @@ from landau_vae.training.optimizers import Adam, Optimizer
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine
 from landau_vae.training.schema import Named, Progress, Starts, Trainer
 from landau_vae.training.stopping import Patience
-from landau_vae.training.training_set import TrainingSet
+from landau_vae.training.training_set import AT_ONCE, TrainingSet, seen_by
 
 Several = Annotated[int, Range(1, 10**8)]
 MEASURED = 2**12  # rows that are measured at a time
@@ -51,7 +53,8 @@ class Neural(Trainer):
     beta : Schedule, default constant
         Factor on the β that belongs to the temperature.
     loss : Loss, default Loss.gaussian()
-        The convention and the likelihood. Its β is ignored.
+        The convention and the likelihood. Its β is ignored. Where the likelihood does not say
+        its mean, distortions are NaN.
     learned_variance : bool, default False
         Whether σ_dec² is trained.
     log_variance : float, default 0
@@ -64,8 +67,6 @@ class Neural(Trainer):
         The part of the data that observables are measured on; see `splits` of `scan`.
     patience : Patience, optional
         Early stopping.
-    given : (m, size) array, optional
-        Weights to start from, set by `scan(start=…)`.
 
     Raises
     ------
@@ -74,9 +75,11 @@ class Neural(Trainer):
 
     Notes
     -----
-    A run has *converged* if no M² (and no ln σ_dec²) has moved by more than 0.01 between the means over the third and
-    the last quarter of its training time (updates times learning rate). It ended on a *plateau* if all latents are
-    inactive while the spectrum has a mode above the price.
+    A run has *converged* if no M² (and no ln σ_dec²) has moved by more than 0.01 between the
+    means over the third and the last quarter of its training time (updates times learning
+    rate), and if ln σ_dec² differs by no more from the logarithm of the mean squared error, its
+    best value. It ended on a *plateau* if all latents are inactive while the spectrum has a
+    mode above the price.
 
     Examples
     --------
@@ -98,7 +101,8 @@ class Neural(Trainer):
     precision: Literal["float32", "float64"] = "float32"  #: of weights and gradients
     measured_on: Literal["training", "validation", "test"] = "training"  #: the part that observables are measured on
     patience: Patience | None = None  #: early stopping
-    given: Array | None = field(default=None, repr=False)  #: weights to start from, (models, size), where there are any
+    #: weights to start from, (models, size), set by `scan(start=…)`
+    given: Array | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -111,7 +115,7 @@ class Neural(Trainer):
             raise InputError("The β schedule ends at 0, where information has no price: let it end above.", "beta")
         missing = [name for name in ("jax", "optax") if find_spec(name) is None]
         if missing:
-            needs = f"Neural needs {' and '.join(missing)}, which is not installed"
+            needs = f"Neural needs {' and '.join(missing)}, not installed here"
             raise InputError(f"{needs}: pip install 'landau-vae[jax]', or train with Sampled().", "trainer")
 
     def network(self, features: Count, latents: Count) -> Network:
@@ -136,11 +140,16 @@ class Neural(Trainer):
         """Train one model per temperature and start."""
         from landau_vae.training.descent import Descent
 
+        return Descent(self, data, latents, on_progress).train(temperature, starts)
+
+    def total_variance(self, data: TrainingSet) -> float:
+        """Return V: the data's, or that of the likelihood's scores, Σ_j ⟨s_j²⟩/⟨H_j⟩."""
         if self.measured_on != "training" and self.measured_on not in data.held_out:
             part = f"measured_on is {self.measured_on!r}, but there is no such part"
             raise InputError(f"{part}: give splits=(0.8, 0.1, 0.1), or measured_on='training'.", "measured_on")
-        return Descent(self, data, latents, on_progress).train(temperature, starts)
+        return seen_by(self.loss.likelihood, data)[1].total_variance
 
+    one_by_one = True  # a folder that was begun on a CPU is finished on a GPU
     own_workers = True  # JAX takes so much memory that workers which had none would be taken for leaking ones
 
     @property
@@ -152,7 +161,9 @@ class Neural(Trainer):
 
     def starting_from(self, weights: Array) -> "Neural":
         """Return this trainer with weights for its models to start from."""
-        return replace(self, given=weights)
+        trainer = copy(self)
+        object.__setattr__(trainer, "given", weights)
+        return trainer
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings."""
@@ -168,10 +179,14 @@ class Neural(Trainer):
 
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
         """Return the bytes of the rows, of what models are trained with, and of the compiler."""
-        rows = 0 if data.rows is None else data.rows.size + sum(part.size for part in data.held_out.values())
-        at_once = min(models, self.models_at_once(data, latents))
-        measured = 4 * max(rows, 4 * MEASURED * data.features) * (1 + latents // max(1, data.features))
-        return COMPILER + self._size * (rows + measured) + at_once * self._bytes(data, latents)
+        rows, d, at_once = data.rows, data.features, min(models, self.models_at_once(data, latents))
+        most = max(4 * MEASURED, 2 * d) if rows is None else max(map(len, [rows, *data.held_out.values()]))
+        measured = (most + 2 * MEASURED) * (3 * self._size * d + (24 + 3 * self._size) * latents)
+        drawn = 0 if rows is None else seeds * 32 * (AT_ONCE + self.batch + len(rows))
+        judged = 0 if rows is None or self.loss.likelihood.squared else 6 * rows.nbytes  # score and curvature
+        copied = 5 * 8 * most * d if rows is None else self._size * rows.size
+        copied += 2 * self.updates  # what the schedule is summed over in pieces
+        return COMPILER + copied + max(measured, judged) + drawn + at_once * self._bytes(data, latents)
 
     def result_bytes(self, data: TrainingSet, latents: int) -> int:
         """Return the bytes of one model's observables and weights."""

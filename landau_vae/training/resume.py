@@ -1,7 +1,8 @@
 """The folder of a scan: each finished task is a file in it, so that an interrupted scan is resumed where it stopped.
 
 `scan.json` identifies the scan (a fingerprint of data, temperatures and settings), `task-….npz` hold what was trained;
-all are written beside and renamed into place. A task's file counts only if it is whole and belongs to this very scan.
+all are written beside and renamed into place. A folder
+without tasks is free for any scan. A task's file counts only if it is whole and belongs to this very scan.
 Seeds are not part of the fingerprint: more of them can be trained later into the same folder. One process at a time.
 """
 
@@ -22,7 +23,7 @@ from landau_vae.training.schema import Named
 from landau_vae.training.tasks import Task, Work
 from landau_vae.training.training_set import TrainingSet
 
-FORMAT = 2  # of what trainers return: with another one, finished tasks are of no use
+FORMAT = 3  # of what trainers return: with another one, finished tasks are of no use
 HEADER = "landau_vae_task"
 
 
@@ -33,9 +34,7 @@ def fingerprint(work: Work) -> dict[str, Any]:
         "trainer": jsonable(work.trainer.to_dict()),
         "number of latents": work.latents,
         "keep_weights": work.keep_weights,
-        "start": work.start
-        if not work.given
-        else hashlib.sha256(b"".join(map(bytes, work.given.values()))).hexdigest(),
+        "start": hashlib.sha256(b"".join(map(bytes, work.given.values()))).hexdigest() if work.given else work.start,
         "temperatures": work.temperature.tolist(),
         "data, standardisation, weights or splits": _digest(work.data),
     }
@@ -96,7 +95,7 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
             leftover.unlink(missing_ok=True)
         text = json.dumps(identity, ensure_ascii=False, sort_keys=True, indent=1)
         _compare(path, identity)
-        if not (path / "scan.json").exists():
+        if not (path / "scan.json").exists() or not any(path.glob("task-*.npz")):
             replace_file(path / "scan.json", lambda partial: partial.write_text(text, encoding="utf-8"))
         yield Folder(path, hashlib.sha256(text.encode()).hexdigest(), work.trainer.device)
     finally:
@@ -107,14 +106,18 @@ def _compare(path: Path, identity: dict[str, Any]) -> None:
     """Raise `InputError` if the folder holds another scan, and say what differs."""
     try:
         stored = json.loads((path / "scan.json").read_text(encoding="utf-8"))
-        differing = [key for key in identity if stored[key] != identity[key]]
+        version = stored["format of results"]
+        differing = [key for key in identity if stored.get(key) != identity[key]]
     except FileNotFoundError:
         return
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         raise InputError(f"scan.json in {path} cannot be read: name another folder, or delete it.", "folder") from None
-    if differing:
+    if differing and any(path.glob("task-*.npz")):
         key = differing[0]
-        settings = _other_settings(stored[key], identity[key]) if key == "trainer" else ""
+        if version != FORMAT:
+            found = f"{path} holds a scan of another version of landau_vae (format {version}, not {FORMAT})"
+            raise InputError(f"{found}: name another folder.", "folder")
+        settings = _other_settings(stored.get(key), identity[key]) if key == "trainer" else ""
         raise InputError(f"{path} holds a scan that differs in its {key}{settings}: name another folder.", "folder")
 
 

@@ -2,8 +2,9 @@
 
     per-sample loss = a ‖x − x̂‖² + b Σ_k KL_k,   z = μ(x) + σ ε,   b = 2a τ = 2a T V
 
-All temperatures of a seed advance together as batched arrays. With a learned σ_dec² the temperature sets b = 2a T d:
-the first latent then collapses at T = λ₁/V (`landau-vae derive learned-variance`). Nonlinear models have `Neural`.
+All temperatures of a seed advance together as batched arrays. With a learned σ_dec² the
+temperature sets b = 2a T d: the first latent then collapses at T = λ₁/V (`landau-vae derive
+learned-variance`). Nonlinear models have `Neural`.
 """
 
 from dataclasses import dataclass, field
@@ -67,9 +68,10 @@ class Sampled(Trainer):
 
     Notes
     -----
-    A run has *converged* if no M² (and no ln σ_dec²) has more than 0.01 to go under a hundred turns of exact
-    minimisation from where it ended. It ended on a *plateau* if a latent is inactive while a direction of the residual
-    has a variance above τ/0.9, for which it would become active.
+    A run has *converged* if no M² (and no ln σ_dec²) has more than 0.01 to go under a hundred
+    turns of exact minimisation from where it ended. It ended on a *plateau* if a latent is
+    inactive while a direction of the residual has a variance above τ/0.9, for which it would
+    become active.
 
     Examples
     --------

@@ -1,8 +1,9 @@
 """What every trainer takes and gives back: the `Trainer`, the table of observables, and a validator of scans.
 
-A trainer returns observables: numbers that are measured on a model, whatever its architecture. `OBSERVABLES` names
-them, with dimensions, units and meaning. Verification, pictures and reports read these alone. Weights, which differ
-from one architecture to another, are attachments: a scan without them verifies to the same numbers.
+A trainer returns observables: numbers that are measured on a model, whatever its architecture.
+`OBSERVABLES` names them, with dimensions, units and meaning. Verification, pictures and reports
+read these alone. Weights, which differ from one architecture to another, are attachments: a
+scan without them verifies to the same numbers.
 """
 
 import json
@@ -75,6 +76,7 @@ _TABLE = (
     Observable("moved", ("latent",), "1", "how far M2 had still to go when training ended"),
     Observable("waiting", (), "1", "inactive latents that a mode would activate", "i"),
     Observable("updates", (), "1", "updates until training ended", "i"),
+    Observable("start_temperature", (), "1", "T of the model whose weights it started from; NaN: random weights"),
     Observable("signal_fraction_history", ("update", "latent"), "1", "order parameter M2 at each snapshot"),
     Observable("decoder_history", ("update", "feature", "latent"), "data", "W at each snapshot"),
     Observable("encoder_history", ("update", "latent", "feature"), "1 / data", "E at each snapshot"),
@@ -113,8 +115,8 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     Raises
     ------
     InputError
-        For anything that is no Dataset, and for a variable that is missing or has other dimensions or another type;
-        the error names the variable.
+        For anything that is no Dataset, and for a variable that is missing or has other
+        dimensions or another type; the error names the variable.
 
     Examples
     --------
@@ -125,7 +127,8 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     >>> validate(models.drop_vars("rate"), "rate")
     Traceback (most recent call last):
         ...
-    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a latent from its prior): ...
+    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a
+    latent from its prior): ...
     """
     import xarray
 
@@ -202,12 +205,15 @@ def recorded_linear(settings: Mapping[str, Any]) -> bool:
 class Trainer(ABC):
     """A way to train models at many temperatures at once.
 
-    A trainer is a small frozen dataclass of settings. `Exact` and `Sampled` are two; a new one derives from this class
-    and has the three abstract methods.
+    A trainer is a small frozen dataclass of settings. `Exact`, `Sampled` and `Neural` are
+    three; a new one derives from this class and has the three abstract methods. All others have
+    defaults, for a trainer that draws its starts, works on a CPU and measures T by the variance
+    of the data.
     """
 
     uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
     own_workers: ClassVar[bool] = False  #: whether a scan starts worker processes of its own instead of idle ones
+    one_by_one: ClassVar[bool] = False  #: whether each model is a task of its own, however many train at once
     expected: ClassVar[str] = "a trainer such as Exact(tolerance=1e-8)"
 
     @property
@@ -215,9 +221,31 @@ class Trainer(ABC):
         """The kind of device that models are trained on: "cpu", "gpu", "tpu"."""
         return "cpu"
 
+    def total_variance(self, data: TrainingSet) -> float:
+        """Return V, the price τ at T = 1. A scan asks for it before it trains anything.
+
+        Parameters
+        ----------
+        data : TrainingSet
+            What is trained on.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        InputError
+            For data that this trainer cannot train on.
+        """
+        return data.spectrum.total_variance
+
     @abstractmethod
     def models_at_once(self, data: TrainingSet, latents: int) -> int:
         """Return how many models one call of `train` should get: enough for speed, few enough to bound memory.
+
+        A task has so many, so that it is fixed by the problem. Only with `one_by_one` may it
+        depend on the device.
 
         Parameters
         ----------
@@ -289,17 +317,19 @@ class Trainer(ABC):
         latents : int
             K.
         on_progress : callable
-            Called with the number of models that got done since the last call; fractions are allowed.
+            Called with the number of models that got done since the last call; fractions are
+            allowed.
 
         Returns
         -------
         dict
-            Name → (dimensions after the model's, values). It has the first eight entries of `OBSERVABLES`.
+            Name → (dimensions after the model's, values). It has the first eight entries of
+            `OBSERVABLES`.
 
         Notes
         -----
-        The result of each model depends, to the bit, on its (data, temperature, start, latents) alone, and not on the
-        models beside it.
+        The result of each model depends, to the bit, on its (data, temperature, start, latents)
+        alone, and not on the models beside it.
         """
 
     def to_dict(self) -> dict[str, Any]:

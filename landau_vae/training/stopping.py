@@ -1,18 +1,22 @@
 """When runs stop (early stopping) and how they ended: at rest, still moving, waiting on a plateau, diverged.
 
-Of linear Gaussian models the distance from rest is found by exact minimisation by turns, from where they stand:
+Of linear Gaussian models the distance from rest is found by exact minimisation by turns, from
+where they stand:
 
     E, s ← the best encoder for W:    (WᵀW + τ) E C + γ E = WᵀC,    s_k = τ/(τ + ‖w_k‖²)
     W    ← the best decoder for E, s:  W (E C Eᵀ + diag s + γ) = C Eᵀ
 
-Each turn lowers the expected loss (with an L2 term ½γ(‖W‖² + ‖E‖²), if any); from the collapsed point a mode grows by
-λ/τ a turn, so a plateau that gradient descent needs thousands of updates to leave is left in dozens of turns. Latents
-that share nearly equal modes part as slowly as ever: `parted` takes that step at once. Unlike a gradient or the last
-movement, the distance does not depend on the learning rate: a run whose rate has fallen to 0 stands still, but may be
-far from rest. Of other models only the last movement is known, in training time: updates times learning rate.
+Each turn lowers the expected loss (with an L2 term ½γ(‖W‖² + ‖E‖²), if any); from the collapsed
+point a mode grows by λ/τ a turn, so a plateau that gradient descent needs thousands of updates
+to leave is left in dozens of turns. Latents that share nearly equal modes part as slowly as
+ever: `parted` takes that step at once. Unlike a gradient or the last movement, the distance
+does not depend on the learning rate: a run whose rate has fallen to 0 stands still, but may be
+far from rest. Of other models only the last movement is known, in training time (updates times
+learning rate), and how far a learned ln σ_dec² is from that of the mean squared error.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,12 +39,14 @@ ROUNDING = 1e-14  # of a matrix's trace
 class Patience:
     """Early stopping: a run ends once the loss has not fallen for so many looks in a row.
 
-    The loss is that of the validation part, if there is one, else of the training part, over all its rows.
+    The loss is that of the validation part, if there is one, else of the training part, over
+    all its rows; `Neural` takes at most 4096 of them.
 
     Parameters
     ----------
     looks : int, default 10
-        Of the 40 that divide a run. They count from where the β schedule has reached its final value.
+        Of the 40 that divide a run. They count from where the β schedule has reached its final
+        value.
     tolerance : float, default 1e-4
         Relative fall of the loss that counts as progress.
 
@@ -93,10 +99,12 @@ def _to_go(fraction: Array, covariance: Array, price: Array, decoder: Array, pen
 def last_movement(learning_rate: Schedule, updates: int, looks: Array, stopped: NDArray[Any]) -> Array:
     """Return |mean over the last quarter − mean over the third| of each model's looks, (m, …), in its training time.
 
-    `looks` is (looks, m, …), `stopped` the updates after which each model stopped. ∞ where there were too few looks.
+    `looks` is (looks, m, …), `stopped` the updates after which each model stopped. ∞ where
+    there were too few looks.
     """
-    at = evenly(updates, LOOKS)[1:]
-    time = np.cumsum(learning_rate(np.arange(updates) / updates))[at - 1]
+    at = evenly(updates, LOOKS)
+    time = np.cumsum([learning_rate(np.arange(*piece) / updates).sum() for piece in pairwise(at)])
+    at = at[1:]
     moved = np.full(looks.shape[1:], np.inf)
     for model, end in enumerate(stopped):
         share = time[at <= end] / time[at <= end][-1]
@@ -141,7 +149,8 @@ def settle(covariance: Array, price: ArrayLike, decoder: Array, decay: ArrayLike
 def parted(decoder: Array) -> Array:
     """Return decoders with the same W Wᵀ whose latents share nothing, (m, d, K): orthogonal columns, the largest last.
 
-    Of all latents that span the same space they have the least Σ_k ln(1 + ‖w_k‖²/τ) (Hadamard): the least loss.
+    Of all latents that span the same space they have the least Σ_k ln(1 + ‖w_k‖²/τ) (Hadamard):
+    the least loss.
 
     >>> np.linalg.norm(parted(np.array([[[1.0, 1.0], [2.0, -2.0]]])), axis=1).round(6).tolist()
     [[1.414214, 2.828427]]

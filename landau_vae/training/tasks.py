@@ -1,14 +1,15 @@
 """A scan as a list of tasks, each a few temperatures of one seed, and how workers carry them out, here or elsewhere.
 
-The list is fixed by the problem, and the result of a task does not depend on what is trained beside it; linear algebra
-runs on one thread. So the same seed gives the same bits with any number of workers anywhere. Tasks of several seeds go
-in bundles, which are trained as one batch of arrays, through joblib, so that any of its backends can carry them out:
+The list is fixed by the problem, whatever the device, and the result of a task does not depend
+on what is trained beside it; linear algebra runs on one thread. So the same seed gives the same
+bits with any number of workers anywhere. Tasks of several seeds go in bundles, which are
+trained as one batch of arrays, through joblib, so that any of its backends can carry them out:
 processes of this machine, or a Dask cluster.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from threading import Lock
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from landau_vae.display import Array
+from landau_vae.errors import InputError
 from landau_vae.training.memory_plan import ScanPlan
 from landau_vae.training.schema import WEIGHTS, Named, Progress, Trainer
 from landau_vae.training.training_set import TrainingSet
@@ -50,7 +52,8 @@ class Work:
     keep_weights: bool
     start: Literal["fresh", "down", "up"] = "fresh"  #: whether models start from their neighbour in the grid, and which
     given: Mapping[tuple[int, int], Array] = field(default_factory=dict)  #: (seed, place) → weights to start from
-    origin: tuple[float, ...] = ()  #: temperatures of another scan that they are from, one per place
+    origin: Array | None = None  #: temperatures of another scan that they are from, (seeds, places)
+    total_variance: float = np.nan  #: V, of which temperatures are shares
 
     def __sizeof__(self) -> int:
         # Schedulers ask for it: what is heavy is sent to each worker once, and not with every task.
@@ -59,8 +62,8 @@ class Work:
     @property
     def tasks(self) -> list[Task]:
         """Each seed's temperatures, in pieces of almost the same size."""
-        count = len(self.temperature)
-        pieces = -(-count // (1 if self.swept else self.trainer.models_at_once(self.data, self.latents)))
+        count, alone = len(self.temperature), self.swept or self.trainer.one_by_one
+        pieces = -(-count // (1 if alone else self.trainer.models_at_once(self.data, self.latents)))
         return [Task(seed, first, pieces, count) for seed in self.seeds for first in range(pieces)]
 
     @property
@@ -69,30 +72,43 @@ class Work:
         return self.start != "fresh"
 
     @property
+    def order(self) -> list[int]:
+        """Places of the grid in the order of a sweep."""
+        return list(np.argsort(self.temperature if self.start == "up" else -self.temperature, kind="stable").tolist())
+
+    @property
     def waves(self) -> list[list[Task]]:
         """The tasks, in lists whose tasks do not need one another."""
-        if not self.swept:
-            return [self.tasks]
-        order = np.argsort(self.temperature if self.start == "up" else -self.temperature, kind="stable")
-        return [[task for task in self.tasks if task.first == place] for place in order.tolist()]
+        tasks = self.tasks
+        return [tasks[place :: len(self.temperature)] for place in self.order] if self.swept else [tasks]
 
     def bundles(self, tasks: Sequence[Task], workers: int) -> list[tuple[Task, ...]]:
-        """Return tasks of the same temperatures to train together: as many as suit the trainer and all workers."""
+        """Return tasks to train together: as many as suit the trainer and all workers.
+
+        They have the same temperatures, unless each is one model, and all start from random
+        weights or none does.
+        """
         most, each = self.trainer.models_at_once(self.data, self.latents), -(-len(tasks) // max(1, workers))
         bundles: list[tuple[Task, ...]] = []
-        for first in dict.fromkeys(task.first for task in tasks):
-            alike = [task for task in tasks if task.first == first]
+        kinds = [(task.first * (not self.trainer.one_by_one), (task.seed, task.first) in self.given) for task in tasks]
+        for kind in dict.fromkeys(kinds):
+            alike = [task for task, own in zip(tasks, kinds, strict=True) if own == kind]
             size = max(1, min(most // len(alike[0].places), each))
             bundles += [tuple(alike[i : i + size]) for i in range(0, len(alike), size)]
         return bundles
 
-    def train(self, bundle: Sequence[Task], on_progress: Progress = lambda models: None) -> list[tuple[Task, Named]]:
-        """Carry out a bundle of tasks; return each with its results."""
+    def weights(self, bundle: Sequence[Task]) -> Array | None:
+        """Return the weights that the models of a bundle start from, (models, size); None: random ones."""
+        starts = [(task.seed, place) for task in bundle for place in task.places]
+        return np.stack([self.given[start] for start in starts]) if starts[0] in self.given else None
+
+    def train(
+        self, bundle: Sequence[Task], on_progress: Progress = lambda models: None, weights: Array | None = None
+    ) -> list[tuple[Task, Named]]:
+        """Carry out a bundle of tasks, from these weights; return each with its results."""
         starts = [(task.seed, place) for task in bundle for place in task.places]
         temperature = np.concatenate([self.temperature[task.places] for task in bundle])
-        trainer = self.trainer
-        if self.given:
-            trainer = trainer.starting_from(np.stack([self.given[start] for start in starts]))
+        trainer = self.trainer if weights is None else self.trainer.starting_from(weights)
         with _one_thread():
             named = trainer.train(self.data, temperature, starts, self.latents, on_progress)
         kept = {name: part for name, part in named.items() if self.keep_weights or self.swept or name not in WEIGHTS}
@@ -106,7 +122,7 @@ class Work:
         """Return the memory plan; data that share the memory of `source` are in memory already."""
         import joblib
 
-        tasks, arrays = self.tasks, list(self.data.arrays())
+        tasks, arrays = self.waves[0], list(self.data.arrays())
         at_once = min(joblib.effective_n_jobs(workers), len(tasks))
         elsewhere = hasattr(joblib.parallel.get_active_backend()[0], "client")  # a cluster has memory of its own
         array = isinstance(source, np.ndarray)
@@ -120,7 +136,7 @@ class Work:
         one += 8 * (2 * d * latents + d + latents) * self.keep_weights
         wide = d > len(self.data.spectrum.covariance)  # its covariance is made for the result
         result = models * one + 24 * wide * d**2
-        return ScanPlan(models, len(tasks), at_once, data, result, work + 2 * most * one, limit)
+        return ScanPlan(models, len(self.tasks), at_once, data, result, work + 2 * most * one, limit)
 
 
 def execute(
@@ -128,17 +144,19 @@ def execute(
 ) -> Iterator[tuple[Task, Named]]:
     """Yield each task with its results as they get done; without workers, progress counts fractions of models.
 
-    Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in flight.
+    Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in
+    flight. But tasks of one model go as the device likes them.
     """
     import joblib
 
     at_once = joblib.effective_n_jobs(workers)
-    bundles = [(task,) for task in tasks] if kept else work.bundles(tasks, at_once)
+    bundles = [(task,) for task in tasks] if kept and not work.trainer.one_by_one else work.bundles(tasks, at_once)
     if at_once == 1:
         for bundle in bundles:
-            yield from work.train(bundle, on_progress)
+            yield from work.train(bundle, on_progress, work.weights(bundle))
         return
-    calls = (joblib.delayed(Work.train)(work, bundle) for bundle in bundles)
+    sent = replace(work, given={})  # a task gets the weights of its own models alone
+    calls = (joblib.delayed(Work.train)(sent, bundle, weights=work.weights(bundle)) for bundle in bundles)
     streams = joblib.parallel.get_active_backend()[0].supports_return_generator
     parallel = joblib.Parallel(workers, batch_size=1, return_as="generator_unordered" if streams else "list")
     # A backend that returns a list does so at the end of a call: it gets as much as it can do at once.
@@ -148,9 +166,13 @@ def execute(
 
 
 def stop_idle_workers() -> None:
-    """End the processes that joblib keeps for the next call, where it keeps any."""
+    """End the processes that joblib keeps for the next call, where it keeps any; refuse copies of this process."""
     from joblib.externals.loky import get_reusable_executor
+    from joblib.parallel import MultiprocessingBackend, get_active_backend
 
+    if isinstance(get_active_backend()[0], MultiprocessingBackend):
+        forks = "joblib's backend 'multiprocessing' copies this process, in which JAX has threads that do not go along"
+        raise InputError(f"{forks}: take backend='loky', or workers=1.", "workers")
     get_reusable_executor().shutdown(wait=True)
 
 

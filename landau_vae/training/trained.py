@@ -1,6 +1,6 @@
 """A trained model out of a scan: its encoder and decoder as NumPy functions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,10 @@ class TrainedModel:
     temperature: float  #: T = τ/V
     seed: int  #: of its start and minibatches
     network: Network  #: its architecture
-    weights: Weights  #: of its layers
+    weights: Weights = field(repr=False)  #: of its layers
     likelihood: Likelihood  #: of its decoder
-    mean: Array  #: x̄ of the rows that it was trained on, (d,)
-    scale: Array  #: by which they were divided, (d,); 1 unless they were standardised
+    mean: Array = field(repr=False)  #: x̄ of the rows that it was trained on, (d,)
+    scale: Array = field(repr=False)  #: by which they were divided, (d,); 1 unless they were standardised
 
     def encode(self, rows: ArrayLike) -> tuple[Array, Array]:
         """Return the posterior of rows.
@@ -54,6 +54,7 @@ class TrainedModel:
         Returns
         -------
         (n, d) array
+            NaN of a likelihood that does not say its mean: there is `output`.
         """
         output = self.output(latents)
         return output * self.scale + self.mean if self.likelihood.squared else self.likelihood.mean(output)
@@ -111,28 +112,40 @@ def trained_model(
     >>> model.decode(mean).round(3).tolist()  # each mode shrunk by its M², 0.9 and 0.6
     [[1.8, 0.6]]
     """
-    scan, settings = validate(scan), trainer_settings(scan)
+    settings = trainer_settings(validate(scan))
     seeds = scan.seed.values.tolist()
     if seed is not None and seed not in seeds:
         raise InputError(f"seed is {seed}, but the scan has {seeds}.", "seed")
     place = int(np.argmin(np.abs(np.log(scan.temperature.values / temperature))))
     model = scan.isel(seed=0 if seed is None else seeds.index(seed), temperature=place)
-    features, latents = scan.sizes["feature"], scan.sizes["latent"]
     if "network" in scan:
-        network = Network(
-            features, latents, tuple(settings["hidden"]), settings["activation"], settings["learned_variance"]
-        )
+        network = recorded_network(scan)
         weights = network.weights(model.network.values.astype(np.float64))
     elif {"decoder", "encoder"} <= set(scan.data_vars):
-        network = Network(features, latents)
+        network = Network(scan.sizes["feature"], scan.sizes["latent"])
         weights = _linear(model)
     else:
-        raise InputError("The scan has no weights: train it with keep_weights=True.", "scan")
+        raise InputError("The scan has no weights: give one that lv.scan trained, with keep_weights=True.", "scan")
     named = settings.get("loss", {}).get("likelihood", "gaussian") if likelihood is None else likelihood
-    plain = {"mean": np.zeros(features), "scale": np.ones(features)}
+    plain = {"mean": np.zeros(network.features), "scale": np.ones(network.features)}
     mean, scale = (scan[name].values if name in scan else default for name, default in plain.items())
     at = float(scan.temperature.values[place])
     return TrainedModel(at, int(model.seed), network, weights, as_likelihood(named), mean, scale)
+
+
+def recorded_network(scan: Any, name: str = "scan") -> Network:
+    """Return the architecture of a scan's networks; `InputError` if it is not recorded, or weights are left out."""
+    settings = trainer_settings(scan)
+    try:
+        own = tuple(settings["hidden"]), settings["activation"], settings["learned_variance"]
+        network = Network(scan.sizes["feature"], scan.sizes["latent"], *own)
+    except (KeyError, TypeError):
+        found = f"The {name} does not say what its networks are like"
+        raise InputError(f"{found}: give it with its attributes, as lv.scan gave it.", name) from None
+    if network.size != scan.sizes["weight"]:
+        found = f"The {name} has {scan.sizes['weight']} weights of each model, but its networks have {network.size}"
+        raise InputError(f"{found}: give it whole, as lv.scan gave it.", name)
+    return network
 
 
 def _linear(model: Any) -> Weights:

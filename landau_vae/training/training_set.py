@@ -1,12 +1,14 @@
 """What models are trained on: a `Spectrum`, or rows that are standardised and split where asked; and minibatches.
 
-Rows go into the parts by one fixed permutation, the same for all seeds, and keep their order within a part. Mean and
-scale are the training part's own: nothing of what is held out reaches training.
+Rows go into the parts by one fixed permutation, the same for all seeds, and keep their order
+within a part. Mean and scale are the training part's own: nothing of what is held out reaches
+training.
 
-Minibatches are x̃ = (x − x̄, 1): rows of the data, or fresh samples of N(0, C) where only the covariance is known. All
-models of a seed see the same minibatches in the same order, as they do when each training begins with the same
-`manual_seed`. Rows are shuffled anew in each epoch and the incomplete batch at its end is left out; weighted rows are
-drawn with replacement, in proportion to their weights.
+Minibatches are x̃ = (x − x̄, 1): rows of the data, or fresh samples of N(0, C) where only the
+covariance is known. All models of a seed see the same minibatches in the same order, as they do
+when each training begins with the same `manual_seed`. Rows are shuffled anew in each epoch and
+the incomplete batch at its end is left out; weighted rows are drawn with replacement, in
+proportion to their weights.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,12 +25,14 @@ from landau_vae.data.moments import Moments
 from landau_vae.data.tables import as_table, as_weights, nonfinite_problem, row_blocks
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import Likelihood
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.memory_plan import in_words
 
 PARTS = ("training", "validation", "test")
 PERMUTATION = 0  # seed of the permutation that splits
 STREAM = 0x62617463  # distinguishes the generator of batches from those of starts and of noise
+AT_ONCE = 2**20  # rows of batches that are drawn before they are used, at most
 
 Part = tuple[NDArray[Any], Array | None]  # rows and their weights
 
@@ -103,7 +107,8 @@ def training_set(
 ) -> TrainingSet:
     """Return what is trained on and held out; `limit` is in bytes, and held against what has to be copied.
 
-    Raises `InputError` for rows that a spectrum does not have, for impossible shares, and for too little memory.
+    Raises `InputError` for rows that a spectrum does not have, for impossible shares, and for
+    too little memory.
 
     >>> data = training_set([[0, 1], [2, 0], [4, 5], [6, 2]], splits=(0.5, 0.25, 0.25))
     >>> data.spectrum.samples, {name: part.shape for name, part in data.held_out.items()}
@@ -133,6 +138,46 @@ def training_set(
     held_out_weights = {name: readonly(weight) for name, (_, weight) in parts.items() if weight is not None}
     share = None if share is None else readonly(share)
     return TrainingSet(spectrum, _rows(rows, mean, scale), share, held_out, held_out_weights, covariances)
+
+
+@np.errstate(all="ignore")
+def asked(likelihood: Likelihood, name: str, *arrays: Array) -> Any:
+    """Return a function of arrays in NumPy; `InputError` names the likelihood if it raises anything."""
+    try:
+        return getattr(likelihood, name)(*arrays)
+    except InputError:
+        raise
+    except Exception as problem:  # anything: it may be the user's code
+        raised = f"raised {type(problem).__name__} in its {name} ({' '.join(str(problem).split())})"
+        raise InputError(f"The likelihood {likelihood.name!r} {raised}: mend that function.", "loss") from problem
+
+
+def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:
+    """Return the best constant output, (d,), and the spectrum of the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
+    if likelihood.squared:
+        return data.mean, data.spectrum
+    if data.rows is None:
+        raise InputError(
+            f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source"
+        )
+    low, high = likelihood.support
+    least, most = data.rows.min(), data.rows.max()
+    if least < low or most > high:
+        found = f"data {likelihood.data}, but these run from {least:g} to {most:g}"
+        raise InputError(
+            f"A {likelihood.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source"
+        )
+    origin = np.asarray(asked(likelihood, "link", data.mean))
+    for name, arrays in {"value": (data.rows[:2], origin), "mean": (origin,)}.items():
+        asked(likelihood, name, *arrays)
+    score = np.asarray(asked(likelihood, "score", data.rows, origin))
+    each = np.broadcast_to(asked(likelihood, "curvature", data.rows, origin), score.shape)
+    curvature = np.average(each, axis=0, weights=data.weights)
+    constant = np.flatnonzero(~(np.isfinite(origin) & (curvature > 0)))
+    if constant.size:
+        found = f"but column {constant[0]}, counting from 0, is {data.mean[constant[0]]:g} throughout"
+        raise InputError(f"A {likelihood.title} decoder needs columns that vary, {found}: leave it out.", "source")
+    return origin, Spectrum.from_data(score / np.sqrt(curvature), weights=data.weights)
 
 
 def _split(

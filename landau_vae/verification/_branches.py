@@ -1,14 +1,16 @@
 """What trained models alone show: the branches M²_k(T), the thresholds where they end, their law, the utilities.
 
-Latents are ranked by M² at each temperature; the k-th ranked ones form branch k. Its threshold is where a straight line
-through its last decade meets M² = 0: slope and intercept are both free, so that only "a continuous, linear end" is
-taken from the theory (J. Hirn, arXiv:2605.22691). Each seed has a line, and thereby a threshold, of its own. The law
+Latents are ranked by M² at each temperature; the k-th ranked ones form branch k. Its threshold
+is where a straight line through its last decade meets M² = 0: slope and intercept are both
+free, so that only "a continuous, linear end" is taken from the theory (J. Hirn,
+arXiv:2605.22691). Each seed has a line, and thereby a threshold, of its own. The law
 
     M² = (1 − T/T_k)^p          has p = 1 in mean-field theory; then M² against T/T_k is one line for all modes.
 
-Models trained by samples keep some noise, which gives inactive latents an M² above 0, and near its threshold a mode
-relaxes so slowly that a finite run ends before it has reached its value. Their lines therefore use M² > ½ only, and no
-latent that was still moving, or waiting to become active, when its run ended.
+Models trained by samples keep some noise, which gives inactive latents an M² above 0, and near
+its threshold a mode relaxes so slowly that a finite run ends before it has reached its value.
+Their lines therefore use M² > ½ only, and no latent that was still moving, or waiting to become
+active, when its run ended.
 """
 
 from dataclasses import dataclass
@@ -54,7 +56,8 @@ class Branches:
     def brackets(self) -> Array:
         """Last temperature at which branch k is active and the next beyond, (latents, 2); 0 and ∞ outside the grid.
 
-        A branch of M² = 1 − T/T_k collapses somewhat above where it falls below `active`: the upper end allows for it.
+        A branch of M² = 1 − T/T_k collapses somewhat above where it falls below `active`: the
+        upper end allows for it.
         """
         edges = np.concatenate([[0.0], self.temperature, [np.inf]])
         below = np.count_nonzero(np.maximum.accumulate((self.signal_fraction > self.active)[::-1], axis=0), axis=0)
@@ -157,16 +160,13 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
     data = scan.sortby("temperature").transpose("seed", "temperature", "reconstruction", "latent", "rank", ...)
     fraction = data.signal_fraction.values
     ranks = np.argsort(-fraction, axis=-1, kind="stable")  # a latent of NaN, of a model that diverged, is the last
-    abscissa = np.broadcast_to(data.temperature.values, fraction.shape[:2])
-    if "price" in data and trainer_settings(data).get("learned_variance"):  # the price that it has led to
-        abscissa = data.price.values / float(data.attrs["total_variance"])
     moved = data.moved.values if "moved" in data else None
     at_rest = np.broadcast_to(data.converged.values[..., None], fraction.shape) if moved is None else moved <= AT_REST
     to_go = np.zeros(fraction.shape) if moved is None else moved
     ranked, at_rest, to_go = (np.take_along_axis(each, ranks, axis=-1) for each in (fraction, at_rest, to_go))
     return Branches(
         readonly(data.temperature.values),
-        readonly(abscissa),
+        readonly(abscissa(data)),
         readonly(ranked),
         readonly(data.pruned_distortion.values),
         readonly(data.rate.values.sum(axis=-1)),
@@ -175,6 +175,13 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
         readonly(data.converged.values.mean(axis=0)),
         noisy=moved is not None,
     )
+
+
+def abscissa(data: Any) -> Array:
+    """Return T of each model, (seeds, temperatures); with a learned σ_dec² that of the price that it has led to."""
+    if "price" in data and trainer_settings(data).get("learned_variance"):
+        return np.asarray(data.price.values / float(data.attrs["total_variance"]))
+    return np.broadcast_to(data.temperature.values, data.signal_fraction.shape[:2])
 
 
 def trained_spectrum(scan: Any) -> Spectrum | None:

@@ -15,14 +15,14 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.checks import Range, Seed, checked, numbers
+from landau_vae.checks import Count, Range, Seed, checked, numbers
 from landau_vae.display import Array, Column, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.limits import FINITE_SIZE, SIZE_CONFIDENCE
 from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training._scan import scan
-from landau_vae.training.schema import Trainer
+from landau_vae.training.schema import Trainer, which_seeds
 from landau_vae.verification._branches import branches
 
 AROUND = np.geomspace(0.3, 1.7, 7)  # temperatures, in units of each predicted threshold
@@ -115,7 +115,7 @@ def dataset_size(
     *,
     features: Annotated[int, Range(1, 100_000)] = 100,
     ratios: ArrayLike = (0.5, 1, 2, 4, 8, 16, 32, 64),
-    seeds: Seed | Sequence[Seed] = range(16),
+    seeds: Count | Sequence[Seed] = range(16),
     trainer: Trainer | None = None,
 ) -> DatasetSize:
     """Train on samples of spiked data of several sizes and compare with the closed forms.
@@ -130,8 +130,9 @@ def dataset_size(
         d.
     ratios : array
         n/d of the training sets.
-    seeds : sequence of int, default range(16)
-        Each draws a training set of its own. With few of them little is resolved: the interval is Student's.
+    seeds : int or sequence of int, default range(16)
+        How many, from 0 on, or which: each draws a training set of its own. With few of them little is resolved: the
+        interval is Student's.
     trainer : Trainer, default Exact()
         As for `scan`.
 
@@ -154,8 +155,8 @@ def dataset_size(
     if alpha.ndim != 1 or alpha.size == 0 or not np.all((alpha * features >= 2) & (alpha < MOST / features)):
         expected = f"finite numbers n/d from {2 / features:g} on (two samples)"
         raise InputError(f"ratios is {ratios!r:.100}, but {expected} are expected.", "ratios")
-    places = (seeds,) if isinstance(seeds, int) else tuple(seeds)
-    if len(set(places)) < max(2, len(places)):
+    places = which_seeds(seeds)
+    if len(places) < 2:
         raise InputError(f"seeds is {list(places)}, but at least two different ones are expected: range(16).", "seeds")
     predicted = tuple(spiked(first.spikes, noise, round(a * features), features) for a in np.sort(alpha))
     results = [_train(theory, seed, trainer) for theory in predicted for seed in places]

@@ -2,12 +2,14 @@
 
     amplitude of mode k ∝ (1 + 2aηκ_k)^n,   κ_k ∝ 1 − T/T_k near T_k (critical slowing down)
 
-A mode activates at half of its final amplitude (`arrivals`). Two times are predicted: the latest, for latents
-that have parted, and the earliest, for latents that go on sharing modes; for the first mode they are one. Both are
-good to a fraction of a power of e in amplitude: the logistic law of saturation is off by −0.25 … 0.35 (λ ≥ 0.1). Half a
-power is allowed, 10 % of the time from a start of 0.01 (`limits.ACTIVATION_ERROR`). A mode is *overshadowed*,
-and not compared, where those before it leave less than 0.4 of its start.
-Times in linear networks: Saxe et al., arXiv:1312.6120; in the linear VAE: Ichikawa & Hukushima, arXiv:2310.15440.
+A mode activates at half of its final amplitude (`arrivals`). Two times are predicted: the
+latest, for latents that have parted, and the earliest, for latents that go on sharing modes;
+for the first mode they are one. Both are good to a fraction of a power of e in amplitude: the
+logistic law of saturation is off by −0.25 … 0.35 (λ ≥ 0.1). Half a power is allowed, 10 % of
+the time from a start of 0.01 (`limits.ACTIVATION_ERROR`). A mode is *overshadowed*, and not
+compared, where those before it leave less than 0.4 of its start.
+Times in linear networks: Saxe et al., arXiv:1312.6120; in the linear VAE: Ichikawa & Hukushima,
+arXiv:2310.15440.
 """
 
 from collections.abc import Iterable
@@ -40,7 +42,8 @@ class Descent:
 
         clock(n) = Σ_{i<n} (factor of the learning-rate schedule in update i)
 
-    because amplitudes that grow by 1 + ηf_iκ in update i grow like (1 + ηκ)^clock, up to terms of order ηκ.
+    because amplitudes that grow by 1 + ηf_iκ in update i grow like (1 + ηκ)^clock, up to terms
+    of order ηκ.
     """
 
     learning_rate: float  #: η
@@ -152,8 +155,9 @@ class Dynamics(Result):
 def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Positive | None = None) -> Dynamics:
     """Compare when modes activate in a scan by gradient descent with when theory predicts it.
 
-    The scan's trainer is `Sampled(optimizer=SGD(…), start=0.01, history=300, …)`: small starts, snapshots during
-    training, and exact gradients (`batch=None, noise=False`) or at least large batches.
+    The scan's trainer is `Sampled(optimizer=SGD(…), start=0.01, history=300, …)`: small starts,
+    snapshots during training, and exact gradients (`batch=None, noise=False`) or at least large
+    batches.
 
     Parameters
     ----------
@@ -167,16 +171,18 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     Returns
     -------
     Dynamics
-        A verdict is agrees, disagrees, missing (it should have been seen), not reached (it should not, and was not), or
-        why nothing is compared: inactive (T ≥ T_k), no latent (none was left), no plateau (the start is too large),
-        noise (of the batches, above 10 % of the start's power), overshadowed, diverged.
+        A verdict is agrees, disagrees, missing (it should have been seen), not reached (it
+        should not, and was not), or why nothing is compared: inactive (T ≥ T_k), no latent
+        (none was left), no plateau (the start is too large), noise (of the batches, above 10 %
+        of the start's power), overshadowed, diverged.
 
     Raises
     ------
     InputError
         For a scan without snapshots, or of other data than the spectrum.
     OutsideTheory
-        For models whose growth is not known: other optimizers than SGD, decoders that are not linear, β schedules.
+        For models whose growth is not known: other optimizers than SGD, decoders that are not
+        linear, β schedules.
 
     Examples
     --------
@@ -186,7 +192,8 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     >>> trainer = Sampled(4000, None, SGD(0.005), constant, noise=False, start=0.01, history=200)
     >>> models = scan(Spectrum.from_eigenvalues([4, 1]), [0.05, 0.1], trainer=trainer)
     >>> dynamics(models), dynamics(models, learning_rate=0.007)
-    (Dynamics(3 of 3 activations at the predicted time, η = 0.005), Dynamics(0 of 3 activations at ...))
+    (Dynamics(3 of 3 activations at the predicted time, η = 0.005), Dynamics(0 of 3 activations
+    at ...))
     """
     descent = descent_of(validate(scan), learning_rate)
     known = trained_spectrum(scan) or spectrum
@@ -221,7 +228,8 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
 def descent_of(scan: Any, learning_rate: float | None = None) -> Descent:
     """Return the settings of a scan by `Sampled` with SGD; a `learning_rate` replaces the recorded one.
 
-    Raises `InputError` for a scan without snapshots, and `OutsideTheory` where growth under its settings is not known.
+    Raises `InputError` for a scan without snapshots, and `OutsideTheory` where growth under its
+    settings is not known.
     """
     trainer = trainer_settings(scan)
     if trainer.get("name") != "Sampled" or "decoder_history" not in scan or scan.sizes["update"] < 2:
@@ -287,9 +295,9 @@ def arrivals(
 
         predicted: n_k of `numeric.plateau_growth`, from W and E at update 0      measured: v_kᵀ W E v_k = M²_k/4
 
-    The gain v_kᵀ W E v_k ends at M²_k = 1 − T/T_k whichever latents carry it and on whatever scale. ‖v_kᵀW‖ does not:
-    far below T_k nothing but the price fixes the scale of a latent, and half of its final value may come ten times as
-    late.
+    The gain v_kᵀ W E v_k ends at M²_k = 1 − T/T_k whichever latents carry it and on whatever
+    scale. ‖v_kᵀW‖ does not: far below T_k nothing but the price fixes the scale of a latent,
+    and half of its final value may come ten times as late.
     """
     lam = spectrum.eigenvalues
     multiplet = np.append(0, np.cumsum(np.diff(lam) < -ALIKE_MODES * lam[1:]))
@@ -333,8 +341,9 @@ def _crossing(share: Array, clock: Array) -> tuple[Array, Array]:
 def _noise(lam: Array, price: float, latents: int, rate: Array, descent: Descent) -> Array:
     """Return the share of M² that the noise of batches is worth as a start, (modes,).
 
-    In each update the decoder's entries along v_k get noise of variance (2aη)² λ/n, the encoder's none; early noise is
-    worth most, Σ z^(−2i) = 1/(2 ln z), and momentum adds up 1/(1 − μ) updates.
+    In each update the decoder's entries along v_k get noise of variance (2aη)² λ/n, the
+    encoder's none; early noise is worth most, Σ z^(−2i) = 1/(2 ln z), and momentum adds up 1/(1
+    − μ) updates.
     """
     kick = np.square(descent.scale * descent.learning_rate / (1 - descent.momentum)) * lam / descent.batch
     kappa = growth(lam, price)

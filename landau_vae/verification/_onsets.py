@@ -1,11 +1,16 @@
 """Spectroscopy: which effective variables trained models have found, and from which T on each is worth its rate.
 
-Latents are ranked by M² at each temperature. Nothing is taken from linear theory but the shape of a rate near and below
-its onset, R = ½ ln(T_c/T), which any decoder follows whose utilities do not depend on T (J. Hirn, arXiv:2608.10599):
+Latents are ranked by M² at each temperature. Nothing is taken from linear theory but the shape
+of a rate near and below its onset, R = ½ ln(T_c/T), which any decoder follows whose utilities
+do not depend on T (J. Hirn, arXiv:2608.10599):
 
     ΔD̃_k   drop of the best distortion at rank k − 1 to that at rank k, best over all temperatures
     T_c     from the fixed slope: mean of ln T + 2 R_k over ΔD̃_k/100 ≤ T ≤ ΔD̃_k
     R²      of ln T_c against ln ΔD̃, about the diagonal
+
+T and ΔD̃ are in one unit where the loss is a squared error. For another likelihood, and without
+a decoder, T_c is the mean over R_k ≤ ½ ln 100. A latent that is active counts even where its
+model had not settled: another may be moving.
 """
 
 from collections.abc import Iterable
@@ -14,19 +19,21 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landau_vae.checks import checked
-from landau_vae.display import Array, Column, Result, Table, counted, listed, readonly, significant
+from landau_vae.display import Array, Booleans, Column, Integers, Result, Table, counted, listed, readonly, significant
+from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE
 from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.schema import RECONSTRUCTIONS, Status, validate
-from landau_vae.verification._branches import mean_and_error, trained_spectrum
+from landau_vae.training.schema import RECONSTRUCTIONS, Status, recorded_likelihood, trainer_settings, validate
+from landau_vae.verification._branches import abscissa, mean_and_error, trained_spectrum
 
 TOLERANCES = (0.05, 0.01, 0.005, 0.001, 1e-4, 1e-5)  # of the effective dimension, as arXiv:2608.10599 has them
 WINDOW = 0.01  # T from this share of ΔD̃_k on, up to ΔD̃_k, for the fit of T_c
 POINTS = 3  # temperatures that a fit needs
+UTILITY = 0.9  # R² about the diagonal from which onsets are called utilities
+ALIKE = 1e-3  # by which ln T_c may differ and still count as equal, beside its error
 RANKS = (4, 17)  # of the exponent of D̃(K)
 
 
@@ -34,16 +41,20 @@ RANKS = (4, 17)  # of the exponent of D̃(K)
 class Onsets(Result):
     """What a scan resolves, rank by rank; temperatures ascending."""
 
-    json_fields = ("onset", "onset_error", "drop", "best", "points", "resolved", "identity", "exponent", "dimensions")
-    temperature: Array  #: T, (temperatures,), ascending
+    json_fields = (
+        "onset", "onset_error", "drop", "best", "points", "seeds", "resolved", "identity", "exponent", "dimensions",
+    )  # fmt: skip
+    temperature: Array  #: T, (temperatures,), ascending; with a learned σ_dec² that of its price, mean over seeds
     signal_fraction: Array  #: M² by rank, (temperatures, K), mean over seeds
     rate: Array  #: R by rank, (temperatures, K), nats, mean over seeds
     rank_distortion: Array  #: D̃ with the first 0 … K latents kept, (temperatures, K + 1), mean over seeds
     onset: Array  #: T_c, (K,), mean over seeds; NaN where it is not resolved
-    onset_error: Array  #: standard error of ln T_c, (K,): over seeds, or of the fit where there is one seed
-    points: NDArray[np.int64]  #: temperatures in the fit of T_c, (K,), the least over seeds
+    onset_error: Array  #: standard error of ln T_c, (K,): over seeds, or of the fit where one seed has one
+    points: Integers  #: temperatures in the fit of T_c, (K,), the least over seeds that have one
+    seeds: Integers  #: how many seeds have a fit of T_c, (K,)
     diverged: int  #: models that diverged; they are left out
     unsettled: int  #: models that were still moving, or on a plateau, when their run ended
+    likelihood: Likelihood  #: of the decoder
     spectrum: Spectrum | None = field(repr=False)  #: of the data, for the columns of PCA
     scan: Any = field(repr=False)  #: what it was read from, an xarray.Dataset
 
@@ -58,24 +69,26 @@ class Onsets(Result):
         return readonly(-np.diff(self.best))
 
     @property
-    def resolved(self) -> NDArray[np.bool_]:
+    def resolved(self) -> Booleans:
         """Which ranks have an onset, (K,)."""
         return np.isfinite(self.onset)
 
     @property
     def predicted_rate(self) -> Array:
-        """½ [ln(ΔD̃_k/T)]₊, (temperatures, K), nats."""
+        """½ [ln(ΔD̃_k/T)]₊, (temperatures, K), nats; NaN where T and D̃ are not in one unit."""
         with np.errstate(divide="ignore"):
-            return readonly(0.5 * np.maximum(0.0, np.log(self.drop) - np.log(self.temperature)[:, None]))
+            return readonly(0.5 * np.maximum(0.0, np.log(self._comparable) - np.log(self.temperature)[:, None]))
 
     @property
     def identity(self) -> float:
-        """R² of ln T_c against ln ΔD̃ about the diagonal, over resolved ranks; NaN with fewer than three."""
-        seen = self.resolved & (self.drop > 0)
+        """R² of ln T_c against ln ΔD̃ about the diagonal; NaN with fewer than three resolved ranks, or equal onsets."""
+        seen = self._compared
         if np.count_nonzero(seen) < 3:
             return float("nan")
         onset, drop = np.log(self.onset[seen]), np.log(self.drop[seen])
-        return float(1 - np.sum((onset - drop) ** 2) / np.sum((onset - onset.mean()) ** 2))
+        spread = np.sum((onset - onset.mean()) ** 2)
+        equal = spread <= np.sum((2 * np.fmax(self.onset_error[seen], ALIKE)) ** 2)
+        return float("nan") if equal else float(1 - np.sum((onset - drop) ** 2) / spread)
 
     @property
     def exponent(self) -> float:
@@ -98,8 +111,17 @@ class Onsets(Result):
         ]
 
     @property
-    def _active(self) -> NDArray[np.bool_]:
-        return np.asarray(np.nanmax(self.signal_fraction, axis=0) > ACTIVE)
+    def _active(self) -> Booleans:
+        return np.asarray(np.fmax.reduce(self.signal_fraction, axis=0) > ACTIVE)
+
+    @property
+    def _compared(self) -> Booleans:
+        return self.resolved & (self._comparable > 0)
+
+    @property
+    def _comparable(self) -> Array:
+        """ΔD̃_k in the unit of T, (K,); NaN where that is another, of a likelihood that is no squared error."""
+        return self.drop if self.likelihood.squared else np.full_like(self.drop, np.nan)
 
     def __repr__(self) -> str:
         count = int(np.count_nonzero(self.resolved))
@@ -109,7 +131,7 @@ class Onsets(Result):
         """Yield the table of ranks, that of effective dimensions, and what is not resolved."""
         ranks = np.flatnonzero(self._active & ~(self.drop <= 0))
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = self.onset / self.drop
+            ratio = self.onset / self._comparable
         errors = list(zip(self.onset[ranks], self.onset_error[ranks], strict=True))
         columns = [Column("rank", ranks + 1)]
         if self.spectrum is not None:
@@ -138,24 +160,34 @@ class Onsets(Result):
         """Return identity, exponent, and what is not resolved, in words."""
         resolved = int(np.count_nonzero(self.resolved))
         lines = [f"{counted(resolved, 'onset')} resolved."]
-        if np.isfinite(self.identity):
-            lines.append(f"Onsets are utilities: R² = {self.identity:.3f} of ln T_c against ln ΔD̃, about the diagonal.")
+        if np.isfinite(share := self.identity):
+            are = "are" if share >= UTILITY else "are not seen to be"
+            lines.append(f"Onsets {are} utilities: R² = {share:.3f} of ln T_c against ln ΔD̃ about the diagonal.")
+        elif np.count_nonzero(self._compared) > 2:
+            lines.append("Onsets do not differ by more than their errors: R² of ln T_c against ln ΔD̃ says nothing.")
         if np.isfinite(self.exponent):
             lines.append(
                 f"D̃(K) falls like K^{self.exponent:.1f} over resolved ranks from {RANKS[0]} on, up to {RANKS[1]}."
             )
+        few = np.flatnonzero(self.resolved & (self.seeds < self.scan.sizes["seed"]))
+        if few.size:
+            lines.append(f"{listed(few.tolist(), 'Rank')}: resolved from some seeds only: train the others longer.")
         missing = np.flatnonzero(~self.resolved & self._active)
         if missing.size:
+            end = "ΔD̃" if np.isfinite(self._comparable).any() else "T_c"
             lines.append(
-                f"{listed(missing.tolist(), 'Rank')}: not resolved (fewer than {POINTS} settled temperatures between "
-                f"ΔD̃/{1 / WINDOW:.0f} and ΔD̃): train colder, finer or longer."
+                f"{listed(missing.tolist(), 'Rank')}: not resolved (active at fewer than {POINTS} temperatures between "
+                f"{end}/{1 / WINDOW:.0f} and {end}): train colder, finer or longer."
             )
-        if np.isnan(self.best).all():
+        if not self.likelihood.squared:
+            units = f"Of a {self.likelihood.title} loss T and ΔD̃ have different units"
+            lines.append(f"{units}: onsets are not compared with utilities.")
+        if np.isnan(self.best).all() and not np.isnan(self.signal_fraction).all():
             lines.append("Without a decoder there are no distortions: let fit return decode too.")
         if self.unsettled:
-            lines.append(f"{counted(self.unsettled, 'model')} had not settled: train longer.")
+            lines.append(f"Not settled: {counted(self.unsettled, 'model')}; active latents still count: train longer.")
         if self.diverged:
-            lines.append(f"{counted(self.diverged, 'model')} diverged and count for nothing: lower the learning rate.")
+            lines.append(f"{counted(self.diverged, 'model')} diverged, left out everywhere: lower the learning rate.")
         return "\n".join(lines)
 
 
@@ -190,30 +222,21 @@ def onsets(scan: Any, spectrum: Spectrum | None = None, *, reconstruction: Recon
     """
     validate(scan, "signal_fraction", "pruned_distortion", "rate")
     spectrum = trained_spectrum(scan) if spectrum is None else spectrum
-    data = scan.sortby("temperature").transpose("seed", "temperature", "reconstruction", "latent", "rank", ...)
-    temperature = data.temperature.values
-    status = data.status.values if "status" in data else np.zeros(data.signal_fraction.shape[:2])
-    sound = status != Status.DIVERGED
-    fraction = np.where(sound[..., None], data.signal_fraction.values, np.nan)
-    order = np.argsort(-np.nan_to_num(fraction), axis=-1, kind="stable")
-    ranked, rate = (np.take_along_axis(each, order, axis=-1) for each in (fraction, data.rate.values))
-    pruned = data.pruned_distortion.values[:, :, RECONSTRUCTIONS.index(reconstruction)]
-    pruned = np.where(sound[..., None], pruned, np.nan)
-    kept = _mean(pruned)
-    onset, error, points = _fits(temperature, ranked, rate, -np.diff(_best(kept)))
+    data = scan.transpose("seed", "temperature", "reconstruction", "latent", "rank", ...)
+    data = data.isel(temperature=np.argsort(_mean(abscissa(data)), kind="stable"))
+    each, likelihood = abscissa(data), recorded_likelihood(trainer_settings(scan))
+    status = data.status if "status" in data else 0 * data.signal_fraction.sum("latent")
+    sound = data[["signal_fraction", "rate", "pruned_distortion"]].where(status != Status.DIVERGED)
+    order = np.argsort(-np.nan_to_num(sound.signal_fraction.values), axis=-1, kind="stable")
+    ranked, rate = (np.take_along_axis(sound[name].values, order, axis=-1) for name in ("signal_fraction", "rate"))
+    kept = _mean(sound.pruned_distortion.values[:, :, RECONSTRUCTIONS.index(reconstruction)])
+    drop = -np.diff(_best(kept))
+    onset, error, points, seeds = _fits(each, ranked, rate, drop if likelihood.squared else np.full_like(drop, np.nan))
     return Onsets(
-        readonly(temperature),
-        readonly(_mean(ranked)),
-        readonly(_mean(np.where(sound[..., None], rate, np.nan))),
-        readonly(kept),
-        readonly(onset),
-        readonly(error),
-        points,
-        int(np.count_nonzero(~sound)),
-        int(np.count_nonzero((status == Status.MOVING) | (status == Status.PLATEAU))),
-        spectrum,
-        scan,
-    )
+        readonly(each[0] if (each == each[0]).all() else _mean(each)), readonly(_mean(ranked)), readonly(_mean(rate)),
+        readonly(kept), readonly(onset), readonly(error), points, seeds, int((status == Status.DIVERGED).sum()),
+        int(np.isin(status, (Status.MOVING, Status.PLATEAU)).sum()), likelihood, spectrum, scan,
+    )  # fmt: skip
 
 
 def _best(kept: Array) -> Array:
@@ -225,21 +248,21 @@ def _mean(values: Array) -> Array:
     return mean_and_error(values)[0]
 
 
-def _fits(temperature: Array, ranked: Array, rate: Array, drop: Array) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Return T_c, the standard error of ln T_c and how many temperatures each fit has, (K,)."""
-    inside = (temperature[:, None] >= WINDOW * drop) & (temperature[:, None] <= drop)
-    known = np.isfinite(drop)  # without a decoder there are no utilities: the rate itself says where T/T_c ≥ 1/100
+def _fits(temperature: Array, ranked: Array, rate: Array, drop: Array) -> tuple[Array, Array, Integers, Integers]:
+    """Return T_c, the standard error of ln T_c, how many temperatures each fit has and how many seeds one, (K,)."""
+    inside = (temperature[..., None] >= WINDOW * drop) & (temperature[..., None] <= drop)
+    known = np.isfinite(drop)  # without utilities in the unit of T the rate itself says where T/T_c ≥ 1/100
     used = np.where(known, inside, 2 * rate <= -np.log(WINDOW)) & (ranked > ACTIVE)  # NaN, of a diverged model, is not
     count = np.count_nonzero(used, axis=1)  # (seeds, K)
-    logarithm = np.where(used, np.log(temperature)[:, None] + 2 * rate, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = logarithm.sum(axis=1) / count
+        logarithm = np.where(used, np.log(temperature)[..., None] + 2 * rate, 0.0)
+        mean = np.where(count < POINTS, np.nan, logarithm.sum(axis=1) / count)
         square = np.where(used, (logarithm - mean[:, None]) ** 2, 0.0).sum(axis=1)
         within = np.sqrt(square / (count - 1) / count)
-    mean[count < POINTS] = np.nan
     center, between, seeds = mean_and_error(mean)
-    error = np.where(seeds > 1, between, within[0] if len(within) == 1 else np.nan)
-    return np.exp(center), np.where(np.isfinite(center), error, np.nan), count.min(axis=0)
+    error = np.where(seeds > 1, between, np.fmax.reduce(within, axis=0))
+    points = np.where((count >= POINTS) | (seeds == 0), count, np.iinfo(count.dtype).max).min(axis=0)
+    return np.exp(center), error, points, seeds
 
 
 def _with_error(pair: tuple[float, float]) -> str:

@@ -1,12 +1,13 @@
 """Spectroscopy of anyone's model: train it at several β, in any framework, and read off its effective variables.
 
-`fit(beta, seed)` is the user's own training. What it returns is turned into the observables of a scan: the posterior of
-the rows gives M² and rates, the decoder gives distortions and ranked pruning.
+`fit(beta, seed)` is the user's own training. What it returns is turned into the observables of
+a scan: the posterior of the rows gives M² and rates, the decoder gives distortions and ranked
+pruning.
 """
 
-import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -23,7 +24,7 @@ from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Status, validate, which_seeds
-from landau_vae.training.training_set import training_set
+from landau_vae.training.training_set import seen_by, training_set
 from landau_vae.verification._onsets import Onsets, onsets
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 PRUNED_ROWS = 4096  # rows that are decoded for ranked pruning, at most; evenly spread
 STREAM = 0x73706563
 HEADER = "landau_vae_fit"
+ROUNDING = 1e-6  # by which a decoder's mean may lie outside the range of the data
+NAMES = ("mean", "log_variance", "decode", "state")
 SPREADS = ("log_variance", "variance", "standard_deviation")
+OTHER = {"data": "other data", "loss": "another loss", "start": "another start", "betas": "other betas"}
 EXPECTED = (
     "(mean, log_variance), (mean, log_variance, decode), (mean, log_variance, decode, state), or a dictionary with "
     f"mean, one of {', '.join(SPREADS)}, and, if there are any, decode and state"
@@ -56,22 +60,31 @@ def spectroscopy(
     Parameters
     ----------
     fit : callable
-        `fit(beta, seed)`, or `fit(beta, seed, start=state)` where models start from their neighbours, trains a model
-        and returns the posterior of the rows of `data`: mean and log_variance, (n, K) arrays of any framework. With
-        `decode` (z → x̂, in the framework's own arrays or in NumPy's) distortions and utilities are measured; `state`
-        is what the next model starts from.
+        `fit(beta, seed)`, or `fit(beta, seed, start=state)` where models start from their
+        neighbours, trains a model and returns the posterior of the rows of `data`: mean and
+        log_variance, (n, K) arrays of any framework. With `decode` distortions and utilities
+        are measured: it takes z, a NumPy array (n, K), and returns x̂, the mean of x (not
+        logits), as an array of any framework, (n, d) or of the shape of images. `state` is what
+        the next model starts from. A dictionary of these is as good; in one, `decoder_variance`
+        is what a learned σ_dec² has become.
     betas : (b,) array
         β of each training.
     data : (n, d) array
         The rows that were trained on, as the loss gets them.
     loss : Loss, default Loss.gaussian()
-        The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`.
+        The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`. Unless it
+        is a squared error T is in units of the likelihood and distortions are in those of the
+        data: onsets are not compared with utilities.
     seeds : int or sequence of int, default 1
         How many, from 0 on, or which: handed to `fit`; each is trained at every β.
     start : {"fresh", "down", "up"}
-        Whether each model gets the state of its neighbour: "down" from the largest β on, "up" from the smallest.
+        Whether each model gets the state of its neighbour: "down" from the largest β on, "up"
+        from the smallest.
     folder : str or Path, optional
-        Where finished trainings are kept. An interrupted call goes on where it stopped.
+        Where finished trainings are kept, by β and seed. An interrupted call goes on where it
+        stopped. A change of `fit` is not noticed: name another folder for another model. With a
+        folder states are arrays, or nested dictionaries, lists and tuples of arrays, and reach
+        `fit` as NumPy's.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -83,8 +96,8 @@ def spectroscopy(
     Raises
     ------
     InputError
-        If `fit` raises, or returns something else than it should; `partial` of the error holds the scan of what was
-        trained before, or None.
+        If `fit` raises, or returns something else than it should; `partial` of the error holds
+        the scan of what was trained before, or None.
 
     Examples
     --------
@@ -97,19 +110,22 @@ def spectroscopy(
     >>> spectroscopy(fit, np.geomspace(4, 0.004, 16), data=rows)
     Onsets(2 of 2 ranks resolved)
     """
-    prices = numbers(betas, "betas", finite=True)
-    if prices.ndim != 1 or prices.size == 0 or not np.all(prices > 0) or len(set(prices.tolist())) < prices.size:
+    grid = numbers(betas, "betas", finite=True)
+    if grid.ndim != 1 or grid.size == 0 or not np.all(grid > 0) or len(set(grid.tolist())) < grid.size:
         raise InputError(f"betas is {shown(betas)}, but a list of positive numbers is expected, each once.", "betas")
     places = which_seeds(seeds)
-    if start != "fresh" and "start" not in inspect.signature(fit).parameters:
-        raise InputError(f"start is {start!r}, but fit takes no argument start: fit(beta, seed, start=None).", "fit")
-    convention = replace(loss or Loss.gaussian(), beta=prices)
-    table = training_set(data)
-    if table.rows is None:
-        raise InputError("data is a Spectrum, but the rows are needed that fit returns the posterior of.", "data")
-    work = _Work(fit, table.rows, table.spectrum, convention, places, start)
-    kept = None if folder is None else _Folder(Path(folder), work.identity)
-    bar = progress_bar(len(places) * prices.size, "training", progress, unit=" models")
+    convention = replace(loss or Loss.gaussian(), beta=grid)
+    with _naming("data"):
+        table = training_set(data)
+        if table.rows is None:
+            raise InputError("data is a Spectrum, but the rows are needed that fit returns the posterior of.")
+        seen = seen_by(convention.likelihood, table)[1]
+    with _naming("betas"):  # of a learned σ_dec²: at σ_dec² = 1, as in Neural
+        price = (replace(convention, decoder_variance=1.0) if convention.learned else convention).charge(table.features)
+    work = _Work(fit, table.rows, table.spectrum, convention, price, seen.total_variance, places, start)
+    with _naming("folder"):
+        kept = None if folder is None else _Folder(Path(folder), work.identity)
+    bar = progress_bar(len(places) * grid.size, "training", progress, unit=" models")
     with bar:
         return onsets(work.scan(kept, bar.update), work.spectrum)
 
@@ -122,20 +138,24 @@ class _Work:
     rows: Array
     spectrum: Spectrum
     loss: Loss
+    price: Array  #: τ by place; of a learned σ_dec², τ/σ_dec²
+    total_variance: float  #: V of T, the likelihood's
     seeds: tuple[int, ...]
     start: str
     done: dict[tuple[int, int], dict[str, Array]] = field(default_factory=dict)  #: (seed, place) → observables
 
-    def error(self, sentence: str) -> InputError:
-        """Return an error of `fit`, with the scan of what was trained before."""
-        return InputError(sentence, "fit", self.dataset() if self.done else None)
+    @property
+    def temperature(self) -> Array:
+        """T by place."""
+        return self.price / (self.rows.shape[1] if self.loss.learned else self.total_variance)
 
     @cached_property
-    def identity(self) -> str:
-        """A text that distinguishes one call from another, β and seeds aside."""
-        convention = {key: value for key, value in self.loss.to_dict().items() if key != "beta"}
+    def identity(self) -> dict[str, Any]:
+        """What distinguishes one call from another: β and seeds do not, but in a sweep β does."""
+        loss = {key: value for key, value in self.loss.to_dict().items() if key != "beta"}
         digest = sha256(np.ascontiguousarray(self.rows).data).hexdigest()
-        return json.dumps([jsonable(convention), self.start, self.rows.shape, digest], sort_keys=True)
+        betas = None if self.start == "fresh" else sorted(self.loss.beta)
+        return jsonable({"data": [self.rows.shape, digest], "loss": loss, "start": self.start, "betas": betas})
 
     def scan(self, kept: "_Folder | None", on_progress: Callable[[], object]) -> "xarray.Dataset":
         """Train what is not kept yet and return all observables."""
@@ -146,13 +166,23 @@ class _Work:
             for place in order.tolist():
                 beta = float(self.loss.beta[place])
                 found = None if kept is None else kept.read(beta, seed)
-                if found is None:
-                    found = self._trained(place, seed, state)
-                    if kept is not None:
-                        kept.write(beta, seed, *found)
-                self.done[seed, place], state = found
+                with _naming("fit", self):
+                    observables, state = found or self._trained(place, seed, state)
+                    self._check_latents(observables, f"fit(beta={beta:g}, seed={seed})")
+                self.done[seed, place] = observables
+                if kept is not None and found is None:
+                    with _naming("folder", self):
+                        state = kept.write(beta, seed, observables, None if self.start == "fresh" else state)
                 on_progress()
         return self.dataset()
+
+    def _check_latents(self, observables: dict[str, Array], call: str) -> None:
+        """Raise unless a model has as many latents as the first."""
+        first = next(iter(self.done.values()), observables)
+        count, known = (each["signal_fraction"].size for each in (observables, first))
+        if count != known:
+            advice = "let all models have as many, those kept in a folder too"
+            raise InputError(f"{call} has {count} latents, but the first model has {known}: {advice}.")
 
     def _trained(self, place: int, seed: int, state: Any) -> tuple[dict[str, Array], Any]:
         """Train one model; return its observables and the state that the next one starts from."""
@@ -161,19 +191,23 @@ class _Work:
         try:
             returned = self.fit(beta, seed) if self.start == "fresh" else self.fit(beta, seed, start=state)
         except Exception as problem:  # anything: it is the user's code
-            raised = f"{call} raised {type(problem).__name__} ({problem})"
-            raise self.error(f"{raised}: what was trained before is in the error's partial.") from problem
-        mean, variance, decode, state = self._posterior(returned, call)
-        return self._observables(place, mean, variance, decode, call), state
+            raised = f"{call} raised {_said(problem)}: what was trained before is in the error's partial."
+            raise InputError(raised) from problem
+        with np.errstate(all="ignore"):  # a model may have diverged
+            given = self._given(returned, call)
+            observables, state = self._observables(place, given, call), given.get("state")
+        if self.start != "fresh" and state is None:
+            advice = "return (mean, log_variance, decode, state)"
+            raise InputError(f"{call} returned no state, but start is {self.start!r}: {advice}.")
+        return observables, state
 
-    def _observables(self, place: int, mean: Array, variance: Array, decode: Any, call: str) -> dict[str, Array]:
+    def _observables(self, place: int, given: dict[str, Any], call: str) -> dict[str, Array]:
+        mean, variance, decode = given["mean"], given["variance"], given.get("decode")
         square, spread = np.mean(mean**2, axis=0), variance.mean(axis=0)
-        with np.errstate(all="ignore"):
-            rate = 0.5 * np.mean(mean**2 + variance - 1 - np.log(variance), axis=0)
-            fraction = square / (square + spread)
-        if self.done and fraction.shape != (known := next(iter(self.done.values()))["signal_fraction"].shape):
-            raise self.error(f"{call} has {fraction.size} latents, but the first had {known[0]}: let all have as many.")
+        rate = 0.5 * np.mean(mean**2 + variance - 1 - np.log(variance), axis=0)
+        fraction = square / (square + spread)
         latents, total = len(square), float(self.rows.var(axis=0).sum())
+        price = np.array(self.price[place] * given["decoder_variance"])
         pruned = np.full((2, latents + 1), np.nan)
         if decode is not None:
             some = np.unique(np.linspace(0, len(self.rows) - 1, min(len(self.rows), PRUNED_ROWS)).astype(int))
@@ -183,54 +217,51 @@ class _Work:
                 for kept in range(latents + 1):
                     output = self._decoded(decode, np.where(rank < kept, z, 0.0), call)
                     pruned[i, kept] = (self.rows[some] - output).var(axis=0).sum() / total
-        price = float(self.loss.price(self.spectrum)[place])
-        sound = np.isfinite([*square, *spread, *rate]).all()
+        measured = [*square, *spread, *rate, np.log(price), *(() if decode is None else pruned.ravel())]
+        status = np.array(Status.CONVERGED if np.isfinite(measured).all() else Status.DIVERGED, np.int8)
         return {
-            "signal_fraction": fraction,
-            "rate": rate,
-            "mean_square": square,
-            "posterior_variance": spread,
-            "pruned_distortion": pruned,
-            "distortion": pruned[1, -1],
-            "price": np.array(price),
-            "status": np.array(Status.CONVERGED if sound else Status.DIVERGED, np.int8),
-        }
+            "signal_fraction": fraction, "rate": rate, "mean_square": square, "posterior_variance": spread,
+            "pruned_distortion": pruned, "distortion": pruned[1, -1], "price": price, "status": status,
+        }  # fmt: skip
 
-    def _posterior(self, returned: Any, call: str) -> tuple[Array, Array, Any, Any]:
-        """Return mean, variance, decode and state of what `fit` has returned."""
+    def _given(self, returned: Any, call: str) -> dict[str, Any]:
+        """Return by name what `fit` has returned, with arrays of NumPy, and `variance` whatever spread was given."""
         if isinstance(returned, Mapping):
             given = dict(returned)
         elif isinstance(returned, tuple | list) and 2 <= len(returned) <= 4:
-            given = dict(zip(("mean", "log_variance", "decode", "state"), returned, strict=False))
+            given = dict(zip(NAMES, returned, strict=False))
         else:
-            raise self.error(f"{call} returned {shown(returned)}, but {EXPECTED} is expected.")
+            raise InputError(f"{call} returned {shown(returned)}, but {EXPECTED} is expected.")
         kinds = [kind for kind in SPREADS if kind in given]
         if "mean" not in given or len(kinds) != 1:
-            raise self.error(
-                f"{call} returned a dictionary with {', '.join(map(str, given))}, but {EXPECTED} is expected."
-            )
+            raise InputError(f"{call} returned {', '.join(map(str, given))}, but {EXPECTED} is expected.")
         mean, spread = (_array(given[name], f"{name} of {call}") for name in ("mean", kinds[0]))
-        if mean.ndim != 2 or len(mean) != len(self.rows) or mean.shape != spread.shape:
-            shapes = f"{call} returned mean {mean.shape} and {kinds[0]} {spread.shape}"
-            raise self.error(f"{shapes}, but ({len(self.rows)}, K) is expected of both: a row for each of the data.")
+        if mean.ndim != 2 or len(mean) != len(self.rows) or mean.shape != spread.shape or not mean.size:
+            found, rows = f"mean {mean.shape} and {kinds[0]} {spread.shape}", f"({len(self.rows)}, K), K from 1 on,"
+            raise InputError(f"{call} returned {found}, but {rows} is expected of both: a row for each of the data.")
         square: dict[str, Callable[[Array], Array]] = {"log_variance": np.exp, "standard_deviation": np.square}
         variance = square.get(kinds[0], np.copy)(spread)
-        return mean, variance, given.get("decode"), given.get("state")
+        learned = _array(given.get("decoder_variance", ()) if self.loss.learned else 1.0, f"decoder_variance of {call}")
+        if learned.size != 1:
+            advice = "return a dictionary with decoder_variance, the number that it has become"
+            raise InputError(f"{call} returned no decoder_variance, but the loss has a learned one: {advice}.")
+        return given | {"mean": mean, "variance": variance, "decoder_variance": learned.item()}
 
     def _decoded(self, decode: Callable[[Any], Any], latent: Array, call: str) -> Array:
         """Return x̂ of NumPy rows, through a decoder of any framework."""
-        shape = (len(latent), self.rows.shape[1])
+        shape, (low, high) = (len(latent), self.rows.shape[1]), self.loss.likelihood.support
         try:
-            output = _array(decode(latent), f"decode of {call}")
-        except InputError:
-            raise
+            returned = decode(latent)
         except Exception as problem:  # anything: it is the user's code
-            raised = f"decode of {call} raised {type(problem).__name__} ({problem})"
-            raise self.error(
-                f"{raised}: a function of a NumPy array (n, K) that returns (n, d) is expected."
-            ) from problem
-        if output.size != np.prod(shape):
-            raise self.error(f"decode of {call} returned shape {output.shape}, but {shape} is expected.")
+            expected = "a function of a NumPy array (n, K) that returns (n, d) is expected"
+            raise InputError(f"decode of {call} raised {_said(problem)}: {expected}.") from problem
+        output = _array(returned, f"x̂ of {call}")
+        if output.shape[:1] != shape[:1] or output.size != np.prod(shape):
+            raise InputError(f"decode of {call} returned shape {output.shape}, but {shape} is expected.")
+        least, most = np.fmin.reduce(output, axis=None), np.fmax.reduce(output, axis=None)
+        if np.isfinite(output).all() and (least < low - ROUNDING or most > high + ROUNDING):
+            found = f"numbers from {least:g} to {most:g}, but means from {low:g} to {high:g} are expected"
+            raise InputError(f"decode of {call} returned {found}: let it return x̂, not logits.")
         return output.reshape(shape)
 
     def dataset(self) -> "xarray.Dataset":
@@ -250,50 +281,91 @@ class _Work:
             attributes = {"long_name": about.meaning, "units": about.unit}
             values = values.astype(example.dtype)
             variables[name] = (("seed", "temperature", *about.dims), values, attributes)
-        price = variables["price"][1]
-        temperature = np.nanmean(price, axis=0) / self.spectrum.total_variance
         variables["converged"] = (("seed", "temperature"), variables["status"][1] == Status.CONVERGED)
-        coords = {"seed": seeds, "temperature": temperature, "beta": ("temperature", self.loss.beta[places])}
-        coords |= {
-            "latent": np.arange(latents),
-            "rank": np.arange(latents + 1),
-            "reconstruction": list(RECONSTRUCTIONS),
-        }
+        coords = {
+            "seed": seeds, "temperature": self.temperature[places], "beta": ("temperature", self.loss.beta[places]),
+            "latent": np.arange(latents), "rank": np.arange(latents + 1), "reconstruction": list(RECONSTRUCTIONS),
+        }  # fmt: skip
+        settings = {"name": "fit", "linear": False, "learned_variance": self.loss.learned, "loss": self.loss.to_dict()}
+        own = self.loss.likelihood.squared
+        of, share = ("", "V") if own else (", that of the likelihood", "the variance of the data")
         about_all: dict[str, Any] = {
             "title": "models trained by a function, at several prices",
-            "temperature": "T = tau / V; distortion is a share of V, rates are in nats",
-            "total_variance": self.spectrum.total_variance,
-            "trainer": json.dumps({"name": "fit", "linear": False, "start": self.start, "loss": self.loss.to_dict()}),
+            "temperature": f"T = tau / V, V = total_variance{of}; distortion is a share of {share}, rates are in nats",
+            "total_variance": self.total_variance,
+            "trainer": json.dumps(settings),
+            "start": self.start,
             "samples": len(self.rows),
         }
         return validate(xarray.Dataset(variables, coords, about_all), name="result of fit")
 
 
+@contextmanager
+def _naming(argument: str, work: _Work | None = None) -> Iterator[None]:
+    """Hand errors on with the name of the argument at fault, and with what was trained before."""
+    try:
+        yield
+    except Exception as problem:
+        vars(problem).update(argument=argument, partial=work.dataset() if work and work.done else None)
+        raise
+
+
+def _said(problem: Exception) -> str:
+    """Return kind and text of an exception on one line."""
+    return f"{type(problem).__name__} ({' '.join(str(problem).split()):.300})"
+
+
 def _array(values: Any, name: str) -> Array:
     """Return an array of any framework in NumPy."""
+    return numbers(_detached(values), name)
+
+
+def _detached(values: Any) -> Any:
+    """Return an array of any framework as one that NumPy can read."""
     detached = values.detach() if hasattr(values, "detach") else values
-    return numbers(detached.cpu() if hasattr(detached, "cpu") else detached, name)
+    return detached.cpu() if hasattr(detached, "cpu") else detached
+
+
+def _packed(state: Any, arrays: dict[str, Array]) -> Any:
+    """Return nested dictionaries, lists and tuples as JSON; the arrays in them are put into `arrays`."""
+    if state is None:
+        return None
+    if type(state) in (list, tuple):
+        return [type(state).__name__, None, [_packed(each, arrays) for each in state]]
+    if isinstance(state, Mapping) and all(type(key) in (str, int) for key in state):
+        return ["dict", list(state), [_packed(each, arrays) for each in state.values()]]
+    floats = numbers(repr(state) if isinstance(state, tuple) else _detached(state), "state of fit for the folder")
+    array = np.asarray(_detached(state))
+    arrays[name := f"state {len(arrays)}"] = array if array.dtype.kind in "fiub" else floats
+    return name
+
+
+def _unpacked(packed: Any, arrays: dict[str, Array]) -> Any:
+    """Return the state that `_packed` has packed."""
+    if packed is None or isinstance(packed, str):
+        return packed and arrays[packed]
+    kind, keys, parts = packed
+    inside = [_unpacked(each, arrays) for each in parts]
+    return dict(zip(keys, inside, strict=True)) if kind == "dict" else tuple(inside) if kind == "tuple" else inside
 
 
 class _Folder:
     """Finished trainings on the disk, one file each."""
 
-    def __init__(self, path: Path, identity: str) -> None:
+    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
+        known = path / "spectroscopy.json"
         try:
             path.mkdir(parents=True, exist_ok=True)
-            known = path / "spectroscopy.json"
             if not known.exists():
-                replace_file(known, lambda partial: partial.write_text(identity, encoding="utf-8"))
-            stored = known.read_text(encoding="utf-8")
+                replace_file(known, lambda partial: partial.write_text(json.dumps(identity), encoding="utf-8"))
+            stored = json.loads(known.read_text(encoding="utf-8"))
         except OSError as problem:
-            raise InputError(
-                f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder"
-            ) from None
-        if stored != identity:
-            raise InputError(
-                f"{path} holds trainings of other data, or with another loss: name another folder.", "folder"
-            )
+            raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.") from None
+        except json.JSONDecodeError:
+            stored = {}
+        if other := [words for name, words in OTHER.items() if stored.get(name) != identity[name]]:
+            raise InputError(f"{path} holds trainings with {' and '.join(other)}: name another folder.")
 
     def _file(self, beta: float, seed: int) -> Path:
         return self.path / f"fit-{seed}-{beta.hex()}.npz"
@@ -304,13 +376,12 @@ class _Folder:
             content, arrays = load_arrays(self._file(beta, seed), HEADER)
         except Damaged:
             return None
-        state = {name.removeprefix("state "): each for name, each in arrays.items() if name.startswith("state ")}
         observables = {name: each for name, each in arrays.items() if not name.startswith("state ")}
-        return observables, (state.get("") if content["bare"] else state or None)
+        return observables, _unpacked(content["state"], arrays)
 
-    def write(self, beta: float, seed: int, observables: dict[str, Array], state: Any) -> None:
-        """Keep a training. A state is kept if it is an array, or names with arrays."""
-        bare = not isinstance(state, Mapping)
-        parts = {} if state is None else {"": state} if bare else state
-        arrays = {f"state {name}": _array(each, f"state {name} of fit") for name, each in parts.items()}
-        save_arrays(self._file(beta, seed), HEADER, {"bare": bare}, observables | arrays)
+    def write(self, beta: float, seed: int, observables: dict[str, Array], state: Any) -> Any:
+        """Keep a training and return its state as `read` will."""
+        arrays: dict[str, Array] = {}
+        packed = _packed(state, arrays)
+        save_arrays(self._file(beta, seed), HEADER, {"state": packed}, observables | arrays)
+        return _unpacked(packed, arrays)

@@ -70,6 +70,8 @@ class Verification(Result):
         return [(share, self.spectrum.rank(share), rank) for share, rank in zip(RANK_TOLERANCES, trained, strict=True)]
 
     def __repr__(self) -> str:
+        if set(self.verdict) == {"outside the theory"}:
+            return f"Verification(no verdict: {len(self.verdict)} modes outside the theory)"
         count = self.verdict.count("agrees")
         return f"Verification({count} of {len(self.verdict)} modes agree within {self.tolerance:g})"
 

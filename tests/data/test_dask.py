@@ -45,7 +45,7 @@ def test_data_are_sent_to_a_worker_once_and_not_with_each_task(cluster, rng):
     rows = rng.standard_normal((50_000, 10))
     models = scan(rows, np.geomspace(0.5, 0.01, 40), trainer=Counted(1), workers=-1)
     assert models.arrivals.max() <= 2
-    np.testing.assert_array_equal(models["mean"][0, 7], rows.mean(axis=0))
+    np.testing.assert_array_equal(models.row_mean[0, 7], rows.mean(axis=0))
 
 
 # ------------------------------------------------------------------------------------------ spectra

@@ -11,13 +11,16 @@ import json
 import sys
 import threading
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import landau_vae as lv
 from landau_vae import InputError
 from landau_vae.cli import main
+from landau_vae.cli import reproduce_networks as networks
 from landau_vae.datasets import _worldclim_layers as files
 from landau_vae.datasets import spatial_blocks as spatial
 
@@ -364,6 +367,25 @@ def test_reproduce_on_blocks(folder, capsys):
         lost = result[f"{name}_distortion"]
         assert lost[0] == pytest.approx((second / variance).mean(), rel=1e-6)
         assert lost[-1] < 0.5
+
+
+def test_reproduce_with_networks(folder, capsys, tmp_path, monkeypatch):
+    """Tiny ones: they resolve nothing and say so; the second time they are read from the folder."""
+    pytest.importorskip("jax")
+    monkeypatch.setitem(networks.BUDGETS, "quick", replace(networks.BUDGETS["quick"], points=2, updates=5))
+    monkeypatch.setattr(networks, "WIDTH", 4)
+    monkeypatch.setattr(lv.plotting, "spectroscopy_page", lambda _: Figure())
+    options = ["--blocks", str(SIZE), "--depth", "1", "--workers", "1", "--output", str(tmp_path)]
+    assert main(["reproduce", "--neural", "--layers", str(folder), *options]) == 1
+    out = capsys.readouterr().out
+    assert "2 networks of 1 × 4 SiLU units" in out
+    assert "0 onsets resolved" in out
+    monkeypatch.delattr(lv.training.Neural, "train")
+    assert main(["reproduce", "--neural", "--layers", str(folder), *options, "--json"]) == 1
+    result = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert result["limits"].startswith("Quick: ")
+    assert set(result["onset"]) == {None}
+    assert {path.name for path in tmp_path.iterdir()} >= {"spectroscopy.png", "results.json", "scan.nc"}
 
 
 def test_blocks_need_layers(capsys):

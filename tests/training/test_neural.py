@@ -18,9 +18,9 @@ from landau_vae.likelihoods import BERNOULLI, POISSON, Likelihood
 from landau_vae.training import SGD, Adam, Neural, Patience, Status, trained_model, warm_up
 
 jax = pytest.importorskip("jax")
-from landau_vae.training.descent import Descent, Objective, seen_by  # noqa: E402
+from landau_vae.training.descent import Descent, Objective  # noqa: E402
 from landau_vae.training.network import Network  # noqa: E402
-from landau_vae.training.training_set import TrainingSet, training_set  # noqa: E402
+from landau_vae.training.training_set import TrainingSet, seen_by, training_set  # noqa: E402
 
 SMALL = {"hidden": (8,), "updates": 40, "batch": 16}
 GRID = [0.5, 0.05]

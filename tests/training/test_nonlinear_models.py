@@ -1,5 +1,7 @@
 """Models that are not linear: what they agree with where an exact answer is known, and how their runs end."""
 
+import pickle
+
 import numpy as np
 import pytest
 from conftest import CLOSED
@@ -8,10 +10,14 @@ from scipy.special import expit
 
 import landau_vae as lv
 from landau_vae import InputError, Loss, Spectrum, limits
+from landau_vae.likelihoods import Generator, Likelihood
 from landau_vae.training import SGD, Adam, Neural, Schedule, Status, trained_model
 from landau_vae.training.stopping import LOOKS, evenly, last_movement
 
-pytest.importorskip("jax")
+jax = pytest.importorskip("jax")
+from landau_vae.training import descent  # noqa: E402
+from landau_vae.training.network import Network  # noqa: E402
+from landau_vae.training.training_set import training_set  # noqa: E402
 
 SINGLE = 1e-6  # of numbers in float32
 CONSTANT = Schedule(((0.0, 1.0),))
@@ -120,6 +126,130 @@ def test_a_learning_rate_that_is_far_too_high_diverges_without_a_warning(how, op
     lost = ~np.isfinite(found.loss.values)
     assert np.all(found.status.values[lost] == Status.DIVERGED)
     assert not found.converged.any()
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"), [(1e-6, [Status.CONVERGED, Status.PLATEAU]), (1.0, [Status.MOVING, Status.PLATEAU])]
+)
+def test_a_learned_variance_is_at_rest_only_where_it_is_the_error(rng, start, expected):
+    """Rows of 1 % of a unit: τ is theirs, and weights that stand still are not at rest where the error is larger."""
+    rows = 1e-2 * rng.standard_normal((400, 2)) * [2.0, 1.0]
+    first = np.linalg.eigvalsh(np.cov(rows.T, bias=True))[-1] / rows.var(axis=0).sum()
+    how = Neural(hidden=(8,), updates=40, batch=8, start=start, optimizer=Adam(1e-9), learned_variance=True)
+    found = lv.scan(rows, [1.2 * first, 0.8 * first], latents=1, trainer=how)
+    assert found.status.values.tolist() == [expected]
+
+
+def test_models_that_diverge_do_not_harm_others(rng):
+    rows = rng.standard_normal((50, 2))
+    how, data = Neural(hidden=(4,), updates=8, batch=8, patience=lv.training.Patience(1)), training_set(rows)
+    sound = how.network(2, 1).flat(how.network(2, 1).start(0, 0)).astype("f4")
+    train = lambda *weights: descent.Descent(how.starting_from(np.stack(weights)), data, 1, lambda done: None).train(  # noqa: E731
+        np.full(len(weights), 0.1), [(0, 0)] * len(weights)
+    )
+    found, alone = train(np.full_like(sound, np.nan), sound, 1e25 * sound), train(sound)
+    assert found["status"][1].tolist() == [Status.DIVERGED, alone["status"][1][0], Status.DIVERGED]
+    for name, (_, values) in alone.items():
+        np.testing.assert_array_equal(found[name][1][1], values[0])
+
+
+def test_rows_beyond_single_precision_diverge_without_a_warning(rng):
+    how = Neural(hidden=(4,), updates=4, batch=8, learned_variance=True)
+    found = lv.scan(1e60 * rng.standard_normal((40, 2)), [0.1], latents=1, trainer=how)
+    assert found.status.item() == Status.DIVERGED
+    trained_model(found, 0.1).encode([[1.0, 2.0]])
+
+
+def test_one_compilation_serves_all_temperatures_and_seeds(rng, caplog):
+    """What the first model has had compiled is enough for the others."""
+    how, rows = Neural(hidden=(3,), updates=45, batch=7), rng.standard_normal((40, 2))
+    with jax.log_compiles():
+        lv.scan(rows, [0.3], latents=1, trainer=how)
+        assert "XLA compilation" in caplog.text
+        caplog.clear()
+        lv.scan(rows, [0.5, 0.2, 0.1], seeds=2, latents=1, trainer=how)
+    assert "XLA compilation" not in caplog.text
+
+
+def test_more_modes_than_rows_are_pruned_on(monkeypatch):
+    """Rows of exactly C take two per mode; without latents their whole variance is left."""
+    monkeypatch.setattr(descent, "WATCHED", 8)
+    found = lv.scan(Spectrum.from_eigenvalues([5, 4, 3, 2, 1, 1]), [0.1], latents=1, trainer=Neural((2,), updates=2))
+    np.testing.assert_allclose(found.pruned_distortion.sel(rank=0), 1, rtol=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------ likelihoods
+
+
+def exponential(f):
+    """Poisson's A, A′ and A″ in functions that take NumPy arrays only."""
+    each = np.exp(np.asarray(f))
+    return Generator(each, each, each)
+
+
+class Unhashable:
+    __hash__ = None
+
+    def __call__(self, f):
+        return exponential(f)
+
+
+def train_counts(likelihood):
+    rows = np.random.default_rng(3).poisson(2.0, (60, 2)).astype(float)
+    how = Neural(hidden=(4,), updates=20, batch=16, loss=Loss(1.0, likelihood=likelihood))
+    return lv.scan(rows, [0.1], latents=1, trainer=how)
+
+
+def own(generator, **functions):
+    return Likelihood("counts", generator=generator, link=np.log, support=(0, np.inf), **functions)
+
+
+WITHOUT_MEAN = Likelihood(
+    "counts", link=np.log, value=lambda x, f: np.exp(f) - x * f, score=lambda x, f: np.exp(f) - x,
+    curvature=lambda x, f: np.exp(f),
+)  # fmt: skip
+
+
+def test_functions_that_take_numpy_arrays_only_train_the_same_model():
+    """Unhashable ones, too; a likelihood that does not say its mean has no distortion."""
+    known, same, without = (train_counts(each) for each in (lv.loss.POISSON, own(Unhashable()), WITHOUT_MEAN))
+    for name in ("loss", "signal_fraction", "distortion", "pruned_distortion"):
+        np.testing.assert_allclose(same[name], known[name], rtol=1e-4)
+    np.testing.assert_allclose(without.loss, known.loss, rtol=1e-4)
+    assert np.isnan(without.distortion).all()
+    assert np.isnan(without.pruned_distortion).all()
+    assert without.status.item() == known.status.item()
+
+
+def test_reconstructions_that_are_no_numbers_are_of_a_diverged_model():
+    def hollow(f):
+        return exponential(f)._replace(mean=np.exp(np.asarray(f)) + (np.inf if np.ndim(f) > 1 else 0))
+
+    each = WITHOUT_MEAN
+    found = train_counts(own(hollow, value=each.value, score=each.score, curvature=each.curvature))
+    assert np.isfinite(found.loss).all()
+    assert found.status.item() == Status.DIVERGED
+
+
+def test_a_copy_of_a_likelihood_is_compiled_for_already():
+    """As a worker has one for each task."""
+    copies = [pickle.loads(descent.dumps(own(lambda f: exponential(f)))) for _ in range(2)]
+    assert copies[0] != copies[1]
+    first, second = (descent.Objective(Network(2, 1), each, 0.5) for each in copies)
+    assert (first, hash(first)) == (second, hash(second))
+    assert first != descent.Objective(Network(2, 1), own(exponential), 0.5)
+
+
+def test_what_a_likelihood_raises_is_told():
+    def late(f):
+        if np.asarray(f).dtype == np.float32:
+            raise ValueError("too\nlate")
+        return exponential(f)
+
+    for generator, complaint in [(lambda f: 1 / 0, r"ZeroDivisionError .*division"), (late, r"ValueError .*too late")]:
+        with pytest.raises(InputError, match=f"^The likelihood 'counts' raised {complaint}") as caught:
+            train_counts(own(generator))
+        assert (caught.value.argument, "\n" in str(caught.value)) == ("loss", False)
 
 
 # ------------------------------------------------------------------------------------------------- bad input

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import joblib
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 from trainers import Means
 
-from landau_vae import InputError, Spectrum, scan
-from landau_vae.training import Exact, ScanPlan, plan
+from landau_vae import InputError, Loss, Spectrum, scan
+from landau_vae.training import Exact, Neural, ScanPlan, cosine, plan
 from landau_vae.training.memory_plan import available, in_words
+from landau_vae.training.neural import COMPILER
+from landau_vae.training.stopping import last_movement
 
 GRID = np.geomspace(1, 0.01, 50)
 SPECTRUM = Spectrum.from_eigenvalues(np.arange(1, 11))
@@ -140,6 +143,39 @@ def test_the_plan_bounds_the_peak(case):
     run = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     peak, planned = map(int, run.stdout.split())
     assert peak < planned < 3 * peak + 1e7
+
+
+def peak_of_numpy(call):
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        (np.arange(200_000.0).reshape(-1, 10) % 7, {"batch": 20_000}),
+        (np.arange(1_000_000.0).reshape(-1, 50) % 3 / 2, {"batch": 16, "loss": Loss.bernoulli()}),
+        (Spectrum.from_eigenvalues(np.ones(100)), {"batch": 16}),
+    ],
+    ids=["batch", "likelihood", "spectrum"],
+)
+def test_the_plan_bounds_what_networks_take_in_numpy(source, options):
+    """Without what is reserved for the compiler. JAX's own arrays are not among what is traced."""
+    pytest.importorskip("jax")
+    how = {"latents": 2, "trainer": Neural(hidden=(4,), updates=8, **options)}
+    planned = plan(source, [0.1], **how)
+    scan(source, [0.1], **how)  # compiled
+    peak = peak_of_numpy(lambda: scan(source, [0.1], **how))
+    assert peak < planned.total - COMPILER < 20 * peak
+
+
+def test_the_time_of_a_long_run_takes_little_memory():
+    looks = np.zeros((40, 1, 1))
+    assert peak_of_numpy(lambda: last_movement(cosine(), 10**6, looks, np.array([10**6]))) < 2 * 10**6
 
 
 def write(root, **files):

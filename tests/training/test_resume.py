@@ -1,5 +1,6 @@
 """An interrupted scan loses no finished task, and ends in the same bits as one that nobody interrupted."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -14,8 +15,8 @@ import pytest
 from filelock import FileLock
 from trainers import Logged, same
 
-from landau_vae import InputError, Spectrum, scan
-from landau_vae.training import Exact
+from landau_vae import InputError, Loss, Spectrum, scan
+from landau_vae.training import Exact, Neural, plan
 
 SPECTRUM = Spectrum.from_eigenvalues([4, 2, 1, 0.5])
 GRID = np.geomspace(0.5, 0.01, 12)  # six tasks of two
@@ -170,17 +171,23 @@ def test_more_seeds_reuse_what_is_there(whole, folder, log):
 
 
 class Elsewhere(Logged):
-    """As `Logged`, on a device of another kind."""
+    """As `Logged`, each model by itself, on a device of another kind that trains all of them together."""
 
-    device = "gpu"
+    device, one_by_one = "gpu", True
+
+    def models_at_once(self, data, latents):
+        return 100
 
 
 def test_models_of_two_devices_are_reported(folder, log):
-    scan(SPECTRUM, GRID, seeds=[0], folder=folder, trainer=Logged(log=str(log)))
+    """What a CPU has trained one by one is read on a GPU, which trains all of the rest in one call."""
+    cpu = type("Here", (Elsewhere,), {"device": "cpu", "models_at_once": lambda *_: 1})
+    scan(SPECTRUM, GRID, seeds=[0], folder=folder, trainer=cpu(log=str(log)))
     with pytest.warns(UserWarning, match="trained on cpu, the rest is trained on gpu"):
         both = scan(SPECTRUM, GRID, seeds=[0, 1], folder=folder, trainer=Elsewhere(log=str(log)))
     assert both.attrs["device"] == "cpu, gpu"
-    assert len(begun(log)) == 12
+    assert len(begun(log)) == 12 + 1
+    assert both.drop_attrs().equals(scan(SPECTRUM, GRID, seeds=[0, 1]).drop_attrs())
 
 
 def test_leftovers_are_cleaned_up(folder, log):
@@ -208,6 +215,27 @@ def test_another_scans_folder_is_refused(folder, arguments, what):
     with pytest.raises(InputError, match=f"holds a scan that differs in its {what}"):
         scan(**(usual | arguments), folder=folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_folder_without_tasks_is_free(folder, rng):
+    """A scan that never trained anything does not bind it; one of another version does, and says so."""
+    scan(SPECTRUM, [0.1], folder=folder)
+    [task] = folder.glob("task-*")
+    task.unlink()
+    scan(SPECTRUM, [0.2], folder=folder)
+    known = json.loads((folder / "scan.json").read_text())
+    (folder / "scan.json").write_text(json.dumps({"format of results": 2, "trainer": known["trainer"]}))
+    with pytest.raises(InputError, match=r"of another version of landau_vae \(format 2, not 3\)"):
+        scan(SPECTRUM, [0.2], folder=folder)
+
+
+@pytest.mark.parametrize("settings", [{"measured_on": "test"}, {"loss": Loss.bernoulli()}])
+def test_what_a_trainer_refuses_is_told_by_the_plan_and_leaves_no_folder(folder, rng, settings):
+    pytest.importorskip("jax")
+    for ask in (plan, scan):
+        with pytest.raises(InputError, match=r"give splits=|decoder needs"):
+            ask(rng.standard_normal((20, 2)), [0.1], trainer=Neural(hidden=(), updates=2, **settings), folder=folder)
+    assert not folder.exists()
 
 
 def test_what_data_are_is_part_of_the_fingerprint(folder, rng):

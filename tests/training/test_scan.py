@@ -1,6 +1,7 @@
 """Scans over any trainer: the same bits whoever does the work, labelled results, data that are split honestly."""
 
 import json
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -11,8 +12,8 @@ from trainers import Means, Small, same
 
 import landau_vae as lv
 from landau_vae import InputError, Spectrum, scan
-from landau_vae.training import Exact, Sampled, TrainingSet, plan
-from landau_vae.training.tasks import Work
+from landau_vae.training import Exact, Sampled, Trainer, TrainingSet, plan
+from landau_vae.training.tasks import Work, execute
 from landau_vae.training.training_set import training_set
 
 GRID = np.geomspace(0.5, 0.01, 10)
@@ -148,6 +149,22 @@ def test_a_trainer_brings_variables_dimensions_and_coordinates_of_its_own(table)
     np.testing.assert_allclose(models.row_mean[0, 3], table.mean(), rtol=CLOSED)
     assert models.status[0].values.tolist() == [place % 4 for place in range(10)]
     np.testing.assert_array_equal(models.converged, models.status == 0)
+
+
+def test_three_methods_make_a_trainer(table):
+    """All others have defaults: it trains on the CPU, from its own starts, at shares of the variance of the data."""
+
+    class Plain(Trainer):
+        models_at_once, memory, train = Means.models_at_once, Means.memory, Means.train
+        together, per_call = 3, 0
+
+    models = scan(table, GRID, trainer=Plain())
+    assert (models.attrs["device"], models.attrs["start"]) == ("cpu", "fresh")
+    assert models.attrs["total_variance"] == Spectrum.from_data(table).total_variance
+    assert "start_temperature" not in models
+    for start in ("down", models):
+        with pytest.raises(InputError, match="Plain starts from random weights only"):
+            scan(table, GRID, trainer=Plain(), start=start)
 
 
 def test_weights_may_be_left_out(table):
@@ -288,13 +305,23 @@ def test_a_number_of_seeds_counts_from_0(seeds):
     assert same(scan(SPECTRUM, [0.1], seeds=seeds), scan(SPECTRUM, [0.1], seeds=range(3)))
 
 
-def test_bundles_change_no_bit_and_leave_no_worker_idle():
+def test_bundles_change_no_bit_and_leave_no_worker_idle(monkeypatch):
     """Seeds that are trained together, one by one (as where tasks are kept), and shared out."""
     rows = np.random.default_rng(0).standard_normal((200, 3))
     trainer = Sampled(updates=60, batch=16)
     work = Work(trainer, training_set(rows), np.array([0.5, 0.2, 0.1]), (3, 1, 4, 1000), 2, True)
     for workers, sizes in ((1, [4]), (2, [2, 2]), (4, [1] * 4), (8, [1] * 4)):
         assert [len(bundle) for bundle in work.bundles(work.tasks, workers)] == sizes
+    warm = replace(work, given={(seed, place): np.zeros(10) for seed in (3, 1000) for place in range(3)})
+    seeds = [[task.seed for task in bundle] for bundle in warm.bundles(warm.tasks, 1)]
+    assert seeds == [[3, 1000], [1, 4]]  # random starts go by themselves
+    sent = []
+    monkeypatch.setattr(Work, "train", lambda self, bundle, weights: sent.append((self.given, weights)) or [])
+    with joblib.parallel_config(backend="threading"):
+        assert list(execute(warm, warm.tasks, 2, print)) == []
+    monkeypatch.undo()
+    assert [(given, weights is None) for given, weights in sent] == [({}, False), ({}, True)]
+    assert sent[0][1].shape == (6, 10)
     [whole] = work.bundles(work.tasks, 1)
     for (task, together), alone in zip(work.train(whole), work.tasks, strict=True):
         [(same_task, by_itself)] = work.train([alone])

@@ -1,5 +1,7 @@
 """One schema for all trainers: what they return has the names, dimensions and meaning that `OBSERVABLES` says."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import CLOSED
@@ -8,6 +10,7 @@ from trainers import Means
 import landau_vae as lv
 from landau_vae import InputError, Spectrum, scan
 from landau_vae.training import OBSERVABLES, Adam, Exact, Neural, Sampled, Status, trained_model, validate
+from landau_vae.training.schema import recorded_likelihood
 
 TRAINERS = {
     "exact": Exact(),
@@ -48,6 +51,18 @@ def test_every_trainer_returns_the_observables(models):
     assert known >= set(map(str, models.data_vars))
 
 
+def test_temperatures_are_shares_of_the_total_variance(models):
+    """Also where that is not the data's: T V is the price, and the distortion a share of the data's own variance."""
+    settings, total = json.loads(models.attrs["trainer"]), models.attrs["total_variance"]
+    data = float(np.trace(models.covariance))
+    assert (total == pytest.approx(data)) == recorded_likelihood(settings).squared
+    if "price" in models and not settings["learned_variance"]:
+        np.testing.assert_allclose(models.price, np.broadcast_to(models.temperature * total, (2, 3)), rtol=1e-6)
+    whole = models.pruned_distortion[..., -1]
+    assert models.attrs["temperature"].count("that of the likelihood") == (total != pytest.approx(data))
+    np.testing.assert_allclose(whole.sel(reconstruction="sampled"), models.distortion, rtol=0.1)
+
+
 def test_observables_keep_their_definitions(models):
     """Ranked pruning begins at all of the variance; kept whole and sampled, it is the distortion but for biases."""
     square, variance = models.mean_square, models.posterior_variance
@@ -84,6 +99,13 @@ def test_weights_are_an_attachment(models, rows, request):
     trainer = trainer_of(request.node.callspec.params["models"])
     bare = scan(rows, [0.3, 0.1, 0.02], seeds=(0, 1), latents=3, trainer=trainer, keep_weights=False)
     assert bare.identical(models.drop_vars(WEIGHTS, errors="ignore"))
+
+
+def test_a_scan_without_features_has_no_model_to_take_out():
+    """As `spectroscopy` returns it."""
+    bare = scan(Spectrum.from_eigenvalues([2, 1]), [0.5]).drop_dims(["feature"])
+    with pytest.raises(InputError, match="scan has no weights: give one that"):
+        trained_model(bare, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -258,8 +258,8 @@ def test_summary(trained):
         ({"ratios": [1, np.inf]}, "ratios"),
         ({"ratios": "many"}, "cannot be read as numbers"),
         ({"seeds": [1]}, "at least two"),
-        ({"seeds": 3}, "at least two"),
-        ({"seeds": [1, 1]}, "two different"),
+        ({"seeds": 1}, "at least two"),
+        ({"seeds": [1, 1]}, "each only once"),
         ({"seeds": [-1, 1]}, "each a whole number from 0 on"),
         ({"features": 1}, "fewer than the 1 features"),
         ({"noise": -1}, "noise is -1"),
@@ -296,7 +296,7 @@ def test_picture(trained, tmp_path):
 
 
 def test_picture_of_several_spikes_on_given_axes():
-    result = dataset_size([5, 0.5], features=30, ratios=[1, 8], seeds=range(3))
+    result = dataset_size([5, 0.5], features=30, ratios=[1, 8], seeds=3)
     ax = Figure().add_subplot()
     assert plotting.dataset_size(result, ax) is ax
     assert [text.get_text() for text in ax.child_axes[1].texts] == ["BBP, $k = 2$"]

@@ -56,6 +56,38 @@ def test_onsets_need_not_be_utilities():
     np.testing.assert_allclose(found.onset, 1.5 * drop, rtol=CLOSED)
     spread = np.sum((np.log(1.5 * drop) - np.log(1.5 * drop).mean()) ** 2)
     assert found.identity == pytest.approx(1 - 4 * np.log(1.5) ** 2 / spread, rel=1e-9)
+    for factor, words in ((1.5, "are not seen to be utilities: R²"), (1.01, "are utilities: R²")):
+        assert f"Onsets {words}" in onsets(made(GRID, factor * drop, drop)).conclusion()
+
+
+def test_equal_onsets_say_nothing_about_utilities():
+    """Of isotropic data onsets differ by rounding: R² about the diagonal would divide by it."""
+    found = onsets(lv.scan(Spectrum.from_eigenvalues(np.ones(3)), np.geomspace(1, 1e-3, 25)))
+    assert found.resolved.all()
+    assert np.isnan(found.identity)
+    assert "do not differ by more than their errors" in found.conclusion()
+
+
+def test_a_seed_without_a_fit_is_left_out():
+    """Points and errors are those of the seeds that resolve a rank; the summary says which ranks some do not."""
+    drop = np.array([0.5, 0.2])
+    scan = made(GRID, drop, drop, seeds=2, noise=0.05)
+    alone = onsets(scan.isel(seed=[0]))
+    scan.rate.values[1, :, 1] = scan.signal_fraction.values[1, :, 1] = 0
+    found = onsets(scan)
+    assert found.seeds.tolist() == [2, 1]
+    assert found.points[1] == alone.points[1] > 3
+    assert (found.onset[1], found.onset_error[1]) == (alone.onset[1], alone.onset_error[1])
+    assert "Rank 2: resolved from some seeds only" in found.summary()
+
+
+def test_a_learned_variance_is_read_at_its_price():
+    """Models of `Neural` with σ_dec² = 3: the coordinate is T of σ_dec² = V/d, the price is three times as large."""
+    drop = np.array([0.5, 0.2])
+    scan = made(GRID, drop, drop)
+    scan["price"] = (("seed", "temperature"), GRID[None].copy())
+    scan = scan.assign_coords(temperature=GRID / 3).assign_attrs(trainer='{"learned_variance": true}')
+    np.testing.assert_allclose(onsets(scan).onset, drop, rtol=CLOSED)
 
 
 def test_errors_over_seeds_cover_the_truth():
@@ -89,6 +121,11 @@ def test_models_that_diverged_count_for_nothing():
     np.testing.assert_allclose(found.onset, whole.onset, rtol=CLOSED)
     assert (found.diverged, found.unsettled) == (1, 1)
     assert "1 model diverged" in found.summary()
+    assert "Not settled: 1 model" in found.summary()
+    scan.status.values[:] = Status.DIVERGED
+    none = onsets(scan).summary()
+    assert "0 onsets resolved" in none
+    assert "decoder" not in none
 
 
 def test_exponent_of_a_power_law():

@@ -7,10 +7,11 @@ import pytest
 
 import landau_vae as lv
 from landau_vae import InputError, Loss
-from landau_vae.training import trained_model
 from landau_vae.verification._spectroscopy import spectroscopy
 
 BETAS = np.geomspace(3.0, 0.01, 14)
+LAMBDA = np.array([4.0, 1.0, 0.2])
+ONSETS = LAMBDA / LAMBDA.sum()
 
 
 @pytest.fixture(scope="module")
@@ -19,26 +20,36 @@ def rows():
     white = rng.standard_normal((400, 3))
     white -= white.mean(axis=0)
     white = white @ np.linalg.inv(np.linalg.cholesky(white.T @ white / 400)).T
-    return white * np.sqrt([4.0, 1.0, 0.2]) + [1.0, -2.0, 0.0]
+    return white * np.sqrt(LAMBDA) + [1.0, -2.0, 0.0]
 
 
 def exact(rows, calls=None):
-    """fit(beta, seed): the exact linear model at τ = β."""
+    """fit(beta, seed): the exact linear model at τ = β, whose latents are the columns."""
 
     def fit(beta, seed):
         if calls is not None:
             calls.append((beta, seed))
-        scan = lv.scan(rows, [beta / rows.var(axis=0).sum()], latents=3, seeds=[seed])
-        model = trained_model(scan, 1.0)
-        return *model.encode(rows), model.decode
+        decoder, middle = np.sqrt(np.maximum(0, LAMBDA - beta)), rows.mean(axis=0)
+        mean = (rows - middle) * decoder / np.maximum(beta, LAMBDA)
+        variance = np.broadcast_to(np.minimum(1, beta / LAMBDA), rows.shape)
+        return mean, np.log(variance), lambda z: middle + z * decoder
 
     return fit
+
+
+def named(fit):
+    """The same with what it returns in a dictionary, and a learned σ_dec² of τ/β for the loss ½(x − x̂)²/σ² + β KL."""
+    return lambda beta, seed: (
+        dict(zip(("mean", "log_variance", "decode"), fit(beta**2, seed), strict=True))
+        | {"decoder_variance": np.array([beta])}
+    )
 
 
 def test_it_is_the_spectroscopy_of_a_scan(rows):
     """The same models through `fit` and through `scan`: the same observables, to the noise of drawn reconstructions."""
     found = spectroscopy(exact(rows), BETAS, data=rows)
     total = rows.var(axis=0).sum()
+    assert found.scan.attrs["start"] == "fresh"
     scan = lv.scan(rows, np.sort(BETAS) / total, latents=3)
     np.testing.assert_allclose(found.scan.temperature, scan.temperature, rtol=1e-12)
     for name in ("signal_fraction", "rate"):
@@ -46,7 +57,7 @@ def test_it_is_the_spectroscopy_of_a_scan(rows):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
     of_means = [each.pruned_distortion.sel(reconstruction="mean").values for each in (found.scan, scan)]
     np.testing.assert_allclose(*of_means, atol=1e-6)
-    np.testing.assert_allclose(found.onset, np.array([4.0, 1.0, 0.2]) / 5.2, rtol=1e-3)
+    np.testing.assert_allclose(found.onset, ONSETS, rtol=1e-3)
     assert found.identity > 0.999
     assert "of 3 ranks resolved" in repr(found)
 
@@ -65,8 +76,40 @@ def test_posteriors_by_name(rows, kind):
 def test_without_a_decoder_there_are_rates_but_no_utilities(rows):
     found = spectroscopy(lambda beta, seed: exact(rows)(beta, seed)[:2], BETAS, data=rows)
     assert np.isnan(found.best[1:]).all()
-    np.testing.assert_allclose(found.onset, np.array([4.0, 1.0, 0.2]) / 5.2, rtol=1e-3)
+    np.testing.assert_allclose(found.onset, ONSETS, rtol=1e-3)
     assert "decode" in found.summary()
+
+
+def test_a_learned_variance_prices_each_model(rows):
+    """Onsets are read against the price that it has led to, β σ_dec²; the coordinate is the T of `Neural`, β/d."""
+    loss = Loss.gaussian(decoder_variance="learned")
+    found = spectroscopy(named(exact(rows)), np.sqrt(BETAS), data=rows, loss=loss)
+    np.testing.assert_allclose(found.temperature, np.sort(BETAS) / 5.2, rtol=1e-9)
+    np.testing.assert_allclose(found.scan.temperature, np.sort(np.sqrt(BETAS)) / 3, rtol=1e-9)
+    np.testing.assert_allclose(found.onset, ONSETS, rtol=1e-3)
+    with pytest.raises(InputError, match="returned no decoder_variance"):
+        spectroscopy(exact(rows), BETAS, data=rows, loss=loss)
+
+
+@pytest.mark.parametrize(("loss", "unit"), [(Loss.bernoulli(), 3.0), (Loss.poisson(reconstruction="mean"), None)])
+def test_another_likelihood_has_a_unit_of_its_own(rng, loss, unit):
+    """Rates alone give the onsets; T is in the likelihood's own V, so that nothing is compared with utilities."""
+    rows = rng.integers(0, 2, (200, 3)).astype(float)
+    total = unit or (rows.var(axis=0) / rows.mean(axis=0)).sum() / 3  # a = 1/3 of the mean triples τ = b/a
+    critical = np.array([2.0, 1.0, 0.5])
+
+    def fit(beta, seed):
+        share = np.minimum(1, beta / total / critical)  # R = ½ ln(T_c/T), whatever the weights are
+        white = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+        return white * np.sqrt(1 - share), np.log(np.broadcast_to(share, rows.shape)), lambda z: rows.mean(0) + 0 * z
+
+    found = spectroscopy(fit, total * np.geomspace(3, 0.01, 14), data=rows, loss=loss)
+    np.testing.assert_allclose(found.temperature, np.geomspace(0.01, 3, 14), rtol=1e-9)
+    np.testing.assert_allclose(found.scan.price[0] / found.scan.total_variance, found.temperature, rtol=1e-9)
+    np.testing.assert_allclose(found.onset, critical, rtol=1e-9)
+    assert np.isnan(found.identity)
+    assert np.isnan(found.predicted_rate).all()
+    assert "not compared with utilities" in found.summary()
 
 
 def test_an_interrupted_call_goes_on_where_it_stopped(rows, tmp_path):
@@ -85,26 +128,54 @@ def test_an_interrupted_call_goes_on_where_it_stopped(rows, tmp_path):
     assert again.scan.equals(spectroscopy(exact(rows), BETAS, data=rows).scan)
     spectroscopy(exact(rows, calls), [*BETAS, 0.005], data=rows, folder=tmp_path)  # a wider grid: one more
     assert len(calls) == BETAS.size + 1
-    with pytest.raises(InputError, match="other data, or with another loss"):
+    with pytest.raises(InputError, match="another loss: name") as caught:
         spectroscopy(exact(rows), BETAS, data=rows, loss=Loss.gaussian(half=False), folder=tmp_path)
+    assert caught.value.argument == "folder"
+    fewer = lambda beta, seed: tuple(each[:, :2] for each in exact(rows)(beta, seed)[:2])  # noqa: E731
+    with pytest.raises(InputError, match=r"seed=1\) has 2 latents, but the first model has 3") as caught:
+        spectroscopy(fewer, BETAS, data=rows, seeds=[0, 1], folder=tmp_path)
+    assert caught.value.partial.sizes["temperature"] == BETAS.size
 
 
+STATES = [
+    lambda beta: np.array(beta), lambda beta: {"w": {0: [np.float32(beta), None]}, "n": (np.int64(3),)},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(("start", "order"), [("down", -1), ("up", 1)])
-def test_warm_starts_hand_the_state_on(rows, tmp_path, start, order):
-    """In order of β, and across an interruption; the first model of each seed starts fresh."""
+def test_warm_starts_hand_the_state_on(rows, tmp_path, start, order, state):
+    """In order of β, and across an interruption, in one type; the first model of each seed starts fresh."""
     seen = []
 
-    def fit(beta, seed, start=None):
-        seen.append((beta, None if start is None else float(start["beta"])))
-        return *exact(rows)(beta, seed), {"beta": np.array(beta)}
+    def fit(beta, seed, **options):
+        seen.append((beta, options["start"]))
+        return *exact(rows)(beta, seed), state(beta)
 
     spectroscopy(fit, BETAS[:4], data=rows, seeds=[0, 1], start=start, folder=tmp_path)
     expected = sorted(BETAS[:4], reverse=order < 0)
-    chain = list(zip(expected, [None, *expected[:-1]], strict=True))
+    chain = [(beta, before and state(before)) for beta, before in zip(expected, [None, *expected[:-1]], strict=True)]
     assert seen == chain * 2
     (tmp_path / f"fit-1-{expected[-1].hex()}.npz").unlink()
-    spectroscopy(fit, BETAS[:4], data=rows, seeds=[0, 1], start=start, folder=tmp_path)
+    found = spectroscopy(fit, BETAS[:4], data=rows, seeds=[0, 1], start=start, folder=tmp_path)
+    assert found.scan.attrs["start"] == start
     assert seen[8:] == chain[-1:]
+    assert repr(seen[8]) == repr(seen[7])  # types and precision too
+    with pytest.raises(InputError, match="with other betas: name"):
+        spectroscopy(fit, BETAS[:5], data=rows, start=start, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("state", "complaint"), [(object(), "state of fit for the folder .*<object object"), (None, "returned no state")]
+)
+def test_a_state_that_cannot_be_handed_on(rows, tmp_path, state, complaint):
+    """It is said after the first training, which is in `partial`; fresh trainings need no state."""
+    fit = lambda beta, seed, start=None: (*exact(rows)(beta, seed), state)  # noqa: E731
+    with pytest.raises(InputError, match=complaint) as caught:
+        spectroscopy(fit, BETAS, data=rows, start="up", folder=tmp_path / "a")
+    assert caught.value.argument == ("folder" if state else "fit")
+    assert caught.value.partial is None or caught.value.partial.sizes["temperature"] == 1
+    assert spectroscopy(fit, BETAS[:2], data=rows, folder=tmp_path / "b").scan.sizes["temperature"] == 2
 
 
 def test_other_losses_and_their_prices(rows):
@@ -131,7 +202,11 @@ def failing(rows, what):
             "names": lambda: {"mean": mean},
             "rows": lambda: (mean[:5], log_variance[:5]),
             "shapes": lambda: (mean, log_variance[:, :1]),
-            "decoder": lambda: (mean, log_variance, lambda z: z),
+            "none": lambda: (mean[:, :0], log_variance[:, :0]),
+            "more": lambda: (np.hstack([mean, mean]), np.hstack([log_variance, log_variance])),
+            "decoder": lambda: (mean, log_variance, lambda z: z[:, :2]),
+            "turned": lambda: (mean, log_variance, lambda z: decode(z).T),
+            "no output": lambda: (mean, log_variance, lambda z: None),
             "raising decoder": lambda: (mean, log_variance, lambda z: z[0, 99]),
         }[what]()
 
@@ -141,17 +216,18 @@ def failing(rows, what):
 @pytest.mark.parametrize(
     ("what", "complaint"),
     [
-        ("raises", "raised ZeroDivisionError"), ("text", "returned 'done', but"), ("names", "with mean, but"),
-        ("rows", r"returned mean \(5, 3\)"), ("shapes", r"log_variance \(400, 1\)"),
-        ("decoder", r"returned shape \(400, 3\)|raised"), ("raising decoder", r"decode of fit.* raised IndexError"),
+        ("raises", "raised ZeroDivisionError"), ("text", "returned 'done', but"), ("names", "returned mean, but"),
+        ("rows", r"returned mean \(5, 3\)"), ("shapes", r"log_variance \(400, 1\)"), ("none", "K from 1 on"),
+        ("more", "has 6 latents, but the first model has 3"), ("turned", r"returned shape \(3, 400\), but \(400, 3\)"),
+        ("no output", "x̂ of fit.* None cannot be read"),
+        ("decoder", r"returned shape \(400, 2\), but"), ("raising decoder", r"decode of fit.* raised IndexError"),
     ],
 )  # fmt: skip
 def test_a_fit_that_fails_is_named_and_the_rest_is_kept(rows, what, complaint):
-    if what == "decoder":
-        rows = np.hstack([rows, rows[:, :1]])
     with pytest.raises(InputError, match=complaint) as caught:
         spectroscopy(failing(rows, what), BETAS[:4], data=rows)
     assert "beta=" in str(caught.value)
+    assert caught.value.argument == "fit"
     assert caught.value.partial.sizes["temperature"] == 2
 
 
@@ -162,16 +238,60 @@ def test_bad_betas(rows, betas):
 
 
 def test_a_fit_without_start_cannot_be_swept(rows):
-    with pytest.raises(InputError, match="takes no argument start"):
+    with pytest.raises(InputError, match="unexpected keyword argument 'start'"):
         spectroscopy(exact(rows), BETAS, data=rows, start="down")
+    with pytest.raises(InputError, match="raised TypeError"):
+        spectroscopy(min, BETAS, data=rows, start="down")  # has no signature
 
 
-def test_a_model_that_diverged_is_left_out(rows):
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"data": np.zeros((4, 2))}, "data"), ({"data": "x"}, "data"), ({"loss": Loss.bernoulli()}, "data"),
+        ({"betas": [1e-320]}, "betas"), ({"folder": __file__}, "folder"), ({"seeds": [1, 1]}, "seeds"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument(rows, options, argument):
+    with pytest.raises(InputError) as caught:
+        spectroscopy(**{"fit": exact(rows), "betas": BETAS, "data": rows} | options)
+    assert caught.value.argument == argument
+
+
+def test_logits_are_no_means(rng):
+    rows = rng.integers(0, 2, (50, 3)).astype(float)
+    with pytest.raises(InputError, match="means from 0 to 1 are expected: let it return x̂, not logits"):
+        spectroscopy(exact(rows), BETAS, data=rows, loss=Loss.bernoulli())
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda mean, log_variance, decode: (np.nan * mean, log_variance, decode),
+        lambda mean, log_variance, decode: (mean, log_variance + 1e4, decode),
+        lambda mean, log_variance, decode: {"mean": mean, "variance": -np.exp(log_variance)},
+        lambda mean, log_variance, decode: (mean, log_variance, lambda z: decode(z) * np.nan),
+        lambda mean, log_variance, decode: (mean, log_variance, lambda z: decode(z) + 1e300 * z),
+    ],
+)  # fmt: skip
+def test_a_model_that_diverged_is_left_out(rows, spoilt):
+    """NaN and overflow, in the posterior or in the decoder, are no error and no warning."""
+    fit = lambda beta, seed: (spoilt if beta == BETAS[-1] else lambda *each: each)(*exact(rows)(beta, seed))  # noqa: E731
+    found = spectroscopy(fit, BETAS, data=rows)
+    assert found.diverged == 1
+    assert found.resolved.all()
+
+
+def test_lists_of_single_precision_and_images(rows):
+    """As other frameworks have them: float32, lists, arrays that cannot be written to, x̂ of the shape of images."""
+    four = np.hstack([rows, rows[:, :1]])
+
     def fit(beta, seed):
         mean, log_variance, decode = exact(rows)(beta, seed)
-        return (mean * np.nan if beta == BETAS[0] else mean), log_variance, decode
+        log_variance.flags.writeable = False
+        output = lambda z: np.float32(decode(z))[:, [0, 1, 2, 0]].reshape(-1, 1, 2, 2).tolist()  # noqa: E731
+        return [mean.astype(np.float32).tolist(), log_variance, output]
 
-    assert spectroscopy(fit, BETAS, data=rows).diverged == 1
+    assert spectroscopy(fit, [0.1], data=four).best[-1] < 0.1
 
 
 def test_a_model_in_jax(rng):

@@ -170,6 +170,7 @@ def test_a_nonlinear_network_is_outside_the_theory():
     assert [cause.code for cause in result.causes] == ["nonlinear"]
     assert np.isfinite(result.utility).all()  # the linear law stands beside them
     assert "no verdict" in result.conclusion()
+    assert repr(result) == "Verification(no verdict: 4 modes outside the theory)"
 
 
 def test_a_bernoulli_decoder_is_outside_the_theory():
