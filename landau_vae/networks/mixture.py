@@ -22,11 +22,13 @@ from scipy.special import softmax
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood
 
-ROUNDS = 80  # of adding, weighing and moving outputs, at most
-ADDED = 32  # outputs in a round, at most
-CLIMBS = 60  # steps of an ascent
-MOVES = 50  # quasi-Newton steps in a round, at most
+WORK = 2e10  # products, after which it ends where it is
+CLIMBING = 256  # ascents in a round, at most
+ADDED = 128  # outputs in a round, at most
+CLIMBS = 25  # steps of an ascent
+MOVES, MOST = 20, 4000  # quasi-Newton steps in a round: at least, and times outputs
 NEWTON = 30  # steps for the weights in a round, at most
+FIRST = 256  # rows that a mixture begins with, beside the mean
 MERGED = 1e-3  # √c: distance within which outputs are one
 NEW = 1e-3  # weight that new outputs begin with, all together
 LEAST = 1e-10  # weight below which an output is dropped
@@ -109,27 +111,30 @@ class Rows:
 def fitted(rows: Rows, starts: Array, first: Mixture | None = None, tolerance: float = 1e-6) -> Mixture:
     """Return the best mixture for the rows; `starts` (s, d) are where outputs are looked for.
 
-    It stops where ln(1 + sup D) ≤ `tolerance`, or after so many rounds: then the bound says how far it is.
+    It stops where ln(1 + sup D) ≤ `tolerance`, or when its work is done: then the bound says how far it is.
     """
-    outputs, weights = (rows.mean[None], np.ones(1)) if first is None else (first.outputs, first.weights)
-    near = starts
-    for _ in range(ROUNDS):
-        outputs, weights = _merged(*_moved(rows, outputs, weights), MERGED * np.sqrt(rows.price))
+    if first is None:
+        some = rows.table[:: -(-len(rows.table) // FIRST)]
+        outputs, weights = np.vstack([rows.mean, some]), np.append(0.5, np.full(len(some), 0.5 / len(some)))
+    else:
+        outputs, weights = first.outputs, first.weights
+    near, work, distance = starts, 0.0, np.sqrt(rows.price)
+    while True:
+        outputs, weights = _merged(*_moved(rows, outputs, weights), MERGED * distance)
         logarithms = rows.logarithms(outputs)
         weights = _weighed(rows, logarithms, weights)
         kept = weights > LEAST
         outputs, weights, logarithms = outputs[kept], weights[kept] / weights[kept].sum(), logarithms[:, kept]
         value, log_p = rows.value(logarithms, weights)
-        found, height = rows.climb(np.vstack([near, outputs]), log_p, 4 * ADDED)
-        if height[0] <= tolerance and near is not starts or np.isnan(height[0]):
-            found, height = rows.climb(np.vstack([starts, outputs]), log_p, 4 * ADDED)
-            if height[0] <= tolerance:
-                break
-        near = found
-        new = found[height > 0.01 * height[0]][:ADDED] if height[0] > 0 else found[:0]
-        outputs = np.vstack([outputs, new])
-        weights = np.append(weights * (1 - NEW), np.full(len(new), NEW / max(1, len(new))))
-    return Mixture(outputs[: len(logarithms.T)], weights[: len(logarithms.T)], value, float(height[0]))
+        found, height = rows.climb(np.vstack([near, outputs]), log_p, CLIMBING)
+        if height[0] <= tolerance and near is not starts:
+            found, height = rows.climb(np.vstack([starts, outputs]), log_p, CLIMBING)
+        work += rows.table.size * len(outputs) * MOVES + len(rows.table) * len(outputs) ** 2
+        if height[0] <= tolerance or work > WORK:
+            return Mixture(outputs, weights, value, float(height[0]))
+        near, some = found, height > 0.1 * min(float(height[0]), 1.0)
+        new = _merged(found[some], height[some], 0.1 * distance)[0][:ADDED]
+        outputs, weights = np.vstack([outputs, new]), np.append(weights * (1 - NEW), np.full(len(new), NEW / len(new)))
 
 
 def _merged(outputs: Array, weights: Array, distance: float) -> tuple[Array, Array]:
@@ -162,7 +167,7 @@ def _moved(rows: Rows, outputs: Array, weights: Array) -> tuple[Array, Array]:
         return loss, np.concatenate([rows.price * (share - total), slope.ravel()])
 
     start = np.concatenate([np.log(np.maximum(weights, LEAST)), natural.ravel()])
-    found = minimize(value_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": MOVES}).x
+    found = minimize(value_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": max(MOVES, MOST // len(weights))}).x
     return rows.generated(found[shape[0] :].reshape(shape))[0], softmax(found[: shape[0]])
 
 
