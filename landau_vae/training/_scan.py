@@ -176,8 +176,7 @@ def plan(source: Any, temperatures: ArrayLike, **options: Any) -> ScanPlan:
 
     Parameters
     ----------
-    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers,
-    folder, memory, \
+    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, folder, memory, \
 keep_weights, start, progress : see `scan`
         The same; `folder` and `progress` have no effect.
 

@@ -127,8 +127,7 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     >>> validate(models.drop_vars("rate"), "rate")
     Traceback (most recent call last):
         ...
-    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a
-    latent from its prior): ...
+    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a latent from its prior): ...
     """
     import xarray
 
