@@ -34,9 +34,10 @@ def fingerprint(work: Work) -> dict[str, Any]:
         "trainer": jsonable(work.trainer.to_dict()),
         "number of latents": work.latents,
         "keep_weights": work.keep_weights,
-        "start": hashlib.sha256(b"".join(map(bytes, work.given.values()))).hexdigest() if work.given else work.start,
+        "start": work.source or work.start,
         "temperatures": work.temperature.tolist(),
         "data, standardisation, weights or splits": _digest(work.data),
+        "likelihood, which has another score or curvature": repr(work.total_variance),
     }
 
 
