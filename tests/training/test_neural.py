@@ -375,6 +375,8 @@ def test_bad_calls_of_a_trained_model(models, rows):
         (lambda: model.encode(rows[:, :2]), r"rows has shape \(600, 2\), but \(n, 4\)"),
         (lambda: model.decode(np.zeros((2, 5))), r"latents has shape \(2, 5\), but \(n, 3\)"),
         (lambda: trained_model(models, 0.05, seed=9), r"seed is 9, but the scan has \[0, 1\]"),
+        (lambda: trained_model(models, 0.05, 1, "bernoulli"), "likelihood is 'bernoulli', .* with 'gaussian'"),
+        (lambda: trained_model(models.assign_coords(temperature=[0.5, 0.0]), 0.05), "has the temperature 0, but T"),
     ]:
         with pytest.raises(InputError, match=complaint):
             call()
