@@ -161,8 +161,7 @@ def activation(
     >>> result
     Activation(3 modes by gradient descent at 0.001, 1 400 … 240 000 updates, 1 late)
     >>> print(result.warnings[0])
-    Mode 3 needs about 240 000 updates at learning rate 0.001 to leave the plateau: the run of
-    10 000 ended before ...
+    Mode 3 needs about 240 000 updates at learning rate 0.001 to leave the plateau: the run of 10 000 ended before ...
     """
     if optimizer == "adam" and momentum:
         raise InputError(f"A momentum of {momentum} was given, but Adam has its own: leave it out.", "momentum")
