@@ -2,14 +2,17 @@
 
     n_k = ln(1/start) / ln z_k          z_k = 1 + 2aηκ_k under gradient descent with learning rate η (`plateau_growth`)
 
-The collapsed point is a saddle for every mode above the price; close to it amplitudes grow by z_k per update, slower
-and slower towards the mode's threshold. Valid for small starts and latents that have parted: while they still share
-stronger modes, they leave earlier (`verification.dynamics` measures both). For Adam only a bound is known, whatever the
-gradients: |Δw_t| ≤ η C_t, C_t = (1 − β₁)/(1 − β₁ᵗ) · √[(1 − β₂ᵗ)(1 − rᵗ) / ((1 − β₂)(1 − r))], r = β₁²/β₂. It divides
-a mean of gradients with weights β₁ⁱ by the root of a mean of their squares with weights β₂ⁱ: by Cauchy and Schwarz the
-quotient is at most √Σ β₁²ⁱ/β₂ⁱ times the factors in front. C_t rises from 1 to 7.27, attained by gradients that grow
-by β₂/β₁ per update, as on a plateau; (1 − β₁)/√(1 − β₂) = 3.16 (Kingma & Ba, arXiv:1412.6980) belongs to one gradient
-after many zeros, and is no bound. Derivation: `landau-vae derive gradient-flow`; Saxe et al., arXiv:1312.6120.
+The collapsed point is a saddle for every mode above the price; close to it amplitudes grow by
+z_k per update, slower and slower towards the mode's threshold. Valid for small starts and
+latents that have parted: while they still share stronger modes, they leave earlier
+(`verification.dynamics` measures both). For Adam only a bound is known, whatever the gradients:
+|Δw_t| ≤ η C_t, C_t = (1 − β₁)/(1 − β₁ᵗ) · √[(1 − β₂ᵗ)(1 − rᵗ) / ((1 − β₂)(1 − r))], r = β₁²/β₂.
+It divides a mean of gradients with weights β₁ⁱ by the root of a mean of their squares with
+weights β₂ⁱ: by Cauchy and Schwarz the quotient is at most √Σ β₁²ⁱ/β₂ⁱ times the factors in
+front. C_t rises from 1 to 7.27, attained by gradients that grow by β₂/β₁ per update, as on a
+plateau; (1 − β₁)/√(1 − β₂) = 3.16 (Kingma & Ba, arXiv:1412.6980) belongs to one gradient after
+many zeros, and is no bound. Derivation: `landau-vae derive gradient-flow`; Saxe et al.,
+arXiv:1312.6120.
 """
 
 from collections.abc import Callable
@@ -131,7 +134,8 @@ def activation(
     optimizer : {"gradient descent", "adam"}
         With Adam (β₁ = 0.9, β₂ = 0.999) the updates are a lower bound.
     schedule : callable, optional
-        The factor on the learning rate against the share of the run, such as `training.schedules.cosine()`.
+        The factor on the learning rate against the share of the run, such as
+        `training.schedules.cosine()`.
 
     Returns
     -------
@@ -145,9 +149,10 @@ def activation(
 
     Notes
     -----
-    The bound for Adam: in update t no weight moves by more than η C_t, C_t = 1 to 7.27, whatever the gradients, and
-    some weight has to move by about √(M²/2) / √(K d) before M² is half its final value. It holds with noise, decay and
-    any start of the other modes; trained models took 1.2 to 12 times as long.
+    The bound for Adam: in update t no weight moves by more than η C_t, C_t = 1 to 7.27,
+    whatever the gradients, and some weight has to move by about √(M²/2) / √(K d) before M² is
+    half its final value. It holds with noise, decay and any start of the other modes; trained
+    models took 1.2 to 12 times as long.
 
     Examples
     --------
@@ -220,9 +225,10 @@ def updates_for(steps: Array) -> Array:
 def distance(scene: Landscape, start: float) -> Array:
     """Return how far some weight has to go before a mode has half of its final M², (modes above the price,).
 
-    All weights within x/(√K ‖v‖₁) of the start bring the mode's amplitudes in K latents to start · w + x in the decoder
-    and to start · e + x in the encoder at most, and M² to their product; w = √(λ−τ) and e = w/λ are the final ones.
-    ‖v‖₁ = Σ_i |v_i| is that of the eigenvector, √d where it is not known.
+    All weights within x/(√K ‖v‖₁) of the start bring the mode's amplitudes in K latents to
+    start · w + x in the decoder and to start · e + x in the encoder at most, and M² to their
+    product; w = √(λ−τ) and e = w/λ are the final ones. ‖v‖₁ = Σ_i |v_i| is that of the
+    eigenvector, √d where it is not known.
     """
     lam = scene.above
     w = np.sqrt(lam - scene.price)

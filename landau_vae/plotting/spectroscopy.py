@@ -9,14 +9,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from landau_vae.checks import checked
+from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE
 from landau_vae.plotting import style
 from landau_vae.plotting.style import COOL, INK, STYLE, WARM, axes, colours, title
 from landau_vae.training.schema import validate
 from landau_vae.verification._onsets import RANKS, TOLERANCES, Onsets
 
+STARTS = {  # of scans: what a legend calls them, and their markers
+    "down": ("swept down", "<"),
+    "up": ("swept up", ">"),
+    "fresh": ("from random weights", "o"),
+    "another scan": ("from another scan", "o"),
+}
 TEMPERATURE = "temperature  $T = \\tau / V$"
-NO_LATENT, NO_DISTORTION = "no latent is active", "no distortions: there is no decoder"
+NO_LATENT, NO_DISTORTION = "no latent is active", "no distortions"
 
 
 @checked
@@ -275,7 +282,8 @@ def hysteresis_loop(down: Any, up: Any, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     down, up : xarray.Dataset
-        Scans of `start="down"` and `start="up"`, over the same temperatures.
+        Scans of `start="down"` and `start="up"`, over the same temperatures. Others are drawn as
+        what they are.
     ax : Axes, optional
         Where to draw; a new figure, unless given.
 
@@ -287,18 +295,26 @@ def hysteresis_loop(down: Any, up: Any, ax: Axes | None = None) -> Axes:
     Raises
     ------
     InputError
-        For a dataset that is not a scan.
+        For a dataset that is not a scan, and for scans over different temperatures.
     """
+    first, second = (
+        np.sort(validate(scan, "signal_fraction", name=name).temperature.values)
+        for name, scan in (("down", down), ("up", up))
+    )
+    if first.shape != second.shape or not np.allclose(first, second, rtol=1e-6, atol=0):
+        raise InputError("up has other temperatures than down: give two scans over the same.", "up")
+    starts = [scan.attrs.get("start", name) for name, scan in (("down", down), ("up", up))]
     with axes(ax, (4.8, 3.8)) as ax:
-        for name, scan, colour, marker in (("down", down, COOL, "<"), ("up", up, WARM, ">")):
-            data = validate(scan, "signal_fraction", name=name).sortby("temperature")
+        for start, scan, colour in zip(starts, (down, up), (COOL, WARM), strict=True):
+            data, (label, marker) = scan.sortby("temperature"), STARTS.get(str(start), (f"start: {start}", "o"))
             most = data.signal_fraction.max("latent")
-            ax.plot(data.temperature, most.mean("seed"), marker + "-", color=colour, ms=4, lw=1, label=f"swept {name}")
+            ax.plot(data.temperature, most.mean("seed"), marker + "-", color=colour, ms=4, lw=1, label=label)
             for each in most.transpose("seed", ...).values:
                 ax.plot(data.temperature, each, ".", color=colour, ms=2, alpha=0.5)
         ax.set(xscale="log", ylim=(-0.02, 1.03), xlabel=TEMPERATURE, ylabel="largest signal fraction $M^2$")
         style.log_axis(ax.xaxis)
-        title(ax, "Hysteresis", "each model starts from its neighbour; dots: seeds")
+        swept = {*starts} == {"down", "up"}
+        title(ax, "Hysteresis", "each model starts from its neighbour; dots: seeds" if swept else "dots: seeds")
         ax.legend(loc="lower left")
         return ax
 

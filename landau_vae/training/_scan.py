@@ -6,6 +6,7 @@ can be shared out among workers, interrupted, and resumed: it gives the same bit
 labelled `xarray.Dataset`, with the observables of `training.schema`.
 """
 
+import hashlib
 import json
 import sys
 import warnings
@@ -33,6 +34,7 @@ from landau_vae.training.schema import (
     Named,
     Status,
     Trainer,
+    trainer_settings,
     validate,
     which_seeds,
 )
@@ -176,8 +178,7 @@ def plan(source: Any, temperatures: ArrayLike, **options: Any) -> ScanPlan:
 
     Parameters
     ----------
-    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers,
-    folder, memory, \
+    source, temperatures, latents, seeds, trainer, standardize, weights, splits, workers, folder, memory, \
 keep_weights, start, progress : see `scan`
         The same; `folder` and `progress` have no effect.
 
@@ -255,6 +256,11 @@ def started_from(other: "xarray.Dataset", work: Work) -> Work:
                 f"start has networks with {name} = {jsonable(own)}, but {jsonable(wanted.get(name))} is to be trained"
             )
             raise InputError(f"{found}: train with the same, or start from another scan.", "start")
+    likelihood, scale = trainer_settings(other).get("loss", {}).get("likelihood"), other.get("scale")
+    if likelihood != wanted.get("loss", {}).get("likelihood"):
+        raise InputError(f"start has {likelihood} decoders: their weights mean something else here.", "start")
+    if scale is not None and not np.allclose(scale, work.data.unit, rtol=0.1):
+        raise InputError("start was trained on features of another scale: give standardize as it was there.", "start")
     network, status = (other[name].transpose("seed", "temperature", ...).values for name in ("network", "status"))
     sound, origin = (status != Status.DIVERGED) & np.isfinite(network).all(axis=-1), []
     given: dict[tuple[int, int], Array] = {}
@@ -266,7 +272,8 @@ def started_from(other: "xarray.Dataset", work: Work) -> Work:
         at = usable[nearest(work.temperature, other.temperature.values[usable])]
         given |= {(seed, i): network[place, each] for i, each in enumerate(at)}
         origin.append(other.temperature.values[at])
-    return replace(work, given=given, origin=np.array(origin))
+    digest = hashlib.sha256(np.ascontiguousarray(network).data).hexdigest()
+    return replace(work, given=given, origin=np.array(origin), source=digest)
 
 
 class Results:

@@ -36,6 +36,7 @@ BLOCK = 1000  # updates between two returns from the compiled loop, at most
 WATCHED = 4096  # rows on which M² and the loss are looked at in the course of a run
 REPEATED = 2**22  # numbers in rows that are measured several times, at most
 DRAWN = 2**14  # rows that are drawn for measurements where there are none
+WORSE = 0.025  # b at T = 1: by how much more a model loses than the dead state before it cannot be at rest
 STREAM = 0x6E65746E  # distinguishes a model's noise from its start
 ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
 
@@ -52,6 +53,8 @@ def backend() -> str:
         os.environ["NPROC"] = "1"  # XLA reads it when it starts
     try:
         return jax.default_backend()
+    except (RuntimeError, AssertionError) as problem:
+        raise InputError(f"JAX finds no device to train on ({problem}): see JAX_PLATFORMS.", "trainer") from problem
     finally:
         os.environ.pop("NPROC", None)
         os.environ |= {} if before is None else {"NPROC": before}
@@ -375,6 +378,7 @@ class Descent:
             fit = found if trained else loop.means(weights, price, shift, self._blocks("training"))
             best = np.log(np.asarray(fit["distortion"], np.float64) / self.network.features)
             moved[:, latents] = np.maximum(moved[:, latents], np.abs(best - models.log_decoder_variance[:, 0]))
+        moved[self._worse_than_dead(loop, weights, price)] = np.inf
         named: Named = {name: (dims.get(name, ()), each) for name, each in values.items()}
         named |= {"updates": ((), stopped), "network": (("weight",), flat)}
         inactive = (values["signal_fraction"] < ACTIVE).all(axis=1)
@@ -385,6 +389,16 @@ class Descent:
             [np.isfinite(each).reshape(len(flat), -1).all(axis=1) for each in (flat, *finite.values())], axis=0
         )
         return named | verdict(moved, waiting, healthy, latents)
+
+    def _worse_than_dead(self, loop: Loop, weights: Any, price: Array) -> NDArray[np.bool_]:
+        """Return which models have a larger loss than the best constant output, which no model at rest has."""
+        likelihood, rows = self.objective.likelihood, self._blocks("training", WATCHED)
+        loss = np.asarray(loop.loss(weights, price, self._shift(), rows), np.float64)
+        if self.network.learned_variance:  # judged by its variance
+            return np.zeros(len(loss), dtype=bool)
+        part, _, share = (np.concatenate(each).astype(np.float64) for each in rows)
+        each = np.square(part) if likelihood.squared else asked(likelihood, "value", part + self._shift(), self.origin)
+        return np.asarray(loss > self.objective.squared * share @ each.sum(axis=-1) + WORSE * self.unit)
 
 
 class _Stopping:

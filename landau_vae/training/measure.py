@@ -1,6 +1,7 @@
 """What is measured on linear models trained by samples: order parameters, rates, loss, pruning, latents that wait.
 
-⟨·⟩ runs over all rows of a split, not over a minibatch, and over the posterior noise: second moments give it exactly.
+⟨·⟩ runs over all rows of a split, not over a minibatch, and over the posterior noise: second
+moments give it exactly.
 """
 
 from dataclasses import dataclass
@@ -74,9 +75,10 @@ class Gauge:
     def waiting(self, weights: Parts, price: Array, penalty: ArrayLike = 0.0) -> Array:
         """Return how many latents are inactive although a mode of the residual would activate one, (m,).
 
-        An inactive latent activates if and only if some direction of the residual x − W μ − b = P (x − x̄) has a
-        variance above the price: an eigenvalue of P C Pᵀ/τ above 1. With an L2 term of ½γ(‖W‖² + ‖E‖²) it is one of
-        P C (τC + γ)⁻¹ C Pᵀ/(1 + γ). No eigenvector of the data is used. `price` is τ, `penalty` γ, (m, 1).
+        An inactive latent activates if and only if some direction of the residual x − W μ − b =
+        P (x − x̄) has a variance above the price: an eigenvalue of P C Pᵀ/τ above 1. With an L2
+        term of ½γ(‖W‖² + ‖E‖²) it is one of P C (τC + γ)⁻¹ C Pᵀ/(1 + γ). No eigenvector of the
+        data is used. `price` is τ, `penalty` γ, (m, 1).
         """
         d, inactive = self.layout.features, np.count_nonzero(self.signal_fraction(weights) < ACTIVE, axis=1)
         centred = self.covariance

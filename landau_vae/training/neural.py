@@ -147,6 +147,10 @@ class Neural(Trainer):
         if self.measured_on != "training" and self.measured_on not in data.held_out:
             part = f"measured_on is {self.measured_on!r}, but there is no such part"
             raise InputError(f"{part}: give splits=(0.8, 0.1, 0.1), or measured_on='training'.", "measured_on")
+        if len(data.held_out.get(self.measured_on, "any")) < 2:
+            raise InputError(
+                f"The {self.measured_on} part has one row, but its variance is needed: give more.", "splits"
+            )
         return seen_by(self.loss.likelihood, data)[1].total_variance
 
     one_by_one = True  # a folder that was begun on a CPU is finished on a GPU

@@ -1,9 +1,10 @@
 """SGD and Adam for many models at once.
 
-Weights, gradients and an optimiser's memory are arrays (models, weights); what is done to one model depends on nothing
-but its own row. Weight decay is *coupled* (γ w added to the gradient: an L2 term ½γ‖w‖² of the loss) or *decoupled*
-(w shrinks by learning rate × γ beside the step: AdamW, Loshchilov & Hutter, arXiv:1711.05101). Coupled decay changes
-the loss and thereby thresholds (`landau-vae derive weight-decay`).
+Weights, gradients and an optimiser's memory are arrays (models, weights); what is done to one
+model depends on nothing but its own row. Weight decay is *coupled* (γ w added to the gradient:
+an L2 term ½γ‖w‖² of the loss) or *decoupled* (w shrinks by learning rate × γ beside the step:
+AdamW, Loshchilov & Hutter, arXiv:1711.05101). Coupled decay changes the loss and thereby
+thresholds (`landau-vae derive weight-decay`).
 """
 
 from dataclasses import asdict, dataclass

@@ -1,9 +1,10 @@
 """The folder of a scan: each finished task is a file in it, so that an interrupted scan is resumed where it stopped.
 
-`scan.json` identifies the scan (a fingerprint of data, temperatures and settings), `task-….npz` hold what was trained;
-all are written beside and renamed into place. A folder
-without tasks is free for any scan. A task's file counts only if it is whole and belongs to this very scan.
-Seeds are not part of the fingerprint: more of them can be trained later into the same folder. One process at a time.
+`scan.json` identifies the scan (a fingerprint of data, temperatures and settings), `task-….npz`
+hold what was trained; all are written beside and renamed into place. A folder
+without tasks is free for any scan. A task's file counts only if it is whole and belongs to this
+very scan. Seeds are not part of the fingerprint: more of them can be trained later into the
+same folder. One process at a time.
 """
 
 import hashlib
@@ -34,9 +35,10 @@ def fingerprint(work: Work) -> dict[str, Any]:
         "trainer": jsonable(work.trainer.to_dict()),
         "number of latents": work.latents,
         "keep_weights": work.keep_weights,
-        "start": hashlib.sha256(b"".join(map(bytes, work.given.values()))).hexdigest() if work.given else work.start,
+        "start": work.source or work.start,
         "temperatures": work.temperature.tolist(),
         "data, standardisation, weights or splits": _digest(work.data),
+        "likelihood, which has another score or curvature": repr(work.total_variance),
     }
 
 

@@ -1,8 +1,9 @@
 """How the learning rate and β change in the course of training: a factor against the share of updates done.
 
-A schedule is a handful of points with a curve between them, so that it can be printed, stored and compared. β schedules
-in use: linear warm-up (Bowman et al., arXiv:1511.06349), cyclical (Fu et al., arXiv:1903.10145), annealing down from
-above. In the end only the last β counts: a run trains the model of its last β, whatever it passed on the way.
+A schedule is a handful of points with a curve between them, so that it can be printed, stored
+and compared. β schedules in use: linear warm-up (Bowman et al., arXiv:1511.06349), cyclical (Fu
+et al., arXiv:1903.10145), annealing down from above. In the end only the last β counts: a run
+trains the model of its last β, whatever it passed on the way.
 """
 
 from dataclasses import dataclass

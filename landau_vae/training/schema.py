@@ -127,8 +127,7 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     >>> validate(models.drop_vars("rate"), "rate")
     Traceback (most recent call last):
         ...
-    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a
-    latent from its prior): ...
+    landau_vae.errors.InputError: The scan has no variable rate (R, mean KL divergence of a latent from its prior): ...
     """
     import xarray
 
@@ -139,6 +138,9 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
             raise InputError(f"The {name} has no dimension {dim}: choose with a list, isel({dim}=[0]).", name)
         if dim not in scan.coords or scan[dim].dtype.kind not in "fiu" or scan.sizes[dim] == 0:
             raise InputError(f"The {name} has no numbers as coordinates of its dimension {dim}.", name)
+    if not (positive := scan.temperature.values > 0).all():
+        found = f"The {name} has the temperature {scan.temperature.values[~positive][0]:g}"
+        raise InputError(f"{found}, but T = τ/V is positive: give its coordinates as lv.scan gave them.", name)
     for variable in needed:
         if one_of(variable, "needed", tuple(OBSERVABLES)) not in scan:
             meaning = OBSERVABLES[variable].meaning

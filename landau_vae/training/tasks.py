@@ -53,6 +53,7 @@ class Work:
     start: Literal["fresh", "down", "up"] = "fresh"  #: whether models start from their neighbour in the grid, and which
     given: Mapping[tuple[int, int], Array] = field(default_factory=dict)  #: (seed, place) → weights to start from
     origin: Array | None = None  #: temperatures of another scan that they are from, (seeds, places)
+    source: str = ""  #: a text that only that scan's weights have
     total_variance: float = np.nan  #: V, of which temperatures are shares
 
     def __sizeof__(self) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from landau_vae.checks import Natural, Positive, checked, numbers
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import Likelihood, as_likelihood
+from landau_vae.likelihoods import GAUSSIAN, KNOWN, Likelihood, as_likelihood
 from landau_vae.training.network import Network, Weights
 from landau_vae.training.schema import trainer_settings, validate
 
@@ -101,7 +101,8 @@ def trained_model(
     Raises
     ------
     InputError
-        For a scan without weights, and for a seed that it does not have.
+        For a scan without weights, for a seed that it does not have, and for another likelihood
+        than it was trained with.
 
     Examples
     --------
@@ -126,11 +127,10 @@ def trained_model(
         weights = _linear(model)
     else:
         raise InputError("The scan has no weights: give one that lv.scan trained, with keep_weights=True.", "scan")
-    named = settings.get("loss", {}).get("likelihood", "gaussian") if likelihood is None else likelihood
     plain = {"mean": np.zeros(network.features), "scale": np.ones(network.features)}
     mean, scale = (scan[name].values if name in scan else default for name, default in plain.items())
     at = float(scan.temperature.values[place])
-    return TrainedModel(at, int(model.seed), network, weights, as_likelihood(named), mean, scale)
+    return TrainedModel(at, int(model.seed), network, weights, _decoder(settings, likelihood), mean, scale)
 
 
 def recorded_network(scan: Any, name: str = "scan") -> Network:
@@ -146,6 +146,20 @@ def recorded_network(scan: Any, name: str = "scan") -> Network:
         found = f"The {name} has {scan.sizes['weight']} weights of each model, but its networks have {network.size}"
         raise InputError(f"{found}: give it whole, as lv.scan gave it.", name)
     return network
+
+
+def _decoder(settings: dict[str, Any], likelihood: Likelihood | str | None) -> Likelihood:
+    """Return the likelihood on record; one of the user's own, of which only the name is, as it is given."""
+    name = settings.get("loss", {}).get("likelihood", GAUSSIAN.name)
+    if likelihood is None or (isinstance(likelihood, str) and likelihood == name):
+        if name not in KNOWN:
+            found = f"The scan has only the name of its likelihood, {name!r}"
+            raise InputError(f"{found}: give the object that it was trained with, likelihood=….", "likelihood")
+        return KNOWN[name]
+    if (given := as_likelihood(likelihood)).name != name:
+        found = f"likelihood is {given.name!r}, but the scan was trained with {name!r}"
+        raise InputError(f"{found}: give that one.", "likelihood")
+    return given
 
 
 def _linear(model: Any) -> Weights:

@@ -180,7 +180,8 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
 def abscissa(data: Any) -> Array:
     """Return T of each model, (seeds, temperatures); with a learned σ_dec² that of the price that it has led to."""
     if "price" in data and trainer_settings(data).get("learned_variance"):
-        return np.asarray(data.price.values / float(data.attrs["total_variance"]))
+        reached = data.price / float(data.attrs["total_variance"])
+        return np.asarray(reached.where(np.isfinite(reached) & (reached > 0), data.temperature))  # else: diverged
     return np.broadcast_to(data.temperature.values, data.signal_fraction.shape[:2])
 
 

@@ -1,9 +1,10 @@
 """Does a model trained on few samples collapse where random-matrix theory says, and does it find the true direction?
 
-Spiked Gaussian data are drawn anew for each ratio n/d and each seed, and models are trained on them over a few
-temperatures. Thresholds come from the ends of the trained branches (`branches`), the overlap from the decoder's column
-at the coldest temperature; no eigenvector of the data is used. The means over seeds are compared with the closed forms
-of `numeric.spiked` (its docstring has sources and domain; dataset size in linear VAEs: Ichikawa & Hukushima,
+Spiked Gaussian data are drawn anew for each ratio n/d and each seed, and models are trained on
+them over a few temperatures. Thresholds come from the ends of the trained branches
+(`branches`), the overlap from the decoder's column at the coldest temperature; no eigenvector
+of the data is used. The means over seeds are compared with the closed forms of `numeric.spiked`
+(its docstring has sources and domain; dataset size in linear VAEs: Ichikawa & Hukushima,
 arXiv:2310.15440).
 """
 
@@ -54,8 +55,8 @@ class DatasetSize(Result):
     def verdict(self) -> NDArray[np.str_]:
         """Verdict of each spike, (ratios, spikes): agrees, disagrees, or not resolved.
 
-        Not resolved: closer to the transition than finite size allows, a branch that does not end within the grid, or
-        errors so large that the population's values agree as well.
+        Not resolved: closer to the transition than finite size allows, a branch that does not
+        end within the grid, or errors so large that the population's values agree as well.
         """
         per_n = np.array([[FINITE_SIZE / theory.samples] for theory in self.predicted])
         limit, expected, population = (self._theory(x) for x in ("threshold", "expected_threshold", "population"))
@@ -131,8 +132,8 @@ def dataset_size(
     ratios : array
         n/d of the training sets.
     seeds : int or sequence of int, default range(16)
-        How many, from 0 on, or which: each draws a training set of its own. With few of them little is resolved: the
-        interval is Student's.
+        How many, from 0 on, or which: each draws a training set of its own. With few of them
+        little is resolved: the interval is Student's.
     trainer : Trainer, default Exact()
         As for `scan`.
 

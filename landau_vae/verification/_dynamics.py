@@ -192,8 +192,7 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     >>> trainer = Sampled(4000, None, SGD(0.005), constant, noise=False, start=0.01, history=200)
     >>> models = scan(Spectrum.from_eigenvalues([4, 1]), [0.05, 0.1], trainer=trainer)
     >>> dynamics(models), dynamics(models, learning_rate=0.007)
-    (Dynamics(3 of 3 activations at the predicted time, η = 0.005), Dynamics(0 of 3 activations
-    at ...))
+    (Dynamics(3 of 3 activations at the predicted time, η = 0.005), Dynamics(0 of 3 activations at ...))
     """
     descent = descent_of(validate(scan), learning_rate)
     known = trained_spectrum(scan) or spectrum

@@ -35,6 +35,7 @@ POINTS = 3  # temperatures that a fit needs
 UTILITY = 0.9  # R² about the diagonal from which onsets are called utilities
 ALIKE = 1e-3  # by which ln T_c may differ and still count as equal, beside its error
 RANKS = (4, 17)  # of the exponent of D̃(K)
+LARGE = 100.0  # variance of a feature, in the mean, from which the scale is the likelier cause of divergence
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,12 +184,23 @@ class Onsets(Result):
             units = f"Of a {self.likelihood.title} loss T and ΔD̃ have different units"
             lines.append(f"{units}: onsets are not compared with utilities.")
         if np.isnan(self.best).all() and not np.isnan(self.signal_fraction).all():
-            lines.append("Without a decoder there are no distortions: let fit return decode too.")
+            lines.append(self._without_distortions())
         if self.unsettled:
             lines.append(f"Not settled: {counted(self.unsettled, 'model')}; active latents still count: train longer.")
         if self.diverged:
-            lines.append(f"{counted(self.diverged, 'model')} diverged, left out everywhere: lower the learning rate.")
+            advice = against_divergence(self.scan)
+            lines.append(f"{counted(self.diverged, 'model')} diverged, left out everywhere. {advice}")
         return "\n".join(lines)
+
+    def _without_distortions(self) -> str:
+        """Return why there are none."""
+        name = trainer_settings(self.scan).get("name")
+        if name == "fit":
+            return "Without a decoder there are no distortions: let fit return decode too."
+        if name == "Neural":
+            own = f"The likelihood {self.likelihood.name!r} does not say its mean, so there are no distortions"
+            return f"{own}: make it with generator=…."
+        return "The scan has no distortions."
 
 
 @checked
@@ -237,6 +249,21 @@ def onsets(scan: Any, spectrum: Spectrum | None = None, *, reconstruction: Recon
         readonly(kept), readonly(onset), readonly(error), points, seeds, int((status == Status.DIVERGED).sum()),
         int(np.isin(status, (Status.MOVING, Status.PLATEAU)).sum()), likelihood, spectrum, scan,
     )  # fmt: skip
+
+
+def against_divergence(scan: Any) -> str:
+    """Return what helps models that diverge, the likeliest first, in a sentence."""
+    settings, variance = trainer_settings(scan), np.nan
+    if "covariance" in scan:
+        variance = float(np.trace(scan.covariance.values)) / scan.sizes["feature"]
+    ways = ["Lower the learning rate"]
+    if scan.attrs.get("standardized") != "yes" and recorded_likelihood(settings).squared:
+        ways.append("bring the data to unit scale" + " (standardize=True)" * (settings.get("name") != "fit"))
+    if settings.get("name") == "Neural":
+        ways.append("take smaller initial weights (Neural(start=…))")
+    if variance > LARGE:
+        return f"Features have a variance of {variance:.2g}: {', or '.join([*ways[1:], ways[0].lower()])}."
+    return f"{', or '.join(ways)}."
 
 
 def _best(kept: Array) -> Array:

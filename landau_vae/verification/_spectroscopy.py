@@ -7,7 +7,7 @@ pruning.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -30,6 +30,7 @@ from landau_vae.verification._onsets import Onsets, onsets
 if TYPE_CHECKING:
     import xarray
 
+UNTRAINED = -1  # status of a model that was not reached: no `Status`, none has ended
 PRUNED_ROWS = 4096  # rows that are decoded for ranked pruning, at most; evenly spread
 STREAM = 0x73706563
 HEADER = "landau_vae_fit"
@@ -82,9 +83,9 @@ def spectroscopy(
         from the smallest.
     folder : str or Path, optional
         Where finished trainings are kept, by β and seed. An interrupted call goes on where it
-        stopped. A change of `fit` is not noticed: name another folder for another model. With a
-        folder states are arrays, or nested dictionaries, lists and tuples of arrays, and reach
-        `fit` as NumPy's.
+        stopped; two calls at once need two folders. A change of `fit` is not noticed: name
+        another folder for another model. With a folder states are arrays, or nested
+        dictionaries, lists and tuples of arrays, and reach `fit` as NumPy's.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -97,7 +98,8 @@ def spectroscopy(
     ------
     InputError
         If `fit` raises, or returns something else than it should; `partial` of the error holds
-        the scan of what was trained before, or None.
+        the scan of what was trained before, or None. Where one seed got further than another,
+        the models that were not trained have status −1 in it, and NaN.
 
     Examples
     --------
@@ -123,10 +125,10 @@ def spectroscopy(
     with _naming("betas"):  # of a learned σ_dec²: at σ_dec² = 1, as in Neural
         price = (replace(convention, decoder_variance=1.0) if convention.learned else convention).charge(table.features)
     work = _Work(fit, table.rows, table.spectrum, convention, price, seen.total_variance, places, start)
-    with _naming("folder"):
-        kept = None if folder is None else _Folder(Path(folder), work.identity)
-    bar = progress_bar(len(places) * grid.size, "training", progress, unit=" models")
-    with bar:
+    with ExitStack() as stack:
+        with _naming("folder"):
+            kept = None if folder is None else stack.enter_context(_opened(Path(folder), work.identity))
+        bar = stack.enter_context(progress_bar(len(places) * grid.size, "training", progress, unit=" models"))
         return onsets(work.scan(kept, bar.update), work.spectrum)
 
 
@@ -177,12 +179,13 @@ class _Work:
         return self.dataset()
 
     def _check_latents(self, observables: dict[str, Array], call: str) -> None:
-        """Raise unless a model has as many latents as the first."""
-        first = next(iter(self.done.values()), observables)
-        count, known = (each["signal_fraction"].size for each in (observables, first))
-        if count != known:
-            advice = "let all models have as many, those kept in a folder too"
-            raise InputError(f"{call} has {count} latents, but the first model has {known}: {advice}.")
+        """Raise unless a model has as many latents as the loss says, and as the first."""
+        count = observables["signal_fraction"].size
+        first = next(iter(self.done.values()), observables)["signal_fraction"].size
+        for whose, known in (("loss", self.loss.latents or count), ("first model", first)):
+            if count != known:
+                advice = "let all models have as many, those kept in a folder too"
+                raise InputError(f"{call} has {count} latents, but the {whose} has {known}: {advice}.")
 
     def _trained(self, place: int, seed: int, state: Any) -> tuple[dict[str, Array], Any]:
         """Train one model; return its observables and the state that the next one starts from."""
@@ -274,7 +277,7 @@ class _Work:
         latents = first["signal_fraction"].size
         variables: dict[str, Any] = {}
         for name, example in first.items():
-            values = np.full((len(seeds), len(places), *example.shape), Status.DIVERGED if name == "status" else np.nan)
+            values = np.full((len(seeds), len(places), *example.shape), UNTRAINED if name == "status" else np.nan)
             for (seed, place), each in self.done.items():
                 values[seeds.index(seed), places.index(place)] = each[name]
             about = OBSERVABLES[name]
@@ -349,23 +352,11 @@ def _unpacked(packed: Any, arrays: dict[str, Array]) -> Any:
     return dict(zip(keys, inside, strict=True)) if kind == "dict" else tuple(inside) if kind == "tuple" else inside
 
 
+@dataclass(frozen=True)
 class _Folder:
     """Finished trainings on the disk, one file each."""
 
-    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
-        self.path = path
-        known = path / "spectroscopy.json"
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            if not known.exists():
-                replace_file(known, lambda partial: partial.write_text(json.dumps(identity), encoding="utf-8"))
-            stored = json.loads(known.read_text(encoding="utf-8"))
-        except OSError as problem:
-            raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.") from None
-        except json.JSONDecodeError:
-            stored = {}
-        if other := [words for name, words in OTHER.items() if stored.get(name) != identity[name]]:
-            raise InputError(f"{path} holds trainings with {' and '.join(other)}: name another folder.")
+    path: Path
 
     def _file(self, beta: float, seed: int) -> Path:
         return self.path / f"fit-{seed}-{beta.hex()}.npz"
@@ -385,3 +376,39 @@ class _Folder:
         packed = _packed(state, arrays)
         save_arrays(self._file(beta, seed), HEADER, {"state": packed}, observables | arrays)
         return _unpacked(packed, arrays)
+
+
+@contextmanager
+def _opened(path: Path, identity: dict[str, Any]) -> Iterator[_Folder]:
+    """Yield the folder of these trainings, made if need be, locked for as long as it is open."""
+    from filelock import FileLock, Timeout
+
+    lock, known = FileLock(path / "spectroscopy.lock"), path / "spectroscopy.json"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"Another process is at work in the folder {path}: wait, or name another.") from None
+    except NotImplementedError:
+        pass  # a file system without locks
+    except OSError as problem:
+        raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.") from None
+    try:
+        for leftover in path.glob(".*.part"):  # of processes that ended
+            leftover.unlink(missing_ok=True)
+        if not any(path.glob("fit-*.npz")):
+            replace_file(known, lambda partial: partial.write_text(json.dumps(identity), encoding="utf-8"))
+        stored = _stored(known)
+        if other := [words for name, words in OTHER.items() if stored.get(name) != identity[name]]:
+            raise InputError(f"{path} holds trainings with {' and '.join(other)}: name another folder.")
+        yield _Folder(path)
+    finally:
+        lock.release()
+
+
+def _stored(known: Path) -> dict[str, Any]:
+    """Return of what a folder says that its trainings are."""
+    try:
+        return dict(json.loads(known.read_text(encoding="utf-8")).items())
+    except (OSError, ValueError, AttributeError):
+        raise InputError(f"{known} cannot be read, and tells what was trained: name another folder.") from None

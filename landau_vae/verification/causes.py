@@ -23,6 +23,7 @@ from landau_vae.numeric.plateau_activation import activation
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Status, recorded_likelihood, recorded_linear, trainer_settings
+from landau_vae.verification._onsets import against_divergence
 from landau_vae.verification.verification import Verification
 
 
@@ -79,7 +80,7 @@ def diverged(case: Case) -> Finding | None:
     total = int(case.scan.status.size)
     sentence = f"{case.diverged} of {total} models diverged."
     numbers = {"source": "recorded", "diverged": case.diverged, "models": total}
-    return alarm("diverged", sentence, "The learning rate is too large for these data: lower it.", numbers)
+    return alarm("diverged", sentence, against_divergence(case.scan), numbers)
 
 
 def beta_schedule(case: Case) -> Finding | None:

@@ -69,7 +69,7 @@ def none_drawn(scan, found):
     unknown = np.full_like(found.rank_distortion, np.nan)
     diverged = onsets(scan.assign(status=scan.status * 0 + Status.DIVERGED))
     latents, onset = "no latent is active", "no onset resolved"
-    yield replace(found, rank_distortion=unknown), ["", "", *["no distortions: there is no decoder"] * 4]
+    yield replace(found, rank_distortion=unknown), ["", "", *["no distortions"] * 4]
     yield onsets(scan.isel(temperature=[15])), ["", "", onset, "", "", ""]
     yield onsets(scan.isel(temperature=[0])), [latents, latents, onset, "", "", ""]
     yield diverged, ["all models diverged"] * 6
@@ -90,13 +90,25 @@ def test_the_folder(found, tmp_path):
 
 
 def test_a_loop_of_two_sweeps(scan):
-    down, up = scan, scan.assign(signal_fraction=0.5 * scan.signal_fraction)
+    down = scan.assign_attrs(start="down")
+    up = scan.assign(signal_fraction=0.5 * scan.signal_fraction).assign_attrs(start="up")
     ax = plotting.hysteresis_loop(down, up)
     names = [text.get_text() for text in ax.get_legend().get_texts()]
     assert names == ["swept down", "swept up"]
     first, other = (np.asarray(line.get_xydata()) for line in ax.get_lines() if "swept" in str(line.get_label()))
     np.testing.assert_allclose(other[:, 1], 0.5 * first[:, 1], rtol=CLOSED)
     np.testing.assert_allclose(first[:, 0], np.sort(GRID), rtol=CLOSED)
+
+
+def test_a_loop_is_labelled_by_what_the_scans_are(scan):
+    down, up, warm = (scan.assign_attrs(start=start) for start in ("down", "up", "another scan"))
+    for given, expected in [((up, down), ["swept up", "swept down"]),
+                            ((scan, warm), ["from random weights", "from another scan"])]:  # fmt: skip
+        ax = plotting.hysteresis_loop(*given)
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == expected
+    for other in (up.isel(temperature=slice(3)), up.assign_coords(temperature=GRID * 2)):
+        with pytest.raises(InputError, match="up has other temperatures than down"):
+            plotting.hysteresis_loop(down, other)
 
 
 def test_bad_arguments(scan):

@@ -375,6 +375,8 @@ def test_bad_calls_of_a_trained_model(models, rows):
         (lambda: model.encode(rows[:, :2]), r"rows has shape \(600, 2\), but \(n, 4\)"),
         (lambda: model.decode(np.zeros((2, 5))), r"latents has shape \(2, 5\), but \(n, 3\)"),
         (lambda: trained_model(models, 0.05, seed=9), r"seed is 9, but the scan has \[0, 1\]"),
+        (lambda: trained_model(models, 0.05, 1, "bernoulli"), "likelihood is 'bernoulli', .* with 'gaussian'"),
+        (lambda: trained_model(models.assign_coords(temperature=[0.5, 0.0]), 0.05), "has the temperature 0, but T"),
     ]:
         with pytest.raises(InputError, match=complaint):
             call()
@@ -386,3 +388,32 @@ def test_progress_adds_up(rows):
         np.array([0.1, 0.2]), [(0, 0), (0, 1)]
     )
     assert sum(heard) == pytest.approx(2)
+
+
+def test_a_model_that_does_worse_than_none_is_not_at_rest(rows):
+    """Gradients of data of a millionth are below Adam's ε: nothing moves, and nothing has converged."""
+    models = lv.scan(1e-6 * rows, GRID, latents=2, trainer=Neural(**SMALL))
+    assert (models.status != Status.CONVERGED).all()
+    assert (models.distortion > 1).all()
+
+
+def test_a_folder_knows_likelihoods_of_one_name_apart(rows, tmp_path):
+    def train(shape):
+        own = Likelihood(
+            "counts", variance=lambda m: m + m**2 / shape, link=np.log, support=(0, np.inf),
+            value=lambda x, f: (x + shape) * np.log(shape + np.exp(f)) - x * f,
+            score=lambda x, f: (x + shape) * np.exp(f) / (shape + np.exp(f)) - x,
+            curvature=lambda x, f: (x + shape) * shape * np.exp(f) / (shape + np.exp(f)) ** 2,
+        )  # fmt: skip
+        counts = np.random.default_rng(0).poisson(3.0, (60, 2)).astype(float)
+        trainer = Neural(**SMALL, loss=Loss.family(1.0, own))
+        return lv.scan(counts, [0.5], latents=1, trainer=trainer, folder=tmp_path)
+
+    train(0.5)
+    with pytest.raises(InputError, match="differs in its likelihood"):
+        train(50.0)
+
+
+def test_a_part_of_one_row_is_not_measured_on(rows):
+    with pytest.raises(InputError, match="has one row, but its variance is needed"):
+        lv.scan(rows[:10], GRID, trainer=Neural(**SMALL, measured_on="test"), splits=(0.8, 0.1, 0.1))

@@ -13,6 +13,7 @@ from landau_vae import InputError, Loss, Spectrum, limits
 from landau_vae.likelihoods import Generator, Likelihood
 from landau_vae.training import SGD, Adam, Neural, Schedule, Status, trained_model
 from landau_vae.training.stopping import LOOKS, evenly, last_movement
+from landau_vae.verification import causes
 
 jax = pytest.importorskip("jax")
 from landau_vae.training import descent  # noqa: E402
@@ -158,6 +159,9 @@ def test_rows_beyond_single_precision_diverge_without_a_warning(rng):
     found = lv.scan(1e60 * rng.standard_normal((40, 2)), [0.1], latents=1, trainer=how)
     assert found.status.item() == Status.DIVERGED
     trained_model(found, 0.1).encode([[1.0, 2.0]])
+    advice = "bring the data to unit scale (standardize=True), or take smaller initial weights (Neural(start=…)), or"
+    assert advice in lv.verification.onsets(found).conclusion()
+    assert advice in causes.diverged(causes.Case(found, None, None, None)).advice
 
 
 def test_one_compilation_serves_all_temperatures_and_seeds(rng, caplog):
@@ -219,6 +223,14 @@ def test_functions_that_take_numpy_arrays_only_train_the_same_model():
     assert np.isnan(without.distortion).all()
     assert np.isnan(without.pruned_distortion).all()
     assert without.status.item() == known.status.item()
+    said = lv.verification.onsets(without).conclusion()
+    assert "The likelihood 'counts' does not say its mean, so there are no distortions: make it with generator" in said
+    for given in (None, "counts"):
+        with pytest.raises(InputError, match="has only the name of its likelihood, 'counts': give the object"):
+            trained_model(without, 0.1, likelihood=given)
+    with pytest.raises(InputError, match="likelihood is 'poisson', but the scan was trained with 'counts'"):
+        trained_model(without, 0.1, likelihood="poisson")
+    assert trained_model(without, 0.1, likelihood=WITHOUT_MEAN).likelihood is WITHOUT_MEAN
 
 
 def test_reconstructions_that_are_no_numbers_are_of_a_diverged_model():

@@ -145,3 +145,18 @@ def test_bad_scans_to_start_from(rows):
         lv.scan(rows, GRID, latents=2, trainer=Neural(**SMALL | {"hidden": (7,)}), start=first)
     with pytest.raises(InputError, match="latents = 2, but 3 is to be"):
         lv.scan(rows, GRID, latents=3, trainer=Neural(**SMALL), start=first)
+
+
+def test_a_start_of_another_likelihood_or_scale_is_refused(rows):
+    first = scan(rows, [0.3])
+    bits = Neural(**SMALL, loss=lv.Loss.bernoulli())
+    with pytest.raises(InputError, match="start has gaussian decoders"):
+        lv.scan((rows > 0).astype(float), [0.3], latents=2, trainer=bits, start=first)
+    with pytest.raises(InputError, match="give standardize as it was there"):
+        scan(5 * rows, [0.3], standardize=True, start=first)
+
+
+def test_seeds_are_added_to_a_scan_that_starts_from_another(rows, tmp_path):
+    first = scan(rows, [0.3])
+    scan(rows, [0.3], seeds=[0], start=first, folder=tmp_path)
+    assert scan(rows, [0.3], start=first, folder=tmp_path).equals(scan(rows, [0.3], start=first))

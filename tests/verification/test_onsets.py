@@ -120,7 +120,7 @@ def test_models_that_diverged_count_for_nothing():
     found = onsets(scan)
     np.testing.assert_allclose(found.onset, whole.onset, rtol=CLOSED)
     assert (found.diverged, found.unsettled) == (1, 1)
-    assert "1 model diverged" in found.summary()
+    assert "1 model diverged, left out everywhere. Lower the learning rate, or bring the data to" in found.summary()
     assert "Not settled: 1 model" in found.summary()
     scan.status.values[:] = Status.DIVERGED
     none = onsets(scan).summary()
@@ -137,7 +137,27 @@ def test_exponent_of_a_power_law():
     assert found.to_dict()["exponent"] == pytest.approx(-4)
 
 
+@pytest.mark.parametrize(
+    ("trainer", "variance", "standardized", "advice"),
+    [
+        ("fit", None, None, "Lower the learning rate, or bring the data to unit scale."),
+        ("Sampled", 1.0, "yes", "Lower the learning rate."),
+        ("Sampled", 1e4, "no", "variance of 1e+04: bring the data to unit scale (standardize=True), or lower the"),
+        ("Neural", 1.0, "yes", "Lower the learning rate, or take smaller initial weights (Neural(start=…))."),
+    ],
+)
+def test_advice_on_divergence_is_by_what_is_known(trainer, variance, standardized, advice):
+    scan = made(GRID, [0.5], [0.5]).assign_attrs(trainer=f'{{"name": "{trainer}"}}', standardized=standardized)
+    if variance:
+        scan["covariance"] = (("feature", "other_feature"), variance * np.eye(3))
+    scan.status.values[0, 3] = Status.DIVERGED
+    assert advice in onsets(scan).conclusion()
+
+
 def test_bad_scans():
+    for cold in (0.0, -0.1, np.nan):
+        with pytest.raises(InputError, match=f"has the temperature {cold:g}, but T = τ/V is positive"):
+            onsets(made(np.array([0.3, 0.1]), [0.5], [0.5]).assign_coords(temperature=[0.3, cold]))
     with pytest.raises(InputError, match=r"a Dataset from lv\.scan"):
         onsets([1, 2])
     with pytest.raises(InputError, match="no variable rate"):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 import landau_vae as lv
 from landau_vae import InputError, Loss
@@ -135,6 +136,77 @@ def test_an_interrupted_call_goes_on_where_it_stopped(rows, tmp_path):
     with pytest.raises(InputError, match=r"seed=1\) has 2 latents, but the first model has 3") as caught:
         spectroscopy(fewer, BETAS, data=rows, seeds=[0, 1], folder=tmp_path)
     assert caught.value.partial.sizes["temperature"] == BETAS.size
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_what_was_not_trained_has_not_diverged(rows, learned):
+    """Where the second seed stops halfway, `partial` has all models that were trained, and onsets of them."""
+    trained = {(seed, beta) for seed in (0, 1) for beta in BETAS[: 14 if seed == 0 else 4]}
+
+    def fit(beta, seed):
+        trained.remove((seed, BETAS[np.argmin(abs(BETAS - (beta**2 if learned else beta)))]))
+        return (named(exact(rows)) if learned else exact(rows))(beta, seed)
+
+    betas, loss = (np.sqrt(BETAS), Loss.gaussian(decoder_variance="learned")) if learned else (BETAS, None)
+    with pytest.raises(InputError, match="raised KeyError") as caught:
+        spectroscopy(fit, betas, data=rows, loss=loss, seeds=3)
+    partial = caught.value.partial
+    assert partial.status.values.tolist() == [[0] * 14, [-1] * 10 + [0] * 4]
+    assert partial.converged.values.sum() == np.isfinite(partial.rate.values[..., 0]).sum() == 18
+    found = lv.verification.onsets(partial)
+    assert found.diverged == found.unsettled == 0
+    np.testing.assert_allclose(found.onset, ONSETS, rtol=1e-3)
+
+
+@pytest.mark.parametrize("loss", [Loss.gaussian(kl="mean", latents=9), Loss.gaussian(latents=2)])
+def test_the_loss_and_the_models_have_as_many_latents(rows, tmp_path, loss):
+    """τ of a mean over latents depends on them. Nothing is kept."""
+    with pytest.raises(InputError, match=f"has 3 latents, but the loss has {loss.latents}: let all") as caught:
+        spectroscopy(exact(rows), BETAS, data=rows, loss=loss, folder=tmp_path)
+    assert caught.value.argument == "fit"
+    assert not [*tmp_path.glob("fit-*")]
+    found = spectroscopy(exact(rows), BETAS[:2] * 3, data=rows, loss=Loss.gaussian(kl="mean", latents=3))
+    np.testing.assert_allclose(found.temperature, np.sort(BETAS[:2]) / 5.2, rtol=1e-9)
+
+
+def test_a_folder_is_one_calls_at_a_time(rows, tmp_path):
+    """From before the first training to the end; what a process left half written is removed."""
+    (tmp_path / ".fit-0-0x1.8p+1.npz.77.part").write_text("half")
+    within = []
+
+    def fit(beta, seed):
+        with pytest.raises(InputError, match="Another process is at work") as caught:
+            spectroscopy(exact(rows), BETAS, data=rows, folder=tmp_path)
+        within.append(caught.value.argument)
+        return exact(rows)(beta, seed)
+
+    spectroscopy(fit, BETAS[:2], data=rows, folder=tmp_path)
+    assert within == ["folder"] * 2
+    assert not [*tmp_path.glob(".*.part")]
+    with FileLock(tmp_path / "spectroscopy.lock", timeout=0):  # released
+        pass
+
+
+def test_a_folder_without_trainings_is_free(rows, tmp_path):
+    """A call that never trained anything does not bind it."""
+    with pytest.raises(InputError, match="ZeroDivisionError"):
+        spectroscopy(lambda beta, seed: 1 / 0, BETAS, data=rows, loss=Loss.gaussian(half=False), folder=tmp_path)
+    spectroscopy(exact(rows), BETAS[:1], data=rows, folder=tmp_path)
+    with pytest.raises(InputError, match="another loss: name"):
+        spectroscopy(exact(rows), BETAS, data=rows, loss=Loss.gaussian(half=False), folder=tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"null", b'"text"', b"\xff", None])
+def test_a_folder_that_cannot_be_told_is_refused(rows, tmp_path, content):
+    """Trainings of what nobody knows are not taken for these; without trainings the file is written anew."""
+    spectroscopy(exact(rows), BETAS[:1], data=rows, folder=tmp_path)
+    known = tmp_path / "spectroscopy.json"
+    known.unlink() if content is None else known.write_bytes(content)
+    with pytest.raises(InputError, match=r"spectroscopy\.json cannot be read, .*: name another folder") as caught:
+        spectroscopy(exact(rows), BETAS, data=rows, folder=tmp_path)
+    assert caught.value.argument == "folder"
+    next(tmp_path.glob("fit-*")).unlink()
+    spectroscopy(exact(rows), BETAS[:1], data=rows, folder=tmp_path)
 
 
 STATES = [
