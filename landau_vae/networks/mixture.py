@@ -16,6 +16,7 @@ family, of which the squared error is one, and y the mean A′(f).
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.optimize import minimize, nnls
 from scipy.special import softmax
 
@@ -32,6 +33,7 @@ FIRST = 256  # rows that a mixture begins with, beside the mean
 MERGED = 1e-3  # √c: distance within which outputs are one
 NEW = 1e-3  # weight that new outputs begin with, all together
 LEAST = 1e-10  # weight below which an output is dropped
+SETTLED, RIDGE = 1e-13, 1e-13  # of the weights' gradient, and of the trace of their Hessian
 EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 
 
@@ -129,7 +131,8 @@ def fitted(rows: Rows, starts: Array, first: Mixture | None = None, tolerance: f
         found, height = rows.climb(np.vstack([near, outputs]), log_p, CLIMBING)
         if height[0] <= tolerance and near is not starts:
             found, height = rows.climb(np.vstack([starts, outputs]), log_p, CLIMBING)
-        work += rows.table.size * len(outputs) * MOVES + len(rows.table) * len(outputs) ** 2
+        climbed = (len(near) + CLIMBING * CLIMBS) * rows.table.size
+        work += rows.table.size * len(outputs) * max(MOVES, MOST // len(outputs)) + climbed
         if height[0] <= tolerance or work > WORK:
             return Mixture(outputs, weights, value, float(height[0]))
         near, some = found, height > 0.1 * min(float(height[0]), 1.0)
@@ -172,41 +175,31 @@ def _moved(rows: Rows, outputs: Array, weights: Array) -> tuple[Array, Array]:
 
 
 def _weighed(rows: Rows, logarithms: Array, weights: Array) -> Array:
-    """Return the best weights of given outputs, by Newton steps on the simplex."""
+    """Return the best weights of given outputs, by Newton steps.
+
+    The maximum of ⟨ln Σ_y K w⟩ − Σ w over w ≥ 0 has Σ w = 1: the sum needs no constraint.
+    """
     kernel = np.exp(logarithms - logarithms.max(axis=1)[:, None])
-    root = np.sqrt(rows.share)
     for _ in range(NEWTON):
         p = kernel @ weights
         slopes = kernel / p[:, None]
         gradient = rows.share @ slopes
-        if gradient.max() - 1 <= 1e-12:
+        if max(gradient.max() - 1, np.abs((gradient - 1) @ weights)) <= SETTLED:
             break
-        scaled = slopes * root[:, None]
-        # min ‖S w − 2‖² over w ≥ 0 with Σ w = 1, by non-negative least squares on the normal equations
-        gram = scaled.T @ scaled
-        penalty = 1e3 * max(1.0, float(gram.max()))
-        matrix = gram + penalty
-        lift = np.linalg.cholesky(matrix + 1e-11 * np.trace(matrix) / len(matrix) * np.eye(len(matrix)))
-        target = np.linalg.solve(lift, 2 * gradient + penalty)
+        gram = (slopes * rows.share[:, None]).T @ slopes
+        lift = np.linalg.cholesky(gram + RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)))
         try:
-            new = nnls(lift.T, target)[0]
-        except RuntimeError:
+            new = nnls(lift.T, solve_triangular(lift, 2 * gradient - 1, lower=True))[0]
+        except RuntimeError:  # too many steps
             new = weights * gradient
-        new = new / new.sum()
-        now, step = float(rows.share @ np.log(p)), new - weights
-        size = 1.0
-        rise = float(gradient @ step)
-        while size > 1e-6:
-            trial = weights + size * step
-            value = kernel @ trial
-            if np.all(value > 0) and rows.share @ np.log(value) >= now + 0.3 * size * rise * (rise > 0):
+        step, now, size = new - weights, rows.share @ np.log(p) - weights.sum(), 1.0
+        rise = float((gradient - 1) @ step)
+        while size > SETTLED:
+            ahead = kernel @ (weights + size * step)
+            if np.all(ahead > 0) and rows.share @ np.log(ahead) - (weights + size * step).sum() >= now + size * rise / 3:
                 break
             size /= 2
         else:
-            weights = weights * gradient
-            continue
-        weights = np.maximum(trial, 0)
-        weights = weights / weights.sum()
-        if float(rows.share @ np.log(kernel @ weights)) - now < 1e-14 * abs(now) + 1e-15:
             break
-    return weights
+        weights = np.maximum(weights + size * step, 0)
+    return weights / weights.sum()
