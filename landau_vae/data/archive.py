@@ -1,8 +1,9 @@
 """Named arrays in an NPZ file that is never half written and never unpickled: a JSON header with a checksum among them.
 
-A file is written beside its place, flushed to the disk and renamed into it; what is read back is whole, or `Damaged`.
-Partial results (a `Collected`: counts, means and scatter, or rows where they are fewer than columns) are such files,
-exact to the bit; `landau_vae.spectrum.Partial` is their public face.
+A file is written beside its place, flushed to the disk and renamed into it; what is read back
+is whole, or `Damaged`. Partial results (a `Collected`: counts, means and scatter, or rows where
+they are fewer than columns) are such files, exact to the bit; `landau_vae.spectrum.Partial` is
+their public face.
 """
 
 import hashlib
