@@ -104,6 +104,10 @@ FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for 
 # ----------------------------------------------------------------------------------------- of training and verification
 
 AT_REST = Limit(0.01, "M² that a model may have to go to count as at rest")
+WORSE_THAN_DEAD = Limit(
+    0.025, "loss above that of the best constant output, in prices at T = 1, from which a network is not at rest"
+)
+LARGE_FEATURES = Limit(100.0, "mean variance of a feature from which its scale is the likelier cause of divergence")
 
 
 # --------------------------------------------------------------------------------------------------------- verification

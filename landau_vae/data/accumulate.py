@@ -1,7 +1,7 @@
 """Streams of blocks of rows, accumulated: rows as long as they are fewer than their columns, `Moments` from then on.
 
-Two `Collected` merge exactly, in any order. Nothing is lost by keeping rows, and a table of 50 rows and 10⁵ columns
-need not become a matrix of 10¹⁰ numbers.
+Two `Collected` merge exactly, in any order. Nothing is lost by keeping rows, and a table of 50
+rows and 10⁵ columns need not become a matrix of 10¹⁰ numbers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -134,7 +134,8 @@ def select(part: Collected, columns: str | Sequence[str] | None, exclude: str | 
 def collect(pairs: Pairs, names: Names, *, copy: bool = True) -> Collected:
     """Collect all of a stream; `copy` says that it may reuse its blocks.
 
-    Rows are held until there are as many as columns: a stream that ends before that is a wide table.
+    Rows are held until there are as many as columns: a stream that ends before that is a wide
+    table.
     """
     part = Collected(names)
     for rows, weights in pairs:

@@ -1,15 +1,17 @@
 """Named arrays in an NPZ file that is never half written and never unpickled: a JSON header with a checksum among them.
 
-A file is written beside its place, flushed to the disk and renamed into it; what is read back is whole, or `Damaged`.
-Partial results (a `Collected`: counts, means and scatter, or rows where they are fewer than columns) are such files,
-exact to the bit; `landau_vae.spectrum.Partial` is their public face.
+A file is written beside its place, flushed to the disk and renamed into it; what is read back
+is whole, or `Damaged`. Partial results (a `Collected`: counts, means and scatter, or rows where
+they are fewer than columns) are such files, exact to the bit; `landau_vae.spectrum.Partial` is
+their public face.
 """
 
 import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,29 @@ CHECKSUM = "checksum"
 
 class Damaged(Exception):
     """A file is damaged; the message says how, in a few words."""
+
+
+@contextmanager
+def held(path: Path, lock: str) -> Iterator[None]:
+    """Make a folder if need be and hold it against other processes, by a file of this name in it."""
+    from filelock import FileLock, Timeout
+
+    holder = FileLock(path / lock)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        holder.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"Another process is at work in the folder {path}: wait, or name another.", "folder") from None
+    except NotImplementedError:
+        pass  # a file system without locks
+    except OSError as problem:
+        raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder") from None
+    try:
+        for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
+            leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        holder.release()
 
 
 def save_arrays(path: Path, header: str, content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Path:

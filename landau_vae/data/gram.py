@@ -1,8 +1,9 @@
 """Second moments of tables whose d × d covariance should not be formed: `Gram` of few rows, `Margins` of few modes.
 
-The non-zero eigenvalues of Xᵀ P X and of P^{1/2} X Xᵀ P^{1/2} are the same (X centred, P = diag of the samples'
-shares), so n² numbers are enough where rows are fewer than columns; columns are taken by blocks. `Margins`, for many of
-both, keep mean and variance of each column, and iterate for the strongest modes in more passes over the rows.
+The non-zero eigenvalues of Xᵀ P X and of P^{1/2} X Xᵀ P^{1/2} are the same (X centred, P = diag
+of the samples' shares), so n² numbers are enough where rows are fewer than columns; columns are
+taken by blocks. `Margins`, for many of both, keep mean and variance of each column, and iterate
+for the strongest modes in more passes over the rows.
 """
 
 import mmap

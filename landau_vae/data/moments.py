@@ -3,9 +3,10 @@
     scatter = Σ_i w_i (x_i − m)(x_i − m)ᵀ,    m = Σ_i w_i x_i / Σ_i w_i
 
 Two partial results merge exactly (Chan, Golub & LeVeque 1983, eq. 2.1), so a stream, a file and
-the shards of a cluster all end in the same matrix. Every block is multiplied close to its own mean:
-it is shifted by a provisional mean, and the shift is renewed as soon as a column of a block strays
-from it by more than its own spread; what is left to subtract then costs one bit at most.
+the shards of a cluster all end in the same matrix. Every block is multiplied close to its own
+mean: it is shifted by a provisional mean, and the shift is renewed as soon as a column of a
+block strays from it by more than its own spread; what is left to subtract then costs one bit at
+most.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -51,9 +52,10 @@ def block_rows(columns: int) -> int:
 class Decomposition:
     """Eigenvalues of a covariance, and its eigenvectors, computed when they are first asked for.
 
-    Eigenvalues alone cost a third of eigenvalues and vectors, and most callers need no vectors. So the constructor has
-    the eigenvalues (`eigvalsh`); the vectors come from one later `eigh` of the same matrix, which is kept. A caller
-    that will need them takes both at once, by `vectors=True`.
+    Eigenvalues alone cost a third of eigenvalues and vectors, and most callers need no vectors.
+    So the constructor has the eigenvalues (`eigvalsh`); the vectors come from one later `eigh`
+    of the same matrix, which is kept. A caller that will need them takes both at once, by
+    `vectors=True`.
     """
 
     values: Array  #: (modes,), descending
@@ -158,8 +160,8 @@ class SecondMoments:
 class Moments(SecondMoments):
     """Sample count, total weight, mean (d,) and scatter (d, d) of the rows added so far.
 
-    `precision` is the spacing of numbers near 1 in the coarsest dtype that was added: float32 data
-    carry rounding noise of their own, which `Spectrum` must not mistake for a mode.
+    `precision` is the spacing of numbers near 1 in the coarsest dtype that was added: float32
+    data carry rounding noise of their own, which `Spectrum` must not mistake for a mode.
 
     >>> left, right = Moments(2), Moments(2)
     >>> left.add(np.array([[0.0, 1.0], [2.0, 3.0]]))
@@ -336,9 +338,10 @@ def strongest(apply: Callable[[Array], Array], dimension: int, modes: int) -> Ar
 def _iterate(apply: Callable[[Array], Array], dimension: int, modes: int) -> Array | None:
     """Return the largest eigenvalues by a block Krylov method with thick restarts, None if they do not settle.
 
-    Rayleigh–Ritz on the span of all images so far; the residuals of the leading Ritz vectors are the next block. It
-    ends when every residual ‖C v − λ v‖ is below 1e-8 λ: so near to each number there is an eigenvalue, and its error
-    is of the order of the square of that. One pass over the data serves a whole block.
+    Rayleigh–Ritz on the span of all images so far; the residuals of the leading Ritz vectors
+    are the next block. It ends when every residual ‖C v − λ v‖ is below 1e-8 λ: so near to each
+    number there is an eigenvalue, and its error is of the order of the square of that. One pass
+    over the data serves a whole block.
     """
     width = min(modes + SPARE, dimension)
     room = min(dimension, max(4 * width, ROOM))

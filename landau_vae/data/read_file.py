@@ -1,7 +1,7 @@
 """Data files → named columns, read by blocks: CSV, Parquet, NPY, NPZ, Zarr, netCDF.
 
-A file is opened once its first bytes agree with its suffix; nothing is ever unpickled. An NPY is mapped, all others
-but an NPZ are streamed, so that memory does not grow with the file.
+A file is opened once its first bytes agree with its suffix; nothing is ever unpickled. An NPY
+is mapped, all others but an NPZ are streamed, so that memory does not grow with the file.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -66,9 +66,10 @@ def read(
 ) -> Table:
     """Open a data file.
 
-    `header` says whether a CSV has one (None: if it looks like one), `samples` which dimension of a Zarr or netCDF
-    variable counts the samples (None: the first), `first` at which row to begin, `partial` whether it may be a partial
-    result, which has no rows. Columns go by their names, or by their index ("0", "1", …) where the file names none.
+    `header` says whether a CSV has one (None: if it looks like one), `samples` which dimension
+    of a Zarr or netCDF variable counts the samples (None: the first), `first` at which row to
+    begin, `partial` whether it may be a partial result, which has no rows. Columns go by their
+    names, or by their index ("0", "1", …) where the file names none.
     """
     path = Path(path)
     kind = _kind(path)

@@ -1,8 +1,8 @@
 """What users hold in memory → real 2-D arrays, weights and row blocks that `Spectrum` can use.
 
-The border for arrays, DataFrames and nested sequences: they are validated here and nowhere else, so every
-complaint about data is written once (`files` passes what it reads through here too). Arrays are worked on in
-blocks of rows; a memory map gives its pages back after each.
+The border for arrays, DataFrames and nested sequences: they are validated here and nowhere
+else, so every complaint about data is written once (`files` passes what it reads through here
+too). Arrays are worked on in blocks of rows; a memory map gives its pages back after each.
 """
 
 import mmap
@@ -168,7 +168,8 @@ def as_covariance(data: Any, subject: str = "covariance") -> tuple[Array, Names]
 def check_semidefinite(lowest: float, matrix: Array) -> None:
     """Raise `InputError` if the lowest eigenvalue of a covariance (or a bound of it) is negative by more than rounding.
 
-    It is left to those who decompose the matrix, so that no matrix is decomposed only to be checked.
+    It is left to those who decompose the matrix, so that no matrix is decomposed only to be
+    checked.
     """
     if lowest < -NEGATIVITY * np.abs(matrix.diagonal()).sum():
         raise InputError(

@@ -185,13 +185,13 @@ def worldclim_layers(folder: str | Path | None = None, *, download: bool = False
 
 def _read(folder: Path, check: bool) -> tuple[list[np.ma.MaskedArray[Any, Any]], Array, Array]:
     """Return all layers, and the degrees north of their rows and east of their columns."""
+    paths = [folder / name for name in LAYERS]
+    if missing := [path for path in paths if not path.is_file()]:
+        raise InputError(f"There is no layer {missing[0]}: download the 10-minute 'bio' layers of WorldClim 2.1.")
     rasterio = _extra("rasterio")
     bands: list[np.ma.MaskedArray[Any, Any]] = []
     place: Any = None
-    for name in LAYERS:
-        path = folder / name
-        if not path.is_file():
-            raise InputError(f"There is no layer {path}: download the 10-minute 'bio' layers of WorldClim 2.1.")
+    for path in paths:
         if check:
             check_layer(path)
         try:

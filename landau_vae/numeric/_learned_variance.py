@@ -21,7 +21,7 @@ from landau_vae.spectrum.spectrum import Spectrum
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LearnedVariance(Cascade):
-    """The cascade where σ_dec² is trained too, with β as such: without unit and scale."""
+    """The thresholds in β of a model whose σ_dec² is trained too; the scale of the data does not matter."""
 
     dimension: int  #: d, unresolved directions included
     latents: int  #: K

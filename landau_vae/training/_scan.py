@@ -34,6 +34,7 @@ from landau_vae.training.schema import (
     Named,
     Status,
     Trainer,
+    about_temperature,
     trainer_settings,
     validate,
     which_seeds,
@@ -351,11 +352,9 @@ class Results:
 
     def _attributes(self, splits: Sequence[float] | None) -> dict[str, Any]:
         spectrum, total = self.work.data.spectrum, self.work.total_variance
-        own = total == spectrum.total_variance
-        of, share = ("", "V") if own else (", that of the likelihood", "the variance of the data")
         attributes = {
             "title": "beta-VAEs trained at normalised temperatures",
-            "temperature": f"T = tau / V, V = total_variance{of}; distortion is a share of {share}, rates are in nats",
+            "temperature": about_temperature(total == spectrum.total_variance),
             "total_variance": total,
             "trainer": json.dumps(jsonable(self.work.trainer.to_dict()), sort_keys=True),
             "standardized": "yes" if spectrum.standardized else "no",

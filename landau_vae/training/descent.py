@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
-from landau_vae.limits import ACTIVE
+from landau_vae.limits import ACTIVE, WORSE_THAN_DEAD
 from landau_vae.training.network import Network, Weights
 from landau_vae.training.optimizers import Optimizer
 from landau_vae.training.schema import Named, Progress, Starts
@@ -36,7 +36,6 @@ BLOCK = 1000  # updates between two returns from the compiled loop, at most
 WATCHED = 4096  # rows on which M² and the loss are looked at in the course of a run
 REPEATED = 2**22  # numbers in rows that are measured several times, at most
 DRAWN = 2**14  # rows that are drawn for measurements where there are none
-WORSE = 0.025  # b at T = 1: by how much more a model loses than the dead state before it cannot be at rest
 STREAM = 0x6E65746E  # distinguishes a model's noise from its start
 ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
 
@@ -96,7 +95,7 @@ class Objective:
 
 
 def _code(likelihood: Likelihood) -> bytes:
-    """Return what a likelihood pickles to; of one that cannot be pickled, its own number."""
+    """Return a likelihood's pickled bytes, equal for equal ones; if it cannot be pickled, its identity."""
     try:
         return bytes(dumps(likelihood))
     except Exception:  # anything: a user's functions may hold on to anything
@@ -378,7 +377,8 @@ class Descent:
             fit = found if trained else loop.means(weights, price, shift, self._blocks("training"))
             best = np.log(np.asarray(fit["distortion"], np.float64) / self.network.features)
             moved[:, latents] = np.maximum(moved[:, latents], np.abs(best - models.log_decoder_variance[:, 0]))
-        moved[self._worse_than_dead(loop, weights, price)] = np.inf
+        else:
+            moved[self._worse_than_dead(loop, weights, price)] = np.inf
         named: Named = {name: (dims.get(name, ()), each) for name, each in values.items()}
         named |= {"updates": ((), stopped), "network": (("weight",), flat)}
         inactive = (values["signal_fraction"] < ACTIVE).all(axis=1)
@@ -391,14 +391,12 @@ class Descent:
         return named | verdict(moved, waiting, healthy, latents)
 
     def _worse_than_dead(self, loop: Loop, weights: Any, price: Array) -> NDArray[np.bool_]:
-        """Return which models have a larger loss than the best constant output, which no model at rest has."""
+        """Return which models do worse than a constant output: training would improve them, so it has not ended."""
         likelihood, rows = self.objective.likelihood, self._blocks("training", WATCHED)
         loss = np.asarray(loop.loss(weights, price, self._shift(), rows), np.float64)
-        if self.network.learned_variance:  # judged by its variance
-            return np.zeros(len(loss), dtype=bool)
         part, _, share = (np.concatenate(each).astype(np.float64) for each in rows)
         each = np.square(part) if likelihood.squared else asked(likelihood, "value", part + self._shift(), self.origin)
-        return np.asarray(loss > self.objective.squared * share @ each.sum(axis=-1) + WORSE * self.unit)
+        return np.asarray(loss > self.objective.squared * share @ each.sum(axis=-1) + WORSE_THAN_DEAD * self.unit)
 
 
 class _Stopping:

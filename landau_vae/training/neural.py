@@ -144,10 +144,11 @@ class Neural(Trainer):
 
     def total_variance(self, data: TrainingSet) -> float:
         """Return V: the data's, or that of the likelihood's scores, Σ_j ⟨s_j²⟩/⟨H_j⟩."""
-        if self.measured_on != "training" and self.measured_on not in data.held_out:
-            part = f"measured_on is {self.measured_on!r}, but there is no such part"
-            raise InputError(f"{part}: give splits=(0.8, 0.1, 0.1), or measured_on='training'.", "measured_on")
-        if len(data.held_out.get(self.measured_on, "any")) < 2:
+        part = None if self.measured_on == "training" else data.held_out.get(self.measured_on, ())
+        if part is not None and len(part) == 0:
+            found = f"measured_on is {self.measured_on!r}, but there is no such part"
+            raise InputError(f"{found}: give splits=(0.8, 0.1, 0.1), or measured_on='training'.", "measured_on")
+        if part is not None and len(part) == 1:
             raise InputError(
                 f"The {self.measured_on} part has one row, but its variance is needed: give more.", "splits"
             )

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from landau_vae.data.archive import Damaged, load_arrays, replace_file, save_arrays
+from landau_vae.data.archive import Damaged, held, load_arrays, replace_file, save_arrays
 from landau_vae.data.tables import row_blocks
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError
@@ -79,29 +79,13 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
 
     Raises `InputError` if it holds another scan, is in use, or cannot be made.
     """
-    from filelock import FileLock, Timeout
-
     path, identity = Path(path), fingerprint(work)
-    lock = FileLock(path / "scan.lock")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"Another process is at work in the folder {path}: wait, or name another.", "folder") from None
-    except NotImplementedError:
-        pass  # a file system without locks
-    except OSError as problem:
-        raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder") from None
-    try:
-        for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
-            leftover.unlink(missing_ok=True)
+    with held(path, "scan.lock"):
         text = json.dumps(identity, ensure_ascii=False, sort_keys=True, indent=1)
         _compare(path, identity)
         if not (path / "scan.json").exists() or not any(path.glob("task-*.npz")):
             replace_file(path / "scan.json", lambda partial: partial.write_text(text, encoding="utf-8"))
         yield Folder(path, hashlib.sha256(text.encode()).hexdigest(), work.trainer.device)
-    finally:
-        lock.release()
 
 
 def _compare(path: Path, identity: dict[str, Any]) -> None:

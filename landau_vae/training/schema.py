@@ -193,6 +193,12 @@ def which_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
     return chosen
 
 
+def about_temperature(of_data: bool) -> str:
+    """Return what T and distortions are shares of, for a scan's attributes; V may be the data's or a likelihood's."""
+    of, share = ("", "V") if of_data else (", that of the likelihood", "the variance of the data")
+    return f"T = tau / V, V = total_variance{of}; distortion is a share of {share}, rates are in nats"
+
+
 def recorded_likelihood(settings: Mapping[str, Any]) -> Likelihood:
     """Return the likelihood that the settings of a trainer name; without a name, the Gaussian one."""
     name = settings.get("loss", {}).get("likelihood", GAUSSIAN.name)

@@ -149,7 +149,7 @@ def asked(likelihood: Likelihood, name: str, *arrays: Array) -> Any:
         raise
     except Exception as problem:  # anything: it may be the user's code
         raised = f"raised {type(problem).__name__} in its {name} ({' '.join(str(problem).split())})"
-        raise InputError(f"The likelihood {likelihood.name!r} {raised}: mend that function.", "loss") from problem
+        raise InputError(f"The likelihood {likelihood.name!r} {raised}: correct that function.", "loss") from problem
 
 
 def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:

@@ -23,7 +23,7 @@ import numpy as np
 from landau_vae.checks import checked
 from landau_vae.display import Array, Booleans, Column, Integers, Result, Table, counted, listed, readonly, significant
 from landau_vae.likelihoods import Likelihood
-from landau_vae.limits import ACTIVE
+from landau_vae.limits import ACTIVE, LARGE_FEATURES
 from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.schema import RECONSTRUCTIONS, Status, recorded_likelihood, trainer_settings, validate
@@ -35,7 +35,6 @@ POINTS = 3  # temperatures that a fit needs
 UTILITY = 0.9  # R² about the diagonal from which onsets are called utilities
 ALIKE = 1e-3  # by which ln T_c may differ and still count as equal, beside its error
 RANKS = (4, 17)  # of the exponent of D̃(K)
-LARGE = 100.0  # variance of a feature, in the mean, from which the scale is the likelier cause of divergence
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +260,7 @@ def against_divergence(scan: Any) -> str:
         ways.append("bring the data to unit scale" + " (standardize=True)" * (settings.get("name") != "fit"))
     if settings.get("name") == "Neural":
         ways.append("take smaller initial weights (Neural(start=…))")
-    if variance > LARGE:
+    if variance > LARGE_FEATURES:
         return f"Features have a variance of {variance:.2g}: {', or '.join([*ways[1:], ways[0].lower()])}."
     return f"{', or '.join(ways)}."
 

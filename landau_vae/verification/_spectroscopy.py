@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, Seed, checked, numbers, shown
-from landau_vae.data.archive import Damaged, load_arrays, replace_file, save_arrays
+from landau_vae.data.archive import Damaged, held, load_arrays, replace_file, save_arrays
 from landau_vae.display import Array, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Status, validate, which_seeds
+from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Status, about_temperature, validate, which_seeds
 from landau_vae.training.training_set import seen_by, training_set
 from landau_vae.verification._onsets import Onsets, onsets
 
@@ -228,7 +228,7 @@ class _Work:
         }  # fmt: skip
 
     def _given(self, returned: Any, call: str) -> dict[str, Any]:
-        """Return by name what `fit` has returned, with arrays of NumPy, and `variance` whatever spread was given."""
+        """Check what `fit` has returned and return it by name, in NumPy, with the spread as `variance`."""
         if isinstance(returned, Mapping):
             given = dict(returned)
         elif isinstance(returned, tuple | list) and 2 <= len(returned) <= 4:
@@ -290,11 +290,9 @@ class _Work:
             "latent": np.arange(latents), "rank": np.arange(latents + 1), "reconstruction": list(RECONSTRUCTIONS),
         }  # fmt: skip
         settings = {"name": "fit", "linear": False, "learned_variance": self.loss.learned, "loss": self.loss.to_dict()}
-        own = self.loss.likelihood.squared
-        of, share = ("", "V") if own else (", that of the likelihood", "the variance of the data")
         about_all: dict[str, Any] = {
             "title": "models trained by a function, at several prices",
-            "temperature": f"T = tau / V, V = total_variance{of}; distortion is a share of {share}, rates are in nats",
+            "temperature": about_temperature(self.loss.likelihood.squared),
             "total_variance": self.total_variance,
             "trainer": json.dumps(settings),
             "start": self.start,
@@ -381,29 +379,14 @@ class _Folder:
 @contextmanager
 def _opened(path: Path, identity: dict[str, Any]) -> Iterator[_Folder]:
     """Yield the folder of these trainings, made if need be, locked for as long as it is open."""
-    from filelock import FileLock, Timeout
-
-    lock, known = FileLock(path / "spectroscopy.lock"), path / "spectroscopy.json"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"Another process is at work in the folder {path}: wait, or name another.") from None
-    except NotImplementedError:
-        pass  # a file system without locks
-    except OSError as problem:
-        raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.") from None
-    try:
-        for leftover in path.glob(".*.part"):  # of processes that ended
-            leftover.unlink(missing_ok=True)
+    known = path / "spectroscopy.json"
+    with held(path, "spectroscopy.lock"):
         if not any(path.glob("fit-*.npz")):
             replace_file(known, lambda partial: partial.write_text(json.dumps(identity), encoding="utf-8"))
         stored = _stored(known)
         if other := [words for name, words in OTHER.items() if stored.get(name) != identity[name]]:
             raise InputError(f"{path} holds trainings with {' and '.join(other)}: name another folder.")
         yield _Folder(path)
-    finally:
-        lock.release()
 
 
 def _stored(known: Path) -> dict[str, Any]:
