@@ -9,7 +9,7 @@ from . import spectrum as spectrum
 from . import symbolic as symbolic
 from . import training as training
 from . import verification as verification
-from .diagnosis.diagnosis import diagnose as diagnose
+from .diagnosis._diagnose import diagnose as diagnose
 from .errors import InputError as InputError
 from .errors import OutsideTheory as OutsideTheory
 from .errors import TooFewSamples as TooFewSamples

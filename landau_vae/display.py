@@ -37,6 +37,19 @@ def significant(value: float, digits: int = 6) -> str:
     return "—" if math.isnan(value) else f"{value:.{digits}g}"
 
 
+def with_error(value: float, error: float | None) -> str:
+    """Return a value and its standard error, with no more digits than the error allows.
+
+    >>> with_error(0.096123, 0.00131), with_error(1234.5, 30), with_error(2.5, None), with_error(float("nan"), 1.0)
+    ('0.0961 ± 0.0013', '1230 ± 30', '2.5', '—')
+    """
+    if error is None or not error > 0 or not math.isfinite(value):
+        return significant(value, 4)
+    place = 1 - math.floor(math.log10(error)) if f"{error:.1e}"[0] in "12" else -math.floor(math.log10(error))
+    rounded, spread = round(value, place), round(error, place)
+    return f"{rounded:.{max(place, 0)}f} ± {spread:.{max(place, 0)}f}"
+
+
 def cell(value: Any) -> str:
     """Return a value as a table shows it by default: floats to six digits, a dash where there is nothing."""
     if value is None:

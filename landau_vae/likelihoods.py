@@ -90,6 +90,11 @@ class Likelihood:
         return 2.0 if self.squared else 1.0
 
     @property
+    def canonical(self) -> bool:
+        """Whether its A, A′ and A″ are known."""
+        return self.generator is not _not_given
+
+    @property
     def unit_metric(self) -> bool:
         """Whether its spectrum is that of the plain covariance, because 𝒱 = 1 at every mean."""
         return self.squared

@@ -52,42 +52,17 @@ PRICE_OF_SLIP = Limit(0.1, "|ln| of the ratio of two prices of one model that ar
 # What counts as encoded, and as missing.
 DETECTED = Limit(0.05, "M² of a mode, beyond what chance gives, from which it counts as encoded")
 EXPECTED = Limit(0.2, "predicted M² from which a mode that is not encoded counts as missing")
+COLLAPSED = Limit(0.03, "M² of all latents below which a model has collapsed")
 DEGENERATE = Limit(0.005, "nats that rotating two modes into one another costs, up to which they are one group")
 PURE = Limit(0.8, "share of a latent's alignment with one mode from which it is not mixed")
 INVOLVED = Limit(0.1, "ρ² from which a rotated latent takes part in a mode")
 MOSTLY_LINEAR = Limit(0.5, "linear share of a latent's mean from which its mode can be named")
 
-# The price that a model fits.
-PRICE_ERROR = Limit(0.15, "|ln| of the ratio of two prices that agree, given noise and a finite run")
-MOVING_SCATTER = Limit(0.05, "scatter of the modes' prices up to which they are trusted before convergence")
-SMALL_SCATTER = Limit(0.1, "scatter of the modes' prices up to which all but the axes is as it should be")
-APPROXIMATE_FACTOR = Limit(2.0, "factor by which a price predicted from the collapsed background may be off")
-NONLINEAR = "64 trained nonlinear models at rest: 0.8 to 1.9"
-FAMILY = "trained Bernoulli and Poisson models: 0.5 to 0.8"
-NONLINEAR_LOWEST = Limit(
-    0.6, "least ratio of the latents' price to that of the loss in a healthy nonlinear model", NONLINEAR
-)
-NONLINEAR_HIGHEST = Limit(
-    2.5, "largest ratio of the latents' price to that of the loss in a healthy nonlinear model", NONLINEAR
-)
-FAMILY_LOWEST = Limit(0.35, "least ratio of these prices in a healthy Bernoulli or Poisson model", FAMILY)
-FAMILY_HIGHEST = Limit(3.0, "largest ratio of these prices in a healthy Bernoulli or Poisson model", FAMILY)
-WEAK_KL = Limit(0.2, "ratio of the modes' price to that of the loss below which the KL term has no effect")
-NO_KL = Limit(0.02, "ratio of the latents' price to that of the loss below which the KL term has no effect")
-MOST_LATENTS = Limit(0.5, "share of latents that are active where the KL term has no effect")
-
-# Convergence: A² is 1 at any stationary point.
-SCALE_ERROR = Limit(0.1, "median |ln A²| of active latents that a converged run does not exceed")
-FREE_SCALE = Limit(0.25, "median |ln A²| from which nothing holds the latents' scale")
-SCALE_AT_REST = Limit(0.02, "median |ln A²| of a model that is surely converged")
-SCALE_NEAR_REST = Limit(0.05, "median |ln A²| of a model that has converged but for its learning rate")
-SCALE_PERHAPS_REST = Limit(0.06, "median |ln A²| up to which a model may have converged")
-
-# Linear or not; data or not.
-LINEAR_SHARE = Limit(0.9, "share of μ that is linear in x, below which an encoder is nonlinear")
-SURELY_LINEAR = Limit(1e-3, "share of μ that is not linear in x, below which a model is linear")
-LINEAR_SUM = Limit(1.015, "ΣM² of latents over that of modes, which a linear model does not exceed")
-BETTER_DECODER = Limit(0.9, "distortion over that of the best linear decoder, below which a decoder is nonlinear")
+# Data, units, decoder.
+OTHER_SCALE = Limit(1.6, "slope of data on reconstructions, or its inverse, from which they are in other units")
+OTHER_MEAN = Limit(0.3, "share of the squared error that is one constant for all rows, from which data are shifted")
+UNRELATED = Limit(0.05, "correlation of data and reconstructions below which codes belong to other rows")
+WORSE_THAN_CONSTANT = Limit(0.02, "relative excess of the error over that of the best constant output")
 WORSE_DECODER = Limit(1.15, "distortion over that of the best linear decoder, which no decoder of these data exceeds")
 ROW_MISMATCH = Limit(
     0.25, "excess distance of neighbouring rows' codes from which codes and rows do not belong together"
@@ -97,8 +72,48 @@ BLURRING_ROWS = Limit(5, "rows per feature below which the modes of a sample are
 NOISY_ROWS = Limit(10, "rows per feature below which sampling noise may be encoded")
 KNOWN_BULK = Limit(10, "eigenvalues of noise from which its level is known")
 
+# Heads.
+DIVERGED = Limit(10.0, "⟨σ²⟩ from which a posterior has diverged")
+FROZEN = Limit(1e-3, "distance of σ² from 1 that a head which cannot fall below 0 leaves")
+OFFSET_COST = Limit(0.05, "nats that a latent pays for a constant mean from which it is a fault")
+OFFSET_SHARE = Limit(0.1, "share of a latent's rate that its constant mean costs, from which it is a fault")
+SAME_SPREAD = Limit(0.02, "relative difference of Var μ between latents up to which a batch norm made them equal")
+
+# The price in effect.
+SURELY = Limit(4.0, "standard errors by which a measured price, or onset, must differ before it is said to")
+TELLS_A_PRICE = Limit(0.05, "1 − ⟨σ²⟩ from which a latent tells the price that it obeys")
+OTHER_PRICE = Limit(1.5, "factor between the measured and the stated price from which they differ")
+SEPARATE = Limit(0.5, "ratio of two latents' measured prices below which they do not obey one price")
+SUMMED = Limit(4.0, "factor in a price from which a sum over the batch in one term may be its cause")
+PRICE_ERROR = Limit(0.15, "|ln| of the ratio of two prices of a linear model that agree, given noise and a finite run")
+MOVING_SCATTER = Limit(0.05, "scatter of the modes' prices up to which they are trusted before convergence")
+SMALL_SCATTER = Limit(0.1, "scatter of the modes' prices up to which all but the axes is as it should be")
+LINEAR_LOWEST = Limit(0.1, "least ratio of the linear reading to the price in healthy nonlinear models")
+LINEAR_HIGHEST = Limit(4.0, "largest ratio of the linear reading to the price in healthy nonlinear models")
+WEAK_KL = Limit(0.2, "ratio of the modes' price to that of the loss below which the KL term has no effect")
+NO_KL = Limit(0.02, "ratio of the latents' price to that of the loss below which the KL term has no effect")
+MOST_LATENTS = Limit(0.5, "share of latents that are active where the KL term has no effect")
+
+# Convergence: A² is 1 at any stationary point.
+SCALE_ERROR = Limit(0.1, "median |ln A²| of active latents that a converged run does not exceed")
+FREE_SCALE = Limit(0.25, "median |ln A²| from which nothing holds the latents' scale")
+SCALE_AT_REST = Limit(0.02, "median |ln A²| of a model that is surely converged")
+SCALE_NEAR_REST = Limit(0.05, "median |ln A²| of a model that has converged but for its learning rate")
+
+# Inactive latents.
+PAYS = Limit(1.1, "onset of the next latent over the price from which a further latent would pay")
+WAITING = Limit(2.0, "onset over the price from which, with A² off, a run was too short")
+SURELY_UNSTABLE = Limit(1.1, "λ₁ over the price from which a collapsed model should not be")
+WORTH = Limit(0.01, "gain over the collapsed state, in prices of a nat, from which another state is worth looking for")
+
+# Linear or not.
+LINEAR_SHARE = Limit(0.9, "share of μ that is linear in x, below which an encoder is nonlinear")
+SURELY_LINEAR = Limit(1e-3, "share of μ that is not linear in x, below which an encoder is linear")
+BETTER_DECODER = Limit(0.9, "distortion over that of the best linear decoder, below which a decoder is nonlinear")
+
 # Free bits.
 EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the same")
+NEARLY_EQUAL_RATES = Limit(1.15, "the same, of latents that are known to pay less than the price")
 FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for a limit")
 
 # ----------------------------------------------------------------------------------------- of training and verification

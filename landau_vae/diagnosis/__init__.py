@@ -4,8 +4,9 @@ Read in this order: `diagnose`, `Diagnosis`, `findings/` (one rule per cause, so
 `ranked_pruning`, `recommendations`.
 """
 
+from landau_vae.diagnosis._diagnose import diagnose
 from landau_vae.diagnosis.criteria import CRITERIA, Criterion
-from landau_vae.diagnosis.diagnosis import Diagnosis, diagnose
+from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings import CODES
 from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.posterior import Posterior

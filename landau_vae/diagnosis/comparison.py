@@ -1,10 +1,10 @@
-"""A trained model beside the prediction: all that the rules in `findings/` look at.
+"""A model's posteriors and decoder beside what spectrum and loss predict, and what follows from both.
 
-Which latents are active, which modes of the data they encode, which price these fit, whether the
-run has converged, and whether the model is linear. At the equilibrium of a linear model M² = 1 −
-τ/λ for each mode, so that each mode has a price τ̂ = (1 − M²) λ of its own, and all agree (J. Hirn,
-arXiv:2605.22691). The numbers that decide are in `landau_vae.limits`. Modes and latents are counted
-from 0 here, and from 1 in what is printed.
+Three kinds of statement, from the surest on. What its own decoder says (`measured`) holds for any network: the price
+in effect, and whether a further latent would pay. That a collapsed model is stable from τ ≥ λ₁ on holds for any network
+as well. M² = [1 − τ/λ]₊ and what follows from it is exact for linear models alone: the others are compared with it as
+with what a linear model would do, and nothing is held against them. The numbers that decide are in `landau_vae.limits`.
+Modes and latents are counted from 0 here, and from 1 in what is printed.
 """
 
 from dataclasses import dataclass, field
@@ -14,16 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae import limits
+from landau_vae.diagnosis.measured import Measured
 from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.diagnosis.ranked_pruning import Decoded
-from landau_vae.display import Array, listed, significant
+from landau_vae.display import Array, significant, with_error
 from landau_vae.loss import Loss
 from landau_vae.loss.slips import slip_with_price
+from landau_vae.networks import Frontier, NextLatent, PricesInEffect, frontier
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import NoiseFloor
 from landau_vae.numeric.plateau_activation import Activation
 from landau_vae.spectrum.spectrum import Spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class NextOnset:
+    """Below which β a further latent would become active, in the user's own β."""
+
+    value: float  #: β
+    error: float  #: its standard error; NaN where it is not known
+    price: float  #: Λ*, the same as a price of a nat
+    basis: str = ""  #: what it rests on, in words that follow the number
+
+    def __str__(self) -> str:
+        return with_error(self.value, self.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +53,15 @@ class Comparison:
     floor: NoiseFloor | None = None  #: what sampling noise alone produces, where the number of samples is known
     run: Activation | None = None  #: how many updates each mode needs, where the run is known
     decoded: Decoded | None = None  #: rank–distortion of the user's decoder, where it was given
+    measured: Measured | None = None  #: what the user's decoder says of the price, where it was given
+    prices: PricesInEffect | None = None  #: that each active latent obeys, by decoder or gradients
+    following: NextLatent | None = None  #: whether a further latent would pay, where it is known
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
+    trained_on: bool = True  #: whether these are rows that the model was trained on
+    own_term: bool = False  #: whether the reconstruction term is the user's own function
+    stated: Loss | None = field(default=None, repr=False)  #: the loss as it was given
+    sample: Array | None = field(default=None, repr=False)  #: some rows as the loss had them, for `frontier`
 
     # ------------------------------------------------------------------------------------ latents and modes
 
@@ -47,6 +69,17 @@ class Comparison:
     def is_active(self) -> NDArray[np.bool_]:
         """Whether each latent is active, (K,): M² > 0.1."""
         return np.asarray(self.posterior.signal_fraction > limits.ACTIVE)
+
+    @cached_property
+    def diverged(self) -> NDArray[np.intp]:
+        """Latents whose posterior is far wider than the prior."""
+        return np.flatnonzero(self.posterior.variance > limits.DIVERGED)
+
+    @cached_property
+    def collapsed(self) -> bool:
+        """Whether no latent encodes anything."""
+        least = np.clip(self.predicted_signal[0] / 4, limits.COLLAPSED, limits.ACTIVE)
+        return bool(self.posterior.signal_fraction.max() < least) and not self.diverged.size
 
     @property
     def predicted_signal(self) -> Array:
@@ -97,14 +130,6 @@ class Comparison:
         """Whether the run was too short for some mode to leave the plateau."""
         return self.run is not None and bool(self.run.late.any())
 
-    @property
-    def kl_is_off(self) -> bool:
-        """Whether nothing holds the latents' scale, and posteriors are far too narrow."""
-        if self.latent_price is None or self.mode_price is None or self.scale_error <= limits.FREE_SCALE:
-            return False
-        weak = self.mode_price < limits.WEAK_KL * self.price or self.latent_price < limits.NO_KL * self.price
-        return weak and bool(self.is_active.mean() > limits.MOST_LATENTS)
-
     # ------------------------------------------------------------------------------------ linear or not, data or not
 
     @cached_property
@@ -115,78 +140,107 @@ class Comparison:
         return float(np.median(self.observed.linear[self.is_active]))
 
     @cached_property
-    def nonlinearity(self) -> str:
-        """The evidence that the model is nonlinear, in words; an empty text without evidence."""
-        # From the most direct evidence to the least. At equilibrium a linear model encodes modes in the order of their
-        # eigenvalues, so that none is skipped while a weaker one is encoded; its latents hold no more signal than can
-        # be read off them linearly; and all its modes fit one price. What breaks a rule is evidence only where a linear
-        # model would follow it: once training has converged, and where latents are not purely linear in the data.
-        if self.observed is None:
-            return ""
-        if self.linear_share < limits.LINEAR_SHARE:
-            return f"only {self.linear_share:.0%} of an active latent's mean is linear in the data"
-        if self.decoded is not None:
-            user, best = float(self.decoded.sampled[-1]), float(self.observed.prefix[-1])
-            if user < limits.BETTER_DECODER * best:
-                return f"its decoder leaves {user:.1%} of the variance, the best linear one of these latents {best:.1%}"
-        signal = self.observed_signal
-        unworthy = (self.eigenvalues < self.price) | (np.arange(len(signal)) >= self.posterior.latents)
-        strong = ~unworthy & (1 - self.price / self.eigenvalues > limits.EXPECTED)
-        skipped = np.flatnonzero(strong & (signal < limits.EXPECTED / 2))
-        weaker = np.flatnonzero(unworthy & (signal > limits.ACTIVE) & self.detected)
-        if skipped.size and weaker.size and self.converged:
-            return (
-                f"{listed(list(weaker), 'mode')} below the threshold can be read off the latents, but not "
-                f"{listed(list(skipped), 'mode')} above it, as where a decoder makes these out of others"
-            )
-        if self.linear_share >= 1 - limits.SURELY_LINEAR:
-            return ""
-        held, read = float(self.posterior.signal_fraction[self.is_active].sum()), float(signal.sum())
-        scales = np.abs(np.log(self.posterior.second_moment[self.is_active]))
-        if held > limits.LINEAR_SUM * read and np.all(scales < limits.SCALE_ERROR):
-            return f"its latents hold more (ΣM² = {held:.3g}) than can be read off them linearly ({read:.3g})"
-        # Where all modes fit one price, whatever it is, they are where a linear model has them, but for swapped ones.
-        one_price = self.prices_agree and self.price_scatter < limits.PRICE_ERROR
-        astray = not one_price or bool(skipped.size and weaker.size)
-        # Where none should be active, more are at any rate.
-        few = 0 < self.is_active.sum() <= (self.predicted.active or np.inf)
-        if astray and few and self.scale_error < limits.SCALE_PERHAPS_REST:
-            return "its latents have converged, but the modes are not where a linear model has them"
-        return ""
+    def linear(self) -> bool:
+        """Whether this is seen to be a linear model of a squared error: μ linear in the data, σ the same in all rows.
+
+        Where its decoder is known, it is no better than the best linear one of the same latents.
+        """
+        active = self.is_active
+        if self.observed is None or not active.any() or not self.loss.likelihood.squared:
+            return False
+        straight = self.observed.linear[active].min() >= 1 - limits.SURELY_LINEAR
+        return bool(straight and self.posterior.constant[active].all() and not self.better_than_linear)
 
     @property
-    def maybe_nonlinear(self) -> bool:
-        """Whether a decoder might show that the model is nonlinear."""
-        return self.decoded is None and self.linear_share < 1 - limits.SURELY_LINEAR
+    def better_than_linear(self) -> bool:
+        """Whether the user's decoder leaves less of the variance than any linear one of the same latents."""
+        if self.decoded is None or self.observed is None:
+            return False
+        return bool(self.decoded.sampled[-1] < limits.BETTER_DECODER * self.observed.prefix[-1])
 
-    @property
-    def approximate(self) -> bool:
-        """Whether the linear Gaussian theory is only a first reading of this model."""
-        return not self.loss.likelihood.squared or bool(self.nonlinearity)
-
-    @property
+    @cached_property
     def rows_mismatched(self) -> bool:
         """Whether the posteriors do not belong to the rows of data."""
-        return self.code_mismatch > limits.ROW_MISMATCH and self.linear_share < limits.LINEAR_SHARE
+        apart = self.code_mismatch > limits.ROW_MISMATCH and self.linear_share < limits.LINEAR_SHARE
+        m = self.measured
+        return bool(apart or (m is not None and abs(m.correlation) < limits.UNRELATED))
 
-    # ------------------------------------------------------------------------------------ the price that the model fits
+    # ------------------------------------------------------------------------------------ the price of a nat
 
     @property
     def price(self) -> float:
-        """Price of the loss, τ, data² per nat."""
+        """Price of the loss as stated, τ, data² per nat; with a learned σ² that of the model's own error."""
+        if self.loss.learned and self.measured is not None and self.loss.likelihood.squared:
+            variance = 2 * self.measured.own / self.spectrum.dimension
+            return float(self.loss.beta * self.loss.price_per_beta(self.spectrum)) * variance
         return float(self.predicted.price)
+
+    @cached_property
+    def price_in_effect(self) -> float | None:
+        """Price of a nat that the model obeys, in the unit of the reconstruction term at weight 1; None if unknown.
+
+        It is measured with the decoder, for any network. Without one it is known of linear models.
+        """
+        if self.prices is not None:
+            return self._pooled[0]
+        return self.mode_price if self.linear and self.measured is None else None
+
+    @property
+    def price_in_effect_error(self) -> float | None:
+        """Standard error of `price_in_effect`, the noise of the last updates included."""
+        if self.price_in_effect is None:
+            return None
+        if self.prices is not None:
+            return self._pooled[1]
+        scatter = max(self.price_scatter, limits.SMALL_SCATTER / 4)
+        return float(self.price_in_effect * scatter / np.sqrt(len(self.mode_prices)))
+
+    @cached_property
+    def _pooled(self) -> tuple[float, float]:
+        """The measured price of all latents together, by their errors, and its error, larger where they scatter."""
+        assert self.prices is not None
+        value, weight = self.prices.width, 1 / self.prices.width_error**2
+        mean = float(np.sum(weight * value) / weight.sum())
+        scatter = np.sum(weight * (value - mean) ** 2) / max(1, len(value) - 1)
+        return mean, float(np.sqrt(max(1.0, scatter) / weight.sum()))
+
+    @property
+    def telling(self) -> NDArray[np.intp]:
+        """Latents that the price in effect was read off."""
+        return np.flatnonzero(self.is_active) if self.prices is None else self.prices.latent
+
+    @property
+    def learned_variance(self) -> float | None:
+        """The price, if the decoder's variance were learned: that of the model's own mean squared error."""
+        if self.measured is None or self.loss.learned or not self.loss.likelihood.squared or self.own_term:
+            return None
+        variance = 2 * self.measured.own / self.spectrum.dimension
+        return self.price * variance / float(self.loss.decoder_variance)
+
+    @property
+    def lowest_price(self) -> float:
+        """The lowest of all readings of the price."""
+        readings = (self.price_in_effect, self.mode_price, self.latent_price)
+        return min(price for price in readings if price is not None)
+
+    @cached_property
+    def kl_is_off(self) -> bool:
+        """Whether nothing holds the latents' scale, and a nat costs next to nothing."""
+        if self.scale_error <= limits.FREE_SCALE or self.is_active.mean() <= limits.MOST_LATENTS:
+            return False
+        if self.prices is not None:
+            return bool(np.all(self.prices.width < limits.NO_KL * self.price))
+        weak = self.mode_price is not None and self.mode_price < limits.WEAK_KL * self.price and self.linear
+        return weak or (self.latent_price is not None and self.latent_price < limits.NO_KL * self.price)
 
     @property
     def implied_price(self) -> float | None:
-        """Price that the model fits, τ̂, data² per nat; None where no latent is active.
-
-        That of its modes, or, where the linear theory is not exact, of its latents' own M².
-        """
-        return self.latent_price if self.approximate else self.mode_price
+        """Price at which a linear model would have these M², data² per nat; None where no latent is active."""
+        return self.mode_price if self.linear else self.latent_price
 
     @cached_property
     def mode_prices(self) -> Array:
-        """Price that each detected mode fits, τ̂ = (1 − M²) λ, data² per nat."""
+        """Price that each detected mode fits in a linear model, τ̂ = (1 − M²) λ, data² per nat."""
         return ((1 - self.observed_signal) * self.eigenvalues)[self.detected]
 
     @cached_property
@@ -207,69 +261,100 @@ class Comparison:
         ranked = np.sort(self.posterior.signal_fraction[self.is_active])[::-1][: self.spectrum.modes]
         return float(np.median((1 - ranked) * self.spectrum.eigenvalues[: len(ranked)])) if ranked.size else None
 
-    @property
-    def prices_agree(self) -> bool:
-        """Whether modes and latents fit one price, as they do in a linear model at rest."""
-        latent, mode = self.latent_price, self.mode_price
-        return bool(latent and mode and abs(np.log(latent / mode)) < limits.PRICE_ERROR)
-
-    @property
-    def fitted_price(self) -> float | None:
-        """The price that this model fits as a whole, data² per nat; None where its modes do not agree on one."""
-        if self.mode_price is None:
-            return None
-        if self.approximate:
-            return self.latent_price
-        if self.observed is not None and not self.prices_agree:
-            return None
-        most = limits.PRICE_ERROR if self.observed is None else 2 * limits.PRICE_ERROR
-        return self.mode_price if self.price_scatter <= (most if self.converged else limits.MOVING_SCATTER) else None
-
     @cached_property
     def other_price(self) -> float | None:
-        """The fitted price where it is not that of the loss, data² per nat; None where they agree."""
-        price = self.fitted_price
-        if price is None or self.rows_mismatched:
+        """The price in effect where it is not that of the loss, data² per nat; None where they agree."""
+        price, error = self.price_in_effect, self.price_in_effect_error
+        if price is None or error is None or self.rows_mismatched or self.separate.size:
             return None
-        ratio = price / self.price
-        if self.approximate:
-            low, high = limits.FAMILY_LOWEST, limits.FAMILY_HIGHEST
-            if self.loss.likelihood.squared:
-                low, high = limits.NONLINEAR_LOWEST, limits.NONLINEAR_HIGHEST
-            return price if self.scale_error < limits.SCALE_ERROR and not low < ratio < high else None
+        if self.prices is not None:
+            sure = abs(price - self.price) > limits.SURELY * error
+            return price if sure and not 1 / limits.OTHER_PRICE < price / self.price < limits.OTHER_PRICE else None
+        return price if self._linear_price_is_other(price) else None
+
+    def _linear_price_is_other(self, price: float) -> bool:
+        """Return whether the modes of a linear model agree on another price than stated."""
+        latent = self.latent_price
+        agree = latent is not None and abs(np.log(latent / price)) < limits.PRICE_ERROR
+        scattered = limits.PRICE_ERROR if self.converged else limits.MOVING_SCATTER
+        if not agree or self.price_scatter > scattered:
+            return False
         if len(self.mode_prices) == 1 and (self.stopped_early or self.absent.size):
             # One mode agrees with itself, and may as well be on its way while others wait.
             slip = slip_with_price(price, self.loss, self.spectrum)
             if self.stopped_early or self.scale_error > limits.SCALE_AT_REST or slip is None:
-                return None
-        error = limits.PRICE_ERROR + min(self.price_scatter, limits.PRICE_ERROR)
-        return price if abs(np.log(ratio)) > error else None
+                return False
+        return abs(np.log(price / self.price)) > limits.PRICE_ERROR + min(self.price_scatter, limits.PRICE_ERROR)
+
+    @cached_property
+    def separate(self) -> NDArray[np.intp]:
+        """Latents that pay surely less for a nat than the dearest one; empty where one price fits all."""
+        if self.prices is None or len(self.prices.latent) < 2:
+            return np.zeros(0, dtype=np.intp)
+        value, error = self.prices.width, self.prices.width_error
+        most = int(np.argmax(value - limits.SURELY * error))
+        gap = value[most] - value - limits.SURELY * np.hypot(error, error[most])
+        return self.prices.latent[(gap > 0) & (value < limits.SEPARATE * value[most])]
+
+    # ---------------------------------------------------------------------------------- what a further latent would gain
+
+    @property
+    def effective(self) -> float:
+        """The price that the model obeys, as far as it is known, else the one stated."""
+        return self.other_price or self.price
+
+    @cached_property
+    def pays(self) -> bool | None:
+        """Whether a further latent would surely lower the loss; None where it is not known."""
+        if self.following is None:
+            return None
+        return bool(self.following.value - limits.SURELY * self.following.error > limits.PAYS * self.effective)
+
+    @cached_property
+    def next_onset(self) -> NextOnset | None:
+        """Below which β a further latent would become active; None where it is not known.
+
+        Beside living latents it is read off the decoder, or off few latents alone; of a model that has collapsed it is
+        the first eigenvalue, for any network.
+        """
+        to_beta = float(self.loss.beta) / self.effective
+        if self.following is not None and not self.collapsed:
+            how = " (an estimate from this model)" if self.measured is None else " (from this model and its decoder)"
+            value, error = self.following.value, self.following.error
+            return NextOnset(value * to_beta, error * to_beta, value, how)
+        if self.collapsed or self.linear:
+            place = int(np.count_nonzero(self.detected)) * (not self.collapsed)
+            if place < self.spectrum.modes:
+                first = float(self.spectrum.eigenvalues[place])
+                error = first * np.sqrt(2 / self.posterior.samples) if self.observed is not None else np.nan
+                return NextOnset(first * to_beta, error * to_beta, first, " (exact for these rows)")
+        return None
+
+    @cached_property
+    def frontier(self) -> Frontier | None:
+        """The least loss of any VAE on these rows at this β; None where it is not known."""
+        known = self.loss.likelihood.canonical and not self.loss.learned and not self.own_term
+        return frontier(self.sample, self.loss) if known and self.sample is not None else None
 
     # ---------------------------------------------------------------------------------- modes that are not as expected
 
-    @property
-    def tolerated_factor(self) -> float:
-        """Factor in the price that is still agreement."""
-        return float(limits.APPROXIMATE_FACTOR if self.approximate else np.exp(limits.PRICE_ERROR))
-
     @cached_property
     def expected_signal(self) -> Array:
-        """M² of each mode at the price in effect, (modes,): zero for modes without a latent."""
-        return self._expected(1.0)
-
-    def _expected(self, factor: float) -> Array:
-        """Return the same at a multiple of the price in effect."""
-        price = factor * (self.other_price or self.price)
-        signal = np.clip(1 - price / self.spectrum.eigenvalues[: len(self.predicted_signal)], 0.0, None)
+        """M² of each mode in a linear model at the price in effect, (modes,): zero for modes without a latent."""
+        signal = np.clip(1 - self.effective / self.spectrum.eigenvalues[: len(self.predicted_signal)], 0.0, None)
         signal[self.posterior.latents :] = 0.0
         return signal
 
     @cached_property
     def missing(self) -> NDArray[np.intp]:
-        """Modes that should be encoded and are not, or hardly; in a total collapse, down to the threshold."""
-        if not self.detected.any():
-            return np.flatnonzero(self.predicted_signal > limits.ACTIVE)
-        return self._unencoded(self._expected(self.tolerated_factor))
+        """Modes that a linear model would encode, and this one does not, or hardly."""
+        least = np.clip(1 - self.tolerated * (1 - self.expected_signal), 0.0, None) * (self.expected_signal > 0)
+        return self._unencoded(least)
+
+    @property
+    def tolerated(self) -> float:
+        """Factor in the price that is still agreement."""
+        return float(np.exp(limits.PRICE_ERROR))
 
     @property
     def absent(self) -> NDArray[np.intp]:
@@ -281,8 +366,8 @@ class Comparison:
 
     @cached_property
     def below_threshold(self) -> NDArray[np.intp]:
-        """Modes that are encoded although they are not worth the price in effect."""
-        unworthy = self.eigenvalues < (self.other_price or self.price) / self.tolerated_factor
+        """Modes that are encoded although a linear model would not do so at the price in effect."""
+        unworthy = self.eigenvalues < self.effective / self.tolerated
         return np.flatnonzero(unworthy & (self.observed_signal > limits.ACTIVE) & self.detected)
 
 

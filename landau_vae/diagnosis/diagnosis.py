@@ -1,43 +1,30 @@
-"""Did this model collapse as predicted? Posteriors from any framework, beside what spectrum and loss predict.
+"""Is this model as its loss and its data have it? A model of any architecture, trained anywhere, by what holds for all.
 
-    M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + ⟨σ_k²⟩) against [1 − τ/λ]₊,   A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩ against 1,   τ̂ = (1 − M²) λ against τ
+    ĉ_σ = ⟨∂ℓ/∂ ln σ_k⟩/⟨1 − σ_k²⟩ against the stated price,   A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩ against 1,   Λ* against the price
 
-Exact for linear models (J. Hirn, arXiv:2605.22691). For any network the price at which the
-collapsed state loses its stability is exact; that a collapsed state is the best one, and what is
-predicted of active latents, is not. z_k → c z_k, undone by the decoder's first layer, changes
-nothing but ½(c² A²_k − ln c²) of the KL. Hence A²_k = 1 at any stationary point of any VAE with a
-prior N(0, 1), whatever its β: it shows whether training has converged, and whether the KL has an
-effect.
+With its decoder, the price in effect of each latent is measured, and the onset Λ* of the next one: at rest both hold for
+any network and any reconstruction loss (`landau_vae.networks`). Stability of the collapsed state at τ ≥ λ₁ holds for any
+network too. M²_k = [1 − τ/λ]₊ is exact for linear models (J. Hirn, arXiv:2605.22691); beside others it says what a
+linear model would do. z_k → c z_k, undone by the decoder's first layer, changes nothing but ½(c² A²_k − ln c²) of the KL:
+hence A²_k = 1 at any stationary point of any VAE with a prior N(0, 1).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae import limits
-from landau_vae.checks import Count, Positive, Share, checked
-from landau_vae.data.tables import as_table
+from landau_vae.checks import Count, Share, checked
 from landau_vae.diagnosis.comparison import Comparison
 from landau_vae.diagnosis.criteria import criteria_table, scores
-from landau_vae.diagnosis.findings import find
-from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
-from landau_vae.diagnosis.modes import Observed, mode_cross, observe
-from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, read_posterior, read_with_data
-from landau_vae.diagnosis.ranked_pruning import dimensions_table, effective_dimensions, prune
+from landau_vae.diagnosis.modes import Observed
+from landau_vae.diagnosis.ranked_pruning import dimensions_table, effective_dimensions
 from landau_vae.diagnosis.recommendations import TOLERANCES, Recommendation, recommend, recommendations_table
-from landau_vae.display import Column, Result, Table, counted, jsonable, readonly, significant
-from landau_vae.errors import InputError
+from landau_vae.display import Array, Column, Result, Table, counted, jsonable, significant, with_error
 from landau_vae.findings import Finding, in_words
-from landau_vae.loss import Loss
-from landau_vae.numeric._equilibrium import Equilibrium
-from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
-from landau_vae.numeric.plateau_activation import Activation, activation
-from landau_vae.spectrum.build import fields_of
-from landau_vae.spectrum.spectrum import Spectrum
 
 SHOWN = 40  # latents in a printed table
 OF_LATENTS = ("signal_fraction", "rate", "second_moment", "mean_variance", "variance", "offset", "quiet")
@@ -55,8 +42,9 @@ class Diagnosis(Comparison, Result):
 
     findings: tuple[Finding, ...] = ()  #: what was found, alarms first
 
-    json_fields = ("verdict", "healthy", "findings", "loss", "posterior.samples", "price", "implied_price", "criteria",
-                   "dimensions", "recommendations")  # fmt: skip
+    json_fields = ("verdict", "healthy", "findings", "loss", "posterior.samples", "price", "price_in_effect",
+                   "price_in_effect_error", "next_onset", "implied_price", "criteria", "dimensions",
+                   "recommendations")  # fmt: skip
 
     # ------------------------------------------------------------------------------------ the verdict
 
@@ -90,27 +78,38 @@ class Diagnosis(Comparison, Result):
     def status(self) -> tuple[str, ...]:
         """The state of each latent, (K,).
 
-        One of "active", "inactive, as predicted", "should be active", "inactive, undecided" (its
-        mode is near the threshold, or the theory is not exact for this model) and "active below
-        threshold".
+        One of "active", "inactive, as predicted" (nothing left is worth the price), "should be
+        active", "inactive, undecided" (near the threshold, or not known for this model), "active
+        below threshold" and "diverged".
         """
         states = ["active" if active else "inactive, as predicted" for active in self.is_active]
         ranked = self.posterior.ranking
         inactive, active = ranked[~self.is_active[ranked]], ranked[self.is_active[ranked]]
-        unencoded = np.flatnonzero((self.expected_signal > 0) & (self.observed_signal < limits.ACTIVE))
-        undecided = len(np.setdiff1d(unencoded, self.missing))
-        # Which of the inactive latents would have taken a missing mode is chance: the first ones by rank stand for it.
-        waiting = ["should be active"] * len(self.missing) + ["inactive, undecided"] * undecided
-        for k, state in zip(inactive, waiting, strict=False):
+        for k, state in zip(inactive, self._waiting(len(inactive)), strict=False):
             states[k] = state
-        if self.observed is None:
-            below = active[int(np.count_nonzero(self.expected_signal > 0)) :]
-        else:
-            linear, mode = self.observed.linear, self.observed.mode
-            below = active[(linear > limits.MOSTLY_LINEAR)[active] & np.isin(mode, self.below_threshold)[active]]
-        for k in below:
-            states[k] = "active below threshold"
+        if self.linear and self.observed is not None:
+            mode = self.observed.mode
+            for k in active[np.isin(mode, self.below_threshold)[active]]:
+                states[k] = "active below threshold"
+        for k in self.diverged:
+            states[k] = "diverged"
         return tuple(states)
+
+    def _waiting(self, count: int) -> list[str]:
+        """Return the states of the first inactive latents by rank: which of them would have been active is chance."""
+        if self.collapsed:
+            first = float(self.spectrum.eigenvalues[0])
+            surely = first > limits.SURELY_UNSTABLE * self.price
+            worth = int(np.count_nonzero(self.predicted_signal > limits.ACTIVE))
+            return ["should be active"] * worth if surely else ["inactive, undecided"] * (first > self.price)
+        if self.pays is not None:
+            near = self.following is not None and self.following.value > self.effective / limits.PAYS
+            return ["should be active"] if self.pays else ["inactive, undecided"] * near
+        if self.linear:
+            unencoded = np.flatnonzero((self.expected_signal > 0) & (self.observed_signal < limits.ACTIVE))
+            undecided = len(np.setdiff1d(unencoded, self.missing))
+            return ["should be active"] * len(self.missing) + ["inactive, undecided"] * undecided
+        return ["inactive, undecided"] * count
 
     # ------------------------------------------------------------------------------------ answers to questions
 
@@ -160,47 +159,90 @@ class Diagnosis(Comparison, Result):
     # ------------------------------------------------------------------------------------ output
 
     def __repr__(self) -> str:
+        effect = self.price_in_effect
+        measured = "" if effect is None else f", in effect {with_error(effect, self.price_in_effect_error)}"
         return (
             f"Diagnosis({self.verdict}: {int(self.is_active.sum())} of {counted(self.posterior.latents, 'latent')} "
-            f"active, {int(self.predicted.active)} predicted, τ = {significant(self.price, 4)})"
+            f"active, {int(self.predicted.active)} in a linear model, τ = {significant(self.price, 4)}{measured})"
         )
 
     def content(self) -> Iterator[str | Table]:
         """Yield the verdict, how β became a price, the findings, and the tables."""
         yield f"{self!r}\n{self.explanation}"
         yield self.conclusion
+        yield self.basis
         yield from self.tables().values()
+
+    @property
+    def basis(self) -> str:
+        """What was measured, on which rows, and what the answers rest on."""
+        m, onset = self.measured, self.next_onset
+        which = "the rows it was trained on" if self.trained_on else "held-out rows, where prices are 2 to 8 % low"
+        lines = [f"Rows: {self.posterior.samples}, taken for {which} (rows=… says otherwise)."]
+        if self.prices is None:
+            lines.append("The price in effect was not measured" + ("." if self.collapsed else ": give decode=… ."))
+        else:
+            how = "the gradients given" if m is None else f"{len(m.rows)} rows and {self.prices.draws} draws of z"
+            lines.append(
+                f"Price in effect: from {counted(len(self.telling), 'active latent')}, by {how}. It holds for any network at "
+                "rest, in the mode of training."
+            )
+        lines += [] if m is None else m.decoder.notes
+        if onset is not None:
+            lines.append(
+                f"Next onset: a further latent would become active below {self.loss.knob} = {onset}{onset.basis}."
+            )
+        return " ".join(lines)
 
     def tables(self) -> dict[str, Table]:
         """Return the tables by name: latents, modes, criteria, dimensions, recommendations."""
         return {
-            "latents": self._latents(),
+            "latents": self.latents,
             "modes": self._modes(),
             "criteria": criteria_table(self.criteria),
             "dimensions": dimensions_table(self.dimensions, self.observed is not None, self.decoded is not None),
             "recommendations": recommendations_table(self.recommendations, self.loss.knob),
         }
 
-    def _latents(self) -> Table:
+    @property
+    def latents(self) -> Table:
+        """The latents by falling M²: signal fraction, rate, A², measured prices over the stated one, status."""
         q, order = self.posterior, self.posterior.ranking
         four = "{:.4f}".format
         columns = [
             Column("latent", order + 1),
             Column("M²", q.signal_fraction[order], four, "signal_fraction"),
-            Column("R [nat]", q.rate[order], four, "rate"),
-            Column("A²", q.second_moment[order], four, "second_moment"),
-            Column("Var μ", q.mean_variance[order], "{:.4g}".format, "mean_variance"),
-            Column("σ²", q.variance[order], "{:.4g}".format, "variance"),
+            Column("R [nat]", q.rate[order], _digits, "rate"),
+            Column("A²", q.second_moment[order], _digits, "second_moment"),
         ]
+        note = (
+            "M²: share of a latent's second moment that is signal (0: inactive, 1: free of noise). R: rate, its mean\n"
+            "KL. A²: second moment ⟨μ²⟩ + ⟨σ²⟩, 1 where training has converged."
+        )
+        ratios = self.price_ratios
+        if ratios is not None:
+            for name, label in {"width": "σ", "mean": "μ"}.items():
+                pairs = list(zip(ratios[name][order], ratios[f"{name}_error"][order], strict=True))
+                columns.append(Column(f"ĉ_{label}/c", pairs, lambda pair: with_error(*pair), f"price_by_{name}"))
+            note += " ĉ/c: price of a nat in effect over the stated one,\nread off widths σ and means μ (the latter settles last)."
         if self.observed is not None:
             columns.append(Column("mode", [self._mode_of(self.observed)[k] for k in order]))
             columns.append(Column("linear", self.observed.linear[order], "{:.0%}".format))
+            note += " linear: share of μ linear in the data."
         columns.append(Column("verdict", [self.status[k] for k in order], key="status", text=True))
-        note = (
-            "M²: share of a latent's second moment that is signal (0: inactive, 1: free of noise). R: rate, its mean\n"
-            "KL. A²: second moment ⟨μ²⟩ + ⟨σ²⟩, 1 where training has converged. linear: share of μ linear in the data."
-        )
         return Table(columns, note=note, limit=SHOWN)
+
+    @cached_property
+    def price_ratios(self) -> dict[str, Array] | None:
+        """Measured prices of each latent over the stated one, with errors, (K,) each; NaN where a latent tells none."""
+        found, K = self.prices, self.posterior.latents
+        if found is None:
+            return None
+        names = ("width", "width_error", "mean", "mean_error")
+        ratios = {name: np.full(K, np.nan) for name in names}
+        for name in names:
+            ratios[name][found.latent] = getattr(found, name) / self.price
+        return ratios
 
     def _modes(self) -> Table:
         shown = max(int(np.count_nonzero(self.detected | (self.predicted_signal > 0))) + 1, 3)
@@ -223,6 +265,7 @@ class Diagnosis(Comparison, Result):
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints, as strict JSON."""
         latents: dict[str, Any] = {name: getattr(self.posterior, name) for name in OF_LATENTS}
+        latents |= {f"price_by_{name}": values for name, values in (self.price_ratios or {}).items()}
         latents |= {"status": self.status, "alive": self.is_active}
         if self.observed is not None:
             latents |= {"mode": self._mode_of(self.observed), "linear": self.observed.linear}
@@ -232,140 +275,6 @@ class Diagnosis(Comparison, Result):
         return super().to_dict() | jsonable({"latents": latents, "modes": modes, **curves})
 
 
-@checked
-def diagnose(
-    mean: ArrayLike,
-    *,
-    variance: ArrayLike | None = None,
-    log_variance: ArrayLike | None = None,
-    std: ArrayLike | None = None,
-    loss: Loss,
-    data: Any = None,
-    spectrum: Spectrum | None = None,
-    standardize: bool = False,
-    decode: Callable[[Any], Any] | None = None,
-    updates: Count | None = None,
-    learning_rate: Positive | None = None,
-    optimizer: Literal["gradient descent", "adam"] = "adam",
-) -> Diagnosis:
-    """Diagnose a trained model by its posteriors: which latents are active, which should be, and why the two differ.
-
-    The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`. The arrays may be of any framework
-    that NumPy can read.
-
-    Parameters
-    ----------
-    mean : (n, K) array
-        Posterior means μ of the n encoded rows.
-    variance, log_variance, std : (n, K) array
-        What the encoder returns beside the mean: σ², ln σ² or σ, exactly one of them.
-    loss : Loss
-        The loss that the model was trained with, at its one β.
-    data : (n, d) array, optional
-        The very rows that were encoded, in their order, as the loss had them (with `standardize`,
-        before each feature was divided by its standard deviation). Give either `data` or
-        `spectrum`.
-    spectrum : Spectrum, optional
-        Of the data, where the rows cannot be given; what needs the rows is left out.
-    standardize : bool, default False
-        Whether the model was trained on features divided by their standard deviations.
-    decode : callable, optional
-        Decoder that takes latents (m, K) to reconstructions (m, d) in the scale of the data (with `standardize`, of
-        the standardised data). Ranked pruning is measured with it.
-    updates : int, optional
-        Number of updates of the run. With `learning_rate` it says how long modes wait on the plateau.
-    learning_rate : float, optional
-        Learning rate of the run.
-    optimizer : {"adam", "gradient descent"}, default "adam"
-        Optimiser of the run.
-
-    Returns
-    -------
-    Diagnosis
-        Every observed number with its prediction, and what was found.
-
-    Raises
-    ------
-    InputError
-        If arrays do not fit each other, or are not what their names say.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.standard_normal((4000, 3)) * [2.0, 1.0, 0.5]
-    >>> mu = np.column_stack([X[:, 0] * 0.433, np.zeros(4000)])  # one latent for mode 1 (λ = 4, M² = ¾), one inactive
-    >>> result = diagnose(mu, variance=np.tile([0.25, 1.0], (4000, 1)), data=X, loss=Loss.gaussian(1.05))
-    >>> result
-    Diagnosis(healthy: 1 of 2 latents active, 1 predicted, τ = 1.05)
-    >>> result.status
-    ('active', 'inactive, as predicted')
-    """
-    if loss.beta.ndim:
-        raise InputError("The loss has a list of β, but a trained model has one: give the β it was trained at.", "loss")
-    if (data is None) == (spectrum is None):
-        raise InputError("Give the data that were encoded (data=X) or their spectrum (spectrum=…), one of the two.")
-    if decode is not None and data is None:
-        raise InputError("decode needs the data to compare its reconstructions with: give data=X.", "decode")
-    named: dict[Spread, Any] = {"variance": variance, "log_variance": log_variance, "std": std}
-    given: list[Spread] = [kind for kind, values in named.items() if values is not None]
-    if len(given) != 1:
-        raise InputError(
-            f"{len(given) or 'None'} of variance, log_variance and std {'are' if given else 'is'} given, but exactly "
-            "one is needed: name what the encoder returns."
-        )
-    kind = given[0]
-    mu, spread = as_table(mean, "mean of the posterior")[0], as_table(named[kind], f"{kind} of the posterior")[0]
-    if loss.latents not in (None, mu.shape[1]):
-        raise InputError(
-            f"The loss is one of {loss.latents} latents, but the posterior has {mu.shape[1]}: give the loss of this "
-            "model, or leave its latents out.",
-            "loss",
-        )
-    loss = loss.with_latents(mu.shape[1])
-    if spectrum is not None:
-        result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
-    else:
-        result = _compare_with_data(mu, spread, kind, as_table(data, "data"), loss, standardize, decode)
-    result = replace(result, run=_run(result.spectrum, loss, updates, learning_rate, optimizer))
-    return replace(result, findings=find(result))
-
-
-def _compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Observed | None = None) -> Diagnosis:
-    """Return posteriors beside what spectrum and loss predict."""
-    # Where a learned σ² has no equilibrium, the prediction is that of a price below all modes.
-    price = loss.price(spectrum) if loss.without_price(spectrum) is None else np.asarray(spectrum.floor)
-    floor = None if why_no_noise_floor(spectrum, spectrum.samples or 0) else noise_floor(spectrum)
-    return Diagnosis(posterior, observed, spectrum, loss, Equilibrium(spectrum, loss, readonly(price)), floor)
-
-
-def _compare_with_data(
-    mu: Rows, spread: Rows, kind: Spread, data: tuple[Rows, tuple[str, ...] | None],
-    loss: Loss, standardize: bool, decode: Callable[[Any], Any] | None,
-) -> Diagnosis:  # fmt: skip
-    """Return the same with what the latents encode of each mode, from one pass over rows and posteriors."""
-    rows, names = data
-    posterior, moments, _ = reading = read_with_data(mu, spread, kind, rows)
-    moments.vectors_needed = True  # by `mode_cross`
-    fields = fields_of(moments, names, standardize=standardize, likelihood=loss.likelihood)
-    spectrum, scale, decoded = Spectrum(**fields), fields["scale"], None
-    cross = mode_cross(reading, fields["decomposition"], spectrum.modes, scale, mu)
-    if decode is not None:
-        decoded = prune(
-            decode, mu, spread, kind, rows, posterior.ranking, moments.mean, scale, standardized=standardize
-        )
-    result = _compare(posterior, spectrum, loss, observe(posterior, spectrum, cross))
-    result = replace(result, binary=zeros_and_ones(moments), decoded=decoded)
-    if result.linear_share < limits.LINEAR_SHARE:
-        result = replace(result, code_mismatch=code_mismatch(mu, rows, scale, result.is_active))
-    return result
-
-
-def _run(
-    spectrum: Spectrum, loss: Loss, updates: int | None, learning_rate: float | None, optimizer: Any
-) -> Activation | None:
-    if (updates is None) != (learning_rate is None):
-        raise InputError("Of a run both are needed, updates=… and learning_rate=…: give the other one too.")
-    # How long the plateau lasts is known for squared errors of a fixed variance.
-    if updates is None or learning_rate is None or loss.learned or not loss.likelihood.squared:
-        return None
-    return activation(spectrum, loss, learning_rate=learning_rate, updates=updates, optimizer=optimizer)
+def _digits(value: float) -> str:
+    """Return a number with four decimals, or, where it is huge, with an exponent."""
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3g}"

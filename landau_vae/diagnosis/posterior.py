@@ -29,9 +29,11 @@ EPSILON = 0.01  #: nats, of (ε, δ)-collapse (Lucas et al., arXiv:1911.02469)
 BLOCK = 2**17  # numbers of each array that are processed at a time: 1 MiB in double precision
 CONSTANT = 8 * np.finfo(float).eps  # spread of a mean, in units of its size, that is rounding
 CHECKED_ROWS = 1024  # rows, evenly spread, by which the names of the arrays are checked
+FOUND = 0.3  # |ln A²| of every latent up to which another name may be the right one
 FITS, OFF = 0.05, 0.1  # |ln A²| that every latent keeps under its right name, and that a wrong name exceeds
 BELOW_ZERO = 0.05  # by how much a log-variance is below zero on average where a latent is active
 TINY = np.finfo(float).tiny
+SAME = 1e-5  # relative spread of σ² that rounding in float32 leaves
 WIDEST = 2.0  # a variance that no encoder's average exceeds
 
 
@@ -45,6 +47,19 @@ class Posterior:
     variance: Array  #: ⟨σ_k²⟩, (K,)
     rate: Array  #: R_k, (K,), nats
     quiet: Array  #: share of rows whose KL is below ε, (K,)
+    narrowest: Array  #: least σ²_k of all rows, (K,)
+    widest: Array  #: largest σ²_k of all rows, (K,)
+    lowest: Array  #: least μ_k of all rows, (K,)
+
+    @property
+    def constant(self) -> NDArray[np.bool_]:
+        """Whether σ_k is the same in all rows, (K,), as in a linear VAE."""
+        return self.widest - self.narrowest <= SAME * self.variance
+
+    @property
+    def frozen(self) -> bool:
+        """Whether σ is one number in all rows and latents."""
+        return bool(self.widest.max() - self.narrowest.min() <= SAME * self.variance.min())
 
     @property
     def latents(self) -> int:
@@ -127,11 +142,11 @@ def _read(mu: Rows, spread: Rows, kind: Spread, data: Rows) -> tuple[Posterior, 
             totals.add(mu[part], spread[part], kind, data[part])
             if not totals.finite and (problem := _nonfinite(mu, spread, kind)):
                 raise problem
-            if kind != "log_variance" and totals.least <= 0:
-                raise _not_positive(kind, totals.least, swapped=bool(np.min(mu) > 0))
+            if kind != "log_variance" and (least := float(totals.least.min())) <= 0:
+                raise _not_positive(kind, least, swapped=bool(np.min(mu) > 0))
         if kind == "log_variance":
-            _check_logs(mu, spread, totals.least)
-        posterior = totals.posterior()
+            _check_logs(mu, spread, float(totals.least.min()))
+        posterior = totals.posterior(kind)
         if not (totals.finite and np.isfinite(posterior.covariance).all() and np.all(posterior.variance > TINY)):
             raise InputError(
                 f"The posteriors are beyond what can be computed, with means from {float(mu.min()):.3g} to "
@@ -150,7 +165,8 @@ class _Totals:
         self.joint = Moments(self.features + K)
         self.joint.precision = spacing(data.dtype)  # of the data, whose spectrum is taken
         self.variance, self.other, self.rate, self.quiet = np.zeros((4, K))
-        self.least = np.inf  #: the least spread so far
+        self.least, self.lowest = np.full((2, K), np.inf)  #: spread and mean so far
+        self.most = np.full(K, -np.inf)
         self.rows = min(n, max(64, BLOCK // max(K, min(self.features, 128))))  #: of a block
         self.scratch = np.empty((3, self.rows, K))
         self.pair = np.empty((self.rows, self.features + K))
@@ -168,7 +184,9 @@ class _Totals:
         pair[:, : self.features], pair[:, self.features :] = data, mu
         self.joint.add(pair)
         np.copyto(variance, spread)
-        self.least = min(self.least, float(variance.min()))
+        np.minimum(self.least, variance.min(axis=0), out=self.least)
+        np.maximum(self.most, variance.max(axis=0), out=self.most)
+        np.minimum(self.lowest, mu.min(axis=0), out=self.lowest)
         if kind == "log_variance":
             np.negative(variance, out=kl)
             np.exp(variance, out=variance)
@@ -187,13 +205,15 @@ class _Totals:
         self.rate += 0.5 * (ones @ kl)
         self.quiet += ones @ np.less(kl, 2 * EPSILON, out=kl, casting="unsafe")
 
-    def posterior(self) -> Posterior:
+    def posterior(self, kind: Spread) -> Posterior:
         """Return the averages; nothing is left of a mean that is constant up to rounding."""
         offset = self.joint.mean[self.features :]
         covariance = self.joint.covariance[self.features :, self.features :]
         constant = covariance.diagonal() <= np.square(CONSTANT * offset)
         covariance[constant, :] = covariance[:, constant] = 0.0
-        return Posterior(self.n, offset, covariance, self.variance / self.n, self.rate / self.n, self.quiet / self.n)
+        averages = (each / self.n for each in (self.variance, self.rate, self.quiet))
+        ends = (deviation(each, kind) ** 2 for each in (self.least, self.most))
+        return Posterior(self.n, offset, covariance, *averages, *ends, self.lowest)
 
 
 # ---------------------------------------------------------------------------- what is wrong with the arrays
@@ -241,8 +261,9 @@ def _check_logs(mu: Rows, spread: Rows, least: float) -> None:
         )
     square, average = np.square(means).mean(axis=0), logs.mean(axis=0)
     variances = (np.exp(logs), logs, np.square(logs))  # σ² if they are what they are called, variances, deviations
-    stated, *others = (np.median(_scale_error(square + each.mean(axis=0))) for each in variances)
-    if least >= 0 and average.max() < WIDEST and min(others) < stated:
+    stated, *others = (_scale_error(square + each.mean(axis=0)) for each in variances)
+    fitting = min(others, key=np.max)
+    if least > 0 and average.max() < WIDEST and fitting.max() < FOUND and np.median(fitting) < np.median(stated):
         raise InputError(
             f"Every log-variance is positive ({logs.min():.3g} … {logs.max():.3g}), every posterior wider than the "
             "prior: if these are variances or standard deviations, say so (variance=… or std=…)."

@@ -15,13 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.diagnosis.posterior import Rows, Spread, deviation, evenly
 from landau_vae.display import Array, Column, Result, Table
-from landau_vae.errors import InputError
 from landau_vae.spectrum.spectrum import Spectrum
 
 TOLERANCES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
-ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 STEPS = 64  # ranks that are tried at most: each of the first ones, then ever wider apart
 SEED = 0x707275
 
@@ -44,46 +41,24 @@ class Decoded(Result):
 
 
 def prune(
-    decode: Callable[[Any], Any], mean: Rows, spread: Rows, kind: Spread, data: Rows, order: NDArray[np.intp],
-    shift: Array, scale: Array, *, standardized: bool,
-) -> Decoded:  # fmt: skip
-    """Decode some thousands of rows with ever more latents, and compare with the data."""
-    (n, d), K = data.shape, mean.shape[1]
-    rows = evenly(n, min(ROWS, max(64, NUMBERS // d)))
-    mu, x, m = np.asarray(mean[rows], dtype=np.float64), np.asarray(data[rows], dtype=np.float64), len(rows)
-    drawn = mu + deviation(spread[rows], kind) * np.random.default_rng(SEED).standard_normal(mu.shape)
-    centred = (x - shift) / scale
-    target, unit = (centred, np.ones(d)) if standardized else (x, scale)
-    power = float(np.square(centred).sum())
+    output: Callable[[Array], Array], mean: Array, deviation: Array, target: Array, unit: Array, order: NDArray[np.intp]
+) -> Decoded:
+    """Decode some thousands of rows with ever more latents, and compare with the data.
+
+    `output` returns reconstructions; `target` are the rows as they are to be, (m, d), errors are divided by `unit`, (d,).
+    """
+    K = mean.shape[1]
+    drawn = mean + deviation * np.random.default_rng(SEED).standard_normal(mean.shape)
+    power = float(np.square((target - target.mean(axis=0)) / unit).sum())
     ranks = np.unique(np.concatenate([np.arange(min(K, STEPS // 2) + 1), np.geomspace(1, K, STEPS // 2).astype(int)]))
 
     def distortion(latent: Array, rank: int) -> float:
         kept = np.zeros_like(latent)
         kept[:, order[:rank]] = latent[:, order[:rank]]
-        return float(np.square((target - _decoded(decode, kept, (m, d))) / unit).sum()) / power
+        return float(np.square((target - output(kept)) / unit).sum()) / power
 
-    curves = [[distortion(latent, int(k)) for k in ranks] for latent in (mu, drawn)]
-    return Decoded(ranks, np.array(curves[0]), np.array(curves[1]), m)
-
-
-def _decoded(decode: Callable[[Any], Any], latent: Array, shape: tuple[int, int]) -> Array:
-    try:
-        image = np.asarray(decode(latent), dtype=np.float64)
-    except Exception as problem:
-        raise InputError(
-            f"decode raised {type(problem).__name__} on an array of shape {latent.shape} ({problem}): it is called "
-            "with latents, rows × K in double precision, and returns reconstructions as an array."
-        ) from problem
-    if image.ndim > 1 and image.size:
-        image = image.reshape(len(image), -1)
-    if image.shape != shape:
-        raise InputError(
-            f"decode returned an array of shape {image.shape} for {shape[0]} rows of {shape[1]} features: it has to "
-            "return one reconstruction per row, in the order of the data's features."
-        )
-    if not np.isfinite(image).all():
-        raise InputError("decode returned numbers that are NaN or infinite: check the model's weights.")
-    return image
+    curves = [[distortion(latent, int(k)) for k in ranks] for latent in (mean, drawn)]
+    return Decoded(ranks, np.array(curves[0]), np.array(curves[1]), len(mean))
 
 
 def effective_dimension(ranks: NDArray[Any], distortion: Array, tolerance: float) -> int | None:

@@ -13,7 +13,7 @@ ones are those of the collapsed state.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from math import isclose
+from math import isclose, prod
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
@@ -73,6 +73,7 @@ class Loss:
     name: str | None = None  #: the code base's, or "measured"
     knob: str = "β"  #: what this code base calls β
     notes: tuple[str, ...] = ()  #: of a measured loss: what was found, in sentences
+    features: Count | None = None  #: number of features that it was measured with, where it was
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "beta", _checked_beta(self.beta))
@@ -339,7 +340,7 @@ class Loss:
         knob, notes = ("β", measured.notes) if beta else (RELATIVE, (*measured.notes, RELATIVELY))
         return cls(
             numbers(value, "beta"), measured.decoder_variance, measured.reconstruction, measured.kl, measured.half,
-            latents, measured.likelihood, measured.reconstruction_weight, weight, "measured", knob, notes,
+            latents, measured.likelihood, measured.reconstruction_weight, weight, "measured", knob, notes, prod(shape),
         )  # fmt: skip
 
     # -------------------------------------------------------------------------------- quantities

@@ -55,6 +55,10 @@ class Frontier(Result):
         """By how much any VAE may be better than the dead state, at most, (b,)."""
         return readonly(np.maximum(self.dead - self.bound, 0.0))
 
+    def certified(self, price):
+        """Stub."""
+        return bool(price >= self.proxy)
+
     def content(self) -> Iterable[str | Table]:
         """Yield the table of losses."""
         four = lambda value: significant(float(value), 4)  # noqa: E731
@@ -163,7 +167,9 @@ def _linear(spectrum: Spectrum, price: Array, squared: bool) -> Array:
 def _proxy(centred: Array, spectrum: Spectrum) -> float:
     """Return σ²_sG, by ascents from principal components, weak and strong, and from rows."""
     n, square = len(centred), np.square(centred).sum(axis=1)
-    axes = spectrum.vectors.T[:DIRECTIONS] / np.sqrt(spectrum.eigenvalues[: spectrum.vectors.shape[1]][:DIRECTIONS, None])
+    axes = spectrum.vectors.T[:DIRECTIONS] / np.sqrt(
+        spectrum.eigenvalues[: spectrum.vectors.shape[1]][:DIRECTIONS, None]
+    )
     rows = centred[square > 0] * (2 * np.log(n) / square[square > 0])[:, None]
     starts = np.vstack([s * axes for s in (0.1, -0.1, 1.0, -1.0, 3.0, -3.0)] + [rows])
 

@@ -170,7 +170,9 @@ def _moved(rows: Rows, outputs: Array, weights: Array) -> tuple[Array, Array]:
         return loss, np.concatenate([rows.price * (share - total), slope.ravel()])
 
     start = np.concatenate([np.log(np.maximum(weights, LEAST)), natural.ravel()])
-    found = minimize(value_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": max(MOVES, MOST // len(weights))}).x
+    found = minimize(
+        value_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": max(MOVES, MOST // len(weights))}
+    ).x
     return rows.generated(found[shape[0] :].reshape(shape))[0], softmax(found[: shape[0]])
 
 
@@ -196,7 +198,10 @@ def _weighed(rows: Rows, logarithms: Array, weights: Array) -> Array:
         rise = float((gradient - 1) @ step)
         while size > SETTLED:
             ahead = kernel @ (weights + size * step)
-            if np.all(ahead > 0) and rows.share @ np.log(ahead) - (weights + size * step).sum() >= now + size * rise / 3:
+            if (
+                np.all(ahead > 0)
+                and rows.share @ np.log(ahead) - (weights + size * step).sum() >= now + size * rise / 3
+            ):
                 break
             size /= 2
         else:

@@ -1,46 +1,83 @@
 """The findings of a diagnosis: each rule looks for one cause and returns a `Finding`, or None.
 
-`data`: the data are not those of the model, or too few. `price`: the price is too high, or another one than stated.
-`training`: the run is not over, or the KL is not the one of the theory. `latents`: what the latents encode.
+The rules are asked in the order of the questions below. An alarm ends it: what it explains is not reported again, and
+what rests on its answer is not asked. `data`: are these the data, the units and the decoder of this model, and are they
+enough? `heads`: can the encoder give what the loss asks for? `price`: which price is in effect, and is it one?
+`training`: has it come to rest? `collapse`: are inactive latents inactive because they should be? `latents`: what do
+the active ones encode?
 """
 
 from collections.abc import Callable, Mapping
 
 from landau_vae.diagnosis.comparison import Comparison
-from landau_vae.diagnosis.findings import data, latents, price, training
+from landau_vae.diagnosis.findings import collapse, data, heads, latents, price, training
 from landau_vae.findings import Finding, by_severity
 
 #: What each code means, in a line.
 CODES: Mapping[str, str] = {
+    "other-model": "The loss is one of other numbers of features or latents.",
     "rows-mismatched": "The posteriors do not belong to these rows.",
+    "logits": "The decoder returns what still has to go through a sigmoid or an exponential.",
+    "other-units": "Data and reconstructions are in different units.",
+    "decoder-mismatch": "The decoder, as called here, does not reconstruct these data.",
+    "diverged": "The posterior of a latent is far wider than the prior.",
+    "frozen-variance": "σ is one number in all rows and latents.",
+    "bounded-variance": "The head of the log-variance cannot fall below 0.",
+    "one-sided-mean": "The means of the posterior are never negative.",
+    "offset": "Latents pay for a mean that is the same in all rows.",
     "kl-off": "The KL term has no effect on the model.",
-    "price-too-high": "All latents collapsed, and at this price the collapsed state is stable.",
+    "free-bits": "The KL costs nothing up to a limit.",
+    "several-prices": "Some latents pay less for a nat than others.",
     "lower-price": "The model was trained at a lower price than its loss states.",
     "higher-price": "The model was trained at a higher price than its loss states.",
-    "decoder-mismatch": "The decoder does not reconstruct these data.",
-    "free-bits": "The KL costs nothing up to a limit.",
     "not-converged": "Training has not converged.",
     "should-be-active": "Latents are inactive that should be active.",
+    "price-too-high": "All latents collapsed, and at this price the collapsed state is stable.",
     "active-below-threshold": "Latents are active that should be inactive.",
     "fits-noise": "Latents encode sampling noise.",
     "mixed": "Latents share modes that are not degenerate.",
+    "metastable": "All latents are inactive and stable, but a better state exists.",
+    "further-latent": "A further latent would lower the loss.",
+    "unlike-linear": "A linear model with these signal fractions was trained at quite another price.",
+    "rightly-inactive": "The inactive latents have nothing to encode at this price.",
+    "normalised-mean": "A batch norm holds the variance of all means at one value.",
     "rotated": "Latents are rotated within modes that are nearly degenerate.",
-    "nonlinear": "The model is nonlinear, so that the theory is approximate.",
-    "superfluous": "There are more latents than modes that are worth encoding.",
+    "superfluous": "There are more latents than modes that are worth encoding in a linear model.",
     "as-predicted": "Modes are encoded as the spectrum predicts.",
+    "nonlinear": "The model is not linear: the spectrum says what a linear one would do.",
     "binary-data": "The data are zeros and ones, but the loss is a squared error.",
     "few-rows": "There are few rows per feature.",
 }
 
-# What an earlier rule explains, a later one does not report again: the order is that of the causes.
-RULES: tuple[Callable[[Comparison], Finding | None], ...] = (
-    data.rows_mismatched, price.kl_off, price.price_too_high, price.other_price, data.decoder_mismatch,
-    price.free_bits, training.not_converged, training.should_be_active, latents.active_below_threshold,
-    data.fits_noise, latents.mixed, latents.rotated, latents.nonlinear, latents.superfluous, latents.as_predicted,
-    data.binary_data, data.few_rows,
-)  # fmt: skip
+Rule = Callable[[Comparison], Finding | None]
+
+#: The questions, in their order, each with the rules that answer it.
+QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
+    "Are these the data, the units and the decoder of this model?": (
+        data.other_model, data.logits, data.other_units, data.rows_mismatched),
+    "Can the encoder give what the loss asks for?": (
+        heads.diverged, heads.frozen_variance, heads.bounded_variance, heads.one_sided, heads.offset),
+    "Does the decoder, as called here, reconstruct these rows from z?": (data.decoder_mismatch,),
+    "Which price is in effect, and is it one?": (
+        price.kl_off, price.free_bits, price.several_prices, price.other_price),
+    "Has it come to rest?": (training.not_converged,),
+    "Are inactive latents inactive because they should be?": (
+        collapse.should_be_active, collapse.price_too_high, collapse.further_latent),
+    "What do the active latents encode?": (latents.active_below_threshold, data.fits_noise, latents.mixed),
+    "What else is worth knowing?": (
+        latents.unlike_linear, collapse.rightly_inactive, heads.batch_norm, latents.rotated, latents.superfluous,
+        latents.as_predicted, latents.nonlinear),
+}  # fmt: skip
+#: Remarks on the data, which no alarm makes superfluous.
+ALWAYS: tuple[Rule, ...] = (data.binary_data, data.few_rows)
+RULES: tuple[Rule, ...] = tuple(rule for rules in (*QUESTIONS.values(), ALWAYS) for rule in rules)
 
 
 def find(comparison: Comparison) -> tuple[Finding, ...]:
-    """Return all findings, alarms first."""
-    return by_severity([rule(comparison) for rule in RULES])
+    """Return all findings, alarms first, else in the order of the questions."""
+    found: list[Finding | None] = []
+    for rules in QUESTIONS.values():
+        found += [rule(comparison) for rule in rules]
+        if any(finding is not None and finding.alarm for finding in found):
+            break
+    return by_severity([*found, *(rule(comparison) for rule in ALWAYS)])

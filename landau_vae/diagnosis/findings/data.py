@@ -46,33 +46,108 @@ def zeros_and_ones(moments: SecondMoments) -> bool:
     return not np.any((mean < 0) | (np.abs(variance - BERNOULLI.variance(mean)) > limits.BINARY * mean))
 
 
+def other_model(c: Comparison) -> Finding | None:
+    """Find a loss of another number of features or latents."""
+    loss, d, K = c.stated, c.spectrum.dimension, c.posterior.latents
+    if loss is None:
+        return None
+    pairs = {"features": (loss.features, d), "latents": (loss.latents, K)}
+    wrong = {name: pair for name, pair in pairs.items() if pair[0] not in (None, pair[1])}
+    if not wrong:
+        return None
+    how = "was measured with" if loss.name == "measured" else "is one of"
+    differ = " and ".join(
+        f"{how} {counted(stated or 0, name[:-1])}, but here are {here}" for name, (stated, here) in wrong.items()
+    )
+    return alarm(
+        "other-model",
+        f"The loss is not that of this model: it {differ}. A mean over them has another price then.",
+        f"State the loss of this model (features = {d}, latents = {K}; of images all pixels and channels count), or pass "
+        "the arrays of the model that the loss belongs to.",
+        {"stated": {name: pair[0] for name, pair in wrong.items()}, "given": {name: pair[1] for name, pair in wrong.items()},
+         "causes": tuple(wrong)},
+    )  # fmt: skip
+
+
 def rows_mismatched(c: Comparison) -> Finding | None:
     """Find codes that do not belong to the rows beside them."""
     if not c.rows_mismatched:
         return None
+    evidence = {"code_mismatch": c.code_mismatch, "limit": limits.ROW_MISMATCH, "linear_share": c.linear_share}
+    found = f"codes of neighbouring rows differ by {c.code_mismatch:.0%} of the difference between any two codes"
+    if c.measured is not None and abs(c.measured.correlation) < limits.UNRELATED:
+        found = f"reconstructions and rows have a correlation of {c.measured.correlation:.2f}"
+        evidence["correlation"] = c.measured.correlation
     return alarm(
         "rows-mismatched",
-        f"The posteriors do not belong to these rows: codes of neighbouring rows differ by {c.code_mismatch:.0%} of "
-        f"the difference between any two codes, and {c.linear_share:.0%} of an active latent's mean is linear in them.",
+        f"The posteriors do not belong to these rows: {found}.",
         "Encode the data again without shuffling, and pass rows and posteriors in the same order.",
-        {"code_mismatch": c.code_mismatch, "limit": limits.ROW_MISMATCH, "linear_share": c.linear_share},
+        evidence | {"causes": ("shuffled-rows",)},
+    )
+
+
+def logits(c: Comparison) -> Finding | None:
+    """Find a decoder whose outputs want a further function before they are reconstructions."""
+    better = c.measured and c.measured.decoder.better_link
+    if not better:
+        return None
+    return alarm(
+        "logits",
+        f"decode does not return the reconstruction: a {better} of its outputs fits these rows far better than the outputs "
+        "themselves.",
+        f"Let decode return what the loss compares with the data (here: apply the {better}), or state the loss that takes "
+        "logits (Loss.bernoulli).",
+        {"link": better, "causes": ("logits-for-means",)},
+    )
+
+
+def other_units(c: Comparison) -> Finding | None:
+    """Find data that are in other units than the reconstructions, or shifted from them."""
+    m = c.measured
+    if m is None or not m.decoder.compares or c.rows_mismatched or (m.decoder.better_link is not None):
+        return None
+    scaled = np.isfinite(m.slope) and not 1 / limits.OTHER_SCALE < m.slope < limits.OTHER_SCALE
+    if not scaled and m.shift < limits.OTHER_MEAN:
+        return None
+    words = f"{significant(m.slope, 3)} times as far from their mean as the reconstructions" if scaled else "shifted"
+    share = f"a constant shift makes {m.shift:.0%} of the squared error"
+    return alarm(
+        "other-units",
+        f"Data and reconstructions are not in the same units: the rows are {words}"
+        f"{' from the reconstructions: ' + share if not scaled else f' ({share})' if m.shift > limits.OTHER_MEAN else ''}. "
+        "In training a decoder finds the scale and the mean of its data first.",
+        "Pass the data as the loss had them (standardised, divided by 255, …), and decode as the loss uses it: the trained "
+        "weights, in the mode of training, with the condition that it saw (given=…) and the earlier steps if it was taught "
+        "with them.",
+        {"slope": m.slope, "correlation": m.correlation, "shift": m.shift}
+        | {"causes": ("data-units", "conditional-decoder", "teacher-forcing", "other-weights")},
     )
 
 
 def decoder_mismatch(c: Comparison) -> Finding | None:
-    """Find a decoder that is worse than the best linear one of its own latents."""
-    if c.decoded is None or c.observed is None or not c.loss.likelihood.squared:
+    """Find a decoder that is worse than a simple correction of its outputs, or than no code at all."""
+    m = c.measured
+    if m is None or c.rows_mismatched or not c.is_active.any():
         return None
-    user, best = float(c.decoded.sampled[-1]), float(c.observed.prefix[-1])
-    if not c.converged or c.rows_mismatched or user <= limits.WORSE_DECODER * best:
+    user = best = np.nan
+    if c.decoded is not None and c.observed is not None and c.loss.likelihood.squared:
+        user, best = float(c.decoded.sampled[-1]), float(c.observed.prefix[-1])
+    dead = m.own > m.dead * (1 + limits.WORSE_THAN_CONSTANT) + limits.SURELY * m.error
+    if not dead and not (c.converged and user > limits.WORSE_DECODER * best):
         return None
+    than = f"the best linear decoder of the same latents leaves {best:.3g}"
+    found = f"The decoder leaves {user:.3g} of the variance, but {than}" if user > best else (
+        f"The decoder does worse with these codes ({significant(m.own, 4)} per row) than one constant output for all rows "
+        f"({significant(m.dead, 4)})"
+    )  # fmt: skip
     return alarm(
         "decoder-mismatch",
-        f"The decoder leaves {user:.3g} of the variance, but the best linear decoder of the same latents leaves "
-        f"{best:.3g}: it does not reconstruct these data.",
-        "Check whether the data given here have the scale and the order of those in training (standardised, shifted, "
-        "divided by 255, …), and whether decode returns the reconstruction itself.",
-        {"distortion": user, "best_linear": best, "ratio": user / best, "limit": limits.WORSE_DECODER},
+        f"{found}: as called here, it does not reconstruct these rows.",
+        "Check that decode has the trained weights, that the rows are those that were encoded, in the scale of the loss, "
+        "and that it gets all that it had in training: a condition or a library size (given=…), the earlier steps of a "
+        "sequence (teacher forcing), skip connections from x.",
+        {"own": m.own, "dead": m.dead, "distortion": user, "best_linear": best, "limit": limits.WORSE_DECODER}
+        | {"causes": ("other-weights", "data-units", "conditional-decoder", "teacher-forcing", "diverged", "updates")},
     )
 
 
@@ -84,8 +159,9 @@ def fits_noise(c: Comparison) -> Finding | None:
     modes = np.flatnonzero(noise)
     if not modes.size:
         return None
-    return alarm(
+    return Finding(
         "fits-noise",
+        "alarm" if c.linear else "remark",
         f"{listed(list(modes), 'Mode')} {'are' if modes.size > 1 else 'is'} encoded below the noise floor: in "
         f"{c.spectrum.samples} rows of {c.spectrum.dimension} features, noise alone produces modes up to "
         f"λ = {significant(c.floor.price, 4)}. The latents encode the sample, not its source.",

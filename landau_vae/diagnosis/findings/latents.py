@@ -1,55 +1,44 @@
-"""What do the latents encode? Modes below the threshold, shared modes, nothing, or what the spectrum predicts."""
+"""What do the latents encode? Modes below the threshold, shared modes, nothing, or what the spectrum predicts.
+
+The linear law is exact for linear models only: of others these rules say what a linear model would do.
+"""
 
 import numpy as np
 
 from landau_vae import limits
-from landau_vae.diagnosis.comparison import Comparison, beta_at
-from landau_vae.diagnosis.findings.training import PERHAPS_NONLINEAR
+from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
 from landau_vae.display import counted, listed, significant
 from landau_vae.findings import Finding, remark
 
 
 def active_below_threshold(c: Comparison) -> Finding | None:
-    """Find latents that are active although the linear theory has no mode that is worth the price."""
-    surplus = int(c.is_active.sum()) - int(np.count_nonzero(c.expected_signal > 0))
+    """Find modes that a linear model encodes although they are not worth the price."""
     modes, many = c.below_threshold, c.below_threshold.size > 1
-    if c.kl_is_off or c.rows_mismatched or (not modes.size and not (c.nonlinearity and surplus > 0)):
+    if not c.linear or not modes.size or c.kl_is_off:
         return None
-    subject = f"The number of active latents exceeds that of modes worth the price by {surplus}"
-    if modes.size:
-        subject = f"{listed(list(modes), 'Mode')} {'are' if many else 'is'} encoded, although worth less than the price"
-    advice = "Compare the data with those in training, and measure the loss with Loss.measure."
+    n, d = c.posterior.samples, c.spectrum.dimension
+    reason = "These latents have come to rest and are linear: the price in training was lower, or the data differ"
+    if not c.converged:
+        reason = "Training has not converged (⟨μ²⟩ + ⟨σ²⟩ is not 1): these latents may still collapse"
+    elif n < limits.NOISY_ROWS * d:
+        reason = f"{n} rows of {d} features leave room for noise: other rows would give other latents"
     return Finding(
         "active-below-threshold",
-        "remark" if c.approximate or not c.converged else "alarm",
-        f"{subject}. {_reason(c)}.",
-        "" if c.approximate else PERHAPS_NONLINEAR if c.maybe_nonlinear else advice,
+        "alarm" if c.converged else "remark",
+        f"{listed(list(modes), 'Mode')} {'are' if many else 'is'} encoded, although worth less than the price. {reason}.",
+        "Compare the data with those in training, and measure the loss with Loss.measure.",
         {"modes": modes + 1, "eigenvalues": c.eigenvalues[modes], "signal_fraction": c.observed_signal[modes]}
-        | {"price": c.other_price or c.price, "tolerated_factor": c.tolerated_factor},
+        | {"price": c.effective, "tolerated_factor": c.tolerated, "causes": ("kl-weight", "other-data")},
     )
 
 
-def _reason(c: Comparison) -> str:
-    """Return the likeliest reason why modes below the threshold are encoded."""
-    n, d = c.posterior.samples, c.spectrum.dimension
-    if c.nonlinearity:
-        return "The model is nonlinear, and the spectrum does not show what a nonlinear decoder gains"
-    if c.approximate:
-        return "Beyond the first threshold the theory is approximate for this likelihood, and this is within its error"
-    if not c.converged:
-        return "Training has not converged (⟨μ²⟩ + ⟨σ²⟩ is not 1): these latents may still collapse"
-    if n < limits.NOISY_ROWS * d:
-        return f"{n} rows of {d} features leave room for noise: other rows would give other latents"
-    return "The latents have converged and are linear: the price in training was lower than stated, or the data differ"
-
-
 def mixed(c: Comparison) -> Finding | None:
-    """Find latents that share modes which are not degenerate."""
+    """Find latents of a linear model that share modes which are not degenerate."""
     shared, within, purity = _shared(c)
     bad = np.flatnonzero(shared & ~within)
-    if not bad.size:
+    if not bad.size or not c.linear:
         return None
-    excused = c.approximate or not c.converged or c.other_price or c.rows_mismatched or _all_else_right(c)
+    excused = not c.converged or c.other_price or _all_else_right(c)
     others = "A KL term without effect, or a posterior with a full covariance, leaves them mixed."
     return Finding(
         "mixed",
@@ -57,8 +46,13 @@ def mixed(c: Comparison) -> Finding | None:
         f"{listed(list(bad), 'Latent')} share{'s' * (bad.size == 1)} modes that are not degenerate (only "
         f"{purity[bad[0]]:.0%} of latent {bad[0] + 1} is one mode): at the equilibrium of a linear model each active "
         "latent has a mode of its own.",
-        "" if c.nonlinearity else f"Train longer: latents find their axes last. {others}",
-        {"latents": bad + 1, "purity": purity[bad], "limit": limits.PURE},
+        f"Train longer: latents find their axes last. {others}",
+        {
+            "latents": bad + 1,
+            "purity": purity[bad],
+            "limit": limits.PURE,
+            "causes": ("updates", "covariance", "kl-off"),
+        },
     )
 
 
@@ -102,16 +96,44 @@ def _all_else_right(c: Comparison) -> bool:
 
 
 def nonlinear(c: Comparison) -> Finding | None:
-    """Find evidence that the model is nonlinear."""
-    if not c.nonlinearity or c.rows_mismatched:
+    """Say that this is a nonlinear model, and what a linear one would do."""
+    if c.linear or not c.is_active.any() or c.observed is None:
         return None
-    absent = f" (A linear one would encode {listed(list(c.absent), 'mode')} too.)" if c.absent.size else ""
+    absent = f" A linear one would encode {listed(list(c.absent), 'mode')} too." if c.absent.size else ""
+    implied, reading = c.implied_price, ""
+    if c.prices is None and implied is not None:
+        reading = (
+            f" Read by the linear law, these M² mean {knob_at(c, implied)}, where {beta_at(c, c.price)} is stated; in "
+            f"nonlinear models that reading is off by factors from {limits.LINEAR_LOWEST:g} to {limits.LINEAR_HIGHEST:g}."
+        )
     return remark(
         "nonlinear",
-        f"The model is nonlinear: {c.nonlinearity}. The price at which its collapsed state loses stability is exact; "
-        f"what is predicted of active latents is approximate.{absent}",
-        f"Judge it by its own distortion beside that of PCA{'' if c.decoded is not None else ' (pass decode=…)'}.",
-        {"linear_share": c.linear_share, "limit": limits.LINEAR_SHARE, "absent": c.absent + 1},
+        f"The model is not seen to be linear: the spectrum says what a linear model would do.{absent}{reading}",
+        "" if c.prices is not None else "Give decode=… (your decoder) to have the price measured, and the onset of the "
+        "next latent: both hold for any network.",
+        {"linear_share": c.linear_share, "limit": limits.SURELY_LINEAR, "absent": c.absent + 1, "implied_price": implied},
+    )  # fmt: skip
+
+
+def unlike_linear(c: Comparison) -> Finding | None:
+    """Find, without the decoder, what would be a fault in a linear model, and name what it may be in any."""
+    implied = c.implied_price
+    if c.prices is not None or c.linear or c.collapsed or implied is None:
+        return None
+    ratio = implied / c.price
+    if limits.LINEAR_LOWEST < ratio < limits.LINEAR_HIGHEST:
+        return None
+    causes = ("kl-weight", "warm-up", "free-bits-total", "variance-learned", "nonlinear") if ratio < 1 else (
+        "kl-weight", "conditional-decoder", "teacher-forcing", "data-units", "nonlinear")  # fmt: skip
+    may = "a smaller KL weight, a warm-up that ended early or a learned variance" if ratio < 1 else (
+        "a larger KL weight, data in larger units than in training, or a decoder that sees more than z (a condition, the "
+        "earlier steps of a sequence)")  # fmt: skip
+    return remark(
+        "unlike-linear",
+        f"A linear model with these M² would obey {knob_at(c, implied)}, {significant(ratio, 2)} times the stated one. That "
+        f"may be right for this network; it may also be {may}.",
+        "Give decode=… (and given=… if the decoder sees a condition): then the price is measured.",
+        {"implied_price": implied, "price": c.price, "ratio": ratio, "causes": causes},
     )
 
 
@@ -119,18 +141,19 @@ def superfluous(c: Comparison) -> Finding | None:
     """Find more latents than modes that are worth their price."""
     worth, K = int(c.predicted.active), c.posterior.latents
     inactive = K - max(worth, int(c.is_active.sum()))
-    if inactive <= 0 or not c.is_active.any() or c.missing.size or c.other_price:
+    known = c.following is not None and c.next_onset is not None
+    if known or inactive <= 0 or not c.is_active.any() or (c.linear and c.missing.size) or c.other_price:
         return None
     following, verb = "", "is" if worth == 1 else "are"
     if worth < c.spectrum.modes:
         first = beta_at(c, float(c.spectrum.eigenvalues[worth]))
-        following = f" (the {'next' if worth else 'first'} one becomes active below {first})"
+        following = f" (in a linear model the {'next' if worth else 'first'} one becomes active below {first})"
     worthy = f"{counted(worth, 'mode')} of the data {verb}" if worth else "no mode of the data is"
     enough = f"{counted(worth, 'latent')} {verb} enough" if worth else "By the linear theory no latent is needed"
     return remark(
         "superfluous",
-        f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as predicted: at this price {worthy} "
-        "worth encoding, so that more latents have nothing to encode.",
+        f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as a linear model has it: at this price "
+        f"{worthy} worth encoding, so that more latents have nothing to encode.",
         f"{enough}; for more active latents lower {c.loss.knob}{following}.",
         {"inactive": inactive, "worth_encoding": worth},
     )
@@ -139,19 +162,19 @@ def superfluous(c: Comparison) -> Finding | None:
 def as_predicted(c: Comparison) -> Finding | None:
     """Find that the modes are encoded as the spectrum predicts."""
     both = c.detected & (c.predicted_signal > 0)
-    wrong = c.other_price or c.missing.size or c.below_threshold.size or c.kl_is_off or c.nonlinearity
-    if wrong or c.predicted.active == 0 or not both.any():
+    wrong = c.other_price or c.missing.size or c.below_threshold.size or c.kl_is_off
+    if wrong or c.predicted.active == 0 or not both.any() or not (c.linear or c.observed is None):
         return None
     gap, count = np.abs(c.observed_signal - c.predicted_signal)[both], int(both.sum())
-    verb, likelihood, rough = "are" if count > 1 else "is", c.loss.likelihood, ""
+    verb = "are" if count > 1 else "is"
     subject = f"{counted(count, 'mode')} {verb} encoded as predicted"
     if c.observed is None:
-        subject = f"Ranked by M², {counted(count, 'latent')} {verb} active as predicted (only data show their modes)"
-    if not likelihood.squared:
-        rough = f" (for a {likelihood.title} decoder only the first threshold is exact: later ones shift)"
+        subject = (
+            f"Ranked by M², {counted(count, 'latent')} {verb} active as in a linear model (only data show their modes)"
+        )
     return remark(
         "as-predicted",
         f"{subject}: the signal fraction M² differs by {significant(gap.mean(), 2)} on average, by "
-        f"{significant(gap.max(), 2)} at most{rough}.",
+        f"{significant(gap.max(), 2)} at most.",
         evidence={"modes": count, "mean_difference": gap.mean(), "largest_difference": gap.max()},
     )

@@ -1,18 +1,15 @@
-"""Is the price of a nat the one that was meant? A price too high, another one than stated, a KL that costs nothing.
+"""Is the price of a nat the one that was meant, and is it one? Another price than stated, free bits, a KL without effect.
 
-Local stability of the collapsed state at τ ≥ λ₁ holds for any network. That it is the best state holds for linear
-models of a squared error; any other may have a better state beside it.
+With the decoder the price in effect is measured, latent by latent, for any network and loss. Without it, it is known of
+models that are seen to be linear, and nothing is said of others.
 """
-
-from dataclasses import replace
 
 import numpy as np
 
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
-from landau_vae.display import significant
+from landau_vae.display import counted, listed, significant, with_error
 from landau_vae.findings import Finding, alarm
-from landau_vae.likelihoods import BERNOULLI
 from landau_vae.loss.slips import slip_with_price
 
 
@@ -20,115 +17,137 @@ def kl_off(c: Comparison) -> Finding | None:
     """Find that nothing holds the latents at the prior's scale, and that the posteriors are far too narrow."""
     if not c.kl_is_off:
         return None
-    prices = [price for price in (c.mode_price, c.latent_price) if price is not None]
-    scales = c.posterior.second_moment[c.is_active]
+    scales, price = c.posterior.second_moment[c.is_active], c.lowest_price
     return alarm(
         "kl-off",
         "The KL term has no effect on this model: ⟨μ²⟩ + ⟨σ²⟩ of the active latents runs from "
         f"{significant(scales.min(), 3)} to {significant(scales.max(), 3)}, where any KL weight above 0 would hold it "
-        f"at 1, and the posteriors are as narrow as at {knob_at(c, min(prices))} instead of {beta_at(c, c.price)}.",
+        f"at 1, and the posteriors are as narrow as at {knob_at(c, price)} instead of {beta_at(c, c.price)}.",
         "Check whether the KL term enters the loss that is differentiated, with a weight above 0 (a β that is stored "
         "but not used, a clamp or free bits that cut its gradient, a warm-up that has hardly begun): "
         "Loss.measure(your_loss, …) measures its weight.",
-        {"second_moment": scales, "scale_error": c.scale_error, "limit": limits.FREE_SCALE, "price": min(prices)},
+        {"second_moment": scales, "scale_error": c.scale_error, "limit": limits.FREE_SCALE, "price": price}
+        | {"causes": ("kl-off", "kl-weight", "warm-up", "free-bits", "masked-kl")},
     )
 
 
-def price_too_high(c: Comparison) -> Finding | None:
-    """Find a total collapse at a price above the first threshold."""
-    if c.predicted.active > 0 or c.detected.any():
+def several_prices(c: Comparison) -> Finding | None:
+    """Find that some latents pay surely less for a nat than others."""
+    if c.prices is None or not c.separate.size or c.kl_is_off:
         return None
-    first, likelihood = float(c.spectrum.eigenvalues[0]), c.loss.likelihood
-    best = "For a linear model it is the best state. A nonlinear model may have a better one"
-    if not likelihood.squared:
-        best = f"Whether it is the best state is not known for a {likelihood.title} decoder"
+    ratio = c.prices.width / c.price
+    cheap = np.isin(c.prices.latent, c.separate)
+    low, high = ratio[cheap], ratio[~cheap]
     return alarm(
-        "price-too-high",
-        f"At {knob_at(c, c.price)} a nat costs τ = {significant(c.price, 4)}, more than the strongest mode is worth, "
-        f"λ₁ = {significant(first, 4)}{_which_spectrum(c)}: the collapsed state is stable, and longer training does "
-        f"not change it. {best}. Training that starts at a smaller β may find it.",
-        f"Lower {c.loss.knob} below {beta_at(c, first)}, where the collapsed state loses its stability"
-        f"{_more_latents(c)}.{_reason(c)}",
-        {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first},
-    )
-
-
-def other_price(c: Comparison) -> Finding | None:
-    """Find that the active modes agree on another price than that of the loss."""
-    if c.other_price is None or c.kl_is_off:
-        return None
-    count, price = int(c.detected.sum()), significant(c.other_price, 3)
-    reading = f"each of {count} modes gives τ̂ = (1 − M²) λ ≈ {price} (they agree within {c.price_scatter:.1%})"
-    if c.approximate:
-        reading = f"their own M² give τ̂ ≈ {price}, a rough estimate because the linear theory is not exact here"
-    elif count == 1:
-        reading = f"the only active mode gives τ̂ = (1 − M²) λ = {price}"
-    slip, argument = slip_with_price(c.other_price, c.loss, c.spectrum), ""
-    cause = "Likely causes are a warm-up or an annealing of β that ended early, or a KL weight other than stated."
-    if slip is not None:
-        cause = f"That is the price of a loss with {slip.words}, or of a β schedule that ended there."
-        argument = f" (Loss(…, {slip.argument}))"
-    return Finding(
-        "lower-price" if c.other_price < c.price else "higher-price",
-        "alarm",
-        f"The active latents were trained at another price than stated: {reading}, but {knob_at(c, c.price)} means "
-        f"τ = {significant(c.price, 4)}. {cause}{_rescaled(c.other_price / c.price)}",
-        f"In effect {c.loss.knob} was {beta_at(c, c.other_price)}: check where the β schedule ends and what the loss "
-        f"sums and averages (Loss.measure measures it), then diagnose again with the loss as it is{argument}.",
-        {"price": c.price, "fitted_price": c.other_price, "scatter": c.price_scatter, "modes": count},
+        "several-prices",
+        f"Not all latents pay the same for a nat: {listed(list(c.separate), 'latent')} pay{'s' * (c.separate.size == 1)} "
+        f"{_span(low)} of the stated price, the others {_span(high)}.",
+        "Check which latents the KL sums over (a slice, a mask, groups with weights of their own), and whether it has free "
+        "bits or balancing per latent: a latent whose KL is below its free amount pays nothing.",
+        {"latents": c.separate + 1, "ratio": ratio, "causes": ("masked-kl", "free-bits", "kl-balancing")},
     )
 
 
 def free_bits(c: Comparison) -> Finding | None:
     """Find latents that have one and the same rate."""
-    rates = np.sort(c.posterior.rate[c.is_active])
+    rates = np.sort(c.posterior.rate[c.posterior.rate > limits.FREE_RATE])
+    cheap = c.prices is not None and c.price_in_effect is not None and c.price_in_effect < limits.SEPARATE * c.price
     encoded = max(int(c.detected.sum()), int(c.predicted.active))
-    if c.kl_is_off or not c.converged or len(rates) < 3 or len(rates) <= encoded:
+    least, same = (2, limits.NEARLY_EQUAL_RATES) if cheap else (3, limits.EQUAL_RATES)
+    if c.kl_is_off or len(rates) < least or not (cheap or (c.linear and len(rates) > encoded and c.converged)):
         return None
-    for first in range(len(rates) - 2):
-        group = rates[first:][rates[first:] <= rates[first] * limits.EQUAL_RATES]
-        if len(group) >= 3 and group[0] > limits.FREE_RATE:
-            return alarm(
-                "free-bits",
-                f"{len(group)} latents have the same rate, {significant(float(np.median(group)), 3)} nats, and more "
-                "latents are active than modes are encoded: a sign of free bits, a KL without cost up to a limit.",
-                "Below the limit a nat has no price, and the spectrum predicts nothing: diagnose a model without free "
-                "bits, or read a latent at the limit as inactive.",
-                {"rates": group, "ratio": group[-1] / group[0], "limit": limits.EQUAL_RATES},
-            )
-    return None
+    groups = (rates[first:][rates[first:] <= rates[first] * same] for first in range(len(rates) - least + 1))
+    group = max(groups, key=len)
+    if len(group) < least:
+        return None
+    paid = (
+        f", and a nat costs them {c.price_in_effect / c.price:.2f} of its price" if cheap and c.price_in_effect else ""
+    )
+    more = "" if cheap else ", and more latents are active than modes are encoded"
+    return alarm(
+        "free-bits",
+        f"{len(group)} latents have the same rate, {significant(float(np.median(group)), 3)} nats{paid}{more}: a sign of "
+        "free bits, a KL without cost up to a limit.",
+        "Below the limit a nat has no price, and neither spectrum nor β decides which latents are active: diagnose a model "
+        "without free bits, or read a latent at the limit as inactive. (A smaller KL weight gives lower prices too, but "
+        "not equal rates.)",
+        {"rates": group, "ratio": group[-1] / group[0], "limit": same, "causes": ("free-bits", "kl-weight")},
+    )
 
 
-def _rescaled(ratio: float) -> str:
-    """Return a remark where data in another scale than in training, whose square multiplies every price, explain it."""
-    for scale in (255.0, 127.5, 2.0):
-        if abs(abs(np.log(ratio)) - 2 * np.log(scale)) < limits.PRICE_ERROR:
-            words = f"{scale:g} times" if ratio > 1 else f"1/{scale:g} of"
-            return f" (Or these data are {words} those in training: prices go with the square of the scale.)"
-    return ""
+def other_price(c: Comparison) -> Finding | None:
+    """Find that the model obeys another price than that of the loss."""
+    if c.other_price is None or c.kl_is_off:
+        return None
+    price, error, ratio = c.other_price, c.price_in_effect_error or 0.0, c.other_price / c.price
+    lower, stated = ratio < 1, f"{knob_at(c, c.price)} states {significant(c.price, 4)}"
+    reading = f"measured on {counted(len(c.telling), 'latent')}, a nat costs {with_error(price, error)}, but {stated}"
+    if c.prices is None:
+        count = int(c.detected.sum())
+        reading = f"each of {count} modes gives τ̂ = (1 − M²) λ ≈ {significant(price, 3)} (they agree within "
+        reading += f"{c.price_scatter:.1%}), but {stated}" if count > 1 else f"one mode), but {stated}"
+    words, causes, argument = _causes(c, ratio)
+    return alarm(
+        "lower-price" if lower else "higher-price",
+        f"The model was trained at another price than stated: {reading}, {_times(ratio)}. That is what {words} would do.",
+        f"In effect {c.loss.knob} was {beta_at(c, price)}: check what multiplies the KL, where the β schedule ends, and "
+        "what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it is"
+        f"{argument}.{_told_apart(c, lower)}",
+        {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
+        | {"causes": causes},
+    )
 
 
-def _which_spectrum(c: Comparison) -> str:
-    """Return which matrix the eigenvalue is of, where it is not the covariance."""
-    likelihood = c.loss.likelihood
-    if not likelihood.squared:
-        same = ", for zeros and ones their correlations" if likelihood is BERNOULLI else ""
-        return f" (of F^(−½) C F^(−½), F the variance of a {likelihood.title} decoder at the mean{same})"
-    return " (with the σ² that training learns)" if c.loss.learned else ""
+def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
+    """Return what would leave this price: in words, as codes, and the arguments of the likeliest slip."""
+    slip = slip_with_price(c.other_price or c.price, c.loss, c.spectrum) if not c.own_term else None
+    words, codes = [f"a KL weight {_times(ratio)} the stated one".replace("times times", "times")], ["kl-weight"]
+    if slip is not None:
+        words.insert(0, f"a loss with {slip.words}")
+        codes += [*slip.code.split("+")]
+    if (learned := c.learned_variance) is not None and abs(np.log(c.other_price / learned)) < limits.PRICE_ERROR:
+        words.insert(0, "a decoder variance σ² that is learned (its error is just that)")
+        codes += ["variance-learned"]
+    if ratio < 1:
+        words.append("a warm-up or an annealing of β that ended early")
+        words.append("a limit on the total KL below which it is free (free bits, a capacity, a target rate)")
+        codes += ["warm-up", "free-bits-total"]
+    if not 1 / limits.SUMMED < ratio < limits.SUMMED:
+        which = (
+            "KL summed over the batch and the error averaged"
+            if ratio > 1
+            else "error summed over the batch and the KL averaged"
+        )
+        words.append(
+            f"a {which} (batches of {significant(max(ratio, 1 / ratio), 2)} rows)" if ratio < 1 else f"a {which}"
+        )
+        codes.append("batch")
+    if ratio > 1:
+        words.append("strong weight decay on the encoder")
+        codes.append("weight-decay")
+    for scale in (255.0, 127.5, 16.0, 2.0):
+        if c.prices is None and abs(abs(np.log(ratio)) - 2 * np.log(scale)) < limits.PRICE_ERROR:
+            words.append(f"data that are {f'{scale:g} times' if ratio > 1 else f'1/{scale:g} of'} those in training")
+            codes.append("data-units")
+    argument = "" if slip is None else f" (Loss(…, {slip.argument}))"
+    return f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 1 else words[0], tuple(codes), argument
 
 
-def _more_latents(c: Comparison) -> str:
-    """Return where five latents are active."""
-    k = min(5, c.spectrum.modes, c.posterior.latents)
-    below = beta_at(c, float(c.spectrum.eigenvalues[k - 1]))
-    return f" and the first latent becomes active; {k} are active below {below}" if k > 1 else ""
-
-
-def _reason(c: Comparison) -> str:
-    """Return why the price is high, which usually is a mean over features."""
-    summed = replace(c.loss, reconstruction="sum")
-    if c.loss.reconstruction == "sum" or summed.without_price(c.spectrum) is not None:
+def _told_apart(c: Comparison, lower: bool) -> str:
+    """Return what tells the causes of a lower price apart."""
+    if not lower:
         return ""
-    price, reductions = float(summed.price(c.spectrum)), c.loss.reductions(c.spectrum.dimension)
-    reason = f" The price is so high because this loss {reductions}. If it summed the error over features, the price"
-    return f"{reason} at the same β would be τ = {significant(price, 3)}." if price < c.spectrum.eigenvalues[0] else ""
+    total = significant(float(c.posterior.rate.sum()), 3)
+    return (
+        f" To tell them apart: print the KL weight of the last update (a schedule), the values of both terms for one batch "
+        f"(sums and means), and see whether the total KL, {total} nats, is a limit that you set."
+    )
+
+
+def _times(ratio: float) -> str:
+    return f"{significant(ratio, 3)} times"
+
+
+def _span(values: np.ndarray) -> str:
+    low, high = significant(float(values.min()), 2), significant(float(values.max()), 2)
+    return low if low == high else f"{low} … {high}"

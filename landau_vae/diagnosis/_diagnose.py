@@ -1,0 +1,293 @@
+"""`diagnose`: arrays of a trained model → what was observed, what is predicted, what was found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae import limits
+from landau_vae.checks import Count, Positive, Seed, checked
+from landau_vae.data.convert import as_rows, variances
+from landau_vae.diagnosis.diagnosis import Diagnosis
+from landau_vae.diagnosis.findings import find
+from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
+from landau_vae.diagnosis.measured import measure, tells_a_price
+from landau_vae.diagnosis.modes import Observed, mode_cross, observe
+from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, evenly, read_posterior, read_with_data
+from landau_vae.diagnosis.ranked_pruning import prune
+from landau_vae.display import Array, readonly
+from landau_vae.errors import InputError
+from landau_vae.likelihoods import Likelihood
+from landau_vae.loss import Loss
+from landau_vae.networks import NextLatent, next_latent_by_kernel, prices_from_gradients
+from landau_vae.networks.decoder import Decoder, RowTerm
+from landau_vae.numeric._equilibrium import Equilibrium
+from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
+from landau_vae.numeric.plateau_activation import Activation, activation
+from landau_vae.spectrum.build import fields_of
+from landau_vae.spectrum.spectrum import Spectrum
+
+ROWS, NUMBERS = 4096, 2**22  # of the data, that are decoded at most, evenly spread
+SAMPLE = 2000  # rows that are kept for the frontier
+FEW = 4  # active latents, up to which their codes say alone whether a further one would pay
+EDGE = 1e-9  # how near the best constant output may come to an end of its range, as a share of it
+
+
+@checked
+def diagnose(
+    mean: Any,
+    *,
+    variance: Any = None,
+    log_variance: Any = None,
+    std: Any = None,
+    covariance: Any = None,
+    loss: Loss,
+    data: Any = None,
+    spectrum: Spectrum | None = None,
+    standardize: bool = False,
+    decode: Any = None,
+    given: Any = None,
+    reconstruction: Callable[..., Any] | None = None,
+    gradients: tuple[Any, Any] | None = None,
+    rows: Literal["training", "held-out"] = "training",
+    updates: Count | None = None,
+    learning_rate: Positive | None = None,
+    optimizer: Literal["gradient descent", "adam"] = "adam",
+    seed: Seed = 0,
+) -> Diagnosis:
+    """Diagnose a trained model: which price is in effect, which latents are active, which should be, and why they differ.
+
+    The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`. Arrays may be of any framework:
+    PyTorch, JAX or TensorFlow tensors, DataFrames, sparse matrices, lists of batches.
+
+    Parameters
+    ----------
+    mean : (n, K) array
+        Posterior means μ of the n encoded rows. Spatial latents, (n, k, h, w), are one latent per channel.
+    variance, log_variance, std : (n, K) array
+        What the encoder returns beside the mean: σ², ln σ² or σ, exactly one of them.
+    covariance : (n, K, K) array
+        Full covariances in place of these; their diagonal is used.
+    loss : Loss
+        The loss that the model was trained with, at its one β.
+    data : (n, d) array, optional
+        The very rows that were encoded, in their order, as the loss had them (with `standardize`,
+        before each feature was divided by its standard deviation). Images and sequences are
+        flattened. Give either `data` or `spectrum`.
+    spectrum : Spectrum, optional
+        Of the data, where the rows cannot be given; what needs the rows is left out.
+    standardize : bool, default False
+        Whether the model was trained on features divided by their standard deviations.
+    decode : callable, optional
+        The trained decoder, as it is: `decode=model.decode`. It takes latents of its own framework to outputs in the
+        scale of the data (with `standardize`, of the standardised data). With it the price in effect is measured,
+        and whether a further latent would pay.
+    given : (n, …) array, optional
+        What the decoder sees beside z, one row each: it is called as `decode(z, given)`.
+    reconstruction : callable, optional
+        The reconstruction term of each row, `reconstruction(x, output)` → (n,), where the loss is neither a squared
+        error nor a likelihood. Prices are in its units then, and the stated one is the weight of the KL.
+    gradients : pair of (n, K) arrays, optional
+        ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of the reconstruction term of each row as the loss has it, from automatic
+        differentiation, in place of `decode`.
+    rows : {"training", "held-out"}, default "training"
+        Whether the model was trained on these rows. The identities hold on training rows, in the mode of training;
+        on others a price is 2 to 8 % low, and nothing is concluded from the scale of latents.
+    updates : int, optional
+        Number of updates of the run. With `learning_rate` it says how long modes wait on the plateau.
+    learning_rate : float, optional
+        Learning rate of the run.
+    optimizer : {"adam", "gradient descent"}, default "adam"
+        Optimiser of the run.
+    seed : int, default 0
+        Of the draws of z.
+
+    Returns
+    -------
+    Diagnosis
+        Every observed number with its prediction, and what was found.
+
+    Raises
+    ------
+    InputError
+        If arrays do not fit each other, or are not what their names say.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((4000, 3)) * [2.0, 1.0, 0.5]
+    >>> mu = np.column_stack([X[:, 0] * 0.433, np.zeros(4000)])  # one latent for mode 1 (λ = 4, M² = ¾), one inactive
+    >>> result = diagnose(mu, variance=np.tile([0.25, 1.0], (4000, 1)), data=X, loss=Loss.gaussian(1.05))
+    >>> result
+    Diagnosis(healthy: 1 of 2 latents active, 1 predicted, τ = 1.05)
+    >>> result.status
+    ('active', 'inactive, as predicted')
+    """
+    if loss.beta.ndim:
+        raise InputError("The loss has a list of β, but a trained model has one: give the β it was trained at.", "loss")
+    if (data is None) == (spectrum is None):
+        raise InputError("Give the data that were encoded (data=X) or their spectrum (spectrum=…), one of the two.")
+    for name, value in {"decode": decode, "gradients": gradients}.items():
+        if value is not None and data is None:
+            raise InputError(f"{name} needs the data to compare its reconstructions with: give data=X.", name)
+    if decode is not None and gradients is not None:
+        raise InputError("decode and gradients are two ways to one measurement: give one of them.", "gradients")
+    for name, value in {"given": given, "reconstruction": reconstruction}.items():
+        if value is not None and decode is None and gradients is None:
+            raise InputError(f"{name} is used with the decoder only: give decode=… too.", name)
+    mu, spread, kind, shape = _posterior_of(mean, variance, log_variance, std, covariance)
+    stated, loss = loss, loss.with_latents(mu.shape[1])
+    common: dict[str, Any] = {"stated": stated, "trained_on": rows == "training"}
+    if spectrum is not None:
+        result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
+    else:
+        x, names, _ = as_rows(data, "data", rows=len(mu), ordered=True)
+        model = _Model(mu, spread, kind, shape, x, names, loss, standardize, rows == "training", seed)
+        result = model.compared()
+        if decode is not None:
+            result = model.decoded(result, decode, given, reconstruction)
+        elif gradients is not None:
+            result = model.differentiated(result, gradients, own_term=reconstruction is not None)
+        elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and not result.linear:
+            result = replace(result, following=model.by_kernel(result))
+    result = replace(result, run=_run(result.spectrum, loss, updates, learning_rate, optimizer), **common)
+    return replace(result, findings=find(result))
+
+
+def _posterior_of(
+    mean: Any, variance: Any, log_variance: Any, std: Any, covariance: Any
+) -> tuple[Rows, Rows, Spread, tuple[int, ...]]:
+    """Return means and spreads as tables, what the spreads are, and the shape of one code."""
+    named: dict[str, Any] = {"variance": variance, "log_variance": log_variance, "std": std, "covariance": covariance}
+    given = [name for name, values in named.items() if values is not None]
+    if len(given) != 1:
+        raise InputError(
+            f"{len(given) or 'None'} of variance, log_variance and std {'are' if given else 'is'} given, but exactly "
+            "one is needed: name what the encoder returns (or covariance, of full matrices)."
+        )
+    mu, _, shape = as_rows(mean, "mean of the posterior", ordered=True)
+    if covariance is not None:
+        return mu, variances(covariance), "variance", shape
+    kind: Spread = given[0]  # type: ignore[assignment]
+    return mu, as_rows(named[kind], f"{kind} of the posterior", rows=len(mu), ordered=True)[0], kind, shape
+
+
+def _compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Observed | None = None) -> Diagnosis:
+    """Return posteriors beside what spectrum and loss predict."""
+    # Where a learned σ² has no equilibrium, the prediction is that of a price below all modes.
+    price = loss.price(spectrum) if loss.without_price(spectrum) is None else np.asarray(spectrum.floor)
+    floor = None if why_no_noise_floor(spectrum, spectrum.samples or 0) else noise_floor(spectrum)
+    return Diagnosis(posterior, observed, spectrum, loss, Equilibrium(spectrum, loss, readonly(price)), floor)
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """A model's arrays, and what is done with them."""
+
+    mu: Rows
+    spread: Rows
+    kind: Spread
+    shape: tuple[int, ...]  # of one code
+    x: Rows
+    names: tuple[str, ...] | None
+    loss: Loss
+    standardize: bool
+    trained_on: bool
+    seed: int
+
+    def compared(self) -> Diagnosis:
+        """Return posteriors beside their prediction, from one pass over rows and posteriors."""
+        posterior, moments, _ = reading = read_with_data(self.mu, self.spread, self.kind, self.x)
+        moments.vectors_needed = True  # by `mode_cross`
+        fields = fields_of(moments, self.names, standardize=self.standardize, likelihood=self.loss.likelihood)
+        spectrum = Spectrum(**fields)
+        cross = mode_cross(reading, fields["decomposition"], spectrum.modes, fields["scale"], self.mu)
+        result = _compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
+        result = replace(result, binary=zeros_and_ones(moments), sample=self.seen(evenly(len(self.x), SAMPLE), result))
+        if result.linear_share < limits.LINEAR_SHARE:
+            mismatch = code_mismatch(self.mu, self.x, fields["scale"], result.is_active)
+            result = replace(result, code_mismatch=mismatch)
+        return result
+
+    def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:
+        """Return some rows as the loss had them."""
+        x = np.asarray(self.x[rows], dtype=np.float64)
+        if not self.standardize:
+            return x
+        return (x - result.spectrum.mean) / result.spectrum.scale
+
+    def decoded(self, result: Diagnosis, decode: Any, given: Any, reconstruction: Any) -> Diagnosis:
+        """Return the result with what the user's decoder says."""
+        n, d = self.x.shape
+        rows = evenly(n, min(ROWS, max(64, NUMBERS // d)))
+        mean = np.asarray(self.mu[rows], dtype=np.float64)
+        width, x = deviation(self.spread[rows], self.kind), self.seen(rows, result)
+        likelihood = self.loss.likelihood
+        decoder = Decoder(decode, d)
+        term = _term(likelihood, reconstruction)
+        origin = _constant_output(likelihood, x)
+        measured = measure(
+            decoder, result.posterior, mean, width, x, rows, likelihood, origin, term,
+            all_rows=self.trained_on and len(rows) == n, seed=self.seed,
+        )  # fmt: skip
+        squared = likelihood.squared
+        decoded = prune(
+            lambda z: likelihood.mean(decoder.output(z, rows)), mean, width, x,
+            np.ones(d) if squared else result.spectrum.scale, result.posterior.ranking,
+        )  # fmt: skip
+        own = reconstruction is not None
+        return replace(
+            result, decoded=decoded, measured=measured, prices=measured.prices, following=measured.following, own_term=own
+        )
+
+
+    def differentiated(self, result: Diagnosis, gradients: tuple[Any, Any], *, own_term: bool) -> Diagnosis:
+        """Return the result with the prices that the user's own gradients tell."""
+        by_mean, by_log = (as_rows(each, "gradient", rows=len(self.mu), ordered=True)[0] for each in gradients)
+        telling = tells_a_price(result.posterior)
+        if not telling.size:
+            return result
+        width = deviation(self.spread, self.kind)
+        a, _ = self.loss.weights(self.x.shape[1])
+        unit = 1.0 if own_term else a * self.loss.likelihood.curvature_of_term
+        prices = prices_from_gradients(self.mu, width, by_mean / unit, by_log / unit, telling)
+        return replace(result, prices=prices, own_term=own_term)
+
+    def by_kernel(self, result: Diagnosis) -> NextLatent | None:
+        """Return whether a further latent would pay, from the codes of few active latents alone."""
+        rows, active = evenly(len(self.x), ROWS), np.flatnonzero(result.is_active)
+        width = deviation(self.spread[rows], self.kind)
+        mean = np.asarray(self.mu[rows], dtype=np.float64)
+        return next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
+
+
+def _term(likelihood: Likelihood, reconstruction: Callable[..., Any] | None) -> Callable[[Array, Array], Array]:
+    """Return the reconstruction term of each row at weight 1, as a function of rows and outputs."""
+    if reconstruction is not None:
+        return RowTerm(reconstruction)
+    if likelihood.squared:
+        return lambda x, f: 0.5 * np.square(x - f).sum(axis=1)
+    return lambda x, f: likelihood.value(x, f).sum(axis=1)
+
+
+def _constant_output(likelihood: Likelihood, x: Array) -> Array:
+    """Return the best constant output, (d,); columns that are constant keep an output at the edge of the range."""
+    mean = x.mean(axis=0)
+    if likelihood.squared:
+        return mean
+    low, high = likelihood.support
+    width = min(high - low, 1.0)
+    return np.asarray(likelihood.link(np.clip(mean, low + EDGE * width, high - EDGE * width)))
+
+
+def _run(
+    spectrum: Spectrum, loss: Loss, updates: int | None, learning_rate: float | None, optimizer: Any
+) -> Activation | None:
+    if (updates is None) != (learning_rate is None):
+        raise InputError("Of a run both are needed, updates=… and learning_rate=…: give the other one too.")
+    # How long the plateau lasts is known for squared errors of a fixed variance.
+    if updates is None or learning_rate is None or loss.learned or not loss.likelihood.squared:
+        return None
+    return activation(spectrum, loss, learning_rate=learning_rate, updates=updates, optimizer=optimizer)

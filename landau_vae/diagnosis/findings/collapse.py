@@ -1,0 +1,218 @@
+"""Are latents inactive because they should be? Total collapse, further latents that would pay, and the best state.
+
+The collapsed state is stable exactly where τ ≥ λ₁, for any network. Whether another state has a lower loss is another
+question, which the frontier answers: no VAE of any kind is better from τ = σ²_sG on. Beside living latents a further
+one stays inactive exactly where the onset Λ* of the next latent is below the price.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from landau_vae import limits
+from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
+from landau_vae.display import counted, listed, significant
+from landau_vae.findings import Finding, alarm, remark
+from landau_vae.likelihoods import BERNOULLI
+from landau_vae.loss.slips import priced_slips
+
+
+def should_be_active(c: Comparison) -> Finding | None:
+    """Find a total collapse below the threshold, or modes of a linear model that have no latent."""
+    if c.collapsed:
+        return _collapsed_below(c)
+    if not (c.linear and c.missing.size):
+        return None
+    expected, observed = c.expected_signal[c.missing], c.observed_signal[c.missing]
+    return alarm(
+        "should-be-active",
+        f"{listed(list(c.missing), 'Mode')} should be encoded at this price (signal fraction M² = {_span(expected)} at "
+        f"equilibrium), but no latent encodes {'them' if len(c.missing) > 1 else 'it'} (M² = {_span(observed)}): training "
+        f"has not come far enough.{_late(c)}",
+        f"{LONGER}{_one_mode(c)}",
+        {"modes": c.missing + 1, "expected": expected, "observed": observed}
+        | {"causes": ("plateau", "updates", "learning-rate")},
+    )
+
+
+LONGER = (
+    "Train longer or with a larger learning rate (latents wait on a plateau, those of weak modes longest: "
+    "`lv.numeric.activation` estimates how long), start from larger weights, or raise β slowly from a small value."
+)
+
+
+def _collapsed_below(c: Comparison) -> Finding | None:
+    first = float(c.spectrum.eigenvalues[0])
+    if first <= limits.SURELY_UNSTABLE * c.price:
+        return None
+    dearer = [slip for slip, price in priced_slips(c.loss, c.spectrum) if price >= first / limits.SURELY_UNSTABLE]
+    dearer = [slip for slip in dearer if "+" not in slip.code] or dearer[:1]
+    slips = "".join(f", with {slip.words}" for slip in dearer[:3])
+    ratio = first / c.price
+    return alarm(
+        "should-be-active",
+        f"No latent encodes anything, although the collapsed state is not stable at {knob_at(c, c.price)}: the strongest "
+        f"mode is worth λ₁ = {significant(first, 4)}, {significant(ratio, 3)} times the price τ = "
+        f"{significant(c.price, 4)}. This holds for any network.{_late(c)}",
+        f"(1) The run was too short or its learning rate too small to leave the plateau: {LONGER[0].lower()}{LONGER[1:]} "
+        f"(2) The loss is another one than stated: the collapse is as it should be with a KL weight over "
+        f"{significant(ratio, 2)} times the stated one{slips}, or with a KL that is summed over the batch and an error that "
+        "is averaged; print both terms for one batch. (3) The decoder does not need z: it sees a condition, the earlier "
+        "steps of a sequence (teacher forcing), a library size or a skip connection from x. Then pass it as given=… or "
+        "compare with lv.spectrum.conditional (exact for what depends linearly on it).",
+        {"price": c.price, "first_eigenvalue": first, "ratio": ratio, "modes": np.flatnonzero(c.predicted_signal) + 1}
+        | {"causes": ("plateau", "updates", "learning-rate", "kl-weight", "batch", "conditional-decoder",
+                      "teacher-forcing", *(slip.code for slip in dearer))},
+    )  # fmt: skip
+
+
+def price_too_high(c: Comparison) -> Finding | None:
+    """Find a total collapse where the collapsed state is stable: the best one, or not."""
+    first = float(c.spectrum.eigenvalues[0])
+    if not c.collapsed or first > c.price:
+        return None
+    evidence = {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first, "causes": ("price-too-high",)}
+    f, gain = c.frontier, 0.0
+    if f is not None:
+        gain = float(f.gain[0])
+        evidence |= {"proxy": f.proxy, "gain": gain, "rows": f.rows}
+    if f is not None and _worth(c):
+        return _metastable(c, gain, evidence)
+    return alarm(
+        "price-too-high",
+        f"At {knob_at(c, c.price)} a nat costs τ = {significant(c.price, 4)}, more than the strongest mode is worth, "
+        f"λ₁ = {significant(first, 4)}{_which_spectrum(c)}: the collapsed state is stable, and longer training does "
+        f"not change it. {_best(c)}",
+        f"Lower {c.loss.knob} below {beta_at(c, first)}, where the collapsed state loses its stability"
+        f"{_more_latents(c)}.{_reason(c)}",
+        evidence,
+    )
+
+
+def _worth(c: Comparison) -> bool:
+    """Return whether a VAE may gain over the collapsed state, on these rows and on others."""
+    f = c.frontier
+    if f is None or f.certified(c.price):
+        return False
+    enough = limits.WORTH * c.price
+    others = f.held_out[0] < f.dead - enough or np.isnan(f.held_out[0])
+    return bool(f.dead - f.any[0] > enough and others)
+
+
+def _metastable(c: Comparison, gain: float, evidence: dict[str, object]) -> Finding:
+    return remark(
+        "metastable",
+        f"All latents are inactive and stable, but that is not the best state: at {knob_at(c, c.price)} some VAE may gain "
+        f"up to {significant(gain, 3)} per row over it ({gain / c.price:.2g} times the price of a nat). Training from small "
+        "weights does not find it.",
+        f"Start from a smaller {c.loss.knob} and raise it slowly (a warm-up of the KL weight), or start from a model that was "
+        f"trained below {beta_at(c, float(c.spectrum.eigenvalues[0]))}, where latents become active by themselves.",
+        evidence | {"causes": ("metastable",)},
+    )
+
+
+def _best(c: Comparison) -> str:
+    """Return whether the collapsed state is the best one."""
+    f = c.frontier
+    if f is None:
+        likelihood = c.loss.likelihood
+        if not likelihood.squared:
+            return f"Whether it is the best state is not known for a {likelihood.title} decoder."
+        return "For a linear model it is the best state. A nonlinear model may have a better one, which a warm-up may find."
+    if f.certified(c.price):
+        return (
+            f"No VAE of any architecture can use these rows at this price: their optimal sub-Gaussian proxy, "
+            f"σ²_sG = {significant(f.proxy, 4)}, is not above it{_of_rows(c)}."
+        )
+    return (
+        f"No VAE of any architecture gains more than {significant(float(f.gain[0]), 2)} per row on these rows over the "
+        f"collapsed state{' by anything but memorising single rows' if np.isfinite(f.held_out[0]) else ''}{_of_rows(c)}."
+    )
+
+
+def _of_rows(c: Comparison) -> str:
+    f = c.frontier
+    return f" ({f.rows} of {c.posterior.samples} rows)" if f is not None and f.rows < c.posterior.samples else ""
+
+
+def further_latent(c: Comparison) -> Finding | None:
+    """Find that a further latent would lower the loss."""
+    n = c.following
+    if n is None or c.collapsed or not c.pays or c.next_onset is None:
+        return None
+    ratio, K, spare = n.value / c.effective, c.posterior.latents, int((~c.is_active).sum())
+    worth = 0.5 * c.effective * (ratio - 1 - np.log(ratio))
+    cause = (
+        f"All {counted(K, 'latent')} are active: the model has too few"
+        if not spare
+        else f"{counted(spare, 'latent')} {'are' if spare > 1 else 'is'} inactive that should not be: still on the plateau "
+        "(train longer), or in a state that training does not leave by itself (raise β slowly from a small value)"
+    )
+    return remark(
+        "further-latent",
+        f"A further latent would pay: what the active ones leave is worth Λ* = {significant(n.value, 3)}, "
+        f"{significant(ratio, 2)} times the price (about {significant(worth, 2)} per row, an estimate). {cause}.",
+        f"{f'Use more than {K} latents' if not spare else 'Train longer or warm up'}, or read the model as it is: a further "
+        f"latent stays inactive only above {c.loss.knob} = {c.next_onset}.",
+        {"onset": n.value, "error": n.error, "ratio": ratio, "worth": worth}
+        | {"causes": ("too-few-latents",) if not spare else ("updates", "plateau", "metastable", "learning-rate")},
+    )
+
+
+def rightly_inactive(c: Comparison) -> Finding | None:
+    """Find that the inactive latents have nothing to encode at this price."""
+    spare = int((~c.is_active).sum())
+    if c.following is None or c.collapsed or c.pays or not spare or c.next_onset is None:
+        return None
+    ratio = c.following.value / c.effective
+    return remark(
+        "rightly-inactive",
+        f"{counted(spare, 'latent')} of {c.posterior.latents} {'are' if spare > 1 else 'is'} rightly inactive: what the "
+        f"active ones leave is worth {significant(ratio, 2)} of the price of a nat. A further latent would become active "
+        f"below {c.loss.knob} = {c.next_onset}.",
+        "",
+        {"onset": c.following.value, "error": c.following.error, "ratio": ratio},
+    )
+
+
+def _late(c: Comparison) -> str:
+    return f" {c.run.warnings[0]}" if c.run is not None and c.stopped_early else ""
+
+
+def _one_mode(c: Comparison) -> str:
+    """Return which price the only active mode would fit."""
+    if len(c.mode_prices) != 1:
+        return ""
+    fitted = knob_at(c, float(c.mode_prices[0]))
+    return f" (The active mode would also fit {fitted}, at which the others are inactive: check your loss.)"
+
+
+def _span(values: np.ndarray) -> str:
+    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
+    return low if low == high else f"{low} … {high}"
+
+
+def _which_spectrum(c: Comparison) -> str:
+    """Return which matrix the eigenvalue is of, where it is not the covariance."""
+    likelihood = c.loss.likelihood
+    if not likelihood.squared:
+        same = ", for zeros and ones their correlations" if likelihood is BERNOULLI else ""
+        return f" (of F^(−½) C F^(−½), F the variance of a {likelihood.title} decoder at the mean{same})"
+    return " (with the σ² that training learns)" if c.loss.learned else ""
+
+
+def _more_latents(c: Comparison) -> str:
+    """Return where five latents are active."""
+    k = min(5, c.spectrum.modes, c.posterior.latents)
+    below = beta_at(c, float(c.spectrum.eigenvalues[k - 1]))
+    return f" and the first latent becomes active; {k} are active below {below}" if k > 1 else ""
+
+
+def _reason(c: Comparison) -> str:
+    """Return why the price is high, which usually is a mean over features."""
+    summed = replace(c.loss, reconstruction="sum")
+    if c.loss.reconstruction == "sum" or summed.without_price(c.spectrum) is not None:
+        return ""
+    price, reductions = float(summed.price(c.spectrum)), c.loss.reductions(c.spectrum.dimension)
+    reason = f" The price is so high because this loss {reductions}. If it summed the error over features, the price"
+    return f"{reason} at the same β would be τ = {significant(price, 3)}." if price < c.spectrum.eigenvalues[0] else ""

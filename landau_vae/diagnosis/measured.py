@@ -1,0 +1,95 @@
+"""What a model's own decoder says of its rows: does it reconstruct them, what does a nat cost, does a further latent pay?
+
+    slope = Σ_j Cov(x_j, x̂_j) / Σ_j Var x̂_j,   shift = ‖⟨x − x̂⟩‖² / ⟨‖x − x̂‖²⟩
+
+x̂ is the decoder's mean at z drawn from the posterior. Where it is the best guess of x given z, the slope is 1 and there
+is no shift, for any network. Data in other units than in training have another slope, codes of other rows a slope of 0.
+Source: this package.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.diagnosis.posterior import Posterior
+from landau_vae.display import Array
+from landau_vae.likelihoods import Likelihood
+from landau_vae.limits import ACTIVE, TELLS_A_PRICE
+from landau_vae.networks.decoder import Decoder
+from landau_vae.networks.identities import PricesInEffect, prices_in_effect
+from landau_vae.networks.next_latent import NextLatent, next_latent
+
+ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
+DRAWS = 4  # of z, for losses
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Averages over rows and draws of z, in the unit of the reconstruction term at weight 1 (½‖x − x̂‖² of squares)."""
+
+    decoder: Decoder  #: of the user, as a function of arrays
+    rows: NDArray[np.intp]  #: that were decoded
+    dead: float  #: reconstruction term of the best constant output
+    own: float  #: that of the model
+    error: float  #: its standard error, over rows
+    slope: float  #: of x on x̂; NaN without an active latent, or a mean of x
+    correlation: float  #: of x and x̂
+    shift: float  #: share of ⟨‖x − x̂‖²⟩ that is one constant for all rows
+    prices: PricesInEffect | None  #: of the active latents; None without any
+    following: NextLatent | None  #: whether a further latent would pay; None where nothing is known of it
+
+
+def tells_a_price(posterior: Posterior) -> NDArray[np.intp]:
+    """Return the latents that tell a price: active ones whose width is not the prior's."""
+    tells = (posterior.signal_fraction > ACTIVE) & (1 - posterior.variance > TELLS_A_PRICE)
+    return np.flatnonzero(tells)
+
+
+def measure(
+    decoder: Decoder, posterior: Posterior, mean: Array, deviation: Array, x: Array, rows: NDArray[np.intp],
+    likelihood: Likelihood, origin: Array, term: Callable[[Array, Array], Array], *, all_rows: bool, seed: int,
+) -> Measured:  # fmt: skip
+    """Return what the decoder says of some rows.
+
+    `mean`, `deviation` and `x` are those rows, `rows` their numbers, `origin` the best constant output, `term` the
+    reconstruction term of each row at outputs; `all_rows` says whether these are all that were trained on.
+    """
+    rng = np.random.default_rng(seed)
+
+    def output(z: Array) -> Array:
+        return decoder.output(z, rows)
+
+    each, guess = np.zeros(len(x)), []
+    for _ in range(DRAWS):
+        f = output(mean + deviation * rng.standard_normal(mean.shape))
+        each += term(x, f) / DRAWS
+        guess.append(likelihood.mean(f))
+    active = np.flatnonzero(posterior.signal_fraction > ACTIVE)
+    slope, correlation, shift = _regressed(x, guess) if active.size else (np.nan, np.nan, _shift(x, guess))
+    telling, prices = tells_a_price(posterior), None
+    if telling.size:
+        prices = prices_in_effect(mean, deviation, lambda z: term(x, output(z)), telling, all_rows=all_rows, seed=seed)
+    following = None
+    if likelihood.squared or np.isfinite(origin).all():
+        following = next_latent(mean, deviation, output, x, likelihood, active, seed=seed)
+    dead = float(term(x, np.broadcast_to(origin, x.shape)).mean())
+    error = float(each.std() / np.sqrt(len(x)))
+    return Measured(decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following)
+
+
+def _regressed(x: Array, guess: list[Array]) -> tuple[float, float, float]:
+    """Return the slope of x on x̂, their correlation, and the share of the error that is a constant shift."""
+    centred = x - x.mean(axis=0)
+    covariance = float(np.mean([np.sum(centred * (g - g.mean(axis=0))) for g in guess])) / len(x)
+    variance = float(np.mean([np.sum(np.square(g - g.mean(axis=0))) for g in guess])) / len(x)
+    scale = np.sqrt(variance * np.square(centred).sum() / len(x))
+    if not scale > 0:  # outputs that do not depend on z
+        return np.nan, np.nan, _shift(x, guess)
+    return covariance / variance, covariance / scale, _shift(x, guess)
+
+
+def _shift(x: Array, guess: list[Array]) -> float:
+    step = np.square(np.mean([(x - g).mean(axis=0) for g in guess], axis=0)).sum()
+    return float(step / np.mean([np.square(x - g).sum() for g in guess]) * len(x))
