@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -205,7 +206,7 @@ class _Model:
         spectrum = Spectrum(**fields)
         cross = mode_cross(reading, fields["decomposition"], spectrum.modes, fields["scale"], self.mu)
         result = _compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
-        result = replace(result, binary=zeros_and_ones(moments), sample=self.seen(evenly(len(self.x), SAMPLE), result))
+        result = replace(result, binary=zeros_and_ones(moments), sample=partial(self.seen, evenly(len(self.x), SAMPLE), result))
         if result.linear_share < limits.LINEAR_SHARE:
             mismatch = code_mismatch(self.mu, self.x, fields["scale"], result.is_active)
             result = replace(result, code_mismatch=mismatch)
@@ -230,7 +231,7 @@ class _Model:
         origin = _constant_output(likelihood, x)
         measured = measure(
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term,
-            all_rows=self.trained_on and len(rows) == n, seed=self.seed,
+            all_rows=self.trained_on and len(rows) == n, onset=reconstruction is None, seed=self.seed,
         )  # fmt: skip
         squared = likelihood.squared
         decoded = prune(

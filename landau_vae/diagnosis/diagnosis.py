@@ -97,7 +97,7 @@ class Diagnosis(Comparison, Result):
 
     def _waiting(self, count: int) -> list[str]:
         """Return the states of the first inactive latents by rank: which of them would have been active is chance."""
-        if self.collapsed:
+        if self.collapsed and not self.own_term:
             first = float(self.spectrum.eigenvalues[0])
             surely = first > limits.SURELY_UNSTABLE * self.price
             worth = int(np.count_nonzero(self.predicted_signal > limits.ACTIVE))
@@ -161,9 +161,10 @@ class Diagnosis(Comparison, Result):
     def __repr__(self) -> str:
         effect = self.price_in_effect
         measured = "" if effect is None else f", in effect {with_error(effect, self.price_in_effect_error)}"
+        linear = "" if self.own_term else f"{int(self.predicted.active)} in a linear model, "
         return (
             f"Diagnosis({self.verdict}: {int(self.is_active.sum())} of {counted(self.posterior.latents, 'latent')} "
-            f"active, {int(self.predicted.active)} in a linear model, τ = {significant(self.price, 4)}{measured})"
+            f"active, {linear}{'c' if self.own_term else 'τ'} = {significant(self.price, 4)}{measured})"
         )
 
     def content(self) -> Iterator[str | Table]:

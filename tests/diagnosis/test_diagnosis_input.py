@@ -500,7 +500,7 @@ def test_the_linear_equilibrium(model):
     result = diagnose(mean, variance, data, decode=lambda z: z @ decoder + data.mean(axis=0))
     q, seen = result.posterior, result.observed
     assert result.healthy
-    assert result.codes == ("superfluous", "as-predicted")
+    assert result.codes == ("rightly-inactive", "as-predicted")
     assert result.status == ("active",) * 3 + ("inactive, as predicted",)
     np.testing.assert_allclose(result.spectrum.eigenvalues, LAM, rtol=EXACT)
     np.testing.assert_allclose(q.signal_fraction, signal, rtol=EXACT, atol=EXACT)

@@ -19,6 +19,8 @@ from landau_vae.loss.slips import priced_slips
 
 def should_be_active(c: Comparison) -> Finding | None:
     """Find a total collapse below the threshold, or modes of a linear model that have no latent."""
+    if c.own_term:
+        return None
     if c.collapsed:
         return _collapsed_below(c)
     if not (c.linear and c.missing.size):
@@ -69,7 +71,7 @@ def _collapsed_below(c: Comparison) -> Finding | None:
 def price_too_high(c: Comparison) -> Finding | None:
     """Find a total collapse where the collapsed state is stable: the best one, or not."""
     first = float(c.spectrum.eigenvalues[0])
-    if not c.collapsed or first > c.price:
+    if not c.collapsed or first > c.price or c.own_term:
         return None
     evidence = {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first, "causes": ("price-too-high",)}
     f, gain = c.frontier, 0.0

@@ -71,7 +71,7 @@ def other_model(c: Comparison) -> Finding | None:
 
 def rows_mismatched(c: Comparison) -> Finding | None:
     """Find codes that do not belong to the rows beside them."""
-    if not c.rows_mismatched:
+    if not c.rows_mismatched or c.unreadable:
         return None
     evidence = {"code_mismatch": c.code_mismatch, "limit": limits.ROW_MISMATCH, "linear_share": c.linear_share}
     found = f"codes of neighbouring rows differ by {c.code_mismatch:.0%} of the difference between any two codes"
@@ -104,7 +104,7 @@ def logits(c: Comparison) -> Finding | None:
 def other_units(c: Comparison) -> Finding | None:
     """Find data that are in other units than the reconstructions, or shifted from them."""
     m = c.measured
-    if m is None or not m.decoder.compares or c.rows_mismatched or (m.decoder.better_link is not None):
+    if m is None or c.own_term or c.unreadable or c.rows_mismatched or m.decoder.better_link is not None:
         return None
     scaled = np.isfinite(m.slope) and not 1 / limits.OTHER_SCALE < m.slope < limits.OTHER_SCALE
     if not scaled and m.shift < limits.OTHER_MEAN:

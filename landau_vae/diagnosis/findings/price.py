@@ -52,18 +52,18 @@ def free_bits(c: Comparison) -> Finding | None:
     """Find latents that have one and the same rate."""
     rates = np.sort(c.posterior.rate[c.posterior.rate > limits.FREE_RATE])
     cheap = c.prices is not None and c.price_in_effect is not None and c.price_in_effect < limits.SEPARATE * c.price
-    encoded = max(int(c.detected.sum()), int(c.predicted.active))
+    beyond = c.linear and c.converged and len(rates) > c.predicted.active  # some of them are not worth their price
     least, same = (2, limits.NEARLY_EQUAL_RATES) if cheap else (3, limits.EQUAL_RATES)
-    if c.kl_is_off or len(rates) < least or not (cheap or (c.linear and len(rates) > encoded and c.converged)):
+    if c.kl_is_off or len(rates) < least or not (cheap or beyond):
         return None
     groups = (rates[first:][rates[first:] <= rates[first] * same] for first in range(len(rates) - least + 1))
     group = max(groups, key=len)
-    if len(group) < least:
+    if len(group) < max(least, limits.MOST_LATENTS * len(rates)):
         return None
     paid = (
         f", and a nat costs them {c.price_in_effect / c.price:.2f} of its price" if cheap and c.price_in_effect else ""
     )
-    more = "" if cheap else ", and more latents are active than modes are encoded"
+    more = "" if cheap else ", and more latents are active than modes are worth their price"
     return alarm(
         "free-bits",
         f"{len(group)} latents have the same rate, {significant(float(np.median(group)), 3)} nats{paid}{more}: a sign of "
