@@ -58,7 +58,7 @@ def diagnose(
     optimizer: Literal["gradient descent", "adam"] = "adam",
     seed: Seed = 0,
 ) -> Diagnosis:
-    """Diagnose a trained model: which price is in effect, which latents are active, which should be, and why they differ.
+    """Diagnose a trained model: which price is in effect, which latents are active, and which should be.
 
     The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`. Arrays may be of any framework:
     PyTorch, JAX or TensorFlow tensors, DataFrames, sparse matrices, lists of batches.
@@ -122,7 +122,7 @@ def diagnose(
     >>> mu = np.column_stack([X[:, 0] * 0.433, np.zeros(4000)])  # one latent for mode 1 (λ = 4, M² = ¾), one inactive
     >>> result = diagnose(mu, variance=np.tile([0.25, 1.0], (4000, 1)), data=X, loss=Loss.gaussian(1.05))
     >>> result
-    Diagnosis(healthy: 1 of 2 latents active, 1 predicted, τ = 1.05)
+    Diagnosis(healthy: 1 of 2 latents active, 1 in a linear model, τ = 1.05, in effect ...)
     >>> result.status
     ('active', 'inactive, as predicted')
     """
@@ -206,7 +206,9 @@ class _Model:
         spectrum = Spectrum(**fields)
         cross = mode_cross(reading, fields["decomposition"], spectrum.modes, fields["scale"], self.mu)
         result = _compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
-        result = replace(result, binary=zeros_and_ones(moments), sample=partial(self.seen, evenly(len(self.x), SAMPLE), result))
+        result = replace(
+            result, binary=zeros_and_ones(moments), sample=partial(self.seen, evenly(len(self.x), SAMPLE), result)
+        )
         if result.linear_share < limits.LINEAR_SHARE:
             mismatch = code_mismatch(self.mu, self.x, fields["scale"], result.is_active)
             result = replace(result, code_mismatch=mismatch)
@@ -240,9 +242,13 @@ class _Model:
         )  # fmt: skip
         own = reconstruction is not None
         return replace(
-            result, decoded=decoded, measured=measured, prices=measured.prices, following=measured.following, own_term=own
+            result,
+            decoded=decoded,
+            measured=measured,
+            prices=measured.prices,
+            following=measured.following,
+            own_term=own,
         )
-
 
     def differentiated(self, result: Diagnosis, gradients: tuple[Any, Any], *, own_term: bool) -> Diagnosis:
         """Return the result with the prices that the user's own gradients tell."""

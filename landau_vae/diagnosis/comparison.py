@@ -307,7 +307,7 @@ class Comparison:
         gap = value[most] - value - limits.SURELY * np.hypot(error, error[most])
         return self.prices.latent[(gap > 0) & (value < limits.SEPARATE * value[most])]
 
-    # ---------------------------------------------------------------------------------- what a further latent would gain
+    # ---------------------------------------------------------------------------- what a further latent would gain
 
     @property
     def effective(self) -> float:

@@ -1,4 +1,4 @@
-"""What a model's own decoder says of its rows: does it reconstruct them, what does a nat cost, does a further latent pay?
+"""What a decoder says of its rows: does it reconstruct them, what does a nat cost, would a further latent pay?
 
     slope = Σ_j Cov(x_j, x̂_j) / Σ_j Var x̂_j,   shift = ‖⟨x − x̂⟩‖² / ⟨‖x − x̂‖²⟩
 
@@ -56,8 +56,8 @@ def measure(
     """Return what the decoder says of some rows.
 
     `mean`, `deviation` and `x` are those rows, `rows` their numbers, `origin` the best constant output, `term` the
-    reconstruction term of each row at outputs; `all_rows` says whether these are all that were trained on, `onset` whether to
-    look for the onset of a further latent.
+    reconstruction term of each row at outputs; `all_rows` says whether these are all that were trained on, `onset`
+    whether to look for the onset of a further latent.
     """
     rng = np.random.default_rng([seed, STREAM])
 

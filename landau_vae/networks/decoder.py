@@ -19,5 +19,8 @@ class Decoder:
 
 
 class RowTerm:
-    def __init__(self, f): self.f = f
-    def __call__(self, x, y): return np.asarray(self.f(x, y))
+    def __init__(self, f):
+        self.f = f
+
+    def __call__(self, x, y):
+        return np.asarray(self.f(x, y))

@@ -1,14 +1,14 @@
-"""What the decoder says: price in effect, units, rows, heads, the next onset. Linear models, where all is known exactly.
+"""What the decoder says: price in effect, units, rows, heads, the next onset; on linear models, where all is known.
 
-Rows have the eigenvalues 6, 3, 2, 0.6, 0.3 exactly, and models are at their equilibrium: only the draws of z are random.
+Rows have the eigenvalues 6, 3, 2, 0.6, 0.3 exactly, and models are at their equilibrium: only z is random.
 """
 
 import numpy as np
 import pytest
-from tests.diagnosed_models import LAMBDA, rows, trained
 
 import landau_vae as lv
 from landau_vae.loss import Loss
+from tests.diagnosed_models import LAMBDA, rows, trained
 
 DRAWN = 4  # standard errors, as the diagnosis itself gives them
 
@@ -105,8 +105,8 @@ def test_heads_that_cannot_give_what_is_asked_for():
     result = lv.diagnose(**frozen, loss=Loss.gaussian(0.5))
     assert first(result).code == "frozen-variance"
     assert first(result).evidence["expected_mean_square"] == pytest.approx(result.posterior.mean_square)  # its own law
-    logs = np.random.default_rng(0).uniform(0.001, 0.2, given["mean"].shape)
-    bounded = {key: value for key, value in given.items() if key != "variance"} | {"log_variance": logs}
+    logs = np.random.default_rng(0).uniform(0.001, 0.02, (2000, 5))
+    bounded = {key: value for key, value in frozen.items() if key != "variance"} | {"log_variance": logs}
     assert first(lv.diagnose(**bounded, loss=Loss.gaussian(0.5))).code == "bounded-variance"
     relu = given | {"mean": np.maximum(given["mean"], 0)}
     assert first(lv.diagnose(**relu, loss=Loss.gaussian(0.5))).code == "one-sided-mean"
