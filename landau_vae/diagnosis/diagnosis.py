@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from landau_vae import limits
 from landau_vae.checks import Count, Positive, Share, checked
-from landau_vae.data.tables import as_table
+from landau_vae.data.convert import as_rows, variances
 from landau_vae.diagnosis.comparison import Comparison
 from landau_vae.diagnosis.criteria import criteria_table, scores
 from landau_vae.diagnosis.findings import find
@@ -239,6 +239,7 @@ def diagnose(
     variance: ArrayLike | None = None,
     log_variance: ArrayLike | None = None,
     std: ArrayLike | None = None,
+    covariance: ArrayLike | None = None,
     loss: Loss,
     data: Any = None,
     spectrum: Spectrum | None = None,
@@ -251,7 +252,8 @@ def diagnose(
     """Diagnose a trained model by its posteriors: which latents are active, which should be, and why the two differ.
 
     The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`. The arrays may be of any framework
-    that NumPy can read.
+    and on any device, data loaders or lists of batches, as `Spectrum.from_data` takes them; latents with positions
+    (n, k, h, w) are taken one by one, as K = k·h·w.
 
     Parameters
     ----------
@@ -259,6 +261,8 @@ def diagnose(
         Posterior means μ of the n encoded rows.
     variance, log_variance, std : (n, K) array
         What the encoder returns beside the mean: σ², ln σ² or σ, exactly one of them.
+    covariance : (n, K, K) array, optional
+        Full covariances of the posteriors, in place of `variance`; their diagonals are used.
     loss : Loss
         The loss that the model was trained with, at its one β.
     data : (n, d) array, optional
@@ -306,15 +310,18 @@ def diagnose(
         raise InputError("Give the data that were encoded (data=X) or their spectrum (spectrum=…), one of the two.")
     if decode is not None and data is None:
         raise InputError("decode needs the data to compare its reconstructions with: give data=X.", "decode")
-    named: dict[Spread, Any] = {"variance": variance, "log_variance": log_variance, "std": std}
-    given: list[Spread] = [kind for kind, values in named.items() if values is not None]
+    named = {"variance": variance, "log_variance": log_variance, "std": std, "covariance": covariance}
+    given = [name for name, values in named.items() if values is not None]
     if len(given) != 1:
         raise InputError(
-            f"{len(given) or 'None'} of variance, log_variance and std {'are' if given else 'is'} given, but exactly "
-            "one is needed: name what the encoder returns."
+            f"{len(given) or 'None'} of variance, log_variance, std and covariance {'are' if given else 'is'} given, "
+            "but exactly one is needed: name what the encoder returns."
         )
-    kind = given[0]
-    mu, spread = as_table(mean, "mean of the posterior")[0], as_table(named[kind], f"{kind} of the posterior")[0]
+    if covariance is not None:
+        named["variance"], given = variances(covariance), ["variance"]
+    kind: Any = given[0]
+    mu = as_rows(mean, "mean of the posterior", ordered=True)[0]
+    spread = as_rows(named[kind], f"{kind} of the posterior", rows=len(mu), ordered=True)[0]
     if loss.latents not in (None, mu.shape[1]):
         raise InputError(
             f"The loss is one of {loss.latents} latents, but the posterior has {mu.shape[1]}: give the loss of this "
@@ -325,7 +332,9 @@ def diagnose(
     if spectrum is not None:
         result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
     else:
-        result = _compare_with_data(mu, spread, kind, as_table(data, "data"), loss, standardize, decode)
+        result = _compare_with_data(
+            mu, spread, kind, as_rows(data, "data", rows=len(mu), ordered=True)[:2], loss, standardize, decode
+        )
     result = replace(result, run=_run(result.spectrum, loss, updates, learning_rate, optimizer))
     return replace(result, findings=find(result))
 
