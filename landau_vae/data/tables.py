@@ -67,7 +67,7 @@ def as_covariance(data: Any, subject: str = "covariance") -> tuple[Array, Names]
     matrix: Array = np.asarray(table, dtype=np.float64)
     if (shape := (len(matrix), *of_row)) != (len(matrix), len(matrix)):
         raise InputError(
-            f"The covariance has shape {shape}, but a square matrix is expected: "
+            f"The {subject} has shape {shape}, but a square matrix is expected: "
             "for a table of samples use Spectrum.from_data (on the command line, leave --covariance out)."
         )
     if not np.all(np.isfinite(matrix)):
