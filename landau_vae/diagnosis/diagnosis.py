@@ -12,7 +12,7 @@ effect.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +33,7 @@ from landau_vae.display import Column, Result, Table, counted, jsonable, readonl
 from landau_vae.errors import InputError
 from landau_vae.findings import Finding, in_words
 from landau_vae.loss import Loss
+from landau_vae.networks.decoder import Decoder
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
@@ -274,8 +275,9 @@ def diagnose(
     standardize : bool, default False
         Whether the model was trained on features divided by their standard deviations.
     decode : callable, optional
-        Decoder that takes latents (m, K) to reconstructions (m, d) in the scale of the data (with `standardize`, of
-        the standardised data). Ranked pruning is measured with it.
+        Decoder that takes latents (m, K), as arrays or tensors of any framework, to reconstructions (m, d) in the
+        scale of the data (with `standardize`, of the standardised data): a method of the model as it stands, or the
+        model. Ranked pruning is measured with it.
     updates : int, optional
         Number of updates of the run. With `learning_rate` it says how long modes wait on the plateau.
     learning_rate : float, optional
@@ -320,7 +322,7 @@ def diagnose(
     if covariance is not None:
         named["variance"], given = variances(covariance), ["variance"]
     kind: Any = given[0]
-    mu = as_rows(mean, "mean of the posterior", ordered=True)[0]
+    mu, _, shape = as_rows(mean, "mean of the posterior", ordered=True)
     spread = as_rows(named[kind], f"{kind} of the posterior", rows=len(mu), ordered=True)[0]
     if loss.latents not in (None, mu.shape[1]):
         raise InputError(
@@ -332,9 +334,9 @@ def diagnose(
     if spectrum is not None:
         result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
     else:
-        result = _compare_with_data(
-            mu, spread, kind, as_rows(data, "data", rows=len(mu), ordered=True)[:2], loss, standardize, decode
-        )
+        rows, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
+        wrap = None if decode is None else partial(Decoder.wrap, decode, features=of_row, shape=shape)
+        result = _compare_with_data(mu, spread, kind, (rows, names), loss, standardize, wrap)
     result = replace(result, run=_run(result.spectrum, loss, updates, learning_rate, optimizer))
     return replace(result, findings=find(result))
 
@@ -349,7 +351,7 @@ def _compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Obs
 
 def _compare_with_data(
     mu: Rows, spread: Rows, kind: Spread, data: tuple[Rows, tuple[str, ...] | None],
-    loss: Loss, standardize: bool, decode: Callable[[Any], Any] | None,
+    loss: Loss, standardize: bool, wrap: Callable[..., Decoder] | None,
 ) -> Diagnosis:  # fmt: skip
     """Return the same with what the latents encode of each mode, from one pass over rows and posteriors."""
     rows, names = data
@@ -358,9 +360,9 @@ def _compare_with_data(
     fields = fields_of(moments, names, standardize=standardize, likelihood=loss.likelihood)
     spectrum, scale, decoded = Spectrum(**fields), fields["scale"], None
     cross = mode_cross(reading, fields["decomposition"], spectrum.modes, scale, mu)
-    if decode is not None:
+    if wrap is not None:
         decoded = prune(
-            decode, mu, spread, kind, rows, posterior.ranking, moments.mean, scale, standardized=standardize
+            wrap(mu[:2]), mu, spread, kind, rows, posterior.ranking, moments.mean, scale, standardized=standardize
         )
     result = _compare(posterior, spectrum, loss, observe(posterior, spectrum, cross))
     result = replace(result, binary=zeros_and_ones(moments), decoded=decoded)

@@ -8,7 +8,7 @@ drawn from the posterior, as in the loss. Errors of Bernoulli and Poisson decode
 the variance at the mean, as in their spectrum.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from landau_vae.diagnosis.posterior import Rows, Spread, deviation, evenly
 from landau_vae.display import Array, Column, Result, Table
-from landau_vae.errors import InputError
+from landau_vae.networks.decoder import Decoder
 from landau_vae.spectrum.spectrum import Spectrum
 
 TOLERANCES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
@@ -44,7 +44,7 @@ class Decoded(Result):
 
 
 def prune(
-    decode: Callable[[Any], Any], mean: Rows, spread: Rows, kind: Spread, data: Rows, order: NDArray[np.intp],
+    decode: Decoder, mean: Rows, spread: Rows, kind: Spread, data: Rows, order: NDArray[np.intp],
     shift: Array, scale: Array, *, standardized: bool,
 ) -> Decoded:  # fmt: skip
     """Decode some thousands of rows with ever more latents, and compare with the data."""
@@ -60,30 +60,10 @@ def prune(
     def distortion(latent: Array, rank: int) -> float:
         kept = np.zeros_like(latent)
         kept[:, order[:rank]] = latent[:, order[:rank]]
-        return float(np.square((target - _decoded(decode, kept, (m, d))) / unit).sum()) / power
+        return float(np.square((target - decode(kept, rows)) / unit).sum()) / power
 
     curves = [[distortion(latent, int(k)) for k in ranks] for latent in (mu, drawn)]
     return Decoded(ranks, np.array(curves[0]), np.array(curves[1]), m)
-
-
-def _decoded(decode: Callable[[Any], Any], latent: Array, shape: tuple[int, int]) -> Array:
-    try:
-        image = np.asarray(decode(latent), dtype=np.float64)
-    except Exception as problem:
-        raise InputError(
-            f"decode raised {type(problem).__name__} on an array of shape {latent.shape} ({problem}): it is called "
-            "with latents, rows × K in double precision, and returns reconstructions as an array."
-        ) from problem
-    if image.ndim > 1 and image.size:
-        image = image.reshape(len(image), -1)
-    if image.shape != shape:
-        raise InputError(
-            f"decode returned an array of shape {image.shape} for {shape[0]} rows of {shape[1]} features: it has to "
-            "return one reconstruction per row, in the order of the data's features."
-        )
-    if not np.isfinite(image).all():
-        raise InputError("decode returned numbers that are NaN or infinite: check the model's weights.")
-    return image
 
 
 def effective_dimension(ranks: NDArray[Any], distortion: Array, tolerance: float) -> int | None:

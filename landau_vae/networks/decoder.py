@@ -275,11 +275,11 @@ def _natural(likelihood: Likelihood, mean: Array) -> Array:
 
 
 def _with_better_link(decoder: Decoder, y: Array, x: Array) -> Decoder:
-    """Name the function by which outputs that are worse than a constant become better than it."""
+    """Name the function with which outputs that are worse than a constant have a far lower error."""
     constant = np.square(x - x.mean(axis=0)).sum()
     losses = {name: np.square(x - function(y)).sum() for name, function in LINKS.items()}
     name, loss, plainly = min(losses, key=losses.__getitem__), min(losses.values()), np.square(x - y).sum()
-    if plainly > constant >= loss and loss < BETTER_LINK * plainly:
+    if plainly > constant and loss < BETTER_LINK * plainly:
         return replace(decoder, better_link=name, improvement=float(loss / plainly))
     return decoder
 

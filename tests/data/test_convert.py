@@ -245,7 +245,8 @@ def test_spatial_latents_and_images(model):
         data.reshape(-1, 1, 2, 2), mean.reshape(-1, 1, 2, 2), variance=FakeTensor(variance.reshape(-1, 1, 2, 2))
     )
     np.testing.assert_array_equal(spatial.posterior.rate, flat.posterior.rate)
-    batches = diagnosed(Loader([[data[:400], np.zeros(400)], [data[400:], np.zeros(200)]]), [mean[:400], mean[400:]], variance=variance)
+    loader = Loader([[data[:400], np.zeros(400)], [data[400:], np.zeros(200)]])
+    batches = diagnosed(loader, [mean[:400], mean[400:]], variance=variance)
     np.testing.assert_array_equal(batches.posterior.rate, flat.posterior.rate)
 
 
