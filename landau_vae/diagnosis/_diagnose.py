@@ -23,7 +23,7 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
 from landau_vae.loss import Loss
 from landau_vae.networks import NextLatent, next_latent_by_kernel, prices_from_gradients
-from landau_vae.networks.decoder import Decoder, RowTerm
+from landau_vae.networks.decoder import Decoder, choose_link, row_term
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
@@ -144,8 +144,8 @@ def diagnose(
     if spectrum is not None:
         result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
     else:
-        x, names, _ = as_rows(data, "data", rows=len(mu), ordered=True)
-        model = _Model(mu, spread, kind, shape, x, names, loss, standardize, rows == "training", seed)
+        x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
+        model = _Model(mu, spread, kind, shape, x, of_row, names, loss, standardize, rows == "training", seed)
         result = model.compared()
         if decode is not None:
             result = model.decoded(result, decode, given, reconstruction)
@@ -165,8 +165,8 @@ def _posterior_of(
     given = [name for name, values in named.items() if values is not None]
     if len(given) != 1:
         raise InputError(
-            f"{len(given) or 'None'} of variance, log_variance and std {'are' if given else 'is'} given, but exactly "
-            "one is needed: name what the encoder returns (or covariance, of full matrices)."
+            f"{len(given) or 'None'} of variance, log_variance, std and covariance {'are' if given else 'is'} given, "
+            "but exactly one is needed: name what the encoder returns."
         )
     mu, _, shape = as_rows(mean, "mean of the posterior", ordered=True)
     if covariance is not None:
@@ -192,6 +192,7 @@ class _Model:
     kind: Spread
     shape: tuple[int, ...]  # of one code
     x: Rows
+    of_row: tuple[int, ...]  # shape of one row of x
     names: tuple[str, ...] | None
     loss: Loss
     standardize: bool
@@ -228,8 +229,12 @@ class _Model:
         mean = np.asarray(self.mu[rows], dtype=np.float64)
         width, x = deviation(self.spread[rows], self.kind), self.seen(rows, result)
         likelihood = self.loss.likelihood
-        decoder = Decoder(decode, d)
-        term = _term(likelihood, reconstruction)
+        decoder = Decoder.wrap(decode, mean[:2], self.of_row, shape=self.shape, given=given, rows=rows[:2])
+        if reconstruction is None:
+            decoder = choose_link(decoder, mean, x, likelihood, rows)
+            term = partial(_term, likelihood)
+        else:
+            term = row_term(reconstruction, decoder, x, decoder(mean[:3], rows[:3]))
         origin = _constant_output(likelihood, x)
         measured = measure(
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term,
@@ -270,13 +275,11 @@ class _Model:
         return next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
 
 
-def _term(likelihood: Likelihood, reconstruction: Callable[..., Any] | None) -> Callable[[Array, Array], Array]:
-    """Return the reconstruction term of each row at weight 1, as a function of rows and outputs."""
-    if reconstruction is not None:
-        return RowTerm(reconstruction)
+def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:
+    """Return the reconstruction term of each row at weight 1."""
     if likelihood.squared:
-        return lambda x, f: 0.5 * np.square(x - f).sum(axis=1)
-    return lambda x, f: likelihood.value(x, f).sum(axis=1)
+        return 0.5 * np.square(x - f).sum(axis=1)
+    return likelihood.value(x, f).sum(axis=1)
 
 
 def _constant_output(likelihood: Likelihood, x: Array) -> Array:
