@@ -277,7 +277,9 @@ def _natural(likelihood: Likelihood, mean: Array) -> Array:
 def _with_better_link(decoder: Decoder, y: Array, x: Array) -> Decoder:
     """Name the function with which outputs that are worse than a constant have a far lower error."""
     constant = np.square(x - x.mean(axis=0)).sum()
-    possible = {name: f for name, f in LINKS.items() if x.min() >= 0 and (name != "sigmoid" or x.max() <= 1)}
+    slack = 0.1 * (x.max() - x.min())  # for noise
+    ends = {"sigmoid": 1 + slack}
+    possible = {name: f for name, f in LINKS.items() if x.min() >= -slack and x.max() <= ends.get(name, np.inf)}
     if not possible:
         return decoder
     losses = {name: np.square(x - function(y)).sum() for name, function in possible.items()}
