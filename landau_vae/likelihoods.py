@@ -124,6 +124,8 @@ class Likelihood:
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:
         """Return √𝒱(x̄), the standard deviation that the likelihood has at the mean of each column.
 
+        A constant column at an end of the range has none and costs nothing: it gets a 1, if there are others.
+
         Parameters
         ----------
         mean, variance : (d,) array
@@ -139,7 +141,8 @@ class Likelihood:
         Raises
         ------
         InputError
-            If a column is out of the likelihood's range, or has a mean at which it has no variance.
+            If a column is out of the likelihood's range or has no variance at its mean though it varies, or if all
+            columns are constant.
         """
         low, high = self.support
         # No distribution on [low, high] has a larger variance; with an infinite end there is no bound.
@@ -153,9 +156,10 @@ class Likelihood:
                 "take a Gaussian loss."
             )
         at_mean = self._variance_at(mean)
-        without = np.flatnonzero(~(np.isfinite(at_mean) & (at_mean > 0)))
-        if without.size == 0:
-            return np.sqrt(at_mean)
+        lacking = ~(np.isfinite(at_mean) & (at_mean > 0))
+        without = np.flatnonzero(lacking)
+        if not np.any(lacking & (variance > 0)) and not lacking.all():
+            return np.sqrt(np.where(lacking, 1.0, at_mean))
         shown = ", ".join(repr(names[i]) if names else str(i) for i in without[:5]) + ", …" * (without.size > 5)
         if np.all(variance[without] <= 0):
             raise InputError(
