@@ -19,7 +19,7 @@ from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE, TELLS_A_PRICE
 from landau_vae.networks.decoder import Decoder
 from landau_vae.networks.identities import PricesInEffect, prices_in_effect
-from landau_vae.networks.next_latent import NextLatent, next_latent
+from landau_vae.networks._next_latent import NextLatent, next_latent
 
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 STREAM = 0x6D6561  # of its own: noise must not be that which made the data
