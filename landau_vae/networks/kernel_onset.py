@@ -11,6 +11,7 @@ products, whether some rows do. For squared errors and few active latents: kerne
 package.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.special import softmax
 
-from landau_vae.display import Array, Result
+from landau_vae.display import Array, Column, Result, Table, significant
 from landau_vae.errors import TooFewSamples
 from landau_vae.networks.identities import OWN
 
@@ -31,7 +32,7 @@ EFFECTIVE = 10.0  # rows in a kernel, below which nothing is read
 FEWEST_HELD = 5.0  # rows in a kernel, below which a z is left out: one row would be the whole answer
 FEWEST = 100  # rows
 JACKKNIFE = 8  # groups of rows
-RESOLVED = 1e-9  # of the largest singular value
+RESOLVED = 1e-9  # of the largest singular value, or of one row: what is below is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,17 @@ class KernelOnset(Result):
     effective_rows: float  #: median of 1/Σw²
     covered: float  #: share of the draws of z that have enough rows nearby
     rows: int  #: that were used
+
+    def content(self) -> Iterable[str | Table]:
+        """Yield the table of readings."""
+        shown = lambda value: significant(float(value), 4)  # noqa: E731
+        yield Table(
+            [
+                Column("next latent", ["linear: in bulk", "quadratic: in places"], text=True, key="mean"),
+                Column("pays below", [self.bulk, self.places], shown, key="price"),
+                Column("±", [self.bulk_error, self.places_error], shown, key="error"),
+            ]
+        )
 
     @property
     def value(self) -> float:
@@ -106,43 +118,49 @@ def next_latent_by_kernel(
     mean, deviation = mean[:, active], deviation[:, active]
     z = mean[drawn] + deviation[drawn] * rng.standard_normal((PLACES, len(active)))
     x, *functions = _components(x)
-    halves = [_Kernel(mean[rows], deviation[rows], x[rows], rows) for rows in np.array_split(order[n // 5 :], 2)]
-    effective = np.minimum(*(half.effective(z) for half in halves))
+    rows = np.array_split(order[n // 5 :], 2)
+    halves = [_Kernel(_weights(z, mean[half], deviation[half]), x[half], half) for half in rows]
+    effective = np.minimum(*(half.effective for half in halves))
     silent = np.median(effective) < EFFECTIVE
-    held = z[effective >= FEWEST_HELD]
-    bulk, places = ((np.nan, np.nan) if silent else _reading(held, halves, phi) for phi in functions)
-    return KernelOnset(*bulk, *places, float(np.median(effective)), len(held) / PLACES, n)
+    held = effective >= FEWEST_HELD
+    halves = [_Kernel(half.weights[held], half.x, half.rows) for half in halves]
+    bulk, places = ((np.nan, np.nan) if silent else _reading(halves, phi) for phi in functions)
+    return KernelOnset(*bulk, *places, float(np.median(effective)), float(held.mean()), n)
+
+
+def _weights(z: Array, mean: Array, deviation: Array) -> Array:
+    """Return q(z|x_j) of each z and row, with sum 1 over rows."""
+    apart = sum(np.square((z[:, [k]] - mean[:, k]) / deviation[:, k]) for k in range(z.shape[1]))
+    return softmax(np.zeros((len(z), 1)) - 0.5 * apart - np.log(deviation).sum(axis=1), axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class _Kernel:
-    """Rows weighted by how likely they are to have made a z."""
+    """Rows weighted by how likely they are to have made each of some z."""
 
-    mean: Array
-    deviation: Array
+    weights: Array  # (z, m), with sum 1 over rows
     x: Array
     rows: NDArray[np.intp]
 
-    def weights(self, z: Array) -> Array:
-        apart = (z[:, None] - self.mean) / self.deviation
-        return softmax(-0.5 * np.square(apart).sum(axis=2) - np.log(self.deviation).sum(axis=1), axis=1)
-
-    def effective(self, z: Array) -> Array:
+    @property
+    def effective(self) -> Array:
         """Return 1/Σw² at each z."""
-        return 1 / np.square(self.weights(z)).sum(axis=1)
+        return 1 / np.square(self.weights).sum(axis=1)
 
-    def covariance(self, z: Array, phi: Array) -> Array:
+    def covariance(self, phi: Array) -> Array:
         """Return Cov(x, φ | z), (z, d, q)."""
-        weights, phi = self.weights(z), phi[self.rows]
+        weights, phi = self.weights, phi[self.rows]
         products = (self.x[:, :, None] * phi[:, None, :]).reshape(len(phi), -1)
-        centred = (weights @ products).reshape(len(z), self.x.shape[1], -1)
+        centred = (weights @ products).reshape(len(weights), self.x.shape[1], -1)
         centred -= (weights @ self.x)[:, :, None] * (weights @ phi)[:, None, :]
-        return centred / (1 - np.square(weights).sum(axis=1))[:, None, None]
+        return centred / np.maximum(1 - np.square(weights).sum(axis=1), RESOLVED)[:, None, None]
 
     def without(self, group: int) -> "_Kernel":
         """Return all but one of some groups of rows."""
         kept = np.arange(len(self.rows)) % JACKKNIFE != group
-        return _Kernel(self.mean[kept], self.deviation[kept], self.x[kept], self.rows[kept])
+        weights = self.weights[:, kept]
+        total = np.maximum(weights.sum(axis=1, keepdims=True), RESOLVED)
+        return _Kernel(weights / total, self.x[kept], self.rows[kept])
 
 
 def _components(x: Array) -> tuple[Array, Array, Array]:
@@ -154,20 +172,19 @@ def _components(x: Array) -> tuple[Array, Array, Array]:
     return left * singular[: left.shape[1]], linear, np.column_stack([linear, linear[:, i] * linear[:, j]])
 
 
-def _reading(z: Array, halves: list[_Kernel], phi: Array) -> tuple[float, float]:
+def _reading(halves: list[_Kernel], phi: Array) -> tuple[float, float]:
     """Return Λ over a span of means, and its standard error over z and, by a jackknife, over rows."""
     phi = phi - phi.mean(axis=0)
     norm = phi.T @ phi / len(phi)
-    squares = _squares(z, halves, phi, norm)
-    others = [_squares(z, [half.without(group) for half in halves], phi, norm).mean() for group in range(JACKKNIFE)]
-    return float(squares.mean()), float(
-        np.hypot(squares.std() / len(z) ** 0.5, np.std(others) * (JACKKNIFE - 1) ** 0.5)
-    )
+    squares = _squares(halves, phi, norm)
+    others = [_squares([half.without(group) for half in halves], phi, norm).mean() for group in range(JACKKNIFE)]
+    error = np.hypot(squares.std() / len(squares) ** 0.5, np.std(others) * (JACKKNIFE - 1) ** 0.5)
+    return float(squares.mean()), float(error)
 
 
-def _squares(z: Array, halves: list[_Kernel], phi: Array, norm: Array) -> Array:
+def _squares(halves: list[_Kernel], phi: Array, norm: Array) -> Array:
     """Return ‖E[(x − x̂) h | z]‖² at each z, for the h that is best at the other half of the z."""
-    one, other = (half.covariance(z, phi) for half in halves)
+    one, other = (half.covariance(phi) for half in halves)
     parts = []
     for fold in (0, 1):
         products = np.tensordot(one[fold::2], other[fold::2], ((0, 1), (0, 1)))
