@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.checks import Count, Positive, Seed, checked
-from landau_vae.data.convert import as_rows, variances
+from landau_vae.data.convert import as_rows, plain, variances
+from landau_vae.diagnosis.condition import rest_of
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings import find
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
@@ -87,7 +88,8 @@ def diagnose(
         scale of the data (with `standardize`, of the standardised data). With it the price in effect is measured,
         and whether a further latent would pay.
     given : (n, …) array, optional
-        What the decoder sees beside z, one row each: it is called as `decode(z, given)`.
+        What the decoder sees beside z, numbers or labels, one entry for each row: it is called as `decode(z, given)`.
+        The spectrum is that of the data less what is linear in it.
     reconstruction : callable, optional
         The reconstruction term of each row, `reconstruction(x, output)` → (n,), where the loss is neither a squared
         error nor a likelihood. Prices are in its units then, and the stated one is the weight of the KL.
@@ -136,9 +138,10 @@ def diagnose(
             raise InputError(f"{name} needs the data to compare its reconstructions with: give data=X.", name)
     if decode is not None and gradients is not None:
         raise InputError("decode and gradients are two ways to one measurement: give one of them.", "gradients")
-    for name, value in {"given": given, "reconstruction": reconstruction}.items():
-        if value is not None and decode is None and gradients is None:
-            raise InputError(f"{name} is used with the decoder only: give decode=… too.", name)
+    if reconstruction is not None and decode is None and gradients is None:
+        raise InputError("reconstruction is used with the decoder only: give decode=… too.", "reconstruction")
+    if given is not None and data is None:
+        raise InputError("given needs the rows that it belongs to: give data=X.", "given")
     mu, spread, kind, shape = _posterior_of(mean, variance, log_variance, std, covariance)
     stated, loss = loss, loss.with_latents(mu.shape[1])
     common: dict[str, Any] = {"stated": stated, "trained_on": rows == "training"}
@@ -146,10 +149,10 @@ def diagnose(
         result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
-        model = _Model(mu, spread, kind, shape, x, of_row, names, loss, standardize, rows == "training", seed)
+        model = _Model(mu, spread, kind, shape, x, of_row, names, given, loss, standardize, rows == "training", seed)
         result = model.compared()
         if decode is not None:
-            result = model.decoded(result, decode, given, reconstruction)
+            result = model.decoded(result, decode, reconstruction)
         elif gradients is not None:
             result = model.differentiated(result, gradients, own_term=reconstruction is not None)
         elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and not result.linear:
@@ -195,6 +198,7 @@ class _Model:
     x: Rows
     of_row: tuple[int, ...]  # shape of one row of x
     names: tuple[str, ...] | None
+    given: Any  # what the decoder sees beside z
     loss: Loss
     standardize: bool
     trained_on: bool
@@ -202,41 +206,48 @@ class _Model:
 
     def compared(self) -> Diagnosis:
         """Return posteriors beside their prediction, from one pass over rows and posteriors."""
-        posterior, moments, _ = reading = read_with_data(self.mu, self.spread, self.kind, self.x)
+        x = self.x if self.given is None else rest_of(np.asarray(self.x, dtype=np.float64), self.given)
+        posterior, moments, _ = reading = read_with_data(self.mu, self.spread, self.kind, x)
         moments.vectors_needed = True  # by `mode_cross`
         fields = fields_of(moments, self.names, standardize=self.standardize, likelihood=self.loss.likelihood)
         spectrum = Spectrum(**fields)
         cross = mode_cross(reading, fields["decomposition"], spectrum.modes, fields["scale"], self.mu)
         result = _compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
         result = replace(
-            result, binary=zeros_and_ones(moments), sample=partial(self.seen, evenly(len(self.x), SAMPLE), result)
+            result,
+            binary=zeros_and_ones(moments),
+            conditional=self.given is not None,
+            sample=partial(self.seen, evenly(len(self.x), SAMPLE), result),
         )
         if result.linear_share < limits.LINEAR_SHARE:
-            mismatch = code_mismatch(self.mu, self.x, fields["scale"], result.is_active)
+            mismatch = code_mismatch(self.mu, x, fields["scale"], result.is_active)
             result = replace(result, code_mismatch=mismatch)
         return result
 
     def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:
         """Return some rows as the loss had them."""
         x = np.asarray(self.x[rows], dtype=np.float64)
-        if not self.standardize:
-            return x
-        return (x - result.spectrum.mean) / result.spectrum.scale
+        return (x - result.spectrum.mean) / self.scale if self.standardize else x
 
-    def decoded(self, result: Diagnosis, decode: Any, given: Any, reconstruction: Any) -> Diagnosis:
+    @cached_property
+    def scale(self) -> Array:
+        """Standard deviations of the rows, (d,)."""
+        return np.std(self.x, axis=0, dtype=np.float64)
+
+    def decoded(self, result: Diagnosis, decode: Any, reconstruction: Any) -> Diagnosis:
         """Return the result with what the user's decoder says."""
         n, d = self.x.shape
         rows = evenly(n, min(ROWS, max(64, NUMBERS // d)))
         mean = np.asarray(self.mu[rows], dtype=np.float64)
         width, x = deviation(self.spread[rows], self.kind), self.seen(rows, result)
         likelihood = self.loss.likelihood
-        decoder = Decoder.wrap(decode, mean[:2], self.of_row, shape=self.shape, given=given, rows=rows[:2])
+        decoder = Decoder.wrap(decode, mean[:2], self.of_row, shape=self.shape, given=self.given, rows=rows[:2])
         if reconstruction is None:
             decoder = choose_link(decoder, mean, x, likelihood, rows)
             term = partial(_term, likelihood)
         else:
             term = row_term(reconstruction, decoder, x, decoder(mean[:3], rows[:3]))
-        origin = _constant_output(likelihood, x)
+        origin = _without_code(likelihood, x, None if self.given is None else plain(self.given)[rows])
         measured = measure(
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term,
             all_rows=self.trained_on and len(rows) == n, onset=reconstruction is None, seed=self.seed,
@@ -269,7 +280,7 @@ class _Model:
         return replace(result, prices=prices, own_term=own_term)
 
     def by_kernel(self, result: Diagnosis) -> KernelOnset | None:
-        """Return whether a further latent would pay, from the codes of few active latents alone; None if too few rows."""
+        """Return whether a further latent would pay, from the codes of few active latents alone, if rows suffice."""
         rows, active = evenly(len(self.x), ROWS), np.flatnonzero(result.is_active)
         if len(rows) < FEWEST:
             return None
@@ -286,9 +297,9 @@ def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:
     return likelihood.value(x, f).sum(axis=1)
 
 
-def _constant_output(likelihood: Likelihood, x: Array) -> Array:
-    """Return the best constant output, (d,); columns that are constant keep an output at the edge of the range."""
-    mean = x.mean(axis=0)
+def _without_code(likelihood: Likelihood, x: Array, given: Any) -> Array:
+    """Return the best output without z: one constant, or one for each condition; within the range of the likelihood."""
+    mean = x.mean(axis=0) if given is None else x - rest_of(x, given) + x.mean(axis=0)
     if likelihood.squared:
         return mean
     low, high = likelihood.support

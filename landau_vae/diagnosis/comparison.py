@@ -59,6 +59,7 @@ class Comparison:
     following: NextLatent | KernelOnset | None = None  #: whether a further latent would pay, where it is known
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
+    conditional: bool = False  #: whether what is linear in a condition was taken out of the data
     trained_on: bool = True  #: whether these are rows that the model was trained on
     own_term: bool = False  #: whether the reconstruction term is the user's own function
     stated: Loss | None = field(default=None, repr=False)  #: the loss as it was given
@@ -75,6 +76,11 @@ class Comparison:
     def diverged(self) -> NDArray[np.intp]:
         """Latents whose posterior is far wider than the prior."""
         return np.flatnonzero(self.posterior.variance > limits.DIVERGED)
+
+    @property
+    def spare(self) -> int:
+        """How many latents are inactive."""
+        return int(np.count_nonzero(~self.is_active))
 
     @property
     def unreadable(self) -> bool:
@@ -229,6 +235,14 @@ class Comparison:
         return self.price * variance / float(self.loss.decoder_variance)
 
     @property
+    def learned_ratio(self) -> float | None:
+        """The price in effect over `learned_variance`, where the two agree; None elsewhere."""
+        if self.learned_variance is None or self.price_in_effect is None:
+            return None
+        ratio = self.price_in_effect / self.learned_variance
+        return ratio if abs(np.log(ratio)) < limits.PRICE_ERROR else None
+
+    @property
     def lowest_price(self) -> float:
         """The lowest of all readings of the price."""
         readings = (self.price_in_effect, self.mode_price, self.latent_price)
@@ -237,10 +251,12 @@ class Comparison:
     @cached_property
     def kl_is_off(self) -> bool:
         """Whether nothing holds the latents' scale, and a nat costs next to nothing."""
-        if self.scale_error <= limits.FREE_SCALE or self.is_active.mean() <= limits.MOST_LATENTS:
+        if self.scale_error <= limits.FREE_SCALE:
             return False
         if self.prices is not None:
             return bool(np.all(self.prices.width < limits.NO_KL * self.price))
+        if self.is_active.mean() <= limits.MOST_LATENTS:
+            return False
         weak = self.mode_price is not None and self.mode_price < limits.WEAK_KL * self.price and self.linear
         return weak or (self.latent_price is not None and self.latent_price < limits.NO_KL * self.price)
 
@@ -349,7 +365,7 @@ class Comparison:
     @cached_property
     def frontier(self) -> Frontier | None:
         """The least loss of any VAE on these rows at this β; None where it is not known."""
-        known = self.loss.likelihood.canonical and not self.loss.learned and not self.own_term
+        known = self.loss.likelihood.canonical and not (self.loss.learned or self.own_term or self.conditional)
         return frontier(self.sample(), self.loss) if known and self.sample is not None else None
 
     # ---------------------------------------------------------------------------------- modes that are not as expected

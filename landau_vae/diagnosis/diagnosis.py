@@ -192,6 +192,11 @@ class Diagnosis(Comparison, Result):
         m, onset = self.measured, self.next_onset
         which = "the rows it was trained on" if self.trained_on else "held-out rows, where prices are 2 to 8 % low"
         lines = [f"Rows: {self.posterior.samples}, taken for {which} (rows=… says otherwise)."]
+        if self.conditional:
+            lines.append(
+                "Condition: its linear part is taken out of the data (means of groups exactly); a network may use "
+                "it in other ways, and leave its latents less to encode than this spectrum says."
+            )
         if self.prices is None:
             lines.append("The price in effect was not measured" + ("." if self.collapsed else ": give decode=… ."))
             if self.is_active.any() and self.converged:
@@ -242,7 +247,9 @@ class Diagnosis(Comparison, Result):
             for name, label in {"width": "σ", "mean": "μ"}.items():
                 pairs = list(zip(ratios[name][order], ratios[f"{name}_error"][order], strict=True))
                 columns.append(Column(f"ĉ_{label}/c", pairs, lambda pair: with_error(*pair), f"price_by_{name}"))
-            note += "\nĉ/c: price of a nat in effect over the stated one, by widths σ and by means μ (which settle last)."
+            note += (
+                "\nĉ/c: price of a nat in effect over the stated one, by widths σ and by means μ (which settle last)."
+            )
         if self.observed is not None:
             columns.append(Column("mode", [self._mode_of(self.observed)[k] for k in order]))
             columns.append(Column("linear", self.observed.linear[order], "{:.0%}".format))

@@ -44,6 +44,7 @@ class Options(TypedDict, total=False):
     latents: int | None
     reconstruction_weight: float
     kl_weight: float
+    features: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,7 @@ class Loss:
     name: str | None = None  #: the code base's, or "measured"
     knob: str = "β"  #: what this code base calls β
     notes: tuple[str, ...] = ()  #: of a measured loss: what was found, in sentences
-    features: Count | None = None  #: number of features that it was measured with, where it was
+    features: Count | None = None  #: d of the model, where it is stated or measured
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "beta", _checked_beta(self.beta))
@@ -105,6 +106,7 @@ class Loss:
         latents: Count | None = None,
         reconstruction_weight: Positive = 1.0,
         kl_weight: Positive = 1.0,
+        features: Count | None = None,
     ) -> "Loss":
         """Make the loss [½] reduce_features (x − x̂)² / σ_dec² + β reduce_latents KL.
 
@@ -126,6 +128,8 @@ class Loss:
             K. Unless given, there are at least as many latents as modes.
         reconstruction_weight, kl_weight : float, default 1
             What else multiplies a term.
+        features : int, optional
+            d of the model, where it is known: a diagnosis compares it with the data.
 
         Returns
         -------
@@ -134,7 +138,7 @@ class Loss:
         """
         return cls(
             numbers(beta, "beta"), decoder_variance, reconstruction, kl, half, latents,
-            reconstruction_weight=reconstruction_weight, kl_weight=kl_weight,
+            reconstruction_weight=reconstruction_weight, kl_weight=kl_weight, features=features,
         )  # fmt: skip
 
     @classmethod
@@ -148,7 +152,7 @@ class Loss:
         beta : float or array_like, default 1
             β, the weight of the KL term.
         **options
-            `reconstruction`, `kl`, `latents`, `reconstruction_weight` and `kl_weight`, as in `Loss.gaussian`.
+            `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`, as in `Loss.gaussian`.
 
         Returns
         -------
@@ -175,7 +179,7 @@ class Loss:
         beta : float or array_like, default 1
             β, the weight of the KL term.
         **options
-            `reconstruction`, `kl`, `latents`, `reconstruction_weight` and `kl_weight`, as in `Loss.gaussian`.
+            `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`, as in `Loss.gaussian`.
 
         Returns
         -------
@@ -196,7 +200,7 @@ class Loss:
             Unless given, the price belongs to a spectrum of `landau_vae.spectrum.exponential_family`, else to that of
             `Spectrum.from_data` with this likelihood.
         **options
-            `reconstruction`, `kl`, `latents`, `reconstruction_weight` and `kl_weight`, as in `Loss.gaussian`.
+            `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`, as in `Loss.gaussian`.
 
         Returns
         -------

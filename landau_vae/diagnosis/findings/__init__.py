@@ -59,13 +59,13 @@ QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
         heads.diverged, heads.frozen_variance, heads.bounded_variance, heads.one_sided, heads.offset),
     "Does the decoder, as called here, reconstruct these rows from z?": (data.decoder_mismatch,),
     "Which price is in effect, and is it one?": (
-        price.kl_off, price.free_bits, price.several_prices, price.other_price),
+        price.kl_off, price.free_bits, price.several_prices, price.other_price, latents.unmeasured),
     "Has it come to rest?": (training.not_converged,),
     "Are inactive latents inactive because they should be?": (
         collapse.should_be_active, collapse.price_too_high, collapse.further_latent),
     "What do the active latents encode?": (latents.active_below_threshold, data.fits_noise, latents.mixed),
     "What else is worth knowing?": (
-        latents.unmeasured, collapse.rightly_inactive, heads.batch_norm, latents.rotated, latents.superfluous,
+        collapse.rightly_inactive, heads.batch_norm, latents.rotated, latents.superfluous,
         latents.as_predicted, latents.nonlinear),
 }  # fmt: skip
 #: Remarks on the data, which no alarm makes superfluous.

@@ -145,7 +145,7 @@ def further_latent(c: Comparison) -> Finding | None:
     n = c.following
     if n is None or c.collapsed or not c.pays or c.next_onset is None:
         return None
-    ratio, K, spare = n.value / c.effective, c.posterior.latents, int((~c.is_active).sum())
+    ratio, K, spare = n.value / c.effective, c.posterior.latents, c.spare
     worth = 0.5 * c.effective * (ratio - 1 - np.log(ratio))
     cause = (
         f"All {counted(K, 'latent')} are active: the model has too few"
@@ -160,13 +160,17 @@ def further_latent(c: Comparison) -> Finding | None:
         f"{f'Use more than {K} latents' if not spare else 'Train longer or warm up'}, or read the model as it is: a "
         f"further latent stays inactive only above {c.loss.knob} = {c.next_onset}.",
         {"onset": n.value, "error": n.error, "ratio": ratio, "worth": worth}
-        | {"causes": ("too-few-latents",) if not spare else ("updates", "plateau", "metastable", "learning-rate")},
+        | {
+            "causes": ("too-few-latents", "updates")
+            if not spare
+            else ("updates", "plateau", "metastable", "learning-rate")
+        },
     )
 
 
 def rightly_inactive(c: Comparison) -> Finding | None:
     """Find that the inactive latents have nothing to encode at this price."""
-    spare = int((~c.is_active).sum())
+    spare = c.spare
     if c.following is None or c.collapsed or c.pays or not spare or c.next_onset is None:
         return None
     ratio = c.following.value / c.effective

@@ -84,6 +84,8 @@ def offset(c: Comparison) -> Finding | None:
     cost = q.offset**2 / 2
     paying = np.flatnonzero((cost > limits.OFFSET_COST) & (cost > limits.OFFSET_SHARE * q.rate))
     untrained = c.collapsed and c.spectrum.eigenvalues[0] > limits.SURELY_UNSTABLE * c.price
+    if c.prices is not None:  # where the KL costs nothing, an offset does not either
+        paying = np.setdiff1d(paying, c.prices.latent[c.prices.width < limits.NO_KL * c.price])
     if not paying.size or untrained:
         return None
     several = paying.size > 1

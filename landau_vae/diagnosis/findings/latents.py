@@ -112,20 +112,22 @@ def unmeasured(c: Comparison) -> Finding | None:
     """Say, without a decoder, what the posteriors alone do not tell of a model that is not seen to be linear."""
     if c.prices is not None or c.linear or not c.is_active.any():
         return None
-    implied = c.implied_price or c.price
+    implied, rest = c.implied_price or c.price, ""
+    if not c.converged:
+        rest = " ⟨μ²⟩ + ⟨σ²⟩ is not near 1 either: perhaps the run was too short."
     return remark(
         "unmeasured",
         f"The price in effect was not measured. By the linear law these M² mean {knob_at(c, implied)}, "
         f"{significant(implied / c.price, 2)} times the stated one; in healthy networks that reading is between "
         f"{limits.LINEAR_LOWEST:g} and {limits.LINEAR_HIGHEST:g} times it. The posteriors alone exclude neither "
         "another KL weight (a mean for a sum, a warm-up that ended early, free bits, a learned σ²), nor a decoder "
-        "that sees more than z.",
+        f"that sees more than z.{rest}",
         "Give decode=… (your decoder, as it is): then the price is measured, and the onset of the next latent. "
         "Does it see anything but z (a condition, the earlier steps of a sequence, a library size)? Then give that "
         "too: given=… .",
         {"implied_price": implied, "price": c.price, "ratio": implied / c.price}
         | {"causes": ("kl-weight", "latents-averaged", "features-averaged", "warm-up", "free-bits", "free-bits-total",
-                      "variance-learned", "conditional-decoder", "teacher-forcing", "batch")},
+                      "variance-learned", "conditional-decoder", "teacher-forcing", "batch", *("updates", "learning-rate") * (not c.converged))},
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
-from landau_vae.display import counted, listed, significant, with_error
+from landau_vae.display import Array, counted, listed, significant, with_error
 from landau_vae.findings import Finding, alarm
 from landau_vae.loss.slips import slip_with_price
 
@@ -49,30 +49,45 @@ def several_prices(c: Comparison) -> Finding | None:
 
 
 def free_bits(c: Comparison) -> Finding | None:
-    """Find latents that have one and the same rate."""
-    rates = np.sort(c.posterior.rate[c.posterior.rate > limits.FREE_RATE])
-    cheap = c.prices is not None and c.price_in_effect is not None and c.price_in_effect < limits.SEPARATE * c.price
-    beyond = c.linear and c.converged and len(rates) > c.predicted.active  # some of them are not worth their price
-    same = limits.NEARLY_EQUAL_RATES if cheap else limits.EQUAL_RATES
-    if c.kl_is_off or len(rates) < 3 or not (cheap or beyond):
+    """Find latents that have one and the same rate, and pay less than the price or are not worth it."""
+    rates, paid = _cheap_rates(c)
+    same = limits.NEARLY_EQUAL_RATES if paid else limits.EQUAL_RATES
+    if c.kl_is_off or len(rates) < 3:
         return None
     groups = (rates[first:][rates[first:] <= rates[first] * same] for first in range(len(rates) - 2))
     group = max(groups, key=len)
     if len(group) < max(3, limits.MOST_LATENTS * len(rates)):
         return None
-    paid = (
-        f", and a nat costs them {c.price_in_effect / c.price:.2f} of its price" if cheap and c.price_in_effect else ""
-    )
-    more = "" if cheap else ", and more latents are active than modes are worth their price"
+    why = paid or ", and more latents are active than modes are worth their price"
     return alarm(
         "free-bits",
-        f"{len(group)} latents have the same rate, {significant(float(np.median(group)), 3)} nats{paid}{more}: a "
-        "sign of free bits, a KL without cost up to a limit.",
+        f"{len(group)} latents have the same rate, {significant(float(np.median(group)), 3)} nats{why}: a sign of free "
+        "bits, a KL without cost up to a limit.",
         "Below the limit a nat has no price, and neither spectrum nor β decides which latents are active: diagnose "
         "a model without free bits, or read a latent at the limit as inactive. (A smaller KL weight gives lower "
         "prices too, but not equal rates.)",
-        {"rates": group, "ratio": group[-1] / group[0], "limit": same, "causes": ("free-bits", "kl-weight")},
+        {
+            "rates": group,
+            "ratio": group[-1] / group[0],
+            "limit": same,
+            "causes": ("free-bits", "kl-weight", "masked-kl"),
+        },
     )
+
+
+def _cheap_rates(c: Comparison) -> tuple[Array, str]:
+    """Return the rates of latents that pay too little, ascending, and how little, in words."""
+    rates = c.posterior.rate
+    if c.prices is not None and c.price_in_effect is not None:
+        cheap = c.separate
+        if c.other_price is not None and c.price_in_effect < c.price and c.learned_ratio is None:
+            cheap = c.prices.latent
+        price = c.prices.width[np.isin(c.prices.latent, cheap)]
+        return np.sort(
+            rates[cheap]
+        ), f", and a nat costs them {_span(price / c.price)} of its price" if cheap.size else ""
+    beyond = c.linear and c.converged and c.is_active.sum() > c.predicted.active  # some are not worth their price
+    return np.sort(rates[(rates > limits.FREE_RATE) & beyond]), ""
 
 
 def other_price(c: Comparison) -> Finding | None:
@@ -106,7 +121,7 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
     if slip is not None:
         words.insert(0, f"a loss with {slip.words}")
         codes += [*slip.code.split("+")]
-    if (learned := c.learned_variance) is not None and abs(np.log(c.other_price / learned)) < limits.PRICE_ERROR:
+    if c.learned_ratio is not None:
         words.insert(0, "a decoder variance σ² that is learned (its error is just that)")
         codes += ["variance-learned"]
     if ratio < 1:
@@ -130,6 +145,8 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
         if c.prices is None and abs(abs(np.log(ratio)) - 2 * np.log(scale)) < limits.PRICE_ERROR:
             words.append(f"data that are {f'{scale:g} times' if ratio > 1 else f'1/{scale:g} of'} those in training")
             codes.append("data-units")
+    words.append("a decoder that sees more than z, if it was not given that here")
+    codes += ["conditional-decoder", "teacher-forcing"]
     argument = "" if slip is None else f" (Loss(…, {slip.argument}))"
     return f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 1 else words[0], tuple(codes), argument
 
@@ -149,6 +166,6 @@ def _times(ratio: float) -> str:
     return f"{significant(ratio, 3)} times"
 
 
-def _span(values: np.ndarray) -> str:
+def _span(values: Array) -> str:
     low, high = significant(float(values.min()), 2), significant(float(values.max()), 2)
     return low if low == high else f"{low} … {high}"

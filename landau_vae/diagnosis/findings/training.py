@@ -11,7 +11,7 @@ ELSE = " (Held-out rows, averaged weights and a batch norm on μ move it too: di
 def not_converged(c: Comparison) -> Finding | None:
     """Find latents that do not have the scale of a model at rest."""
     scales = c.posterior.second_moment[c.is_active]
-    if c.converged and not _waiting(c):
+    if c.converged or (not _waiting(c) and c.pays and not c.spare):  # a model with too few latents settles last
         return None
     evidence = {"second_moment": scales, "scale_error": c.scale_error, "limit": limits.SCALE_ERROR}
     found = (
@@ -39,5 +39,5 @@ def not_converged(c: Comparison) -> Finding | None:
 
 def _waiting(c: Comparison) -> bool:
     """Return whether both the latents' scale and what is left to encode say that the run was too short."""
-    off = c.scale_error > limits.SCALE_ERROR and c.trained_on
+    off = c.scale_error > limits.SCALE_ERROR and c.trained_on and c.spare > 0
     return bool(off and c.following is not None and c.pays and c.following.value > limits.WAITING * c.effective)
