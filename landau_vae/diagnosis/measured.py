@@ -17,9 +17,9 @@ from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE, TELLS_A_PRICE
+from landau_vae.networks._next_latent import NextLatent, next_latent
 from landau_vae.networks.decoder import Decoder
 from landau_vae.networks.identities import OWN, PricesInEffect, prices_in_effect
-from landau_vae.networks._next_latent import NextLatent, next_latent
 
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 DRAWS = 4  # of z, for losses

@@ -11,6 +11,13 @@ from landau_vae.display import counted, listed, significant
 from landau_vae.findings import Finding, remark
 
 
+#: What posteriors alone do not exclude.
+UNKNOWN = (
+    "kl-weight", "latents-averaged", "features-averaged", "batch", "warm-up", "free-bits", "free-bits-total",
+    "variance-learned", "conditional-decoder", "teacher-forcing",
+)  # fmt: skip
+
+
 def active_below_threshold(c: Comparison) -> Finding | None:
     """Find modes that a linear model encodes although they are not worth the price."""
     modes, many = c.below_threshold, c.below_threshold.size > 1
@@ -126,8 +133,7 @@ def unmeasured(c: Comparison) -> Finding | None:
         "Does it see anything but z (a condition, the earlier steps of a sequence, a library size)? Then give that "
         "too: given=… .",
         {"implied_price": implied, "price": c.price, "ratio": implied / c.price}
-        | {"causes": ("kl-weight", "latents-averaged", "features-averaged", "warm-up", "free-bits", "free-bits-total",
-                      "variance-learned", "conditional-decoder", "teacher-forcing", "batch", *("updates", "learning-rate") * (not c.converged))},
+        | {"causes": UNKNOWN + ("updates", "learning-rate") * (not c.converged)},
     )  # fmt: skip
 
 
