@@ -10,7 +10,6 @@ from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
 from landau_vae.display import counted, listed, significant
 from landau_vae.findings import Finding, remark
 
-
 #: What posteriors alone do not exclude.
 UNKNOWN = (
     "kl-weight", "latents-averaged", "features-averaged", "batch", "warm-up", "free-bits", "free-bits-total",
