@@ -122,12 +122,9 @@ def fitted(rows: Rows, starts: Array, first: Mixture | None = None, tolerance: f
         outputs, weights = first.outputs, first.weights
     near, work, distance = starts, 0.0, np.sqrt(rows.price)
     while True:
-        outputs, weights = _merged(*_moved(rows, outputs, weights), MERGED * distance)
-        logarithms = rows.logarithms(outputs)
-        weights = _weighed(rows, logarithms, weights)
-        kept = weights > LEAST
-        outputs, weights, logarithms = outputs[kept], weights[kept] / weights[kept].sum(), logarithms[:, kept]
-        value, log_p = rows.value(logarithms, weights)
+        outputs, weights = _moved(rows, *_weighed(rows, outputs, weights))
+        outputs, weights = _weighed(rows, *_merged(outputs, weights, MERGED * distance))
+        value, log_p = rows.value(rows.logarithms(outputs), weights)
         found, height = rows.climb(np.vstack([near, outputs]), log_p, CLIMBING)
         if height[0] <= tolerance and near is not starts:
             found, height = rows.climb(np.vstack([starts, outputs]), log_p, CLIMBING)
@@ -156,29 +153,35 @@ def _merged(outputs: Array, weights: Array, distance: float) -> tuple[Array, Arr
 
 
 def _moved(rows: Rows, outputs: Array, weights: Array) -> tuple[Array, Array]:
-    """Return outputs and weights after some quasi-Newton steps on both."""
+    """Return outputs and weights after some quasi-Newton steps on both.
+
+    Light outputs would hardly move: the curvature along each is its weight, which is scaled away.
+    """
     shape, natural = outputs.shape, rows.natural(outputs)[0]
+    unit = np.sqrt(weights)
 
     def value_and_slope(flat: Array) -> tuple[float, Array]:
-        share, moved = softmax(flat[: shape[0]]), flat[shape[0] :].reshape(shape)
+        share, moved = softmax(flat[: shape[0]] / unit), (flat[shape[0] :].reshape(shape) / unit[:, None])
         mean, value = rows.generated(moved)
         logarithms = (rows.table @ moved.T - value) / rows.price
         loss, log_p = rows.value(logarithms, share)
         response = np.exp(logarithms - log_p[:, None]) * share * rows.share[:, None]
         total = response.sum(axis=0)
-        slope = total[:, None] * mean - response.T @ rows.table
-        return loss, np.concatenate([rows.price * (share - total), slope.ravel()])
+        slope = (total[:, None] * mean - response.T @ rows.table) / (rows.price * unit[:, None])
+        return loss / rows.price, np.concatenate([(share - total) / unit, slope.ravel()])
 
-    start = np.concatenate([np.log(np.maximum(weights, LEAST)), natural.ravel()])
-    found = minimize(value_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": max(MOVES, MOST // len(weights))}).x
-    return rows.generated(found[shape[0] :].reshape(shape))[0], softmax(found[: shape[0]])
+    start = np.concatenate([np.log(weights) * unit, (natural * unit[:, None]).ravel()])
+    options = {"maxiter": max(MOVES, MOST // len(weights)), "ftol": 0.0, "gtol": SETTLED}
+    found = minimize(value_and_slope, start, jac=True, method="L-BFGS-B", options=options).x
+    return rows.generated(found[shape[0] :].reshape(shape) / unit[:, None])[0], softmax(found[: shape[0]] / unit)
 
 
-def _weighed(rows: Rows, logarithms: Array, weights: Array) -> Array:
-    """Return the best weights of given outputs, by Newton steps.
+def _weighed(rows: Rows, outputs: Array, weights: Array) -> tuple[Array, Array]:
+    """Return the outputs that have a weight at best, and these weights, by Newton steps.
 
     The maximum of ⟨ln Σ_y K w⟩ − Σ w over w ≥ 0 has Σ w = 1: the sum needs no constraint.
     """
+    logarithms = rows.logarithms(outputs)
     kernel = np.exp(logarithms - logarithms.max(axis=1)[:, None])
     for _ in range(NEWTON):
         p = kernel @ weights
@@ -202,4 +205,5 @@ def _weighed(rows: Rows, logarithms: Array, weights: Array) -> Array:
         else:
             break
         weights = np.maximum(weights + size * step, 0)
-    return weights / weights.sum()
+    kept = weights > LEAST
+    return outputs[kept], weights[kept] / weights[kept].sum()
