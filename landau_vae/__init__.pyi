@@ -2,6 +2,7 @@ from . import datasets as datasets
 from . import diagnosis as diagnosis
 from . import intervals as intervals
 from . import loss as loss
+from . import networks as networks
 from . import numeric as numeric
 from . import plotting as plotting
 from . import report as report
@@ -15,6 +16,7 @@ from .errors import OutsideTheory as OutsideTheory
 from .errors import TooFewSamples as TooFewSamples
 from .intervals._uncertainty import uncertainty as uncertainty
 from .loss import Loss as Loss
+from .networks._frontier import frontier as frontier
 from .numeric._choose_beta import choose_beta as choose_beta
 from .numeric._equilibrium import equilibrium as equilibrium
 from .numeric._transitions import transitions as transitions

@@ -12,7 +12,7 @@ import landau_vae
 
 PACKAGES = [
     "spectrum", "loss", "symbolic", "numeric", "numeric.continuation", "numeric.problems", "training", "verification",
-    "diagnosis", "intervals", "datasets", "plotting", "report",
+    "diagnosis", "intervals", "networks", "datasets", "plotting", "report",
 ]  # fmt: skip
 
 

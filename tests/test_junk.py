@@ -177,6 +177,9 @@ def calls(w):
         "choose_beta": {**layout, "keep": 1}, "equilibrium": layout, "transitions": layout,
         "diagnose": {"mean": w.rows[:, :1] * 0.4, "variance": w.rows[:, :1] * 0 + 0.5, "loss": w.loss, "data": w.rows},
         "follow": {"problem": w.linear, "start": 2.0, "stop": 0.5, "max_points": 30}, "hysteresis": between,
+        "frontier": {"data": w.rows, "loss": w.loss},
+        **{f"networks.Frontier.{name}": lambda: {"self": lv.frontier(w.rows, w.loss), "price": 1.0} for name in
+           ("certified", "beta_at")},
         "scan": {"source": w.rows, "temperatures": [0.5, 0.1], "trainer": w.quick, "latents": 1},
         "uncertainty": {"data": w.rows}, "verify": lambda: {"scan": w.scan},
         "datasets.load": {"name": "worldclim"}, "datasets.worldclim": {},
@@ -283,6 +286,7 @@ def calls(w):
         **{name: lambda: {"found": lv.verification.onsets(w.scan)} for name in
            ("distortion_curves", "effective_dimension", "identity", "onset_branches", "onset_rates", "rank_distortion",
             "spectroscopy_page")},
+        "frontier": lambda: {"result": lv.frontier(w.rows, w.loss)},
         "hysteresis_loop": lambda: {"down": w.scan, "up": w.scan},
         **{name: lambda: {"result": w.diagnosed} for name in
            ("diagnosed_cascade", "latent_bars", "rank_distortion_of", "spectrum_with_floor")},

@@ -2,92 +2,201 @@
 
     F_any(c) = min_q −c ⟨ln Σ_y q(y) e^{−ℓ(x, y)/c}⟩ ≤ ⟨ℓ(x, f(z))⟩ + c ⟨KL⟩
 
-The decoder may see z alone, the reconstruction is a sampled one, and all KL terms have one weight.
-For squared errors the dead state is the best of all from c = τ on where
+Conditions: the decoder takes z alone, ⟨ℓ⟩ is that of sampled z, all KL terms have one weight. For squared errors the
+collapsed state, one constant output, is the best of all from c = τ on where
 
     τ ≥ σ²_sG = sup_u 2 ln⟨e^{u·x}⟩/‖u‖²
 
-the optimal sub-Gaussian proxy of the centred rows. Source: this package.
+the optimal sub-Gaussian proxy of the centred rows. A row of share p at a distance m from the mean makes that at least
+m²/(2 ln 1/p). Source: this package.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from landau_vae.checks import Count, Seed, checked
-from landau_vae.display import Array, Column, Result, Table, readonly, significant
+from landau_vae.display import Array, Column, Integers, Result, Table, counted, progress_bar, readonly, significant
 from landau_vae.errors import InputError
+from landau_vae.limits import MEMORISED
 from landau_vae.loss import Loss
-from landau_vae.networks.mixture import Mixture, Rows, fitted
+from landau_vae.networks.mixture import TOLERANCE, Mixture, Rows, alone, fitted
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.training_set import seen_by, training_set
+from landau_vae.training.training_set import TrainingSet, seen_by, training_set
 
 MOST = 2000  # rows
 DIRECTIONS = 20  # principal components from which ascents start
-CLIMBED = 8  # ascents to σ²_sG
-NEAR_MEMORY = 0.8  # F_any/(τ ln n) from which single rows are memorised
+CLIMBED = 8  # ascents to σ²_sG, from directions of these lengths, in 2 ln n/‖x‖
+LENGTHS = (0.01, 0.1, 0.3, 1.0)
+NO_RATE = 1e-12  # nats
+TINY = np.finfo(float).tiny
 
 
 @dataclass(frozen=True, eq=False)
 class Frontier(Result):
-    """Losses per row, in the unit of the reconstruction term at weight 1 (½‖x − x̂‖² of squared errors)."""
+    """The least loss of any VAE, by price. Losses are per row, in units of ½‖x − x̂‖² or of −ln p."""
 
-    json_fields = ("price", "dead", "any", "bound", "held_out", "proxy", "memorising", "rows")
+    json_fields = (
+        "beta", "price", "dead", "linear", "any", "bound", "gain", "held_out", "held_out_gain", "effective_rows",
+        "first", "proxy", "memorising", "memorised", "rows", "unit",
+    )  # fmt: skip
 
-    price: Array  #: c of each β, (b,); τ of squared errors
+    loss: Loss  #: the loss as given
+    unit: float  #: of losses here, in that loss: Loss.gaussian(half=False) has 2
+    price: Array  #: price of a nat at each β, (b,): τ of squared errors
     dead: float  #: loss of the best constant output
-    linear: Array  #: that of the best linear VAE, (b,); NaN unless errors are squared
-    any: Array  #: F_any as it was reached, an upper bound, (b,)
-    bound: Array  #: a lower bound, as far as ascents have found the largest violation, (b,)
-    held_out: Array  #: of the same outputs on as many other rows, (b,); NaN where there are none
-    first: float  #: c from which the dead state is locally stable
-    proxy: float  #: σ²_sG, from which no VAE is better than the dead state; NaN unless errors are squared
-    memorising: float  #: max‖x‖²/(2 ln n), below which single rows pay; NaN unless errors are squared
-    rows: int  #: that were used
-    mixtures: tuple[Mixture, ...] = field(repr=False)  #: outputs and their weights, one for each price
+    linear: Array  #: loss of the best linear VAE, (b,); NaN unless errors are squared
+    any: Array  #: loss of the best VAE as it was reached, an upper bound, (b,)
+    bound: Array  #: lower bound of it, as far as ascents have found the largest violation, (b,)
+    held_out: Array  #: loss of the same outputs on as many other rows, (b,); NaN where there are none
+    held_out_dead: float  #: loss of the constant output on these other rows
+    first: float  #: price from which the collapsed state is locally stable: λ₁ of squared errors
+    proxy: float  #: σ²_sG, the price from which it is the best state; NaN unless errors are squared
+    memorising: float  #: price below which a single row is worth an output of its own; NaN unless errors are squared
+    entropy: float  #: nats that name a row, ln n of n distinct ones: memorising all costs that times the price
+    rows: int  #: number of rows that were used
+    encoded: tuple[Integers, ...]  #: which rows the best VAE encodes, for each β, in the order of the data
+    effective_rows: Array  #: how many rows share the rate, (Σ R)²/Σ R² with R the nats of a row, (b,); 0 if collapsed
+    mixtures: tuple[Mixture, ...] = field(repr=False)  #: outputs of the best VAE and their weights, for each β
+
+    @property
+    def beta(self) -> Array:
+        """The β of the loss, (b,)."""
+        return readonly(self.loss.beta.ravel())
 
     @property
     def gain(self) -> Array:
-        """By how much any VAE may be better than the dead state, at most, (b,)."""
+        """The most that the loss of any VAE may be below the collapsed state, (b,)."""
         return readonly(np.maximum(self.dead - self.bound, 0.0))
 
-    def certified(self, price):
-        """Stub."""
-        return bool(price >= self.proxy)
+    @property
+    def held_out_gain(self) -> Array:
+        """The amount by which the same outputs are below the constant one on other rows, (b,)."""
+        return readonly(self.held_out_dead - self.held_out)
+
+    @property
+    def memorised(self) -> Array:
+        """Loss of a model that names each row, over which the loss of the best VAE never is, (b,)."""
+        return readonly(self.price * self.entropy)
+
+    @checked
+    def certified(self, price: float) -> bool:
+        """Return whether it is known that no VAE of any kind is better than the collapsed state at a price.
+
+        Parameters
+        ----------
+        price : float
+            Price of a nat.
+
+        Returns
+        -------
+        bool
+            True from σ²_sG on, and from each price on at which nothing better was found.
+        """
+        return bool(price >= self.best_from)
+
+    def _shown(self, scale: float) -> Callable[[float], str]:
+        """Return how losses of this size are shown: to three digits, but none that is not known."""
+        gap = self.unit * max(float((self.any - self.bound).max()), TOLERANCE * float(self.price.max()))
+        digits = max(0, int(min(-np.log10(gap), 3 - np.floor(np.log10(max(scale, gap))))))
+        return lambda value: "—" if np.isnan(value) else f"{value:.{digits}f}"
 
     def content(self) -> Iterable[str | Table]:
-        """Yield the table of losses."""
-        four = lambda value: significant(float(value), 4)  # noqa: E731
-        yield Table(
-            [
-                Column("price", self.price, four),
-                Column("dead", np.full(len(self.price), self.dead), four),
-                Column("linear", self.linear, four),
-                Column("any VAE", self.any, four, key="any"),
-                Column("not below", self.bound, four, key="bound"),
-                Column("held out", self.held_out, four, key="held_out"),
-            ]
+        """Yield the losses by β, and what follows from them."""
+        unit, gain = self.unit, self.unit * (self.dead - self.any)
+        loss, gains = self._shown(unit * self.dead), self._shown(float(gain.max()))
+        yield (
+            f"Least loss of any VAE on {counted(self.rows, 'row')}, per row, as {self.loss.formula} has it. "
+            f"The collapsed state: {loss(unit * self.dead)}."
+        )
+        columns = [
+            Column(self.loss.knob, self.beta, lambda b: significant(float(b), 4), "beta"),
+            Column("linear VAE", unit * self.linear, loss, "linear"),
+            Column("any VAE", unit * self.any, loss, "any"),
+            Column("not below", np.where(self._unfinished, unit * self.bound, np.nan), loss, "bound"),
+            Column("gain", gain, gains, "gain"),
+            Column("on other rows", unit * self.held_out_gain, gains, "held_out_gain"),
+            Column("rows encoded", self.effective_rows, "{:.0f}".format, "effective_rows"),
+        ]
+        yield Table([column for column in columns if not np.isnan(column.values).all()])
+        yield from self._notes()
+
+    @property
+    def _unfinished(self) -> NDArray[np.bool_]:
+        return np.asarray(self.any - self.bound > 2 * TOLERANCE * self.price)
+
+    @property
+    def best_from(self) -> float:
+        """Price from which the collapsed state is the best one, as far as it is known; NaN where it is not."""
+        seen = np.append(self.price[self.gain <= TOLERANCE * self.price], self.proxy)
+        return float(np.fmin.reduce(seen))
+
+    @property
+    def memorised_to(self) -> float:
+        """Price up to which single rows are memorised; NaN where none are."""
+        alone = [self.memorising] if self.memorising > self.first else []
+        return max([*alone, *self.price[self.any > MEMORISED * self.memorised]], default=np.nan)
+
+    @checked
+    def beta_at(self, price: float) -> float:
+        """Return the β of a price.
+
+        Parameters
+        ----------
+        price : float
+            Price of a nat.
+
+        Returns
+        -------
+        float
+        """
+        return float(price * self.beta[0] / self.price[0])
+
+    def _notes(self) -> Iterator[str]:
+        knob = self.loss.knob
+
+        def at(price: float) -> str:
+            return f"{knob} = {significant(self.beta_at(price), 4)}"
+
+        yield f"From {at(self.first)} on the collapsed state is stable: training from small weights does not leave it."
+        if not np.isnan(self.best_from):
+            sign = " (σ²_sG)" if self.best_from == self.proxy else ""
+            yield f"From {at(self.best_from)} on{sign} no VAE of any architecture can use these rows."
+        if not np.isnan(self.memorised_to):
+            yield (
+                f"Up to {at(self.memorised_to)} single rows are worth being memorised: such gains are those of the "
+                "training loss, and do not carry over to other rows."
+            )
+        if self._unfinished.any():
+            places = ", ".join(significant(float(beta), 4) for beta in self.beta[self._unfinished])
+            yield f"The search ended before it converged at {knob} = {places}: the least loss is not below 'not below'."
+        yield (
+            "This holds for reconstructions from sampled z, a decoder that takes z alone, and one weight of all KL "
+            "terms. 'Rows encoded' is how many rows share the KL."
         )
 
 
 @checked
-def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0) -> Frontier:
+def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progress: bool = False) -> Frontier:
     """Return the least loss that any VAE can have on some rows, at each β of the loss.
 
     Parameters
     ----------
-    data : (n, d) array
+    data : (n, d) array, DataFrame or TrainingSet
         The rows that are trained on.
     loss : Loss
         With one β or several; of squared errors with a fixed variance, or of an exponential family.
     rows : int, default 2000
-        How many rows are used, at most; as many others give the held-out value.
+        How many rows are used, at most; as many others give the held-out values.
     seed : int, default 0
         Of the choice of rows.
+    progress : bool, default False
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -98,90 +207,106 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0) -> Fr
     InputError
         For a `Spectrum`, which has no rows, and a learned variance.
 
+    Notes
+    -----
+    The optimum over distributions of outputs is a convex problem, solved to a gap that is reported. What is found holds
+    for the rows that were used. A row's rate is the information that its posterior over the outputs has on it; the
+    rows that count as encoded are those of the highest rates, as many as share the rate: (Σ R)²/Σ R².
+
     Examples
     --------
     >>> x = np.repeat([[-1.0], [1.0]], 50, axis=0)  # λ₁ = σ²_sG = 1
     >>> found = frontier(x, Loss.gaussian([1.1, 0.5]))
-    >>> found.gain.round(3).tolist(), round(found.proxy, 3)
-    ([0.0, 0.155], 1.0)
+    >>> found.gain.round(3).tolist(), round(found.proxy, 3), found.certified(1.1)
+    ([0.0, 0.163], 1.0, True)
     """
     table = training_set(data)
     if table.rows is None:
         raise InputError("data is a Spectrum, but the frontier needs the rows: give the table.", "data")
     if loss.learned:
         raise InputError("The loss learns its variance, which has no bound here: give the variance reached.", "loss")
-    order = np.random.default_rng(seed).permutation(len(table.rows))
-    chosen, others = (table.rows[np.sort(part)] for part in (order[:rows], order[rows : 2 * rows]))
-    part = training_set(chosen)
-    squared, price = loss.likelihood.squared, np.atleast_1d(loss.charge(part.features))
-    center = part.mean if squared else np.zeros(part.features)
-    mixtures: list[Mixture] = []
-    sets = []
-    for c in np.sort(price)[::-1]:
-        sets.append((_rows(chosen - center, loss, c), _rows(others - center, loss, c)))
-        mixtures.append(fitted(sets[-1][0], _starts(sets[-1][0])))
-    dead = [each.value(each.logarithms(each.mean[None]), np.ones(1))[0] for each, _ in sets]
-    constant = 0.5 * part.spectrum.total_variance if squared else 0.0
-    back = np.argsort(np.argsort(-price))
-    value = np.array([mixture.value for mixture in mixtures])[back]
-    bound = np.array([mixture.bound(each.price) for mixture, (each, _) in zip(mixtures, sets, strict=True)])[back]
-    left = np.array([_held_out(mixture, other) for mixture, (_, other) in zip(mixtures, sets, strict=True)])[back]
-    apart = 0.5 * float(np.square(others - center).sum(axis=1).mean()) if squared and len(others) else 0.0
-    eigenvalues = seen_by(loss.likelihood, part)[1].eigenvalues
+    weights = np.ones(len(table.rows)) if table.weights is None else table.weights
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(weights))
+    chosen, others = np.sort(order[:rows]), np.sort(order[rows : 2 * rows])
+    used, price = training_set(table.rows[chosen], weights=weights[chosen]), loss.charge(table.features).ravel()
+    first, squared = _first(loss, used), loss.likelihood.squared
+    center = used.mean if squared else np.zeros(table.features)  # where the squared error is most exact
+    here, which = _distinct(table.rows[chosen] - center, weights[chosen], loss)
+    elsewhere, _ = _distinct(table.rows[others] - center, weights[others], loss)
+    starts, mixtures = _starts(here, used.spectrum), []
+    with progress_bar(len(price), "frontier", progress, unit=" prices") as bar:
+        for c in price:
+            mixtures.append(fitted(replace(here, price=float(c)), starts))
+            bar.update()
+    constant = alone(here)
+    best = np.array([here.loss(mixture) for mixture in mixtures])
+    sharing = [_sharing(here, mixture) for mixture in mixtures]
+    naming = -np.log(here.share)
+    of_row = 0.5 * np.square(here.table).sum(axis=1) / naming
     return Frontier(
-        readonly(price), constant + float(dead[0]), readonly(_linear(part.spectrum, price, squared)),
-        readonly(constant + value), readonly(constant + bound), readonly(apart + left), float(eigenvalues[0]),
-        _proxy(chosen - center, part.spectrum) if squared else np.nan,
-        float(np.square(chosen - center).sum(axis=1).max() / (2 * np.log(len(chosen)))) if squared else np.nan,
-        len(chosen), tuple(mixtures[i] for i in back),
+        loss, loss.weights(table.features)[0] * loss.likelihood.curvature_of_term, readonly(price),
+        here.loss(constant), readonly(_linear(used.spectrum, price) if squared else np.full(len(price), np.nan)),
+        readonly(best), readonly(best - [mixture.gap for mixture in mixtures]),
+        readonly([elsewhere.loss(mixture) for mixture in mixtures]), elsewhere.loss(constant), first,
+        max(first, _proxy(here, starts)) if squared else np.nan, float(of_row.max()) if squared else np.nan,
+        float(here.share @ naming), len(chosen), tuple(chosen[mask[which]] for mask, _ in sharing),
+        readonly([share * len(chosen) for _, share in sharing]), tuple(mixtures),
     )  # fmt: skip
 
 
-def _rows(table: Array, loss: Loss, price: float) -> Rows:
-    distinct, count = np.unique(table, axis=0, return_counts=True)
-    return Rows(distinct, count / max(1, count.sum()), loss.likelihood, float(price))
+def _first(loss: Loss, data: TrainingSet) -> float:
+    """Return the price from which the collapsed state is stable; constant columns do not matter."""
+    assert data.rows is not None
+    varying = training_set(data.rows[:, data.rows.min(axis=0) < data.rows.max(axis=0)], weights=data.weights)
+    return float(seen_by(loss.likelihood, varying)[1].eigenvalues[0])
 
 
-def _starts(rows: Rows) -> Array:
+def _distinct(table: Array, weights: Array, loss: Loss) -> tuple[Rows, Integers]:
+    """Return distinct rows with their shares, and which of them each row is."""
+    distinct, which = np.unique(table, axis=0, return_inverse=True)
+    return Rows(distinct, np.bincount(which, weights) / max(weights.sum(), TINY), loss.likelihood), which
+
+
+def _starts(rows: Rows, spectrum: Spectrum) -> Array:
     """Return where outputs are looked for: at rows, nearer to the mean, and along principal components."""
-    mean = rows.mean
-    spectrum = Spectrum.from_data(rows.table, weights=rows.share)
+    assert spectrum.vectors is not None
     axes = (spectrum.vectors * np.sqrt(spectrum.eigenvalues)[: spectrum.vectors.shape[1]]).T[:DIRECTIONS]
-    return np.vstack([rows.table, mean + 0.3 * (rows.table - mean), mean + axes, mean - axes])
+    return np.vstack([rows.table, rows.mean + 0.3 * (rows.table - rows.mean), rows.mean + axes, rows.mean - axes])
 
 
-def _held_out(mixture: Mixture, other: Rows) -> float:
-    if not len(other.table):
-        return np.nan
-    return other.value(other.logarithms(mixture.outputs), mixture.weights)[0]
+def _sharing(rows: Rows, mixture: Mixture) -> tuple[NDArray[np.bool_], float]:
+    """Return which rows count as encoded, and the share of rows that share the rate."""
+    rate = rows.rates(mixture)
+    mean = rows.share @ rate
+    share = float(mean**2 / (rows.share @ rate**2)) if mean > NO_RATE else 0.0
+    order = np.argsort(-rate, kind="stable")
+    mask = np.empty(len(rate), bool)
+    mask[order] = np.cumsum(rows.share[order]) - rows.share[order] / 2 < share
+    return mask, share
 
 
-def _linear(spectrum: Spectrum, price: Array, squared: bool) -> Array:
+def _linear(spectrum: Spectrum, price: Array) -> Array:
     """Return ½V − Σ ½[λ − τ − τ ln(λ/τ)] over modes above the price, (b,)."""
-    if not squared:
-        return np.full(len(price), np.nan)
     ratio = np.maximum(spectrum.eigenvalues / price[:, None], 1.0)
     return 0.5 * (spectrum.total_variance - price * (ratio - 1 - np.log(ratio)).sum(axis=1))
 
 
-def _proxy(centred: Array, spectrum: Spectrum) -> float:
-    """Return σ²_sG, by ascents from principal components, weak and strong, and from rows."""
-    n, square = len(centred), np.square(centred).sum(axis=1)
-    axes = spectrum.vectors.T[:DIRECTIONS] / np.sqrt(
-        spectrum.eigenvalues[: spectrum.vectors.shape[1]][:DIRECTIONS, None]
-    )
-    rows = centred[square > 0] * (2 * np.log(n) / square[square > 0])[:, None]
-    starts = np.vstack([s * axes for s in (0.1, -0.1, 1.0, -1.0, 3.0, -3.0)] + [rows])
+def _proxy(rows: Rows, starts: Array) -> float:
+    """Return σ²_sG of centred rows, by ascents of 2 ln⟨e^{u·x}⟩/‖u‖² from `starts`, at several lengths."""
+
+    def heights(u: Array) -> Array:
+        return 2 * logsumexp(u @ rows.table.T, axis=1, b=rows.share) / np.square(u).sum(axis=1)
 
     def height(u: Array) -> tuple[float, Array]:
-        inner = centred @ u
-        top, norm = logsumexp(inner) - np.log(n), u @ u
-        share = np.exp(inner - inner.max())
-        slope = 2 * (share @ centred / share.sum()) / norm - 4 * top * u / norm**2
-        return -2 * top / norm, -slope
+        inner, square = rows.table @ u, u @ u
+        total, share = logsumexp(inner, b=rows.share), rows.share * np.exp(inner - inner.max())
+        slope = 2 * (share @ rows.table / share.sum()) / square - 4 * total * u / square**2
+        return -2 * total / square, -slope
 
-    exponents = logsumexp(starts @ centred.T, axis=1) - np.log(n)
-    heights = 2 * exponents / np.square(starts).sum(axis=1)
-    best = np.argsort(-heights, kind="stable")[:CLIMBED]
-    found = [-minimize(height, starts[i], jac=True, method="L-BFGS-B").fun for i in best]
-    return float(max(spectrum.eigenvalues[0], *found))
+    square = np.square(starts).sum(axis=1)
+    directions = starts[square > 0] / square[square > 0, None]
+    lengths = 2 * np.log(1 / rows.share.min()) * np.array(LENGTHS)
+    u = np.vstack([length * directions for length in lengths])
+    best = np.argsort(-heights(u), kind="stable")[:CLIMBED]
+    found = [-minimize(height, u[i], jac=True, method="L-BFGS-B").fun for i in best]
+    return float(np.max(found))

@@ -2,10 +2,10 @@
 
     F(q) = −c ⟨ln Σ_y q(y) e^{−ℓ(x, y)/c}⟩
 
-q is a distribution of decoder outputs y, ℓ the reconstruction term of a row, c the price of a nat. By Gibbs' inequality,
-row by row, no encoder has a lower loss with a decoder that draws its outputs from q. The minimum over q bounds every VAE
-on these rows. It is the maximum likelihood of a mixture, convex in q. Weights are found by constrained Newton steps
-(Y. Wang, J. R. Stat. Soc. B 69, 185, 2007), positions by quasi-Newton steps. New outputs come where
+q is a distribution of decoder outputs y, ℓ the reconstruction term of a row, c the price of a nat. By Gibbs'
+inequality, row by row, no encoder has a lower loss with a decoder that draws its outputs from q. The minimum over q is
+the maximum likelihood of a mixture, convex in q. Weights are found by constrained Newton steps (Y. Wang, J. R. Stat.
+Soc. B 69, 185, 2007), positions by quasi-Newton steps. New outputs come where
 
     D(y) = ⟨e^{−ℓ(x, y)/c} / Σ_y' q(y') e^{−ℓ(x, y')/c}⟩ − 1
 
@@ -13,19 +13,20 @@ is positive; F(q) − c ln(1 + sup D) bounds the minimum from below. ℓ = A(f) 
 family, of which the squared error is one, and y the mean A′(f).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.optimize import minimize, nnls
-from scipy.special import softmax
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
 
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood
 
-WORK = 2e10  # products, after which it ends where it is
-CLIMBING = 256  # ascents in a round, at most
-ADDED = 128  # outputs in a round, at most
+TOLERANCE = 1e-6  # of sup D
+WORK = 1e11  # products, after which it ends where it is
+CLIMBING = 256  # ascents in a round, or twice as many as there are outputs
+ADDED = 128  # outputs in a round, at most, or as many as there are
 CLIMBS = 25  # steps of an ascent
 MOVES, MOST = 20, 4000  # quasi-Newton steps in a round: at least, and times outputs
 NEWTON = 30  # steps for the weights in a round, at most
@@ -33,22 +34,25 @@ FIRST = 256  # rows that a mixture begins with, beside the mean
 MERGED = 1e-3  # √c: distance within which outputs are one
 NEW = 1e-3  # weight that new outputs begin with, all together
 LEAST = 1e-10  # weight below which an output is dropped
-SETTLED, RIDGE = 1e-13, 1e-13  # of the weights' gradient, and of the trace of their Hessian
+PIVOTS = 10  # exchanges of all infeasible weights that may fail to leave fewer of them
+SETTLED, ROUGHLY = 1e-13, 1e-3  # of the weights' gradient: where they end, and before outputs move
+RIDGE = 1e-13  # of the trace of the weights' Hessian
 EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """A distribution of outputs, and how well it does on the rows it was fitted to."""
+    """A distribution of outputs, and how much better the best one may be on the rows that it was fitted to."""
 
-    outputs: Array  #: y, (m, d)
+    outputs: Array  #: y, (m, d); of squared errors they are counted from the mean of the rows
     weights: Array  #: q(y), (m,)
-    value: float  #: F(q), in the unit of the reconstruction term, without what belongs to x alone
-    excess: float  #: sup D, as far as ascents have found it
+    price: float = 1.0  #: c
+    excess: float = 0.0  #: sup D, as far as ascents have found it
 
-    def bound(self, price: float) -> float:
-        """Return F(q) − c ln(1 + sup D)."""
-        return self.value - price * float(np.log1p(max(0.0, self.excess)))
+    @property
+    def gap(self) -> float:
+        """The loss that F(q) may be above the minimum: c ln(1 + sup D)."""
+        return self.price * float(np.log1p(max(0.0, self.excess)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +62,27 @@ class Rows:
     table: Array  #: x, (n, d)
     share: Array  #: of each row, (n,)
     likelihood: Likelihood
-    price: float  #: c
+    price: float = 1.0  #: c
 
     @property
     def mean(self) -> Array:
-        """⟨x⟩, (d,): the output of the dead state."""
+        """⟨x⟩, (d,): the output of the collapsed state."""
         return self.share @ self.table
+
+    def loss(self, mixture: Mixture) -> float:
+        """Return F(q), with what belongs to x alone if errors are squared; NaN without rows."""
+        if not len(self.table):
+            return np.nan
+        rows = replace(self, price=mixture.price)
+        constant = 0.5 * self.share @ np.square(self.table).sum(axis=1) * self.likelihood.squared
+        return float(constant + rows.value(rows.logarithms(mixture.outputs), mixture.weights)[0])
+
+    def rates(self, mixture: Mixture) -> Array:
+        """Return the nats that the best posterior of each row over the outputs costs, (n,)."""
+        logarithms = replace(self, price=mixture.price).logarithms(mixture.outputs)
+        log_p = logsumexp(logarithms, axis=1, b=mixture.weights)
+        response = np.exp(logarithms - log_p[:, None]) * mixture.weights
+        return np.asarray((response * logarithms).sum(axis=1) - log_p)
 
     def logarithms(self, outputs: Array) -> Array:
         """Return −ℓ(x, y)/c, (n, m)."""
@@ -85,7 +104,7 @@ class Rows:
     def value(self, logarithms: Array, weights: Array) -> tuple[float, Array]:
         """Return F and ln p of each row, (n,)."""
         top = logarithms.max(axis=1)
-        each = top + np.log(np.exp(logarithms - top[:, None]) @ weights)
+        each = top + np.log(np.maximum(np.exp(logarithms - top[:, None]) @ weights, np.finfo(float).tiny))
         return -self.price * float(self.share @ each), each
 
     def slope(self, outputs: Array, log_p: Array) -> tuple[Array, Array]:
@@ -110,33 +129,38 @@ class Rows:
         return outputs[order], height[order]
 
 
-def fitted(rows: Rows, starts: Array, first: Mixture | None = None, tolerance: float = 1e-6) -> Mixture:
+def alone(rows: Rows, starts: Array | None = None) -> Mixture:
+    """Return the mean as the only output; of the largest violation, looked for from `starts`, if they are given."""
+    mixture = Mixture(rows.mean[None], np.ones(1), rows.price)
+    if starts is None:
+        return mixture
+    log_p = rows.value(rows.logarithms(mixture.outputs), mixture.weights)[1]
+    return replace(mixture, excess=float(rows.climb(starts, log_p, CLIMBING)[1][0]))
+
+
+def fitted(rows: Rows, starts: Array, tolerance: float = TOLERANCE) -> Mixture:
     """Return the best mixture for the rows; `starts` (s, d) are where outputs are looked for.
 
-    It stops where ln(1 + sup D) ≤ `tolerance`, or when its work is done: then the bound says how far it is.
+    It stops where sup D ≤ `tolerance`, or when its work is done: then the gap says how far it is. If the mean alone is
+    the best, nothing is fitted.
     """
-    if first is None:
-        some = rows.table[:: -(-len(rows.table) // FIRST)]
-        outputs, weights = np.vstack([rows.mean, some]), np.append(0.5, np.full(len(some), 0.5 / len(some)))
-    else:
-        outputs, weights = first.outputs, first.weights
-    near, work, distance = starts, 0.0, np.sqrt(rows.price)
+    mixture, work = alone(rows, starts), 0.0
+    if mixture.excess <= tolerance:
+        return mixture
+    some = rows.table[:: -(-len(rows.table) // FIRST)]
+    outputs, weights = np.vstack([rows.mean, some]), np.append(0.5, np.full(len(some), 0.5 / len(some)))
     while True:
-        outputs, weights = _merged(*_moved(rows, outputs, weights), MERGED * distance)
-        logarithms = rows.logarithms(outputs)
-        weights = _weighed(rows, logarithms, weights)
-        kept = weights > LEAST
-        outputs, weights, logarithms = outputs[kept], weights[kept] / weights[kept].sum(), logarithms[:, kept]
-        value, log_p = rows.value(logarithms, weights)
-        found, height = rows.climb(np.vstack([near, outputs]), log_p, CLIMBING)
-        if height[0] <= tolerance and near is not starts:
-            found, height = rows.climb(np.vstack([starts, outputs]), log_p, CLIMBING)
-        climbed = (len(near) + CLIMBING * CLIMBS) * rows.table.size
-        work += rows.table.size * len(outputs) * max(MOVES, MOST // len(outputs)) + climbed
-        if height[0] <= tolerance or work > WORK:
-            return Mixture(outputs, weights, value, float(height[0]))
-        near, some = found, height > 0.1 * min(float(height[0]), 1.0)
-        new = _merged(found[some], height[some], 0.1 * distance)[0][:ADDED]
+        outputs, weights = _moved(rows, *_weighed(rows, outputs, weights, ROUGHLY))
+        outputs, weights = _weighed(rows, *_merged(outputs, weights, MERGED * np.sqrt(rows.price)))
+        log_p, count = rows.value(rows.logarithms(outputs), weights)[1], len(outputs)
+        tops, height = rows.climb(np.vstack([starts, outputs]), log_p, max(CLIMBING, 2 * count))
+        mixture = Mixture(outputs, weights, rows.price, float(height[0]))
+        work += rows.table.size * (count * max(MOVES, MOST // count) + len(starts) + len(tops) * CLIMBS)
+        work += NEWTON * len(rows.table) * count**2
+        if mixture.excess <= tolerance or work > WORK:
+            return mixture
+        high = height > 0.1 * min(mixture.excess, 1.0)
+        new = _merged(tops[high], height[high], 0.1 * np.sqrt(rows.price))[0][: max(ADDED, count)]
         outputs, weights = np.vstack([outputs, new]), np.append(weights * (1 - NEW), np.full(len(new), NEW / len(new)))
 
 
@@ -150,50 +174,52 @@ def _merged(outputs: Array, weights: Array, distance: float) -> tuple[Array, Arr
     owner = np.where(near.any(axis=1), near.argmax(axis=1), np.arange(len(weights)))
     for i in range(len(owner)):  # a chain goes to its head
         owner[i] = owner[owner[i]]
-    total = np.bincount(owner, weights, len(weights))
+    total: Array = np.asarray(np.bincount(owner, weights, len(weights)), float)
     kept = total > 0
     return outputs[kept], total[kept]
 
 
 def _moved(rows: Rows, outputs: Array, weights: Array) -> tuple[Array, Array]:
-    """Return outputs and weights after some quasi-Newton steps on both."""
+    """Return outputs and weights after some quasi-Newton steps on both.
+
+    Light outputs would hardly move: the curvature along each is its weight, which is scaled away.
+    """
     shape, natural = outputs.shape, rows.natural(outputs)[0]
+    unit = np.sqrt(weights)
 
     def value_and_slope(flat: Array) -> tuple[float, Array]:
-        share, moved = softmax(flat[: shape[0]]), flat[shape[0] :].reshape(shape)
+        share, moved = softmax(flat[: shape[0]] / unit), (flat[shape[0] :].reshape(shape) / unit[:, None])
         mean, value = rows.generated(moved)
         logarithms = (rows.table @ moved.T - value) / rows.price
         loss, log_p = rows.value(logarithms, share)
         response = np.exp(logarithms - log_p[:, None]) * share * rows.share[:, None]
         total = response.sum(axis=0)
-        slope = total[:, None] * mean - response.T @ rows.table
-        return loss, np.concatenate([rows.price * (share - total), slope.ravel()])
+        slope = (total[:, None] * mean - response.T @ rows.table) / (rows.price * unit[:, None])
+        return loss / rows.price, np.concatenate([(share - total) / unit, slope.ravel()])
 
-    start = np.concatenate([np.log(np.maximum(weights, LEAST)), natural.ravel()])
-    found = minimize(
-        value_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": max(MOVES, MOST // len(weights))}
-    ).x
-    return rows.generated(found[shape[0] :].reshape(shape))[0], softmax(found[: shape[0]])
+    start = np.concatenate([np.log(weights) * unit, (natural * unit[:, None]).ravel()])
+    options = {"maxiter": max(MOVES, MOST // len(weights)), "ftol": 0.0, "gtol": SETTLED}
+    found = minimize(value_and_slope, start, jac=True, method="L-BFGS-B", options=options).x
+    return rows.generated(found[shape[0] :].reshape(shape) / unit[:, None])[0], softmax(found[: shape[0]] / unit)
 
 
-def _weighed(rows: Rows, logarithms: Array, weights: Array) -> Array:
-    """Return the best weights of given outputs, by Newton steps.
+def _weighed(rows: Rows, outputs: Array, weights: Array, settled: float = SETTLED) -> tuple[Array, Array]:
+    """Return the outputs that have a weight at best, and these weights, by Newton steps.
 
     The maximum of ⟨ln Σ_y K w⟩ − Σ w over w ≥ 0 has Σ w = 1: the sum needs no constraint.
     """
+    logarithms = rows.logarithms(outputs)
     kernel = np.exp(logarithms - logarithms.max(axis=1)[:, None])
     for _ in range(NEWTON):
         p = kernel @ weights
         slopes = kernel / p[:, None]
         gradient = rows.share @ slopes
-        if max(gradient.max() - 1, np.abs((gradient - 1) @ weights)) <= SETTLED:
+        if max(gradient.max() - 1, np.abs((gradient - 1) @ weights)) <= settled:
             break
-        gram = (slopes * rows.share[:, None]).T @ slopes
-        lift = np.linalg.cholesky(gram + RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)))
-        try:
-            new = nnls(lift.T, solve_triangular(lift, 2 * gradient - 1, lower=True))[0]
-        except RuntimeError:  # too many steps
-            new = weights * gradient
+        scaled = slopes * np.sqrt(rows.share)[:, None]
+        gram = scaled.T @ scaled
+        gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
+        new = _nonnegative(gram, 2 * gradient - 1)
         step, now, size = new - weights, rows.share @ np.log(p) - weights.sum(), 1.0
         rise = float((gradient - 1) @ step)
         while size > SETTLED:
@@ -207,4 +233,22 @@ def _weighed(rows: Rows, logarithms: Array, weights: Array) -> Array:
         else:
             break
         weights = np.maximum(weights + size * step, 0)
-    return weights / weights.sum()
+    kept = weights > LEAST
+    return outputs[kept], weights[kept] / weights[kept].sum()
+
+
+def _nonnegative(gram: Array, slope: Array) -> Array:
+    """Return the w ≥ 0 with the least ½ wᵀGw − wᵀs, by block pivoting (Kim & Park, SIAM J. Sci. Comput. 33, 2011).
+
+    Infeasible weights change sides, all at once, or only the last of them after some exchanges that did not help.
+    """
+    free, fewest, left = np.ones(len(gram), bool), len(gram) + 1, PIVOTS
+    while True:
+        weights = np.zeros(len(gram))
+        weights[free] = cho_solve(cho_factor(gram[np.ix_(free, free)]), slope[free])
+        wrong = np.flatnonzero(np.where(free, weights < 0, gram @ weights - slope < -SETTLED))
+        if not wrong.size:
+            return weights
+        fewest, left = (wrong.size, PIVOTS) if wrong.size < fewest else (fewest, left - 1)
+        exchanged = wrong if left > 0 else wrong[-1:]
+        free[exchanged] = ~free[exchanged]
