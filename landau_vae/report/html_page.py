@@ -1,4 +1,4 @@
-"""A diagnosis as one HTML page: the verdict, four pictures, findings with advice, every number, and a glossary.
+"""A diagnosis as one HTML page: the verdict, what it rests on, pictures, findings with advice, every number.
 
 The page is the template `page.html` over the tables of the diagnosis. It loads nothing from the network and runs no
 script, follows the reader's light or dark scheme, fits a phone, and prints. `Diagnosis.to_dict()` is in it as JSON,
@@ -15,11 +15,11 @@ from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
 from landau_vae.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings import CODES
-from landau_vae.display import significant
+from landau_vae.display import significant, with_error
 from landau_vae.report.inline_svg import inline_svg
 
 ROWS = 200  # of a table, at most; the JSON has all
-PICTURES = (plotting.diagnosed_cascade, plotting.latent_bars, plotting.rank_distortion_of, plotting.spectrum_with_floor)
+PICTURES = ("prices_in_effect", "latent_bars", "diagnosed_cascade", "rank_distortion_of", "spectrum_with_floor")
 
 
 @checked
@@ -58,16 +58,40 @@ def write_page(path: str | Path, result: Diagnosis, title: str | None = None) ->
     >>> "<p class=kicker>my model</p>" in page
     True
     """
-    headline = "No sign of failed training" if "nonlinear" in result.codes else "The model is as collapsed as predicted"
+    measured = result.prices is not None
+    pictures = [getattr(plotting, name) for name in PICTURES[0 if measured else 1 :]]
+    frontier = result.frontier if result.collapsed or "frontier" in vars(result) else None  # it takes seconds
+    if frontier is not None and hasattr(plotting, "frontier"):
+        pictures.append(lambda result, ax: plotting.frontier(frontier, result, ax=ax))
+        pictures[-1].__name__ = "frontier"
     content = _template().render(
         result=result,
         title=title or "Diagnosis of a trained VAE",
-        headline=headline if result.healthy else CODES[result.verdict].rstrip("."),
+        headline=headline(result),
+        frontier=frontier,
         tables={name: replace(table, limit=ROWS) for name, table in result.tables().items()},
-        pictures={draw.__name__: inline_svg(draw, result) for draw in PICTURES},
+        pictures={draw.__name__: inline_svg(draw, result) for draw in pictures},
         version=__version__,
     )
     return replace_file(Path(path), lambda partial: partial.write_text(content, encoding="utf-8"))
+
+
+def headline(result: Diagnosis) -> str:
+    """Return the verdict in words; of a healthy model, what was checked."""
+    spare = int((~result.is_active).sum())
+    if not result.healthy:
+        words = CODES[result.verdict]
+    elif result.collapsed:
+        words = CODES["metastable"]
+    elif result.price_in_effect is None:
+        words = "No sign of failed training; the price in effect was not measured"
+    elif result.pays:
+        words = "The KL costs what the loss states, but a further latent would pay"
+    elif result.pays is False and spare:
+        words = "The KL costs what the loss states, and the inactive latents have nothing to encode"
+    else:
+        words = "The KL costs what the loss states"
+    return words.rstrip(".")
 
 
 def _template() -> Template:
@@ -76,5 +100,6 @@ def _template() -> Template:
         loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["digits"] = lambda value: significant(float(value), 4)
+    environment.filters["within"] = with_error
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "allow_nan": False}
     return environment.get_template("page.html")
