@@ -69,7 +69,6 @@ def prices_in_effect(result: Diagnosis, ax: Axes | None = None) -> Axes:
         width, mean = (np.clip(each[order] / stated, *IN_VIEW) for each in (prices.width, prices.mean))
         reach = NORMAL * prices.width_error[order] / stated
         bars = np.stack([width - np.clip(width - reach, *IN_VIEW), np.clip(width + reach, *IN_VIEW) - width])
-        ax.plot(x + 0.18, mean, "o", color=QUIET, mfc="none", ms=5, label="by means μ (settles last)", zorder=3)
         for chosen, colour, label in (
             (~other, COOL if result.other_price is None else WARM, "by widths σ, 95 %"),
             (other, WARM, "the same, another price"),
@@ -77,6 +76,7 @@ def prices_in_effect(result: Diagnosis, ax: Axes | None = None) -> Axes:
             if chosen.any():
                 dots: Any = {"color": colour, "ms": 5, "lw": 1.2, "zorder": 4, "label": label}
                 ax.errorbar(x[chosen], width[chosen], bars[:, chosen], fmt="o", **dots)
+        ax.plot(x + 0.18, mean, "o", color=QUIET, mfc="none", ms=5, label="by means μ (settles last)", zorder=3)
         band, ends = float(limits.OTHER_PRICE), [width - bars[0], width + bars[1], mean]
         ax.axhspan(1 / band, band, fc=QUIET, lw=0, alpha=0.15, zorder=0)
         ax.axhline(1, color=INK, lw=1, zorder=1)

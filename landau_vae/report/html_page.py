@@ -78,7 +78,7 @@ def write_page(path: str | Path, result: Diagnosis, title: str | None = None) ->
 
 def headline(result: Diagnosis) -> str:
     """Return the verdict in words; of a healthy model, what was checked."""
-    spare = int((~result.is_active).sum())
+    inactive = set(result.status) - {"active"}
     if not result.healthy:
         words = CODES[result.verdict]
     elif result.collapsed:
@@ -87,7 +87,7 @@ def headline(result: Diagnosis) -> str:
         words = "No sign of failed training; the price in effect was not measured"
     elif result.pays:
         words = "The KL costs what the loss states, but a further latent would pay"
-    elif result.pays is False and spare:
+    elif result.pays is False and inactive == {"inactive, as predicted"}:
         words = "The KL costs what the loss states, and the inactive latents have nothing to encode"
     else:
         words = "The KL costs what the loss states"
