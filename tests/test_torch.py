@@ -68,8 +68,21 @@ def test_posteriors_may_be_tensors(torch, rows):
     def decode(latents):
         return latents.float() @ decoder + torch.as_tensor(rows.mean(axis=0))
 
-    decoded = lv.diagnose(
-        torch.as_tensor(mean), log_variance=torch.as_tensor(log_variance.copy()), data=torch.as_tensor(rows),
-        loss=loss, decode=lambda latents: decode(torch.as_tensor(latents)),
-    )  # fmt: skip
-    assert decoded.healthy
+    for function in (decode, lambda latents: decode(torch.as_tensor(latents))):
+        decoded = lv.diagnose(
+            torch.as_tensor(mean), log_variance=torch.as_tensor(log_variance.copy()), data=torch.as_tensor(rows),
+            loss=loss, decode=function,
+        )  # fmt: skip
+        assert decoded.healthy
+
+
+def test_a_model_as_it_stands(torch, rows):
+    """Tensors with gradients, batches, a module in place of functions: convolutional latents and images."""
+    images = torch.as_tensor(rows).reshape(-1, 1, 2, 2)
+    decoder = torch.nn.ConvTranspose2d(2, 1, 2)
+    mean = torch.stack([images.mean(dim=(1, 2, 3)), images[:, 0, 0, 0]], dim=1)[..., None, None].requires_grad_()
+    named = {"log_variance": list(torch.zeros_like(mean).split(200)), "loss": lv.Loss.gaussian(9.0)}
+    result = lv.diagnose(mean, data=images, decode=decoder, **named)
+    with torch.no_grad():
+        left = (decoder(mean) - images).square().sum() / (images - images.mean(dim=0)).square().sum()
+    np.testing.assert_allclose(result.decoded.mean[-1], float(left), rtol=1e-5)  # a sum of 2000 in float32

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from landau_vae.data.convert import Names, x_of
 from landau_vae.data.gram import Gram
 from landau_vae.data.moments import Moments, Pairs, spacing
-from landau_vae.data.tables import Names, as_names, as_table, as_weights, choose, nonfinite_problem, row_blocks
+from landau_vae.data.tables import as_names, as_table, as_weights, choose, nonfinite_problem, row_blocks
 from landau_vae.display import Array, progress_bar
 from landau_vae.errors import InputError, OutsideTheory
 
@@ -151,6 +152,7 @@ def chunk_pairs(chunks: Iterable[Any], weights: Iterable[ArrayLike] | None) -> P
     weight_blocks = None if weights is None else iter(weights)
     columns, count = None, 0
     for chunk in items(chunks):
+        chunk = x_of(chunk)
         block = None if weight_blocks is None else next(weight_blocks, None)
         if weight_blocks is not None and block is None:
             raise InputError("The weights ended before the chunks did: give one block of weights for each chunk.")

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.data.accumulate import Collected
+from landau_vae.data.convert import Names
 from landau_vae.data.moments import Moments, Pairs
-from landau_vae.data.tables import Names, as_names, as_table, as_weights, nonfinite_problem
+from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from landau_vae.data.tables import guarded, is_number, rows_at_a_time
+from landau_vae.data.convert import is_number
+from landau_vae.data.tables import guarded, rows_at_a_time
 from landau_vae.errors import InputError
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "."}

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.data.accumulate import Collected, array_pairs, chunk_pairs, collect, items, with_progress
+from landau_vae.data.convert import Names, is_sparse, opened
 from landau_vae.data.gram import Margins, pass_rows
 from landau_vae.data.moments import Pairs, SecondMoments
 from landau_vae.data.read_file import read
 from landau_vae.data.read_xarray import Slabs, stacked
-from landau_vae.data.tables import Names, as_names, as_table, as_weights, nonfinite_problem
+from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem, rows_at_a_time
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
@@ -84,10 +85,26 @@ def of_data(data: Any, weights: ArrayLike | None = None, names: Sequence[str] | 
         from landau_vae.data.dask_arrays import of_dask
 
         return of_delayed(of_dask(data, weights, names))
+    data, of_columns = opened(data)
+    if is_sparse(data):
+        return _of_sparse(data, weights, names or of_columns)
     array, own_names = as_table(data)
-    labels = as_names(names, array.shape[1]) or own_names
+    labels = as_names(names, array.shape[1]) or own_names or of_columns
     weight = None if weights is None else as_weights(weights, len(array))
     return Source(lambda: array_pairs(array, weight), labels, array.shape[1], array.shape[0], True, (array, weight))
+
+
+def _of_sparse(matrix: Any, weights: ArrayLike | None, names: Sequence[str] | None) -> Source:
+    """Return the source of a sparse matrix, whose rows are made dense block by block."""
+    (n, d), table = matrix.shape, matrix.tocsr()
+    labels, weight = as_names(names, d), None if weights is None else as_weights(weights, n)
+
+    def blocks() -> Pairs:
+        for start in range(0, n, step := rows_at_a_time(max(1, d))):
+            part = slice(start, start + step)
+            yield as_table(table[part].toarray())[0], None if weight is None else weight[part]
+
+    return Source(blocks, labels, d, n)
 
 
 def of_chunks(

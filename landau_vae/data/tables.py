@@ -1,15 +1,14 @@
 """What users hold in memory → real 2-D arrays, weights and row blocks that `Spectrum` can use.
 
-The border for arrays, DataFrames and nested sequences: they are validated here and nowhere
-else, so every complaint about data is written once (`files` passes what it reads through here
-too). Arrays are worked on in blocks of rows; a memory map gives its pages back after each.
+The border for data: `convert` reads what any library holds, and it is validated here and there
+and nowhere else, so every complaint about data is written once (`read_file` passes what it
+reads through here too). Arrays are worked on in blocks of rows; a memory map gives its pages back after each.
 """
 
 import mmap
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 from zipfile import BadZipFile
@@ -18,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.checks import numbers
+from landau_vae.data.convert import Names, as_rows, plain
 from landau_vae.data.moments import block_rows
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
 T = TypeVar("T")
-Names = tuple[str, ...] | None  # of columns
 
 ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
 NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
@@ -32,89 +31,11 @@ MAPPED_ROWS, MAPPED_NUMBERS = 16_384, 2**24  # of a memory map between two relea
 
 
 def as_table(data: Any, subject: str = "") -> tuple[NDArray[Any], Names]:
-    """Return a real 2-D array and its column names, from an array, a DataFrame or nested sequences.
+    """Return a real 2-D array and its column names, from whatever `convert.as_rows` reads.
 
     `subject` is what an error calls the table, where there are several: "mean of the posterior".
     """
-    begin = f"The {subject} cannot be used. " if subject else ""
-    if isinstance(data, str | PathLike):
-        raise InputError(f"{begin}{str(data)!r} is no table of data: to read a file use Spectrum.from_file.")
-    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
-        raise InputError(
-            f"{begin}The array has {int(np.ma.getmaskarray(data).sum())} masked entries, but every entry must hold "
-            "a number: drop or fill them first, e.g. data[~data.mask.any(axis=1)]."
-        )
-    names = None
-    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
-        names = tuple(map(str, data.columns))
-        data = _frame_to_array(data, names, begin)
-    try:
-        array = np.asanyarray(data) if isinstance(data, np.memmap) else np.asarray(data)
-    except (ValueError, TypeError, RuntimeError, OverflowError) as problem:  # ragged lists; a tensor with gradients
-        reason = str(problem).splitlines()[0].rstrip(".")
-        raise InputError(f"{begin}The data are no table ({reason}): give an array, or rows of equal length.") from None
-    return _numeric(array, begin), names
-
-
-def _frame_to_array(frame: Any, names: tuple[str, ...], begin: str) -> NDArray[Any]:
-    columns = [np.asarray(frame[name]) for name in frame.columns]
-    if all(column.dtype.kind in "fiub" for column in columns):
-        whole = np.asarray(frame.to_numpy())
-        return whole if whole.dtype.kind != "O" else np.column_stack(columns)
-    return np.column_stack([_as_numbers(column, name, begin) for column, name in zip(columns, names, strict=True)])
-
-
-def _as_numbers(column: NDArray[Any], name: str, begin: str) -> Array:
-    """Return a column as floats; nullable numbers pass, text and dates do not."""
-    if column.dtype.kind not in "mM":
-        try:
-            missing = np.array([str(value) == "<NA>" for value in column], dtype=bool)
-            return np.where(missing, np.nan, column).astype(np.float64)
-        except (TypeError, ValueError):
-            pass
-    worst = next((value for value in column if not is_number(value)), column[0])
-    raise InputError(
-        f"{begin}Column {name!r} holds values that are no numbers (such as {str(worst)!r}), but every column must be "
-        f"numeric: leave it out (of a file: exclude={name!r}, --exclude {name}) or encode it as numbers."
-    )
-
-
-def is_number(value: Any) -> bool:
-    """Return whether `value` is a number or reads as one."""
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _numeric(array: NDArray[Any], begin: str) -> NDArray[Any]:
-    if array.dtype.kind == "O":
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError, OverflowError):
-            raise InputError(
-                f"{begin}The array holds objects that are not numbers: convert it with array.astype(float)."
-            ) from None
-    if array.dtype.kind not in "fiub":
-        raise InputError(
-            f"{begin}The array holds values of type {array.dtype}, but real numbers are expected: "
-            "split complex numbers into real and imaginary columns, encode text as numbers."
-        )
-    if array.ndim != 2:
-        mend = "reshape a single variable with data[:, None]"
-        if array.ndim > 2:
-            mend = f"reshape it to {(array.shape[0], int(np.prod(array.shape[1:])))}"
-        raise InputError(
-            f"{begin}The array has shape {array.shape}, but rows × columns (samples × features) are expected: {mend}."
-        )
-    if array.dtype.itemsize > 8 and array.dtype.kind == "f":
-        array = array.astype(np.float64)
-    if 0 in array.shape:
-        raise InputError(
-            f"{begin}The table is empty, of shape {array.shape}: at least two rows and one column are needed."
-        )
-    return array
+    return as_rows(data, subject)[:2]
 
 
 def as_names(names: Iterable[str] | None, dimension: int | None = None) -> Names:
@@ -127,7 +48,7 @@ def as_names(names: Iterable[str] | None, dimension: int | None = None) -> Names
 
 def as_weights(weights: Any, rows: int, first: int = 0, name: str = "weights") -> Array:
     """Return weights of rows (rows,): finite and not negative."""
-    array = numbers(weights, name)
+    array = numbers(plain(weights) if hasattr(weights, "detach") else weights, name)
     if array.shape != (rows,):
         raise InputError(f"The weights have shape {array.shape}, but one weight per row is expected: ({rows},).", name)
     if not np.all(np.isfinite(array)) or np.any(array < 0):
@@ -142,11 +63,11 @@ def as_weights(weights: Any, rows: int, first: int = 0, name: str = "weights") -
 
 def as_covariance(data: Any, subject: str = "covariance") -> tuple[Array, Names]:
     """Return a symmetric matrix and its names; whether it is semidefinite, `check_semidefinite` says."""
-    table, names = as_table(data, subject)
+    table, names, of_row = as_rows(data, subject)
     matrix: Array = np.asarray(table, dtype=np.float64)
-    if matrix.shape[0] != matrix.shape[1]:
+    if (shape := (len(matrix), *of_row)) != (len(matrix), len(matrix)):
         raise InputError(
-            f"The covariance has shape {matrix.shape}, but a square matrix is expected: "
+            f"The {subject} has shape {shape}, but a square matrix is expected: "
             "for a table of samples use Spectrum.from_data (on the command line, leave --covariance out)."
         )
     if not np.all(np.isfinite(matrix)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
 from landau_vae.loss import Loss
 from landau_vae.networks import NextLatent, next_latent_by_kernel, prices_from_gradients
-from landau_vae.networks.decoder import Decoder, RowTerm
+from landau_vae.networks.decoder import Decoder, choose_link, row_term
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
@@ -57,7 +58,7 @@ def diagnose(
     optimizer: Literal["gradient descent", "adam"] = "adam",
     seed: Seed = 0,
 ) -> Diagnosis:
-    """Diagnose a trained model: which price is in effect, which latents are active, which should be, and why they differ.
+    """Diagnose a trained model: which price is in effect, which latents are active, and which should be.
 
     The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`. Arrays may be of any framework:
     PyTorch, JAX or TensorFlow tensors, DataFrames, sparse matrices, lists of batches.
@@ -121,7 +122,7 @@ def diagnose(
     >>> mu = np.column_stack([X[:, 0] * 0.433, np.zeros(4000)])  # one latent for mode 1 (λ = 4, M² = ¾), one inactive
     >>> result = diagnose(mu, variance=np.tile([0.25, 1.0], (4000, 1)), data=X, loss=Loss.gaussian(1.05))
     >>> result
-    Diagnosis(healthy: 1 of 2 latents active, 1 predicted, τ = 1.05)
+    Diagnosis(healthy: 1 of 2 latents active, 1 in a linear model, τ = 1.05, in effect ...)
     >>> result.status
     ('active', 'inactive, as predicted')
     """
@@ -143,8 +144,8 @@ def diagnose(
     if spectrum is not None:
         result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
     else:
-        x, names, _ = as_rows(data, "data", rows=len(mu), ordered=True)
-        model = _Model(mu, spread, kind, shape, x, names, loss, standardize, rows == "training", seed)
+        x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
+        model = _Model(mu, spread, kind, shape, x, of_row, names, loss, standardize, rows == "training", seed)
         result = model.compared()
         if decode is not None:
             result = model.decoded(result, decode, given, reconstruction)
@@ -164,8 +165,8 @@ def _posterior_of(
     given = [name for name, values in named.items() if values is not None]
     if len(given) != 1:
         raise InputError(
-            f"{len(given) or 'None'} of variance, log_variance and std {'are' if given else 'is'} given, but exactly "
-            "one is needed: name what the encoder returns (or covariance, of full matrices)."
+            f"{len(given) or 'None'} of variance, log_variance, std and covariance {'are' if given else 'is'} given, "
+            "but exactly one is needed: name what the encoder returns."
         )
     mu, _, shape = as_rows(mean, "mean of the posterior", ordered=True)
     if covariance is not None:
@@ -191,6 +192,7 @@ class _Model:
     kind: Spread
     shape: tuple[int, ...]  # of one code
     x: Rows
+    of_row: tuple[int, ...]  # shape of one row of x
     names: tuple[str, ...] | None
     loss: Loss
     standardize: bool
@@ -205,7 +207,9 @@ class _Model:
         spectrum = Spectrum(**fields)
         cross = mode_cross(reading, fields["decomposition"], spectrum.modes, fields["scale"], self.mu)
         result = _compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
-        result = replace(result, binary=zeros_and_ones(moments), sample=self.seen(evenly(len(self.x), SAMPLE), result))
+        result = replace(
+            result, binary=zeros_and_ones(moments), sample=partial(self.seen, evenly(len(self.x), SAMPLE), result)
+        )
         if result.linear_share < limits.LINEAR_SHARE:
             mismatch = code_mismatch(self.mu, self.x, fields["scale"], result.is_active)
             result = replace(result, code_mismatch=mismatch)
@@ -225,12 +229,16 @@ class _Model:
         mean = np.asarray(self.mu[rows], dtype=np.float64)
         width, x = deviation(self.spread[rows], self.kind), self.seen(rows, result)
         likelihood = self.loss.likelihood
-        decoder = Decoder(decode, d)
-        term = _term(likelihood, reconstruction)
+        decoder = Decoder.wrap(decode, mean[:2], self.of_row, shape=self.shape, given=given, rows=rows[:2])
+        if reconstruction is None:
+            decoder = choose_link(decoder, mean, x, likelihood, rows)
+            term = partial(_term, likelihood)
+        else:
+            term = row_term(reconstruction, decoder, x, decoder(mean[:3], rows[:3]))
         origin = _constant_output(likelihood, x)
         measured = measure(
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term,
-            all_rows=self.trained_on and len(rows) == n, seed=self.seed,
+            all_rows=self.trained_on and len(rows) == n, onset=reconstruction is None, seed=self.seed,
         )  # fmt: skip
         squared = likelihood.squared
         decoded = prune(
@@ -239,9 +247,13 @@ class _Model:
         )  # fmt: skip
         own = reconstruction is not None
         return replace(
-            result, decoded=decoded, measured=measured, prices=measured.prices, following=measured.following, own_term=own
+            result,
+            decoded=decoded,
+            measured=measured,
+            prices=measured.prices,
+            following=measured.following,
+            own_term=own,
         )
-
 
     def differentiated(self, result: Diagnosis, gradients: tuple[Any, Any], *, own_term: bool) -> Diagnosis:
         """Return the result with the prices that the user's own gradients tell."""
@@ -263,13 +275,11 @@ class _Model:
         return next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
 
 
-def _term(likelihood: Likelihood, reconstruction: Callable[..., Any] | None) -> Callable[[Array, Array], Array]:
-    """Return the reconstruction term of each row at weight 1, as a function of rows and outputs."""
-    if reconstruction is not None:
-        return RowTerm(reconstruction)
+def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:
+    """Return the reconstruction term of each row at weight 1."""
     if likelihood.squared:
-        return lambda x, f: 0.5 * np.square(x - f).sum(axis=1)
-    return lambda x, f: likelihood.value(x, f).sum(axis=1)
+        return 0.5 * np.square(x - f).sum(axis=1)
+    return likelihood.value(x, f).sum(axis=1)
 
 
 def _constant_output(likelihood: Likelihood, x: Array) -> Array:

@@ -7,6 +7,7 @@ with what a linear model would do, and nothing is held against them. The numbers
 Modes and latents are counted from 0 here, and from 1 in what is printed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -61,7 +62,7 @@ class Comparison:
     trained_on: bool = True  #: whether these are rows that the model was trained on
     own_term: bool = False  #: whether the reconstruction term is the user's own function
     stated: Loss | None = field(default=None, repr=False)  #: the loss as it was given
-    sample: Array | None = field(default=None, repr=False)  #: some rows as the loss had them, for `frontier`
+    sample: Callable[[], Array] | None = field(default=None, repr=False)  #: some rows as the loss had them
 
     # ------------------------------------------------------------------------------------ latents and modes
 
@@ -74,6 +75,11 @@ class Comparison:
     def diverged(self) -> NDArray[np.intp]:
         """Latents whose posterior is far wider than the prior."""
         return np.flatnonzero(self.posterior.variance > limits.DIVERGED)
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether draws of z say nothing of the data: a posterior has diverged, or σ is one number."""
+        return bool(self.diverged.size) or (self.posterior.frozen and not self.collapsed)
 
     @cached_property
     def collapsed(self) -> bool:
@@ -146,7 +152,7 @@ class Comparison:
         Where its decoder is known, it is no better than the best linear one of the same latents.
         """
         active = self.is_active
-        if self.observed is None or not active.any() or not self.loss.likelihood.squared:
+        if self.observed is None or not active.any() or not self.loss.likelihood.squared or self.own_term:
             return False
         straight = self.observed.linear[active].min() >= 1 - limits.SURELY_LINEAR
         return bool(straight and self.posterior.constant[active].all() and not self.better_than_linear)
@@ -169,7 +175,12 @@ class Comparison:
 
     @property
     def price(self) -> float:
-        """Price of the loss as stated, τ, data² per nat; with a learned σ² that of the model's own error."""
+        """Price of the loss as stated, τ, data² per nat; with a learned σ² that of the model's own error.
+
+        Of a reconstruction term of the user's own it is the weight of the KL.
+        """
+        if self.own_term:
+            return float(self.loss.weights(self.spectrum.dimension)[1])
         if self.loss.learned and self.measured is not None and self.loss.likelihood.squared:
             variance = 2 * self.measured.own / self.spectrum.dimension
             return float(self.loss.beta * self.loss.price_per_beta(self.spectrum)) * variance
@@ -296,7 +307,7 @@ class Comparison:
         gap = value[most] - value - limits.SURELY * np.hypot(error, error[most])
         return self.prices.latent[(gap > 0) & (value < limits.SEPARATE * value[most])]
 
-    # ---------------------------------------------------------------------------------- what a further latent would gain
+    # ---------------------------------------------------------------------------- what a further latent would gain
 
     @property
     def effective(self) -> float:
@@ -322,7 +333,7 @@ class Comparison:
             how = " (an estimate from this model)" if self.measured is None else " (from this model and its decoder)"
             value, error = self.following.value, self.following.error
             return NextOnset(value * to_beta, error * to_beta, value, how)
-        if self.collapsed or self.linear:
+        if (self.collapsed or self.linear) and not self.own_term:
             place = int(np.count_nonzero(self.detected)) * (not self.collapsed)
             if place < self.spectrum.modes:
                 first = float(self.spectrum.eigenvalues[place])
@@ -334,7 +345,7 @@ class Comparison:
     def frontier(self) -> Frontier | None:
         """The least loss of any VAE on these rows at this β; None where it is not known."""
         known = self.loss.likelihood.canonical and not self.loss.learned and not self.own_term
-        return frontier(self.sample, self.loss) if known and self.sample is not None else None
+        return frontier(self.sample(), self.loss) if known and self.sample is not None else None
 
     # ---------------------------------------------------------------------------------- modes that are not as expected
 

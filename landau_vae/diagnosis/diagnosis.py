@@ -1,16 +1,17 @@
-"""Is this model as its loss and its data have it? A model of any architecture, trained anywhere, by what holds for all.
+"""Is this model as its loss and its data have it? Models of any architecture, trained anywhere, by what holds for all.
 
-    ĉ_σ = ⟨∂ℓ/∂ ln σ_k⟩/⟨1 − σ_k²⟩ against the stated price,   A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩ against 1,   Λ* against the price
+    ĉ_σ = ⟨∂ℓ/∂ ln σ_k⟩/⟨1 − σ_k²⟩ and Λ* against the stated price,   A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩ against 1
 
-With its decoder, the price in effect of each latent is measured, and the onset Λ* of the next one: at rest both hold for
-any network and any reconstruction loss (`landau_vae.networks`). Stability of the collapsed state at τ ≥ λ₁ holds for any
-network too. M²_k = [1 − τ/λ]₊ is exact for linear models (J. Hirn, arXiv:2605.22691); beside others it says what a
-linear model would do. z_k → c z_k, undone by the decoder's first layer, changes nothing but ½(c² A²_k − ln c²) of the KL:
-hence A²_k = 1 at any stationary point of any VAE with a prior N(0, 1).
+With its decoder, the price in effect of each latent is measured, and the onset Λ* of the next one: at rest
+both hold for any network and any reconstruction loss (`landau_vae.networks`). Stability of the collapsed
+state at τ ≥ λ₁ holds for any network too. M²_k = [1 − τ/λ]₊ is exact for linear models (J. Hirn,
+arXiv:2605.22691); beside others it says what a linear model would do. z_k → c z_k, undone by the decoder's
+first layer, changes nothing but ½(c² A²_k − ln c²) of the KL: hence A²_k = 1 at any stationary point of any
+VAE with a prior N(0, 1).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,7 @@ from landau_vae.display import Array, Column, Result, Table, counted, jsonable, 
 from landau_vae.findings import Finding, in_words
 
 SHOWN = 40  # latents in a printed table
+LINEAR_ONLY = "a linear model; a network often needs fewer latents"
 OF_LATENTS = ("signal_fraction", "rate", "second_moment", "mean_variance", "variance", "offset", "quiet")
 
 
@@ -97,7 +99,7 @@ class Diagnosis(Comparison, Result):
 
     def _waiting(self, count: int) -> list[str]:
         """Return the states of the first inactive latents by rank: which of them would have been active is chance."""
-        if self.collapsed:
+        if self.collapsed and not self.own_term:
             first = float(self.spectrum.eigenvalues[0])
             surely = first > limits.SURELY_UNSTABLE * self.price
             worth = int(np.count_nonzero(self.predicted_signal > limits.ACTIVE))
@@ -154,16 +156,27 @@ class Diagnosis(Comparison, Result):
         """
         samples = None if self.floor is None else self.floor.samples
         keep = keep or self.posterior.latents
-        return recommend(self.spectrum, self.loss, keep=keep, tolerances=tolerances, samples=samples)
+        answers = recommend(self.spectrum, self.loss, keep=keep, tolerances=tolerances, samples=samples)
+        if not self.linear and not self.collapsed:
+            answers = tuple(replace(each, basis=LINEAR_ONLY) for each in answers)
+        if self.next_onset is None or self.linear:
+            return answers
+        active, basis = (
+            int(self.is_active.sum()),
+            "exact for any network" if self.collapsed else "this model (estimate)",
+        )
+        more = f"To have {counted(active + 1, 'active latent')}"
+        return (Recommendation(more, None, basis=basis, onset=self.next_onset.value, active=active), *answers)
 
     # ------------------------------------------------------------------------------------ output
 
     def __repr__(self) -> str:
         effect = self.price_in_effect
         measured = "" if effect is None else f", in effect {with_error(effect, self.price_in_effect_error)}"
+        linear = "" if self.own_term else f"{int(self.predicted.active)} in a linear model, "
         return (
             f"Diagnosis({self.verdict}: {int(self.is_active.sum())} of {counted(self.posterior.latents, 'latent')} "
-            f"active, {int(self.predicted.active)} in a linear model, τ = {significant(self.price, 4)}{measured})"
+            f"active, {linear}{'c' if self.own_term else 'τ'} = {significant(self.price, 4)}{measured})"
         )
 
     def content(self) -> Iterator[str | Table]:
@@ -181,11 +194,16 @@ class Diagnosis(Comparison, Result):
         lines = [f"Rows: {self.posterior.samples}, taken for {which} (rows=… says otherwise)."]
         if self.prices is None:
             lines.append("The price in effect was not measured" + ("." if self.collapsed else ": give decode=… ."))
+            if self.is_active.any() and self.converged:
+                lines.append(
+                    f"A² of active latents is 1 within {self.scale_error:.1%} (median): a KL without effect and a "
+                    "run far from rest are excluded, another KL weight is not."
+                )
         else:
             how = "the gradients given" if m is None else f"{len(m.rows)} rows and {self.prices.draws} draws of z"
             lines.append(
-                f"Price in effect: from {counted(len(self.telling), 'active latent')}, by {how}. It holds for any network at "
-                "rest, in the mode of training."
+                f"Price in effect: from {counted(len(self.telling), 'active latent')}, by {how}. It holds for any "
+                "network at rest, in the mode of training."
             )
         lines += [] if m is None else m.decoder.notes
         if onset is not None:
@@ -224,7 +242,7 @@ class Diagnosis(Comparison, Result):
             for name, label in {"width": "σ", "mean": "μ"}.items():
                 pairs = list(zip(ratios[name][order], ratios[f"{name}_error"][order], strict=True))
                 columns.append(Column(f"ĉ_{label}/c", pairs, lambda pair: with_error(*pair), f"price_by_{name}"))
-            note += " ĉ/c: price of a nat in effect over the stated one,\nread off widths σ and means μ (the latter settles last)."
+            note += "\nĉ/c: price of a nat in effect over the stated one, by widths σ and by means μ (these settle last)."
         if self.observed is not None:
             columns.append(Column("mode", [self._mode_of(self.observed)[k] for k in order]))
             columns.append(Column("linear", self.observed.linear[order], "{:.0%}".format))

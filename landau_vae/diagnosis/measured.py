@@ -1,4 +1,4 @@
-"""What a model's own decoder says of its rows: does it reconstruct them, what does a nat cost, does a further latent pay?
+"""What a decoder says of its rows: does it reconstruct them, what does a nat cost, would a further latent pay?
 
     slope = Σ_j Cov(x_j, x̂_j) / Σ_j Var x̂_j,   shift = ‖⟨x − x̂⟩‖² / ⟨‖x − x̂‖²⟩
 
@@ -22,6 +22,7 @@ from landau_vae.networks.identities import PricesInEffect, prices_in_effect
 from landau_vae.networks.next_latent import NextLatent, next_latent
 
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
+STREAM = 0x6D6561  # of its own: noise must not be that which made the data
 DRAWS = 4  # of z, for losses
 
 
@@ -49,14 +50,16 @@ def tells_a_price(posterior: Posterior) -> NDArray[np.intp]:
 
 def measure(
     decoder: Decoder, posterior: Posterior, mean: Array, deviation: Array, x: Array, rows: NDArray[np.intp],
-    likelihood: Likelihood, origin: Array, term: Callable[[Array, Array], Array], *, all_rows: bool, seed: int,
+    likelihood: Likelihood, origin: Array, term: Callable[[Array, Array], Array], *, all_rows: bool,
+    onset: bool, seed: int,
 ) -> Measured:  # fmt: skip
     """Return what the decoder says of some rows.
 
     `mean`, `deviation` and `x` are those rows, `rows` their numbers, `origin` the best constant output, `term` the
-    reconstruction term of each row at outputs; `all_rows` says whether these are all that were trained on.
+    reconstruction term of each row at outputs; `all_rows` says whether these are all that were trained on, `onset`
+    whether to look for the onset of a further latent.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, STREAM])
 
     def output(z: Array) -> Array:
         return decoder.output(z, rows)
@@ -69,10 +72,10 @@ def measure(
     active = np.flatnonzero(posterior.signal_fraction > ACTIVE)
     slope, correlation, shift = _regressed(x, guess) if active.size else (np.nan, np.nan, _shift(x, guess))
     telling, prices = tells_a_price(posterior), None
-    if telling.size:
+    if telling.size and not np.isnan(correlation):
         prices = prices_in_effect(mean, deviation, lambda z: term(x, output(z)), telling, all_rows=all_rows, seed=seed)
     following = None
-    if likelihood.squared or np.isfinite(origin).all():
+    if onset and (likelihood.squared or likelihood.canonical):
         following = next_latent(mean, deviation, output, x, likelihood, active, seed=seed)
     dead = float(term(x, np.broadcast_to(origin, x.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))

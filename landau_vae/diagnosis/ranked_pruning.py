@@ -45,7 +45,8 @@ def prune(
 ) -> Decoded:
     """Decode some thousands of rows with ever more latents, and compare with the data.
 
-    `output` returns reconstructions; `target` are the rows as they are to be, (m, d), errors are divided by `unit`, (d,).
+    `output` returns reconstructions; `target` are the rows as they are to be, (m, d); errors are
+    divided by `unit`, (d,).
     """
     K = mean.shape[1]
     drawn = mean + deviation * np.random.default_rng(SEED).standard_normal(mean.shape)

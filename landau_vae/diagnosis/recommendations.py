@@ -12,6 +12,7 @@ from landau_vae.numeric._choose_beta import Choice, choice_or_refusal
 from landau_vae.spectrum.spectrum import Spectrum
 
 TOLERANCES = (0.05, 0.01)
+CLEARLY = 0.7  # of the β at which a latent becomes active: there its M² is about 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,15 +22,29 @@ class Recommendation:
     question: str  #: in words
     choice: Choice | None  #: the answer, if there is one
     refusal: str = ""  #: why the question has no answer
+    basis: str = "exact for a linear model"  #: what the answer rests on
+    onset: float | None = None  #: β below which one more latent becomes active, read off the model itself
+    active: int = 0  #: latents that are active now
+
+    @property
+    def beta(self) -> float | None:
+        """The recommended β, if there is one."""
+        if self.onset is not None:
+            return CLEARLY * self.onset
+        return None if self.choice is None else float(self.choice.beta)
 
     @property
     def latents(self) -> int | None:
         """How many latents the model needs for it: as many as are active there."""
+        if self.onset is not None:
+            return self.active + 1
         return None if self.choice is None else int(self.choice.equilibrium.active)
 
     @property
     def interval(self) -> str:
         """The interval of β that does as well, in words."""
+        if self.onset is not None:
+            return f"below {significant(self.onset, 3)}"
         if self.choice is None:
             return "—"
         low, high = self.choice.interval
@@ -59,19 +74,20 @@ class Recommendation:
         str
             One sentence without a period.
         """
-        if self.choice is None:
+        if self.beta is None:
             return f"{self.question}: {self.refusal}"
+        lost = "" if self.lost is None else f", {self.lost:.1%} of the variance lost"
         return (
-            f"{self.question}: {knob} = {significant(self.choice.beta, 4)} ({self.interval}), "
-            f"{counted(self.latents or 0, 'latent')}, {self.lost:.1%} of the variance lost"
-            f"{f', {self.condition}' if self.condition else ''}"
+            f"{self.question}: {knob} = {significant(self.beta, 4)} ({self.interval}), "
+            f"{counted(self.latents or 0, 'latent')}{lost}{f', {self.condition}' if self.condition else ''}"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return question and answer for JSON."""
         names = ("beta", "interval", "caveat")
         choice = self.choice and {"distortion": self.lost, **{name: getattr(self.choice, name) for name in names}}
-        return {"question": self.question, "choice": choice, "latents": self.latents, "refusal": self.refusal}
+        answer = {"beta": self.beta, "latents": self.latents, "basis": self.basis, "refusal": self.refusal}
+        return {"question": self.question, "choice": choice, **answer}
 
 
 @checked
@@ -130,13 +146,14 @@ def _answer(spectrum: Spectrum, loss: Loss, question: str, **asked: Any) -> Reco
 
 def recommendations_table(answers: Sequence[Recommendation], knob: str) -> Table:
     """Return one row per question; why some have no answer stands below."""
-    betas, lost = [each.choice and each.choice.beta for each in answers], [each.lost for each in answers]
+    betas, lost = [each.beta for each in answers], [each.lost for each in answers]
     columns = [
         Column("question", [each.question for each in answers], text=True),
         Column(knob, betas, lambda beta: significant(beta, 4) if beta else "—", "beta"),
         Column("from … to", [each.interval for each in answers], key="interval"),
         Column("latents", [each.latents for each in answers]),
         Column("variance lost", lost, lambda share: "—" if share is None else f"{share:.1%}", "distortion"),
+        Column("rests on", [each.basis for each in answers], key="basis", text=True),
     ]
     reasons = [(each.question, each.refusal or (each.condition and f"only {each.condition}")) for each in answers]
     return Table(columns, note="\n".join(f"{question}: {reason}" for question, reason in reasons if reason))

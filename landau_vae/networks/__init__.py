@@ -12,4 +12,5 @@ def prices_from_gradients(*a, **k):
 def next_latent_by_kernel(*a, **k):
     return None
 
+
 __all__ = ["Frontier", "NextLatent", "PricesInEffect", "frontier", "next_latent", "prices_in_effect"]

@@ -113,7 +113,7 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0) -> Fr
     order = np.random.default_rng(seed).permutation(len(table.rows))
     chosen, others = (table.rows[np.sort(part)] for part in (order[:rows], order[rows : 2 * rows]))
     part = training_set(chosen)
-    squared, price = loss.likelihood.squared, np.atleast_1d(loss.price(part.spectrum))
+    squared, price = loss.likelihood.squared, np.atleast_1d(loss.charge(part.features))
     center = part.mean if squared else np.zeros(part.features)
     mixtures: list[Mixture] = []
     sets = []

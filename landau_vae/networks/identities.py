@@ -20,6 +20,7 @@ from landau_vae.display import Array, readonly
 
 STEP = 0.05  # by which ln σ and ln |μ| are moved
 PRECISE = 0.02  # relative error of ĉ_σ at which draws end
+STREAM = 0x696465  # of its own: noise must not be that which made the data
 DRAWS = 64  # at most
 LAST_UPDATES = 0.018  # relative error that the noise of the last updates leaves, r.m.s.
 
@@ -72,7 +73,7 @@ def prices_in_effect(
     -------
     PricesInEffect
     """
-    rng, count = np.random.default_rng(seed), len(latents)
+    rng, count = np.random.default_rng([seed, STREAM]), len(latents)
     below = np.stack([1 - deviation[:, latents] ** 2, mean[:, latents] ** 2])  # (2, n, a)
     total, square = np.zeros((2, 2, len(mean), count))
 

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import checked
+from landau_vae.data.convert import Names
 from landau_vae.data.gram import Gram
 from landau_vae.data.moments import EPS, Decomposition, Moments, SecondMoments, block_rows, cut, in_unit
-from landau_vae.data.tables import Names, as_names, as_table, as_weights, deviations, nonfinite_problem
+from landau_vae.data.tables import as_names, as_table, as_weights, deviations, nonfinite_problem
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.spectrum._noise_metric import metric_unit

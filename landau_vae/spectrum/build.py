@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from landau_vae.data.convert import Names
 from landau_vae.data.moments import EPS, Decomposition, SecondMoments
-from landau_vae.data.tables import Names, constant, deviations
+from landau_vae.data.tables import constant, deviations
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood

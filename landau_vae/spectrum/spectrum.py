@@ -88,8 +88,11 @@ class Spectrum(Result):
         Parameters
         ----------
         data : array_like, DataFrame, memory map or Dask collection (n, d)
-            The samples. Tables with fewer rows than columns are worked on in the n × n Gram space; the spectrum then
-            refers to the rows, for its `vectors`.
+            The samples: also tensors of any framework and on any device, AnnData, data sets, data loaders and lists
+            of batches (x, or (x, label), of which x is taken). Images and sequences (n, …) are flattened to
+            (n, d). The rows of a sparse matrix are made dense block by block.
+            Tables with fewer rows than columns are worked on in the n × n Gram space; the spectrum then refers to the
+            rows, for its `vectors`.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : array_like (n,), optional

@@ -19,6 +19,8 @@ from landau_vae.loss.slips import priced_slips
 
 def should_be_active(c: Comparison) -> Finding | None:
     """Find a total collapse below the threshold, or modes of a linear model that have no latent."""
+    if c.own_term:
+        return None
     if c.collapsed:
         return _collapsed_below(c)
     if not (c.linear and c.missing.size):
@@ -26,9 +28,9 @@ def should_be_active(c: Comparison) -> Finding | None:
     expected, observed = c.expected_signal[c.missing], c.observed_signal[c.missing]
     return alarm(
         "should-be-active",
-        f"{listed(list(c.missing), 'Mode')} should be encoded at this price (signal fraction M² = {_span(expected)} at "
-        f"equilibrium), but no latent encodes {'them' if len(c.missing) > 1 else 'it'} (M² = {_span(observed)}): training "
-        f"has not come far enough.{_late(c)}",
+        f"{listed(list(c.missing), 'Mode')} should be encoded at this price (signal fraction M² = {_span(expected)} "
+        f"at equilibrium), but no latent encodes {'them' if len(c.missing) > 1 else 'it'} (M² = {_span(observed)}): "
+        f"training has not come far enough.{_late(c)}",
         f"{LONGER}{_one_mode(c)}",
         {"modes": c.missing + 1, "expected": expected, "observed": observed}
         | {"causes": ("plateau", "updates", "learning-rate")},
@@ -51,15 +53,16 @@ def _collapsed_below(c: Comparison) -> Finding | None:
     ratio = first / c.price
     return alarm(
         "should-be-active",
-        f"No latent encodes anything, although the collapsed state is not stable at {knob_at(c, c.price)}: the strongest "
-        f"mode is worth λ₁ = {significant(first, 4)}, {significant(ratio, 3)} times the price τ = "
+        f"No latent encodes anything, although the collapsed state is not stable at {knob_at(c, c.price)}: the "
+        f"strongest mode is worth λ₁ = {significant(first, 4)}, {significant(ratio, 3)} times the price τ = "
         f"{significant(c.price, 4)}. This holds for any network.{_late(c)}",
-        f"(1) The run was too short or its learning rate too small to leave the plateau: {LONGER[0].lower()}{LONGER[1:]} "
-        f"(2) The loss is another one than stated: the collapse is as it should be with a KL weight over "
-        f"{significant(ratio, 2)} times the stated one{slips}, or with a KL that is summed over the batch and an error that "
-        "is averaged; print both terms for one batch. (3) The decoder does not need z: it sees a condition, the earlier "
-        "steps of a sequence (teacher forcing), a library size or a skip connection from x. Then pass it as given=… or "
-        "compare with lv.spectrum.conditional (exact for what depends linearly on it).",
+        "(1) The run was too short or its learning rate too small to leave the plateau: "
+        f"{LONGER[0].lower()}{LONGER[1:]} (2) The loss is another one than stated: the collapse is as it should be "
+        f"with a KL weight over {significant(ratio, 2)} times the stated one{slips}, or with a KL that is summed "
+        "over the batch and an error that is averaged; print both terms for one batch. (3) The decoder does not "
+        "need z: it sees a condition, the earlier steps of a sequence (teacher forcing), a library size or a skip "
+        "connection from x. Then pass it as given=… or compare with lv.spectrum.conditional (exact for what "
+        "depends linearly on it).",
         {"price": c.price, "first_eigenvalue": first, "ratio": ratio, "modes": np.flatnonzero(c.predicted_signal) + 1}
         | {"causes": ("plateau", "updates", "learning-rate", "kl-weight", "batch", "conditional-decoder",
                       "teacher-forcing", *(slip.code for slip in dearer))},
@@ -69,7 +72,7 @@ def _collapsed_below(c: Comparison) -> Finding | None:
 def price_too_high(c: Comparison) -> Finding | None:
     """Find a total collapse where the collapsed state is stable: the best one, or not."""
     first = float(c.spectrum.eigenvalues[0])
-    if not c.collapsed or first > c.price:
+    if not c.collapsed or first > c.price or c.own_term:
         return None
     evidence = {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first, "causes": ("price-too-high",)}
     f, gain = c.frontier, 0.0
@@ -102,11 +105,12 @@ def _worth(c: Comparison) -> bool:
 def _metastable(c: Comparison, gain: float, evidence: dict[str, object]) -> Finding:
     return remark(
         "metastable",
-        f"All latents are inactive and stable, but that is not the best state: at {knob_at(c, c.price)} some VAE may gain "
-        f"up to {significant(gain, 3)} per row over it ({gain / c.price:.2g} times the price of a nat). Training from small "
-        "weights does not find it.",
-        f"Start from a smaller {c.loss.knob} and raise it slowly (a warm-up of the KL weight), or start from a model that was "
-        f"trained below {beta_at(c, float(c.spectrum.eigenvalues[0]))}, where latents become active by themselves.",
+        f"All latents are inactive and stable, but that is not the best state: at {knob_at(c, c.price)} some VAE "
+        f"may gain up to {significant(gain, 3)} per row over it ({gain / c.price:.2g} times the price of a nat). "
+        "Training from small weights does not find it.",
+        f"Start from a smaller {c.loss.knob} and raise it slowly (a warm-up of the KL weight), or start from a "
+        f"model that was trained below {beta_at(c, float(c.spectrum.eigenvalues[0]))}, where latents become active "
+        "by themselves.",
         evidence | {"causes": ("metastable",)},
     )
 
@@ -118,15 +122,16 @@ def _best(c: Comparison) -> str:
         likelihood = c.loss.likelihood
         if not likelihood.squared:
             return f"Whether it is the best state is not known for a {likelihood.title} decoder."
-        return "For a linear model it is the best state. A nonlinear model may have a better one, which a warm-up may find."
+        return "For a linear model it is the best state. A nonlinear model may have a better one: try a warm-up."
     if f.certified(c.price):
         return (
             f"No VAE of any architecture can use these rows at this price: their optimal sub-Gaussian proxy, "
             f"σ²_sG = {significant(f.proxy, 4)}, is not above it{_of_rows(c)}."
         )
     return (
-        f"No VAE of any architecture gains more than {significant(float(f.gain[0]), 2)} per row on these rows over the "
-        f"collapsed state{' by anything but memorising single rows' if np.isfinite(f.held_out[0]) else ''}{_of_rows(c)}."
+        f"No VAE of any architecture gains more than {significant(float(f.gain[0]), 2)} per row on these rows over "
+        "the collapsed "
+        f"state{' by anything but memorising single rows' if np.isfinite(f.held_out[0]) else ''}{_of_rows(c)}."
     )
 
 
@@ -145,15 +150,15 @@ def further_latent(c: Comparison) -> Finding | None:
     cause = (
         f"All {counted(K, 'latent')} are active: the model has too few"
         if not spare
-        else f"{counted(spare, 'latent')} {'are' if spare > 1 else 'is'} inactive that should not be: still on the plateau "
-        "(train longer), or in a state that training does not leave by itself (raise β slowly from a small value)"
+        else f"{counted(spare, 'latent')} {'are' if spare > 1 else 'is'} inactive that should not be: still on the "
+        "plateau (train longer), or in a state that training does not leave by itself (warm up from a small β)"
     )
     return remark(
         "further-latent",
         f"A further latent would pay: what the active ones leave is worth Λ* = {significant(n.value, 3)}, "
         f"{significant(ratio, 2)} times the price (about {significant(worth, 2)} per row, an estimate). {cause}.",
-        f"{f'Use more than {K} latents' if not spare else 'Train longer or warm up'}, or read the model as it is: a further "
-        f"latent stays inactive only above {c.loss.knob} = {c.next_onset}.",
+        f"{f'Use more than {K} latents' if not spare else 'Train longer or warm up'}, or read the model as it is: a "
+        f"further latent stays inactive only above {c.loss.knob} = {c.next_onset}.",
         {"onset": n.value, "error": n.error, "ratio": ratio, "worth": worth}
         | {"causes": ("too-few-latents",) if not spare else ("updates", "plateau", "metastable", "learning-rate")},
     )
@@ -167,9 +172,9 @@ def rightly_inactive(c: Comparison) -> Finding | None:
     ratio = c.following.value / c.effective
     return remark(
         "rightly-inactive",
-        f"{counted(spare, 'latent')} of {c.posterior.latents} {'are' if spare > 1 else 'is'} rightly inactive: what the "
-        f"active ones leave is worth {significant(ratio, 2)} of the price of a nat. A further latent would become active "
-        f"below {c.loss.knob} = {c.next_onset}.",
+        f"{counted(spare, 'latent')} of {c.posterior.latents} {'are' if spare > 1 else 'is'} rightly inactive: what "
+        f"the active ones leave is worth {significant(ratio, 2)} of the price of a nat. A further latent would "
+        f"become active below {c.loss.knob} = {c.next_onset}.",
         "",
         {"onset": c.following.value, "error": c.following.error, "ratio": ratio},
     )

@@ -62,16 +62,15 @@ def other_model(c: Comparison) -> Finding | None:
     return alarm(
         "other-model",
         f"The loss is not that of this model: it {differ}. A mean over them has another price then.",
-        f"State the loss of this model (features = {d}, latents = {K}; of images all pixels and channels count), or pass "
-        "the arrays of the model that the loss belongs to.",
-        {"stated": {name: pair[0] for name, pair in wrong.items()}, "given": {name: pair[1] for name, pair in wrong.items()},
-         "causes": tuple(wrong)},
+        f"State the loss of this model (features = {d}, latents = {K}; of images all pixels and channels count), or "
+        "pass the arrays of the model that the loss belongs to.",
+        {"stated_and_given": wrong, "causes": tuple(wrong)},
     )  # fmt: skip
 
 
 def rows_mismatched(c: Comparison) -> Finding | None:
     """Find codes that do not belong to the rows beside them."""
-    if not c.rows_mismatched:
+    if not c.rows_mismatched or c.unreadable:
         return None
     evidence = {"code_mismatch": c.code_mismatch, "limit": limits.ROW_MISMATCH, "linear_share": c.linear_share}
     found = f"codes of neighbouring rows differ by {c.code_mismatch:.0%} of the difference between any two codes"
@@ -93,10 +92,10 @@ def logits(c: Comparison) -> Finding | None:
         return None
     return alarm(
         "logits",
-        f"decode does not return the reconstruction: a {better} of its outputs fits these rows far better than the outputs "
-        "themselves.",
-        f"Let decode return what the loss compares with the data (here: apply the {better}), or state the loss that takes "
-        "logits (Loss.bernoulli).",
+        f"decode does not return the reconstruction: a {better} of its outputs fits these rows far better than the "
+        "outputs themselves.",
+        f"Let decode return what the loss compares with the data (here: apply the {better}), or state the loss that "
+        "takes logits (Loss.bernoulli).",
         {"link": better, "causes": ("logits-for-means",)},
     )
 
@@ -104,21 +103,21 @@ def logits(c: Comparison) -> Finding | None:
 def other_units(c: Comparison) -> Finding | None:
     """Find data that are in other units than the reconstructions, or shifted from them."""
     m = c.measured
-    if m is None or not m.decoder.compares or c.rows_mismatched or (m.decoder.better_link is not None):
+    if m is None or c.own_term or c.unreadable or c.rows_mismatched or m.decoder.better_link is not None:
         return None
     scaled = np.isfinite(m.slope) and not 1 / limits.OTHER_SCALE < m.slope < limits.OTHER_SCALE
     if not scaled and m.shift < limits.OTHER_MEAN:
         return None
-    words = f"{significant(m.slope, 3)} times as far from their mean as the reconstructions" if scaled else "shifted"
-    share = f"a constant shift makes {m.shift:.0%} of the squared error"
+    words = f"shifted from the reconstructions: one constant makes {m.shift:.0%} of the squared error"
+    if scaled:
+        words = f"{significant(m.slope, 3)} times as far from their mean as the reconstructions"
     return alarm(
         "other-units",
-        f"Data and reconstructions are not in the same units: the rows are {words}"
-        f"{' from the reconstructions: ' + share if not scaled else f' ({share})' if m.shift > limits.OTHER_MEAN else ''}. "
+        f"Data and reconstructions are not in the same units: the rows are {words}. "
         "In training a decoder finds the scale and the mean of its data first.",
-        "Pass the data as the loss had them (standardised, divided by 255, …), and decode as the loss uses it: the trained "
-        "weights, in the mode of training, with the condition that it saw (given=…) and the earlier steps if it was taught "
-        "with them.",
+        "Pass the data as the loss had them (standardised, divided by 255, …), and decode as the loss uses it: the "
+        "trained weights, in the mode of training, with the condition that it saw (given=…) and the earlier steps "
+        "if it was taught with them.",
         {"slope": m.slope, "correlation": m.correlation, "shift": m.shift}
         | {"causes": ("data-units", "conditional-decoder", "teacher-forcing", "other-weights")},
     )
@@ -137,15 +136,15 @@ def decoder_mismatch(c: Comparison) -> Finding | None:
         return None
     than = f"the best linear decoder of the same latents leaves {best:.3g}"
     found = f"The decoder leaves {user:.3g} of the variance, but {than}" if user > best else (
-        f"The decoder does worse with these codes ({significant(m.own, 4)} per row) than one constant output for all rows "
-        f"({significant(m.dead, 4)})"
+        f"The decoder does worse with these codes ({significant(m.own, 4)} per row) than one constant output for "
+        f"all rows ({significant(m.dead, 4)})"
     )  # fmt: skip
     return alarm(
         "decoder-mismatch",
         f"{found}: as called here, it does not reconstruct these rows.",
-        "Check that decode has the trained weights, that the rows are those that were encoded, in the scale of the loss, "
-        "and that it gets all that it had in training: a condition or a library size (given=…), the earlier steps of a "
-        "sequence (teacher forcing), skip connections from x.",
+        "Check that decode has the trained weights, that the rows are those that were encoded, in the scale of the "
+        "loss, and that it gets all that it had in training: a condition or a library size (given=…), the earlier "
+        "steps of a sequence (teacher forcing), skip connections from x.",
         {"own": m.own, "dead": m.dead, "distortion": user, "best_linear": best, "limit": limits.WORSE_DECODER}
         | {"causes": ("other-weights", "data-units", "conditional-decoder", "teacher-forcing", "diverged", "updates")},
     )

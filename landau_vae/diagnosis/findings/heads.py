@@ -16,11 +16,12 @@ def diverged(c: Comparison) -> Finding | None:
     several = c.diverged.size > 1
     return alarm(
         "diverged",
-        f"{listed(list(c.diverged), 'Latent')} {'have' if several else 'has'} diverged: {'their' if several else 'its'} "
-        f"posterior is far wider than the prior (σ² up to {significant(float(variance.max()), 3)}) and "
-        f"{'they pay' if several else 'it pays'} {significant(float(rate.sum()), 3)} nats for it. No optimum has σ² > 1.",
-        "Lower the learning rate or clip gradients, clamp ln σ² in the encoder (to −20 … 2, say), and look for the update "
-        "at which the KL jumps; scale the data to about unit variance.",
+        f"{listed(list(c.diverged), 'Latent')} {'have' if several else 'has'} diverged: "
+        f"{'their' if several else 'its'} posterior is far wider than the prior (σ² up to "
+        f"{significant(float(variance.max()), 3)}) and {'they pay' if several else 'it pays'} "
+        f"{significant(float(rate.sum()), 3)} nats for it. No optimum has σ² > 1.",
+        "Lower the learning rate or clip gradients, clamp ln σ² in the encoder (to −20 … 2, say), and look for the "
+        "update at which the KL jumps; scale the data to about unit variance.",
         {"latents": c.diverged + 1, "variance": variance, "rate": rate, "limit": limits.DIVERGED}
         | {"causes": ("diverged",)},
     )
@@ -36,10 +37,10 @@ def frozen_variance(c: Comparison) -> Finding | None:
     law = np.maximum(np.sqrt(spectrum / c.price) - 1, 0.0)
     return alarm(
         "frozen-variance",
-        f"σ² is constant, {significant(value, 4)} in every row and latent: it was not trained, or its head cannot leave this "
-        "value (a ReLU on the log-variance gives σ² = 1 throughout). Then ⟨μ²⟩ + ⟨σ²⟩ is not 1 at rest, and latents pay for "
-        f"a noise that they cannot lower: a linear model with σ² = 1 would have ⟨μ²⟩ = √(λ/τ) − 1 "
-        f"({', '.join(significant(float(each), 3) for each in law[:3])}{', …' if len(law) > 3 else ''}).",
+        f"σ² is constant, {significant(value, 4)} in every row and latent: it was not trained, or its head cannot "
+        "leave this value (a ReLU on the log-variance gives σ² = 1 throughout). Then ⟨μ²⟩ + ⟨σ²⟩ is not 1 at rest, "
+        "and latents pay for a noise that they cannot lower: a linear model with σ² = 1 would have ⟨μ²⟩ = √(λ/τ) − "
+        f"1 ({', '.join(significant(float(each), 3) for each in law[:3])}{', …' if len(law) > 3 else ''}).",
         "If σ is fixed on purpose, read the latents by ⟨μ²⟩ alone. Else let the head be linear in ln σ², without an "
         "activation, and see that its weights are given to the optimiser and that its gradient is not stopped.",
         {"variance": value, "mean_square": q.mean_square, "expected_mean_square": law, "causes": ("frozen-variance",)},
@@ -54,10 +55,10 @@ def bounded_variance(c: Comparison) -> Finding | None:
     return alarm(
         "bounded-variance",
         f"No σ² is below 1, in any row or latent (least {significant(float(q.narrowest.min()), 5)}), although "
-        f"{counted(int(c.is_active.sum()), 'latent')} encode the rows by their means: the log-variance head cannot fall "
-        "below 0, as with a softplus or a ReLU on it.",
-        "Let the head be linear in ln σ² (no activation), or apply the softplus to σ itself and pass std=… . Until then "
-        "the price in effect cannot be read from widths, and each nat buys less than it should.",
+        f"{counted(int(c.is_active.sum()), 'latent')} encode the rows by their means: the log-variance head cannot "
+        "fall below 0, as with a softplus or a ReLU on it.",
+        "Let the head be linear in ln σ² (no activation), or apply the softplus to σ itself and pass std=… . Until "
+        "then the price in effect cannot be read from widths, and each nat buys less than it should.",
         {"least": float(q.narrowest.min()), "second_moment": q.second_moment, "causes": ("softplus-head",)},
     )
 
@@ -87,9 +88,10 @@ def offset(c: Comparison) -> Finding | None:
     several = paying.size > 1
     return alarm(
         "offset",
-        f"{listed(list(paying), 'Latent')} pay{'' if several else 's'} {significant(float(cost[paying].sum()), 3)} nats for "
-        f"a mean that is the same in all rows ({', '.join(significant(float(m), 3) for m in q.offset[paying][:4])}): it "
-        "encodes nothing, and the decoder's bias can do the same for nothing.",
+        f"{listed(list(paying), 'Latent')} pay{'' if several else 's'} {significant(float(cost[paying].sum()), 3)} "
+        "nats for a mean that is the same in all rows "
+        f"({', '.join(significant(float(m), 3) for m in q.offset[paying][:4])}): it encodes nothing, and the "
+        "decoder's bias can do the same for nothing.",
         "See that the bias of the mean head is trained (not frozen, not left out of the optimiser), that the prior is "
         "N(0, 1), and train longer: at rest the offset of a latent is 0.",
         {
@@ -115,8 +117,8 @@ def batch_norm(c: Comparison) -> Finding | None:
         return None
     return remark(
         "normalised-mean",
-        f"Var μ is {significant(float(spread.mean()), 3)} for every latent: a batch norm on the mean. It holds every latent "
-        "active; ⟨μ²⟩ + ⟨σ²⟩ = 1 does not hold then, the price in effect by widths does.",
+        f"Var μ is {significant(float(spread.mean()), 3)} for every latent: a batch norm on the mean. It holds "
+        "every latent active; ⟨μ²⟩ + ⟨σ²⟩ = 1 does not hold then, the price in effect by widths does.",
         "Judge its latents by their rate and utility, not by M².",
         {"mean_variance": spread, "causes": ("batch-norm",)},
     )

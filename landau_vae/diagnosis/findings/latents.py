@@ -25,7 +25,8 @@ def active_below_threshold(c: Comparison) -> Finding | None:
     return Finding(
         "active-below-threshold",
         "alarm" if c.converged else "remark",
-        f"{listed(list(modes), 'Mode')} {'are' if many else 'is'} encoded, although worth less than the price. {reason}.",
+        f"{listed(list(modes), 'Mode')} {'are' if many else 'is'} encoded, although worth less than the price. "
+        f"{reason}.",
         "Compare the data with those in training, and measure the loss with Loss.measure.",
         {"modes": modes + 1, "eigenvalues": c.eigenvalues[modes], "signal_fraction": c.observed_signal[modes]}
         | {"price": c.effective, "tolerated_factor": c.tolerated, "causes": ("kl-weight", "other-data")},
@@ -103,15 +104,16 @@ def nonlinear(c: Comparison) -> Finding | None:
     implied, reading = c.implied_price, ""
     if c.prices is None and implied is not None:
         reading = (
-            f" Read by the linear law, these M² mean {knob_at(c, implied)}, where {beta_at(c, c.price)} is stated; in "
-            f"nonlinear models that reading is off by factors from {limits.LINEAR_LOWEST:g} to {limits.LINEAR_HIGHEST:g}."
+            f" Read by the linear law, these M² mean {knob_at(c, implied)}, where {beta_at(c, c.price)} is stated; "
+            f"in nonlinear models that reading is off by factors from {limits.LINEAR_LOWEST:g} to "
+            f"{limits.LINEAR_HIGHEST:g}."
         )
     return remark(
         "nonlinear",
         f"The model is not seen to be linear: the spectrum says what a linear model would do.{absent}{reading}",
         "" if c.prices is not None else "Give decode=… (your decoder) to have the price measured, and the onset of the "
         "next latent: both hold for any network.",
-        {"linear_share": c.linear_share, "limit": limits.SURELY_LINEAR, "absent": c.absent + 1, "implied_price": implied},
+        {"linear_share": c.linear_share, "absent": c.absent + 1, "implied_price": implied},
     )  # fmt: skip
 
 
@@ -126,12 +128,13 @@ def unlike_linear(c: Comparison) -> Finding | None:
     causes = ("kl-weight", "warm-up", "free-bits-total", "variance-learned", "nonlinear") if ratio < 1 else (
         "kl-weight", "conditional-decoder", "teacher-forcing", "data-units", "nonlinear")  # fmt: skip
     may = "a smaller KL weight, a warm-up that ended early or a learned variance" if ratio < 1 else (
-        "a larger KL weight, data in larger units than in training, or a decoder that sees more than z (a condition, the "
+        "a larger KL weight, data in larger units than in training, or a decoder that sees more than z (a "
+        "condition, the "
         "earlier steps of a sequence)")  # fmt: skip
     return remark(
         "unlike-linear",
-        f"A linear model with these M² would obey {knob_at(c, implied)}, {significant(ratio, 2)} times the stated one. That "
-        f"may be right for this network; it may also be {may}.",
+        f"A linear model with these M² would obey {knob_at(c, implied)}, {significant(ratio, 2)} times the stated "
+        f"one. That may be right for this network; it may also be {may}.",
         "Give decode=… (and given=… if the decoder sees a condition): then the price is measured.",
         {"implied_price": implied, "price": c.price, "ratio": ratio, "causes": causes},
     )
@@ -152,8 +155,8 @@ def superfluous(c: Comparison) -> Finding | None:
     enough = f"{counted(worth, 'latent')} {verb} enough" if worth else "By the linear theory no latent is needed"
     return remark(
         "superfluous",
-        f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as a linear model has it: at this price "
-        f"{worthy} worth encoding, so that more latents have nothing to encode.",
+        f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as a linear model has it: at this "
+        f"price {worthy} worth encoding, so that more latents have nothing to encode.",
         f"{enough}; for more active latents lower {c.loss.knob}{following}.",
         {"inactive": inactive, "worth_encoding": worth},
     )

@@ -1,4 +1,4 @@
-"""Is the price of a nat the one that was meant, and is it one? Another price than stated, free bits, a KL without effect.
+"""Is the price of a nat the one that was meant, and is it one? Other prices, free bits, a KL without effect.
 
 With the decoder the price in effect is measured, latent by latent, for any network and loss. Without it, it is known of
 models that are seen to be linear, and nothing is said of others.
@@ -40,10 +40,10 @@ def several_prices(c: Comparison) -> Finding | None:
     low, high = ratio[cheap], ratio[~cheap]
     return alarm(
         "several-prices",
-        f"Not all latents pay the same for a nat: {listed(list(c.separate), 'latent')} pay{'s' * (c.separate.size == 1)} "
-        f"{_span(low)} of the stated price, the others {_span(high)}.",
-        "Check which latents the KL sums over (a slice, a mask, groups with weights of their own), and whether it has free "
-        "bits or balancing per latent: a latent whose KL is below its free amount pays nothing.",
+        f"Not all latents pay the same for a nat: {listed(list(c.separate), 'latent')} "
+        f"pay{'s' * (c.separate.size == 1)} {_span(low)} of the stated price, the others {_span(high)}.",
+        "Check which latents the KL sums over (a slice, a mask, groups with weights of their own), and whether it "
+        "has free bits or balancing per latent: a latent whose KL is below its free amount pays nothing.",
         {"latents": c.separate + 1, "ratio": ratio, "causes": ("masked-kl", "free-bits", "kl-balancing")},
     )
 
@@ -52,25 +52,25 @@ def free_bits(c: Comparison) -> Finding | None:
     """Find latents that have one and the same rate."""
     rates = np.sort(c.posterior.rate[c.posterior.rate > limits.FREE_RATE])
     cheap = c.prices is not None and c.price_in_effect is not None and c.price_in_effect < limits.SEPARATE * c.price
-    encoded = max(int(c.detected.sum()), int(c.predicted.active))
+    beyond = c.linear and c.converged and len(rates) > c.predicted.active  # some of them are not worth their price
     least, same = (2, limits.NEARLY_EQUAL_RATES) if cheap else (3, limits.EQUAL_RATES)
-    if c.kl_is_off or len(rates) < least or not (cheap or (c.linear and len(rates) > encoded and c.converged)):
+    if c.kl_is_off or len(rates) < least or not (cheap or beyond):
         return None
     groups = (rates[first:][rates[first:] <= rates[first] * same] for first in range(len(rates) - least + 1))
     group = max(groups, key=len)
-    if len(group) < least:
+    if len(group) < max(least, limits.MOST_LATENTS * len(rates)):
         return None
     paid = (
         f", and a nat costs them {c.price_in_effect / c.price:.2f} of its price" if cheap and c.price_in_effect else ""
     )
-    more = "" if cheap else ", and more latents are active than modes are encoded"
+    more = "" if cheap else ", and more latents are active than modes are worth their price"
     return alarm(
         "free-bits",
-        f"{len(group)} latents have the same rate, {significant(float(np.median(group)), 3)} nats{paid}{more}: a sign of "
-        "free bits, a KL without cost up to a limit.",
-        "Below the limit a nat has no price, and neither spectrum nor β decides which latents are active: diagnose a model "
-        "without free bits, or read a latent at the limit as inactive. (A smaller KL weight gives lower prices too, but "
-        "not equal rates.)",
+        f"{len(group)} latents have the same rate, {significant(float(np.median(group)), 3)} nats{paid}{more}: a "
+        "sign of free bits, a KL without cost up to a limit.",
+        "Below the limit a nat has no price, and neither spectrum nor β decides which latents are active: diagnose "
+        "a model without free bits, or read a latent at the limit as inactive. (A smaller KL weight gives lower "
+        "prices too, but not equal rates.)",
         {"rates": group, "ratio": group[-1] / group[0], "limit": same, "causes": ("free-bits", "kl-weight")},
     )
 
@@ -89,10 +89,11 @@ def other_price(c: Comparison) -> Finding | None:
     words, causes, argument = _causes(c, ratio)
     return alarm(
         "lower-price" if lower else "higher-price",
-        f"The model was trained at another price than stated: {reading}, {_times(ratio)}. That is what {words} would do.",
-        f"In effect {c.loss.knob} was {beta_at(c, price)}: check what multiplies the KL, where the β schedule ends, and "
-        "what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it is"
-        f"{argument}.{_told_apart(c, lower)}",
+        f"The model was trained at another price than stated: {reading}, {_times(ratio)}. That is what {words} "
+        "would do.",
+        f"In effect {c.loss.knob} was {beta_at(c, price)}: check what multiplies the KL, where the β schedule ends, "
+        "and what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it "
+        f"is{argument}.{_told_apart(c, lower)}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
         | {"causes": causes},
     )
@@ -139,8 +140,8 @@ def _told_apart(c: Comparison, lower: bool) -> str:
         return ""
     total = significant(float(c.posterior.rate.sum()), 3)
     return (
-        f" To tell them apart: print the KL weight of the last update (a schedule), the values of both terms for one batch "
-        f"(sums and means), and see whether the total KL, {total} nats, is a limit that you set."
+        " To tell them apart: print the KL weight of the last update (a schedule), the values of both terms for "
+        f"one batch (sums and means), and see whether the total KL, {total} nats, is a limit that you set."
     )
 
 

@@ -5,6 +5,8 @@ from landau_vae.diagnosis.comparison import Comparison
 from landau_vae.display import significant
 from landau_vae.findings import Finding
 
+ELSE = " (Held-out rows, averaged weights and a batch norm on μ move it too: diagnose training rows.)"
+
 
 def not_converged(c: Comparison) -> Finding | None:
     """Find latents that do not have the scale of a model at rest."""
@@ -13,8 +15,9 @@ def not_converged(c: Comparison) -> Finding | None:
         return None
     evidence = {"second_moment": scales, "scale_error": c.scale_error, "limit": limits.SCALE_ERROR}
     found = (
-        f"⟨μ²⟩ + ⟨σ²⟩ of the active latents runs from {significant(scales.min(), 3)} to {significant(scales.max(), 3)}, but "
-        "it is 1 at any stationary point of a VAE with a prior N(0, 1), whatever its β"
+        f"⟨μ²⟩ + ⟨σ²⟩ of the active latents runs from {significant(scales.min(), 3)} to "
+        f"{significant(scales.max(), 3)}, but it is 1 at any stationary point of a VAE with a prior N(0, 1), "
+        "whatever its β"
     )
     if _waiting(c) and c.following is not None:
         ratio = c.following.value / c.effective
@@ -28,8 +31,8 @@ def not_converged(c: Comparison) -> Finding | None:
         "not-converged",
         "alarm" if sure else "remark",
         f"{begin}: {found}.",
-        f"Train longer, or let the learning rate fall to 0; check that the prior is the standard normal distribution."
-        f"{'' if sure else ' (Held-out rows, averaged weights and a batch norm on μ move it too: diagnose training rows.)'}",
+        "Train longer, or let the learning rate fall to 0; check that the prior is the standard normal distribution."
+        f"{'' if sure else ELSE}",
         evidence | {"causes": ("updates", "learning-rate", "prior", "batch-norm", "kl-weight")},
     )
 

@@ -1,0 +1,208 @@
+"""What the decoder says: price in effect, units, rows, heads, the next onset; on linear models, where all is known.
+
+Rows have the eigenvalues 6, 3, 2, 0.6, 0.3 exactly, and models are at their equilibrium: only z is random.
+"""
+
+import numpy as np
+import pytest
+
+import landau_vae as lv
+from landau_vae.loss import Loss
+from tests.diagnosed_models import LAMBDA, rows, trained
+
+DRAWN = 4  # standard errors, as the diagnosis itself gives them
+
+
+def model(price, **how):
+    """Arguments of `diagnose` for a linear model that was trained at this price, but for its loss."""
+    X, mu, variance, decode = trained(price, **how)
+    return {"mean": mu, "variance": variance, "data": X, "decode": decode}
+
+
+def said(result):
+    return " ".join(f"{finding.sentence} {finding.advice}" for finding in result.findings)
+
+
+def first(result):
+    return result.findings[0]
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0, 0.5, 0.1])
+def test_the_price_in_effect(factor):
+    result = lv.diagnose(**model(0.2 * factor), loss=Loss.gaussian(0.2))
+    assert result.price_in_effect == pytest.approx(0.2 * factor, abs=DRAWN * result.price_in_effect_error)
+    assert result.price_in_effect_error < 0.025 * 0.2 * factor
+    assert result.healthy == (factor == 1)
+    if factor != 1:
+        assert first(result).code == ("lower-price" if factor < 1 else "higher-price")
+        assert "kl-weight" in first(result).evidence["causes"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "trained_at", "cause"),
+    [
+        (Loss.gaussian(0.2), 0.1, "half-missing"),
+        (Loss.gaussian(0.2), 0.04, "latents-averaged"),
+        (Loss.gaussian(0.2), 1.0, "features-averaged"),
+        (Loss.gaussian(0.4), 0.05, "warm-up"),
+        (Loss.gaussian(0.4), 0.05, "free-bits-total"),
+        (Loss.gaussian(0.4), 0.05, "batch"),
+        (Loss.bernoulli(0.2), None, None),
+    ],
+)
+def test_slips_are_among_the_causes(stated, trained_at, cause):
+    if trained_at is None:
+        with pytest.raises(lv.InputError, match="from 0 to 1"):
+            lv.diagnose(**model(0.2), loss=stated)
+        return
+    assert cause in first(lv.diagnose(**model(trained_at), loss=stated)).evidence["causes"]
+
+
+def test_a_learned_variance_is_recognised_by_the_error_of_the_model():
+    """At β = 1 the price is the mean squared error of a feature; the loss says σ² = 1."""
+    spectrum = lv.Spectrum.from_data(rows()[0])
+    learned = Loss.gaussian(2.0, decoder_variance="learned").with_latents(5)
+    price = float(learned.price(spectrum))
+    found = lv.diagnose(**model(price), loss=Loss.gaussian(2.0))
+    assert "variance-learned" in first(found).evidence["causes"]
+    right = lv.diagnose(**model(price), loss=Loss.gaussian(2.0, decoder_variance="learned"))
+    assert right.healthy
+    assert right.price == pytest.approx(price, rel=0.02)  # the model's own error, by four draws of 2000 rows
+
+
+@pytest.mark.parametrize("scale", [16.0, 255.0, 1 / 255])
+def test_data_in_other_units(scale):
+    given = model(1.0)
+    result = lv.diagnose(**given | {"data": scale * given["data"]}, loss=Loss.gaussian(1.0))
+    assert first(result).code == "other-units"
+    assert first(result).evidence["slope"] == pytest.approx(scale, rel=0.05)  # noise of the sampled reconstructions
+
+
+def test_shuffled_rows():
+    given = model(1.0)
+    order = np.random.default_rng(3).permutation(2000)
+    result = lv.diagnose(**given | {"data": given["data"][order]}, loss=Loss.gaussian(1.0))
+    assert first(result).code == "rows-mismatched"
+
+
+def test_a_diverged_latent():
+    given = model(1.0, latents=3)
+    given["variance"] = given["variance"] * [1, np.exp(30), 1]
+    result = lv.diagnose(**given, loss=Loss.gaussian(1.0))
+    assert first(result).code == "diverged"
+    assert "Latent 2 has diverged" in said(result)
+    assert result.status[1] == "diverged"
+    assert "e+12" in result.summary()
+
+
+def test_heads_that_cannot_give_what_is_asked_for():
+    given = model(0.5)
+    X, turn = rows()
+    lam = np.array(LAMBDA)
+    square, weight = np.maximum(np.sqrt(lam / 0.5) - 1, 0), np.sqrt(np.maximum(np.sqrt(lam * 0.5) - 0.5, 0))
+    frozen = {"mean": X @ turn * np.sqrt(square / lam), "variance": np.ones((2000, 5)), "data": X}
+    frozen["decode"] = lambda z: (z * weight) @ turn.T
+    result = lv.diagnose(**frozen, loss=Loss.gaussian(0.5))
+    assert first(result).code == "frozen-variance"
+    assert first(result).evidence["expected_mean_square"] == pytest.approx(result.posterior.mean_square)  # its own law
+    logs = np.random.default_rng(0).uniform(0.001, 0.02, (2000, 5))
+    bounded = {key: value for key, value in frozen.items() if key != "variance"} | {"log_variance": logs}
+    assert first(lv.diagnose(**bounded, loss=Loss.gaussian(0.5))).code == "bounded-variance"
+    relu = given | {"mean": np.maximum(given["mean"], 0)}
+    assert first(lv.diagnose(**relu, loss=Loss.gaussian(0.5))).code == "one-sided-mean"
+
+
+def test_an_offset_that_costs_nats():
+    given = model(1.0)
+    given["mean"] = given["mean"] + [0, 0, 0, 0, 1.5]  # the decoder does not use the last latent
+    result = lv.diagnose(**given, loss=Loss.gaussian(1.0))
+    assert first(result).code == "offset"
+    assert first(result).evidence["cost"] == pytest.approx([1.125])
+
+
+def test_some_latents_pay_nothing():
+    """The KL is a sum over the first two of three latents: the third one is as narrow as its encoder can make it."""
+    X, turn = rows()
+    lam, price = np.array(LAMBDA[:3]), np.array([0.5, 0.5, 0.005])
+    signal = 1 - price / lam
+    mu = X @ turn[:, :3] * np.sqrt(signal / lam)
+    result = lv.diagnose(
+        mu, variance=np.tile(1 - signal, (len(mu), 1)), data=X, loss=Loss.gaussian(0.5),
+        decode=lambda z: z @ (turn[:, :3] * np.sqrt(signal * lam)).T,
+    )  # fmt: skip
+    assert first(result).code == "several-prices"
+    assert list(first(result).evidence["latents"]) == [3]
+
+
+def test_too_few_latents_and_the_next_onset():
+    """Two latents where three pay: the third mode, 2, would become active below β = 2; with three, 0.6."""
+    few = lv.diagnose(**model(1.0, latents=2), loss=Loss.gaussian(1.0))
+    assert few.healthy
+    assert first(few).code == "further-latent"
+    assert "too-few-latents" in first(few).evidence["causes"]
+    assert few.next_onset.value == pytest.approx(2.0, abs=DRAWN * few.next_onset.error)
+    enough = lv.diagnose(**model(1.0, latents=5), loss=Loss.gaussian(1.0))
+    assert first(enough).code == "rightly-inactive"
+    # linear w may also follow a living mode: its residual s P(exactly one success) is below λ₄ = .6 here
+    assert enough.next_onset.value == pytest.approx(0.6, abs=DRAWN * enough.next_onset.error)
+    doubled = lv.diagnose(**model(1.0, latents=5), loss=Loss.gaussian(2.0, half=False))
+    assert doubled.next_onset.value == pytest.approx(1.2, abs=DRAWN * doubled.next_onset.error)  # in the user's own β
+
+
+def test_gradients_in_place_of_a_decoder():
+    """∂ℓ/∂z of a linear decoder, in closed form, averaged over z."""
+    given = model(0.6)
+    decode = given.pop("decode")
+    W = decode(np.eye(5))
+    mu, variance, X = given["mean"], given["variance"], given["data"]
+    by_mean = (mu @ W - X) @ W.T
+    by_log_variance = 0.5 * variance * np.square(W).sum(axis=1)
+    result = lv.diagnose(**given, loss=Loss.gaussian(0.2), gradients=(by_mean, by_log_variance))
+    assert first(result).code == "higher-price"
+    assert result.price_in_effect == pytest.approx(0.6, rel=1e-6)  # no draws; float64 sums
+    halved = lv.diagnose(**given, loss=Loss.gaussian(1.2, half=False), gradients=(2 * by_mean, 2 * by_log_variance))
+    assert halved.healthy
+    assert halved.price_in_effect == pytest.approx(0.6, rel=1e-6)
+
+
+def test_a_reconstruction_term_of_ones_own():
+    """Three times the squared error, as a function: prices are in its units, the stated one is the KL's weight."""
+    term = {"reconstruction": lambda x, x_hat: 3 * np.square(x - x_hat).sum(axis=1)}
+    result = lv.diagnose(**model(0.5), loss=Loss.gaussian(3.0), **term)  # τ = 3/(2 · 3)
+    assert result.healthy
+    assert result.price_in_effect == pytest.approx(3.0, abs=DRAWN * result.price_in_effect_error)
+    assert result.price == 3.0
+    other = lv.diagnose(**model(0.5), loss=Loss.gaussian(1.0), **term)
+    assert first(other).code == "higher-price"
+
+
+def test_a_condition_that_the_decoder_sees():
+    """The data are a code plus what a label adds: right with `given`, other units or another decoder without it."""
+    given, label = model(1.0), np.random.default_rng(5).integers(3, size=2000)
+    shift = np.random.default_rng(6).standard_normal((3, 5)) * 4
+    X, plain = given["data"], given["decode"]
+    told = given | {"data": X + shift[label], "decode": lambda z, c: plain(z) + shift[c]}
+    result = lv.diagnose(**told, given=label, loss=Loss.gaussian(1.0))
+    assert result.healthy
+    assert result.price_in_effect == pytest.approx(1.0, abs=DRAWN * result.price_in_effect_error)
+    untold = lv.diagnose(**told | {"decode": lambda z: plain(z) + shift[0]}, loss=Loss.gaussian(1.0))
+    assert "conditional-decoder" in first(untold).evidence["causes"]
+
+
+def test_nothing_is_held_against_a_nonlinear_model_without_its_decoder():
+    """Widths that differ from row to row: not a linear model. Its linear reading is 4 times the price: a remark."""
+    given = model(2.0)
+    del given["decode"]
+    given["variance"] = given["variance"] * np.random.default_rng(0).uniform(0.99, 1.01, given["mean"].shape)
+    result = lv.diagnose(**given, loss=Loss.gaussian(0.4))
+    assert result.healthy
+    assert result.price_in_effect is None
+    assert first(result).code == "unlike-linear"
+    assert "Give decode=…" in said(result)
+
+
+@pytest.mark.parametrize("rows", ["training", "held-out"])
+def test_which_rows_are_meant_is_said(rows):
+    result = lv.diagnose(**model(1.0), loss=Loss.gaussian(1.0), rows=rows)
+    assert ("held-out rows" in result.basis) == (rows == "held-out")
+    assert result.healthy
