@@ -19,7 +19,11 @@ from landau_vae.display import significant, with_error
 from landau_vae.report.inline_svg import inline_svg
 
 ROWS = 200  # of a table, at most; the JSON has all
-PICTURES = ("prices_in_effect", "latent_bars", "diagnosed_cascade", "rank_distortion_of", "spectrum_with_floor")
+PICTURES = ("latent_bars", "rank_distortion_of")
+OF_SPECTRUM = (
+    "diagnosed_cascade",
+    "spectrum_with_floor",
+)  # of another unit than a reconstruction term of the user's own
 
 
 @checked
@@ -58,8 +62,8 @@ def write_page(path: str | Path, result: Diagnosis, title: str | None = None) ->
     >>> "<p class=kicker>my model</p>" in page
     True
     """
-    measured = result.prices is not None
-    pictures = [getattr(plotting, name) for name in PICTURES[0 if measured else 1 :]]
+    names = ("prices_in_effect",) * (result.prices is not None) + PICTURES + OF_SPECTRUM * (not result.own_term)
+    pictures = [getattr(plotting, name) for name in names]
     frontier = result.frontier if result.collapsed or "frontier" in vars(result) else None  # it takes seconds
     if frontier is not None and hasattr(plotting, "frontier"):
         pictures.append(lambda result, ax: plotting.frontier(frontier, result, ax=ax))
