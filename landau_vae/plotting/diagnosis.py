@@ -81,7 +81,7 @@ def prices_in_effect(result: Diagnosis, ax: Axes | None = None) -> Axes:
         ax.axhspan(1 / band, band, fc=QUIET, lw=0, alpha=0.15, zorder=0)
         ax.axhline(1, color=INK, lw=1, zorder=1)
         low, high = 0.8 * min(0.6, np.min(ends)), 1.25 * max(1.6, np.max(ends))
-        ax.set(yscale="log", xlim=(0.3, max(len(x), 4) + 0.7), ylim=(low, style.headroom(low, high, 3)))
+        ax.set(yscale="log", xlim=(0.3, 1.35 * max(len(x), 3) + 0.7), ylim=(low, style.headroom(low, high, 2)))
         ax.set_ylabel("price in effect / stated price")
         ax.spines["left"].set_bounds(low, high)
         style.log_axis(ax.yaxis, high)
