@@ -52,7 +52,7 @@ def prices_in_effect(result: Diagnosis, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Dots with intervals of 95 %: read off the widths σ. Rings: read off the means μ. Band: what is not told apart.
+        Dots with intervals of 95 %: by the widths σ. Rings: by the means μ. Band: no difference is reported.
 
     Raises
     ------

@@ -6,6 +6,7 @@ under the id "diagnosis".
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -65,16 +66,16 @@ def write_page(path: str | Path, result: Diagnosis, title: str | None = None) ->
     names = ("prices_in_effect",) * (result.prices is not None) + PICTURES + OF_SPECTRUM * (not result.own_term)
     pictures = [getattr(plotting, name) for name in names]
     frontier = result.frontier if result.collapsed or "frontier" in vars(result) else None  # it takes seconds
+    drawn = {each.__name__: inline_svg(each, result) for each in pictures}
     if frontier is not None and hasattr(plotting, "frontier"):
-        pictures.append(lambda result, ax: plotting.frontier(frontier, result, ax=ax))
-        pictures[-1].__name__ = "frontier"
+        drawn["frontier"] = inline_svg(partial(plotting.frontier, frontier), result, "frontier")
     content = _template().render(
         result=result,
         title=title or "Diagnosis of a trained VAE",
         headline=headline(result),
         frontier=frontier,
         tables={name: replace(table, limit=ROWS) for name, table in result.tables().items()},
-        pictures={draw.__name__: inline_svg(draw, result) for draw in pictures},
+        pictures=drawn,
         version=__version__,
     )
     return replace_file(Path(path), lambda partial: partial.write_text(content, encoding="utf-8"))

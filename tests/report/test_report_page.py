@@ -152,6 +152,20 @@ def test_ids_are_unique_and_found(pages, case):
     assert set(re.findall(r"url\(#([^)]*)\)", source)) | set(re.findall(r'href="#([^"]*)"', source)) <= set(found)
 
 
+def test_the_frontier_has_its_picture_where_there_is_one_to_draw(monkeypatch, tmp_path):
+    def draw(frontier, model, ax=None):
+        ax.axhline(float(frontier.bound[0]), color="k")
+        ax.set_title(f"{frontier.rows} rows", loc="left")
+        ax.text(0, 0, "subtitle")
+        return ax
+
+    monkeypatch.setattr(plotting, "frontier", draw, raising=False)
+    for case, expected in {"clusters": 1, "nonlinear": 0}.items():
+        source = report.write_page(tmp_path / "page.html", staged(case)).read_text(encoding="utf-8")
+        assert source.count("The least loss that any VAE can have") == expected
+        assert len(svgs(source)) == 5
+
+
 def test_nothing_from_outside_is_markup(tmp_path):
     result = only_the_spectrum()
     plain = report.write_page(tmp_path / "plain.html", result, title="plain").read_text(encoding="utf-8")
