@@ -124,6 +124,8 @@ class Likelihood:
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:
         """Return √𝒱(x̄), the standard deviation that the likelihood has at the mean of each column.
 
+        A constant column at an end of the range has none and costs nothing: it gets a 1.
+
         Parameters
         ----------
         mean, variance : (d,) array
@@ -139,7 +141,7 @@ class Likelihood:
         Raises
         ------
         InputError
-            If a column is out of the likelihood's range, or has a mean at which it has no variance.
+            If a column is out of the likelihood's range, or varies though it has no variance at its mean.
         """
         low, high = self.support
         # No distribution on [low, high] has a larger variance; with an infinite end there is no bound.
@@ -153,18 +155,14 @@ class Likelihood:
                 "take a Gaussian loss."
             )
         at_mean = self._variance_at(mean)
-        without = np.flatnonzero(~(np.isfinite(at_mean) & (at_mean > 0)))
-        if without.size == 0:
-            return np.sqrt(at_mean)
-        shown = ", ".join(repr(names[i]) if names else str(i) for i in without[:5]) + ", …" * (without.size > 5)
-        if np.all(variance[without] <= 0):
-            raise InputError(
-                f"{without.size} column{'s are' if without.size > 1 else ' is'} {significant(mean[without[0]])} "
-                f"throughout ({shown}): leave constant columns out (X[:, X.std(axis=0) > 0]; --exclude)."
-            )
+        lacking = ~(np.isfinite(at_mean) & (at_mean > 0))
+        varying = np.flatnonzero(lacking & (variance > 0))
+        if varying.size == 0:
+            return np.sqrt(np.where(lacking, 1.0, at_mean))
+        column = int(varying[0])
         raise InputError(
-            f"The variance function is {at_mean[without[0]]:g} at the mean {significant(mean[without[0]])} of column "
-            f"{shown.split(',')[0]}, but a positive variance is expected at the mean of every column."
+            f"The variance function is {at_mean[column]:g} at the mean {significant(mean[column])} of column "
+            f"{repr(names[column]) if names else column}, but a positive variance is expected at the mean of every column."
         )
 
     def _variance_at(self, mean: Array) -> Array:

@@ -22,7 +22,7 @@ from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
 from landau_vae.loss import Loss
-from landau_vae.networks import NextLatent, next_latent_by_kernel, prices_from_gradients
+from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
@@ -33,6 +33,7 @@ from landau_vae.spectrum.spectrum import Spectrum
 ROWS, NUMBERS = 4096, 2**22  # of the data, that are decoded at most, evenly spread
 SAMPLE = 2000  # rows that are kept for the frontier
 FEW = 4  # active latents, up to which their codes say alone whether a further one would pay
+FEWEST = 100  # rows, for that
 EDGE = 1e-9  # how near the best constant output may come to an end of its range, as a share of it
 
 
@@ -267,12 +268,15 @@ class _Model:
         prices = prices_from_gradients(self.mu, width, by_mean / unit, by_log / unit, telling)
         return replace(result, prices=prices, own_term=own_term)
 
-    def by_kernel(self, result: Diagnosis) -> NextLatent | None:
-        """Return whether a further latent would pay, from the codes of few active latents alone."""
+    def by_kernel(self, result: Diagnosis) -> KernelOnset | None:
+        """Return whether a further latent would pay, from the codes of few active latents alone; None if too few rows."""
         rows, active = evenly(len(self.x), ROWS), np.flatnonzero(result.is_active)
+        if len(rows) < FEWEST:
+            return None
         width = deviation(self.spread[rows], self.kind)
         mean = np.asarray(self.mu[rows], dtype=np.float64)
-        return next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
+        found = next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
+        return None if np.isnan(found.bulk) else found
 
 
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:

@@ -22,7 +22,7 @@ from landau_vae.diagnosis.ranked_pruning import Decoded
 from landau_vae.display import Array, significant, with_error
 from landau_vae.loss import Loss
 from landau_vae.loss.slips import slip_with_price
-from landau_vae.networks import Frontier, NextLatent, PricesInEffect, frontier
+from landau_vae.networks import Frontier, KernelOnset, NextLatent, PricesInEffect, frontier
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import NoiseFloor
 from landau_vae.numeric.plateau_activation import Activation
@@ -56,7 +56,7 @@ class Comparison:
     decoded: Decoded | None = None  #: rank–distortion of the user's decoder, where it was given
     measured: Measured | None = None  #: what the user's decoder says of the price, where it was given
     prices: PricesInEffect | None = None  #: that each active latent obeys, by decoder or gradients
-    following: NextLatent | None = None  #: whether a further latent would pay, where it is known
+    following: NextLatent | KernelOnset | None = None  #: whether a further latent would pay, where it is known
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
     trained_on: bool = True  #: whether these are rows that the model was trained on
@@ -330,7 +330,12 @@ class Comparison:
         """
         to_beta = float(self.loss.beta) / self.effective
         if self.following is not None and not self.collapsed:
-            how = " (an estimate from this model)" if self.measured is None else " (from this model and its decoder)"
+            how = " (from this model and its decoder)"
+            if isinstance(self.following, KernelOnset):
+                how = " (estimated from this model's codes alone"
+                places = self.following.places
+                beyond = places > self.following.value + 2 * self.following.places_error
+                how += f"; for some rows from {significant(places * to_beta, 2)} on)" if beyond else ")"
             value, error = self.following.value, self.following.error
             return NextOnset(value * to_beta, error * to_beta, value, how)
         if (self.collapsed or self.linear) and not self.own_term:

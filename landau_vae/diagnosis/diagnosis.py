@@ -242,7 +242,7 @@ class Diagnosis(Comparison, Result):
             for name, label in {"width": "σ", "mean": "μ"}.items():
                 pairs = list(zip(ratios[name][order], ratios[f"{name}_error"][order], strict=True))
                 columns.append(Column(f"ĉ_{label}/c", pairs, lambda pair: with_error(*pair), f"price_by_{name}"))
-            note += "\nĉ/c: price of a nat in effect over the stated one, by widths σ and by means μ (these settle last)."
+            note += "\nĉ/c: price of a nat in effect over the stated one, by widths σ and by means μ (which settle last)."
         if self.observed is not None:
             columns.append(Column("mode", [self._mode_of(self.observed)[k] for k in order]))
             columns.append(Column("linear", self.observed.linear[order], "{:.0%}".format))

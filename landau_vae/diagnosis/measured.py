@@ -18,11 +18,10 @@ from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE, TELLS_A_PRICE
 from landau_vae.networks.decoder import Decoder
-from landau_vae.networks.identities import PricesInEffect, prices_in_effect
-from landau_vae.networks.next_latent import NextLatent, next_latent
+from landau_vae.networks.identities import OWN, PricesInEffect, prices_in_effect
+from landau_vae.networks._next_latent import NextLatent, next_latent
 
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
-STREAM = 0x6D6561  # of its own: noise must not be that which made the data
 DRAWS = 4  # of z, for losses
 
 
@@ -59,7 +58,7 @@ def measure(
     reconstruction term of each row at outputs; `all_rows` says whether these are all that were trained on, `onset`
     whether to look for the onset of a further latent.
     """
-    rng = np.random.default_rng([seed, STREAM])
+    rng = np.random.default_rng((seed, OWN))
 
     def output(z: Array) -> Array:
         return decoder.output(z, rows)

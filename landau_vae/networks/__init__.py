@@ -1,16 +1,14 @@
-"""What holds for any network and any loss: identities at rest, and what any VAE could reach."""
+"""What holds for any network and any loss: identities at rest, onset of the next latent, what any VAE could reach.
+
+Read in this order: `identities`, `_next_latent`, `kernel_onset`, `_frontier`. `decoder` calls a decoder of any framework.
+"""
 
 from landau_vae.networks._frontier import Frontier, frontier
-from landau_vae.networks.identities import PricesInEffect, prices_in_effect
-from landau_vae.networks.next_latent import NextLatent, next_latent
+from landau_vae.networks._next_latent import NextLatent, next_latent
+from landau_vae.networks.identities import PricesInEffect, prices_from_gradients, prices_in_effect
+from landau_vae.networks.kernel_onset import KernelOnset, next_latent_by_kernel
 
-
-def prices_from_gradients(*a, **k):
-    raise NotImplementedError
-
-
-def next_latent_by_kernel(*a, **k):
-    return None
-
-
-__all__ = ["Frontier", "NextLatent", "PricesInEffect", "frontier", "next_latent", "prices_in_effect"]
+__all__ = [
+    "Frontier", "KernelOnset", "NextLatent", "PricesInEffect", "frontier", "next_latent", "next_latent_by_kernel",
+    "prices_from_gradients", "prices_in_effect",
+]  # fmt: skip

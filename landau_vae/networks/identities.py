@@ -6,11 +6,12 @@ At rest every encoder parameter balances the reconstruction term against the KL.
 
 with ℓ the reconstruction term of a row, averaged over z = μ + σε, and c the price of a nat in its
 units. All widths σ_k, then all means μ_k, of one latent are scaled by e^{±h} with the same noise:
-nothing is asked of the decoder but its outputs. A latent that is not active tells nothing: 0/0.
-Source: this package.
+nothing is asked of the decoder but its outputs. A latent of several columns (the positions of a
+channel) is scaled as one, and sums run over its columns. Gradients of a training loop do as well.
+A latent that is not active shows nothing: 0/0. Source: this package.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,34 +21,38 @@ from landau_vae.display import Array, readonly
 
 STEP = 0.05  # by which ln σ and ln |μ| are moved
 PRECISE = 0.02  # relative error of ĉ_σ at which draws end
-STREAM = 0x696465  # of its own: noise must not be that which made the data
 DRAWS = 64  # at most
 LAST_UPDATES = 0.018  # relative error that the noise of the last updates leaves, r.m.s.
+OWN = 31  # beside the seed: data that were drawn with the same one are independent
+
+Latents = Sequence[int] | Sequence[NDArray[np.intp]] | NDArray[np.intp]  # a column each, or the columns of each
 
 
 @dataclass(frozen=True, eq=False)
 class PricesInEffect:
     """The price of a nat that each latent obeys, in the unit of the reconstruction term."""
 
-    latent: NDArray[np.intp]  #: which latents were looked at, counted from 0, (a,)
+    latent: NDArray[np.intp]  #: the first column of each latent that was looked at, counted from 0, (a,)
     width: Array  #: ĉ_σ, (a,)
     width_error: Array  #: its standard error, over rows and draws and of the last updates, (a,)
     mean: Array  #: ĉ_μ, (a,)
     mean_error: Array  #: its standard error, (a,)
-    second_moment: Array  #: A², (a,)
-    curvature: Array  #: relative change of ĉ_σ when the step is halved, in the first draw, (a,)
-    draws: int  #: of z per row
+    second_moment: Array  #: A², averaged over the columns of a latent, (a,)
+    curvature: Array  #: relative change of ĉ_σ when the step is halved, in the first draw, (a,); NaN from gradients
+    draws: int  #: of z per row; 0 if gradients were given
 
 
 def prices_in_effect(
     mean: Array,
     deviation: Array,
     term: Callable[[Array], Array],
-    latents: NDArray[np.intp],
+    latents: Latents,
     *,
     all_rows: bool = False,
     precise: float = PRECISE,
     most: int = DRAWS,
+    budget: int | None = None,
+    last_updates: float = LAST_UPDATES,
     seed: int = 0,
 ) -> PricesInEffect:
     """Return the prices in effect of some latents.
@@ -58,56 +63,129 @@ def prices_in_effect(
         μ and σ of training rows.
     term : callable
         The reconstruction term of each row, (n,), at latents z, (n, K).
-    latents : (a,) array of int
-        Which latents: active ones.
+    latents : (a,) array of int, or sequence of arrays
+        Which latents, active ones: a column each, or the columns of each.
     all_rows : bool, default False
         Whether these are all the rows that were trained on; else they stand for more.
     precise : float, default 0.02
         Relative error of ĉ_σ, at which no more z are drawn.
     most : int, default 64
         Draws of z per row.
+    budget : int, optional
+        How often the term may be asked for. A draw takes four calls for each latent, the first
+        one six; at least one is made, and two where an error over draws alone is needed.
+    last_updates : float, default 0.018
+        Relative error that the noise of the last updates adds.
     seed : int, default 0
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
     PricesInEffect
+
+    Examples
+    --------
+    One mode of variance 4 at the price 1: M² = ¾, and the decoder's weight is √3.
+
+    >>> x = np.random.default_rng(0).standard_normal((4000, 1)) * 2
+    >>> mean, deviation = x * 0.75**0.5 / 2, np.full((4000, 1), 0.5)
+    >>> found = prices_in_effect(mean, deviation, lambda z: 0.5 * ((x - 3**0.5 * z) ** 2)[:, 0], [0])
+    >>> bool(abs(found.width[0] - 1) < 3 * found.width_error[0])
+    True
     """
-    rng, count = np.random.default_rng([seed, STREAM]), len(latents)
-    below = np.stack([1 - deviation[:, latents] ** 2, mean[:, latents] ** 2])  # (2, n, a)
-    total, square = np.zeros((2, 2, len(mean), count))
-
-    def slopes(noise: Array, step: float, channels: tuple[int, ...] = (0, 1)) -> Array:
-        """Return ∂ℓ/∂ ln σ_k and −∂ℓ/∂ ln |μ_k| of each row, (channels, n, a)."""
-        found = np.empty((len(channels), len(mean), count))
-        for i, channel in enumerate(channels):
-            for j, k in enumerate(latents):
-                ends = []
-                for sign in (1, -1):
-                    factor = np.exp(sign * step)
-                    z = mean + deviation * noise
-                    z[:, k] = mean[:, k] * (factor if channel else 1) + deviation[:, k] * noise[:, k] * (
-                        1 if channel else factor
-                    )
-                    ends.append(term(z))
-                found[i, :, j] = (ends[0] - ends[1]) / (2 * step) * (-1 if channel else 1)
-        return found
-
+    rng, columns = np.random.default_rng((seed, OWN)), _columns(latents)
+    below = _below(mean, deviation, columns)
+    total, square = np.zeros((2, *below.shape))
+    fewest = 2 if all_rows else 1
     for draw in range(1, most + 1):
-        noise = rng.standard_normal(mean.shape)
-        each = slopes(noise, STEP)
+        noise = deviation * rng.standard_normal(mean.shape)
+        each = np.stack([_slopes(term, mean, noise, columns, channel, STEP) for channel in (0, 1)])
         if draw == 1:
-            halved = slopes(noise, STEP / 2, (0,))[0].mean(axis=0) / each[0].mean(axis=0) - 1
+            halved = _slopes(term, mean, noise, columns, 0, STEP / 2).mean(axis=0) / each[0].mean(axis=0) - 1
         total += each
         square += each**2
-        if draw > 1:
-            price, error = _ratio(total, square, below, draw, all_rows)
-            if np.all(error[0] <= precise * np.abs(price[0])):
-                break
-    error = np.hypot(error, LAST_UPDATES * np.abs(price))
-    moment = np.mean(mean[:, latents] ** 2 + deviation[:, latents] ** 2, axis=0)
-    parts = (price[0], error[0], price[1], error[1], moment, halved)
-    return PricesInEffect(latents, *(readonly(part) for part in parts), draw)
+        if draw < fewest:
+            continue
+        price, error = _ratio(total, square, below, draw, all_rows)
+        spent = (4 * draw + 2) * len(columns)
+        if np.all(error[0] <= precise * np.abs(price[0])) or spent + 4 * len(columns) > (budget or np.inf):
+            break
+    return _prices(mean, deviation, columns, price, np.hypot(error, last_updates * np.abs(price)), halved, draw)
+
+
+def prices_from_gradients(
+    mean: Array,
+    deviation: Array,
+    by_mean: Array,
+    by_log_variance: Array,
+    latents: Latents | None = None,
+    *,
+    last_updates: float = LAST_UPDATES,
+) -> PricesInEffect:
+    """Return the prices in effect from gradients that a training loop has anyway.
+
+    Parameters
+    ----------
+    mean, deviation : (n, K) array
+        μ and σ of training rows.
+    by_mean, by_log_variance : (n, K) array
+        Gradients of each row's reconstruction term, at a drawn z or averaged over draws:
+        ∂ℓ/∂μ and ∂ℓ/∂ ln σ². The KL is not in them, nor a division by the number of rows.
+    latents : (a,) array of int, or sequence of arrays, optional
+        Which latents, active ones: a column each, or the columns of each. By default all columns.
+    last_updates : float, default 0.018
+        Relative error that the noise of the last updates adds.
+
+    Returns
+    -------
+    PricesInEffect
+
+    Examples
+    --------
+    >>> mean, deviation = np.full((100, 1), 0.9), np.full((100, 1), 0.5)
+    >>> found = prices_from_gradients(mean, deviation, by_mean=-0.3 * mean, by_log_variance=0.15 * (1 - deviation**2))
+    >>> found.width.round(3).tolist(), found.mean.round(3).tolist()
+    ([0.3], [0.3])
+    """
+    columns = _columns(np.arange(mean.shape[1]) if latents is None else latents)
+    slopes = np.stack([_summed(2 * by_log_variance, columns), _summed(-mean * by_mean, columns)])
+    price, error = _ratio(slopes, slopes**2, _below(mean, deviation, columns), 1, False)
+    halved = np.full(len(columns), np.nan)
+    return _prices(mean, deviation, columns, price, np.hypot(error, last_updates * np.abs(price)), halved, 0)
+
+
+def _columns(latents: Latents) -> list[NDArray[np.intp]]:
+    return [np.atleast_1d(each) for each in latents]
+
+
+def _summed(values: Array, columns: list[NDArray[np.intp]]) -> Array:
+    """Return sums over the columns of each latent, (n, a)."""
+    return np.stack([values[:, each].sum(axis=1) for each in columns], axis=1)
+
+
+def _below(mean: Array, deviation: Array, columns: list[NDArray[np.intp]]) -> Array:
+    """Return 1 − σ² and μ² of each row and latent, (2, n, a)."""
+    return np.stack([_summed(1 - deviation**2, columns), _summed(mean**2, columns)])
+
+
+def _slopes(
+    term: Callable[[Array], Array],
+    mean: Array,
+    noise: Array,
+    columns: list[NDArray[np.intp]],
+    channel: int,
+    step: float,
+) -> Array:
+    """Return ∂ℓ/∂ ln σ_k (channel 0) or −∂ℓ/∂ ln |μ_k| (channel 1) of each row, at z = mean + noise, (n, a)."""
+    slopes = []
+    for each in columns:
+        ends = []
+        for sign in (1, -1):
+            z = mean + noise
+            z[:, each] += np.expm1(sign * step) * (noise, mean)[channel][:, each]
+            ends.append(term(z))
+        slopes.append((ends[0] - ends[1]) / (2 * step))
+    return np.stack(slopes, axis=1) * (1, -1)[channel]
 
 
 def _ratio(total: Array, square: Array, below: Array, draws: int, all_rows: bool) -> tuple[Array, Array]:
@@ -121,3 +199,18 @@ def _ratio(total: Array, square: Array, below: Array, draws: int, all_rows: bool
     else:
         spread = (above - price[:, None] * below).std(axis=1)
     return price, spread / np.sqrt(rows) / np.abs(under)
+
+
+def _prices(
+    mean: Array,
+    deviation: Array,
+    columns: list[NDArray[np.intp]],
+    price: Array,
+    error: Array,
+    halved: Array,
+    draws: int,
+) -> PricesInEffect:
+    first = np.array([each[0] for each in columns], dtype=np.intp)
+    moment = _summed(mean**2 + deviation**2, columns).mean(axis=0) / [len(each) for each in columns]
+    width, mean_price, moment, halved = map(readonly, (price[0], price[1], moment, halved))
+    return PricesInEffect(first, width, readonly(error[0]), mean_price, readonly(error[1]), moment, halved, draws)

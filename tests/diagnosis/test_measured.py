@@ -197,7 +197,7 @@ def test_nothing_is_held_against_a_nonlinear_model_without_its_decoder():
     result = lv.diagnose(**given, loss=Loss.gaussian(0.4))
     assert result.healthy
     assert result.price_in_effect is None
-    assert first(result).code == "unlike-linear"
+    assert first(result).code == "unmeasured"
     assert "Give decode=…" in said(result)
 
 

@@ -38,7 +38,7 @@ CODES: Mapping[str, str] = {
     "mixed": "Latents share modes that are not degenerate.",
     "metastable": "All latents are inactive and stable, but a better state exists.",
     "further-latent": "A further latent would lower the loss.",
-    "unlike-linear": "A linear model with these signal fractions was trained at quite another price.",
+    "unmeasured": "Without the decoder the price in effect is not known.",
     "rightly-inactive": "The inactive latents have nothing to encode at this price.",
     "normalised-mean": "A batch norm holds the variance of all means at one value.",
     "rotated": "Latents are rotated within modes that are nearly degenerate.",
@@ -65,7 +65,7 @@ QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
         collapse.should_be_active, collapse.price_too_high, collapse.further_latent),
     "What do the active latents encode?": (latents.active_below_threshold, data.fits_noise, latents.mixed),
     "What else is worth knowing?": (
-        latents.unlike_linear, collapse.rightly_inactive, heads.batch_norm, latents.rotated, latents.superfluous,
+        latents.unmeasured, collapse.rightly_inactive, heads.batch_norm, latents.rotated, latents.superfluous,
         latents.as_predicted, latents.nonlinear),
 }  # fmt: skip
 #: Remarks on the data, which no alarm makes superfluous.

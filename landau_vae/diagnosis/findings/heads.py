@@ -83,7 +83,8 @@ def offset(c: Comparison) -> Finding | None:
     q = c.posterior
     cost = q.offset**2 / 2
     paying = np.flatnonzero((cost > limits.OFFSET_COST) & (cost > limits.OFFSET_SHARE * q.rate))
-    if not paying.size:
+    untrained = c.collapsed and c.spectrum.eigenvalues[0] > limits.SURELY_UNSTABLE * c.price
+    if not paying.size or untrained:
         return None
     several = paying.size > 1
     return alarm(

@@ -97,47 +97,36 @@ def _all_else_right(c: Comparison) -> bool:
 
 
 def nonlinear(c: Comparison) -> Finding | None:
-    """Say that this is a nonlinear model, and what a linear one would do."""
-    if c.linear or not c.is_active.any() or c.observed is None:
+    """Say that this is not a linear model, and what a linear one would do."""
+    if c.linear or c.prices is None or not c.is_active.any() or c.observed is None:
         return None
     absent = f" A linear one would encode {listed(list(c.absent), 'mode')} too." if c.absent.size else ""
-    implied, reading = c.implied_price, ""
-    if c.prices is None and implied is not None:
-        reading = (
-            f" Read by the linear law, these M² mean {knob_at(c, implied)}, where {beta_at(c, c.price)} is stated; "
-            f"in nonlinear models that reading is off by factors from {limits.LINEAR_LOWEST:g} to "
-            f"{limits.LINEAR_HIGHEST:g}."
-        )
     return remark(
         "nonlinear",
-        f"The model is not seen to be linear: the spectrum says what a linear model would do.{absent}{reading}",
-        "" if c.prices is not None else "Give decode=… (your decoder) to have the price measured, and the onset of the "
-        "next latent: both hold for any network.",
-        {"linear_share": c.linear_share, "absent": c.absent + 1, "implied_price": implied},
-    )  # fmt: skip
-
-
-def unlike_linear(c: Comparison) -> Finding | None:
-    """Find, without the decoder, what would be a fault in a linear model, and name what it may be in any."""
-    implied = c.implied_price
-    if c.prices is not None or c.linear or c.collapsed or implied is None:
-        return None
-    ratio = implied / c.price
-    if limits.LINEAR_LOWEST < ratio < limits.LINEAR_HIGHEST:
-        return None
-    causes = ("kl-weight", "warm-up", "free-bits-total", "variance-learned", "nonlinear") if ratio < 1 else (
-        "kl-weight", "conditional-decoder", "teacher-forcing", "data-units", "nonlinear")  # fmt: skip
-    may = "a smaller KL weight, a warm-up that ended early or a learned variance" if ratio < 1 else (
-        "a larger KL weight, data in larger units than in training, or a decoder that sees more than z (a "
-        "condition, the "
-        "earlier steps of a sequence)")  # fmt: skip
-    return remark(
-        "unlike-linear",
-        f"A linear model with these M² would obey {knob_at(c, implied)}, {significant(ratio, 2)} times the stated "
-        f"one. That may be right for this network; it may also be {may}.",
-        "Give decode=… (and given=… if the decoder sees a condition): then the price is measured.",
-        {"implied_price": implied, "price": c.price, "ratio": ratio, "causes": causes},
+        f"The model is not seen to be linear: the spectrum says what a linear model would do.{absent}",
+        evidence={"linear_share": c.linear_share, "absent": c.absent + 1, "implied_price": c.implied_price},
     )
+
+
+def unmeasured(c: Comparison) -> Finding | None:
+    """Say, without a decoder, what the posteriors alone do not tell of a model that is not seen to be linear."""
+    if c.prices is not None or c.linear or not c.is_active.any():
+        return None
+    implied = c.implied_price or c.price
+    return remark(
+        "unmeasured",
+        f"The price in effect was not measured. By the linear law these M² mean {knob_at(c, implied)}, "
+        f"{significant(implied / c.price, 2)} times the stated one; in healthy networks that reading is between "
+        f"{limits.LINEAR_LOWEST:g} and {limits.LINEAR_HIGHEST:g} times it. The posteriors alone exclude neither "
+        "another KL weight (a mean for a sum, a warm-up that ended early, free bits, a learned σ²), nor a decoder "
+        "that sees more than z.",
+        "Give decode=… (your decoder, as it is): then the price is measured, and the onset of the next latent. "
+        "Does it see anything but z (a condition, the earlier steps of a sequence, a library size)? Then give that "
+        "too: given=… .",
+        {"implied_price": implied, "price": c.price, "ratio": implied / c.price}
+        | {"causes": ("kl-weight", "latents-averaged", "features-averaged", "warm-up", "free-bits", "free-bits-total",
+                      "variance-learned", "conditional-decoder", "teacher-forcing", "batch")},
+    )  # fmt: skip
 
 
 def superfluous(c: Comparison) -> Finding | None:

@@ -53,12 +53,12 @@ def free_bits(c: Comparison) -> Finding | None:
     rates = np.sort(c.posterior.rate[c.posterior.rate > limits.FREE_RATE])
     cheap = c.prices is not None and c.price_in_effect is not None and c.price_in_effect < limits.SEPARATE * c.price
     beyond = c.linear and c.converged and len(rates) > c.predicted.active  # some of them are not worth their price
-    least, same = (2, limits.NEARLY_EQUAL_RATES) if cheap else (3, limits.EQUAL_RATES)
-    if c.kl_is_off or len(rates) < least or not (cheap or beyond):
+    same = limits.NEARLY_EQUAL_RATES if cheap else limits.EQUAL_RATES
+    if c.kl_is_off or len(rates) < 3 or not (cheap or beyond):
         return None
-    groups = (rates[first:][rates[first:] <= rates[first] * same] for first in range(len(rates) - least + 1))
+    groups = (rates[first:][rates[first:] <= rates[first] * same] for first in range(len(rates) - 2))
     group = max(groups, key=len)
-    if len(group) < max(least, limits.MOST_LATENTS * len(rates)):
+    if len(group) < max(3, limits.MOST_LATENTS * len(rates)):
         return None
     paid = (
         f", and a nat costs them {c.price_in_effect / c.price:.2f} of its price" if cheap and c.price_in_effect else ""
@@ -111,8 +111,8 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
         codes += ["variance-learned"]
     if ratio < 1:
         words.append("a warm-up or an annealing of β that ended early")
-        words.append("a limit on the total KL below which it is free (free bits, a capacity, a target rate)")
-        codes += ["warm-up", "free-bits-total"]
+        words.append("a limit on the KL, of each latent or in total, below which it is free (free bits, a capacity)")
+        codes += ["warm-up", "free-bits", "free-bits-total"]
     if not 1 / limits.SUMMED < ratio < limits.SUMMED:
         which = (
             "KL summed over the batch and the error averaged"

@@ -22,8 +22,8 @@ from scipy.linalg import eigh
 from landau_vae.display import Array, Column, Result, Table, readonly, significant
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import Likelihood
+from landau_vae.networks.identities import OWN
 
-STREAM = 0x6E6578  # of its own: noise must not be that which made the data
 DRAWS = 16  # of z per row, twice: for the regression, and for h
 GROUPS = 4  # of draws, each with its own estimate of h
 FOLDS = 5  # of rows: w is fitted to all but one of them, and h² read there
@@ -148,7 +148,7 @@ def next_latent(
     >>> abs(found.value - 4) < 3 * found.error  # the larger variance
     True
     """
-    rng = np.random.default_rng([seed, STREAM])
+    rng = np.random.default_rng((seed, OWN))
     sample = _Sample(mean, deviation, output, x, likelihood, active, rng.permutation(len(x)))
     needed = ROWS_PER_FEATURE * (1 + len(active))
     if len(x) < needed:

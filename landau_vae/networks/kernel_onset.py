@@ -1,0 +1,193 @@
+"""Which price a trained model would have to fall below for one more latent to pay, from its encoder alone.
+
+The next latent's mean is sought as a combination h of functions of x. The best decoder for it is known without one:
+
+    Λ = sup_h ⟨‖E[(x − x̂) h | z]‖²⟩ / ⟨h²⟩,    E[(x − x̂) h | z] = Cov(x, h | z)
+
+At draws z of the active latents, rows are weighted by how likely they are to have made z. Covariances of two disjoint
+sets of rows are multiplied, so that noise has no bias; each is divided by 1 − Σw², what a weighted covariance falls
+short of. Functions that are linear in the principal components show whether the bulk of the rows needs a latent; with
+products, whether some rows do. For squared errors and few active latents: kernels need rows nearby. Source: this
+package.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.special import softmax
+
+from landau_vae.display import Array, Column, Result, Table, significant
+from landau_vae.errors import TooFewSamples
+from landau_vae.networks.identities import OWN
+
+OUTPUTS = 64  # principal components of which the squared error is taken, at most
+COMPONENTS = 20  # of which the next latent's mean is made
+PRODUCTS = 6  # of which products are taken
+WINSORISED = 3.0  # standard deviations at which the functions of x end
+PLACES = 1000  # draws of z
+EFFECTIVE = 10.0  # rows in a kernel, below which nothing is read
+FEWEST_HELD = 5.0  # rows in a kernel, below which a z is left out: one row would be the whole answer
+FEWEST = 100  # rows
+JACKKNIFE = 8  # groups of rows
+RESOLVED = 1e-9  # of the largest singular value, or of one row: what is below is rounding
+
+
+@dataclass(frozen=True, eq=False)
+class KernelOnset(Result):
+    """Prices below which one more latent would lower the loss ½‖x − x̂‖², from an encoder alone.
+
+    Both are NaN where the kernels hold too few rows.
+    """
+
+    json_fields = ("bulk", "bulk_error", "places", "places_error", "effective_rows", "covered", "rows")
+
+    bulk: float  #: Λ of a mean that is linear in the principal components
+    bulk_error: float  #: its standard error, over rows and draws of z
+    places: float  #: Λ of a mean that may be quadratic in the leading ones
+    places_error: float  #: its standard error
+    effective_rows: float  #: median of 1/Σw²
+    covered: float  #: share of the draws of z that have enough rows nearby
+    rows: int  #: that were used
+
+    def content(self) -> Iterable[str | Table]:
+        """Yield the table of readings."""
+        shown = lambda value: significant(float(value), 4)  # noqa: E731
+        yield Table(
+            [
+                Column("next latent", ["linear: in bulk", "quadratic: in places"], text=True, key="mean"),
+                Column("pays below", [self.bulk, self.places], shown, key="price"),
+                Column("±", [self.bulk_error, self.places_error], shown, key="error"),
+            ]
+        )
+
+    @property
+    def value(self) -> float:
+        """The price below which a latent that follows the bulk of the rows pays."""
+        return self.bulk
+
+    @property
+    def error(self) -> float:
+        """Its standard error."""
+        return self.bulk_error
+
+
+def next_latent_by_kernel(
+    mean: Array, deviation: Array, x: Array, active: NDArray[np.intp], *, seed: int = 0
+) -> KernelOnset:
+    """Return the price below which one more latent would pay, without a decoder.
+
+    Parameters
+    ----------
+    mean, deviation : (n, K) array
+        μ and σ of training rows.
+    x : (n, d) array
+        The same rows of the data, in the unit of the squared error.
+    active : (a,) array of int
+        Which latents are active, counted from 0; at least one, and few.
+    seed : int, default 0
+        Seed of the draws, and of the division of the rows.
+
+    Returns
+    -------
+    KernelOnset
+
+    Raises
+    ------
+    TooFewSamples
+        If there are fewer than a hundred rows.
+
+    Examples
+    --------
+    One latent on the first of two independent columns: the other one has variance 0.81.
+
+    >>> x = np.random.default_rng(0).standard_normal((2000, 2)) * [2.0, 0.9]
+    >>> mean, deviation = x[:, :1] * 0.75**0.5 / 2, np.full((2000, 1), 0.5)
+    >>> found = next_latent_by_kernel(mean, deviation, x, np.arange(1))
+    >>> abs(found.bulk - 0.81) < 3 * found.bulk_error, found.effective_rows > 100
+    (True, True)
+    """
+    n = len(x)
+    if n < FEWEST:
+        raise TooFewSamples(f"The next latent needs {FEWEST} rows to be read off the encoder alone: {n} are given.")
+    rng = np.random.default_rng((seed, OWN))
+    order = rng.permutation(n)
+    drawn = np.resize(order[: n // 5], PLACES)
+    mean, deviation = mean[:, active], deviation[:, active]
+    z = mean[drawn] + deviation[drawn] * rng.standard_normal((PLACES, len(active)))
+    x, *functions = _components(x)
+    rows = np.array_split(order[n // 5 :], 2)
+    halves = [_Kernel(_weights(z, mean[half], deviation[half]), x[half], half) for half in rows]
+    effective = np.minimum(*(half.effective for half in halves))
+    silent = np.median(effective) < EFFECTIVE
+    held = effective >= FEWEST_HELD
+    halves = [_Kernel(half.weights[held], half.x, half.rows) for half in halves]
+    bulk, places = ((np.nan, np.nan) if silent else _reading(halves, phi) for phi in functions)
+    return KernelOnset(*bulk, *places, float(np.median(effective)), float(held.mean()), n)
+
+
+def _weights(z: Array, mean: Array, deviation: Array) -> Array:
+    """Return q(z|x_j) of each z and row, with sum 1 over rows."""
+    apart = sum(np.square((z[:, [k]] - mean[:, k]) / deviation[:, k]) for k in range(z.shape[1]))
+    return softmax(np.zeros((len(z), 1)) - 0.5 * apart - np.log(deviation).sum(axis=1), axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Kernel:
+    """Rows weighted by how likely they are to have made each of some z."""
+
+    weights: Array  # (z, m), with sum 1 over rows
+    x: Array
+    rows: NDArray[np.intp]
+
+    @property
+    def effective(self) -> Array:
+        """Return 1/Σw² at each z."""
+        return 1 / np.square(self.weights).sum(axis=1)
+
+    def covariance(self, phi: Array) -> Array:
+        """Return Cov(x, φ | z), (z, d, q)."""
+        weights, phi = self.weights, phi[self.rows]
+        products = (self.x[:, :, None] * phi[:, None, :]).reshape(len(phi), -1)
+        centred = (weights @ products).reshape(len(weights), self.x.shape[1], -1)
+        centred -= (weights @ self.x)[:, :, None] * (weights @ phi)[:, None, :]
+        return centred / np.maximum(1 - np.square(weights).sum(axis=1), RESOLVED)[:, None, None]
+
+    def without(self, group: int) -> "_Kernel":
+        """Return all but one of some groups of rows."""
+        kept = np.arange(len(self.rows)) % JACKKNIFE != group
+        weights = self.weights[:, kept]
+        total = np.maximum(weights.sum(axis=1, keepdims=True), RESOLVED)
+        return _Kernel(weights / total, self.x[kept], self.rows[kept])
+
+
+def _components(x: Array) -> tuple[Array, Array, Array]:
+    """Return principal components, these scaled and winsorised, and the latter with their products."""
+    left, singular, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+    left = left[:, singular > RESOLVED * singular[0]][:, :OUTPUTS]
+    linear = np.clip(left[:, :COMPONENTS] * np.sqrt(len(x)), -WINSORISED, WINSORISED)
+    i, j = np.triu_indices(min(PRODUCTS, linear.shape[1]))
+    return left * singular[: left.shape[1]], linear, np.column_stack([linear, linear[:, i] * linear[:, j]])
+
+
+def _reading(halves: list[_Kernel], phi: Array) -> tuple[float, float]:
+    """Return Λ over a span of means, and its standard error over z and, by a jackknife, over rows."""
+    phi = phi - phi.mean(axis=0)
+    norm = phi.T @ phi / len(phi)
+    squares = _squares(halves, phi, norm)
+    others = [_squares([half.without(group) for half in halves], phi, norm).mean() for group in range(JACKKNIFE)]
+    error = np.hypot(squares.std() / len(squares) ** 0.5, np.std(others) * (JACKKNIFE - 1) ** 0.5)
+    return float(squares.mean()), float(error)
+
+
+def _squares(halves: list[_Kernel], phi: Array, norm: Array) -> Array:
+    """Return ‖E[(x − x̂) h | z]‖² at each z, for the h that is best at the other half of the z."""
+    one, other = (half.covariance(phi) for half in halves)
+    parts = []
+    for fold in (0, 1):
+        products = np.tensordot(one[fold::2], other[fold::2], ((0, 1), (0, 1)))
+        h = eigh(products + products.T, norm, subset_by_index=[len(norm) - 1] * 2)[1][:, 0]
+        parts.append(((one[1 - fold :: 2] @ h) * (other[1 - fold :: 2] @ h)).sum(axis=1))
+    return np.concatenate(parts)
