@@ -69,11 +69,14 @@ class Tensor(np.ndarray):
 
 
 def torch_or_not(kind, monkeypatch):
-    """PyTorch's `as_tensor`, or that of a stand-in for the few calls that the README's example uses."""
+    """PyTorch's `as_tensor`, or that of a stand-in for the few calls that the README's example comes down to."""
     if kind == "torch":
         return pytest.importorskip("torch").as_tensor
     torch = types.ModuleType("torch")
     torch.no_grad, torch.Tensor = contextlib.nullcontext, type("Tensor", (), {})  # SciPy asks for the class
+    torch.nn = types.SimpleNamespace(Module=type("Module", (), {}))
+    torch.float32, torch.float64 = np.float32, np.float64
+    torch.tensor = lambda values, dtype, device: np.asarray(values, dtype=dtype).view(Tensor)
     torch.as_tensor = lambda values: np.asarray(values).view(Tensor)
     monkeypatch.setitem(sys.modules, "torch", torch)
     return torch.as_tensor
@@ -100,8 +103,15 @@ def test_pytorch_example(kind, tmp_path, monkeypatch, capsys, rng):
 
     (example,) = re.findall(r"<!-- example: pytorch -->\n```python\n(.*?)```", README, flags=re.DOTALL)
     assert len(example.strip().splitlines()) <= 10
-    exec(example, {"model": Model(), "X": as_tensor(X), "my_loss": my_loss, "beta": 0.1})
+    names = {"model": Model(), "X": as_tensor(X), "my_loss": my_loss, "beta": 0.1}
+    exec(example, names)
     assert "healthy" in capsys.readouterr().out
+    result = names["result"]
+    assert abs(result.price_in_effect - 0.1) < 4 * result.price_in_effect_error
+    other = example.replace("loss=loss", "loss=loss.at(beta / 3)")  # as the README says below it
+    exec(other, names)
+    assert names["result"].verdict == "higher-price"
+    assert names["result"].price_in_effect == pytest.approx(3 * names["result"].price, rel=0.1)  # 4 errors of 2 %
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 

@@ -1,8 +1,8 @@
-"""`landau-vae diagnose POSTERIOR --data DATA`: is a trained model collapsed because it should be?"""
+"""`landau-vae diagnose POSTERIOR --data DATA`: what the codes of a trained model say, without its decoder."""
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -27,13 +27,20 @@ def diagnose(
     variance: Annotated[str | None, of_arrays("Name of the variances")] = None,
     log_variance: Annotated[str | None, of_arrays("Name of the log-variances")] = None,
     std: Annotated[str | None, of_arrays("Name of the standard deviations")] = None,
+    rows: Annotated[
+        Literal["training", "held-out"],
+        in_training("training or held-out: which rows these are (training)", metavar="NAME"),
+    ] = "training",
     updates: Annotated[int | None, in_training("Number of updates")] = None,
     learning_rate: Annotated[float | None, in_training("Learning rate")] = None,
     optimizer: Annotated[Optimizer, in_training("adam or sgd (adam)", metavar="NAME")] = "adam",
     as_json: AsJson = False,
     output: Annotated[Path | None, option("Write a report to look at (.html)")] = None,
 ) -> int:
-    """Compare a trained model with its prediction and explain what is wrong."""
+    """Diagnose a trained model by the codes of its rows.
+
+    A decoder, with which prices are measured, is given in Python only: lv.diagnose(…, decode=model.decode).
+    """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"The report is a page, but {output.name} does not end with .html: rename it, or use --json.")
     if output is not None and not output.parent.is_dir():
@@ -44,8 +51,8 @@ def diagnose(
             raise InputError(f"A diagnosis uses all modes, and all rows equally: leave --{name} out.")
     names = {"variance": variance, "log_variance": log_variance, "std": std}
     means, kind, spreads = _posterior(posterior, mean, names)
-    options: dict[str, Any] = {kind: spreads, "loss": inputs.loss, "updates": updates, "learning_rate": learning_rate}
-    options["optimizer"] = "adam" if optimizer == "adam" else "gradient descent"
+    options: dict[str, Any] = {kind: spreads, "loss": inputs.loss, "rows": rows, "updates": updates}
+    options |= {"learning_rate": learning_rate, "optimizer": "adam" if optimizer == "adam" else "gradient descent"}
     if inputs.covariance:
         options["spectrum"] = inputs.spectrum
     else:

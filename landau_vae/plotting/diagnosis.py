@@ -1,8 +1,7 @@
-"""The pictures of a diagnosis: a trained model in its cascade, latent by latent, rank by rank, on the spectrum.
+"""The pictures of a diagnosis: prices in effect, and a model beside a linear one by latent, β, rank and mode.
 
-What is predicted is drawn as lines, rings and ticks, what the model does as dots and bars. Each
-state has a mark of its own beside its colour. All text is plain Unicode, so that it stays text
-where a picture is saved as SVG.
+What a linear model would do is drawn as lines, rings and ticks, what this model does as dots and bars. Each state has a
+mark of its own beside its colour. All text is plain Unicode, so that it stays text where a picture is saved as SVG.
 """
 
 from typing import Any
@@ -16,7 +15,8 @@ from landau_vae import limits
 from landau_vae.checks import checked
 from landau_vae.diagnosis import Diagnosis
 from landau_vae.diagnosis.ranked_pruning import rank_within
-from landau_vae.display import counted, significant
+from landau_vae.display import counted, significant, with_error
+from landau_vae.errors import InputError
 from landau_vae.plotting import style
 from landau_vae.plotting.style import AMBER, COOL, INK, MUTED, QUIET, WARM, axes, title
 
@@ -26,6 +26,7 @@ LOOK = {  # state: colour, mark, whether the mark is filled
     "should be active": (WARM, "v", False),
     "inactive, undecided": (MUTED, "s", False),
     "active below threshold": (AMBER, "D", True),
+    "diverged": (WARM, "X", True),
 }
 SHOWN = 40  # latents, or lines of modes, in one picture
 NUMBERED = 16  # latents that have room for their numbers
@@ -33,11 +34,79 @@ CLOSEST = 0.045  # share of the axis between the numbers of two modes
 TOLERANCES = (0.05, 0.01)
 LEAST = 1e-6  # share of the variance below which nothing is drawn
 SCALE_ERROR = 0.1  # |A² − 1| from which a latent is marked
+NORMAL = 1.96  # standard errors of an interval of 95 %
+IN_VIEW = (0.01, 100.0)  # ratios of prices that have a place of their own; others are drawn at these
+
+
+@checked
+def prices_in_effect(result: Diagnosis, ax: Axes | None = None) -> Axes:
+    """Draw the price that each latent obeys, as a multiple of the stated one.
+
+    Parameters
+    ----------
+    result : Diagnosis
+        What `diagnose` returned, of a model whose decoder or gradients were given.
+    ax : Axes, optional
+        Where to draw; a new figure, unless given.
+
+    Returns
+    -------
+    Axes
+        Dots with intervals of 95 %: by the widths σ. Rings: by the means μ. Band: no difference is reported.
+
+    Raises
+    ------
+    InputError
+        If no price was measured.
+    """
+    prices, price = result.prices, result.price_in_effect
+    if prices is None or price is None:
+        raise InputError("No price was measured: give diagnose the decoder, decode=model.decode.", "result")
+    with axes(ax, (6.4, 3.8)) as ax:
+        stated, knob = result.price, result.loss.knob
+        order = np.argsort(-result.posterior.signal_fraction[prices.latent], kind="stable")[:SHOWN]
+        x, other = np.arange(1, len(order) + 1), np.isin(prices.latent[order], result.separate)
+        width, mean = (np.clip(each[order] / stated, *IN_VIEW) for each in (prices.width, prices.mean))
+        reach = NORMAL * prices.width_error[order] / stated
+        bars = np.stack([width - np.clip(width - reach, *IN_VIEW), np.clip(width + reach, *IN_VIEW) - width])
+        for chosen, colour, label in (
+            (~other, COOL if result.other_price is None else WARM, "by widths σ, 95 %"),
+            (other, WARM, "the same, another price"),
+        ):
+            if chosen.any():
+                dots: Any = {"color": colour, "ms": 5, "lw": 1.2, "zorder": 4, "label": label}
+                ax.errorbar(x[chosen], width[chosen], bars[:, chosen], fmt="o", **dots)
+        ax.plot(x + 0.18, mean, "o", color=QUIET, mfc="none", ms=5, label="by means μ (settles last)", zorder=3)
+        band, ends = float(limits.OTHER_PRICE), [width - bars[0], width + bars[1], mean]
+        ax.axhspan(1 / band, band, fc=QUIET, lw=0, alpha=0.15, zorder=0)
+        ax.axhline(1, color=INK, lw=1, zorder=1)
+        low, high = 0.8 * min(0.6, np.min(ends)), 1.25 * max(1.6, np.max(ends))
+        ax.set(yscale="log", xlim=(0.3, 1.35 * max(len(x), 3) + 0.7), ylim=(low, style.headroom(low, high, 2)))
+        ax.set_ylabel("price in effect / stated price")
+        ax.spines["left"].set_bounds(low, high)
+        style.log_axis(ax.yaxis, high)
+        style.legend(ax)
+        silent, weaker = result.posterior.latents - len(prices.latent), len(prices.latent) - len(order)
+        left = [f"{counted(silent, 'latent')} without a price"] * (silent > 0) + [f"{weaker} weaker ones"] * (
+            weaker > 0
+        )
+        _latent_axis(ax, prices.latent[order], " and ".join(left))
+        error, effect = result.price_in_effect_error or 0.0, _beta_in_effect(result)
+        lines = {1.0: (f"{knob} = {significant(float(result.loss.beta), 3)}, as stated", INK)}
+        if effect is not None:
+            ax.axhline(np.clip(price / stated, *IN_VIEW), color=WARM, lw=1, ls="--", zorder=1)
+            lines[float(np.clip(price / stated, *IN_VIEW))] = (f"{knob} = {significant(effect, 3)}, in effect", WARM)
+        for y, (name, colour) in lines.items():
+            place: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right"}
+            ax.annotate(name, (1, y), (-2, 3), color=colour, **place)
+        heading = f"A nat of KL costs {with_error(price / stated, error / stated)} times its stated price"
+        title(ax, heading, "measured, for any network at rest; band: no difference is reported")
+        return ax
 
 
 @checked
 def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
-    """Draw M² of each mode against β: the predicted lines, and the model at its β.
+    """Draw M² of each mode against β: the lines of a linear model, and this model at its β.
 
     Parameters
     ----------
@@ -49,7 +118,7 @@ def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Lines and rings: predicted. Dots: the model, also at the β in effect if that is another one.
+        Lines and rings: a linear model. Dots: this one; if it is linear, also at the β in effect.
 
     Raises
     ------
@@ -59,7 +128,7 @@ def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
     with axes(ax, (6.4, 3.8)) as ax:
         knob, beta, effect = result.loss.knob, float(result.loss.beta), _beta_in_effect(result)
         lam = result.spectrum.eigenvalues[: _line_count(result)]
-        low = min(result.price, lam[-1], np.inf if effect is None else result.mode_prices.min())
+        low = min(result.price, lam[-1], result.other_price or np.inf)
         price = np.geomspace(0.4 * low, 2.2 * max(lam[0], result.price), 600)
         for threshold, predicted in zip(lam, result.predicted_signal, strict=False):
             below = np.append(price[price < threshold], threshold)
@@ -79,15 +148,15 @@ def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
         style.log_axis(ax.xaxis)
         ax.set_xlabel(f"{knob} of your loss  (ticks: where each mode collapses)", labelpad=3)
         active, expected = int(result.is_active.sum()), int(result.predicted.active)
-        heading = f"{expected or 'No'} latent{'s' * (expected > 1)} should be active at {knob} = {significant(beta, 3)}"
-        ending = f", {active or 'none'} {'is' if active < 2 else 'are'}"
-        title(ax, heading + ending, "lines and rings: predicted; dots: your model")
+        heading = f"{active or 'None'} of {counted(result.posterior.latents, 'latent')} active at {knob} = "
+        heading += f"{significant(beta, 3)}, {expected or 'none'} in a linear model"
+        title(ax, heading, "lines and rings: a linear model; dots: your model")
         return ax
 
 
 @checked
 def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
-    """Draw M² of each latent, strongest first, with its verdict and the prediction for the mode of its rank.
+    """Draw M² of each latent, strongest first, with its state and what a linear model has at its rank.
 
     Parameters
     ----------
@@ -99,7 +168,7 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Bars: the model. Ticks: predicted. Marks below: the verdicts.
+        Bars: the model. Ticks: a linear model. Marks below: the states.
 
     Raises
     ------
@@ -116,10 +185,10 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
             ax.bar(x[bars], height[bars], 0.72, color=LOOK[state][0], zorder=1)
             label = f"{state} ({result.status.count(state)})"
             _mark(ax, state, x[bars], np.full(bars.sum(), -0.06), 4, label=label)
-        y = result.predicted_signal[: len(order)]
+        y = result.predicted_signal[: 0 if result.own_term else len(order)]
         ticks, y = x[: len(y)][y > 0], y[y > 0]
         if ticks.size:
-            ax.hlines(y, ticks - 0.44, ticks + 0.44, color=INK, lw=1.8, zorder=3, label="predicted M²")
+            ax.hlines(y, ticks - 0.44, ticks + 0.44, color=INK, lw=1.8, zorder=3, label="a linear model")
         off = np.abs(posterior.second_moment[order] - 1) > SCALE_ERROR
         if off.any():
             ax.plot(x[off], height[off] + 0.06, "x", color=INK, ms=5, label="A² off 1 by over 10 %", zorder=4)
@@ -127,10 +196,12 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
         ax.set(xlim=(0.3, max(len(order), 4) + 0.7), ylim=(-0.12, 1.12 + style.LEGEND_ROW * rows))
         style.legend(ax)
         style.signal_axis(ax)
-        _latent_axis(ax, result)
+        hidden = [result.status[k] for k in posterior.ranking[SHOWN:]]
+        counts = (f"{hidden.count(state)} {state}" for state in LOOK if state in hidden)
+        _latent_axis(ax, order, ", ".join(counts))
         active = int(result.is_active.sum())
         heading = f"{active or 'None'} of {counted(posterior.latents, 'latent')} {'is' if active < 2 else 'are'} active"
-        title(ax, heading, "signal fraction M² of each, strongest first; ticks: predicted")
+        title(ax, heading, "signal fraction M² of each, strongest first; ticks: a linear model")
         return ax
 
 
@@ -220,8 +291,8 @@ def spectrum_with_floor(result: Diagnosis, ax: Axes | None = None) -> Axes:
             label = f"{state.removesuffix(', as predicted')} ({points.sum()})"
             _mark(ax, state, k[points], lam[points], 5 if len(lam) < 60 else 3, label=label, zorder=2)
         prices = [(result.price, "price τ", INK, "-")]
-        if effect is not None and result.mode_price is not None:
-            prices.append((result.mode_price, "in effect", WARM, "--"))
+        if effect is not None and result.other_price is not None:
+            prices.append((result.other_price, "in effect", WARM, "--"))
         least, most = min(prices)[0], max(prices)[0]
         low, high = max(lam[-1], 1e-3 * min(least, lam[0])), max(lam[0], most)
         low = min(low / 1.6, least / 1.6, np.inf if floor is None else floor.price / 3)
@@ -245,7 +316,7 @@ def spectrum_with_floor(result: Diagnosis, ax: Axes | None = None) -> Axes:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         style.log_axis(ax.yaxis)
         style.legend(ax)
-        title(ax, "Modes above the price are worth a latent", "spectrum of the data; marks: what your model does")
+        title(ax, "Modes above the price are worth a latent", "in a linear model; marks: what your model does")
         return ax
 
 
@@ -259,18 +330,22 @@ def _mark(ax: Axes, state: str, x: ArrayLike, y: ArrayLike, size: float, **optio
 
 
 def _beta_in_effect(result: Diagnosis) -> float | None:
-    """Return β of the price that the active modes imply, if it is another than that of the loss."""
-    if result.implied_price is None or not {"lower-price", "higher-price"} & set(result.codes):
+    """Return β of the price in effect, if it is another than that of the loss."""
+    if result.other_price is None or not {"lower-price", "higher-price"} & set(result.codes):
         return None
-    return float(result.loss.beta_at(result.implied_price, result.spectrum))
+    return float(result.loss.beta_at(result.other_price, result.spectrum))
 
 
 def _states(result: Diagnosis) -> NDArray[np.object_]:
-    """Return the state of each mode; a mode that should be active counts as active from M² > 0.1 on."""
-    active = result.detected | (result.predicted_signal > 0) & (result.observed_signal > limits.ACTIVE)
+    """Return the state of each mode: a linear model's is held against linear and collapsed ones only."""
+    expected = result.predicted_signal > 0
+    active = result.detected | expected & (result.observed_signal > limits.ACTIVE)
     states = np.where(active, "active", "inactive, as predicted").astype(object)
-    states[result.missing] = "should be active"
-    states[result.below_threshold] = "active below threshold"
+    if result.linear or "should-be-active" in result.codes:
+        states[result.missing] = "should be active"
+        states[result.below_threshold] = "active below threshold"
+    else:
+        states[expected & ~active] = "inactive, undecided"
     return states
 
 
@@ -291,7 +366,7 @@ def _draw_model(ax: Axes, result: Diagnosis, beta: float, effect: float | None, 
         dots = signal[drawn & (states == state)]
         order = 4 if state == "inactive, as predicted" else 5
         _mark(ax, state, [beta] * len(dots), dots, size, label="observed", clip_on=False, zorder=order)
-    if effect is not None:
+    if effect is not None and result.linear:
         dots = signal[result.detected]
         ax.hlines(dots, min(beta, effect), max(beta, effect), color=WARM, lw=0.6, zorder=2)
         ax.plot(np.full(len(dots), effect), dots, "o", color=WARM, ms=size, label="in effect", zorder=5)
@@ -310,14 +385,12 @@ def _draw_thresholds(ax: Axes, result: Diagnosis, count: int) -> None:
     ax.tick_params(axis="x", which="both", pad=15)
 
 
-def _latent_axis(ax: Axes, result: Diagnosis) -> None:
-    """Write the latents' own numbers where there is room, and the states of those that are not drawn."""
-    ranked = result.posterior.ranking
-    if len(ranked) <= NUMBERED:
-        ax.set_xticks(np.arange(1, len(ranked) + 1), [str(k + 1) for k in ranked])
-        ax.set_xlabel("latent (its own number)")
-        return
-    hidden = [result.status[k] for k in ranked[SHOWN:]]
-    counts = ", ".join(f"{hidden.count(state)} {state}" for state in LOOK if state in hidden)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("latents, by rank" + (f"\nnot drawn: {counts}" if hidden else ""))
+def _latent_axis(ax: Axes, latents: NDArray[np.intp], hidden: str) -> None:
+    """Write the latents' own numbers where there is room, and what is not drawn."""
+    if len(latents) <= NUMBERED:
+        ax.set_xticks(np.arange(1, len(latents) + 1), [str(k + 1) for k in latents])
+        words = "latent (its own number)"
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        words = "latents, by rank"
+    ax.set_xlabel(words + (f"\nnot drawn: {hidden}" if hidden else ""))

@@ -1,4 +1,4 @@
-"""A diagnosis as one HTML page: the verdict, four pictures, findings with advice, every number, and a glossary.
+"""A diagnosis as one HTML page: the verdict, what it rests on, pictures, findings with advice, every number.
 
 The page is the template `page.html` over the tables of the diagnosis. It loads nothing from the network and runs no
 script, follows the reader's light or dark scheme, fits a phone, and prints. `Diagnosis.to_dict()` is in it as JSON,
@@ -6,6 +6,7 @@ under the id "diagnosis".
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -15,11 +16,15 @@ from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
 from landau_vae.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings import CODES
-from landau_vae.display import significant
+from landau_vae.display import significant, with_error
 from landau_vae.report.inline_svg import inline_svg
 
 ROWS = 200  # of a table, at most; the JSON has all
-PICTURES = (plotting.diagnosed_cascade, plotting.latent_bars, plotting.rank_distortion_of, plotting.spectrum_with_floor)
+PICTURES = ("latent_bars", "rank_distortion_of")
+OF_SPECTRUM = (
+    "diagnosed_cascade",
+    "spectrum_with_floor",
+)  # of another unit than a reconstruction term of the user's own
 
 
 @checked
@@ -58,16 +63,40 @@ def write_page(path: str | Path, result: Diagnosis, title: str | None = None) ->
     >>> "<p class=kicker>my model</p>" in page
     True
     """
-    headline = "No sign of failed training" if "nonlinear" in result.codes else "The model is as collapsed as predicted"
+    names = ("prices_in_effect",) * (result.prices is not None) + PICTURES + OF_SPECTRUM * (not result.own_term)
+    pictures = [getattr(plotting, name) for name in names]
+    frontier = result.frontier if result.collapsed or "frontier" in vars(result) else None  # it takes seconds
+    drawn = {each.__name__: inline_svg(each, result) for each in pictures}
+    if frontier is not None and hasattr(plotting, "frontier"):
+        drawn["frontier"] = inline_svg(partial(plotting.frontier, frontier), result, "frontier")
     content = _template().render(
         result=result,
         title=title or "Diagnosis of a trained VAE",
-        headline=headline if result.healthy else CODES[result.verdict].rstrip("."),
+        headline=headline(result),
+        frontier=frontier,
         tables={name: replace(table, limit=ROWS) for name, table in result.tables().items()},
-        pictures={draw.__name__: inline_svg(draw, result) for draw in PICTURES},
+        pictures=drawn,
         version=__version__,
     )
     return replace_file(Path(path), lambda partial: partial.write_text(content, encoding="utf-8"))
+
+
+def headline(result: Diagnosis) -> str:
+    """Return the verdict in words; of a healthy model, what was checked."""
+    inactive = set(result.status) - {"active"}
+    if not result.healthy:
+        words = CODES[result.verdict]
+    elif result.collapsed:
+        words = CODES["metastable"]
+    elif result.price_in_effect is None:
+        words = "No sign of failed training; the price in effect was not measured"
+    elif result.pays:
+        words = "The KL costs what the loss states, but a further latent would pay"
+    elif result.pays is False and inactive == {"inactive, as predicted"}:
+        words = "The KL costs what the loss states, and the inactive latents have nothing to encode"
+    else:
+        words = "The KL costs what the loss states"
+    return words.rstrip(".")
 
 
 def _template() -> Template:
@@ -76,5 +105,6 @@ def _template() -> Template:
         loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["digits"] = lambda value: significant(float(value), 4)
+    environment.filters["within"] = with_error
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "allow_nan": False}
     return environment.get_template("page.html")

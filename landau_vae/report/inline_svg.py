@@ -37,9 +37,9 @@ class Picture(NamedTuple):
     heading: str  #: its title, which the page sets itself
 
 
-def inline_svg(draw: Callable[[Diagnosis, Axes], Axes], result: Diagnosis) -> Picture:
-    """Draw a diagnosis as an `<svg>` element whose ids begin with the name of the function that draws."""
-    name = draw.__name__
+def inline_svg(draw: Callable[[Diagnosis, Axes], Axes], result: Diagnosis, name: str = "") -> Picture:
+    """Draw a diagnosis as an `<svg>` whose ids begin with a name, by default that of the function that draws."""
+    name = name or draw.__name__
     with matplotlib.rc_context(STYLE | {"svg.fonttype": "none", "svg.hashsalt": name}):
         figure = Figure(figsize=SIZE, layout="constrained")
         ax = draw(result, figure.add_subplot())

@@ -44,7 +44,10 @@ def run(capsys, *arguments):
 def test_a_healthy_model(files, capsys):
     code, out, _ = run(capsys, "diagnose", "post.npz", "--data", "data.npy", "--loss", "pythae", "--beta", "1")
     assert code == 0
-    assert "post.npz on data.npy: Diagnosis(healthy: 4 of 4 latents active, 4 predicted, τ = 1)" in out
+    assert (
+        "post.npz on data.npy: Diagnosis(healthy: 4 of 4 latents active, 4 in a linear model, τ = 1, in effect 1.000"
+        in out
+    )
     assert re.search(
         r"^question +beta .*\n.*\nTo keep 4 latents ", out, flags=re.MULTILINE
     )  # in the names of their code
@@ -58,6 +61,19 @@ def test_an_alarm_is_exit_code_one_and_json_says_the_same(files, capsys):
     assert content["implied_price"] == pytest.approx(1.0)
     assert content["modes"]["observed"][:4] == pytest.approx((1 - 1 / LAM[:4]).tolist())
     assert content["posterior"] == "post.npz"
+
+
+def test_which_rows_these_are(files, capsys):
+    arguments = ("diagnose", "post.npz", "--data", "data.npy", "--rows")
+    assert "taken for the rows it was trained on" in run(capsys, *arguments, "training")[1]
+    assert "taken for held-out rows" in run(capsys, *arguments, "held-out")[1]
+    code, _, err = run(capsys, *arguments, "some")
+    assert code == 2
+    assert "held-out" in err
+
+
+def test_the_help_names_the_way_to_give_a_decoder(capsys):
+    assert "decode=model.decode" in " ".join(run(capsys, "diagnose", "--help")[1].split())
 
 
 def test_the_page(files, capsys):

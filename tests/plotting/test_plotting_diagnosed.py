@@ -1,15 +1,19 @@
 """The pictures of a diagnosis show its numbers, whatever is known of a model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from diagnosed_models import CASES, LAMBDA, diagnosed
+from diagnosed_models import CASES, LAMBDA, curved, diagnosed, staged
 from matplotlib.figure import Figure
 
 import landau_vae as lv
 from landau_vae import plotting
+from landau_vae.display import with_error
 from landau_vae.plotting.style import plain
 
 PICTURES = (
+    plotting.prices_in_effect,
     plotting.diagnosed_cascade,
     plotting.latent_bars,
     plotting.rank_distortion_of,
@@ -42,7 +46,7 @@ def test_the_cascade_has_each_mode_on_its_line_and_the_model_at_its_beta():
     np.testing.assert_allclose(rings, [[1, 5 / 6], [1, 2 / 3], [1, 1 / 2]], atol=1e-9)
     alive = dots[dots[:, 1] > 0.1]
     np.testing.assert_allclose(alive, rings, atol=1e-9)
-    assert "3 latents should be active at β = 1, 3 are" in words(ax)
+    assert "3 of 5 latents active at β = 1, 3 in a linear model" in words(ax)
     assert "your β = 1" in words(ax)
     assert "in effect" not in words(ax)
 
@@ -61,6 +65,47 @@ def test_the_cascade_shows_where_the_model_really_stands():
     spectrum = plotting.spectrum_with_floor(result)
     assert "in effect = 0.25" in words(spectrum)
     assert "price τ = 1" in words(spectrum)
+
+
+def test_a_nonlinear_model_is_not_held_against_the_lines():
+    """Nothing is drawn in the colour of a fault, and no dot at the β in effect, where lines of linear models end."""
+    assert "should be active" not in words(plotting.spectrum_with_floor(curved()))
+    ax = plotting.diagnosed_cascade(curved(3.0))
+    assert "in effect 0.2" in words(ax)
+    assert not labelled(ax, "in effect").size
+
+
+def test_prices_are_those_of_the_latents_that_tell_one():
+    result = curved(3.0)
+    ax = plotting.prices_in_effect(result)
+    (dots,) = ax.containers
+    line, _, (bars,) = dots
+    np.testing.assert_allclose(line.get_xydata()[:, 1], result.prices.width / result.price, rtol=1e-12)
+    ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+    np.testing.assert_allclose(np.ptp(ends, axis=1), 2 * 1.96 * result.prices.width_error / result.price, rtol=1e-9)
+    np.testing.assert_allclose(labelled(ax, "by means μ (settles last)")[:, 1], result.prices.mean / result.price)
+    [band] = ax.patches
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((1 / 1.5, 1.5))
+    ratio = with_error(result.price_in_effect / result.price, result.price_in_effect_error / result.price)
+    assert f"A nat of KL costs {ratio} times its stated price" in words(ax)
+    assert f"β = {result.price_in_effect:.3g}, in effect" in words(ax)
+    assert "not drawn: 1 latent without a price" in ax.get_xlabel()
+    assert "in effect" not in words(plotting.prices_in_effect(curved()))
+
+
+def test_latents_that_pay_less_are_told_apart_and_far_prices_stay_in_view():
+    result = curved()
+    prices = dataclasses.replace(result.prices, width=result.prices.width * [1, -500])
+    ax = plotting.prices_in_effect(dataclasses.replace(result, prices=prices))
+    most, least = (container[0].get_ydata() for container in ax.containers)
+    assert most == pytest.approx([1], abs=0.1)
+    assert least == [0.01]  # the end of the view
+    assert "the same, another price" in words(ax)
+
+
+def test_without_a_decoder_there_is_no_price_to_draw():
+    with pytest.raises(lv.InputError, match=r"give diagnose the decoder, decode=model\.decode"):
+        plotting.prices_in_effect(diagnosed(1.0))
 
 
 def test_bars_are_the_latents_by_verdict_and_ticks_the_prediction():
@@ -113,7 +158,9 @@ def test_the_spectrum_tells_modes_that_live_from_those_that_do_not():
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("draw", PICTURES)
 def test_pictures_stand_whatever_is_known(case, draw):
-    result = CASES[case]()
+    result = staged(case)
+    if draw is plotting.prices_in_effect and result.prices is None:
+        pytest.skip("no price was measured")
     ax = Figure().add_subplot()
     assert draw(result, ax) is ax
     figure = draw(result).get_figure(root=True)

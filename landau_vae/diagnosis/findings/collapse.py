@@ -124,10 +124,10 @@ def _best(c: Comparison) -> str:
             return f"Whether it is the best state is not known for a {likelihood.title} decoder."
         return "For a linear model it is the best state. A nonlinear model may have a better one: try a warm-up."
     if f.certified(c.price):
-        return (
-            f"No VAE of any architecture can use these rows at this price: their optimal sub-Gaussian proxy, "
-            f"σ²_sG = {significant(f.proxy, 4)}, is not above it{_of_rows(c)}."
-        )
+        why = f"their optimal sub-Gaussian proxy, σ²_sG = {significant(f.proxy, 4)}, is not above it"
+        if not c.price >= f.proxy:
+            why = "no mixture of outputs is found that does better than a constant one"
+        return f"No VAE of any architecture can use these rows at this price: {why}{_of_rows(c)}."
     return (
         f"No VAE of any architecture gains more than {significant(float(f.gain[0]), 2)} per row on these rows over "
         "the collapsed "
