@@ -90,6 +90,8 @@ def headline(result: Diagnosis) -> str:
         words = CODES["metastable"]
     elif result.price_in_effect is None:
         words = "No sign of failed training; the price in effect was not measured"
+    elif result.prices is None:
+        words = "A linear model at the price that its loss states"
     elif result.pays:
         words = "The KL costs what the loss states, but a further latent would pay"
     elif result.pays is False and inactive == {"inactive, as predicted"}:

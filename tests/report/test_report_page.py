@@ -99,7 +99,14 @@ def test_the_page_says_what_the_diagnosis_says(pages, case):
         ("nonlinear", ("× as stated", "The KL costs what the loss states", "training rows 1500 × 3")),
         ("held-out", ("held-out rows 1500 × 3", "do not balance exactly")),
         ("bernoulli", ("price of a nat, in effect not measured", "decode=model.decode")),
-        ("500 latents", ("next latent at β ≤ 0.600 ± 0.019", "This one is seen to be linear")),
+        (
+            "500 latents",
+            (
+                "next latent at β ≤ 0.600 ± 0.019",
+                "A linear model at the price that its loss states",
+                "This one is seen to be linear",
+            ),
+        ),
         ("clusters", ("All latents are inactive and stable, but a better state exists", "What any VAE could reach")),
         ("diverged", ("✕ diverged", "far wider than the prior")),
     ],
