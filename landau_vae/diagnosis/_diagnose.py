@@ -13,7 +13,6 @@ from landau_vae.checks import Count, Positive, Seed, checked
 from landau_vae.data.convert import as_rows, plain, variances
 from landau_vae.diagnosis.condition import rest_of
 from landau_vae.diagnosis.diagnosis import Diagnosis
-from landau_vae.diagnosis.findings import find
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
 from landau_vae.diagnosis.measured import measure, tells_a_price
 from landau_vae.diagnosis.modes import Observed, mode_cross, observe
@@ -144,7 +143,6 @@ def diagnose(
         raise InputError("given needs the rows that it belongs to: give data=X.", "given")
     mu, spread, kind, shape = _posterior_of(mean, variance, log_variance, std, covariance)
     stated, loss = loss, loss.with_latents(mu.shape[1])
-    common: dict[str, Any] = {"stated": stated, "trained_on": rows == "training"}
     if spectrum is not None:
         result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
     else:
@@ -157,8 +155,10 @@ def diagnose(
             result = model.differentiated(result, gradients, own_term=reconstruction is not None)
         elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and not result.linear:
             result = replace(result, following=model.by_kernel(result))
-    result = replace(result, run=_run(result.spectrum, loss, updates, learning_rate, optimizer), **common)
-    return replace(result, findings=find(result))
+    run = _run(result.spectrum, loss, updates, learning_rate, optimizer)
+    result = replace(result, run=run, stated=stated, trained_on=rows == "training")
+    assert result.findings is not None  # they are found now: an error belongs to this call
+    return result
 
 
 def _posterior_of(

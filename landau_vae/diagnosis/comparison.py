@@ -37,6 +37,7 @@ class NextOnset:
     error: float  #: its standard error; NaN where it is not known
     price: float  #: Λ*, the same as a price of a nat
     basis: str = ""  #: what it rests on, in words that follow the number
+    most: float = np.inf  #: β from which on it surely stays inactive; infinite where it is not known
 
     def __str__(self) -> str:
         return with_error(self.value, self.error)
@@ -301,6 +302,8 @@ class Comparison:
 
     def _linear_price_is_other(self, price: float) -> bool:
         """Return whether the modes of a linear model agree on another price than stated."""
+        if self.loss.without_price(self.spectrum) is not None:
+            return False
         latent = self.latent_price
         agree = latent is not None and abs(np.log(latent / price)) < limits.PRICE_ERROR
         scattered = limits.PRICE_ERROR if self.converged else limits.MOVING_SCATTER
@@ -353,7 +356,11 @@ class Comparison:
                 beyond = places > self.following.value + 2 * self.following.places_error
                 how += f"; for some rows from {significant(places * to_beta, 2)} on)" if beyond else ")"
             value, error = self.following.value, self.following.error
-            return NextOnset(value * to_beta, error * to_beta, value, how)
+            if isinstance(self.following, NextLatent) and not self.pays:
+                # What is linear in z may follow living latents, whose share falls with the price: it is no onset.
+                value, error = self.following.constant, self.following.constant_error
+            most = self.following.value * to_beta
+            return NextOnset(max(value, 0.0) * to_beta, error * to_beta, value, how, max(most, 0.0))
         if (self.collapsed or self.linear) and not self.own_term:
             place = int(np.count_nonzero(self.detected)) * (not self.collapsed)
             if place < self.spectrum.modes:

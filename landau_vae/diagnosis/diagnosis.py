@@ -21,6 +21,7 @@ from landau_vae import limits
 from landau_vae.checks import Count, Share, checked
 from landau_vae.diagnosis.comparison import Comparison
 from landau_vae.diagnosis.criteria import criteria_table, scores
+from landau_vae.diagnosis.findings import find
 from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.ranked_pruning import dimensions_table, effective_dimensions
 from landau_vae.diagnosis.recommendations import TOLERANCES, Recommendation, recommend, recommendations_table
@@ -42,13 +43,16 @@ class Diagnosis(Comparison, Result):
     given.
     """
 
-    findings: tuple[Finding, ...] = ()  #: what was found, alarms first
-
     json_fields = ("verdict", "healthy", "findings", "loss", "posterior.samples", "price", "price_in_effect",
                    "price_in_effect_error", "next_onset", "implied_price", "criteria", "dimensions",
                    "recommendations")  # fmt: skip
 
     # ------------------------------------------------------------------------------------ the verdict
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found: alarms before remarks, then in the order of the questions."""
+        return find(self)
 
     @property
     def healthy(self) -> bool:

@@ -6,7 +6,6 @@ under the id "diagnosis".
 """
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -67,8 +66,6 @@ def write_page(path: str | Path, result: Diagnosis, title: str | None = None) ->
     pictures = [getattr(plotting, name) for name in names]
     frontier = result.frontier if result.collapsed or "frontier" in vars(result) else None  # it takes seconds
     drawn = {each.__name__: inline_svg(each, result) for each in pictures}
-    if frontier is not None and hasattr(plotting, "frontier"):
-        drawn["frontier"] = inline_svg(partial(plotting.frontier, frontier), result, "frontier")
     content = _template().render(
         result=result,
         title=title or "Diagnosis of a trained VAE",

@@ -36,7 +36,7 @@ CODES: Mapping[str, str] = {
     "active-below-threshold": "Latents are active that should be inactive.",
     "fits-noise": "Latents encode sampling noise.",
     "mixed": "Latents share modes that are not degenerate.",
-    "metastable": "All latents are inactive and stable, but a better state exists.",
+    "metastable": "All latents are inactive and stable, but another state may be better.",
     "further-latent": "A further latent would lower the loss.",
     "unmeasured": "Without the decoder the price in effect is not known.",
     "rightly-inactive": "The inactive latents have nothing to encode at this price.",

@@ -171,9 +171,11 @@ def further_latent(c: Comparison) -> Finding | None:
 def rightly_inactive(c: Comparison) -> Finding | None:
     """Find that the inactive latents have nothing to encode at this price."""
     spare = c.spare
-    if c.following is None or c.collapsed or c.pays or not spare or c.next_onset is None:
+    if c.following is None or c.collapsed or not spare or c.next_onset is None:
         return None
     ratio = c.following.value / c.effective
+    if ratio > limits.PAYS:
+        return None
     return remark(
         "rightly-inactive",
         f"{counted(spare, 'latent')} of {c.posterior.latents} {'are' if spare > 1 else 'is'} rightly inactive: what "
