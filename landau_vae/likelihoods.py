@@ -162,7 +162,7 @@ class Likelihood:
         column = int(varying[0])
         raise InputError(
             f"The variance function is {at_mean[column]:g} at the mean {significant(mean[column])} of column "
-            f"{repr(names[column]) if names else column}, but a positive variance is expected at the mean of every column."
+            f"{repr(names[column]) if names else column}, but a positive variance is expected at every column's mean."
         )
 
     def _variance_at(self, mean: Array) -> Array:

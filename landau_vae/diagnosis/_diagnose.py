@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.checks import Count, Positive, Seed, checked
-from landau_vae.data.convert import as_rows, plain, variances
-from landau_vae.diagnosis.condition import rest_of
+from landau_vae.data.convert import as_rows, variances
+from landau_vae.diagnosis.condition import as_condition, rest_of
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
 from landau_vae.diagnosis.measured import measure, tells_a_price
@@ -87,7 +87,7 @@ def diagnose(
         scale of the data (with `standardize`, of the standardised data). With it the price in effect is measured,
         and whether a further latent would pay.
     given : (n, …) array, optional
-        What the decoder sees beside z, numbers or labels, one entry for each row: it is called as `decode(z, given)`.
+        What the decoder is given beside z, numbers or labels, one entry for each row: it is called as `decode(z, given)`.
         The spectrum is that of the data less what is linear in it.
     reconstruction : callable, optional
         The reconstruction term of each row, `reconstruction(x, output)` → (n,), where the loss is neither a squared
@@ -198,7 +198,7 @@ class _Model:
     x: Rows
     of_row: tuple[int, ...]  # shape of one row of x
     names: tuple[str, ...] | None
-    given: Any  # what the decoder sees beside z
+    given: Any  # what the decoder is given beside z
     loss: Loss
     standardize: bool
     trained_on: bool
@@ -227,7 +227,12 @@ class _Model:
     def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:
         """Return some rows as the loss had them."""
         x = np.asarray(self.x[rows], dtype=np.float64)
-        return (x - result.spectrum.mean) / self.scale if self.standardize else x
+        return (x - self.mean) / self.scale if self.standardize else x
+
+    @cached_property
+    def mean(self) -> Array:
+        """Means of the rows, (d,)."""
+        return np.mean(self.x, axis=0, dtype=np.float64)
 
     @cached_property
     def scale(self) -> Array:
@@ -244,10 +249,10 @@ class _Model:
         decoder = Decoder.wrap(decode, mean[:2], self.of_row, shape=self.shape, given=self.given, rows=rows[:2])
         if reconstruction is None:
             decoder = choose_link(decoder, mean, x, likelihood, rows)
-            term = partial(_term, likelihood)
+            term: Callable[[Array, Array], Array] = partial(_term, likelihood)
         else:
             term = row_term(reconstruction, decoder, x, decoder(mean[:3], rows[:3]))
-        origin = _without_code(likelihood, x, None if self.given is None else plain(self.given)[rows])
+        origin = _without_code(likelihood, x, None if self.given is None else as_condition(self.given, n)[rows])
         measured = measure(
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term,
             all_rows=self.trained_on and len(rows) == n, onset=reconstruction is None, seed=self.seed,
@@ -255,7 +260,7 @@ class _Model:
         squared = likelihood.squared
         decoded = prune(
             lambda z: likelihood.mean(decoder.output(z, rows)), mean, width, x,
-            np.ones(d) if squared else result.spectrum.scale, result.posterior.ranking,
+            np.ones(d) if squared else np.asarray(result.spectrum.scale), result.posterior.ranking,
         )  # fmt: skip
         own = reconstruction is not None
         return replace(
@@ -270,6 +275,10 @@ class _Model:
     def differentiated(self, result: Diagnosis, gradients: tuple[Any, Any], *, own_term: bool) -> Diagnosis:
         """Return the result with the prices that the user's own gradients tell."""
         by_mean, by_log = (as_rows(each, "gradient", rows=len(self.mu), ordered=True)[0] for each in gradients)
+        for each in (by_mean, by_log):
+            if each.shape != self.mu.shape:
+                found = f"gradients have shape {each.shape}, but the means have {self.mu.shape}"
+                raise InputError(f"{found}: give ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of each row and latent.", "gradients")
         telling = tells_a_price(result.posterior)
         if not telling.size:
             return result

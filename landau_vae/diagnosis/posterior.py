@@ -211,9 +211,9 @@ class _Totals:
         covariance = self.joint.covariance[self.features :, self.features :]
         constant = covariance.diagonal() <= np.square(CONSTANT * offset)
         covariance[constant, :] = covariance[:, constant] = 0.0
-        averages = (each / self.n for each in (self.variance, self.rate, self.quiet))
-        ends = (deviation(each, kind) ** 2 for each in (self.least, self.most))
-        return Posterior(self.n, offset, covariance, *averages, *ends, self.lowest)
+        variance, rate, quiet = (each / self.n for each in (self.variance, self.rate, self.quiet))
+        narrowest, widest = (deviation(each, kind) ** 2 for each in (self.least, self.most))
+        return Posterior(self.n, offset, covariance, variance, rate, quiet, narrowest, widest, self.lowest)
 
 
 # ---------------------------------------------------------------------------- what is wrong with the arrays

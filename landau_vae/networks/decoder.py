@@ -289,7 +289,9 @@ def _with_better_link(decoder: Decoder, y: Array, x: Array) -> Decoder:
     return decoder
 
 
-def row_term(function: Callable[..., Any], decoder: Decoder, x: Array, outputs: Array) -> Callable[[Array, Array], Array]:
+def row_term(
+    function: Callable[..., Any], decoder: Decoder, x: Array, outputs: Array
+) -> Callable[[Array, Array], Array]:
     """Return a user's reconstruction term as a NumPy function of rows and outputs, after trying it on two of them.
 
     Parameters
@@ -326,7 +328,7 @@ def row_term(function: Callable[..., Any], decoder: Decoder, x: Array, outputs: 
         array = _attempt(plain, value)
         if array is None or array.shape != (3,) or not np.isfinite(array).all():
             raise InputError(
-                f"reconstruction returned {_in_words(value)} for 3 rows, but one finite number for each row is expected: "
+                f"reconstruction returned {_in_words(value)} for 3 rows, but one finite number for each is expected: "
                 "sum over features, not over rows (reduction='none').",
                 "reconstruction",
             )

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from diagnosed_models import CASES, diagnosed, only_the_spectrum, staged, trained
 
-from landau_vae import InputError, Loss, diagnose, plotting, report
+from landau_vae import InputError, Loss, diagnose, report
 from landau_vae.diagnosis.findings import CODES
 from landau_vae.display import with_error
 

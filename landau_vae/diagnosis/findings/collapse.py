@@ -60,7 +60,7 @@ def _collapsed_below(c: Comparison) -> Finding | None:
         f"{LONGER[0].lower()}{LONGER[1:]} (2) The loss is another one than stated: the collapse is as it should be "
         f"with a KL weight over {significant(ratio, 2)} times the stated one{slips}, or with a KL that is summed "
         "over the batch and an error that is averaged; print both terms for one batch. (3) The decoder does not "
-        "need z: it sees a condition, the earlier steps of a sequence (teacher forcing), a library size or a skip "
+        "need z: it is given a condition, the earlier steps of a sequence (teacher forcing), a library size or a skip "
         "connection from x. Then pass it as given=… or compare with lv.spectrum.conditional (exact for what "
         "depends linearly on it).",
         {"price": c.price, "first_eigenvalue": first, "ratio": ratio, "modes": np.flatnonzero(c.predicted_signal) + 1}

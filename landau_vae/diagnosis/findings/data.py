@@ -86,7 +86,7 @@ def rows_mismatched(c: Comparison) -> Finding | None:
 
 
 def logits(c: Comparison) -> Finding | None:
-    """Find a decoder whose outputs want a further function before they are reconstructions."""
+    """Find a decoder whose outputs lack a last function before they are reconstructions."""
     better = c.measured and c.measured.decoder.better_link
     if not better:
         return None
@@ -114,12 +114,12 @@ def other_units(c: Comparison) -> Finding | None:
     return alarm(
         "other-units",
         f"Data and reconstructions are not in the same units: the rows are {words}. "
-        "In training a decoder finds the scale and the mean of its data first.",
+        "In training a decoder finds the scale and the mean of its data first, unless the run has hardly begun.",
         "Pass the data as the loss had them (standardised, divided by 255, …), and decode as the loss uses it: the "
-        "trained weights, in the mode of training, with the condition that it saw (given=…) and the earlier steps "
-        "if it was taught with them.",
+        "trained weights, in the mode of training, with the condition that it was given (given=…) and the earlier "
+        "steps if it was taught with them.",
         {"slope": m.slope, "correlation": m.correlation, "shift": m.shift}
-        | {"causes": ("data-units", "conditional-decoder", "teacher-forcing", "other-weights")},
+        | {"causes": ("data-units", "conditional-decoder", "teacher-forcing", "other-weights", "updates", "plateau")},
     )
 
 

@@ -127,9 +127,9 @@ def unmeasured(c: Comparison) -> Finding | None:
         f"{significant(implied / c.price, 2)} times the stated one; in healthy networks that reading is between "
         f"{limits.LINEAR_LOWEST:g} and {limits.LINEAR_HIGHEST:g} times it. The posteriors alone exclude neither "
         "another KL weight (a mean for a sum, a warm-up that ended early, free bits, a learned σ²), nor a decoder "
-        f"that sees more than z.{rest}",
+        f"that is given more than z.{rest}",
         "Give decode=… (your decoder, as it is): then the price is measured, and the onset of the next latent. "
-        "Does it see anything but z (a condition, the earlier steps of a sequence, a library size)? Then give that "
+        "Is it given anything but z (a condition, the earlier steps of a sequence, a library size)? Then give that "
         "too: given=… .",
         {"implied_price": implied, "price": c.price, "ratio": implied / c.price}
         | {"causes": UNKNOWN + ("updates", "learning-rate") * (not c.converged)},

@@ -145,7 +145,7 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
         if c.prices is None and abs(abs(np.log(ratio)) - 2 * np.log(scale)) < limits.PRICE_ERROR:
             words.append(f"data that are {f'{scale:g} times' if ratio > 1 else f'1/{scale:g} of'} those in training")
             codes.append("data-units")
-    words.append("a decoder that sees more than z, if it was not given that here")
+    words.append("a decoder that is given more than z, if that is missing here")
     codes += ["conditional-decoder", "teacher-forcing"]
     argument = "" if slip is None else f" (Loss(…, {slip.argument}))"
     return f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 1 else words[0], tuple(codes), argument
