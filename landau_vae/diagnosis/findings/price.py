@@ -13,6 +13,12 @@ from landau_vae.findings import Finding, alarm
 from landau_vae.loss.slips import slip_with_price
 
 
+ASK = (
+    " Is the decoder given anything but z (a condition, the earlier steps of a sequence, a library size)? Then "
+    "pass that too: given=… ."
+)
+
+
 def kl_off(c: Comparison) -> Finding | None:
     """Find that nothing holds the latents at the prior's scale, and that the posteriors are far too narrow."""
     if not c.kl_is_off:
@@ -108,7 +114,7 @@ def other_price(c: Comparison) -> Finding | None:
         "would do.",
         f"In effect {c.loss.knob} was {beta_at(c, price)}: check what multiplies the KL, where the β schedule ends, "
         "and what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it "
-        f"is{argument}.{_told_apart(c, lower)}",
+        f"is{argument}.{_told_apart(c, lower)}{ASK}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
         | {"causes": causes},
     )
