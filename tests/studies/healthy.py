@@ -10,7 +10,7 @@ EXTRAS = (
     "patience", "learned_variance", "mu", "condition", "judged", "logits",
 )  # fmt: skip  # fields that make a name of their own
 
-REAL = ("digits", "breast_cancer", "wine", "worldclim")  # which take longer to settle
+REAL = ("digits", "breast_cancer", "wine", "worldclim", "clusters")  # which take longer to settle
 
 
 def setting(data: str, hidden: tuple[int, ...], activation: str, latents: int, price: float, **extra: Any) -> Setting:
@@ -18,7 +18,7 @@ def setting(data: str, hidden: tuple[int, ...], activation: str, latents: int, p
     notes = [f"{key}={extra[key]}".replace(" ", "_") for key in EXTRAS if key in extra]
     width = "x".join(map(str, hidden))
     name = "-".join([data.replace(":", "_"), width, activation, f"K{latents}", f"{price:g}", *notes])
-    usual = {"rate": 8e-3, "updates": 8000} if data.startswith(REAL) else {}
+    usual = {"rate": 8e-3, "updates": 16_000} if data.startswith(REAL) else {}
     plain = {"data": data, "hidden": hidden, "activation": activation, "latents": latents, "price": price}
     return Setting(name, **plain | usual | extra)
 
@@ -33,12 +33,12 @@ def counts(*plain: Any, **extra: Any) -> Setting:
     return setting("digits-counts", *plain, likelihood="poisson", **extra)
 
 
-WARM = setting("clusters", (128,), "relu", 4, 1.25, warm_up=0.6, schedule="drop", updates=5000, rate=1e-3)
+WARM = setting("clusters", (128,), "relu", 4, 1.25, warm_up=0.6, schedule="drop", updates=20_000, rate=1e-3)
 FRESH = setting("clusters", (128,), "relu", 4, 1.25, truth="metastable", schedule="drop", updates=5000, rate=1e-3)
 
 HEALTHY = [each for each in (
     setting("digits", (128,), "relu", 10, 0.14),
-    setting("digits", (128,), "relu", 10, 0.14, trainer="package", updates=4000),
+    setting("digits", (128,), "relu", 10, 0.14, trainer="package"),
     setting("ring:2", (64, 64), "silu", 2, 0.1, form="mean"),
     setting("exponential", (64, 64), "silu", 6, 0.1, trainer="package", form="sum"),
     setting("breast_cancer", (32,), "relu", 6, 0.1),
@@ -59,17 +59,17 @@ HEALTHY = [each for each in (
     setting("ring:5", (64, 64), "tanh", 1, 0.3),
     setting("digits", (256,), "gelu", 10, 0.5, form="sum", rate=4e-3),
     setting("digits", (16,), "relu", 4, 0.5, trainer="package"),
-    setting("digits", (32, 32, 32), "silu", 12, 0.25),
+    setting("digits", (32, 32, 32), "silu", 12, 0.4),
     setting("digits", (64,), "relu", 20, 0.2, form="kl mean"),
     setting("digits", (64,), "silu", 10, 0.9, form="variance"),
     setting("digits", (32,), "tanh", 16, 0.2, judged="held-out", form="variance"),
     setting("digits", (64,), "relu", 8, 0.3, dropout=(0.1, 0.1)),
     setting("digits", (64,), "silu", 10, 0.4, weight_decay=0.01, clip=0.5),
     setting("digits", (64, 64), "relu", 8, 0.3, residual=True, ema=0.998),
-    setting("digits", (64, 64), "relu", 5, 0.2, condition=True, declared=True),
-    setting("breast_cancer", (64, 64), "silu", 10, 0.05, trainer="package"),
+    setting("digits", (64,), "tanh", 5, 0.4, condition=True, declared=True),
+    setting("breast_cancer", (64,), "silu", 10, 0.2, trainer="package"),
     setting("breast_cancer", (16,), "tanh", 2, 0.3, schedule="constant", rate=2e-3),
-    setting("breast_cancer", (128,), "gelu", 20, 0.02, form="mean"),
+    setting("breast_cancer", (128,), "gelu", 20, 0.1, form="mean"),
     setting("breast_cancer", (32,), "silu", 5, 0.2, patience=4),
     setting("breast_cancer", (32,), "relu", 4, 0.1, batch_norm=True, form="sum"),
     setting("breast_cancer", (32,), "tanh", 8, 0.1, judged="held-out"),

@@ -30,7 +30,7 @@ BLOCK = 250  # updates between two looks; all runs are multiples of it
 DRAWS = 16  # of z per row, for losses that are reported
 SETTLED = 0.005  # a healthy loss changes by less at twice the updates
 HELD_OUT = 0.2  # share of the rows
-MOST = 32_000  # updates of a healthy model, that are doubled until its loss is settled
+MOST = 64_000  # updates of a healthy model, that are doubled until its loss is settled
 SHRINKS = 0.6  # what a doubling of the updates makes of the change of the loss, about
 MOMENTUM = 0.95  # of batch norm's running averages
 
@@ -91,19 +91,18 @@ class Setting:
 # ------------------------------------------------------------------------------------------- the network
 
 
-def run(xp: Any, s: Setting, layers: list, stats: list, rows: Any, drop: float, key: Any = None, train: bool = False):
-    """Return the output of layers, in NumPy or JAX, and the statistics of batch norm."""
+def run(xp: Any, s: Setting, layers: list, stats: list, rows: Any, drop: float, key: Any = None):
+    """Return the output of layers, in NumPy or JAX, and the statistics of batch norm; with a key, as in training."""
     act, seen = _activation(xp, s.activation), []
     for i, (layer, known) in enumerate(zip(layers[:-1], stats, strict=True)):
         u = rows @ layer["w"] + layer["b"]
         if s.batch_norm:
-            u, moments = _normed(u, known, train)
+            u, moments = _normed(u, known, key is not None)
             u = u * layer["gain"] + layer["shift"]
             seen.append(moments)
         u = act(u)
         if drop and key is not None:
-            kept = jax.random.bernoulli(jax.random.fold_in(key, i), 1 - drop, u.shape)
-            u = u * xp.asarray(kept) / (1 - drop)
+            u = u * xp.asarray(jax.random.bernoulli(jax.random.fold_in(key, i), 1 - drop, u.shape)) / (1 - drop)
         rows = rows + u if s.residual and rows.shape == u.shape else u
     return rows @ layers[-1]["w"] + layers[-1]["b"], seen or stats
 
@@ -116,19 +115,18 @@ def _normed(u, known, train):
 def _activation(xp, name):
     if xp is np:
         return ACTIVATIONS[name]
-
     return partial(jax.nn.gelu, approximate=False) if name == "gelu" else getattr(jax.nn, name)
 
 
-def encode(xp, s: Setting, p: Tree, stats: Tree, x, condition, key=None, train=False):
+def encode(xp, s: Setting, p: Tree, stats: Tree, x, condition, key=None):
     """Return μ, ln σ² and the statistics of batch norm."""
     x = xp.concatenate([x, condition], axis=1)
-    both, hidden = run(xp, s, p["encoder"], stats["encoder"], x, s.dropout[0], key, train)
+    both, hidden = run(xp, s, p["encoder"], stats["encoder"], x, s.dropout[0], key)
     mu, log_variance, head = both[:, : s.latents], both[:, s.latents :], stats["mu"]
     if s.mu == "relu":
         mu = xp.maximum(mu, 0)
     elif s.mu == "batch norm":
-        mu, head = _normed(mu, stats["mu"], train)
+        mu, head = _normed(mu, stats["mu"], key is not None)
         mu = mu * p["gain"]
     if s.sigma == "frozen":
         log_variance = 0 * log_variance
@@ -137,10 +135,10 @@ def encode(xp, s: Setting, p: Tree, stats: Tree, x, condition, key=None, train=F
     return mu, log_variance, {**stats, "encoder": hidden, "mu": head}
 
 
-def decode(xp, s: Setting, p: Tree, stats: Tree, z, condition, x=None, key=None, train=False):
+def decode(xp, s: Setting, p: Tree, stats: Tree, z, condition, x=None, key=None):
     """Return the decoder's output (x: features that are fed to it, as in training) and the statistics."""
     z = xp.concatenate([z, condition], axis=1)
-    output, seen = run(xp, s, p["decoder"], stats["decoder"], z, s.dropout[1], key, train)
+    output, seen = run(xp, s, p["decoder"], stats["decoder"], z, s.dropout[1], key)
     if s.teacher:
         feed = xp.tril(p["feed"], -1)
         output = output + x @ feed.T if x is not None else output @ np.linalg.inv(np.eye(len(feed)) - feed).T
@@ -192,19 +190,19 @@ def rates(xp, mu, log_variance):
     return 0.5 * (mu**2 + xp.exp(log_variance) - 1 - log_variance)
 
 
-def terms(s: Setting, p: Tree, stats: Tree, x, condition, key, train: bool):
-    """Return reconstruction terms, KLs and statistics, in JAX."""
+def terms(s: Setting, p: Tree, stats: Tree, x, condition, key):
+    """Return reconstruction terms, KLs and statistics of a batch, as in training."""
     noise, drop = jax.random.split(key)
     within, out = jax.random.split(drop)
-    mu, log_variance, stats = encode(jnp, s, p, stats, x, condition, within if train else None, train)
+    mu, log_variance, stats = encode(jnp, s, p, stats, x, condition, within)
     z = mu + jnp.exp(log_variance / 2) * jax.random.normal(noise, mu.shape)
-    output, stats = decode(jnp, s, p, stats, z, condition, x, out if train else None, train)
+    output, stats = decode(jnp, s, p, stats, z, condition, x, out)
     return error(jnp, s, x, output), rates(jnp, mu, log_variance), stats
 
 
 def objective(s: Setting, p: Tree, stats: Tree, x, condition, key, weight):
     """Return what the loop minimises."""
-    costs, kl, stats = terms(s, p, stats, x, condition, key, train=True)
+    costs, kl, stats = terms(s, p, stats, x, condition, key)
     cost, rate = costs.mean(), kl.mean(axis=0)[s.free :]
     if s.learned_variance:
         cost = cost * jnp.exp(-p["log_variance"]) + x.shape[1] / 2 * p["log_variance"]
@@ -212,16 +210,15 @@ def objective(s: Setting, p: Tree, stats: Tree, x, condition, key, weight):
     return cost + weight * paid, stats
 
 
-def _optimizer(s: Setting):
-
+def optimizer_of(s: Setting):
     decay = [optax.add_decayed_weights(s.weight_decay)] if s.weight_decay else []
     return optax.chain(*([optax.clip_by_global_norm(s.clip)] if s.clip else []), optax.scale_by_adam(), *decay)
 
 
 @partial(jax.jit, static_argnums=0)
-def _advance(s: Setting, state, x, condition, pace, weight):
+def advance(s: Setting, state, x, condition, pace, weight):
     """Carry out a block of updates: learning rates and KL weights are (BLOCK,)."""
-    optimizer = _optimizer(s)
+    optimizer = optimizer_of(s)
 
     def update(state, now):
         p, averaged, stats, moments, key = state
@@ -257,13 +254,13 @@ def fitted(s: Setting, x, condition, held_out, price: float) -> tuple[Tree, Tree
     same = {f.name: f.default for f in fields(s) if f.name in NOT_COMPILED}
     key, plain = jax.random.key(s.seed), replace(s, **same)
     p, stats = start(s, x.shape[1], condition.shape[1])
-    state, best, waited, done = (p, p, stats, _optimizer(s).init(p), key), (np.inf, None), 0, 0
+    state, best, waited, done = (p, p, stats, optimizer_of(s).init(p), key), (np.inf, None), 0, 0
     blocks = [part.reshape(-1, BLOCK) for part in schedules(s, price)]
     for pace, weight in zip(*blocks, strict=True):
-        state, done = _advance(plain, state, x, condition, pace, weight), done + BLOCK
+        state, done = advance(plain, state, x, condition, pace, weight), done + BLOCK
         if s.patience:
-            costs, kl = measured(plain, state[1], state[2], *held_out, jax.random.key(1))
-            value = float(costs.mean() + price * kl.sum(axis=1).mean())
+            cost, rate = measured(plain, *jax.tree.map(np.asarray, state[1:3]), *held_out)
+            value = cost + price * rate
             waited = 0 if value < best[0] else waited + 1
             best = (value, state) if value < best[0] else best
             if waited == s.patience:
@@ -278,20 +275,21 @@ NOT_COMPILED = (
 )  # fmt: skip  # fields on which the compiled loop does not depend
 
 
-@partial(jax.jit, static_argnums=0)
-def measured(s: Setting, p: Tree, stats: Tree, x, condition, key):
-    """Return reconstruction terms and KLs of rows, as evaluated, over `DRAWS` draws of z."""
-    each = jax.vmap(lambda key: terms(s, p, stats, x, condition, key, False)[:2])(jax.random.split(key, DRAWS))
-    return each[0].mean(axis=0), each[1].mean(axis=0)
+def measured(s: Setting, p: Tree, stats: Tree, x, condition) -> tuple[float, float]:
+    """Return the reconstruction term and the rate of rows, as evaluated, over `DRAWS` draws of z."""
+    rng = np.random.default_rng(0)
+    mu, log_variance, _ = encode(np, s, p, stats, x, condition)
+    deviation, cost = np.exp(log_variance / 2), 0.0
+    for _ in range(DRAWS):
+        z = mu + deviation * rng.standard_normal(mu.shape)
+        cost += error(np, s, x, decode(np, s, p, stats, z, condition, x)[0]).mean() / DRAWS
+    return float(cost), float(rates(np, mu, log_variance).sum(axis=1).mean())
 
 
 def by_the_package(s: Setting, x, spectrum: lv.Spectrum, price: float) -> tuple[Tree, Tree, int]:
     """Train with `lv.scan`; return the same as `fitted`."""
     loss = getattr(lv.Loss, s.likelihood)()
-    pace = lv.training.cosine() if s.schedule == "cosine" else lv.training.CONSTANT
-    trainer = lv.training.Neural(
-        s.hidden, s.activation, s.updates, s.batch, lv.training.Adam(s.rate), pace, loss=loss, start=s.start
-    )
+    trainer = lv.training.Neural(s.hidden, s.activation, s.updates, s.batch, lv.training.Adam(s.rate), loss=loss)
     temperature = price / spectrum.total_variance
     model = lv.training.trained_model(lv.scan(x, [temperature], latents=s.latents, seeds=[s.seed], trainer=trainer), 1)
     layers = [{"w": np.asarray(w, float), "b": np.asarray(b, float)} for w, b in model.weights.layers]
@@ -344,7 +342,7 @@ class Trained:
         """Return what the loss took, at z: evaluated; with a key of JAX, as in training."""
         z = np.asarray(z, dtype=float) - self.shift
         given = np.zeros((len(z), self.condition.shape[1])) if condition is None else condition
-        return decode(np, self.setting, self.weights, self.stats, z, given, x, key, key is not None)[0]
+        return decode(np, self.setting, self.weights, self.stats, z, given, x, key)[0]
 
     def decode(self, z, condition=None) -> np.ndarray:
         """Return what the user's decoder returns: of zeros as the condition, unless it is given."""
@@ -396,6 +394,7 @@ def train(s: Setting) -> Trained:
         if trained.settled or hopeless or not doublings:
             break
         trained = longer
+    trained.setting = s
     return AFTER[s.after](trained) if s.after else trained
 
 
@@ -422,11 +421,10 @@ def once(s: Setting) -> Trained:
     mean, log_variance = zip(
         *(encode(np, s, weights, stats, *pair)[:2] for pair in zip(rows, condition, strict=True)), strict=True
     )
-    costs, kl = measured(s, weights, stats, rows[0], condition[0], jax.random.key(2))
-    rate = float(kl.sum(axis=1).mean())
+    cost, rate = measured(s, weights, stats, rows[0], condition[0])
     return Trained(
         s, rows[0], mean[0], log_variance[0], (rows[1], mean[1], log_variance[1]), *condition,
-        statement(s, stated, d), price, stated, first, updates, float(costs.mean()) + price * rate, rate, np.nan,
+        statement(s, stated, d), price, stated, first, updates, cost + price * rate, rate, np.nan,
         weights, stats, np.zeros(s.latents),
     )  # fmt: skip
 
@@ -502,6 +500,11 @@ def save(trained: Trained, cache: Path) -> Path:
     content = {f.name: getattr(trained, f.name) for f in fields(trained)} | {"setting": asdict(trained.setting)}
     path.with_suffix(".part").write_bytes(pickle.dumps(content))
     return path.with_suffix(".part").replace(path)
+
+
+def kept(s: Setting, cache: Path) -> bool:
+    """Return whether a model of this very setting is on disk."""
+    return (path := path_of(s, cache)).exists() and load(path).setting == s
 
 
 def load(path: Path) -> Trained:

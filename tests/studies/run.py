@@ -24,7 +24,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
 from healthy import HEALTHY, OTHERS
-from networks import Setting, load, path_of, save, train
+from networks import Setting, kept, load, path_of, save, train
 from slips import SLIPS
 
 HEADER = f"{'name':66} {'truth':22} {'settled':8} change at twice the updates, price, rate [nat], seconds, file\n"
@@ -51,7 +51,7 @@ def make(s: Setting, cache: Path) -> str:
 def train_all(cache: Path, pattern: str, workers: int) -> None:
     """Train what is missing, with a line of INDEX.txt for each model."""
     cache.mkdir(parents=True, exist_ok=True)
-    index, missing = cache / "INDEX.txt", [s for s in settings(pattern) if not path_of(s, cache).exists()]
+    index, missing = cache / "INDEX.txt", [s for s in settings(pattern) if not kept(s, cache)]
     if not index.exists():
         index.write_text(HEADER)
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:

@@ -30,14 +30,15 @@ USUAL = (DIGITS, CELLS, GROUPS)
 
 SLIPS = [
     *slip("kl-x10", USUAL, (0.02, 0.02, 0.3), factor=10.0),
-    *slip("kl-x2", USUAL, (0.1, 0.1, 0.2), factor=2.0),
+    *slip("kl-x2", USUAL, (0.15, 0.05, 0.1), factor=2.0),
     *slip("kl-x0.1", USUAL, (0.2, 0.2, 0.5), factor=0.1),
     *slip("features-averaged", USUAL, (0.002, 0.005, 0.1), factor="d", form=["half", "sum", "half"]),
     *slip("latents-averaged", USUAL, (0.5, 0.5, 0.9), factor="1/K"),
-    *slip("batch-summed", USUAL, (0.001, 0.0005, 0.1), factor="batch"),
+    *slip("batch-summed", USUAL, (0.002, 0.0005, 0.1), factor="batch"),
     *slip("warm-up-ended", USUAL, (0.5, 0.5, 0.5), warm_up=[10.0, 5.0, 3.3], schedule="constant", rate=1e-3),
     *slip("few-updates", USUAL, (0.1, 0.1, 0.2), updates=250, schedule="constant", rate=1e-3),
-    *slip("plateau", USUAL, (0.2, 0.2, 0.3), rate=[1e-5, 3e-6, 1e-5], start=0.03, schedule="constant"),
+    *slip("plateau", USUAL, (0.2, 0.2, 0.3), rate=[1e-6, 3e-7, 1e-6], start=0.03, schedule="constant"),
+    *slip("rate-too-large", USUAL, (0.3, 0.2, 0.3), rate=[0.03, 0.1, 0.1]),
     *slip("variance-learned", (FACTORS, CELLS, TUMOURS), (0.25, 0.1, 0.075), learned_variance=True, latents=2),
     *slip("sigma-frozen", USUAL, (0.1, 0.1, 0.2), sigma="frozen"),
     *slip("sigma-softplus", USUAL, (0.1, 0.1, 0.2), sigma="softplus"),

@@ -5,6 +5,7 @@ A name may carry numbers: "ring:5" lies in 5 dimensions.
 
 import os
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -22,6 +23,7 @@ FACTORS: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]]
 }
 
 
+@cache
 def table(name: str, seed: int) -> Labelled:
     """Return the rows and labels of a data set."""
     kind, _, number = name.partition(":")
