@@ -53,7 +53,7 @@ class Setting:
     residual: bool = False  #: of hidden layers of equal width
     dropout: tuple[float, float] = (0.0, 0.0)  #: in the encoder, in the decoder
     start: float = 1.0  #: scale of the initial weights
-    likelihood: str = "gaussian"  #: "gaussian", "bernoulli", "poisson", "l1"
+    likelihood: str = "gaussian"  #: "gaussian", "bernoulli", "poisson"
     link: str = "identity"  #: "sigmoid": a Gaussian mean between 0 and 1
     form: str = "half"  #: how the loss is written: "half", "sum", "mean", "kl mean", "variance"
     price: float = 0.1  #: τ as stated, as a share of λ₁
@@ -179,8 +179,6 @@ def error(xp, s: Setting, x, output):
     """Return the reconstruction term of each row."""
     if s.likelihood == "gaussian":
         return 0.5 * ((x - output) ** 2).sum(axis=1)
-    if s.likelihood == "l1":
-        return xp.abs(x - output).sum(axis=1)
     base = xp.logaddexp(output, 0) if s.likelihood == "bernoulli" else xp.exp(output)
     return (base - x * output).sum(axis=1)
 
@@ -357,7 +355,7 @@ class Trained:
         s = self.setting
         if s.link == "sigmoid" and s.logits:
             return np.log(output / (1 - output))
-        if s.likelihood in ("gaussian", "l1") or s.logits:
+        if s.likelihood == "gaussian" or s.logits:
             return output
         return 1 / (1 + np.exp(-output)) if s.likelihood == "bernoulli" else np.exp(output)
 
@@ -405,9 +403,7 @@ def once(s: Setting) -> Trained:
     order = np.random.default_rng(s.seed).permutation(len(x))
     held, kept = np.split(order, [int(HELD_OUT * len(x))])
     condition, rows = (labels[kept], labels[held]), (x[kept], x[held])
-    spectrum = lv.Spectrum.from_data(
-        rows[0][:, rows[0].std(axis=0) > 0], likelihood="gaussian" if s.likelihood == "l1" else s.likelihood
-    )
+    spectrum = lv.Spectrum.from_data(rows[0][:, rows[0].std(axis=0) > 0], likelihood=s.likelihood)
     d, first = x.shape[1], float(spectrum.eigenvalues[0])
     factor = {"d": d, "1/K": 1 / s.latents, "batch": s.batch}.get(s.factor, s.factor)
     stated, price = s.price * first, s.price * first * factor
@@ -453,8 +449,9 @@ def _quietest(trained: Trained) -> int:
 
 
 def _exploded(trained: Trained) -> Trained:
+    latent = _quietest(trained)
     for each in (trained.log_variance, trained.held_out[2]):
-        each[:, _quietest(trained)] = 30.0
+        each[:, latent] = 30.0
     return trained
 
 
