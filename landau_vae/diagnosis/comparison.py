@@ -61,6 +61,7 @@ class Comparison:
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
     conditional: bool = False  #: whether what is linear in a condition was taken out of the data
+    shape: tuple[int, ...] = ()  #: of the code of a row, where it has positions
     trained_on: bool = True  #: whether these are rows that the model was trained on
     own_term: bool = False  #: whether the reconstruction term is the user's own function
     stated: Loss | None = field(default=None, repr=False)  #: the loss as it was given

@@ -206,3 +206,23 @@ def test_which_rows_are_meant_is_said(rows):
     result = lv.diagnose(**model(1.0), loss=Loss.gaussian(1.0), rows=rows)
     assert ("held-out rows" in result.basis) == (rows == "held-out")
     assert result.healthy
+
+
+@pytest.mark.parametrize("layout", ["image", "sequence"])
+def test_latents_with_positions_tell_one_price_per_channel(layout):
+    """Four active columns as 2 channels at 2 positions; the decoder is handed what it takes."""
+    given = model(0.2, latents=4)
+    plain, order = given["decode"], [0, 1, 2, 3] if layout == "image" else [0, 2, 1, 3]
+    shape = (2000, 2, 1, 2) if layout == "image" else (2000, 2, 2)
+    given["mean"], given["variance"] = (given[name][:, order].reshape(shape) for name in ("mean", "variance"))
+    back = np.argsort(order)
+
+    def decode(z):
+        assert z.shape[1:] == shape[1:]
+        return plain(z.reshape(len(z), 4)[:, back])
+
+    result = lv.diagnose(**given | {"decode": decode}, loss=Loss.gaussian(0.2))
+    assert result.healthy
+    assert len(result.prices.width) == 2
+    assert result.price_in_effect == pytest.approx(0.2, abs=DRAWN * result.price_in_effect_error)
+    assert np.isfinite(result.price_ratios["width"]).all()
