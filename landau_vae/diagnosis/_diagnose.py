@@ -259,12 +259,13 @@ class _Model:
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term, self.shape,
             all_rows=self.trained_on and len(rows) == n, onset=reconstruction is None, seed=self.seed,
         )  # fmt: skip
-        squared = likelihood.squared
-        decoded = prune(
-            lambda z: likelihood.mean(decoder.output(z, rows)), mean, width, x,
-            np.ones(d) if squared else np.asarray(result.spectrum.scale), result.posterior.ranking,
-        )  # fmt: skip
         own = reconstruction is not None
+        decoded = None  # what outputs are is known of likelihoods only
+        if not own:
+            unit = np.ones(d) if likelihood.squared else np.asarray(result.spectrum.scale)
+            decoded = prune(
+                lambda z: likelihood.mean(decoder.output(z, rows)), mean, width, x, unit, result.posterior.ranking
+            )
         return replace(
             result,
             decoded=decoded,

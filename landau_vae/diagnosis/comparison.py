@@ -87,7 +87,25 @@ class Comparison:
     @property
     def unreadable(self) -> bool:
         """Whether draws of z say nothing of the data: a posterior has diverged, or σ is one number."""
-        return bool(self.diverged.size) or (self.posterior.frozen and not self.collapsed)
+        return bool(self.diverged.size) or self.frozen
+
+    @cached_property
+    def frozen(self) -> bool:
+        """Whether σ is one number that training has not chosen.
+
+        A linear model of one latent, or of equal eigenvalues, has one σ too, and then A² = 1.
+        """
+        if not self.posterior.frozen or self.collapsed:
+            return False
+        return abs(float(self.posterior.variance[0]) - 1) <= limits.FROZEN or not self.converged
+
+    @cached_property
+    def normalised(self) -> bool:
+        """Whether a batch norm holds the variance of all means at one value, those of idle latents too."""
+        q = self.posterior
+        if q.latents < 3 or np.any(np.abs(q.offset) > limits.SAME_SPREAD) or self.collapsed:
+            return False
+        return bool(np.ptp(q.mean_variance) < limits.SAME_SPREAD * q.mean_variance.mean() and not self.converged)
 
     @cached_property
     def collapsed(self) -> bool:
@@ -177,7 +195,7 @@ class Comparison:
         """Whether the posteriors do not belong to the rows of data."""
         apart = self.code_mismatch > limits.ROW_MISMATCH and self.linear_share < limits.LINEAR_SHARE
         m = self.measured
-        return bool(apart or (m is not None and abs(m.correlation) < limits.UNRELATED))
+        return bool(apart or (m is not None and not self.own_term and abs(m.correlation) < limits.UNRELATED))
 
     # ------------------------------------------------------------------------------------ the price of a nat
 

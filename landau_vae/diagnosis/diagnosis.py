@@ -259,6 +259,9 @@ class Diagnosis(Comparison, Result):
             columns.append(Column("mode", [self._mode_of(self.observed)[k] for k in order]))
             columns.append(Column("linear", self.observed.linear[order], "{:.0%}".format))
             note += " linear: share of μ linear in the data."
+        if self.decoded is not None and len(self.decoded.utility) == len(order):
+            columns.append(Column("ΔD̃", self.decoded.utility, "{:.3f}".format, "utility"))
+            note += " ΔD̃: by how much it lowers the\nshare of the variance that the decoder leaves, after the latents above it."
         columns.append(Column("verdict", [self.status[k] for k in order], key="status", text=True))
         return Table(columns, note=note, limit=SHOWN)
 
