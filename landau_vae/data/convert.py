@@ -110,7 +110,8 @@ def as_rows(
         raise InputError(
             f"{begin}The table is empty, of shape {array.shape}: at least two rows and one column are needed."
         )
-    return array.reshape(len(array), -1), names, array.shape[1:]
+    table = array if array.ndim == 2 else array.reshape(len(array), -1)  # a table of the caller's own class stays it
+    return table, names, array.shape[1:]
 
 
 def variances(covariance: Any, subject: str = "covariance of the posterior") -> NDArray[Any]:
