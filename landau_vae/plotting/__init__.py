@@ -34,5 +34,6 @@ __all__ = [
     "STYLE", "activation", "bifurcation_page", "bifurcations", "branches", "cascade", "dataset_size",
     "diagnosed_cascade", "distortion_curves", "effective_dimension", "frontier", "hysteresis_loop", "identity",
     "landau_potential", "latent_bars", "onset_branches", "onset_rates", "overview", "prices_in_effect",
-    "rank_distortion", "rank_distortion_of", "rate_distortion", "spectra", "spectroscopy_page", "spectrum_with_floor", "universal_law",
+    "rank_distortion", "rank_distortion_of", "rate_distortion", "spectra", "spectroscopy_page", "spectrum_with_floor",
+    "universal_law",
 ]  # fmt: skip
