@@ -87,8 +87,8 @@ def diagnose(
         scale of the data (with `standardize`, of the standardised data). With it the price in effect is measured,
         and whether a further latent would pay.
     given : (n, …) array, optional
-        What the decoder is given beside z, numbers or labels, one entry for each row: it is called as `decode(z, given)`.
-        The spectrum is that of the data less what is linear in it.
+        What the decoder is given beside z, numbers or labels, one entry for each row: it is called as
+        `decode(z, given)`. The spectrum is that of the data less what is linear in it.
     reconstruction : callable, optional
         The reconstruction term of each row, `reconstruction(x, output)` → (n,), where the loss is neither a squared
         error nor a likelihood. Prices are in its units then, and the stated one is the weight of the KL.

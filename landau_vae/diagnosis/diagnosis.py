@@ -29,7 +29,7 @@ from landau_vae.display import Array, Column, Result, Table, counted, jsonable, 
 from landau_vae.findings import Finding, in_words
 
 SHOWN = 40  # latents in a printed table
-LINEAR_ONLY = "a linear model; a network often needs fewer latents"
+LINEAR_ONLY = "a linear model"
 OF_LATENTS = ("signal_fraction", "rate", "second_moment", "mean_variance", "variance", "offset", "quiet")
 
 

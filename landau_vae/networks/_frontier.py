@@ -32,8 +32,9 @@ from landau_vae.training.training_set import TrainingSet, seen_by, training_set
 
 MOST = 2000  # rows
 DIRECTIONS = 20  # principal components from which ascents start
-CLIMBED = 8  # ascents to σ²_sG, from directions of these lengths, in 2 ln n/‖x‖
-LENGTHS = (0.01, 0.1, 0.3, 1.0)
+CLIMBED = 8  # ascents to σ²_sG
+LENGTHS = (0.01, 0.1, 0.3)  # of starts along principal components, beside 1, in 2 ln n/‖x‖
+ROUNDED = 1e-8  # λ₁‖u‖² below which ln⟨e^{u·x}⟩/‖u‖² is rounding
 NO_RATE = 1e-12  # nats
 TINY = np.finfo(float).tiny
 
@@ -251,7 +252,7 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
         here.loss(constant), readonly(_linear(used.spectrum, price) if squared else np.full(len(price), np.nan)),
         readonly(best), readonly(best - [mixture.gap for mixture in mixtures]),
         readonly([elsewhere.loss(mixture) for mixture in mixtures]), elsewhere.loss(constant), first,
-        max(first, _proxy(here, starts)) if squared else np.nan, float(of_row.max()) if squared else np.nan,
+        _proxy(here, starts, first) if squared else np.nan, float(of_row.max()) if squared else np.nan,
         float(here.share @ naming), len(chosen), tuple(chosen[mask[which]] for mask, _ in sharing),
         readonly([share * len(chosen) for _, share in sharing]), tuple(mixtures),
     )  # fmt: skip
@@ -294,8 +295,11 @@ def _linear(spectrum: Spectrum, price: Array) -> Array:
     return 0.5 * (spectrum.total_variance - price * (ratio - 1 - np.log(ratio)).sum(axis=1))
 
 
-def _proxy(rows: Rows, starts: Array) -> float:
-    """Return σ²_sG of centred rows, by ascents of 2 ln⟨e^{u·x}⟩/‖u‖² from `starts`, at several lengths."""
+def _proxy(rows: Rows, starts: Array, first: float) -> float:
+    """Return σ²_sG of centred rows, by ascents of 2 ln⟨e^{u·x}⟩/‖u‖² from `starts`, at several lengths.
+
+    It tends to λ₁ as u → 0, where rounding takes over.
+    """
 
     def heights(u: Array) -> Array:
         return 2 * logsumexp(u @ rows.table.T, axis=1, b=rows.share) / np.square(u).sum(axis=1)
@@ -307,9 +311,8 @@ def _proxy(rows: Rows, starts: Array) -> float:
         return -2 * total / square, -slope
 
     square = np.square(starts).sum(axis=1)
-    directions = starts[square > 0] / square[square > 0, None]
-    lengths = 2 * np.log(1 / rows.share.min()) * np.array(LENGTHS)
-    u = np.vstack([length * directions for length in lengths])
+    directions = 2 * np.log(1 / rows.share.min()) * starts[square > 0] / square[square > 0, None]
+    u = np.vstack([directions, *(length * directions[-2 * DIRECTIONS :] for length in LENGTHS)])
     best = np.argsort(-heights(u), kind="stable")[:CLIMBED]
-    found = [-minimize(height, u[i], jac=True, method="L-BFGS-B").fun for i in best]
-    return float(np.max(found))
+    found = [minimize(height, u[i], jac=True, method="L-BFGS-B") for i in best]
+    return max([first, *(-float(each.fun) for each in found if first * each.x @ each.x > ROUNDED)])

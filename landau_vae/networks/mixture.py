@@ -25,7 +25,7 @@ from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood
 
 TOLERANCE = 1e-6  # of sup D
-WORK = 1e11  # products, after which it ends where it is
+WORK, ROUNDS = 2e11, 100  # products and rounds, after which it ends where it is
 CLIMBING = 256  # ascents in a round, or twice as many as there are outputs
 ADDED = 128  # outputs in a round, at most, or as many as there are
 CLIMBS = 25  # steps of an ascent
@@ -36,8 +36,9 @@ MERGED = 1e-3  # √c: distance within which outputs are one
 NEW = 1e-3  # weight that new outputs begin with, all together
 LEAST = 1e-10  # weight below which an output is dropped
 PIVOTS = 10  # exchanges of all infeasible weights that may fail to leave fewer of them
-SETTLED, ROUGHLY = 1e-13, 1e-3  # of the weights' gradient: where they end, and before outputs move
-RIDGE = 1e-13  # of the trace of the weights' Hessian
+SETTLED = 1e-13  # of the weights' gradient
+ROUGHLY = 0.01  # of sup D: where weights settle before outputs move
+RIDGE = 1e-10  # of the trace of the weights' Hessian
 EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 
 
@@ -150,8 +151,8 @@ def fitted(rows: Rows, starts: Array, tolerance: float = TOLERANCE) -> Mixture:
         return mixture
     some = rows.table[:: -(-len(rows.table) // FIRST)]
     outputs, weights = np.vstack([rows.mean, some]), np.append(0.5, np.full(len(some), 0.5 / len(some)))
-    while True:
-        outputs, weights = _moved(rows, *_weighed(rows, outputs, weights, ROUGHLY))
+    for _ in range(ROUNDS):
+        outputs, weights = _moved(rows, *_weighed(rows, outputs, weights, ROUGHLY * min(mixture.excess, 0.1)))
         outputs, weights = _weighed(rows, *_merged(outputs, weights, MERGED * np.sqrt(rows.price)))
         log_p, count = rows.value(rows.logarithms(outputs), weights)[1], len(outputs)
         tops, height = rows.climb(np.vstack([starts, outputs]), log_p, max(CLIMBING, 2 * count))
@@ -159,10 +160,11 @@ def fitted(rows: Rows, starts: Array, tolerance: float = TOLERANCE) -> Mixture:
         work += rows.table.size * (count * max(MOVES, MOST // count) + len(starts) + len(tops) * CLIMBS)
         work += NEWTON * len(rows.table) * count**2
         if mixture.excess <= tolerance or work > WORK:
-            return mixture
+            break
         high = height > 0.1 * min(mixture.excess, 1.0)
         new = _merged(tops[high], height[high], 0.1 * np.sqrt(rows.price))[0][: max(ADDED, count)]
         outputs, weights = np.vstack([outputs, new]), np.append(weights * (1 - NEW), np.full(len(new), NEW / len(new)))
+    return mixture
 
 
 def _merged(outputs: Array, weights: Array, distance: float) -> tuple[Array, Array]:
@@ -220,8 +222,9 @@ def _weighed(rows: Rows, outputs: Array, weights: Array, settled: float = SETTLE
             break
         scaled = slopes * np.sqrt(rows.share)[:, None]
         gram = scaled.T @ scaled
-        gram[np.diag_indices_from(gram)] += RIDGE * np.trace(gram) / len(gram)
-        new = _nonnegative(gram, 2 * gradient - 1)
+        ridge = RIDGE * np.trace(gram) / len(gram)  # about the weights that there are: where they settle is unchanged
+        gram[np.diag_indices_from(gram)] += ridge
+        new = _nonnegative(gram, 2 * gradient - 1 + ridge * weights)
         step, now, size = new - weights, rows.share @ np.log(p) - weights.sum(), 1.0
         rise = float((gradient - 1) @ step)
         while size > SETTLED:
@@ -243,15 +246,16 @@ def _nonnegative(gram: Array, slope: Array) -> Array:
     """Return the w ≥ 0 with the least ½ wᵀGw − wᵀs, by block pivoting (Kim & Park, SIAM J. Sci. Comput. 33, 2011).
 
     Infeasible weights change sides, all at once, or only the last of them after some exchanges
-    that did not help.
+    that did not help. Rounding may end it early.
     """
     free, fewest, left = np.ones(len(gram), bool), len(gram) + 1, PIVOTS
-    while True:
+    for _ in range(PIVOTS * PIVOTS):
         weights = np.zeros(len(gram))
         weights[free] = cho_solve(cho_factor(gram[np.ix_(free, free)]), slope[free])
         wrong = np.flatnonzero(np.where(free, weights < 0, gram @ weights - slope < -SETTLED))
         if not wrong.size:
-            return weights
+            break
         fewest, left = (wrong.size, PIVOTS) if wrong.size < fewest else (fewest, left - 1)
         exchanged = wrong if left > 0 else wrong[-1:]
         free[exchanged] = ~free[exchanged]
+    return np.maximum(weights, 0)

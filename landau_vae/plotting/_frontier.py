@@ -53,17 +53,18 @@ def frontier(result: Frontier, model: ArrayLike | None = None, ax: Axes | None =
             ax.plot(*_models(model).T, "o", color=WARM, ms=5, label="your models")
         ax.set(xscale="log", xlabel=f"{result.loss.knob} of your loss", ylabel="loss per row")
         ax.set_xlim(*ax.get_xlim())
-        for price, words, height in ((result.first, "stable", 0.1), (result.best_from, "best", 0.02)):
+        for price, words, height in ((result.first, "stable ", 0.1), (result.best_from, "best ", 0.03)):
             if np.isfinite(price):
                 ax.axvline(result.beta_at(price), color=QUIET, ls=":", lw=1)
-                place = (result.beta_at(price), height)
-                ax.annotate(f"{words} from here", place, (3, 0), ("data", "axes fraction"), textcoords="offset points")
+                ax.text(result.beta_at(price), height, words, ha="right", transform=ax.get_xaxis_transform())
         if np.isfinite(result.memorised_to):
             ax.axvspan(
                 ax.get_xlim()[0], result.beta_at(result.memorised_to), color=AMBER, label="rows memorised", **BAND
             )
         style.log_axis(ax.xaxis)
-        title(ax, "What any VAE could reach", f"{result.loss.formula}; on {result.rows} rows; dotted: collapse is …")
+        title(
+            ax, "What any VAE could reach", f"{result.loss.formula}; dotted: from where on collapse is stable, and best"
+        )
         ax.legend(loc="best")
         return ax
 

@@ -179,7 +179,7 @@ def rightly_inactive(c: Comparison) -> Finding | None:
     return remark(
         "rightly-inactive",
         f"{counted(spare, 'latent')} of {c.posterior.latents} {'are' if spare > 1 else 'is'} rightly inactive: what "
-        f"the active ones leave is worth {significant(ratio, 2)} of the price of a nat. A further latent would "
+        f"the active ones leave is worth at most {significant(ratio, 2)} of the price of a nat. A further latent would "
         f"become active below {c.loss.knob} = {c.next_onset}.",
         "",
         {"onset": c.following.value, "error": c.following.error, "ratio": ratio},

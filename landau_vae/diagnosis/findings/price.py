@@ -12,6 +12,11 @@ from landau_vae.display import Array, counted, listed, significant, with_error
 from landau_vae.findings import Finding, alarm
 from landau_vae.loss.slips import slip_with_price
 
+ASK = (
+    " Is the decoder given anything but z (a condition, the earlier steps of a sequence, a library size)? Then "
+    "pass that too: given=… ."
+)
+
 
 def kl_off(c: Comparison) -> Finding | None:
     """Find that nothing holds the latents at the prior's scale, and that the posteriors are far too narrow."""
@@ -43,8 +48,9 @@ def several_prices(c: Comparison) -> Finding | None:
         f"Not all latents pay the same for a nat: {listed(list(c.separate), 'latent')} "
         f"pay{'s' * (c.separate.size == 1)} {_span(low)} of the stated price, the others {_span(high)}.",
         "Check which latents the KL sums over (a slice, a mask, groups with weights of their own), and whether it "
-        "has free bits or balancing per latent: a latent whose KL is below its free amount pays nothing.",
-        {"latents": c.separate + 1, "ratio": ratio, "causes": ("masked-kl", "free-bits", "kl-balancing")},
+        f"has free bits or balancing per latent: a latent whose KL is below its free amount pays nothing.{ASK}",
+        {"latents": c.separate + 1, "ratio": ratio}
+        | {"causes": ("masked-kl", "free-bits", "kl-balancing", "conditional-decoder", "teacher-forcing")},
     )
 
 
@@ -78,14 +84,10 @@ def free_bits(c: Comparison) -> Finding | None:
 def _cheap_rates(c: Comparison) -> tuple[Array, str]:
     """Return the rates of latents that pay too little, ascending, and how little, in words."""
     rates = c.posterior.rate
-    if c.prices is not None and c.price_in_effect is not None:
-        cheap = c.separate
-        if c.other_price is not None and c.price_in_effect < c.price and c.learned_ratio is None:
-            cheap = c.prices.latent
-        price = c.prices.width[np.isin(c.prices.latent, cheap)]
-        return np.sort(
-            rates[cheap]
-        ), f", and a nat costs them {_span(price / c.price)} of its price" if cheap.size else ""
+    if c.prices is not None:
+        price = c.prices.width[np.isin(c.prices.latent, c.separate)]
+        words = f", and a nat costs them {_span(price / c.price)} of its price" if price.size else ""
+        return np.sort(rates[c.separate]), words
     beyond = c.linear and c.converged and c.is_active.sum() > c.predicted.active  # some are not worth their price
     return np.sort(rates[(rates > limits.FREE_RATE) & beyond]), ""
 
@@ -108,7 +110,7 @@ def other_price(c: Comparison) -> Finding | None:
         "would do.",
         f"In effect {c.loss.knob} was {beta_at(c, price)}: check what multiplies the KL, where the β schedule ends, "
         "and what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it "
-        f"is{argument}.{_told_apart(c, lower)}",
+        f"is{argument}.{_told_apart(c, lower)}{ASK}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
         | {"causes": causes},
     )
