@@ -1,7 +1,8 @@
 """The numbers that decide verdicts, each with what it limits and where it was measured.
 
-A `Limit` is a float that knows its meaning and its origin; `table()` lists them all. A rule that needs another number
-adds it here. Every one that was measured names the models or data it was measured on.
+A `Limit` is a float that knows its meaning and its origin; `table()` lists them all. A rule
+that needs another number adds it here. Every one that was measured names the models or data it
+was measured on.
 """
 
 from landau_vae.display import Column, Table

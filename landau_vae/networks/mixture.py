@@ -2,15 +2,16 @@
 
     F(q) = −c ⟨ln Σ_y q(y) e^{−ℓ(x, y)/c}⟩
 
-q is a distribution of decoder outputs y, ℓ the reconstruction term of a row, c the price of a nat. By Gibbs'
-inequality, row by row, no encoder has a lower loss with a decoder that draws its outputs from q. The minimum over q is
-the maximum likelihood of a mixture, convex in q. Weights are found by constrained Newton steps (Y. Wang, J. R. Stat.
-Soc. B 69, 185, 2007), positions by quasi-Newton steps. New outputs come where
+q is a distribution of decoder outputs y, ℓ the reconstruction term of a row, c the price of a
+nat. By Gibbs' inequality, row by row, no encoder has a lower loss with a decoder that draws its
+outputs from q. The minimum over q is the maximum likelihood of a mixture, convex in q. Weights
+are found by constrained Newton steps (Y. Wang, J. R. Stat. Soc. B 69, 185, 2007), positions by
+quasi-Newton steps. New outputs come where
 
     D(y) = ⟨e^{−ℓ(x, y)/c} / Σ_y' q(y') e^{−ℓ(x, y')/c}⟩ − 1
 
-is positive; F(q) − c ln(1 + sup D) bounds the minimum from below. ℓ = A(f) − x f is that of a canonical exponential
-family, of which the squared error is one, and y the mean A′(f).
+is positive; F(q) − c ln(1 + sup D) bounds the minimum from below. ℓ = A(f) − x f is that of a
+canonical exponential family, of which the squared error is one, and y the mean A′(f).
 """
 
 from dataclasses import dataclass, replace
@@ -142,8 +143,8 @@ def alone(rows: Rows, starts: Array | None = None) -> Mixture:
 def fitted(rows: Rows, starts: Array, tolerance: float = TOLERANCE) -> Mixture:
     """Return the best mixture for the rows; `starts` (s, d) are where outputs are looked for.
 
-    It stops where sup D ≤ `tolerance`, or when its work is done: then the gap says how far it is. If the mean alone is
-    the best, nothing is fitted.
+    It stops where sup D ≤ `tolerance`, or when its work is done: then the gap says how far it
+    is. If the mean alone is the best, nothing is fitted.
     """
     mixture, work = alone(rows, starts), 0.0
     if mixture.excess <= tolerance:
@@ -184,7 +185,8 @@ def _merged(outputs: Array, weights: Array, distance: float) -> tuple[Array, Arr
 def _moved(rows: Rows, outputs: Array, weights: Array) -> tuple[Array, Array]:
     """Return outputs and weights after some quasi-Newton steps on both.
 
-    Light outputs would hardly move: the curvature along each is its weight, which is scaled away.
+    Light outputs would hardly move: the curvature along each is its weight, which is scaled
+    away.
     """
     shape, natural = outputs.shape, rows.natural(outputs)[0]
     unit = np.sqrt(weights)
@@ -243,8 +245,8 @@ def _weighed(rows: Rows, outputs: Array, weights: Array, settled: float = SETTLE
 def _nonnegative(gram: Array, slope: Array) -> Array:
     """Return the w ≥ 0 with the least ½ wᵀGw − wᵀs, by block pivoting (Kim & Park, SIAM J. Sci. Comput. 33, 2011).
 
-    Infeasible weights change sides, all at once, or only the last of them after some exchanges that did not help.
-    Rounding may end it early.
+    Infeasible weights change sides, all at once, or only the last of them after some exchanges
+    that did not help. Rounding may end it early.
     """
     free, fewest, left = np.ones(len(gram), bool), len(gram) + 1, PIVOTS
     for _ in range(PIVOTS * PIVOTS):
