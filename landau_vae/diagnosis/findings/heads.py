@@ -83,6 +83,8 @@ def offset(c: Comparison) -> Finding | None:
     q = c.posterior
     cost = q.offset**2 / 2
     paying = np.flatnonzero((cost > limits.OFFSET_COST) & (cost > limits.OFFSET_SHARE * q.rate))
+    if not c.converged:  # active latents that are not at rest have offsets too
+        paying = np.setdiff1d(paying, np.flatnonzero(c.is_active))
     untrained = c.collapsed and c.spectrum.eigenvalues[0] > limits.SURELY_UNSTABLE * c.price
     if c.prices is not None:  # where the KL costs nothing, an offset does not either
         paying = np.setdiff1d(paying, c.prices.latent[c.prices.width < limits.NO_KL * c.price])

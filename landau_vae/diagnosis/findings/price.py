@@ -97,17 +97,17 @@ def other_price(c: Comparison) -> Finding | None:
     if c.other_price is None or c.kl_is_off:
         return None
     price, error, ratio = c.other_price, c.price_in_effect_error or 0.0, c.other_price / c.price
-    lower, stated = ratio < 1, f"{knob_at(c, c.price)} states {significant(c.price, 4)}"
-    reading = f"measured on {counted(len(c.telling), 'latent')}, a nat costs {with_error(price, error)}, but {stated}"
+    lower, known = ratio < 1, counted(len(c.telling), "latent")
+    reading = f"measured on {known}, a nat costs {with_error(price, error)}"
     if c.prices is None:
         count = int(c.detected.sum())
-        reading = f"each of {count} modes gives τ̂ = (1 − M²) λ ≈ {significant(price, 3)} (they agree within "
-        reading += f"{c.price_scatter:.1%}), but {stated}" if count > 1 else f"one mode), but {stated}"
+        agreeing = f"{counted(count, 'mode')}{f' (they agree within {c.price_scatter:.1%})' if count > 1 else ''}"
+        reading = f"a nat costs τ̂ = (1 − M²) λ = {significant(price, 3)} by {agreeing}"
     words, causes, argument = _causes(c, ratio)
     return alarm(
         "lower-price" if lower else "higher-price",
-        f"The model was trained at another price than stated: {reading}, {_times(ratio)}. That is what {words} "
-        "would do.",
+        f"The model was trained at another price than stated: {reading}, {_times(ratio)} the {significant(c.price, 4)} "
+        f"that {knob_at(c, c.price)} states. It may be {words}.",
         f"In effect {c.loss.knob} was {beta_at(c, price)}: check what multiplies the KL, where the β schedule ends, "
         "and what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it "
         f"is{argument}.{_told_apart(c, lower)}{ASK}",
@@ -119,7 +119,7 @@ def other_price(c: Comparison) -> Finding | None:
 def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
     """Return what would leave this price: in words, as codes, and the arguments of the likeliest slip."""
     slip = slip_with_price(c.other_price or c.price, c.loss, c.spectrum) if not c.own_term else None
-    words, codes = [f"a KL weight {_times(ratio)} the stated one".replace("times times", "times")], ["kl-weight"]
+    words, codes = [f"a KL weight of {_times(ratio)} the stated one"], ["kl-weight"]
     if slip is not None:
         words.insert(0, f"a loss with {slip.words}")
         codes += [*slip.code.split("+")]
@@ -131,14 +131,9 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
         words.append("a limit on the KL, of each latent or in total, below which it is free (free bits, a capacity)")
         codes += ["warm-up", "free-bits", "free-bits-total"]
     if not 1 / limits.SUMMED < ratio < limits.SUMMED:
-        which = (
-            "KL summed over the batch and the error averaged"
-            if ratio > 1
-            else "error summed over the batch and the KL averaged"
-        )
-        words.append(
-            f"a {which} (batches of {significant(max(ratio, 1 / ratio), 2)} rows)" if ratio < 1 else f"a {which}"
-        )
+        term, other = ("KL", "error") if ratio > 1 else ("error", "KL")
+        rows = f" (batches of {significant(max(ratio, 1 / ratio), 2)} rows)"
+        words.append(f"one term summed over the batch (here the {term}) and the {other} averaged{rows}")
         codes.append("batch")
     if ratio > 1:
         words.append("strong weight decay on the encoder")
