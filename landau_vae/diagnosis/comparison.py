@@ -241,6 +241,23 @@ class Comparison:
         scatter = np.sum(weight * (value - mean) ** 2) / max(1, len(value) - 1)
         return mean, float(np.sqrt(max(1.0, scatter) / weight.sum()))
 
+    @cached_property
+    def mean_price(self) -> tuple[float, float]:
+        """The price that the means of all latents obey together, and its error; it settles last."""
+        assert self.prices is not None
+        weight = 1 / self.prices.mean_error**2
+        return float(np.sum(weight * self.prices.mean) / weight.sum()), float(weight.sum() ** -0.5)
+
+    @cached_property
+    def at_odds(self) -> bool:
+        """Whether means and widths surely obey prices that are far apart."""
+        if self.prices is None or self.price_in_effect is None:
+            return False
+        (by_mean, error), by_width = self.mean_price, self.price_in_effect
+        sure = abs(by_mean - by_width) > limits.SURELY * np.hypot(error, self.price_in_effect_error or 0.0)
+        factor = limits.AT_ODDS if self.trained_on else limits.AT_ODDS**2
+        return bool(sure and not by_width / factor < by_mean < by_width * factor)
+
     @property
     def telling(self) -> NDArray[np.intp]:
         """Latents that the price in effect was read off."""

@@ -203,7 +203,7 @@ class Diagnosis(Comparison, Result):
                 "it in other ways, and leave its latents less to encode than this spectrum says."
             )
         if self.prices is None:
-            lines.append("The price in effect was not measured" + ("." if self.collapsed else ": give decode=… ."))
+            lines.append("The price in effect was not measured" + (": give decode=… ." if m is None else "."))
             if self.is_active.any() and self.converged:
                 lines.append(
                     f"A² of active latents is 1 within {self.scale_error:.1%} (median): a KL without effect and a "
