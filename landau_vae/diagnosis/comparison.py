@@ -29,6 +29,9 @@ from landau_vae.numeric.plateau_activation import Activation
 from landau_vae.spectrum.spectrum import Spectrum
 
 
+PART = 1000  # rows that the frontier is found on
+
+
 @dataclass(frozen=True, eq=False)
 class NextOnset:
     """Below which β a further latent would become active, in the user's own β."""
@@ -409,7 +412,11 @@ class Comparison:
     def frontier(self) -> Frontier | None:
         """The least loss of any VAE on these rows at this β; None where it is not known."""
         known = self.loss.likelihood.canonical and not (self.loss.learned or self.own_term or self.conditional)
-        return frontier(self.sample(), self.loss) if known and self.sample is not None else None
+        if not known or self.sample is None:
+            return None
+        x = self.sample()
+        part = frontier(x, self.loss, rows=PART)  # the other rows say what is gained by more than memorising
+        return frontier(x, self.loss, rows=len(x)) if part.certified(self.price) and len(x) > PART else part
 
     # ---------------------------------------------------------------------------------- modes that are not as expected
 

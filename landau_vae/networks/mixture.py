@@ -71,13 +71,22 @@ class Rows:
         """⟨x⟩, (d,): the output of the collapsed state."""
         return self.share @ self.table
 
+    @property
+    def constant(self) -> float:
+        """What belongs to x alone: ½⟨‖x‖²⟩ if errors are squared."""
+        return float(0.5 * self.share @ np.square(self.table).sum(axis=1) * self.likelihood.squared)
+
+    @property
+    def perfect(self) -> float:
+        """⟨ℓ(x, x)⟩, with what belongs to x alone."""
+        natural, value = self.natural(self.table)
+        return self.constant + float(self.share @ (value - (self.table * natural).sum(axis=1)))
+
     def loss(self, mixture: Mixture) -> float:
-        """Return F(q), with what belongs to x alone if errors are squared; NaN without rows."""
-        if not len(self.table):
-            return np.nan
+        """Return F(q), with what belongs to x alone; NaN without rows."""
         rows = replace(self, price=mixture.price)
-        constant = 0.5 * self.share @ np.square(self.table).sum(axis=1) * self.likelihood.squared
-        return float(constant + rows.value(rows.logarithms(mixture.outputs), mixture.weights)[0])
+        value = rows.value(rows.logarithms(mixture.outputs), mixture.weights)[0]
+        return self.constant + value if len(self.table) else np.nan
 
     def rates(self, mixture: Mixture) -> Array:
         """Return the nats that the best posterior of each row over the outputs costs, (n,)."""

@@ -100,7 +100,7 @@ def _worth(c: Comparison) -> bool:
     if f is None or f.certified(c.price):
         return False
     enough = limits.WORTH * c.price
-    others = f.held_out[0] < f.dead - enough or np.isnan(f.held_out[0])
+    others = f.held_out_gain[0] > enough or np.isnan(f.held_out_gain[0])
     return bool(f.dead - f.any[0] > enough and others)
 
 
