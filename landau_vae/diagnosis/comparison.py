@@ -61,6 +61,7 @@ class Comparison:
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
     conditional: bool = False  #: whether what is linear in a condition was taken out of the data
+    shape: tuple[int, ...] = ()  #: of the code of a row, where it has positions
     trained_on: bool = True  #: whether these are rows that the model was trained on
     own_term: bool = False  #: whether the reconstruction term is the user's own function
     stated: Loss | None = field(default=None, repr=False)  #: the loss as it was given
@@ -86,7 +87,25 @@ class Comparison:
     @property
     def unreadable(self) -> bool:
         """Whether draws of z say nothing of the data: a posterior has diverged, or σ is one number."""
-        return bool(self.diverged.size) or (self.posterior.frozen and not self.collapsed)
+        return bool(self.diverged.size) or self.frozen
+
+    @cached_property
+    def frozen(self) -> bool:
+        """Whether σ is one number that training has not chosen.
+
+        A linear model of one latent, or of equal eigenvalues, has one σ too, and then A² = 1.
+        """
+        if not self.posterior.frozen or self.collapsed:
+            return False
+        return abs(float(self.posterior.variance[0]) - 1) <= limits.FROZEN or not self.converged
+
+    @cached_property
+    def normalised(self) -> bool:
+        """Whether a batch norm holds the variance of all means at one value, those of idle latents too."""
+        q = self.posterior
+        if q.latents < 3 or np.any(np.abs(q.offset) > limits.SAME_SPREAD) or self.collapsed:
+            return False
+        return bool(np.ptp(q.mean_variance) < limits.SAME_SPREAD * q.mean_variance.mean() and not self.converged)
 
     @cached_property
     def collapsed(self) -> bool:
@@ -176,7 +195,7 @@ class Comparison:
         """Whether the posteriors do not belong to the rows of data."""
         apart = self.code_mismatch > limits.ROW_MISMATCH and self.linear_share < limits.LINEAR_SHARE
         m = self.measured
-        return bool(apart or (m is not None and abs(m.correlation) < limits.UNRELATED))
+        return bool(apart or (m is not None and not self.own_term and abs(m.correlation) < limits.UNRELATED))
 
     # ------------------------------------------------------------------------------------ the price of a nat
 
