@@ -261,7 +261,9 @@ class Diagnosis(Comparison, Result):
             note += " linear: share of μ linear in the data."
         if self.decoded is not None and len(self.decoded.utility) == len(order):
             columns.append(Column("ΔD̃", self.decoded.utility, "{:.3f}".format, "utility"))
-            note += " ΔD̃: by how much it lowers\nthe share of the variance that the decoder leaves, after those above it."
+            note += (
+                " ΔD̃: by how much it lowers\nthe share of the variance that the decoder leaves, after those above it."
+            )
         columns.append(Column("verdict", [self.status[k] for k in order], key="status", text=True))
         return Table(columns, note=note, limit=SHOWN)
 
