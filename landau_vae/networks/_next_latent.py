@@ -168,12 +168,12 @@ def next_latent(
     sample = _Sample(mean, deviation, output, x, likelihood, active, rng.permutation(len(x)))
     fit = _regression(sample, draws, rng)
     fixed, varying = _looks(sample, fit, draws, rng)
-    constant = _held_out(fixed)
-    linear = _held_out(varying) if len(active) else constant
-    pattern = fit.patterns @ fixed.best()
+    constant = _read(fixed)
+    linear = _read(varying) if len(active) else constant
+    pattern = fit.patterns @ fixed.best(fixed.products()[2])
     pattern *= np.sign(pattern[np.argmax(np.abs(pattern))]) / np.linalg.norm(pattern)
     return NextLatent(
-        *constant, *linear, max(_on_rows(fixed), _on_rows(varying)), readonly(pattern),
+        *constant[:2], *linear[:2], max(constant[2], linear[2]), readonly(pattern),
         fit.debt, fit.debt / fit.square, len(x), draws, fit.patterns.shape[1],
     )  # fmt: skip
 
@@ -256,14 +256,14 @@ class _Looks:
     metric: Array  # ⟨φφᵀ ⊗ H⟩, (u, u)
 
     def products(self) -> Array:
-        """Return Σ h hᵀ over rows, from products of different groups."""
-        total = self.each.sum(axis=0)
-        return total.T @ total - sum(each.T @ each for each in self.each)
+        """Return Σ h hᵀ over rows, from products of different groups: of each half of them, and of all, (3, u, u)."""
+        own = np.stack([each.T @ each for each in self.each])
+        parts = [slice(0, GROUPS // 2), slice(GROUPS // 2, None), slice(None)]
+        return np.stack([(h := self.each[part].sum(axis=0)).T @ h - own[part].sum(axis=0) for part in parts])
 
-    def best(self, products: Array | None = None) -> Array:
-        """Return the w of the largest ⟨h²⟩ at ⟨wᵀHw⟩ = 1, of other rows if their products are given, (u,)."""
+    def best(self, products: Array) -> Array:
+        """Return the w of the largest ⟨h²⟩ at ⟨wᵀHw⟩ = 1, (u,)."""
         last = len(self.metric) - 1
-        products = self.products() if products is None else products
         return eigh(products, self.metric, subset_by_index=[last, last])[1][:, 0]
 
     def squares(self, w: Array) -> Array:
@@ -288,16 +288,14 @@ def _looks(sample: _Sample, fit: _Regression, draws: int, rng: np.random.Generat
     return _Looks(fixed, np.eye(k)), _Looks(varying.reshape(GROUPS, n, u), metric)
 
 
-def _held_out(looks: _Looks) -> tuple[float, float]:
-    """Return ⟨h²⟩ of rows that w was not fitted to, and its standard error."""
+def _read(looks: _Looks) -> tuple[float, float, float]:
+    """Return ⟨h²⟩ of rows that w was not fitted to, its standard error, and ⟨h²⟩ of draws that w was not fitted to."""
     folds = [_Looks(looks.each[:, fold::FOLDS], looks.metric) for fold in range(FOLDS)]
-    products = [fold.products() for fold in folds]
-    total = sum(products)
-    squares = np.concatenate([fold.squares(looks.best(total - own)) for fold, own in zip(folds, products, strict=True)])
-    return float(squares.mean()), float(squares.std() / np.sqrt(len(squares)))
-
-
-def _on_rows(looks: _Looks) -> float:
-    """Return ⟨h²⟩ of these rows, of draws that w was not fitted to."""
-    one, other = (_Looks(part, looks.metric) for part in np.split(looks.each, 2))
-    return float((one.squares(other.best()) + other.squares(one.best())).mean() / 2)
+    products = np.stack([fold.products() for fold in folds])
+    one, other, total = products.sum(axis=0)
+    squares = np.concatenate(
+        [fold.squares(looks.best(total - own)) for fold, own in zip(folds, products[:, 2], strict=True)]
+    )
+    halves = zip(np.split(looks.each, 2), (other, one), strict=True)
+    on_rows = [_Looks(half, looks.metric).squares(looks.best(products)).mean() for half, products in halves]
+    return float(squares.mean()), float(squares.std() / np.sqrt(len(squares))), float(np.mean(on_rows))

@@ -45,7 +45,7 @@ class PricesInEffect:
     mean_error: Array  #: its standard error, (a,)
     second_moment: Array  #: A², averaged over the columns of a latent, (a,)
     curvature: Array  #: relative change of ĉ_σ when the step is halved, in the first draw, (a,); NaN from gradients
-    draws: int  #: of z per row; 0 if gradients were given
+    draws: int  #: of z per row, for the price that took most; 0 if gradients were given
 
 
 @checked
@@ -75,7 +75,7 @@ def prices_in_effect(
     all_rows : bool, default False
         Whether these are all the rows that were trained on; else they stand for more.
     precise : float, default 0.02
-        Relative error of ĉ_σ, at which no more z are drawn.
+        Relative error of ĉ_σ, at which no more z are drawn for a latent.
     most : int, default 64
         Draws of z per row.
     budget : int, optional
@@ -105,19 +105,22 @@ def prices_in_effect(
     rng = np.random.default_rng((seed, OWN))
     below = _below(mean, deviation, columns)
     total, square = np.zeros((2, *below.shape))
-    fewest = 2 if all_rows else 1
+    fewest, left = 2 if all_rows else 1, np.arange(len(columns))  # latents whose price is not yet precise
+    draws, spent = np.zeros(len(columns)), 2 * len(columns)
     for draw in range(1, max(most, fewest) + 1):
-        noise = deviation * rng.standard_normal(mean.shape)
-        each = np.stack([_slopes(term, mean, noise, columns, channel, STEP) for channel in (0, 1)])
+        noise, some = deviation * rng.standard_normal(mean.shape), [columns[k] for k in left]
+        each = np.stack([_slopes(term, mean, noise, some, channel, STEP) for channel in (0, 1)])
         if draw == 1:
             halved = _slopes(term, mean, noise, columns, 0, STEP / 2).mean(axis=0) / each[0].mean(axis=0) - 1
-        total += each
-        square += each**2
+        total[:, :, left] += each
+        square[:, :, left] += each**2
+        draws[left] += 1
+        spent += 4 * len(left)
         if draw < fewest:
             continue
-        price, error = _ratio(total, square, below, draw, all_rows)
-        spent = (4 * draw + 2) * len(columns)
-        if np.all(error[0] <= precise * np.abs(price[0])) or spent + 4 * len(columns) > (budget or np.inf):
+        price, error = _ratio(total, square, below, draws, all_rows)
+        left = np.flatnonzero(error[0] > precise * np.abs(price[0]))
+        if not left.size or spent + 4 * len(left) > (budget or np.inf):
             break
     return _prices(mean, deviation, columns, price, np.hypot(error, last_updates * np.abs(price)), halved, draw)
 
@@ -205,7 +208,7 @@ def _slopes(
     return np.stack(slopes, axis=1) * (1, -1)[channel]
 
 
-def _ratio(total: Array, square: Array, below: Array, draws: int, all_rows: bool) -> tuple[Array, Array]:
+def _ratio(total: Array, square: Array, below: Array, draws: Any, all_rows: bool) -> tuple[Array, Array]:
     """Return ⟨a⟩/⟨b⟩ and its standard error, (2, a): over draws alone, or over rows and the draws within them."""
     rows = total.shape[1]
     above, under = total / draws, below.mean(axis=1)

@@ -145,3 +145,16 @@ def test_latents_and_draws_that_are_asked_for():
         prices_in_effect(model.mean, model.deviation[:, :1], model.term, [0])
     with pytest.raises(lv.InputError, match="term has shape"):
         prices_in_effect(model.mean, model.deviation, lambda z: model.decode(z), [0])
+
+
+def test_a_price_that_is_precise_costs_no_more_draws():
+    """The weak latent takes several draws for 2 %, the strong ones two at most."""
+    model, calls = Equilibrium((40, 30, 1.3, 0.5), 1.0, 4000, seed=1), []
+
+    def term(z):
+        calls.append(1)
+        return model.term(z)
+
+    found = prices_in_effect(model.mean, model.deviation, term, [0, 1, 2])
+    assert found.draws > 2
+    assert len(calls) <= 2 * 3 + 4 * (2 * 2 + found.draws)  # four a draw, and two halved steps
