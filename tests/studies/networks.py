@@ -53,7 +53,7 @@ class Setting:
     residual: bool = False  #: of hidden layers of equal width
     dropout: tuple[float, float] = (0.0, 0.0)  #: in the encoder, in the decoder
     start: float = 1.0  #: scale of the initial weights
-    likelihood: str = "gaussian"  #: "gaussian", "bernoulli", "poisson"
+    likelihood: str = "gaussian"  #: "gaussian", "bernoulli", "poisson", "absolute"
     link: str = "identity"  #: "sigmoid": a Gaussian mean between 0 and 1
     form: str = "half"  #: how the loss is written: "half", "sum", "mean", "kl mean", "variance"
     price: float = 0.1  #: τ as stated, as a share of λ₁
@@ -179,6 +179,8 @@ def error(xp, s: Setting, x, output):
     """Return the reconstruction term of each row."""
     if s.likelihood == "gaussian":
         return 0.5 * ((x - output) ** 2).sum(axis=1)
+    if s.likelihood == "absolute":
+        return xp.abs(x - output).sum(axis=1)
     base = xp.logaddexp(output, 0) if s.likelihood == "bernoulli" else xp.exp(output)
     return (base - x * output).sum(axis=1)
 

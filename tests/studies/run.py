@@ -6,12 +6,9 @@ python tests/studies/run.py diagnose [--cache DIR] [--only PATTERN] [--write]
 
 import argparse
 import fnmatch
-import json
 import os
-import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import chain, zip_longest
@@ -24,7 +21,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
 from healthy import HEALTHY, OTHERS
+from judge import judged, summary, table
 from networks import Setting, kept, load, path_of, save, train
+from record import written
+from repeats import REPEATS
 from slips import SLIPS
 
 HEADER = f"{'name':66} {'truth':22} {'settled':8} change at twice the updates, price, rate [nat], seconds, file\n"
@@ -33,7 +33,7 @@ HEADER = f"{'name':66} {'truth':22} {'settled':8} change at twice the updates, p
 def settings(pattern: str) -> Iterator[Setting]:
     """Yield the settings whose name or truth fits: healthy ones and slips in turn, healthy ones first."""
     slips = sorted(SLIPS + OTHERS, key=lambda s: s.name[-1])
-    mixed = chain(HEALTHY[:10], chain.from_iterable(zip_longest(HEALTHY[10:], slips)))
+    mixed = chain(HEALTHY[:10], chain.from_iterable(zip_longest(HEALTHY[10:] + REPEATS, slips)))
     wanted = (s for s in mixed if s)
     return (s for s in wanted if fnmatch.fnmatch(s.name, pattern) or fnmatch.fnmatch(s.truth, pattern))
 
@@ -64,28 +64,19 @@ def train_all(cache: Path, pattern: str, workers: int) -> None:
 
 
 def diagnose_all(cache: Path, pattern: str, write: bool) -> None:
-    """Print what a diagnosis finds first in each model, and all its alarms."""
-    results = []
-    for s in settings(pattern):
-        if not (path := path_of(s, cache)).exists():
+    """Print what a diagnosis finds first in each model, all its alarms, and the summary."""
+    records, wanted = [], list(settings(pattern))
+    for s in wanted:
+        if not kept(s, cache):
             continue
-        trained = load(path)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                found = trained.diagnose().findings
-            codes = [(each.code, each.severity) for each in found]
-        except Exception as error:
-            codes = [(f"{type(error).__name__}: {error}"[:160], "refused")]
-        alarms = [code for code, severity in codes if severity in ("alarm", "refused")]
-        first, severity = codes[0] if codes else ("-", "-")
-        print(f"{s.name:66} {s.truth:22} {first} ({severity}) | {', '.join(alarms)}", flush=True)
-        results.append({"name": s.name, "truth": s.truth, "seed": s.seed, "settled": trained.settled, "first": first,
-                        "severity": severity, "alarms": alarms})  # fmt: skip
+        records.append(each := judged(load(path_of(s, cache))))
+        mark = "" if each["named"] or each["settled"] is False else "  <--"
+        alarms = f"{', '.join(each['alarms']) or '-'} / {', '.join(each['alarms_without_decoder']) or '-'}"
+        print(f"{each['name']:66} {each['truth']:22} {each['first']} | {alarms}{mark}", flush=True)
+    found = summary(records)
+    print(f"\n{len(records)} of {len(wanted)} models are trained.\n\n{table(found)}")
     if write:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True)
-        content = {"commit": commit.stdout.strip(), "models": results}
-        (HERE / "results.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        written("results.json", records, summary=found)
 
 
 def main() -> None:

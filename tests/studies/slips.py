@@ -47,7 +47,7 @@ SLIPS = [
     *slip("free-bits", (DIGITS, FACTORS, WINE), (0.3, 0.3, 0.3), free_bits=[0.1, 0.25, 0.5]),
     *slip("total-bits", (DIGITS, FACTORS, WINE), (0.3, 0.4, 0.4), total_bits=[8.0, 4.0, 4.0]),
     *slip("kl-masked", USUAL, (0.2, 0.2, 0.3), free=[5, 3, 4]),
-    *slip("too-few-latents", (DIGITS, CELLS, GROUPS), (0.05, 0.01, 0.1), latents=[2, 2, 3]),
+    *slip("too-few-latents", (DIGITS, CELLS, TUMOURS), (0.05, 0.01, 0.02), latents=2),
     *slip("units-x16", (DIGITS, FACTORS, WINE), (0.14, 0.1, 0.2), after="x16"),
     *slip("units-x255", (DIGITS, FACTORS, WINE), (0.14, 0.1, 0.2), after="x255", seed=3),
     *slip("rows-shuffled", USUAL, (0.1, 0.1, 0.2), after="shuffled"),
