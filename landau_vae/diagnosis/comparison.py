@@ -28,7 +28,6 @@ from landau_vae.numeric._noise_floor import NoiseFloor
 from landau_vae.numeric.plateau_activation import Activation
 from landau_vae.spectrum.spectrum import Spectrum
 
-
 PART = 1000  # rows that the frontier is found on
 
 
