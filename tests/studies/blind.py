@@ -415,7 +415,9 @@ def diagnose_all(folder: Path) -> None:
         for seed in (0, 1):
             try:
                 result = diagnose(load(folder / f"{name}-{seed}.pkl"))
-                findings = [{k: str(getattr(f, k)) for k in ("code", "severity", "sentence")} for f in result.findings]
+                findings = [
+                    {k: str(getattr(f, k)) for k in ("code", "severity", "sentence", "advice")} for f in result.findings
+                ]
                 found[f"{name}-{seed}"] = {"result": repr(result), "findings": findings, "summary": result.summary()}
             except Exception as error:
                 found[f"{name}-{seed}"] = {"result": f"{type(error).__name__}: {error}", "findings": [], "summary": ""}
