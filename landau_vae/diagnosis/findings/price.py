@@ -9,7 +9,7 @@ import numpy as np
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
 from landau_vae.display import Array, counted, listed, significant, with_error
-from landau_vae.findings import Finding, alarm, remark
+from landau_vae.findings import Finding, alarm
 from landau_vae.loss.slips import slip_with_price
 
 ASK = (
@@ -131,8 +131,11 @@ def means_at_odds(c: Comparison) -> Finding | None:
     if not c.at_odds or c.price_in_effect is None:
         return None
     by_mean, by_width = c.mean_price[0] / c.price, c.price_in_effect / c.price
-    return remark(
+    apart = abs(np.log(by_mean / by_width)) if by_mean > 0 else np.inf
+    far = apart > 2 * np.log(limits.AT_ODDS) and c.scale_error > limits.FAR_SCALE and c.trained_on
+    return Finding(
         "means-at-odds",
+        "alarm" if far else "remark",
         f"Means and widths do not obey one price: by the means a nat costs {significant(by_mean, 2)} of the stated "
         f"price, by the widths {significant(by_width, 2)}. In a VAE at rest, with noise σε and an exact KL, the two "
         "agree.",
