@@ -118,7 +118,7 @@ def other_price(c: Comparison) -> Finding | None:
         "lower-price" if lower else "higher-price",
         f"The model was trained at another price than stated: {reading}, {_times(ratio)} the {significant(c.price, 4)} "
         f"that {knob_at(c, c.price)} states. It may be {words}.",
-        f"In effect {c.loss.knob} was {beta_at(c, price)}: check what multiplies the KL, where the β schedule ends, "
+        f"In effect {c.loss.knob} was {_in_effect(c, price, error)}: check what multiplies the KL, where the β schedule ends, "
         "and what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it "
         f"is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
@@ -142,6 +142,11 @@ def means_at_odds(c: Comparison) -> Finding | None:
         f"Train longer, if the learning rate was large to the end (means settle last).{ELSE}",
         {"by_mean": by_mean, "by_width": by_width, "causes": ("updates", "learning-rate", *OTHERS)},
     )
+
+
+def _in_effect(c: Comparison, price: float, error: float) -> str:
+    beta = float(c.loss.beta_at(price, c.spectrum)) if not c.own_term else float(c.loss.beta) * price / c.price
+    return with_error(beta, beta * error / price)
 
 
 def _others(c: Comparison) -> tuple[str, ...]:
