@@ -118,9 +118,9 @@ def other_price(c: Comparison) -> Finding | None:
         "lower-price" if lower else "higher-price",
         f"The model was trained at another price than stated: {reading}, {_times(ratio)} the {significant(c.price, 4)} "
         f"that {knob_at(c, c.price)} states. It may be {words}.",
-        f"In effect {c.loss.knob} was {_in_effect(c, price, error)}: check what multiplies the KL, where the β schedule ends, "
-        "and what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it "
-        f"is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK}",
+        f"In effect {c.loss.knob} was {_in_effect(c, price, error)}: check what multiplies the KL, where the β "
+        "schedule ends, and what the loss sums and averages (Loss.measure measures it), then diagnose again with "
+        f"the loss as it is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
         | {"causes": (*causes, *_others(c))},
     )
