@@ -1,8 +1,8 @@
 """Predict from the spectrum of the data which latents of a (β-)VAE collapse, and at which β.
 
-Derive → solve → train → compare. A `Spectrum` is what the data offer, a `Loss` what training minimises.
-Everything else takes these two and returns one result per question. `__init__.pyi` lists the public names;
-each is loaded on first use.
+Derive → solve → train → compare. A `Spectrum` is what the data offer, a `Loss` what training
+minimises. Everything else takes these two and returns one result per question. `__init__.pyi`
+lists the public names; each is loaded on first use.
 """
 
 import lazy_loader

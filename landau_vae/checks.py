@@ -1,9 +1,10 @@
 """Checks of arguments: one place where the input of every public function is validated.
 
-`@checked` reads the annotations of a function and converts what it is called with: bool, int, float, Literal, str,
-Path, callables, classes of this package, their unions, and numbers in a range (`Count`, `Seed`, `Positive`, `Share`).
-`check_fields` does the same for a frozen dataclass. Arrays have `numbers`. What cannot be used is an `InputError` that
-names the argument. `Any` and array types are left to the function, which has more to say about them.
+`@checked` reads the annotations of a function and converts what it is called with: bool, int,
+float, Literal, str, Path, callables, classes of this package, their unions, and numbers in a
+range (`Count`, `Seed`, `Positive`, `Share`). `check_fields` does the same for a frozen
+dataclass. Arrays have `numbers`. What cannot be used is an `InputError` that names the
+argument. `Any` and array types are left to the function, which has more to say about them.
 """
 
 import ast
@@ -173,7 +174,8 @@ def _resolved(annotation: Any, owner: Any) -> Any:
 def _names_of_types(module: str) -> dict[str, Any]:
     """Return what a module imports for type checkers only.
 
-    Loading it here would make imports heavy. What nobody has loaded yet has no instances: an empty class stands for it.
+    Loading it here would make imports heavy. What nobody has loaded yet has no instances: an
+    empty class stands for it.
     """
     names: dict[str, Any] = {}
     for name, (source, attribute) in _imports_for_types(module).items():

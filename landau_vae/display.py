@@ -1,8 +1,8 @@
 """How results are shown: one `Table` for text, HTML, Markdown and rows; one base class `Result`; strict JSON.
 
 A result says what it contains (`content`: paragraphs and tables, in order). Its `summary()`, its
-HTML in a notebook and the report page all come from that; `--json` has the rows of the same tables
-at full precision.
+HTML in a notebook and the report page all come from that; `--json` has the rows of the same
+tables at full precision.
 """
 
 import math

@@ -1,8 +1,9 @@
 """The errors that this package raises on purpose. Each message says what was given, what was expected, how to mend it.
 
-`InputError`: an argument cannot be used as it is. `OutsideTheory`: there is no answer, or none that the theory knows.
-`TooFewSamples`: the sample is too small for an answer. What is known all the same is in `partial`.
-The command line prints any of them and exits with code 2. The package never catches them to choose another path.
+`InputError`: an argument cannot be used as it is. `OutsideTheory`: there is no answer, or none
+that the theory knows. `TooFewSamples`: the sample is too small for an answer. What is known all
+the same is in `partial`. The command line prints any of them and exits with code 2. The package
+never catches them to choose another path.
 """
 
 from typing import Any

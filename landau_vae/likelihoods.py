@@ -2,10 +2,11 @@
 
     value ℓ(x, f) = −ln p(x | f) up to terms of x alone,    score ∂ℓ/∂f,    curvature ∂²ℓ/∂f²
 
-f is the decoder's output: x̂ itself (Gaussian), a logit (Bernoulli), a log-mean (Poisson). In a canonical exponential
-family ℓ = A(f) − x f, A′(f) is the mean of x, and A″ = 𝒱(A′) its variance function. `variance`, `slope` and `link` are
-functions of that mean. Everything downstream asks the object; nothing compares names. Strings are accepted where users
-give them, by `as_likelihood`. Derivation: `landau-vae derive exponential-family`.
+f is the decoder's output: x̂ itself (Gaussian), a logit (Bernoulli), a log-mean (Poisson). In a
+canonical exponential family ℓ = A(f) − x f, A′(f) is the mean of x, and A″ = 𝒱(A′) its variance
+function. `variance`, `slope` and `link` are functions of that mean. Everything downstream asks
+the object; nothing compares names. Strings are accepted where users give them, by
+`as_likelihood`. Derivation: `landau-vae derive exponential-family`.
 """
 
 from collections.abc import Callable
@@ -40,8 +41,9 @@ class Generator(NamedTuple):
 class Likelihood:
     """A likelihood p(x | f), one feature at a time.
 
-    A name and a variance function are enough for thresholds: the spectrum of the data is taken in units of the
-    variance at their mean. What is missing beyond that is asked for where it is needed.
+    A name and a variance function are enough for thresholds: the spectrum of the data is taken
+    in units of the variance at their mean. What is missing beyond that is asked for where it is
+    needed.
 
     Examples
     --------
@@ -102,7 +104,8 @@ class Likelihood:
     def mean(self, f: Any) -> Any:
         """Return x̂, the mean of x at an output.
 
-        A likelihood without a generator does not say: it is the output itself if its link changes nothing, else NaN.
+        A likelihood without a generator does not say: it is the output itself if its link
+        changes nothing, else NaN.
 
         Parameters
         ----------
@@ -141,7 +144,8 @@ class Likelihood:
         Raises
         ------
         InputError
-            If a column is out of the likelihood's range, or varies though it has no variance at its mean.
+            If a column is out of the likelihood's range, or varies though it has no variance at
+            its mean.
         """
         low, high = self.support
         # No distribution on [low, high] has a larger variance; with an infinite end there is no bound.

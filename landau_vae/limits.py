@@ -1,7 +1,8 @@
 """The numbers that decide verdicts, each with what it limits and where it was measured.
 
-A `Limit` is a float that knows its meaning and its origin; `table()` lists them all. A rule that needs another number
-adds it here. Every one that was measured names the models or data it was measured on.
+A `Limit` is a float that knows its meaning and its origin; `table()` lists them all. A rule
+that needs another number adds it here. Every one that was measured names the models or data it
+was measured on.
 """
 
 from landau_vae.display import Column, Table
@@ -84,6 +85,10 @@ SURELY = Limit(4.0, "standard errors by which a measured price, or onset, must d
 TELLS_A_PRICE = Limit(0.05, "1 − ⟨σ²⟩ from which a latent tells the price that it obeys")
 OTHER_PRICE = Limit(1.5, "factor between the measured and the stated price from which they differ")
 SEPARATE = Limit(0.75, "ratio of two latents' measured prices below which they do not obey one price")
+AT_ODDS = Limit(
+    1.6, "factor between the prices by means and by widths, of training rows, from which the two are said to differ",
+    "95 healthy networks: 0.80 … 1.40 on training rows, 0.52 … 1.38 on held-out rows",
+)  # fmt: skip
 SUMMED = Limit(4.0, "factor in a price from which a sum over the batch in one term may be its cause")
 PRICE_ERROR = Limit(0.15, "|ln| of the ratio of two prices of a linear model that agree, given noise and a finite run")
 MOVING_SCATTER = Limit(0.05, "scatter of the modes' prices up to which they are trusted before convergence")

@@ -203,12 +203,12 @@ def measured(path):
 
 
 def test_the_package_has_few_files():
-    assert len(MODULES) <= 151
+    assert len(MODULES) <= 168
 
 
 def test_the_package_is_small():
-    # 14,500 before the trainer of networks and spectroscopy came.
-    assert sum(measured(path)[0] for path in MODULES.values()) <= 15_900
+    # 14,500 before the trainer of networks and spectroscopy came, 15,900 before `networks` and the converter.
+    assert sum(measured(path)[0] for path in MODULES.values()) <= 18_200
 
 
 def test_functions_are_short():

@@ -110,6 +110,9 @@ class World:
         self.linear = lv.numeric.problems.Linear(lv.Spectrum.from_eigenvalues([1.0]))
         self.adam = lv.training.Adam(0.01)
         self.quick = lv.training.Sampled(2, batch=4)
+        x = rng.standard_normal((150, 3)) * [2, 1, 0.5]  # 100 rows are needed
+        self.codes = {"mean": x[:, :1] * 0.433, "deviation": x[:, :1] * 0 + 0.5}  # at rest at the price 1
+        self.model = {"x": x, "active": [0], **self.codes}
 
     @property
     def scan(self):
@@ -118,6 +121,17 @@ class World:
     @property
     def verified(self):
         return lv.verify(self.scan)
+
+    @property
+    def decoded(self):
+        mean, std = self.codes.values()
+        return lv.diagnose(mean, std=std, data=self.model["x"], loss=lv.Loss.gaussian(1.0), decode=self.decode)
+
+    def decode(self, z):
+        return z * [[3**0.5, 0, 0]]
+
+    def term(self, z):
+        return np.square(self.model["x"] - self.decode(z)).sum(axis=1) / 2
 
     @property
     def diagnosed(self):
@@ -180,6 +194,15 @@ def calls(w):
         "frontier": {"data": w.rows, "loss": w.loss},
         **{f"networks.Frontier.{name}": lambda: {"self": lv.frontier(w.rows, w.loss), "price": 1.0} for name in
            ("certified", "beta_at")},
+        "networks.prices_in_effect": {**w.codes, "term": w.term, "latents": [0]},
+        "networks.prices_from_gradients": {
+            **w.codes, "by_mean": -w.codes["mean"], "by_log_variance": w.codes["deviation"]
+        },
+        "networks.next_latent": {**w.model, "output": w.decode, "likelihood": lv.loss.GAUSSIAN},
+        "networks.next_latent_by_kernel": w.model,
+        "networks.NextLatent.gain": lambda: {
+            "self": lv.networks.next_latent(**w.model, output=w.decode, likelihood=lv.loss.GAUSSIAN), "price": 0.5,
+        },
         "scan": {"source": w.rows, "temperatures": [0.5, 0.1], "trainer": w.quick, "latents": 1},
         "uncertainty": {"data": w.rows}, "verify": lambda: {"scan": w.scan},
         "datasets.load": {"name": "worldclim"}, "datasets.worldclim": {},
@@ -287,6 +310,7 @@ def calls(w):
            ("distortion_curves", "effective_dimension", "identity", "onset_branches", "onset_rates", "rank_distortion",
             "spectroscopy_page")},
         "frontier": lambda: {"result": lv.frontier(w.rows, w.loss)},
+        "prices_in_effect": lambda: {"result": w.decoded},
         "hysteresis_loop": lambda: {"down": w.scan, "up": w.scan},
         **{name: lambda: {"result": w.diagnosed} for name in
            ("diagnosed_cascade", "latent_bars", "rank_distortion_of", "spectrum_with_floor")},

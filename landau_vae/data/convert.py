@@ -1,10 +1,12 @@
 """What people hold → real NumPy arrays: tensors, sparse matrices, AnnData, data loaders, lists of batches, images.
 
-No framework is imported: objects are recognised by their methods. Memory is shared with the original where NumPy can
-read it; sparse matrices are made dense, batches are copied into one array. Two rules decide what is not evident:
+No framework is imported: objects are recognised by their methods. Memory is shared with the
+original where NumPy can read it; sparse matrices are made dense, batches are copied into one
+array. Two rules decide what is not evident:
 
 - Items of a list, a loader or a data set are batches if they have at least two dimensions, and single rows
-  otherwise, or if they come with one label each, or if there are as many of them as rows are expected.
+  otherwise, or if they come with one label each, or if there are as many of them as rows are
+  expected.
 - Arrays of more than two dimensions (images, sequences, spatial latents) have rows along their first axis; the
   others are flattened, in the order of `reshape`.
 """
@@ -58,8 +60,8 @@ def opened(data: Any) -> tuple[Any, Names]:
 def as_array(value: Any, subject: str = "", *, rows: int | None = None, ordered: bool = False) -> NDArray[Any]:
     """Return an array of real numbers, of any shape, from what any library holds.
 
-    `subject` is what an error calls it; `rows` is how many are expected, where that is known; `ordered` says that
-    the order of rows matters.
+    `subject` is what an error calls it; `rows` is how many are expected, where that is known;
+    `ordered` says that the order of rows matters.
     """
     begin = beginning(subject)
     if isinstance(value, str | PathLike):
@@ -110,7 +112,8 @@ def as_rows(
         raise InputError(
             f"{begin}The table is empty, of shape {array.shape}: at least two rows and one column are needed."
         )
-    return array.reshape(len(array), -1), names, array.shape[1:]
+    table = array if array.ndim == 2 else array.reshape(len(array), -1)  # a table of the caller's own class stays it
+    return table, names, array.shape[1:]
 
 
 def variances(covariance: Any, subject: str = "covariance of the posterior") -> NDArray[Any]:

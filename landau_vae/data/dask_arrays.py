@@ -1,7 +1,8 @@
 """Dask collections → one `Moments` per block of rows, made where the block lives, merged pairwise in a fixed tree.
 
-Runs in whatever scheduler is at work: in the threads of this process, or on the cluster of the current client. A block
-that is lost with its worker is made again, and the tree does not change: neither does a bit of the result.
+Runs in whatever scheduler is at work: in the threads of this process, or on the cluster of the
+current client. A block that is lost with its worker is made again, and the tree does not
+change: neither does a bit of the result.
 """
 
 from collections.abc import Callable, Sequence

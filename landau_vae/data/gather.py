@@ -1,7 +1,8 @@
 """Many files, or partial results, into one partial result: one pass, which can be interrupted and goes on where it was.
 
-Every so many seconds what has been read is saved beside the output, with how far that is and with what the inputs were
-(path, size, time of change). It is a partial result of its own, so nothing that was read is ever lost.
+Every so many seconds what has been read is saved beside the output, with how far that is and
+with what the inputs were (path, size, time of change). It is a partial result of its own, so
+nothing that was read is ever lost.
 """
 
 import time

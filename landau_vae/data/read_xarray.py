@@ -1,7 +1,7 @@
 """xarray objects → rows × features: the sample dimensions are stacked to rows, all others to features.
 
-Read by slabs of samples that follow the chunks of the store, so that memory does not grow with the file. Arrays whose
-chunks are Dask's are left to `dask_arrays`.
+Read by slabs of samples that follow the chunks of the store, so that memory does not grow with
+the file. Arrays whose chunks are Dask's are left to `dask_arrays`.
 """
 
 import warnings

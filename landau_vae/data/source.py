@@ -1,6 +1,7 @@
 """Arrays, streams, files, xarray objects and Dask collections as one thing, a `Source` of rows.
 
-It is collected in one pass; where d × d numbers are too many and it can be read again, it gives its strongest modes.
+It is collected in one pass; where d × d numbers are too many and it can be read again, it gives
+its strongest modes.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -2,7 +2,8 @@
 
 The border for data: `convert` reads what any library holds, and it is validated here and there
 and nowhere else, so every complaint about data is written once (`read_file` passes what it
-reads through here too). Arrays are worked on in blocks of rows; a memory map gives its pages back after each.
+reads through here too). Arrays are worked on in blocks of rows; a memory map gives its pages
+back after each.
 """
 
 import mmap

@@ -1,8 +1,8 @@
 """WorldClim 2.1 at 10 arc-minutes: 19 bioclimatic variables of all land, as aggregate statistics.
 
-The layers themselves may not be redistributed (worldclim.org), their aggregates may: means, standard
-deviations and correlations, unweighted as in J. Hirn's protocol and weighted by cell area (cos latitude).
-`write_statistics` beside the reader of the layers makes the file again.
+The layers themselves may not be redistributed (worldclim.org), their aggregates may: means,
+standard deviations and correlations, unweighted as in J. Hirn's protocol and weighted by cell
+area (cos latitude). `write_statistics` beside the reader of the layers makes the file again.
 """
 
 import json

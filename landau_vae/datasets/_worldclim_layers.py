@@ -6,7 +6,8 @@ layers.spectrum(), layers.spectrum(weighted=True)    # the two rows that are pub
 split = layers.split()                               # by whole blocks of 500 km
 layers.take(split.training).spectrum()               # standardised on the training part alone
 
-The statistics that are shipped, `worldclim.json`, were made of these layers by `write_statistics`.
+The statistics that are shipped, `worldclim.json`, were made of these layers by
+`write_statistics`.
 """
 
 import hashlib
@@ -143,7 +144,8 @@ def worldclim_layers(folder: str | Path | None = None, *, download: bool = False
     Parameters
     ----------
     folder : str or Path, optional
-        Where the layers are; by default the folder that the environment variable LANDAU_VAE_WORLDCLIM names.
+        Where the layers are; by default the folder that the environment variable
+        LANDAU_VAE_WORLDCLIM names.
     download : bool, default False
         Whether to fetch them (48 MB) into the user's cache unless they are there.
     check : bool, default True
@@ -233,7 +235,8 @@ def check_layer(path: Path) -> None:
 def fetched_layers() -> Path:
     """Return the folder in the user's cache with all official layers; download what is missing there.
 
-    The SHA-256 of each layer is known, that of the archive they come in is not: layers are checked once unpacked.
+    The SHA-256 of each layer is known, that of the archive they come in is not: layers are
+    checked once unpacked.
     """
     pooch = _extra("pooch")
     folder = Path(pooch.os_cache("landau-vae")) / "worldclim"

@@ -1,10 +1,11 @@
 """Blocks of equal area on the sphere, and parts of a map made of whole blocks.
 
-Neighbouring cells of a map are nearly copies of one another, so cells drawn at random into a test part are known from
-training; whole blocks are not. A block spans equal steps of longitude and of sin(latitude): squares on a Behrmann map
-(cylindrical, equal-area, true to scale at 30°) of a sphere of radius 6371.0088 km. Whole numbers of rows and columns
-tile the sphere, so that all blocks have exactly the same area: of the pairs with rows just below or above
-height/size, the one whose blocks are nearest to size². For 500 km: 30 × 68 blocks of 500.03² km².
+Neighbouring cells of a map are nearly copies of one another, so cells drawn at random into a
+test part are known from training; whole blocks are not. A block spans equal steps of longitude
+and of sin(latitude): squares on a Behrmann map (cylindrical, equal-area, true to scale at 30°)
+of a sphere of radius 6371.0088 km. Whole numbers of rows and columns tile the sphere, so that
+all blocks have exactly the same area: of the pairs with rows just below or above height/size,
+the one whose blocks are nearest to size². For 500 km: 30 × 68 blocks of 500.03² km².
 """
 
 from dataclasses import dataclass

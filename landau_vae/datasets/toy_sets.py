@@ -83,8 +83,8 @@ class Dataset:
     def prepared(self, likelihood: Likelihood | str = GAUSSIAN, *, standardize: bool = False) -> "Dataset":
         """Return the data set in the form that a decoder of a likelihood takes.
 
-        A Bernoulli decoder gets intensities cut at one half, a Poisson decoder whole numbers; constant features are
-        left out where they would have no scale.
+        A Bernoulli decoder gets intensities cut at one half, a Poisson decoder whole numbers;
+        constant features are left out where they would have no scale.
 
         Parameters
         ----------
@@ -123,7 +123,8 @@ class Dataset:
         likelihood : Likelihood or str, default "gaussian"
             Of the decoder.
         standardize : bool, optional
-            Whether to divide features by their standard deviations; by default where they have units of their own.
+            Whether to divide features by their standard deviations; by default where they have
+            units of their own.
         divisor : {"n", "n-1"}, default "n"
             Of the covariance.
 

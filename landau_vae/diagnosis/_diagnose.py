@@ -67,7 +67,8 @@ def diagnose(
     Parameters
     ----------
     mean : (n, K) array
-        Posterior means μ of the n encoded rows. Spatial latents, (n, k, h, w), are one latent per channel.
+        Posterior means μ of the n encoded rows. Of sequences (n, T, k) and images (n, k, h, w) every position is a
+        latent here; prices are those of channels.
     variance, log_variance, std : (n, K) array
         What the encoder returns beside the mean: σ², ln σ² or σ, exactly one of them.
     covariance : (n, K, K) array
@@ -217,6 +218,7 @@ class _Model:
             result,
             binary=zeros_and_ones(moments),
             conditional=self.given is not None,
+            shape=self.shape,
             sample=partial(self.seen, evenly(len(self.x), SAMPLE), result),
         )
         if result.linear_share < limits.LINEAR_SHARE:
@@ -254,15 +256,16 @@ class _Model:
             term = row_term(reconstruction, decoder, x, decoder(mean[:3], rows[:3]))
         origin = _without_code(likelihood, x, None if self.given is None else as_condition(self.given, n)[rows])
         measured = measure(
-            decoder, result.posterior, mean, width, x, rows, likelihood, origin, term,
+            decoder, result.posterior, mean, width, x, rows, likelihood, origin, term, self.shape,
             all_rows=self.trained_on and len(rows) == n, onset=reconstruction is None, seed=self.seed,
         )  # fmt: skip
-        squared = likelihood.squared
-        decoded = prune(
-            lambda z: likelihood.mean(decoder.output(z, rows)), mean, width, x,
-            np.ones(d) if squared else np.asarray(result.spectrum.scale), result.posterior.ranking,
-        )  # fmt: skip
         own = reconstruction is not None
+        decoded = None  # what outputs are is known of likelihoods only
+        if not own:
+            unit = np.ones(d) if likelihood.squared else np.asarray(result.spectrum.scale)
+            decoded = prune(
+                lambda z: likelihood.mean(decoder.output(z, rows)), mean, width, x, unit, result.posterior.ranking
+            )
         return replace(
             result,
             decoded=decoded,
@@ -279,13 +282,13 @@ class _Model:
             if each.shape != self.mu.shape:
                 found = f"gradients have shape {each.shape}, but the means have {self.mu.shape}"
                 raise InputError(f"{found}: give ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of each row and latent.", "gradients")
-        telling = tells_a_price(result.posterior)
+        telling = tells_a_price(result.posterior, self.shape)
         if not telling.size:
             return result
         width = deviation(self.spread, self.kind)
         a, _ = self.loss.weights(self.x.shape[1])
         unit = 1.0 if own_term else a * self.loss.likelihood.curvature_of_term
-        prices = prices_from_gradients(self.mu, width, by_mean / unit, by_log / unit, telling)
+        prices = prices_from_gradients(self.mu, width, by_mean / unit, by_log / unit, list(telling))
         return replace(result, prices=prices, own_term=own_term)
 
     def by_kernel(self, result: Diagnosis) -> KernelOnset | None:

@@ -28,6 +28,8 @@ from landau_vae.numeric._noise_floor import NoiseFloor
 from landau_vae.numeric.plateau_activation import Activation
 from landau_vae.spectrum.spectrum import Spectrum
 
+PART = 1000  # rows that the frontier is found on
+
 
 @dataclass(frozen=True, eq=False)
 class NextOnset:
@@ -61,6 +63,7 @@ class Comparison:
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
     conditional: bool = False  #: whether what is linear in a condition was taken out of the data
+    shape: tuple[int, ...] = ()  #: of the code of a row, where it has positions
     trained_on: bool = True  #: whether these are rows that the model was trained on
     own_term: bool = False  #: whether the reconstruction term is the user's own function
     stated: Loss | None = field(default=None, repr=False)  #: the loss as it was given
@@ -86,7 +89,25 @@ class Comparison:
     @property
     def unreadable(self) -> bool:
         """Whether draws of z say nothing of the data: a posterior has diverged, or σ is one number."""
-        return bool(self.diverged.size) or (self.posterior.frozen and not self.collapsed)
+        return bool(self.diverged.size) or self.frozen
+
+    @cached_property
+    def frozen(self) -> bool:
+        """Whether σ is one number that training has not chosen.
+
+        A linear model of one latent, or of equal eigenvalues, has one σ too, and then A² = 1.
+        """
+        if not self.posterior.frozen or self.collapsed:
+            return False
+        return abs(float(self.posterior.variance[0]) - 1) <= limits.FROZEN or not self.converged
+
+    @cached_property
+    def normalised(self) -> bool:
+        """Whether a batch norm holds the variance of all means at one value, those of idle latents too."""
+        q = self.posterior
+        if q.latents < 3 or np.any(np.abs(q.offset) > limits.SAME_SPREAD) or self.collapsed:
+            return False
+        return bool(np.ptp(q.mean_variance) < limits.SAME_SPREAD * q.mean_variance.mean() and not self.converged)
 
     @cached_property
     def collapsed(self) -> bool:
@@ -176,7 +197,7 @@ class Comparison:
         """Whether the posteriors do not belong to the rows of data."""
         apart = self.code_mismatch > limits.ROW_MISMATCH and self.linear_share < limits.LINEAR_SHARE
         m = self.measured
-        return bool(apart or (m is not None and abs(m.correlation) < limits.UNRELATED))
+        return bool(apart or (m is not None and not self.own_term and abs(m.correlation) < limits.UNRELATED))
 
     # ------------------------------------------------------------------------------------ the price of a nat
 
@@ -221,6 +242,23 @@ class Comparison:
         mean = float(np.sum(weight * value) / weight.sum())
         scatter = np.sum(weight * (value - mean) ** 2) / max(1, len(value) - 1)
         return mean, float(np.sqrt(max(1.0, scatter) / weight.sum()))
+
+    @cached_property
+    def mean_price(self) -> tuple[float, float]:
+        """The price that the means of all latents obey together, and its error; it settles last."""
+        assert self.prices is not None
+        weight = 1 / self.prices.mean_error**2
+        return float(np.sum(weight * self.prices.mean) / weight.sum()), float(weight.sum() ** -0.5)
+
+    @cached_property
+    def at_odds(self) -> bool:
+        """Whether means and widths surely obey prices that are far apart."""
+        if self.prices is None or self.price_in_effect is None:
+            return False
+        (by_mean, error), by_width = self.mean_price, self.price_in_effect
+        sure = abs(by_mean - by_width) > limits.SURELY * np.hypot(error, self.price_in_effect_error or 0.0)
+        factor = limits.AT_ODDS if self.trained_on else limits.AT_ODDS**2
+        return bool(sure and not by_width / factor < by_mean < by_width * factor)
 
     @property
     def telling(self) -> NDArray[np.intp]:
@@ -373,7 +411,11 @@ class Comparison:
     def frontier(self) -> Frontier | None:
         """The least loss of any VAE on these rows at this β; None where it is not known."""
         known = self.loss.likelihood.canonical and not (self.loss.learned or self.own_term or self.conditional)
-        return frontier(self.sample(), self.loss) if known and self.sample is not None else None
+        if not known or self.sample is None:
+            return None
+        x = self.sample()
+        part = frontier(x, self.loss, rows=PART)  # the other rows say what is gained by more than memorising
+        return frontier(x, self.loss, rows=len(x)) if part.certified(self.price) and len(x) > PART else part
 
     # ---------------------------------------------------------------------------------- modes that are not as expected
 

@@ -22,6 +22,7 @@ from landau_vae.checks import Count, Share, checked
 from landau_vae.diagnosis.comparison import Comparison
 from landau_vae.diagnosis.criteria import criteria_table, scores
 from landau_vae.diagnosis.findings import find
+from landau_vae.diagnosis.measured import channels_of
 from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.ranked_pruning import dimensions_table, effective_dimensions
 from landau_vae.diagnosis.recommendations import TOLERANCES, Recommendation, recommend, recommendations_table
@@ -202,7 +203,7 @@ class Diagnosis(Comparison, Result):
                 "it in other ways, and leave its latents less to encode than this spectrum says."
             )
         if self.prices is None:
-            lines.append("The price in effect was not measured" + ("." if self.collapsed else ": give decode=… ."))
+            lines.append("The price in effect was not measured" + (": give decode=… ." if m is None else "."))
             if self.is_active.any() and self.converged:
                 lines.append(
                     f"A² of active latents is 1 within {self.scale_error:.1%} (median): a KL without effect and a "
@@ -258,6 +259,11 @@ class Diagnosis(Comparison, Result):
             columns.append(Column("mode", [self._mode_of(self.observed)[k] for k in order]))
             columns.append(Column("linear", self.observed.linear[order], "{:.0%}".format))
             note += " linear: share of μ linear in the data."
+        if self.decoded is not None and len(self.decoded.utility) == len(order):
+            columns.append(Column("ΔD̃", self.decoded.utility, "{:.3f}".format, "utility"))
+            note += (
+                " ΔD̃: by how much it lowers\nthe share of the variance that the decoder leaves, after those above it."
+            )
         columns.append(Column("verdict", [self.status[k] for k in order], key="status", text=True))
         return Table(columns, note=note, limit=SHOWN)
 
@@ -269,8 +275,10 @@ class Diagnosis(Comparison, Result):
             return None
         names = ("width", "width_error", "mean", "mean_error")
         ratios = {name: np.full(K, np.nan) for name in names}
+        channels = channels_of(self.shape or (K,))
+        columns = channels[np.isin(channels[:, 0], found.latent)]
         for name in names:
-            ratios[name][found.latent] = getattr(found, name) / self.price
+            ratios[name][columns] = getattr(found, name)[:, None] / self.price
         return ratios
 
     def _modes(self) -> Table:

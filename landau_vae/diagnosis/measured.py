@@ -13,16 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.diagnosis.posterior import Posterior
+from landau_vae.diagnosis.posterior import Posterior, evenly
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE, TELLS_A_PRICE
-from landau_vae.networks._next_latent import NextLatent, next_latent
+from landau_vae.networks._next_latent import ROWS_PER_FEATURE, NextLatent, next_latent
 from landau_vae.networks.decoder import Decoder
 from landau_vae.networks.identities import OWN, PricesInEffect, prices_in_effect
 
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 DRAWS = 4  # of z, for losses
+TOLD = 32  # latents whose price is measured, at most
+BUDGET = 240  # decodes of that many rows for the prices, unless one draw takes more
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,22 +43,38 @@ class Measured:
     following: NextLatent | None  #: whether a further latent would pay; None where nothing is known of it
 
 
-def tells_a_price(posterior: Posterior) -> NDArray[np.intp]:
-    """Return the latents that tell a price: active ones whose width is not the prior's."""
-    tells = (posterior.signal_fraction > ACTIVE) & (1 - posterior.variance > TELLS_A_PRICE)
-    return np.flatnonzero(tells)
+def channels_of(shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Return the columns of each latent of a code of this shape, (latents, positions).
+
+    Codes (k,) have one position; (T, k) are sequences, (k, h, w) images of k channels. An encoder that is shared
+    between positions is at rest for their sum only.
+    """
+    columns = np.arange(int(np.prod(shape))).reshape(shape)
+    return columns.T.reshape(shape[-1], -1) if len(shape) < 3 else columns.reshape(shape[0], -1)
+
+
+def tells_a_price(posterior: Posterior, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Return the columns of the latents that tell a price, (a, positions): active ones, narrower than the prior.
+
+    Of many latents, some of each strength.
+    """
+    channels = channels_of(shape)
+    signal, narrow = posterior.signal_fraction[channels].mean(axis=1), 1 - posterior.variance[channels].mean(axis=1)
+    tells = np.flatnonzero((signal > ACTIVE) & (narrow > TELLS_A_PRICE))
+    ranked = tells[np.argsort(-signal[tells], kind="stable")]
+    return channels[np.sort(ranked[evenly(len(ranked), TOLD)])] if tells.size else channels[:0]
 
 
 def measure(
     decoder: Decoder, posterior: Posterior, mean: Array, deviation: Array, x: Array, rows: NDArray[np.intp],
-    likelihood: Likelihood, origin: Array, term: Callable[[Array, Array], Array], *, all_rows: bool,
-    onset: bool, seed: int,
+    likelihood: Likelihood, origin: Array, term: Callable[[Array, Array], Array], shape: tuple[int, ...], *,
+    all_rows: bool, onset: bool, seed: int,
 ) -> Measured:  # fmt: skip
     """Return what the decoder says of some rows.
 
     `mean`, `deviation` and `x` are those rows, `rows` their numbers, `origin` the best constant output, `term` the
-    reconstruction term of each row at outputs; `all_rows` says whether these are all that were trained on, `onset`
-    whether to look for the onset of a further latent.
+    reconstruction term of each row at outputs, `shape` that of a code; `all_rows` says whether these are all that
+    were trained on, `onset` whether to look for the onset of a further latent.
     """
     rng = np.random.default_rng((seed, OWN))
 
@@ -70,11 +88,14 @@ def measure(
         guess.append(likelihood.mean(f))
     active = np.flatnonzero(posterior.signal_fraction > ACTIVE)
     slope, correlation, shift = _regressed(x, guess) if active.size else (np.nan, np.nan, _shift(x, guess))
-    telling, prices = tells_a_price(posterior), None
+    telling, prices, budget = tells_a_price(posterior, shape), None, BUDGET * ROWS // len(x)
     if telling.size and not np.isnan(correlation):
-        prices = prices_in_effect(mean, deviation, lambda z: term(x, output(z)), telling, all_rows=all_rows, seed=seed)
+        prices = prices_in_effect(
+            mean, deviation, lambda z: term(x, output(z)), list(telling), all_rows=all_rows, budget=budget, seed=seed
+        )
     following = None
-    if onset and (likelihood.squared or likelihood.canonical):
+    enough = len(x) >= ROWS_PER_FEATURE * (1 + len(active))
+    if onset and enough and (likelihood.squared or likelihood.canonical):
         following = next_latent(mean, deviation, output, x, likelihood, active, seed=seed)
     dead = float(term(x, np.broadcast_to(origin, x.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))

@@ -2,12 +2,14 @@
 
     loss = a Σ ℓ(x, x̂) + b Σ KL per sample, plus anything that depends on x alone
 
-x̂ is moved from where it fits x, the posterior from the prior (μ, σ²) = (0, 1); one a and one b must explain every
-move (`probes`), also those of several entries together. Each weight is then measured again with twice the batch, each
-axis of a sample, and the latents: a sum keeps it, a mean halves it. Both are normalised by what the error does over
-the batch, so a KL that is summed over a batch of B while the error is averaged over it weighs B times, as it does in
-training. A function that takes one size only is read at that size; the price at that size is right in any case. A loss
-that has another form is refused, and the message says what it is (`refusals`).
+x̂ is moved from where it fits x, the posterior from the prior (μ, σ²) = (0, 1); one a and one b
+must explain every move (`probes`), also those of several entries together. Each weight is then
+measured again with twice the batch, each axis of a sample, and the latents: a sum keeps it, a
+mean halves it. Both are normalised by what the error does over the batch, so a KL that is
+summed over a batch of B while the error is averaged over it weighs B times, as it does in
+training. A function that takes one size only is read at that size; the price at that size is
+right in any case. A loss that has another form is refused, and the message says what it is
+(`refusals`).
 """
 
 from collections.abc import Iterator

@@ -2,9 +2,10 @@
 
     D(τ)/τ = d/β,    D(τ) = Σ_{i≤K} min(λ_i, τ) + Σ_{i>K} λ_i
 
-The left side falls with τ, so each β has one price (`landau-vae derive learned-variance`; at β = 1 this is
-probabilistic PCA, Lucas et al., arXiv:1911.02469). With a latent for every mode nothing is left over below
-β = d/modes, and σ² → 0. β counts nats against the whole of −ln N(x; x̂, σ²), summed over features.
+The left side falls with τ, so each β has one price (`landau-vae derive learned-variance`; at
+β = 1 this is probabilistic PCA, Lucas et al., arXiv:1911.02469). With a latent for every mode
+nothing is left over below β = d/modes, and σ² → 0. β counts nats against the whole of −ln N(x;
+x̂, σ²), summed over features.
 """
 
 import numpy as np

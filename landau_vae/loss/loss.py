@@ -4,11 +4,12 @@
                       a Σ_features −ln p(x | x̂) + b Σ_latents KL ⇒   τ = b / a   (Bernoulli, Poisson, …)
 
 τ is in data² per nat, so a user's β means nothing before this conversion: the same "β = 1" spans
-τ = 1/510 … d/2 among public code bases. Mode k is inactive where λ_k ≤ τ (J. Hirn, arXiv:2605.22691; for
-β = 1, Lucas et al., arXiv:1911.02469). An overall factor of the loss drops out, and so do averages over
-the batch as long as both terms have them. For other likelihoods λ_k belongs to F^(−½) C F^(−½), F the variance of
-the likelihood at the mean x̄ (`landau-vae derive exponential-family`): the first threshold is exact then, and later
-ones are those of the collapsed state.
+τ = 1/510 … d/2 among public code bases. Mode k is inactive where λ_k ≤ τ (J. Hirn,
+arXiv:2605.22691; for β = 1, Lucas et al., arXiv:1911.02469). An overall factor of the loss
+drops out, and so do averages over the batch as long as both terms have them. For other
+likelihoods λ_k belongs to F^(−½) C F^(−½), F the variance of the likelihood at the mean x̄
+(`landau-vae derive exponential-family`): the first threshold is exact then, and later ones are
+those of the collapsed state.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -110,7 +111,8 @@ class Loss:
     ) -> "Loss":
         """Make the loss [½] reduce_features (x − x̂)² / σ_dec² + β reduce_latents KL.
 
-        The ½ belongs to a Gaussian likelihood and is on by default; a bare `mse_loss` has none (`half=False`).
+        The ½ belongs to a Gaussian likelihood and is on by default; a bare `mse_loss` has none
+        (`half=False`).
 
         Parameters
         ----------
@@ -152,7 +154,8 @@ class Loss:
         beta : float or array_like, default 1
             β, the weight of the KL term.
         **options
-            `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`, as in `Loss.gaussian`.
+            `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`,
+            as in `Loss.gaussian`.
 
         Returns
         -------
@@ -179,7 +182,8 @@ class Loss:
         beta : float or array_like, default 1
             β, the weight of the KL term.
         **options
-            `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`, as in `Loss.gaussian`.
+            `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`,
+            as in `Loss.gaussian`.
 
         Returns
         -------
@@ -197,10 +201,12 @@ class Loss:
         beta : float or array_like, default 1
             β, the weight of the KL term.
         likelihood : Likelihood, optional
-            Unless given, the price belongs to a spectrum of `landau_vae.spectrum.exponential_family`, else to that of
-            `Spectrum.from_data` with this likelihood.
+            Unless given, the price belongs to a spectrum of
+            `landau_vae.spectrum.exponential_family`, else to that of `Spectrum.from_data` with
+            this likelihood.
         **options
-            `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`, as in `Loss.gaussian`.
+            `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`,
+            as in `Loss.gaussian`.
 
         Returns
         -------
@@ -237,7 +243,8 @@ class Loss:
         beta : float or array_like, optional
             What the code base calls β; its own default, unless given.
         latents, batch, channels : int, optional
-            Number of latents, rows of a batch, channels of an image, for losses whose price depends on them.
+            Number of latents, rows of a batch, channels of an image, for losses whose price
+            depends on them.
         kl_weight : float, optional
             In place of the code base's own further factor on β.
 
@@ -249,7 +256,8 @@ class Loss:
         Raises
         ------
         InputError
-            If the name is unknown, the loss has no price, or a size is missing that the price depends on.
+            If the name is unknown, the loss has no price, or a size is missing that the price
+            depends on.
 
         Examples
         --------
@@ -291,14 +299,15 @@ class Loss:
     ) -> "Loss":
         """Return the loss that a function computes, measured by finite differences.
 
-        x̂ may be a reconstruction, probabilities or logits, means of counts or their logarithms: which of them fits is
-        found. Values do not show whether the KL was detached from the gradient.
+        x̂ may be a reconstruction, probabilities or logits, means of counts or their
+        logarithms: which of them fits is found. Values do not show whether the KL was detached
+        from the gradient.
 
         Parameters
         ----------
         function : callable
-            `function(x, x_hat, mean, log_variance)` returns the loss of a batch: a number, a tuple that begins with
-            it, or a mapping with the key "loss".
+            `function(x, x_hat, mean, log_variance)` returns the loss of a batch: a number, a
+            tuple that begins with it, or a mapping with the key "loss".
         features : int or sequence of int
             Shape of one sample.
         latents : int
@@ -306,7 +315,8 @@ class Loss:
         batch : int, default 8
             Rows of a training batch.
         beta : float, optional
-            The β that the function runs at. Unless given, β counts in multiples of the weight that the KL has now.
+            The β that the function runs at. Unless given, β counts in multiples of the weight
+            that the KL has now.
         parametrisation : {"log_variance", "variance", "std", "log_std"}, default "log_variance"
             What the fourth argument of the function is.
         to : callable, optional
@@ -358,7 +368,8 @@ class Loss:
     def weights(self, dimension: Count) -> tuple[float, Array]:
         """Return (a, b): what one squared unit and one nat of KL cost in this loss.
 
-        For other likelihoods a is the cost of one nat of −ln p; with a learned σ_dec² it is that at σ_dec² = 1.
+        For other likelihoods a is the cost of one nat of −ln p; with a learned σ_dec² it is
+        that at σ_dec² = 1.
 
         Parameters
         ----------
@@ -383,8 +394,8 @@ class Loss:
         Parameters
         ----------
         spectrum : Spectrum
-            Of the data, for the same likelihood. With a learned σ_dec² the price depends on all of it and on K;
-            otherwise on the number of features alone.
+            Of the data, for the same likelihood. With a learned σ_dec² the price depends on all
+            of it and on K; otherwise on the number of features alone.
 
         Returns
         -------
@@ -672,7 +683,8 @@ class Loss:
         Returns
         -------
         str
-            A line each for what is summed, for the weights and for the price; then the notes of a measured loss.
+            A line each for what is summed, for the weights and for the price; then the notes of
+            a measured loss.
 
         Examples
         --------

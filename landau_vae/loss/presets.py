@@ -1,8 +1,8 @@
 """The losses that public code bases ship, each as read on the date given: what is summed, what is averaged.
 
-Between them "β = 1" means prices from τ = 1/510 to d/2, so a β is worth nothing without its code base. What a code
-base calls β is its `knob`; `shipped` is that knob's default. `tests/loss/test_presets.py` has each loss as its code
-computes it.
+Between them "β = 1" means prices from τ = 1/510 to d/2, so a β is worth nothing without its
+code base. What a code base calls β is its `knob`; `shipped` is that knob's default.
+`tests/loss/test_presets.py` has each loss as its code computes it.
 """
 
 from dataclasses import dataclass, field

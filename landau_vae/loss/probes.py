@@ -2,9 +2,10 @@
 
     loss(after) − loss(before) = a Σ [ℓ(x, m_after) − ℓ(x, m_before)],   ℓ = (x − m)², BCE(x, m) or m − x ln m
 
-m is the mean that x̂ stands for: itself, a probability given as logit, a rate given as logarithm. These are exact for
-moves of any size, so moves are large (a tenth of the data's range and more) and little is lost to cancellation
-against the loss itself. The same holds of KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²).
+m is the mean that x̂ stands for: itself, a probability given as logit, a rate given as
+logarithm. These are exact for moves of any size, so moves are large (a tenth of the data's
+range and more) and little is lost to cancellation against the loss itself. The same holds of
+KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²).
 """
 
 from collections.abc import Callable

@@ -3,8 +3,8 @@
     error, near x: Δ ∝ |ε|ᵖ;    far from it: Δ(2E)/Δ(E) = 4 (square), 2 (absolute), 1 (bounded)
     KL: Δ = 0 up to λ (free bits),  Δ < 0 up to C (capacity),  Δ = const beyond C (clamp),  least elsewhere (prior)
 
-This is asked only after no known likelihood, or no weight of the KL, has fitted (`_measure`): the cause is a best guess
-that says what to do.
+This is asked only after no known likelihood, or no weight of the KL, has fitted (`_measure`):
+the cause is a best guess that says what to do.
 """
 
 from collections.abc import Callable

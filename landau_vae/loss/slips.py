@@ -1,8 +1,9 @@
 """The usual slips of convention, and the factor by which each multiplies the price τ.
 
-Two losses with the same β differ by a ½, by a mean in place of a sum, or by a decoder variance that is learned. A
-model that was trained at another price than stated, or thresholds that are all off by one factor, are recognised by
-these factors. `_single` is the only table of them; each follows from τ = b/2a (`landau-vae derive loss`).
+Two losses with the same β differ by a ½, by a mean in place of a sum, or by a decoder variance
+that is learned. A model that was trained at another price than stated, or thresholds that are
+all off by one factor, are recognised by these factors. `_single` is the only table of them;
+each follows from τ = b/2a (`landau-vae derive loss`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -52,7 +53,8 @@ def possible_slips(
     features, latents : int
         d and K of the model.
     batch : int, optional
-        Rows of a training batch. Unless given, slips of the reduction over the batch are left out.
+        Rows of a training batch. Unless given, slips of the reduction over the batch are left
+        out.
     loss : Loss, optional
         The loss that was assumed. Only slips that change it are returned.
     most : int, default 2

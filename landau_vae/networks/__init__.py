@@ -1,7 +1,7 @@
 """What holds for any network and any loss: identities at rest, onset of the next latent, what any VAE could reach.
 
-Read in this order: `identities`, `_next_latent`, `kernel_onset`, `_frontier`, `mixture`. `decoder` calls a decoder of
-any framework.
+Read in this order: `identities`, `_next_latent`, `kernel_onset`, `_frontier`, `mixture`.
+`decoder` calls a decoder of any framework.
 """
 
 from landau_vae.networks._frontier import Frontier, frontier

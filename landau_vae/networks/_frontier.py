@@ -2,13 +2,14 @@
 
     F_any(c) = min_q −c ⟨ln Σ_y q(y) e^{−ℓ(x, y)/c}⟩ ≤ ⟨ℓ(x, f(z))⟩ + c ⟨KL⟩
 
-Conditions: the decoder takes z alone, ⟨ℓ⟩ is that of sampled z, all KL terms have one weight. For squared errors the
-collapsed state, one constant output, is the best of all from c = τ on where
+Conditions: the decoder takes z alone, ⟨ℓ⟩ is that of sampled z, all KL terms have one weight.
+For squared errors the collapsed state, one constant output, is the best of all from c = τ on
+where
 
     τ ≥ σ²_sG = sup_u 2 ln⟨e^{u·x}⟩/‖u‖²
 
-the optimal sub-Gaussian proxy of the centred rows. A row of share p at a distance m from the mean makes that at least
-m²/(2 ln 1/p). Source: this package.
+the optimal sub-Gaussian proxy of the centred rows. A row of share p at a distance m from the
+mean makes that at least m²/(2 ln 1/p). Source: this package.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +51,7 @@ class Frontier(Result):
     loss: Loss  #: the loss as given
     unit: float  #: of losses here, in that loss: Loss.gaussian(half=False) has 2
     price: Array  #: price of a nat at each β, (b,): τ of squared errors
+    perfect: float  #: loss of outputs that equal their rows: 0 of squared errors
     dead: float  #: loss of the best constant output
     linear: Array  #: loss of the best linear VAE, (b,); NaN unless errors are squared
     any: Array  #: loss of the best VAE as it was reached, an upper bound, (b,)
@@ -59,7 +61,7 @@ class Frontier(Result):
     first: float  #: price from which the collapsed state is locally stable: λ₁ of squared errors
     proxy: float  #: σ²_sG, the price from which it is the best state; NaN unless errors are squared
     memorising: float  #: price below which a single row is worth an output of its own; NaN unless errors are squared
-    entropy: float  #: nats that name a row, ln n of n distinct ones: memorising all costs that times the price
+    entropy: float  #: nats that name a row: ln n of n distinct ones
     rows: int  #: number of rows that were used
     encoded: tuple[Integers, ...]  #: which rows the best VAE encodes, for each β, in the order of the data
     effective_rows: Array  #: how many rows share the rate, (Σ R)²/Σ R² with R the nats of a row, (b,); 0 if collapsed
@@ -83,7 +85,7 @@ class Frontier(Result):
     @property
     def memorised(self) -> Array:
         """Loss of a model that names each row, over which the loss of the best VAE never is, (b,)."""
-        return readonly(self.price * self.entropy)
+        return readonly(self.perfect + self.price * self.entropy)
 
     @checked
     def certified(self, price: float) -> bool:
@@ -191,7 +193,8 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     data : (n, d) array, DataFrame or TrainingSet
         The rows that are trained on.
     loss : Loss
-        With one β or several; of squared errors with a fixed variance, or of an exponential family.
+        With one β or several; of squared errors with a fixed variance, or of an exponential
+        family.
     rows : int, default 2000
         How many rows are used, at most; as many others give the held-out values.
     seed : int, default 0
@@ -210,9 +213,10 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
 
     Notes
     -----
-    The optimum over distributions of outputs is a convex problem, solved to a gap that is reported. What is found holds
-    for the rows that were used. A row's rate is the information that its posterior over the outputs has on it; the
-    rows that count as encoded are those of the highest rates, as many as share the rate: (Σ R)²/Σ R².
+    The optimum over distributions of outputs is a convex problem, solved to a gap that is
+    reported. What is found holds for the rows that were used. A row's rate is the information
+    that its posterior over the outputs has on it; the rows that count as encoded are those of
+    the highest rates, as many as share the rate: (Σ R)²/Σ R².
 
     Examples
     --------
@@ -246,8 +250,9 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     of_row = 0.5 * np.square(here.table).sum(axis=1) / naming
     return Frontier(
         loss, loss.weights(table.features)[0] * loss.likelihood.curvature_of_term, readonly(price),
-        here.loss(constant), readonly(_linear(used.spectrum, price) if squared else np.full(len(price), np.nan)),
-        readonly(best), readonly(best - [mixture.gap for mixture in mixtures]),
+        here.perfect, here.loss(constant),
+        readonly(_linear(used.spectrum, price) if squared else np.full(len(price), np.nan)),
+        readonly(best), readonly(np.maximum(best - [mixture.gap for mixture in mixtures], here.perfect)),
         readonly([elsewhere.loss(mixture) for mixture in mixtures]), elsewhere.loss(constant), first,
         _proxy(here, starts, first) if squared else np.nan, float(of_row.max()) if squared else np.nan,
         float(here.share @ naming), len(chosen), tuple(chosen[mask[which]] for mask, _ in sharing),

@@ -1,14 +1,15 @@
 """Which price a trained model would have to fall below for one more latent to pay.
 
-A further latent z_b that adds w(z) z_b to the decoder's output lowers the loss at second order if and only if the
-price of a nat is below
+A further latent z_b that adds w(z) z_b to the decoder's output lowers the loss at second order
+if and only if the price of a nat is below
 
     Λ = sup_w ⟨h_w(x)²⟩ / ⟨w(z)ᵀ H w(z)⟩,    h_w(x) = E[w(z)·s | x],    s = ∂ℓ/∂f,  H = ∂²ℓ/∂f²
 
-ℓ is the reconstruction term at weight 1: ½‖x − x̂‖² for squared errors. w is sought among the constant and the linear
-functions of the active latents. A decoder that is not the best one for its encoder leaves a score that these functions
-of z explain. This debt of the decoder is taken out of s first, by regression, and reported apart. The average over z
-enters squared; products of different draws have no bias. Source: Zhen Li, arXiv:2610.11257 (stability of partially
+ℓ is the reconstruction term at weight 1: ½‖x − x̂‖² for squared errors. w is sought among the
+constant and the linear functions of the active latents. A decoder that is not the best one for
+its encoder leaves a score that these functions of z explain. This debt of the decoder is taken
+out of s first, by regression, and reported apart. The average over z enters squared; products
+of different draws have no bias. Source: Zhen Li, arXiv:2610.11257 (stability of partially
 collapsed states); the supremum and its estimator: this package.
 """
 
@@ -19,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from landau_vae.checks import Count, Positive, Seed, checked
 from landau_vae.display import Array, Column, Result, Table, readonly, significant
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import Likelihood
+from landau_vae.networks.arguments import chosen, codes, returning, table
 from landau_vae.networks.identities import OWN
 
 DRAWS = 16  # of z per row, twice: for the regression, and for h
@@ -38,9 +41,10 @@ LEAST_CURVATURE = 1e-12  # of an output that is saturated
 class NextLatent(Result):
     """Prices below which one more latent would lower the loss, in the unit of the reconstruction term at weight 1.
 
-    `constant` and `linear` are read off rows that w was not fitted to: they are unbiased for that w, and on average
-    not above the supremum over the population. `on_rows` is the supremum over these rows themselves, of draws that w
-    was not fitted to; it bounds the training loss where they are all the rows.
+    `constant` and `linear` are read off rows that w was not fitted to: they are unbiased for
+    that w, and on average not above the supremum over the population. `on_rows` is the supremum
+    over these rows themselves, of draws that w was not fitted to; it bounds the training loss
+    where they are all the rows.
     """
 
     json_fields = ("value", "error", "constant", "linear", "on_rows", "debt", "debt_share", "rows", "draws", "outputs")
@@ -67,7 +71,8 @@ class NextLatent(Result):
         """The standard error of the larger reading."""
         return self.linear_error if self.linear > self.constant else self.constant_error
 
-    def gain(self, price: float) -> float:
+    @checked
+    def gain(self, price: Positive) -> float:
         """Estimate by how much one more latent would lower the loss of a row.
 
         The latent is taken for a linear mode of eigenvalue Λ, which gains ½(Λ − c − c ln(Λ/c)).
@@ -98,6 +103,7 @@ class NextLatent(Result):
         yield f"A correction of the decoder that is linear in z would save {self.debt_share:.1%} of its squared error."
 
 
+@checked
 def next_latent(
     mean: Array,
     deviation: Array,
@@ -106,8 +112,8 @@ def next_latent(
     likelihood: Likelihood,
     active: NDArray[np.intp],
     *,
-    draws: int = DRAWS,
-    seed: int = 0,
+    draws: Count = DRAWS,
+    seed: Seed = 0,
 ) -> NextLatent:
     """Return the price below which one more latent would pay.
 
@@ -148,8 +154,8 @@ def next_latent(
     >>> abs(found.value - 4) < 3 * found.error  # the larger variance
     True
     """
-    rng = np.random.default_rng((seed, OWN))
-    sample = _Sample(mean, deviation, output, x, likelihood, active, rng.permutation(len(x)))
+    mean, deviation = codes(mean, deviation)
+    x, active = table(x, "x", mean, axes=1), chosen(active, "active", mean.shape[1])
     needed = ROWS_PER_FEATURE * (1 + len(active))
     if len(x) < needed:
         raise TooFewSamples(
@@ -157,14 +163,17 @@ def next_latent(
         )
     if draws < GROUPS or draws % GROUPS:
         raise InputError(f"draws is {draws}, but a multiple of {GROUPS} is expected.", "draws")
+    rng = np.random.default_rng((seed, OWN))
+    output = returning(output, "output", x.shape)
+    sample = _Sample(mean, deviation, output, x, likelihood, active, rng.permutation(len(x)))
     fit = _regression(sample, draws, rng)
     fixed, varying = _looks(sample, fit, draws, rng)
-    constant = _held_out(fixed)
-    linear = _held_out(varying) if len(active) else constant
-    pattern = fit.patterns @ fixed.best()
+    constant = _read(fixed)
+    linear = _read(varying) if len(active) else constant
+    pattern = fit.patterns @ fixed.best(fixed.products()[2])
     pattern *= np.sign(pattern[np.argmax(np.abs(pattern))]) / np.linalg.norm(pattern)
     return NextLatent(
-        *constant, *linear, max(_on_rows(fixed), _on_rows(varying)), readonly(pattern),
+        *constant[:2], *linear[:2], max(constant[2], linear[2]), readonly(pattern),
         fit.debt, fit.debt / fit.square, len(x), draws, fit.patterns.shape[1],
     )  # fmt: skip
 
@@ -185,17 +194,9 @@ class _Sample:
         """Yield (1, z_A), (n, p), s, (n, d), and H, (n, d), or (n, 1) where it is 1 throughout."""
         for _ in range(count):
             z = self.mean + self.deviation * rng.standard_normal(self.mean.shape)
-            f = np.asarray(self.output(z), dtype=float)
-            if f.shape != self.x.shape:
-                raise InputError(
-                    f"The decoder's output has shape {f.shape}, but {self.x.shape}, that of the rows, is expected.",
-                    "output",
-                )
-            if not np.all(np.isfinite(f)):
-                raise InputError("The decoder's output is not finite, but finite numbers are expected.", "output")
             rows = self.order
             features = np.column_stack([np.ones(len(z)), z[:, self.active]])[rows]
-            x, f = self.x[rows], f[rows]
+            x, f = self.x[rows], self.output(z)[rows]
             curvature = (
                 np.ones((len(x), 1))
                 if self.likelihood.squared
@@ -255,14 +256,14 @@ class _Looks:
     metric: Array  # ⟨φφᵀ ⊗ H⟩, (u, u)
 
     def products(self) -> Array:
-        """Return Σ h hᵀ over rows, from products of different groups."""
-        total = self.each.sum(axis=0)
-        return total.T @ total - sum(each.T @ each for each in self.each)
+        """Return Σ h hᵀ over rows, from products of different groups: of each half of them, and of all, (3, u, u)."""
+        own = np.stack([each.T @ each for each in self.each])
+        parts = [slice(0, GROUPS // 2), slice(GROUPS // 2, None), slice(None)]
+        return np.stack([(h := self.each[part].sum(axis=0)).T @ h - own[part].sum(axis=0) for part in parts])
 
-    def best(self, products: Array | None = None) -> Array:
-        """Return the w of the largest ⟨h²⟩ at ⟨wᵀHw⟩ = 1, of other rows if their products are given, (u,)."""
+    def best(self, products: Array) -> Array:
+        """Return the w of the largest ⟨h²⟩ at ⟨wᵀHw⟩ = 1, (u,)."""
         last = len(self.metric) - 1
-        products = self.products() if products is None else products
         return eigh(products, self.metric, subset_by_index=[last, last])[1][:, 0]
 
     def squares(self, w: Array) -> Array:
@@ -287,16 +288,14 @@ def _looks(sample: _Sample, fit: _Regression, draws: int, rng: np.random.Generat
     return _Looks(fixed, np.eye(k)), _Looks(varying.reshape(GROUPS, n, u), metric)
 
 
-def _held_out(looks: _Looks) -> tuple[float, float]:
-    """Return ⟨h²⟩ of rows that w was not fitted to, and its standard error."""
+def _read(looks: _Looks) -> tuple[float, float, float]:
+    """Return ⟨h²⟩ of rows that w was not fitted to, its standard error, and ⟨h²⟩ of draws that w was not fitted to."""
     folds = [_Looks(looks.each[:, fold::FOLDS], looks.metric) for fold in range(FOLDS)]
-    products = [fold.products() for fold in folds]
-    total = sum(products)
-    squares = np.concatenate([fold.squares(looks.best(total - own)) for fold, own in zip(folds, products, strict=True)])
-    return float(squares.mean()), float(squares.std() / np.sqrt(len(squares)))
-
-
-def _on_rows(looks: _Looks) -> float:
-    """Return ⟨h²⟩ of these rows, of draws that w was not fitted to."""
-    one, other = (_Looks(part, looks.metric) for part in np.split(looks.each, 2))
-    return float((one.squares(other.best()) + other.squares(one.best())).mean() / 2)
+    products = np.stack([fold.products() for fold in folds])
+    one, other, total = products.sum(axis=0)
+    squares = np.concatenate(
+        [fold.squares(looks.best(total - own)) for fold, own in zip(folds, products[:, 2], strict=True)]
+    )
+    halves = zip(np.split(looks.each, 2), (other, one), strict=True)
+    on_rows = [_Looks(half, looks.metric).squares(looks.best(products)).mean() for half, products in halves]
+    return float(squares.mean()), float(squares.std() / np.sqrt(len(squares))), float(np.mean(on_rows))

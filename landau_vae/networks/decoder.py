@@ -2,11 +2,12 @@
 
     decoder(z, rows) → y      z (m, K) and y (m, d) in double precision, `rows` which rows of the data they belong to
 
-What it takes and where the reconstruction is in what it returns is found by trying it on a few rows: NumPy arrays,
-PyTorch, JAX or TensorFlow tensors; an array, an entry of a tuple or a mapping, the mean of a distribution. The same
-rows show whether it is stochastic and whether rows influence one another. Nothing of the model is changed: gradients
-are off, and buffers of a PyTorch module in training mode are put back. `choose_link` finds whether outputs are means
-or natural parameters of a likelihood, by the loss of both.
+What it takes and where the reconstruction is in what it returns is found by trying it on a few
+rows: NumPy arrays, PyTorch, JAX or TensorFlow tensors; an array, an entry of a tuple or a
+mapping, the mean of a distribution. The same rows show whether it is stochastic and whether
+rows influence one another. Nothing of the model is changed: gradients are off, and buffers of a
+PyTorch module in training mode are put back. `choose_link` finds whether outputs are means or
+natural parameters of a likelihood, by the loss of both.
 """
 
 import inspect
@@ -94,12 +95,13 @@ class Decoder:
         Parameters
         ----------
         decode : callable
-            Takes latents, and rows of `given` if there are any; a function or a model of any framework.
+            Takes latents, and rows of `given` if there are any; a function or a model of any
+            framework.
         latents : (m, K) array
             Latents of two rows or more.
         features : int or tuple of int
-            Number of features, or the shape of a row of the data: where decoder and data have their channels at
-            different ends, they are moved.
+            Number of features, or the shape of a row of the data: where decoder and data have
+            their channels at different ends, they are moved.
         shape : tuple of int, optional
             Shape of the latents of one row, as the decoder takes them.
         given : array, tensor or DataFrame, optional
@@ -114,7 +116,8 @@ class Decoder:
         Raises
         ------
         InputError
-            If it cannot be called, or returns anything else than one finite reconstruction for each row.
+            If it cannot be called, or returns anything else than one finite reconstruction for
+            each row.
 
         Examples
         --------
@@ -229,8 +232,9 @@ def choose_link(
 ) -> Decoder:
     """Return the decoder with what its outputs are: means of the likelihood, or its natural parameters.
 
-    Outputs out of the range of means are natural parameters; others are what gives the lower loss. Outputs for squared
-    errors are means; whether a function of them fits the data far better is measured.
+    Outputs out of the range of means are natural parameters; others are what gives the lower
+    loss. Outputs for squared errors are means; whether a function of them fits the data far
+    better is measured.
 
     Parameters
     ----------

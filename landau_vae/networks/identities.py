@@ -1,23 +1,29 @@
 """Which price is in effect, latent by latent, read off a trained model of any architecture and loss.
 
-At rest every encoder parameter balances the reconstruction term against the KL. For heads that are linear with a bias,
+At rest every encoder parameter balances the reconstruction term against the KL. For heads that
+are linear with a bias,
 
     (σ)  ⟨∂ℓ/∂ ln σ_k⟩ = c ⟨1 − σ_k²⟩      (μ)  ⟨∂ℓ/∂ ln |μ_k|⟩ = −c ⟨μ_k²⟩      (A)  ⟨μ_k²⟩ + ⟨σ_k²⟩ = 1
 
-with ℓ the reconstruction term of a row, averaged over z = μ + σε, and c the price of a nat in its
-units. All widths σ_k, then all means μ_k, of one latent are scaled by e^{±h} with the same noise:
-nothing is asked of the decoder but its outputs. A latent of several columns (the positions of a
-channel) is scaled as one, and sums run over its columns. Gradients of a training loop do as well.
-A latent that is not active shows nothing: 0/0. Source: this package.
+with ℓ the reconstruction term of a row, averaged over z = μ + σε, and c the price of a nat in
+its units. All widths σ_k, then all means μ_k, of one latent are scaled by e^{±h} with the same
+noise: nothing is asked of the decoder but its outputs. A latent of several columns (the
+positions of a
+channel) is scaled as one, and sums run over its columns. Gradients of a training loop do as
+well. A latent that is not active shows nothing: 0/0. Source: this package.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.checks import Count, NonNegative, Seed, checked, shown
 from landau_vae.display import Array, readonly
+from landau_vae.errors import InputError
+from landau_vae.networks.arguments import chosen, codes, returning, table
 
 STEP = 0.05  # by which ln σ and ln |μ| are moved
 PRECISE = 0.02  # relative error of ĉ_σ at which draws end
@@ -39,9 +45,10 @@ class PricesInEffect:
     mean_error: Array  #: its standard error, (a,)
     second_moment: Array  #: A², averaged over the columns of a latent, (a,)
     curvature: Array  #: relative change of ĉ_σ when the step is halved, in the first draw, (a,); NaN from gradients
-    draws: int  #: of z per row; 0 if gradients were given
+    draws: int  #: of z per row, for the price that took most; 0 if gradients were given
 
 
+@checked
 def prices_in_effect(
     mean: Array,
     deviation: Array,
@@ -49,11 +56,11 @@ def prices_in_effect(
     latents: Latents,
     *,
     all_rows: bool = False,
-    precise: float = PRECISE,
-    most: int = DRAWS,
-    budget: int | None = None,
-    last_updates: float = LAST_UPDATES,
-    seed: int = 0,
+    precise: NonNegative = PRECISE,
+    most: Count = DRAWS,
+    budget: Count | None = None,
+    last_updates: NonNegative = LAST_UPDATES,
+    seed: Seed = 0,
 ) -> PricesInEffect:
     """Return the prices in effect of some latents.
 
@@ -68,7 +75,7 @@ def prices_in_effect(
     all_rows : bool, default False
         Whether these are all the rows that were trained on; else they stand for more.
     precise : float, default 0.02
-        Relative error of ĉ_σ, at which no more z are drawn.
+        Relative error of ĉ_σ, at which no more z are drawn for a latent.
     most : int, default 64
         Draws of z per row.
     budget : int, optional
@@ -93,26 +100,32 @@ def prices_in_effect(
     >>> bool(abs(found.width[0] - 1) < 3 * found.width_error[0])
     True
     """
-    rng, columns = np.random.default_rng((seed, OWN)), _columns(latents)
+    mean, deviation = codes(mean, deviation)
+    term, columns = returning(term, "term", mean.shape[:1]), _columns(latents, mean.shape[1])
+    rng = np.random.default_rng((seed, OWN))
     below = _below(mean, deviation, columns)
     total, square = np.zeros((2, *below.shape))
-    fewest = 2 if all_rows else 1
-    for draw in range(1, most + 1):
-        noise = deviation * rng.standard_normal(mean.shape)
-        each = np.stack([_slopes(term, mean, noise, columns, channel, STEP) for channel in (0, 1)])
+    fewest, left = 2 if all_rows else 1, np.arange(len(columns))  # latents whose price is not yet precise
+    draws, spent = np.zeros(len(columns)), 2 * len(columns)
+    for draw in range(1, max(most, fewest) + 1):
+        noise, some = deviation * rng.standard_normal(mean.shape), [columns[k] for k in left]
+        each = np.stack([_slopes(term, mean, noise, some, channel, STEP) for channel in (0, 1)])
         if draw == 1:
             halved = _slopes(term, mean, noise, columns, 0, STEP / 2).mean(axis=0) / each[0].mean(axis=0) - 1
-        total += each
-        square += each**2
+        total[:, :, left] += each
+        square[:, :, left] += each**2
+        draws[left] += 1
+        spent += 4 * len(left)
         if draw < fewest:
             continue
-        price, error = _ratio(total, square, below, draw, all_rows)
-        spent = (4 * draw + 2) * len(columns)
-        if np.all(error[0] <= precise * np.abs(price[0])) or spent + 4 * len(columns) > (budget or np.inf):
+        price, error = _ratio(total, square, below, draws, all_rows)
+        left = np.flatnonzero(error[0] > precise * np.abs(price[0]))
+        if not left.size or spent + 4 * len(left) > (budget or np.inf):
             break
     return _prices(mean, deviation, columns, price, np.hypot(error, last_updates * np.abs(price)), halved, draw)
 
 
+@checked
 def prices_from_gradients(
     mean: Array,
     deviation: Array,
@@ -120,7 +133,7 @@ def prices_from_gradients(
     by_log_variance: Array,
     latents: Latents | None = None,
     *,
-    last_updates: float = LAST_UPDATES,
+    last_updates: NonNegative = LAST_UPDATES,
 ) -> PricesInEffect:
     """Return the prices in effect from gradients that a training loop has anyway.
 
@@ -132,7 +145,8 @@ def prices_from_gradients(
         Gradients of each row's reconstruction term, at a drawn z or averaged over draws:
         ∂ℓ/∂μ and ∂ℓ/∂ ln σ². The KL is not in them, nor a division by the number of rows.
     latents : (a,) array of int, or sequence of arrays, optional
-        Which latents, active ones: a column each, or the columns of each. By default all columns.
+        Which latents, active ones: a column each, or the columns of each. By default all
+        columns.
     last_updates : float, default 0.018
         Relative error that the noise of the last updates adds.
 
@@ -147,15 +161,21 @@ def prices_from_gradients(
     >>> found.width.round(3).tolist(), found.mean.round(3).tolist()
     ([0.3], [0.3])
     """
-    columns = _columns(np.arange(mean.shape[1]) if latents is None else latents)
+    mean, deviation = codes(mean, deviation)
+    by_mean, by_log_variance = table(by_mean, "by_mean", mean), table(by_log_variance, "by_log_variance", mean)
+    columns = _columns(np.arange(mean.shape[1]) if latents is None else latents, mean.shape[1])
     slopes = np.stack([_summed(2 * by_log_variance, columns), _summed(-mean * by_mean, columns)])
     price, error = _ratio(slopes, slopes**2, _below(mean, deviation, columns), 1, False)
     halved = np.full(len(columns), np.nan)
     return _prices(mean, deviation, columns, price, np.hypot(error, last_updates * np.abs(price)), halved, 0)
 
 
-def _columns(latents: Latents) -> list[NDArray[np.intp]]:
-    return [np.atleast_1d(each) for each in latents]
+def _columns(latents: Any, count: int) -> list[NDArray[np.intp]]:
+    """Return the columns of each latent, of so many columns."""
+    parts = list(latents) if isinstance(latents, Iterable) and not isinstance(latents, str | bytes) else []
+    if not parts:
+        raise InputError(f"latents is {shown(latents)}, but a list of one latent or more is expected.", "latents")
+    return [chosen(each, "latents", count, 1) for each in parts]
 
 
 def _summed(values: Array, columns: list[NDArray[np.intp]]) -> Array:
@@ -188,7 +208,7 @@ def _slopes(
     return np.stack(slopes, axis=1) * (1, -1)[channel]
 
 
-def _ratio(total: Array, square: Array, below: Array, draws: int, all_rows: bool) -> tuple[Array, Array]:
+def _ratio(total: Array, square: Array, below: Array, draws: Any, all_rows: bool) -> tuple[Array, Array]:
     """Return ⟨a⟩/⟨b⟩ and its standard error, (2, a): over draws alone, or over rows and the draws within them."""
     rows = total.shape[1]
     above, under = total / draws, below.mean(axis=1)

@@ -1,13 +1,15 @@
 """Which price a trained model would have to fall below for one more latent to pay, from its encoder alone.
 
-The next latent's mean is sought as a combination h of functions of x. The best decoder for it is known without one:
+The next latent's mean is sought as a combination h of functions of x. The best decoder for it
+is known without one:
 
     Λ = sup_h ⟨‖E[(x − x̂) h | z]‖²⟩ / ⟨h²⟩,    E[(x − x̂) h | z] = Cov(x, h | z)
 
-At draws z of the active latents, rows are weighted by how likely they are to have made z. Covariances of two disjoint
-sets of rows are multiplied, so that noise has no bias; each is divided by 1 − Σw², what a weighted covariance falls
-short of. Functions that are linear in the principal components show whether the bulk of the rows needs a latent; with
-products, whether some rows do. For squared errors and few active latents: kernels need rows nearby. Source: this
+At draws z of the active latents, rows are weighted by how likely they are to have made z.
+Covariances of two disjoint sets of rows are multiplied, so that noise has no bias; each is
+divided by 1 − Σw², what a weighted covariance falls short of. Functions that are linear in the
+principal components show whether the bulk of the rows needs a latent; with products, whether
+some rows do. For squared errors and few active latents: kernels need rows nearby. Source: this
 package.
 """
 
@@ -19,8 +21,10 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.special import softmax
 
+from landau_vae.checks import Seed, checked
 from landau_vae.display import Array, Column, Result, Table, significant
 from landau_vae.errors import TooFewSamples
+from landau_vae.networks.arguments import chosen, codes, table
 from landau_vae.networks.identities import OWN
 
 OUTPUTS = 64  # principal components of which the squared error is taken, at most
@@ -32,6 +36,7 @@ EFFECTIVE = 10.0  # rows in a kernel, below which nothing is read
 FEWEST_HELD = 5.0  # rows in a kernel, below which a z is left out: one row would be the whole answer
 FEWEST = 100  # rows
 JACKKNIFE = 8  # groups of rows
+NARROWEST = 1e-150  # σ, whose square is a number
 RESOLVED = 1e-9  # of the largest singular value, or of one row: what is below is rounding
 
 
@@ -74,8 +79,9 @@ class KernelOnset(Result):
         return self.bulk_error
 
 
+@checked
 def next_latent_by_kernel(
-    mean: Array, deviation: Array, x: Array, active: NDArray[np.intp], *, seed: int = 0
+    mean: Array, deviation: Array, x: Array, active: NDArray[np.intp], *, seed: Seed = 0
 ) -> KernelOnset:
     """Return the price below which one more latent would pay, without a decoder.
 
@@ -109,13 +115,14 @@ def next_latent_by_kernel(
     >>> abs(found.bulk - 0.81) < 3 * found.bulk_error, found.effective_rows > 100
     (True, True)
     """
-    n = len(x)
+    mean, deviation = codes(mean, deviation)
+    x, active, n = table(x, "x", mean, axes=1), chosen(active, "active", mean.shape[1], 1), len(mean)
     if n < FEWEST:
         raise TooFewSamples(f"The next latent needs {FEWEST} rows to be read off the encoder alone: {n} are given.")
     rng = np.random.default_rng((seed, OWN))
     order = rng.permutation(n)
     drawn = np.resize(order[: n // 5], PLACES)
-    mean, deviation = mean[:, active], deviation[:, active]
+    mean, deviation = mean[:, active], np.maximum(deviation[:, active], NARROWEST)
     z = mean[drawn] + deviation[drawn] * rng.standard_normal((PLACES, len(active)))
     x, *functions = _components(x)
     rows = np.array_split(order[n // 5 :], 2)

@@ -2,15 +2,16 @@
 
     F(q) = −c ⟨ln Σ_y q(y) e^{−ℓ(x, y)/c}⟩
 
-q is a distribution of decoder outputs y, ℓ the reconstruction term of a row, c the price of a nat. By Gibbs'
-inequality, row by row, no encoder has a lower loss with a decoder that draws its outputs from q. The minimum over q is
-the maximum likelihood of a mixture, convex in q. Weights are found by constrained Newton steps (Y. Wang, J. R. Stat.
-Soc. B 69, 185, 2007), positions by quasi-Newton steps. New outputs come where
+q is a distribution of decoder outputs y, ℓ the reconstruction term of a row, c the price of a
+nat. By Gibbs' inequality, row by row, no encoder has a lower loss with a decoder that draws its
+outputs from q. The minimum over q is the maximum likelihood of a mixture, convex in q. Weights
+are found by constrained Newton steps (Y. Wang, J. R. Stat. Soc. B 69, 185, 2007), positions by
+quasi-Newton steps. New outputs come where
 
     D(y) = ⟨e^{−ℓ(x, y)/c} / Σ_y' q(y') e^{−ℓ(x, y')/c}⟩ − 1
 
-is positive; F(q) − c ln(1 + sup D) bounds the minimum from below. ℓ = A(f) − x f is that of a canonical exponential
-family, of which the squared error is one, and y the mean A′(f).
+is positive; F(q) − c ln(1 + sup D) bounds the minimum from below. ℓ = A(f) − x f is that of a
+canonical exponential family, of which the squared error is one, and y the mean A′(f).
 """
 
 from dataclasses import dataclass, replace
@@ -70,13 +71,22 @@ class Rows:
         """⟨x⟩, (d,): the output of the collapsed state."""
         return self.share @ self.table
 
+    @property
+    def constant(self) -> float:
+        """What belongs to x alone: ½⟨‖x‖²⟩ if errors are squared."""
+        return float(0.5 * self.share @ np.square(self.table).sum(axis=1) * self.likelihood.squared)
+
+    @property
+    def perfect(self) -> float:
+        """⟨ℓ(x, x)⟩, with what belongs to x alone."""
+        natural, value = self.natural(self.table)
+        return self.constant + float(self.share @ (value - (self.table * natural).sum(axis=1)))
+
     def loss(self, mixture: Mixture) -> float:
-        """Return F(q), with what belongs to x alone if errors are squared; NaN without rows."""
-        if not len(self.table):
-            return np.nan
+        """Return F(q), with what belongs to x alone; NaN without rows."""
         rows = replace(self, price=mixture.price)
-        constant = 0.5 * self.share @ np.square(self.table).sum(axis=1) * self.likelihood.squared
-        return float(constant + rows.value(rows.logarithms(mixture.outputs), mixture.weights)[0])
+        value = rows.value(rows.logarithms(mixture.outputs), mixture.weights)[0]
+        return self.constant + value if len(self.table) else np.nan
 
     def rates(self, mixture: Mixture) -> Array:
         """Return the nats that the best posterior of each row over the outputs costs, (n,)."""
@@ -142,8 +152,8 @@ def alone(rows: Rows, starts: Array | None = None) -> Mixture:
 def fitted(rows: Rows, starts: Array, tolerance: float = TOLERANCE) -> Mixture:
     """Return the best mixture for the rows; `starts` (s, d) are where outputs are looked for.
 
-    It stops where sup D ≤ `tolerance`, or when its work is done: then the gap says how far it is. If the mean alone is
-    the best, nothing is fitted.
+    It stops where sup D ≤ `tolerance`, or when its work is done: then the gap says how far it
+    is. If the mean alone is the best, nothing is fitted.
     """
     mixture, work = alone(rows, starts), 0.0
     if mixture.excess <= tolerance:
@@ -184,7 +194,8 @@ def _merged(outputs: Array, weights: Array, distance: float) -> tuple[Array, Arr
 def _moved(rows: Rows, outputs: Array, weights: Array) -> tuple[Array, Array]:
     """Return outputs and weights after some quasi-Newton steps on both.
 
-    Light outputs would hardly move: the curvature along each is its weight, which is scaled away.
+    Light outputs would hardly move: the curvature along each is its weight, which is scaled
+    away.
     """
     shape, natural = outputs.shape, rows.natural(outputs)[0]
     unit = np.sqrt(weights)
@@ -243,8 +254,8 @@ def _weighed(rows: Rows, outputs: Array, weights: Array, settled: float = SETTLE
 def _nonnegative(gram: Array, slope: Array) -> Array:
     """Return the w ≥ 0 with the least ½ wᵀGw − wᵀs, by block pivoting (Kim & Park, SIAM J. Sci. Comput. 33, 2011).
 
-    Infeasible weights change sides, all at once, or only the last of them after some exchanges that did not help.
-    Rounding may end it early.
+    Infeasible weights change sides, all at once, or only the last of them after some exchanges
+    that did not help. Rounding may end it early.
     """
     free, fewest, left = np.ones(len(gram), bool), len(gram) + 1, PIVOTS
     for _ in range(PIVOTS * PIVOTS):

@@ -1,10 +1,10 @@
 """Which β to train at: one that keeps k modes, the largest that reaches a tolerance, the least above sampling noise.
 
-Mode k is kept for λ_{k+1} ≤ τ < λ_k, so "keep k" has an interval of answers; its geometric middle is as far
-(in factors) from losing mode k as from activating mode k + 1. The distortion D̃(τ) is continuous and increasing
-(reverse water-filling), so "tolerance ε" has one answer: the price at which D̃ = ε. From the price of the noise floor
-(`_noise_floor`) up to the weakest λ_k above it the same modes are active, none of them noise; the floor itself encodes
-them best.
+Mode k is kept for λ_{k+1} ≤ τ < λ_k, so "keep k" has an interval of answers; its geometric
+middle is as far (in factors) from losing mode k as from activating mode k + 1. The distortion
+D̃(τ) is continuous and increasing (reverse water-filling), so "tolerance ε" has one answer: the
+price at which D̃ = ε. From the price of the noise floor (`_noise_floor`) up to the weakest λ_k
+above it the same modes are active, none of them noise; the floor itself encodes them best.
 """
 
 from dataclasses import dataclass, field
@@ -68,7 +68,8 @@ def choose_beta(
     noise_floor : bool, default False
         Whether to return the least β at which no latent is active on sampling noise alone.
     reconstruction : {"sampled", "mean"}
-        Whose distortion the tolerance limits: z drawn from the posterior, as in the loss, or z = μ(x).
+        Whose distortion the tolerance limits: z drawn from the posterior, as in the loss, or
+        z = μ(x).
 
     Returns
     -------
@@ -78,10 +79,11 @@ def choose_beta(
     Raises
     ------
     InputError
-        If not exactly one of `keep`, `tolerance` and `noise_floor` is given, or one cannot be used.
+        If not exactly one of `keep`, `tolerance` and `noise_floor` is given, or one cannot be
+        used.
     OutsideTheory
-        If no β does it: a multiplet would have to be split, there are too few latents or modes, or the tolerance is
-        out of reach (`partial`: the least distortion).
+        If no β does it: a multiplet would have to be split, there are too few latents or modes,
+        or the tolerance is out of reach (`partial`: the least distortion).
     TooFewSamples
         If nothing stands above sampling noise (`partial`: the `NoiseFloor`).
 

@@ -3,11 +3,12 @@
     M²_k = [1 − τ/λ_k]₊     s_k = min(1, τ/λ_k)     R_k = ½ [ln(λ_k/τ)]₊     w_k² = [λ_k − τ]₊
 
 for the K strongest modes (J. Hirn, arXiv:2605.22691, mean-field law; β = 1: Lucas et al.,
-arXiv:1911.02469); a mode without a latent is inactive. Distortions and utilities are shares of V. Rates
-and distortions together are reverse water-filling, so they are also the Gaussian rate–distortion curve.
+arXiv:1911.02469); a mode without a latent is inactive. Distortions and utilities are shares of
+V. Rates and distortions together are reverse water-filling, so they are also the Gaussian
+rate–distortion curve.
 
-Shapes: a loss with a β of shape (…) gives totals of shape (…) and mode-wise arrays of shape (…, modes).
-Valid for any data under linear encoder and decoder: only second moments enter.
+Shapes: a loss with a β of shape (…) gives totals of shape (…) and mode-wise arrays of shape (…,
+modes). Valid for any data under linear encoder and decoder: only second moments enter.
 """
 
 from dataclasses import dataclass, field
@@ -99,7 +100,8 @@ class Equilibrium(Result):
         Parameters
         ----------
         reconstruction : {"sampled", "mean"}
-            Whether z is drawn from the posterior, as in the loss, or is its mean μ(x), as after training.
+            Whether z is drawn from the posterior, as in the loss, or is its mean μ(x), as after
+            training.
 
         Returns
         -------
@@ -141,7 +143,8 @@ class Equilibrium(Result):
     def loss_value(self) -> Array:
         """Return a D + b R, (…): the least value of the user's own per-sample loss, without constants of a log-density.
 
-        With a learned σ² it is a (D/σ² + d ln σ²) + b R; of other likelihoods −ln p is taken to second order, ½ a D.
+        With a learned σ² it is a (D/σ² + d ln σ²) + b R; of other likelihoods −ln p is taken to
+        second order, ½ a D.
         """
         a, b = self.loss.weights(self.spectrum.dimension)
         if self.loss.learned:

@@ -2,9 +2,10 @@
 
     a latent of variance s serves mode k iff λ_k > τs:    w² = √(λτ/s) − τ,    M² = 1 − √(τs/λ)
 
-(Wang & Ziyin, arXiv:2205.04009; Dang et al., arXiv:2306.05023; `landau-vae derive variations`). What a pair gains is
-½(√λ − √(τs))², so the strongest mode goes to the latent of the smallest variance. The transition is still continuous,
-but M² falls like 1 − √(τ/τ_k), twice as slowly as where s is learned. Valid for any data; linear, Gaussian decoder.
+(Wang & Ziyin, arXiv:2205.04009; Dang et al., arXiv:2306.05023; `landau-vae derive variations`).
+What a pair gains is ½(√λ − √(τs))², so the strongest mode goes to the latent of the smallest
+variance. The transition is still continuous, but M² falls like 1 − √(τ/τ_k), twice as slowly as
+where s is learned. Valid for any data; linear, Gaussian decoder.
 """
 
 from dataclasses import dataclass, field

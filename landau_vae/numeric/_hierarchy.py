@@ -2,9 +2,10 @@
 
     σ_dec² F(A) = λs₁/(2A) + β₁ φ(A),   A = ⟨z₁²⟩ ≥ s₁,   φ: the linear VAE of variance A at the price τ₂ = β₂σ_dec²/β₁
 
-with s₁ the given posterior variance of the first level, that of the second learned; p(z₁|z₂) has variance σ_dec²,
-p(z₂) variance 1; KL weights β₁, β₂ (Dang et al., arXiv:2306.05023; `landau-vae derive hierarchy`, where it is proved).
-First level M₁² = 1 − s₁/A, second M₂² = [1 − τ₂/A]₊. Valid for linear maps, any data; modes are taken one by one.
+with s₁ the given posterior variance of the first level, that of the second learned; p(z₁|z₂)
+has variance σ_dec², p(z₂) variance 1; KL weights β₁, β₂ (Dang et al., arXiv:2306.05023;
+`landau-vae derive hierarchy`, where it is proved). First level M₁² = 1 − s₁/A, second
+M₂² = [1 − τ₂/A]₊. Valid for linear maps, any data; modes are taken one by one.
 """
 
 from dataclasses import dataclass, field

@@ -1,14 +1,15 @@
 """The landscape of the linear β-VAE's loss: stationary points, their Morse indices, and how fast one leaves them.
 
-A pure stationary point gives each of a set A of modes with λ > τ a latent of its own. Its Hessian falls into blocks of
-one, two and three variables, and has
+A pure stationary point gives each of a set A of modes with λ > τ a latent of its own. Its
+Hessian falls into blocks of one, two and three variables, and has
 
     #{(idle latent, l ∉ A): λ_l > τ} + #{(i ∈ A, l ∉ A): λ_l > λ_i}
 
-negative directions: none only where A holds the strongest modes. There are also points at which latents share modes;
-all of them are saddles, and they are not listed. Derivations: `landau-vae derive landscape`, `gradient-flow`; minima:
-Lucas et al., arXiv:1911.02469, Wang & Ziyin, arXiv:2205.04009. Equal eigenvalues are one multiplet: points that differ
-by a rotation in its eigenspace are one family, and the rotations are its flat directions.
+negative directions: none only where A holds the strongest modes. There are also points at which
+latents share modes; all of them are saddles, and they are not listed. Derivations:
+`landau-vae derive landscape`, `gradient-flow`; minima: Lucas et al., arXiv:1911.02469, Wang &
+Ziyin, arXiv:2205.04009. Equal eigenvalues are one multiplet: points that differ by a rotation
+in its eigenspace are one family, and the rotations are its flat directions.
 """
 
 from collections import Counter
@@ -92,8 +93,8 @@ class Landscape(Result):
         point : StationaryPoint
             One of `points`.
         logarithmic : bool, default False
-            Whether the posterior variance s is trained as ln s, as in most code. Signs are the same, stiff directions
-            are not.
+            Whether the posterior variance s is trained as ln s, as in most code. Signs are the
+            same, stiff directions are not.
 
         Returns
         -------
@@ -177,8 +178,9 @@ class Landscape(Result):
         Returns
         -------
         (modes,) array
-            Steps of gradient descent, or without a learning rate the time (learning rate × steps) under gradient flow
-            of the user's loss, for each mode above the price that can have a latent.
+            Steps of gradient descent, or without a learning rate the time (learning
+            rate × steps) under gradient flow of the user's loss, for each mode above the price
+            that can have a latent.
 
         Raises
         ------
@@ -236,7 +238,8 @@ def landscape(spectrum: Spectrum, loss: Loss) -> Landscape:
     Returns
     -------
     Landscape
-        All points where there are at most 2000 families; else the ladder: no mode, the strongest, the two strongest, …
+        All points where there are at most 2000 families; else the ladder: no mode, the
+        strongest, the two strongest, …
 
     Raises
     ------

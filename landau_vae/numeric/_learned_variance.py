@@ -2,8 +2,9 @@
 
     D(τ)/τ = d/β with τ = βσ²       β_k = d λ_k / Σ_i min(λ_i, λ_k)
 
-Proof: `landau-vae derive learned-variance`; at β = 1 this is probabilistic PCA (Lucas et al., arXiv:1911.02469). With a
-latent for every mode nothing is left over below β = d/modes, and σ² → 0.
+Proof: `landau-vae derive learned-variance`; at β = 1 this is probabilistic PCA (Lucas et al.,
+arXiv:1911.02469). With a latent for every mode nothing is left over below β = d/modes, and
+σ² → 0.
 """
 
 from dataclasses import dataclass

@@ -2,14 +2,16 @@
 
     τ = η(1 + √(p/ν))² + 2.02 η (√ν + √p)(1/√ν + 1/√p)^⅓ / ν        ν = n − 1: the mean is estimated, too
 
-The edge of isotropic noise in p directions and the 99 % quantile of its largest eigenvalue (Johnstone 2001, Annals of
-Statistics 29, 295; `_spiked`). η is estimated from the data. Eigenvalues above the others' floor are spikes, taken out
-one by one, each with one of the p directions and one of the ν degrees of freedom; η of the others is their median
-over the median of the Marchenko–Pastur law (Gavish & Donoho, arXiv:1305.5870), and in the end their mean, which
-fluctuates less. This works with clear spikes up to half of the nonzero eigenvalues (40 of 100, n = 400: η is 1 % off).
-Noise alone was above the floor in ≤ 0.9 % of 1000 to 4000 simulated sets each at n/d = 0.05 … 670; t with 8 degrees of
-freedom: ≤ 2.1 %. Domain: independent rows of equal weight (weights are not accounted for), noise with finite fourth
-moments that is the same in all directions. `isotropic` says whether the bulk looks like that.
+The edge of isotropic noise in p directions and the 99 % quantile of its largest eigenvalue
+(Johnstone 2001, Annals of Statistics 29, 295; `_spiked`). η is estimated from the data.
+Eigenvalues above the others' floor are spikes, taken out one by one, each with one of the p
+directions and one of the ν degrees of freedom; η of the others is their median over the median
+of the Marchenko–Pastur law (Gavish & Donoho, arXiv:1305.5870), and in the end their mean, which
+fluctuates less. This works with clear spikes up to half of the nonzero eigenvalues (40 of 100,
+n = 400: η is 1 % off). Noise alone was above the floor in ≤ 0.9 % of 1000 to 4000 simulated
+sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %. Domain: independent rows of
+equal weight (weights are not accounted for), noise with finite fourth moments that is the same
+in all directions. `isotropic` says whether the bulk looks like that.
 """
 
 from dataclasses import dataclass, field
@@ -70,9 +72,10 @@ class NoiseFloor(Result):
     def tolerance(self) -> float:
         """Return the distance that 98 of 100 bulks of m eigenvalues of isotropic noise stay below, (1 + ½ ln m)/m.
 
-        Eigenvalues repel each other, so that it falls faster than the 1/√m of independent numbers. Found by simulation
-        for n and d from 3 to 2000, normal (99 of 100) or t-distributed with 8 degrees of freedom. Below ten eigenvalues
-        only gross deviations are beyond it.
+        Eigenvalues repel each other, so that it falls faster than the 1/√m of independent
+        numbers. Found by simulation for n and d from 3 to 2000, normal (99 of 100) or
+        t-distributed with 8 degrees of freedom. Below ten eigenvalues only gross deviations are
+        beyond it.
         """
         return float((1 + 0.5 * np.log(len(self.bulk))) / len(self.bulk))
 
@@ -123,19 +126,22 @@ def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
     Parameters
     ----------
     spectrum : Spectrum
-        Of the covariance of the samples. Directions without variance are not noise, unless n ≤ d hides them.
+        Of the covariance of the samples. Directions without variance are not noise, unless
+        n ≤ d hides them.
     samples : int, optional
         n; by default that of the spectrum. Rows count one each, whatever their weights.
 
     Returns
     -------
     NoiseFloor
-        The floor, the noise η it was estimated from, and whether the bulk looks like isotropic noise.
+        The floor, the noise η it was estimated from, and whether the bulk looks like isotropic
+        noise.
 
     Raises
     ------
     OutsideTheory
-        If n is unknown, modes are missing, or the spectrum is that of a target or of what a condition leaves.
+        If n is unknown, modes are missing, or the spectrum is that of a target or of what a
+        condition leaves.
     TooFewSamples
         If n is too small for the rank of the spectrum.
 
@@ -200,7 +206,8 @@ def why_no_noise_floor(spectrum: Spectrum, samples: int) -> OutsideTheory | None
 def marchenko_pastur(values: Array, samples: int, features: int) -> Array:
     """Return the Marchenko–Pastur law, the share of nonzero eigenvalues up to `values`, any shape.
 
-    The eigenvalues are those of XᵀX / max(n, d) for n samples of d features of variance 1 about a known mean.
+    The eigenvalues are those of XᵀX / max(n, d) for n samples of d features of variance 1 about
+    a known mean.
 
     >>> marchenko_pastur(np.array([0, 1, 4]), samples=100, features=100).round(4).tolist()  # 1/3 + √3/2π at 1
     [0.0, 0.609, 1.0]

@@ -4,12 +4,14 @@
     trained      λ̂ = (ρ + η)(1 + η/(αρ)),  overlap² = (1 − η²/(αρ²)) / (1 + η/(αρ))    if α > η²/ρ²
                  λ̂ = η(1 + 1/√α)²,         overlap² = 0                                 below (BBP transition)
 
-The training loss depends on the training set's covariance alone, so λ̂ is its threshold (J. Hirn, arXiv:2605.22691).
-Sources: Baik, Ben Arous & Péché (math/0403022), Baik & Silverstein (math/0408165), Paul (2007, Statistica Sinica 17,
-1617). Domain: independent samples with finite fourth moments, isotropic noise, a few distinct spikes. λ̂ and the overlap
-are limits n, d → ∞ at fixed α. Corrections of finite size are of relative order 1/n, but as large as the effect within
-about one `width` of the transition, and the edge has Tracy–Widom corrections of order n^(−2/3) (Johnstone 2001, Annals
-of Statistics 29, 295): `expected_threshold` has the leading ones.
+The training loss depends on the training set's covariance alone, so λ̂ is its threshold (J.
+Hirn, arXiv:2605.22691). Sources: Baik, Ben Arous & Péché (math/0403022), Baik & Silverstein
+(math/0408165), Paul (2007, Statistica Sinica 17, 1617). Domain: independent samples with finite
+fourth moments, isotropic noise, a few distinct spikes. λ̂ and the overlap are limits n, d → ∞
+at fixed α. Corrections of finite size are of relative order 1/n, but as large as the effect
+within about one `width` of the transition, and the edge has Tracy–Widom corrections of order
+n^(−2/3) (Johnstone 2001, Annals of Statistics 29, 295): `expected_threshold` has the leading
+ones.
 """
 
 from dataclasses import dataclass
@@ -92,8 +94,9 @@ class Spiked(Result):
     def expected_threshold(self) -> Array:
         """Return λ̂ averaged over training sets of this size, (spikes,), where no spike is `blurred`.
 
-        The j-th spike that is not detected has the j-th largest eigenvalue of noise, which lies where the density of
-        the edge has room for j − ¾ (Tracy–Widom means within a tenth of `tracy_widom`).
+        The j-th spike that is not detected has the j-th largest eigenvalue of noise, which lies
+        where the density of the edge has room for j − ¾ (Tracy–Widom means within a tenth of
+        `tracy_widom`).
         """
         rank = np.arange(1, len(self.spikes) + 1) - np.count_nonzero(self.seen)
         inside = (1.5 * np.pi * (np.maximum(rank, 1) - 0.75)) ** (2 / 3)
@@ -103,7 +106,8 @@ class Spiked(Result):
     def chance_overlap(self) -> Array:
         """Return the mean squared overlap that chance gives to an undetected spike, (spikes,), at most 1; else 0.
 
-        η(η + ρ) / (n (η/√α − ρ)²) to leading order: 1/d without a spike; too large by up to 2 at a hundred features.
+        η(η + ρ) / (n (η/√α − ρ)²) to leading order: 1/d without a spike; too large by up to 2
+        at a hundred features.
         """
         with np.errstate(divide="ignore"):
             gap = np.square(self.noise / self.aspect**0.5 - self.spikes)
@@ -145,7 +149,8 @@ def spiked(spikes: ArrayLike, noise: Positive, samples: Count, features: Count) 
     Raises
     ------
     InputError
-        If spikes or noise are not positive, or spikes are not distinct and fewer than the features.
+        If spikes or noise are not positive, or spikes are not distinct and fewer than the
+        features.
 
     Examples
     --------
@@ -186,7 +191,8 @@ def population_threshold(threshold: ArrayLike, noise: Positive, samples: Count, 
     Returns
     -------
     array
-        ρ + η, of the shape of λ̂. NaN below the edge of the noise, where λ̂ says only that ρ + η ≤ η(1 + 1/√α).
+        ρ + η, of the shape of λ̂. NaN below the edge of the noise, where λ̂ says only that
+        ρ + η ≤ η(1 + 1/√α).
 
     Raises
     ------
@@ -195,8 +201,8 @@ def population_threshold(threshold: ArrayLike, noise: Positive, samples: Count, 
 
     Notes
     -----
-    As a shrinkage of eigenvalues it is the optimal one for the operator norm (Donoho, Gavish & Johnstone,
-    arXiv:1311.0851).
+    As a shrinkage of eigenvalues it is the optimal one for the operator norm (Donoho, Gavish &
+    Johnstone, arXiv:1311.0851).
 
     Examples
     --------

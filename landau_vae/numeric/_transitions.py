@@ -2,8 +2,9 @@
 
     τ_k = λ_k      T_k = λ_k / V      β_k = the β at which the loss has the price λ_k
 
-Each transition is a supercritical pitchfork, continuous with a kink in the rate (J. Hirn, arXiv:2605.22691). A
-multiplet of equal eigenvalues collapses at once. With K latents only the K strongest modes have a transition at all.
+Each transition is a supercritical pitchfork, continuous with a kink in the rate (J. Hirn,
+arXiv:2605.22691). A multiplet of equal eigenvalues collapses at once. With K latents only the K
+strongest modes have a transition at all.
 """
 
 from collections.abc import Sequence
@@ -57,7 +58,8 @@ class Transitions(Cascade):
         limit : int, optional
             How many transitions are listed; by default all.
         intervals : sequence of str, optional
-            For each transition the interval of its β in the population, such as `Uncertainty.cells` gives.
+            For each transition the interval of its β in the population, such as
+            `Uncertainty.cells` gives.
 
         Returns
         -------
@@ -101,7 +103,8 @@ def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
     spectrum : Spectrum
         The modes of the data.
     loss : Loss
-        The convention. Its β does not matter; with K latents only the K strongest modes have a threshold.
+        The convention. Its β does not matter; with K latents only the K strongest modes have a
+        threshold.
 
     Returns
     -------

@@ -2,8 +2,9 @@
 
     τ_c = λ/(1+γ_W) − γ_E/λ         first-order iff γ_E > γ_tri = λ² (1+2γ_W) / (2(1+γ_W)²)
 
-Proof: `landau-vae derive weight-decay`. Without decay: J. Hirn, arXiv:2605.22691. Latents serve one mode each, the
-strongest first. Computed in units of the mode: g = γ_E/λ², price t = τ/λ, amplitude x = w²/λ.
+Proof: `landau-vae derive weight-decay`. Without decay: J. Hirn, arXiv:2605.22691. Latents serve
+one mode each, the strongest first. Computed in units of the mode: g = γ_E/λ², price t = τ/λ,
+amplitude x = w²/λ.
 """
 
 import math

@@ -2,14 +2,16 @@
 
     κ² + (s + λm) κ = λ (λ − s m)      z² − (1 + μ + ηκ) z + μ = 0      n_k = ½ ln[(1/m_k − 1)/3] / ln z_k
 
-κ is the growth rate under gradient flow of a latent of posterior variance s that turns to mode λ, with m = τ where it
-idles (and s = 1), or m the eigenvalue that it serves. Gradient descent with step η and heavy-ball momentum μ multiplies
-its amplitude by the larger root z per update. m_k = ‖a_k‖² (1 + κ_k)/(λ_k − τ), a_k = (w_k + t e_k)/(1 + t²), is the
-share of a mode's final M² that its rows w_k, e_k of decoder and encoder carry in the growing direction e/w = t =
-(1 + κ)/λ. A mode *activates* where m_k is ¼, half of its final amplitude, by the logistic law that holds near the
-threshold. It takes a direction of latent space; only what is orthogonal to all modes before remains of a start. Proof:
-`landau-vae derive gradient-flow`, `landscape`; the same saddles in linear networks: Saxe et al., arXiv:1312.6120;
-momentum: Polyak 1964.
+κ is the growth rate under gradient flow of a latent of posterior variance s that turns to mode
+λ, with m = τ where it idles (and s = 1), or m the eigenvalue that it serves. Gradient descent
+with step η and heavy-ball momentum μ multiplies its amplitude by the larger root z per update.
+m_k = ‖a_k‖² (1 + κ_k)/(λ_k − τ), a_k = (w_k + t e_k)/(1 + t²), is the share of a mode's final
+M² that its rows w_k, e_k of decoder and encoder carry in the growing direction
+e/w = t = (1 + κ)/λ. A mode *activates* where m_k is ¼, half of its final amplitude, by the
+logistic law that holds near the threshold. It takes a direction of latent space; only what is
+orthogonal to all modes before remains of a start. Proof: `landau-vae derive gradient-flow`,
+`landscape`; the same saddles in linear networks: Saxe et al., arXiv:1312.6120; momentum: Polyak
+1964.
 """
 
 from collections.abc import Callable
@@ -28,7 +30,8 @@ HALF = 0.25  # share of the final M², hence half of the amplitude, at which a m
 def growth(target: Any, served: Any, width: Any = 1.0) -> Any:
     """Return κ = −x₋ of the block [[s, −λ], [−λ, λm]], under gradient flow of σ_dec² L; any shapes that broadcast.
 
-    `target` is λ and `served` m, data²; `width` is s. Positive where the latent leaves, negative where it stays.
+    `target` is λ and `served` m, data²; `width` is s. Positive where the latent leaves,
+    negative where it stays.
 
     >>> growth(2.0, 2.0).item(), growth(1.0, 0.0).round(6).item()  # at the threshold; without a price, (√5 − 1)/2
     (0.0, 0.618034)
@@ -63,7 +66,8 @@ class Succession(NamedTuple):
 def projections(lam: Array, price: float, decoder: Array, encoder: Array) -> Array:
     """Return rows along the growing directions, (modes, K), scaled so that ‖row‖² is the share m_k of the final M².
 
-    `decoder` and `encoder` are VᵀW and (EV)ᵀ, (modes, K), in the eigenbasis. Zero at or below the price.
+    `decoder` and `encoder` are VᵀW and (EV)ᵀ, (modes, K), in the eigenbasis. Zero at or below
+    the price.
 
     >>> projections(np.array([1.0]), 0.5, np.array([[0.1, 0.0]]), np.array([[0.1, 0.0]])).round(4).tolist()
     [[0.1383, 0.0]]
@@ -79,9 +83,10 @@ def succession(
 ) -> Succession:
     """Return when each mode activates, from the rows that `projections` gives.
 
-    `multiplet` numbers the multiplet of each mode; `pace` turns a rate κ into powers of e per update; `shared` says
-    whether latents go on sharing the active modes, or have parted. They part at a pace of their own, so the two answers
-    are those of latents that never part and of latents that part at once.
+    `multiplet` numbers the multiplet of each mode; `pace` turns a rate κ into powers of e per
+    update; `shared` says whether latents go on sharing the active modes, or have parted. They
+    part at a pace of their own, so the two answers are those of latents that never part and of
+    latents that part at once.
 
     >>> rows, slow = np.array([[0.01, 0.0], [0.006, 0.008]]), lambda rate: 0.001 * rate
     >>> succession(np.array([2.0, 1.0]), np.arange(2), 0.1, rows, slow, shared=False).updates.round().tolist()

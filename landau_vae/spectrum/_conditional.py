@@ -2,11 +2,12 @@
 
     ½⟨(y − Wz − Bx)ᵀ Ψ⁻¹ (y − Wz − Bx)⟩ + β Σ KL
 
-Completing the square in what the decoder can give leaves the plain linear VAE of another covariance, so thresholds,
-order parameters and rates are exact (`landau-vae derive variations`; conditional: Dang et al., arXiv:2306.05023;
-targets: Wang & Ziyin, arXiv:2205.04009). Where Ψ is given, σ_dec² = 1 and the price is β. Distortions are shares of the
-target's variance tr Ψ⁻¹Σ_yy (of a conditional VAE: of what x leaves of it). Tables of fewer rows than columns are
-worked on by rows: with Q an orthonormal basis of the columns of x, y is QQᵀy + (y − QQᵀy).
+Completing the square in what the decoder can give leaves the plain linear VAE of another
+covariance, so thresholds, order parameters and rates are exact (`landau-vae derive variations`;
+conditional: Dang et al., arXiv:2306.05023; targets: Wang & Ziyin, arXiv:2205.04009). Where Ψ is
+given, σ_dec² = 1 and the price is β. Distortions are shares of the target's variance tr Ψ⁻¹Σ_yy
+(of a conditional VAE: of what x leaves of it). Tables of fewer rows than columns are worked on
+by rows: with Q an orthonormal basis of the columns of x, y is QQᵀy + (y − QQᵀy).
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,8 @@ def supervised(
 ) -> Spectrum:
     """Return the spectrum of a bottleneck from x to y: regression, denoising, supervision.
 
-    What x does not explain of y no latent can encode: it stays in the total variance, as distortion at every β.
+    What x does not explain of y no latent can encode: it stays in the total variance, as
+    distortion at every β.
 
     Parameters
     ----------

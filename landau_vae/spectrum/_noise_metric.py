@@ -2,10 +2,12 @@
 
     ½⟨(x − Wz)ᵀ Ψ⁻¹ (x − Wz)⟩ + β Σ KL    is the plain linear VAE of Ψ^(−½) C Ψ^(−½): exact (σ_dec² = 1, price β)
 
-A decoder of any exponential family has F, the variance of the likelihood at the mean of each feature, for Ψ: x̄(1 − x̄)
-for a Bernoulli, x̄ for a Poisson, x̄ + x̄²/θ for a negative binomial decoder, whatever its link. The collapsed state of a
-decoder with linear logits (log-means, …) is unstable for each mode of this spectrum above b/a, so the first threshold
-is exact; once a mode is active the others shift. Derivations: `landau-vae derive variations`, `exponential-family`.
+A decoder of any exponential family has F, the variance of the likelihood at the mean of each
+feature, for Ψ: x̄(1 − x̄) for a Bernoulli, x̄ for a Poisson, x̄ + x̄²/θ for a negative binomial
+decoder, whatever its link. The collapsed state of a decoder with linear logits (log-means, …)
+is unstable for each mode of this spectrum above b/a, so the first threshold is exact; once a
+mode is active the others shift. Derivations: `landau-vae derive variations`,
+`exponential-family`.
 """
 
 from collections.abc import Callable, Sequence
@@ -84,14 +86,16 @@ def exponential_family(
 ) -> Spectrum:
     """Return the spectrum for a likelihood that is known by its variance function; its loss is `Loss.family`.
 
-    Bernoulli and Poisson decoders have it by name: `Spectrum.from_data(X, likelihood="bernoulli")`.
+    Bernoulli and Poisson decoders have it by name:
+    `Spectrum.from_data(X, likelihood="bernoulli")`.
 
     Parameters
     ----------
     data : array_like, DataFrame or Dask collection (n, d)
         Samples, read once.
     variance : callable
-        Takes the means of the features (d,) and returns the likelihood's variances at them, all positive.
+        Takes the means of the features (d,) and returns the likelihood's variances at them, all
+        positive.
     weights : array_like (n,), optional
         Of the samples; only their ratios matter.
     names : sequence of str, optional

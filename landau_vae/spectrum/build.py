@@ -2,8 +2,9 @@
 
     z = (x − x̄) in a unit,    C = ⟨z zᵀ⟩,    floor = ε d λ₁,    mode k is resolved if λ_k > floor + noise_k
 
-The unit is a number per column (a standard deviation, the likelihood's deviation at the mean, the root of a noise
-variance) or a matrix. noise_k is the variance that rounding of coarse input (float32) can fake along mode k.
+The unit is a number per column (a standard deviation, the likelihood's deviation at the mean,
+the root of a noise variance) or a matrix. noise_k is the variance that rounding of coarse input
+(float32) can fake along mode k.
 """
 
 from typing import Any, Literal
@@ -75,8 +76,8 @@ def resolve(
 ) -> Fields:
     """Return the fields of a spectrum, with the eigenvalues above the floor.
 
-    `noise` is the variance that rounding of the input can fake, by mode. Where the covariance is a difference or a part
-    of a larger one, its rounding is that of the `whole` (data²).
+    `noise` is the variance that rounding of the input can fake, by mode. Where the covariance
+    is a difference or a part of a larger one, its rounding is that of the `whole` (data²).
     """
     values = found.values
     if not np.isfinite(total):

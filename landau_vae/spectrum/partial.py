@@ -1,7 +1,8 @@
 """Sufficient statistics of some of the rows, to be merged with those of the others: from other machines, other days.
 
-A `Partial` holds the count, mean and scatter of rows (the rows themselves while they are fewer than their columns).
-Merged in any order, partial results give the spectrum of all the rows together, to rounding.
+A `Partial` holds the count, mean and scatter of rows (the rows themselves while they are fewer
+than their columns). Merged in any order, partial results give the spectrum of all the rows
+together, to rounding.
 """
 
 from collections.abc import Iterable, Sequence
@@ -130,7 +131,8 @@ class Partial:
         array : str, optional
             The array inside an NPZ, Zarr or netCDF file.
         samples : str or sequence of str, optional
-            The dimensions of a Zarr or netCDF array that count the samples; by default the first.
+            The dimensions of a Zarr or netCDF array that count the samples; by default the
+            first.
         header : bool, optional
             Whether a CSV has a header; by default if its first line has words.
         progress : bool, default False
@@ -161,8 +163,8 @@ class Partial:
         array : xarray.DataArray or xarray.Dataset
             In memory or on the disk (Zarr, netCDF).
         samples : str or sequence of str
-            The dimensions that count the samples; all others are stacked to features, those of a Dataset's variables
-            side by side.
+            The dimensions that count the samples; all others are stacked to features, those of
+            a Dataset's variables side by side.
         weights : array_like (n,) or DataArray, optional
             Along the samples, or some of their dimensions.
         progress : bool, default False

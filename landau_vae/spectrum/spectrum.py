@@ -1,12 +1,15 @@
 """What the data offer: the spectrum λ₁ ≥ … ≥ λ_d of their covariance C, and V = tr C.
 
-Everything the linear theory predicts follows from it (J. Hirn, arXiv:2605.22691): mode k is active in a
-β-VAE iff λ_k exceeds the price τ of a nat, so it collapses at the normalised temperature T_k = λ_k / V.
+Everything the linear theory predicts follows from it (J. Hirn, arXiv:2605.22691): mode k is
+active in a β-VAE iff λ_k exceeds the price τ of a nat, so it collapses at the normalised
+temperature T_k = λ_k / V.
 
-Covariances divide by n, as the training loss does; `divisor="n-1"` is the rival. Eigenvalues below the
-rounding floor ε λ₁ d (plus the rounding noise of coarse input such as float32) are *unresolved*: they
-are counted, never returned as numbers. Eigenvalues closer than the floor form one multiplet.
-For a Bernoulli or Poisson decoder C is F^(−½) C F^(−½), F its variance at the mean (x̄(1 − x̄), x̄).
+Covariances divide by n, as the training loss does; `divisor="n-1"` is the rival. Eigenvalues
+below the rounding floor ε λ₁ d (plus the rounding noise of coarse input such as float32) are
+*unresolved*: they are counted, never returned as numbers. Eigenvalues closer than the floor
+form one multiplet.
+For a Bernoulli or Poisson decoder C is F^(−½) C F^(−½), F its variance at the mean (x̄(1 − x̄),
+x̄).
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,8 +41,8 @@ ROUNDED = 1e-6  # of V: more than rounding, be it that of float32, takes away wi
 class Spectrum(Result):
     """The resolved eigenvalues of a covariance, and where they come from.
 
-    Made by `from_data`, `from_chunks`, `from_file`, `from_xarray`, `from_covariance` or `from_eigenvalues`, and by the
-    functions of `landau_vae.spectrum`.
+    Made by `from_data`, `from_chunks`, `from_file`, `from_xarray`, `from_covariance` or
+    `from_eigenvalues`, and by the functions of `landau_vae.spectrum`.
 
     Examples
     --------
@@ -88,11 +91,12 @@ class Spectrum(Result):
         Parameters
         ----------
         data : array_like, DataFrame, memory map or Dask collection (n, d)
-            The samples: also tensors of any framework and on any device, AnnData, data sets, data loaders and lists
-            of batches (x, or (x, label), of which x is taken). Images and sequences (n, …) are flattened to
-            (n, d). The rows of a sparse matrix are made dense block by block.
-            Tables with fewer rows than columns are worked on in the n × n Gram space; the spectrum then refers to the
-            rows, for its `vectors`.
+            The samples: also tensors of any framework and on any device, AnnData, data sets,
+            data loaders and lists of batches (x, or (x, label), of which x is taken). Images
+            and sequences (n, …) are flattened to (n, d). The rows of a sparse matrix are made
+            dense block by block.
+            Tables with fewer rows than columns are worked on in the n × n Gram space; the
+            spectrum then refers to the rows, for its `vectors`.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : array_like (n,), optional
@@ -102,9 +106,11 @@ class Spectrum(Result):
         divisor : {"n", "n-1"}, default "n"
             Of the covariance: n, as in the training loss, or n − 1, the unbiased rival.
         likelihood : Likelihood or str, default "gaussian"
-            Of the decoder. For a Bernoulli or Poisson decoder the spectrum is in units of its deviation at the mean.
+            Of the decoder. For a Bernoulli or Poisson decoder the spectrum is in units of its
+            deviation at the mean.
         modes : int, optional
-            How many of the strongest modes to find; all by default. A few modes may be had of 10⁵ columns.
+            How many of the strongest modes to find; all by default. A few modes may be had of
+            10⁵ columns.
         progress : bool, default False
             Whether to show a bar.
 
@@ -161,8 +167,8 @@ class Spectrum(Result):
         likelihood : Likelihood or str, default "gaussian"
             Of the decoder.
         modes : int, optional
-            How many of the strongest modes to find. Chunks that can be iterated again (a list, not a generator) then
-            need no d × d matrix.
+            How many of the strongest modes to find. Chunks that can be iterated again (a list,
+            not a generator) then need no d × d matrix.
         progress : bool, default False
             Whether to show a bar.
 
@@ -203,7 +209,8 @@ class Spectrum(Result):
         Parameters
         ----------
         path : str or Path
-            A CSV, Parquet, NPY, NPZ, Zarr or netCDF file, or what `Partial.save` or `landau-vae gather` wrote.
+            A CSV, Parquet, NPY, NPZ, Zarr or netCDF file, or what `Partial.save` or
+            `landau-vae gather` wrote.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : str, optional
@@ -215,7 +222,8 @@ class Spectrum(Result):
         array : str, optional
             The array inside an NPZ, Zarr or netCDF file.
         samples : str or sequence of str, optional
-            The dimensions of a Zarr or netCDF array that count the samples; by default the first.
+            The dimensions of a Zarr or netCDF array that count the samples; by default the
+            first.
         covariance : bool, default False
             Whether the table is a covariance matrix, not samples.
         header : bool, optional
@@ -274,8 +282,8 @@ class Spectrum(Result):
         array : xarray.DataArray or xarray.Dataset
             In memory or on the disk (Zarr, netCDF).
         samples : str or sequence of str
-            The dimensions that count the samples; all others are stacked to features, those of a Dataset's variables
-            side by side.
+            The dimensions that count the samples; all others are stacked to features, those of
+            a Dataset's variables side by side.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : array_like (n,) or DataArray, optional
@@ -400,7 +408,8 @@ class Spectrum(Result):
     def rest(self) -> float:
         """Variance that no latent can encode, V − Σ λ_k, data²; 0 where that is rounding.
 
-        It is the variance of modes that were not kept, or what no mode holds (of a target, what x does not explain).
+        It is the variance of modes that were not kept, or what no mode holds (of a target, what
+        x does not explain).
         """
         left = self.total_variance - float(self.eigenvalues.sum())
         return max(left, 0.0) if self.truncated or left > ROUNDED * self.total_variance else 0.0
@@ -425,10 +434,11 @@ class Spectrum(Result):
     def vectors(self) -> Array | None:
         """Eigenvectors v_k of C as columns, (d, modes): y = vectorsᵀ (x − mean)/scale are the projections of a row.
 
-        Eigenvalues are computed at construction (`eigvalsh`), vectors by one `eigh` when they are first asked for, and
-        then kept, because eigenvalues alone cost a third of both. The vectors of a wide table come from its Gram matrix
-        and its rows, to which the spectrum refers, and which must not have changed. For eigenvalues alone they are the
-        unit vectors (modes, modes); None where the strongest modes were found by passes over the data.
+        Eigenvalues are computed at construction (`eigvalsh`), vectors by one `eigh` when they
+        are first asked for, and then kept, because eigenvalues alone cost a third of both. The
+        vectors of a wide table come from its Gram matrix and its rows, to which the spectrum
+        refers, and which must not have changed. For eigenvalues alone they are the unit vectors
+        (modes, modes); None where the strongest modes were found by passes over the data.
 
         >>> np.abs(Spectrum.from_data([[2, 0], [-2, 0], [0, 1], [0, -1]]).vectors).tolist()
         [[1.0, 0.0], [0.0, 1.0]]
@@ -533,13 +543,14 @@ class Spectrum(Result):
     def dependencies(self) -> list[tuple[str, ...]]:
         """Return the features that are linear combinations of one another: a group per unresolved direction.
 
-        A group holds the features with a weight in one relation of a sparse basis of all relations.
+        A group holds the features with a weight in one relation of a sparse basis of all
+        relations.
 
         Returns
         -------
         list of tuple of str
-            Names. Empty where the covariance was never formed (fewer rows than columns: then every feature depends on
-            the others).
+            Names. Empty where the covariance was never formed (fewer rows than columns: then
+            every feature depends on the others).
 
         Examples
         --------

@@ -206,3 +206,77 @@ def test_which_rows_are_meant_is_said(rows):
     result = lv.diagnose(**model(1.0), loss=Loss.gaussian(1.0), rows=rows)
     assert ("held-out rows" in result.basis) == (rows == "held-out")
     assert result.healthy
+
+
+@pytest.mark.parametrize("layout", ["image", "sequence"])
+def test_latents_with_positions_tell_one_price_per_channel(layout):
+    """Four active columns as 2 channels at 2 positions; the decoder is handed what it takes."""
+    given = model(0.2, latents=4)
+    plain, order = given["decode"], [0, 1, 2, 3] if layout == "image" else [0, 2, 1, 3]
+    shape = (2000, 2, 1, 2) if layout == "image" else (2000, 2, 2)
+    given["mean"], given["variance"] = (given[name][:, order].reshape(shape) for name in ("mean", "variance"))
+    back = np.argsort(order)
+
+    def decode(z):
+        assert z.shape[1:] == shape[1:]
+        return plain(z.reshape(len(z), 4)[:, back])
+
+    result = lv.diagnose(**given | {"decode": decode}, loss=Loss.gaussian(0.2))
+    assert result.healthy
+    assert len(result.prices.width) == 2
+    assert result.price_in_effect == pytest.approx(0.2, abs=DRAWN * result.price_in_effect_error)
+    assert np.isfinite(result.price_ratios["width"]).all()
+
+
+def test_a_batch_norm_on_the_mean_is_named_and_no_fault():
+    """All means have one variance; widths are what training makes them, and tell the price."""
+    given = model(0.5, latents=4)
+    X, variance = given["data"], given["variance"]
+    scale = np.sqrt(0.6) / given["mean"].std(axis=0)
+    given |= {"mean": (given["mean"] - given["mean"].mean(axis=0)) * scale}
+    del given["decode"]
+    result = lv.diagnose(**given, loss=Loss.gaussian(0.5))
+    assert "normalised-mean" in result.codes
+    assert X.shape[1] == 5
+    assert variance.shape[1] == 4
+
+
+def test_counts_by_a_negative_binomial_of_ones_own():
+    """A likelihood that the package does not know, as a function: nothing is refused for a reason that is not its own.
+
+    x is counts with mean exp(f), f linear in one latent; at the price of a scan over τ the model is stationary for the
+    one that its own identity gives, so that stating that price is healthy and three times it is not.
+    """
+    rng = np.random.default_rng(0)
+    code = rng.standard_normal((3000, 1))
+    rate = np.exp(1.0 + code @ [[0.8, -0.5, 0.3]])
+    x = rng.negative_binomial(5, 5 / (5 + rate)).astype(float)
+    logs = np.log1p(x) - np.log1p(x).mean(axis=0)
+    mean = logs @ np.linalg.lstsq(logs, code, rcond=None)[0]
+
+    def term(x, f):
+        return (-x * f + (x + 5) * np.logaddexp(f, np.log(5))).sum(axis=1)
+
+    given = {
+        "mean": mean,
+        "variance": np.full((3000, 1), 1 - mean.var()),
+        "data": x,
+        "decode": lambda z: 1.0 + z @ [[0.8, -0.5, 0.3]],
+    }
+    measured = lv.diagnose(**given, loss=Loss.gaussian(1.0), reconstruction=term)
+    price = measured.price_in_effect
+    assert measured.next_onset is None  # no score of this term is known
+    right = lv.diagnose(**given, loss=Loss.gaussian(price), reconstruction=term)
+    assert not {"lower-price", "higher-price"} & set(right.codes)
+    wrong = lv.diagnose(**given, loss=Loss.gaussian(3 * price), reconstruction=term)
+    assert "lower-price" in wrong.codes
+
+
+def test_a_decoder_of_mean_and_variance():
+    """The mean is taken, and what was returned beside it is said."""
+    given = model(1.0)
+    plain = given["decode"]
+    pair = lv.diagnose(**given | {"decode": lambda z: (plain(z), np.ones((len(z), 5)))}, loss=Loss.gaussian(1.0))
+    assert pair.healthy
+    assert pair.measured.decoder.spread is not None
+    assert "[0]" in pair.basis

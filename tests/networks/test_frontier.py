@@ -182,6 +182,7 @@ def test_other_likelihoods(kind, rng):
     m = rows.mean(axis=0)
     closed = -(m * np.log(m) + (1 - m) * np.log1p(-m)) if kind == "bernoulli" else m - m * np.log(m)
     assert found.dead == pytest.approx(closed.sum(), rel=1e-7)  # means stay 1e-9 off the ends of their range
+    assert np.all(found.any <= found.memorised + GAP * found.price)
     assert found.gain[0] > 0.1 > GAP * 30 >= found.gain[2]
     assert np.all(found.any <= found.bound + 1.01 * GAP * found.price)
     assert found.certified(30.0)
@@ -254,9 +255,10 @@ def test_rows_of_many_dimensions_are_memorised():
 
 @pytest.mark.slow
 def test_worldclim_differs_from_sample_to_sample(layers_folder):
-    """Five samples of 2 000 cells: (F − F₀)/λ₁ at λ₁ is a matter of a few rare cells.
+    """Five samples of 2 000 cells, drawn by area: (F − F₀)/λ₁ is a matter of some cells far out.
 
-    One such sample was found to have −.0395 before.
+    It is −.0737, −.0358 and −.0155 on average at 0.8, 1.0 and 1.25 λ₁; from one sample to another it varies by .005
+    (standard deviation). Another sample was found to have −.0603, −.0395 and −.0249 before.
     """
     layers = lv.datasets.worldclim_layers(layers_folder)
     share = np.asarray(layers.weights) / np.sum(layers.weights)
@@ -268,10 +270,8 @@ def test_worldclim_differs_from_sample_to_sample(layers_folder):
         value, found = relative(rows, [0.8, 1.0, 1.25])
         values.append(value)
         assert found.memorising > found.first  # by a few cells far out
-    mean, error = np.mean(values, axis=0), np.std(values, axis=0, ddof=1)
-    print(mean, error)
-    assert np.all(mean < 0)
-    assert np.all(error < -mean)
+    np.testing.assert_allclose(np.mean(values, axis=0), [-0.0737, -0.0358, -0.0155], atol=1e-4)  # as printed
+    np.testing.assert_allclose(np.std(values, axis=0, ddof=1), 0.005, rtol=0.1)
 
 
 # -------------------------------------------------------------------------------------------------- words and pictures
@@ -284,6 +284,7 @@ def test_a_search_that_ends_early_says_so(monkeypatch, rng):
     assert "ended before it converged" in found.summary()
     assert "not below" in found.summary()
     monkeypatch.undo()
+    assert np.all(found.bound >= 0)  # outputs that equal their rows cost nothing
     whole = relative(rng.standard_normal((150, 5)), [0.3])[1]
     assert "not below" not in whole.summary()
 

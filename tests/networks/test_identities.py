@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from networks.linear_equilibrium import Equilibrium
 
+import landau_vae as lv
 from landau_vae.networks.identities import prices_from_gradients, prices_in_effect
 
 ERRORS = 3  # standard errors: .3 % of all draws fall outside, and these seeds are fixed
@@ -132,3 +133,28 @@ def test_two_draws_at_least_where_only_draws_count():
     model = Equilibrium(EIGENVALUES, 1.0, 100, seed=10)
     assert prices(model, all_rows=True, budget=1).draws == 2
     assert prices(model, budget=1).draws == 1
+
+
+def test_latents_and_draws_that_are_asked_for():
+    model = Equilibrium((4.0, 2.0, 0.5), 1.0, 200, seed=3)
+    assert prices(model, [0], all_rows=True, most=1).draws == 2  # an error over draws takes two
+    for wrong in ([[0, 0]], [2], [0.5], [True, False], [[0, 2]], [], 7, "0"):
+        with pytest.raises(lv.InputError, match=r"^latents"):
+            prices(model, wrong)
+    with pytest.raises(lv.InputError, match=r"deviation has shape \(200, 1\), which does not fit mean"):
+        prices_in_effect(model.mean, model.deviation[:, :1], model.term, [0])
+    with pytest.raises(lv.InputError, match="term has shape"):
+        prices_in_effect(model.mean, model.deviation, lambda z: model.decode(z), [0])
+
+
+def test_a_price_that_is_precise_costs_no_more_draws():
+    """The weak latent takes several draws for 2 %, the strong ones two at most."""
+    model, calls = Equilibrium((40, 30, 1.3, 0.5), 1.0, 4000, seed=1), []
+
+    def term(z):
+        calls.append(1)
+        return model.term(z)
+
+    found = prices_in_effect(model.mean, model.deviation, term, [0, 1, 2])
+    assert found.draws > 2
+    assert len(calls) <= 2 * 3 + 4 * (2 * 2 + found.draws)  # four a draw, and two halved steps

@@ -142,7 +142,7 @@ def test_bad_input():
     model = Equilibrium((4, 0.9), 1.0, 100, seed=9)
     with pytest.raises(lv.InputError, match=r"has shape \(100, 1\), but \(100, 2\)"):
         onset(model, lambda z: z)
-    with pytest.raises(lv.InputError, match="not finite"):
+    with pytest.raises(lv.InputError, match="NaN or infinite"):
         onset(model, lambda z: np.full_like(model.x, np.nan))
     with pytest.raises(lv.InputError, match="draws is 6, but a multiple of 4"):
         onset(model, draws=6)

@@ -38,7 +38,7 @@ SLIPS = [
     *slip("warm-up-ended", USUAL, (0.5, 0.5, 0.5), warm_up=[10.0, 5.0, 3.3], schedule="constant", rate=1e-3),
     *slip("few-updates", USUAL, (0.1, 0.1, 0.2), updates=250, schedule="constant", rate=1e-3),
     *slip("plateau", USUAL, (0.2, 0.2, 0.3), rate=[1e-6, 3e-7, 1e-6], start=0.03, schedule="constant"),
-    *slip("rate-too-large", (DIGITS,) * 3, (0.3, 0.2, 0.5), rate=[0.03, 0.05, 0.03], seed=[0, 1, 2]),
+    *slip("rate-too-large", (DIGITS,) * 3, (0.3, 0.3, 0.5), rate=[0.03, 0.07, 0.03], seed=[0, 1, 2]),
     *slip("variance-learned", (FACTORS, CELLS, TUMOURS), (0.25, 0.1, 0.075), learned_variance=True, latents=2),
     *slip("sigma-frozen", USUAL, (0.1, 0.1, 0.2), sigma="frozen"),
     *slip("sigma-softplus", USUAL, (0.1, 0.1, 0.2), sigma="softplus"),

@@ -16,9 +16,9 @@ from landau_vae.findings import Finding, by_severity
 #: What each code means, in a line.
 CODES: Mapping[str, str] = {
     "other-model": "The loss is one of other numbers of features or latents.",
-    "rows-mismatched": "The posteriors do not belong to these rows.",
+    "rows-mismatched": "The posteriors do not fit these rows.",
     "logits": "The decoder returns what still has to go through a sigmoid or an exponential.",
-    "other-units": "Data and reconstructions are in different units.",
+    "other-units": "Data and reconstructions do not fit each other in scale or mean.",
     "decoder-mismatch": "The decoder, as called here, does not reconstruct these data.",
     "diverged": "The posterior of a latent is far wider than the prior.",
     "frozen-variance": "σ is one number in all rows and latents.",
@@ -36,6 +36,7 @@ CODES: Mapping[str, str] = {
     "active-below-threshold": "Latents are active that should be inactive.",
     "fits-noise": "Latents encode sampling noise.",
     "mixed": "Latents share modes that are not degenerate.",
+    "means-at-odds": "Means and widths of the latents obey different prices.",
     "metastable": "All latents are inactive and stable, but another state may be better.",
     "further-latent": "A further latent would lower the loss.",
     "unmeasured": "Without the decoder the price in effect is not known.",
@@ -59,7 +60,8 @@ QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
         heads.diverged, heads.frozen_variance, heads.bounded_variance, heads.one_sided, heads.offset),
     "Does the decoder, as called here, reconstruct these rows from z?": (data.decoder_mismatch,),
     "Which price is in effect, and is it one?": (
-        price.kl_off, price.free_bits, price.several_prices, price.other_price, latents.unmeasured),
+        price.kl_off, price.free_bits, price.several_prices, price.other_price, price.means_at_odds,
+        latents.unmeasured),
     "Has it come to rest?": (training.not_converged,),
     "Are inactive latents inactive because they should be?": (
         collapse.should_be_active, collapse.price_too_high, collapse.further_latent),

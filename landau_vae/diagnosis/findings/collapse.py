@@ -39,7 +39,9 @@ def should_be_active(c: Comparison) -> Finding | None:
 
 LONGER = (
     "Train longer or with a larger learning rate (latents wait on a plateau, those of weak modes longest: "
-    "`lv.numeric.activation` estimates how long), start from larger weights, or raise β slowly from a small value."
+    "`lv.numeric.activation` estimates how long), start from larger weights, or raise β slowly from a small value. "
+    "See too that encoder and decoder are trained at all: all weights in the optimiser, no gradient stopped, no "
+    "layer without a signal."
 )
 
 
@@ -98,7 +100,7 @@ def _worth(c: Comparison) -> bool:
     if f is None or f.certified(c.price):
         return False
     enough = limits.WORTH * c.price
-    others = f.held_out[0] < f.dead - enough or np.isnan(f.held_out[0])
+    others = f.held_out_gain[0] > enough or np.isnan(f.held_out_gain[0])
     return bool(f.dead - f.any[0] > enough and others)
 
 

@@ -79,9 +79,11 @@ def rows_mismatched(c: Comparison) -> Finding | None:
         evidence["correlation"] = c.measured.correlation
     return alarm(
         "rows-mismatched",
-        f"The posteriors do not belong to these rows: {found}.",
-        "Encode the data again without shuffling, and pass rows and posteriors in the same order.",
-        evidence | {"causes": ("shuffled-rows",)},
+        f"The posteriors do not fit these rows: {found}.",
+        "Likeliest: rows and posteriors are in different orders (a loader that shuffles): encode the data again "
+        "without shuffling. Else latents are in another order than the decoder takes them, or the decoder gets "
+        "what it needs of x by another way than z.",
+        evidence | {"causes": ("shuffled-rows", "latents-reordered", "skip-connection")},
     )
 
 
@@ -92,8 +94,8 @@ def logits(c: Comparison) -> Finding | None:
         return None
     return alarm(
         "logits",
-        f"decode does not return the reconstruction: a {better} of its outputs fits these rows far better than the "
-        "outputs themselves.",
+        f"decode may not return the reconstruction: {'an' if better == 'exp' else 'a'} {better} of its outputs fits "
+        "these rows far better than the outputs themselves.",
         f"Let decode return what the loss compares with the data (here: apply the {better}), or state the loss that "
         "takes logits (Loss.bernoulli).",
         {"link": better, "causes": ("logits-for-means",)},
@@ -113,13 +115,24 @@ def other_units(c: Comparison) -> Finding | None:
         words = f"{significant(m.slope, 3)} times as far from their mean as the reconstructions"
     return alarm(
         "other-units",
-        f"Data and reconstructions are not in the same units: the rows are {words}. "
+        f"Rows and reconstructions do not fit each other: the rows are {words}. "
         "In training a decoder finds the scale and the mean of its data first, unless the run has hardly begun.",
-        "Pass the data as the loss had them (standardised, divided by 255, …), and decode as the loss uses it: the "
-        "trained weights, in the mode of training, with the condition that it was given (given=…) and the earlier "
-        "steps if it was taught with them.",
+        "Likeliest: the data are in other units than the loss had them. Pass the data as the loss had them "
+        "(standardised, divided by 255, …), and decode as the loss uses it: the trained weights, in the mode of "
+        "training, with the condition that it was given (given=…) and the earlier steps if it was taught with "
+        "them; and see that its z are μ + σε with the μ and σ passed here, in the same order.",
         {"slope": m.slope, "correlation": m.correlation, "shift": m.shift}
-        | {"causes": ("data-units", "conditional-decoder", "teacher-forcing", "other-weights", "updates", "plateau")},
+        | {
+            "causes": (
+                "data-units",
+                "conditional-decoder",
+                "teacher-forcing",
+                "other-weights",
+                "updates",
+                "plateau",
+                "noise-size",
+            )
+        },
     )
 
 

@@ -30,8 +30,8 @@ def diverged(c: Comparison) -> Finding | None:
 def frozen_variance(c: Comparison) -> Finding | None:
     """Find a σ that is one number in all rows and latents."""
     q = c.posterior
-    if not q.frozen or c.collapsed or (abs(q.variance[0] - 1) > limits.FROZEN and c.converged):
-        return None  # a linear model of one latent, or of equal eigenvalues, has one σ too
+    if not c.frozen:
+        return None
     value = float(q.variance[0])
     spectrum = c.spectrum.eigenvalues[: q.latents]
     law = np.maximum(np.sqrt(spectrum / c.price) - 1, 0.0)
@@ -83,6 +83,8 @@ def offset(c: Comparison) -> Finding | None:
     q = c.posterior
     cost = q.offset**2 / 2
     paying = np.flatnonzero((cost > limits.OFFSET_COST) & (cost > limits.OFFSET_SHARE * q.rate))
+    if not c.converged:  # active latents that are not at rest have offsets too
+        paying = np.setdiff1d(paying, np.flatnonzero(c.is_active))
     untrained = c.collapsed and c.spectrum.eigenvalues[0] > limits.SURELY_UNSTABLE * c.price
     if c.prices is not None:  # where the KL costs nothing, an offset does not either
         paying = np.setdiff1d(paying, c.prices.latent[c.prices.width < limits.NO_KL * c.price])
@@ -110,13 +112,7 @@ def batch_norm(c: Comparison) -> Finding | None:
     """Find means that all have one variance, the inactive ones too."""
     q = c.posterior
     spread = q.mean_variance
-    centred = np.all(np.abs(q.offset) < limits.SAME_SPREAD)
-    if (
-        q.latents < 3
-        or not centred
-        or np.ptp(spread) > limits.SAME_SPREAD * spread.mean()
-        or q.rate.max() < 1.5 * q.rate.min()
-    ):
+    if not c.normalised:
         return None
     return remark(
         "normalised-mean",

@@ -9,13 +9,22 @@ import numpy as np
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
 from landau_vae.display import Array, counted, listed, significant, with_error
-from landau_vae.findings import Finding, alarm
+from landau_vae.findings import Finding, alarm, remark
 from landau_vae.loss.slips import slip_with_price
 
 ASK = (
     " Is the decoder given anything but z (a condition, the earlier steps of a sequence, a library size)? Then "
     "pass that too: given=… ."
 )
+
+
+ELSE = (
+    " What also moves prices, by means and widths unlike: noise that is not σε with the σ passed here (a "
+    "log-variance for a log-std, a factor on ε), a KL of another formula or prior, a further term on z or μ (a "
+    "penalty, a classifier), a reconstruction term other than stated, means and decoder of different weights, a "
+    "loader that gives few of the rows."
+)
+OTHERS = ("noise-size", "kl-formula", "prior", "further-term", "other-term", "other-weights", "few-rows-seen")
 
 
 def kl_off(c: Comparison) -> Finding | None:
@@ -30,9 +39,9 @@ def kl_off(c: Comparison) -> Finding | None:
         f"at 1, and the posteriors are as narrow as at {knob_at(c, price)} instead of {beta_at(c, c.price)}.",
         "Check whether the KL term enters the loss that is differentiated, with a weight above 0 (a β that is stored "
         "but not used, a clamp or free bits that cut its gradient, a warm-up that has hardly begun): "
-        "Loss.measure(your_loss, …) measures its weight.",
+        f"Loss.measure(your_loss, …) measures its weight.{ELSE * c.at_odds}",
         {"second_moment": scales, "scale_error": c.scale_error, "limit": limits.FREE_SCALE, "price": price}
-        | {"causes": ("kl-off", "kl-weight", "warm-up", "free-bits", "masked-kl")},
+        | {"causes": ("kl-off", "kl-weight", "warm-up", "free-bits", "masked-kl", *_others(c))},
     )
 
 
@@ -45,12 +54,13 @@ def several_prices(c: Comparison) -> Finding | None:
     low, high = ratio[cheap], ratio[~cheap]
     return alarm(
         "several-prices",
-        f"Not all latents pay the same for a nat: {listed(list(c.separate), 'latent')} "
+        f"Latents do not obey one price by their widths: {listed(list(c.separate), 'latent')} "
         f"pay{'s' * (c.separate.size == 1)} {_span(low)} of the stated price, the others {_span(high)}.",
-        "Check which latents the KL sums over (a slice, a mask, groups with weights of their own), and whether it "
-        f"has free bits or balancing per latent: a latent whose KL is below its free amount pays nothing.{ASK}",
+        "It may be the KL: check which latents it sums over (a slice, a mask, groups with weights of their own), "
+        "and whether it has free bits or balancing per latent: a latent whose KL is below its free amount pays "
+        f"nothing.{ELSE * c.at_odds}{ASK}",
         {"latents": c.separate + 1, "ratio": ratio}
-        | {"causes": ("masked-kl", "free-bits", "kl-balancing", "conditional-decoder", "teacher-forcing")},
+        | {"causes": ("masked-kl", "free-bits", "kl-balancing", "conditional-decoder", "teacher-forcing", *_others(c))},
     )
 
 
@@ -97,29 +107,48 @@ def other_price(c: Comparison) -> Finding | None:
     if c.other_price is None or c.kl_is_off:
         return None
     price, error, ratio = c.other_price, c.price_in_effect_error or 0.0, c.other_price / c.price
-    lower, stated = ratio < 1, f"{knob_at(c, c.price)} states {significant(c.price, 4)}"
-    reading = f"measured on {counted(len(c.telling), 'latent')}, a nat costs {with_error(price, error)}, but {stated}"
+    lower, known = ratio < 1, counted(len(c.telling), "latent")
+    reading = f"measured on {known}, a nat costs {with_error(price, error)}"
     if c.prices is None:
         count = int(c.detected.sum())
-        reading = f"each of {count} modes gives τ̂ = (1 − M²) λ ≈ {significant(price, 3)} (they agree within "
-        reading += f"{c.price_scatter:.1%}), but {stated}" if count > 1 else f"one mode), but {stated}"
+        agreeing = f"{counted(count, 'mode')}{f' (they agree within {c.price_scatter:.1%})' if count > 1 else ''}"
+        reading = f"a nat costs τ̂ = (1 − M²) λ = {significant(price, 3)} by {agreeing}"
     words, causes, argument = _causes(c, ratio)
     return alarm(
         "lower-price" if lower else "higher-price",
-        f"The model was trained at another price than stated: {reading}, {_times(ratio)}. That is what {words} "
-        "would do.",
+        f"The model was trained at another price than stated: {reading}, {_times(ratio)} the {significant(c.price, 4)} "
+        f"that {knob_at(c, c.price)} states. It may be {words}.",
         f"In effect {c.loss.knob} was {beta_at(c, price)}: check what multiplies the KL, where the β schedule ends, "
         "and what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it "
-        f"is{argument}.{_told_apart(c, lower)}{ASK}",
+        f"is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
-        | {"causes": causes},
+        | {"causes": (*causes, *_others(c))},
     )
+
+
+def means_at_odds(c: Comparison) -> Finding | None:
+    """Find means that obey quite another price than the widths do."""
+    if not c.at_odds or c.price_in_effect is None:
+        return None
+    by_mean, by_width = c.mean_price[0] / c.price, c.price_in_effect / c.price
+    return remark(
+        "means-at-odds",
+        f"Means and widths do not obey one price: by the means a nat costs {significant(by_mean, 2)} of the stated "
+        f"price, by the widths {significant(by_width, 2)}. In a VAE at rest, with noise σε and an exact KL, the two "
+        "agree.",
+        f"Train longer, if the learning rate was large to the end (means settle last).{ELSE}",
+        {"by_mean": by_mean, "by_width": by_width, "causes": ("updates", "learning-rate", *OTHERS)},
+    )
+
+
+def _others(c: Comparison) -> tuple[str, ...]:
+    return OTHERS * c.at_odds
 
 
 def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
     """Return what would leave this price: in words, as codes, and the arguments of the likeliest slip."""
     slip = slip_with_price(c.other_price or c.price, c.loss, c.spectrum) if not c.own_term else None
-    words, codes = [f"a KL weight {_times(ratio)} the stated one".replace("times times", "times")], ["kl-weight"]
+    words, codes = [f"a KL weight of {_times(ratio)} the stated one"], ["kl-weight"]
     if slip is not None:
         words.insert(0, f"a loss with {slip.words}")
         codes += [*slip.code.split("+")]
@@ -131,14 +160,9 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
         words.append("a limit on the KL, of each latent or in total, below which it is free (free bits, a capacity)")
         codes += ["warm-up", "free-bits", "free-bits-total"]
     if not 1 / limits.SUMMED < ratio < limits.SUMMED:
-        which = (
-            "KL summed over the batch and the error averaged"
-            if ratio > 1
-            else "error summed over the batch and the KL averaged"
-        )
-        words.append(
-            f"a {which} (batches of {significant(max(ratio, 1 / ratio), 2)} rows)" if ratio < 1 else f"a {which}"
-        )
+        term, other = ("KL", "error") if ratio > 1 else ("error", "KL")
+        rows = f" (batches of {significant(max(ratio, 1 / ratio), 2)} rows)"
+        words.append(f"one term summed over the batch (here the {term}) and the {other} averaged{rows}")
         codes.append("batch")
     if ratio > 1:
         words.append("strong weight decay on the encoder")

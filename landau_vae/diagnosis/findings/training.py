@@ -11,7 +11,9 @@ ELSE = " (Held-out rows, averaged weights and a batch norm on μ move it too: di
 def not_converged(c: Comparison) -> Finding | None:
     """Find latents that do not have the scale of a model at rest."""
     scales = c.posterior.second_moment[c.is_active]
-    if c.converged or (not _waiting(c) and c.pays and not c.spare):  # a model with too few latents settles last
+    if (
+        c.converged or c.normalised or (not _waiting(c) and c.pays and not c.spare)
+    ):  # a model with too few latents settles last
         return None
     evidence = {"second_moment": scales, "scale_error": c.scale_error, "limit": limits.SCALE_ERROR}
     found = (

@@ -4,9 +4,10 @@
 
     F = (1/β) Σ_n p_n Σ_i ⟨A(η_i) − x_ni η_i⟩ + Σ_n p_n Σ_k ½(μ_nk² + s_k − 1 − ln s_k)           in nats, L = βF
 
-y are the whitened centred data. Given a row, each η_i is a scalar with a normal distribution, of mean b_i + W_i·μ and
-variance σ_i² = Σ_k W_ik² s_k: the posterior average, over however many latents, is one sum over Gauss–Hermite nodes ξ,
-η_i = b_i + W_i·μ + σ_i ξ. All derivatives are exact for that sum. Collapse: `landau-vae derive exponential-family`.
+y are the whitened centred data. Given a row, each η_i is a scalar with a normal distribution,
+of mean b_i + W_i·μ and variance σ_i² = Σ_k W_ik² s_k: the posterior average, over however many
+latents, is one sum over Gauss–Hermite nodes ξ, η_i = b_i + W_i·μ + σ_i ξ. All derivatives are
+exact for that sum. Collapse: `landau-vae derive exponential-family`.
 """
 
 from typing import Annotated, Any, NamedTuple
@@ -49,8 +50,9 @@ class _Point(NamedTuple):
 class ExponentialFamily(Problem):
     """A VAE on a table of data whose decoder is an exponential family with canonical link.
 
-    The unknowns x are, one after the other, W (d, K), b (d), G (K, r), e₀ (K), ln s (K), each row by row; d features,
-    K latents, r directions in which the data vary. There is no certificate: that jumps are impossible is not proved.
+    The unknowns x are, one after the other, W (d, K), b (d), G (K, r), e₀ (K), ln s (K), each
+    row by row; d features, K latents, r directions in which the data vary. There is no
+    certificate: that jumps are impossible is not proved.
 
     Parameters
     ----------
@@ -59,17 +61,19 @@ class ExponentialFamily(Problem):
     probability : (rows,) array_like, optional
         Weight of each row; by default all are the same. Only their ratios matter.
     family : Likelihood or {"bernoulli", "poisson", "gaussian"}
-        A likelihood that has a generator, or its name: bits (0 ≤ x ≤ 1, grey values included), counts (x ≥ 0), or real
-        numbers (A = η²/2: the linear VAE at decoder variance 1).
+        A likelihood that has a generator, or its name: bits (0 ≤ x ≤ 1, grey values included),
+        counts (x ≥ 0), or real numbers (A = η²/2: the linear VAE at decoder variance 1).
     latents : int, default 1
         K.
     nodes : int, default 60
-        Gauss–Hermite nodes, from 2 to 200. For bits the sum errs by about exp(−2π√nodes/σ), for the others by far less.
+        Gauss–Hermite nodes, from 2 to 200. For bits the sum errs by about exp(−2π√nodes/σ), for
+        the others by far less.
 
     Raises
     ------
     InputError
-        If the data are not from the family's range, or have constant columns, or an argument cannot be used.
+        If the data are not from the family's range, or have constant columns, or an argument
+        cannot be used.
 
     Examples
     --------
@@ -181,8 +185,9 @@ class ExponentialFamily(Problem):
     def predicted(self) -> list[tuple[float, int]]:
         """Return the first K eigenvalues of F^{-1/2} C F^{-1/2} with their multiplicities.
 
-        Only the first is exact: the others are the β at which the *collapsed* state loses further directions, but once
-        the first mode is active, the decoder's variance F is no longer the collapsed one.
+        Only the first is exact: the others are the β at which the *collapsed* state loses
+        further directions, but once the first mode is active, the decoder's variance F is no
+        longer the collapsed one.
 
         Returns
         -------

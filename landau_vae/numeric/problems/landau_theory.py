@@ -1,7 +1,8 @@
 """Any loss in symbols as a problem to follow: a new Landau theory, a mode with weight decay, the hierarchy.
 
-The loss is stated once, in SymPy; gradient, Hessian and drift are its exact derivatives, compiled by `lambdify`.
-Unknowns and controls that are declared positive (variances, prices) are followed in their logarithm.
+The loss is stated once, in SymPy; gradient, Hessian and drift are its exact derivatives,
+compiled by `lambdify`. Unknowns and controls that are declared positive (variances, prices) are
+followed in their logarithm.
 """
 
 from collections.abc import Mapping, Sequence

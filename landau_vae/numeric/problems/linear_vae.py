@@ -3,10 +3,11 @@
     F = A/τ + Σ_k ½[(‖g_k‖² + s_k)/η² − 1 − ln(s_k/η²)],   τ = β σ_dec²
     A = ½⟨‖x − Wz‖²⟩ = ½ tr C − Σ √λ_i W_ik G_ik + ½ tr WᵀW GᵀG + ½ Σ s_k ‖w_k‖² + decay
 
-F is the loss over β, in nats. Unknowns are W (d × K), G = C^{1/2} Eᵀ (d × K: the encoder of whitened data, so that
-modes of any variance are equally stiff), t = ln s (K) and, where it is learned, ln σ_dec². Rows are written along the
-principal axes of the data, which is a rotation of x and no approximation; no other use is made of modes. i, j:
-axes; k, l: latents. In symbols: `symbolic.linear.loss`, `symbolic.variations`; derivations 1, 7, 8 and 12.
+F is the loss over β, in nats. Unknowns are W (d × K), G = C^{1/2} Eᵀ (d × K: the encoder of
+whitened data, so that modes of any variance are equally stiff), t = ln s (K) and, where it is
+learned, ln σ_dec². Rows are written along the principal axes of the data, which is a rotation
+of x and no approximation; no other use is made of modes. i, j: axes; k, l: latents. In symbols:
+`symbolic.linear.loss`, `symbolic.variations`; derivations 1, 7, 8 and 12.
 """
 
 from dataclasses import replace
@@ -37,7 +38,8 @@ class Linear(Problem):
     spectrum : Spectrum
         The modes of the data.
     loss : Loss, optional
-        The convention; by default `Loss.gaussian()`. Without a number of latents there is one per mode.
+        The convention; by default `Loss.gaussian()`. Without a number of latents there is one
+        per mode.
     decoder_decay, encoder_decay : float, default 0
         γ_W and γ_E of ½γ_W‖W‖² + ½γ_E‖E‖², added to the user's loss.
     prior_variance : float, default 1

@@ -2,9 +2,10 @@
 
     equilibria  ∂F/∂x = 0        stable where the Hessian ∂²F/∂x² has no negative direction
 
-A problem states its loss once. Three more things make a solver sharp: a metric (how stiff each unknown is by itself, so
-that steps and curvatures of all of them compare), the directions along which a continuous symmetry moves a state
-without a change of the loss, and, where a theorem is known, why its equilibria never jump or have no minimum at all.
+A problem states its loss once. Three more things make a solver sharp: a metric (how stiff each
+unknown is by itself, so that steps and curvatures of all of them compare), the directions along
+which a continuous symmetry moves a state without a change of the loss, and, where a theorem is
+known, why its equilibria never jump or have no minimum at all.
 """
 
 from abc import ABC, abstractmethod
