@@ -70,8 +70,8 @@ def kind_of(s: Setting) -> str:
 
 def named(truth: str, findings: tuple[Finding, ...]) -> bool:
     """Return whether the first finding names the truth; a metastable state without an alarm, a collapse certified."""
-    if truth == "healthy" or not findings:
-        return truth == "healthy" and not any(each.alarm for each in findings)
+    if truth not in CAUSES or not findings:  # nothing is wrong
+        return truth not in CAUSES and not any(each.alarm for each in findings)
     first = findings[0]
     if (truth == "metastable" and first.alarm) or (truth == "certified" and first.evidence.get("gain") != 0):
         return False
