@@ -70,8 +70,8 @@ def kind_of(s: Setting) -> str:
 
 def named(truth: str, findings: tuple[Finding, ...]) -> bool:
     """Return whether the first finding names the truth; a metastable state without an alarm, a collapse certified."""
-    if truth == "healthy" or not findings:
-        return truth == "healthy" and not any(each.alarm for each in findings)
+    if truth not in CAUSES or not findings:  # nothing is wrong
+        return truth not in CAUSES and not any(each.alarm for each in findings)
     first = findings[0]
     if (truth == "metastable" and first.alarm) or (truth == "certified" and first.evidence.get("gain") != 0):
         return False
@@ -162,9 +162,16 @@ def _named(records: list[Record]) -> Record:
         "models": len(records),
         "named": sum(each["named"] for each in records),
         "alarms": sum(bool(each["alarms"]) for each in records),
+        "place": [_place(each) for each in records],
         "causes listed": [len(each["causes"]) for each in records],
         "first": [f"{each['first']} ({each['severity']})" for each in records],
     }
+
+
+def _place(record: Record) -> int | None:
+    """Return at which place the causes of the first finding have the truth, counted from 1."""
+    cause = CAUSES.get(record["truth"])
+    return record["causes"].index(cause) + 1 if cause in record["causes"] else None
 
 
 def coverage(records: list[Record], floor: float = 0.0) -> Record:
@@ -226,12 +233,15 @@ def quantiles(values: Iterable[float]) -> Record:
 
 def table(found: Record) -> str:
     """Return the summary as Markdown."""
-    lines = ["| truth | models | named | with an alarm | causes listed | first finding |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| truth | models | named | with an alarm | at place | of causes | first finding |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for truth, each in found["named"].items():
         first = ", ".join(dict.fromkeys(each["first"]))
-        listed = sorted(set(each["causes listed"]))
-        span = f"{listed[0]}" if len(listed) == 1 else f"{listed[0]}–{listed[-1]}"
-        lines.append(f"| {truth} | {each['models']} | {each['named']} | {each['alarms']} | {span} | {first} |")
+        places, listed = _span(each["place"]), _span(each["causes listed"])
+        counts = f"{each['models']} | {each['named']} | {each['alarms']}"
+        lines.append(f"| {truth} | {counts} | {places} | {listed} | {first} |")
     healthy = found["healthy"]
     lines += ["", f"Healthy, settled: {healthy['settled']} models."]
     lines += [
@@ -246,3 +256,9 @@ def table(found: Record) -> str:
     lines += ["", "| | n | least | 5 % | median | 95 % | greatest |", "|---|---|---|---|---|---|---|"]
     lines += [f"| {name} | {' | '.join(map(str, each.values()))} |" for name, each in found["spreads"].items()]
     return "\n".join(lines)
+
+
+def _span(values: list[int | None]) -> str:
+    known = [value for value in values if value is not None]
+    ends = sorted({min(known), max(known)}) if known else []
+    return "–".join(map(str, ends)) or "-"

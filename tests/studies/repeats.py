@@ -10,7 +10,7 @@ QUICK = (
     setting("laplace", (32,), "tanh", 6, 0.25),
     setting("ring:5", (64,), "silu", 3, 0.2),
     setting("wine", (16,), "tanh", 3, 0.5),
-    setting("clusters", (64,), "relu", 3, 0.6, rate=4e-3),
+    setting("gamma", (32,), "silu", 4, 0.3),
 )
 SEEDS = (1, 2, 3, 4)
 

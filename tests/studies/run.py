@@ -2,6 +2,7 @@
 
 python tests/studies/run.py train [--cache DIR] [--only PATTERN] [--workers 2]
 python tests/studies/run.py diagnose [--cache DIR] [--only PATTERN] [--write]
+python tests/studies/run.py summary
 """
 
 import argparse
@@ -23,7 +24,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 from healthy import HEALTHY, OTHERS
 from judge import judged, summary, table
 from networks import Setting, kept, load, path_of, save, train
-from record import written
+from record import read, written
 from repeats import REPEATS
 from slips import SLIPS
 
@@ -79,10 +80,18 @@ def diagnose_all(cache: Path, pattern: str, write: bool) -> None:
         written("results.json", records, summary=found)
 
 
+def summarise() -> None:
+    """Print the summary of results.json, and write it anew, with the commit of its diagnoses."""
+    before = read("results.json")
+    found = summary(before["models"])
+    print(table(found))
+    written("results.json", before["models"], commit=before["commit"], summary=found)
+
+
 def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["train", "diagnose"])
+    parser.add_argument("command", choices=["train", "diagnose", "summary"])
     parser.add_argument("--cache", type=Path, default=Path(".studies"))
     parser.add_argument("--only", default="*", help="pattern of a name or a truth, such as 'kl-*'")
     parser.add_argument("--workers", type=int, default=1)
@@ -90,6 +99,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.command == "train":
         train_all(options.cache, options.only, options.workers)
+    elif options.command == "summary":
+        summarise()
     else:
         diagnose_all(options.cache, options.only, options.write)
 
