@@ -16,7 +16,7 @@ from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
 from landau_vae.diagnosis.measured import measure, tells_a_price
 from landau_vae.diagnosis.modes import Observed, mode_cross, observe
-from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, evenly, read_posterior, read_with_data
+from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
@@ -154,7 +154,7 @@ def diagnose(
             result = model.decoded(result, decode, reconstruction)
         elif gradients is not None:
             result = model.differentiated(result, gradients, own_term=reconstruction is not None)
-        elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and not result.linear:
+        elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and given is None and not result.linear:
             result = replace(result, following=model.by_kernel(result))
     run = _run(result.spectrum, loss, updates, learning_rate, optimizer)
     result = replace(result, run=run, stated=stated, trained_on=rows == "training")
@@ -219,7 +219,7 @@ class _Model:
             binary=zeros_and_ones(moments),
             conditional=self.given is not None,
             shape=self.shape,
-            sample=partial(self.seen, evenly(len(self.x), SAMPLE), result),
+            sample=partial(self.seen, some_rows(len(self.x), SAMPLE), result),
         )
         if result.linear_share < limits.LINEAR_SHARE:
             mismatch = code_mismatch(self.mu, x, fields["scale"], result.is_active)
@@ -244,7 +244,7 @@ class _Model:
     def decoded(self, result: Diagnosis, decode: Any, reconstruction: Any) -> Diagnosis:
         """Return the result with what the user's decoder says."""
         n, d = self.x.shape
-        rows = evenly(n, min(ROWS, max(64, NUMBERS // d)))
+        rows = some_rows(n, min(ROWS, max(64, NUMBERS // d)))
         mean = np.asarray(self.mu[rows], dtype=np.float64)
         width, x = deviation(self.spread[rows], self.kind), self.seen(rows, result)
         likelihood = self.loss.likelihood
@@ -282,6 +282,12 @@ class _Model:
             if each.shape != self.mu.shape:
                 found = f"gradients have shape {each.shape}, but the means have {self.mu.shape}"
                 raise InputError(f"{found}: give ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of each row and latent.", "gradients")
+        if not (np.any(by_mean) and np.any(by_log)):
+            raise InputError(
+                "gradients are 0 throughout, but latents that are used have some: take them of the reconstruction "
+                "term by the μ and ln σ² that z was made of, before anything is detached.",
+                "gradients",
+            )
         telling = tells_a_price(result.posterior, self.shape)
         if not telling.size:
             return result
@@ -293,7 +299,7 @@ class _Model:
 
     def by_kernel(self, result: Diagnosis) -> KernelOnset | None:
         """Return whether a further latent would pay, from the codes of few active latents alone, if rows suffice."""
-        rows, active = evenly(len(self.x), ROWS), np.flatnonzero(result.is_active)
+        rows, active = some_rows(len(self.x), ROWS), np.flatnonzero(result.is_active)
         if len(rows) < FEWEST:
             return None
         width = deviation(self.spread[rows], self.kind)

@@ -23,6 +23,7 @@ from landau_vae.display import Array, significant, with_error
 from landau_vae.loss import Loss
 from landau_vae.loss.slips import slip_with_price
 from landau_vae.networks import Frontier, KernelOnset, NextLatent, PricesInEffect, frontier
+from landau_vae.networks.identities import LAST_UPDATES
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import NoiseFloor
 from landau_vae.numeric.plateau_activation import Activation
@@ -99,7 +100,9 @@ class Comparison:
         """
         if not self.posterior.frozen or self.collapsed:
             return False
-        return abs(float(self.posterior.variance[0]) - 1) <= limits.FROZEN or not self.converged
+        if abs(float(self.posterior.variance[0]) - 1) <= limits.FROZEN:
+            return True
+        return self.posterior.latents > 1 and not self.converged
 
     @cached_property
     def normalised(self) -> bool:
@@ -240,13 +243,18 @@ class Comparison:
         assert self.prices is not None
         value, weight = self.prices.width, 1 / self.prices.width_error**2
         mean = float(np.sum(weight * value) / weight.sum())
-        scatter = np.sum(weight * (value - mean) ** 2) / max(1, len(value) - 1)
-        return mean, float(np.sqrt(max(1.0, scatter) / weight.sum()))
+        scatter = max(1.0, np.sum(weight * (value - mean) ** 2) / max(1, len(value) - 1))
+        # The noise of the last updates is shared by the latents: it does not average out.
+        shared = LAST_UPDATES * abs(mean)
+        drawn = np.maximum(self.prices.width_error**2 - (LAST_UPDATES * value) ** 2, 0.0)
+        alone = float(weight**2 @ drawn) / weight.sum() ** 2
+        return mean, float(np.sqrt(scatter * alone + shared**2))
 
     @cached_property
     def mean_price(self) -> tuple[float, float]:
-        """The price that the means of all latents obey together, and its error; it settles last."""
-        assert self.prices is not None
+        """The price that the means of all latents obey together, and its error; it settles last. NaN if unknown."""
+        if self.prices is None:
+            return np.nan, np.nan
         weight = 1 / self.prices.mean_error**2
         return float(np.sum(weight * self.prices.mean) / weight.sum()), float(weight.sum() ** -0.5)
 
@@ -285,7 +293,7 @@ class Comparison:
     def lowest_price(self) -> float:
         """The lowest of all readings of the price."""
         readings = (self.price_in_effect, self.mode_price, self.latent_price)
-        return min(price for price in readings if price is not None)
+        return min((price for price in readings if price is not None), default=np.nan)
 
     @cached_property
     def kl_is_off(self) -> bool:
@@ -403,8 +411,7 @@ class Comparison:
             place = int(np.count_nonzero(self.detected)) * (not self.collapsed)
             if place < self.spectrum.modes:
                 first = float(self.spectrum.eigenvalues[place])
-                error = first * np.sqrt(2 / self.posterior.samples) if self.observed is not None else np.nan
-                return NextOnset(first * to_beta, error * to_beta, first, " (exact for these rows)")
+                return NextOnset(first * to_beta, 0.0, first, " (exact for these rows)", first * to_beta)
         return None
 
     @cached_property

@@ -23,6 +23,7 @@ from landau_vae.networks.identities import OWN, PricesInEffect, prices_in_effect
 
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 DRAWS = 4  # of z, for losses
+LOOKS = 8  # of z, for the onset of the next latent: twice as many decodes
 TOLD = 32  # latents whose price is measured, at most
 BUDGET = 240  # decodes of that many rows for the prices, unless one draw takes more
 
@@ -96,7 +97,7 @@ def measure(
     following = None
     enough = len(x) >= ROWS_PER_FEATURE * (1 + len(active))
     if onset and enough and (likelihood.squared or likelihood.canonical):
-        following = next_latent(mean, deviation, output, x, likelihood, active, seed=seed)
+        following = next_latent(mean, deviation, output, x, likelihood, active, draws=LOOKS, seed=seed)
     dead = float(term(x, np.broadcast_to(origin, x.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))
     return Measured(decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following)

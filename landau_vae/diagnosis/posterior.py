@@ -33,6 +33,7 @@ FOUND = 0.3  # |ln A²| of every latent up to which another name may be the righ
 FITS, OFF = 0.05, 0.1  # |ln A²| that every latent keeps under its right name, and that a wrong name exceeds
 BELOW_ZERO = 0.05  # by how much a log-variance is below zero on average where a latent is active
 TINY = np.finfo(float).tiny
+ROWS_STREAM = 0x726F77  # of the choice of rows
 SAME = 1e-5  # relative spread of σ² that rounding in float32 leaves
 WIDEST = 2.0  # a variance that no encoder's average exceeds
 
@@ -120,6 +121,13 @@ def read_with_data(mu: Rows, spread: Rows, kind: Spread, data: Rows) -> Reading:
     if not reading.moments.finite:
         raise nonfinite_problem([data], None)
     return reading
+
+
+def some_rows(n: int, most: int) -> NDArray[np.intp]:
+    """Return at most so many of n rows, by chance, so that no period of the data matters, in their order."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(ROWS_STREAM).choice(n, most, replace=False))
 
 
 def evenly(n: int, most: int) -> NDArray[np.intp]:

@@ -401,7 +401,8 @@ def _tensor(torch: Any, dtype: Any, device: Any, array: Any) -> Any:
         return array.to(device=device, dtype=dtype if array.is_floating_point() else None)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
         return array
-    return torch.tensor(array, dtype=dtype if array.dtype.kind == "f" else None, device=device)
+    kind = dtype if array.dtype.kind == "f" else torch.bool if array.dtype.kind == "b" else torch.int64  # as labels are
+    return torch.tensor(array, dtype=kind, device=device)
 
 
 # ------------------------------------------------------------------------------------------ what it returns

@@ -13,7 +13,7 @@ import numpy as np
 from landau_vae import limits
 from landau_vae.data.moments import SecondMoments
 from landau_vae.diagnosis.comparison import Comparison, beta_at
-from landau_vae.diagnosis.posterior import Rows, evenly
+from landau_vae.diagnosis.posterior import Rows, evenly, some_rows
 from landau_vae.display import Array, Booleans, counted, listed, significant
 from landau_vae.findings import Finding, alarm, remark
 from landau_vae.likelihoods import BERNOULLI
@@ -24,7 +24,7 @@ SCORES = 3  # principal scores that are compared with
 
 def code_mismatch(mean: Rows, data: Rows, scale: Array, active: Booleans) -> float:
     """Return r of the active latents less r of the data's own scores: 0 where codes belong to their rows, up to 1."""
-    among = evenly(len(data), AMONG)
+    among = some_rows(len(data), AMONG)
     rows = np.asarray(data[among], dtype=np.float64) / scale
     rows -= rows.mean(axis=0)
     asked = evenly(len(among), ASKED)
