@@ -2,12 +2,13 @@
 
     ĉ_σ = ⟨∂ℓ/∂ ln σ_k⟩/⟨1 − σ_k²⟩ and Λ* against the stated price,   A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩ against 1
 
-With its decoder, the price in effect of each latent is measured, and the onset Λ* of the next one: at rest
-both hold for any network and any reconstruction loss (`landau_vae.networks`). Stability of the collapsed
-state at τ ≥ λ₁ holds for any network too. M²_k = [1 − τ/λ]₊ is exact for linear models (J. Hirn,
-arXiv:2605.22691); beside others it says what a linear model would do. z_k → c z_k, undone by the decoder's
-first layer, changes nothing but ½(c² A²_k − ln c²) of the KL: hence A²_k = 1 at any stationary point of any
-VAE with a prior N(0, 1).
+With its decoder, the price in effect of each latent is measured, and the onset Λ* of the next
+one: at rest both hold for any network and any reconstruction loss (`landau_vae.networks`).
+Stability of the collapsed state at τ ≥ λ₁ holds for any network too. M²_k = [1 − τ/λ]₊ is exact
+for linear models (J. Hirn,
+arXiv:2605.22691); beside others it says what a linear model would do. z_k → c z_k, undone by
+the decoder's first layer, changes nothing but ½(c² A²_k − ln c²) of the KL: hence A²_k = 1 at
+any stationary point of any VAE with a prior N(0, 1).
 """
 
 from collections.abc import Iterator, Sequence
