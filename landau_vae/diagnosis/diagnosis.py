@@ -81,9 +81,9 @@ class Diagnosis(Comparison, Result):
         """How β became a price, in words."""
         if self.own_term:
             return (
-                "The reconstruction term is your own function. A nat costs what the KL is multiplied with, "
-                f"c = {significant(self.price, 4)} at {self.loss.knob} = {significant(float(self.loss.beta), 4)}, in the "
-                "unit of that function; nothing is predicted from the spectrum."
+                "The reconstruction term is your own function. A nat costs what the KL is multiplied with, c = "
+                f"{significant(self.price, 4)} at {self.loss.knob} = {significant(float(self.loss.beta), 4)}, in "
+                "the unit of that function; nothing is predicted from the spectrum."
             )
         problem = self.loss.without_price(self.spectrum)
         return self.loss.explain(self.spectrum) if problem is None else f"The loss is {self.loss.formula}. {problem}"
