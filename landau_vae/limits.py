@@ -105,6 +105,8 @@ FREE_SCALE = Limit(0.25, "median |ln A²| from which nothing holds the latents' 
 SCALE_AT_REST = Limit(0.02, "median |ln A²| of a model that is surely converged")
 SCALE_NEAR_REST = Limit(0.05, "median |ln A²| of a model that has converged but for its learning rate")
 
+FAR_SCALE = Limit(0.7, "median |ln A²| that, with means and widths at odds, no healthy network has")
+
 # Inactive latents.
 PAYS = Limit(1.1, "onset of the next latent over the price from which a further latent would pay")
 WAITING = Limit(2.0, "onset over the price from which, with A² off, a run was too short")

@@ -127,7 +127,11 @@ WORDS = {
     "reason", "refusal", "refused", "rule", "sentence", "source", "title", "warnings",
 }  # fmt: skip
 TWICE = {"modes"}  # of what results print as JSON: it says mode by mode what their arrays say
-ELSEWHERE = {"evidence", "spectrum", "loss", "problem", "theory", "parent", "user_loss", "influence", "special_point"}
+ELSEWHERE = {
+    "evidence", "spectrum", "loss", "problem", "theory", "parent", "user_loss", "influence", "special_point",
+    "measured", "prices", "following", "next_onset", "frontier",  # drawn: tests/networks and tests/diagnosis have them
+    "latents",  # a table, which JSON has as arrays
+}  # fmt: skip
 
 
 def known(thing: Any) -> bool:

@@ -186,7 +186,7 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
         for state in states:
             bars = np.array([result.status[k] == state for k in order])
             ax.bar(x[bars], height[bars], 0.72, color=LOOK[state][0], zorder=1)
-            label = f"{state} ({result.status.count(state)})"
+            label = f"{state.removesuffix(', as predicted')} ({result.status.count(state)})"
             _mark(ax, state, x[bars], np.full(bars.sum(), -0.06), 4, label=label)
         y = result.predicted_signal[: 0 if result.own_term else len(order)]
         ticks, y = x[: len(y)][y > 0], y[y > 0]

@@ -107,7 +107,10 @@ def test_the_page_says_what_the_diagnosis_says(pages, case):
                 "This one is seen to be linear",
             ),
         ),
-        ("clusters", ("All latents are inactive and stable, but a better state exists", "What any VAE could reach")),
+        (
+            "clusters",
+            ("All latents are inactive and stable, but another state may be better", "What any VAE could reach"),
+        ),
         ("diverged", ("✕ diverged", "far wider than the prior")),
     ],
 )

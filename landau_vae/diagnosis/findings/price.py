@@ -9,7 +9,7 @@ import numpy as np
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
 from landau_vae.display import Array, counted, listed, significant, with_error
-from landau_vae.findings import Finding, alarm, remark
+from landau_vae.findings import Finding, alarm
 from landau_vae.loss.slips import slip_with_price
 
 ASK = (
@@ -118,9 +118,9 @@ def other_price(c: Comparison) -> Finding | None:
         "lower-price" if lower else "higher-price",
         f"The model was trained at another price than stated: {reading}, {_times(ratio)} the {significant(c.price, 4)} "
         f"that {knob_at(c, c.price)} states. It may be {words}.",
-        f"In effect {c.loss.knob} was {beta_at(c, price)}: check what multiplies the KL, where the β schedule ends, "
-        "and what the loss sums and averages (Loss.measure measures it), then diagnose again with the loss as it "
-        f"is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK}",
+        f"In effect {c.loss.knob} was {_in_effect(c, price, error)}: check what multiplies the KL, where the β "
+        "schedule ends, and what the loss sums and averages (Loss.measure measures it), then diagnose again with "
+        f"the loss as it is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
         | {"causes": (*causes, *_others(c))},
     )
@@ -131,14 +131,22 @@ def means_at_odds(c: Comparison) -> Finding | None:
     if not c.at_odds or c.price_in_effect is None:
         return None
     by_mean, by_width = c.mean_price[0] / c.price, c.price_in_effect / c.price
-    return remark(
+    apart = abs(np.log(by_mean / by_width)) if by_mean > 0 else np.inf
+    far = apart > 2 * np.log(limits.AT_ODDS) and c.scale_error > limits.FAR_SCALE and c.trained_on
+    return Finding(
         "means-at-odds",
+        "alarm" if far else "remark",
         f"Means and widths do not obey one price: by the means a nat costs {significant(by_mean, 2)} of the stated "
         f"price, by the widths {significant(by_width, 2)}. In a VAE at rest, with noise σε and an exact KL, the two "
         "agree.",
         f"Train longer, if the learning rate was large to the end (means settle last).{ELSE}",
         {"by_mean": by_mean, "by_width": by_width, "causes": ("updates", "learning-rate", *OTHERS)},
     )
+
+
+def _in_effect(c: Comparison, price: float, error: float) -> str:
+    beta = float(c.loss.beta_at(price, c.spectrum)) if not c.own_term else float(c.loss.beta) * price / c.price
+    return with_error(beta, beta * error / price)
 
 
 def _others(c: Comparison) -> tuple[str, ...]:
