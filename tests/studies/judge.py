@@ -50,6 +50,7 @@ CAUSES = {
     "certified": "price-too-high",
 }  # fmt: skip  # truth → cause
 
+OWN = ("training rows", "constant rate")  # kinds of which the intervals of prices are checked
 UNUSED = 0.001  # nats, below which no latent is used
 
 
@@ -65,7 +66,8 @@ def kind_of(s: Setting) -> str:
         return "held-out rows"
     if s.batch_norm or any(s.dropout) or s.mu == "batch norm":
         return "batch norm, dropout"
-    return "averaged weights" if s.ema else "stopped early" if s.patience else "training rows"
+    other = {"averaged weights": s.ema, "stopped early": s.patience, "constant rate": s.schedule == "constant"}
+    return next((kind for kind, applies in other.items() if applies), "training rows")
 
 
 def named(truth: str, findings: tuple[Finding, ...]) -> bool:
@@ -179,7 +181,7 @@ def coverage(records: list[Record], floor: float = 0.0) -> Record:
 
     `floor` is added to the error, in squares.
     """
-    own = [each for each in records if each["kind"] == "training rows" and each["price"] is not None]
+    own = [each for each in records if each["kind"] in OWN and each["price"] is not None]
     pairs = [(each["price"], each["price_error"]) for each in own]
     latents = [pair for each in own for pair in zip(each["width"], each["width_error"], strict=True)]
     return {name: _covered(np.array(each), floor) for name, each in {"models": pairs, "latents": latents}.items()}
