@@ -5,10 +5,10 @@ Rows have the eigenvalues 6, 3, 2, 0.6, 0.3 exactly, and models are at their equ
 
 import numpy as np
 import pytest
+from diagnosed_models import LAMBDA, rows, trained
 
 import landau_vae as lv
 from landau_vae.loss import Loss
-from tests.diagnosed_models import LAMBDA, rows, trained
 
 DRAWN = 4  # standard errors, as the diagnosis itself gives them
 
