@@ -246,11 +246,11 @@ class Comparison:
         value, weight = self.prices.width, 1 / self.prices.width_error**2
         mean = float(np.sum(weight * value) / weight.sum())
         scatter = max(1.0, np.sum(weight * (value - mean) ** 2) / max(1, len(value) - 1))
-        # The noise of the last updates is shared by the latents: it does not average out.
-        shared = LAST_UPDATES * abs(mean)
-        drawn = np.maximum(self.prices.width_error**2 - (LAST_UPDATES * value) ** 2, 0.0)
-        alone = float(weight**2 @ drawn) / weight.sum() ** 2
-        return mean, float(np.sqrt(scatter * alone + shared**2))
+        # Half of the noise of the last updates is taken to be shared by the latents: it does not average out.
+        shared = LAST_UPDATES**2 / 2
+        own = np.maximum(self.prices.width_error**2 - shared * value**2, 0.0)
+        alone = float(weight**2 @ own) / weight.sum() ** 2
+        return mean, float(np.sqrt(scatter * alone + shared * mean**2))
 
     @cached_property
     def mean_price(self) -> tuple[float, float]:
