@@ -8,7 +8,6 @@ diagnoses what is saved.
 import json
 import pickle
 import sys
-import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -219,12 +218,12 @@ def batch_norm(mean):
     return (mean - mean.mean(axis=0)) / (mean.std(axis=0) + 1e-4)
 
 
-def elbo(net="mlp", cost=half_square, kl=kl_rows, noise=normal, head=same, target=same, l2=0.0):
+def elbo(net="mlp", cost=half_square, kl=kl_rows, noise=normal, head=same, target=same, l2=0.0, low=-np.inf):
     """Return a training objective: (weights, rows, key, β) → number."""
 
     def objective(p, x, key, beta):
         mean, log_variance = jnp.split(NETS[net].encode(p, x), 2, axis=1)
-        mean = head(mean)
+        mean, log_variance = head(mean), jnp.maximum(log_variance, low)
         z = mean + jnp.exp(log_variance / 2) * noise(key, mean)
         y = NETS[net].decode(p, z, skipped(p, x)) if net == "skip" else NETS[net].decode(p, z)
         squares = sum((w**2).sum() for w in jax.tree.leaves(p)) if l2 else 0.0
@@ -336,8 +335,14 @@ def distance(x, y, p=None):
 def _sigma_as_variance(seed):
     x = cancer()
     p = trained(x, seed, elbo(kl=kl_of_deviation), 1.0)
-    mean, log_variance = encoded(p, x)
-    return held(x, p, gaussian(1.0), spread={"std": np.exp(log_variance / 2)})
+    return held(x, p, gaussian(1.0), spread={"std": np.exp(encoded(p, x)[1] / 2)})
+
+
+def _detached(seed):
+    """Clamp ln σ² at −8, without which the run ends in NaN."""
+    p = trained(cancer(), seed, elbo(kl=kl_sampled_detached, low=-8.0), 1.0)
+    mean, log_variance = encoded(p, cancer())
+    return held(cancer(), p, gaussian(1.0), posterior=(mean, np.maximum(log_variance, -8.0)))
 
 
 def _floor(seed):
@@ -397,7 +402,7 @@ SLIPS = {
     "detached-z": Slip(
         "The KL is a Monte-Carlo estimate at a detached z, so its mean gradient is zero: the KL is never minimised.",
         "the KL term has no effect on the gradient",
-        simple(cancer, 1.0, kl=kl_sampled_detached),
+        _detached,
     ),
     "batch-mean-kl": Slip(
         "The KL is computed of μ and ln σ² averaged over the batch, not row by row: only the average is penalised.",
@@ -582,44 +587,50 @@ def diagnose(case):
 def record(name: str, seed: int, slip: Slip, case) -> dict[str, Any]:
     """Return what the diagnosis says of one model."""
     row: dict[str, Any] = {"name": name, "seed": seed, "healthy": name in HEALTHY, "truth": slip.truth}
-    row["names it"] = slip.names_it
+    row |= {"names it": slip.names_it, "verdict": "", "first": "", "sentence": "", "others": []}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             result = diagnose(case)
-            row |= {"verdict": result.verdict, "findings": [(f.code, str(f)) for f in result.findings]}
-            row["summary"] = result.summary()
+            codes = [finding.code for finding in result.findings] or [""]
+            row |= {"verdict": result.verdict, "first": codes[0], "others": codes[1:], "in short": repr(result)}
+            row["sentence"] = str(result.findings[0]) if result.findings else ""
         except Exception as error:
-            row |= {"verdict": "", "findings": [], "error": f"{type(error).__name__}: {error}"}
-            if not isinstance(error, lv.errors.InputError):
-                traceback.print_exc()
+            row |= {"verdict": "error", "first": type(error).__name__, "sentence": str(error)}
     row["warnings"] = [str(w.message) for w in caught]
     if slip.terms:
         try:
             loss = measured(slip.terms, case["data"].shape[1], case["mean"].shape[1])
-            row["measured"] = f"{loss.formula}; β = {float(loss.beta):.4g}; {' '.join(loss.notes)}"
-        except Exception as error:
-            row["measured"] = f"{type(error).__name__}: {error}"
+            row["Loss.measure"] = f"{loss.formula}; {loss.knob} = {float(loss.beta):.4g}"
+        except lv.errors.InputError as error:
+            row["Loss.measure"] = str(error)
     return row
+
+
+def judged(rows: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+    """Return the rows with the judgements of an earlier file, where their first finding is the same."""
+    earlier = json.loads(path.read_text()) if path.exists() else []
+    known = {(row["name"], row["seed"], row["first"]): row for row in earlier}
+    for row in rows:
+        before = known.get((row["name"], row["seed"], row["first"]), {})
+        row |= {key: before.get(key, "") for key in ("judgement", "false as fact")}
+    return rows
 
 
 def main() -> None:
     command, folder, *rest = sys.argv[1:]
-    table = SLIPS | HEALTHY
-    only = rest[1:] if command == "diagnose" else rest
-    rows = []
-    for name in only or table:
+    table, rows = SLIPS | HEALTHY, []
+    for name in rest[command == "diagnose" :] or table:
         for seed in SEEDS:
             path = Path(folder) / f"{name}-{seed}.pkl"
             if command == "train" and not path.exists():
-                case = table[name].model(seed)
-                path.write_bytes(pickle.dumps(case))
-                print(name, seed, *(case["mean"].std(axis=0).round(2)), flush=True)
+                path.write_bytes(pickle.dumps(table[name].model(seed)))
             if command == "diagnose":
                 rows.append(record(name, seed, table[name], pickle.loads(path.read_bytes())))
-                print(name, seed, rows[-1]["verdict"], rows[-1].get("error", ""), flush=True)
+            print(name, seed, *(f"{row['verdict']}: {row['first']}" for row in rows[-1:]), flush=True)
     if command == "diagnose":
-        Path(rest[0]).write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        report = Path(rest[0])
+        report.write_text(json.dumps(judged(rows, report), indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
