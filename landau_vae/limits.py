@@ -60,8 +60,16 @@ INVOLVED = Limit(0.1, "ρ² from which a rotated latent takes part in a mode")
 MOSTLY_LINEAR = Limit(0.5, "linear share of a latent's mean from which its mode can be named")
 
 # Data, units, decoder.
-OTHER_SCALE = Limit(1.6, "slope of data on reconstructions, or its inverse, from which they are in other units")
-OTHER_MEAN = Limit(0.3, "share of the squared error that is one constant for all rows, from which data are shifted")
+OTHER_SCALE = Limit(
+    1.6,
+    "slope of data on reconstructions, or its inverse, from which they are in other units",
+    "tests/studies, 93 healthy networks: slopes from 0.85 to 1.08",
+)
+OTHER_MEAN = Limit(
+    0.3,
+    "share of the squared error that is one constant for all rows, from which data are shifted",
+    "tests/studies, 93 healthy networks: at most 0.03",
+)
 UNRELATED = Limit(0.05, "correlation of data and reconstructions below which codes belong to other rows")
 WORSE_THAN_CONSTANT = Limit(0.02, "relative excess of the error over that of the best constant output")
 WORSE_DECODER = Limit(1.15, "distortion over that of the best linear decoder, which no decoder of these data exceeds")
@@ -83,16 +91,25 @@ SAME_SPREAD = Limit(0.02, "relative difference of Var μ between latents up to w
 # The price in effect.
 SURELY = Limit(4.0, "standard errors by which a measured price, or onset, must differ before it is said to")
 TELLS_A_PRICE = Limit(0.05, "1 − ⟨σ²⟩ from which a latent tells the price that it obeys")
-OTHER_PRICE = Limit(1.5, "factor between the measured and the stated price from which they differ")
-SEPARATE = Limit(0.75, "ratio of two latents' measured prices below which they do not obey one price")
+OTHER_PRICE = Limit(
+    1.5,
+    "factor between the measured and the stated price from which they differ",
+    "tests/studies, 93 healthy networks: 0.92 … 1.07; the least slip looked for is 2",
+)
+SEPARATE = Limit(
+    0.75,
+    "ratio of two latents' measured prices below which they do not obey one price",
+    "tests/studies, 93 healthy networks: latents of one network between 0.83 and 1.16 of the price",
+)
 NEAR_PRICE = Limit(
     1.1, "factor between the measured and the stated price from which it is remarked",
-    "95 healthy networks: 0.92 … 1.07, on training and on held-out rows",
+    "tests/studies, 93 healthy networks: 0.92 … 1.07, on training and on held-out rows",
 )  # fmt: skip
 AT_ODDS = Limit(
     1.6, "factor between the prices by means and by widths, of training rows, from which the two are said to differ",
-    "95 healthy networks: 0.80 … 1.40 on training rows, 0.52 … 1.38 on held-out rows",
+    "tests/studies, 93 healthy networks: 0.80 … 1.40 on training rows, 0.52 … 1.38 on held-out rows",
 )  # fmt: skip
+LARGEST_BATCH = Limit(4096.0, "rows per batch up to which a sum over them is named as the cause of a price")
 SUMMED = Limit(4.0, "factor in a price from which a sum over the batch in one term may be its cause")
 PRICE_ERROR = Limit(0.15, "|ln| of the ratio of two prices of a linear model that agree, given noise and a finite run")
 MOVING_SCATTER = Limit(0.05, "scatter of the modes' prices up to which they are trusted before convergence")
@@ -104,7 +121,11 @@ NO_KL = Limit(0.02, "ratio of the latents' price to that of the loss below which
 MOST_LATENTS = Limit(0.5, "share of latents that are active where the KL term has no effect")
 
 # Convergence: A² is 1 at any stationary point.
-SCALE_ERROR = Limit(0.1, "median |ln A²| of active latents that a converged run does not exceed")
+SCALE_ERROR = Limit(
+    0.1,
+    "median |ln A²| of active latents that a converged run does not exceed",
+    "tests/studies, 93 healthy networks: medians up to 0.098 on training rows",
+)
 FREE_SCALE = Limit(0.25, "median |ln A²| from which nothing holds the latents' scale")
 SCALE_AT_REST = Limit(0.02, "median |ln A²| of a model that is surely converged")
 SCALE_NEAR_REST = Limit(0.05, "median |ln A²| of a model that has converged but for its learning rate")
@@ -112,8 +133,16 @@ SCALE_NEAR_REST = Limit(0.05, "median |ln A²| of a model that has converged but
 FAR_SCALE = Limit(0.7, "median |ln A²| that, with means and widths at odds, no healthy network has")
 
 # Inactive latents.
-PAYS = Limit(1.1, "onset of the next latent over the price from which a further latent would pay")
-WAITING = Limit(2.0, "onset over the price from which, with A² off, a run was too short")
+PAYS = Limit(
+    1.1,
+    "onset of the next latent over the price from which a further latent would pay",
+    "tests/studies, 93 healthy networks: 95 % below 1.11 with inactive latents left",
+)
+WAITING = Limit(
+    2.0,
+    "onset over the price from which, with A² off, a run was too short",
+    "tests/studies, 93 healthy networks: at most 1.41 with inactive latents left",
+)
 SURELY_UNSTABLE = Limit(1.1, "λ₁ over the price from which a collapsed model should not be")
 WORTH = Limit(0.01, "gain over the collapsed state, in prices of a nat, from which another state is worth looking for")
 

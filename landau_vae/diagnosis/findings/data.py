@@ -80,8 +80,8 @@ def rows_mismatched(c: Comparison) -> Finding | None:
     return alarm(
         "rows-mismatched",
         f"The posteriors do not fit these rows: {found}.",
-        "Likeliest: rows and posteriors are in different orders (a loader that shuffles): encode the data again "
-        "without shuffling. Else latents are in another order than the decoder takes them, or the decoder gets "
+        "It may be that rows and posteriors are in different orders (a loader that shuffles): encode the data again "
+        "without shuffling. Or latents are in another order than the decoder takes them, or the decoder gets "
         "what it needs of x by another way than z.",
         evidence | {"causes": ("shuffled-rows", "latents-reordered", "skip-connection")},
     )
@@ -117,7 +117,7 @@ def other_units(c: Comparison) -> Finding | None:
         "other-units",
         f"Rows and reconstructions do not fit each other: the rows are {words}. "
         "In training a decoder finds the scale and the mean of its data first, unless the run has hardly begun.",
-        "Likeliest: the data are in other units than the loss had them. Pass the data as the loss had them "
+        "It may be the units: pass the data as the loss had them "
         "(standardised, divided by 255, …), and decode as the loss uses it: the trained weights, in the mode of "
         "training, with the condition that it was given (given=…) and the earlier steps if it was taught with "
         "them; and see that its z are μ + σε with the μ and σ passed here, in the same order.",

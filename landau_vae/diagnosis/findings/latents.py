@@ -11,6 +11,10 @@ from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
 from landau_vae.display import counted, listed, significant
 from landau_vae.findings import Finding, remark
 
+GIVE = (
+    "Give decode=… (your decoder, as it is): then the price is measured, and the onset of the next latent. Is it given "
+    "anything but z (a condition, the earlier steps of a sequence, a library size)? Then give that too: given=… ."
+)
 #: What posteriors alone do not exclude.
 UNKNOWN = (
     "kl-weight", "latents-averaged", "features-averaged", "batch", "warm-up", "free-bits", "free-bits-total",
@@ -131,9 +135,7 @@ def unmeasured(c: Comparison) -> Finding | None:
         f"{limits.LINEAR_LOWEST:g} and {limits.LINEAR_HIGHEST:g} times it. The posteriors alone exclude neither "
         "another KL weight (a mean for a sum, a warm-up that ended early, free bits, a learned σ²), nor a decoder "
         f"that is given more than z.{rest}",
-        "Give decode=… (your decoder, as it is): then the price is measured, and the onset of the next latent. "
-        "Is it given anything but z (a condition, the earlier steps of a sequence, a library size)? Then give that "
-        "too: given=… .",
+        GIVE if c.measured is None else "The decoder was given, but no active latent has a σ² below 1: none tells a price.",
         {"implied_price": implied, "price": c.price, "ratio": implied / c.price}
         | {"causes": UNKNOWN + ("updates", "learning-rate") * (not c.converged)},
     )  # fmt: skip

@@ -81,7 +81,7 @@ def free_bits(c: Comparison) -> Finding | None:
         "bits, a KL without cost up to a limit.",
         "Below the limit a nat has no price, and neither spectrum nor β decides which latents are active: diagnose "
         "a model without free bits, or read a latent at the limit as inactive. (A smaller KL weight gives lower "
-        "prices too, but not equal rates.)",
+        "prices too, but seldom equal rates.)",
         {
             "rates": group,
             "ratio": group[-1] / group[0],
@@ -186,7 +186,7 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
         words.append("a warm-up or an annealing of β that ended early")
         words.append("a limit on the KL, of each latent or in total, below which it is free (free bits, a capacity)")
         codes += ["warm-up", "free-bits", "free-bits-total"]
-    if not 1 / limits.SUMMED < ratio < limits.SUMMED:
+    if limits.SUMMED < max(ratio, 1 / ratio) < limits.LARGEST_BATCH:
         term, other = ("KL", "error") if ratio > 1 else ("error", "KL")
         rows = f" (batches of {significant(max(ratio, 1 / ratio), 2)} rows)"
         words.append(f"one term summed over the batch (here the {term}) and the {other} averaged{rows}")
