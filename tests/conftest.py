@@ -15,6 +15,8 @@ import pytest
 
 import landau_vae as lv
 
+collect_ignore_glob = ["studies/*"]  # scripts, not tests
+
 CLOSED = 1e-12  # closed form against closed form in float64: a few dozen roundings of 1e-16
 SOLVED = (
     1e-6  # an independent minimiser stops at gradients of 1e-9; order parameters are square roots of that, at worst

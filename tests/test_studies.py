@@ -11,7 +11,7 @@ pytest.importorskip("jax", reason="the studies train with JAX")
 sys.path.insert(0, str(Path(__file__).parent / "studies"))
 
 from healthy import HEALTHY, OTHERS
-from networks import Setting, kept, load, save, train
+from models import Setting, kept, load, save, train
 from slips import SLIPS
 
 from landau_vae.networks.identities import prices_in_effect

@@ -1,7 +1,7 @@
 """Models that were trained anywhere, diagnosed by their posteriors: collapsed as predicted, or badly trained?
 
-Read in this order: `diagnose`, `Diagnosis`, `findings/` (one rule per cause, sorted by subject), `criteria`,
-`ranked_pruning`, `recommendations`.
+Read in this order: `diagnose`, `Diagnosis`, `findings/` (one rule per cause, sorted by
+subject), `criteria`, `ranked_pruning`, `recommendations`.
 """
 
 from landau_vae.diagnosis._diagnose import diagnose

@@ -16,7 +16,7 @@ from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
 from landau_vae.diagnosis.measured import measure, tells_a_price
 from landau_vae.diagnosis.modes import Observed, mode_cross, observe
-from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, evenly, read_posterior, read_with_data
+from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
@@ -61,14 +61,15 @@ def diagnose(
 ) -> Diagnosis:
     """Diagnose a trained model: which price is in effect, which latents are active, and which should be.
 
-    The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`. Arrays may be of any framework:
-    PyTorch, JAX or TensorFlow tensors, DataFrames, sparse matrices, lists of batches.
+    The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`. Arrays may
+    be of any framework: PyTorch, JAX or TensorFlow tensors, DataFrames, sparse matrices, lists
+    of batches.
 
     Parameters
     ----------
     mean : (n, K) array
-        Posterior means μ of the n encoded rows. Of sequences (n, T, k) and images (n, k, h, w) every position is a
-        latent here; prices are those of channels.
+        Posterior means μ of the n encoded rows. Of sequences (n, T, k) and images (n, k, h, w)
+        every position is a latent here; prices are those of channels.
     variance, log_variance, std : (n, K) array
         What the encoder returns beside the mean: σ², ln σ² or σ, exactly one of them.
     covariance : (n, K, K) array
@@ -76,31 +77,36 @@ def diagnose(
     loss : Loss
         The loss that the model was trained with, at its one β.
     data : (n, d) array, optional
-        The very rows that were encoded, in their order, as the loss had them (with `standardize`,
-        before each feature was divided by its standard deviation). Images and sequences are
+        The very rows that were encoded, in their order, as the loss had them (with
+        `standardize`, before each feature was divided by its standard deviation). Images and
+        sequences are
         flattened. Give either `data` or `spectrum`.
     spectrum : Spectrum, optional
         Of the data, where the rows cannot be given; what needs the rows is left out.
     standardize : bool, default False
         Whether the model was trained on features divided by their standard deviations.
     decode : callable, optional
-        The trained decoder, as it is: `decode=model.decode`. It takes latents of its own framework to outputs in the
-        scale of the data (with `standardize`, of the standardised data). With it the price in effect is measured,
-        and whether a further latent would pay.
+        The trained decoder, as it is: `decode=model.decode`. It takes latents of its own
+        framework to outputs in the scale of the data (with `standardize`, of the standardised
+        data). With it the price in effect is measured, and whether a further latent would pay.
     given : (n, …) array, optional
-        What the decoder is given beside z, numbers or labels, one entry for each row: it is called as
-        `decode(z, given)`. The spectrum is that of the data less what is linear in it.
+        What the decoder is given beside z, numbers or labels, one entry for each row: it is
+        called as `decode(z, given)`. The spectrum is that of the data less what is linear in
+        it.
     reconstruction : callable, optional
-        The reconstruction term of each row, `reconstruction(x, output)` → (n,), where the loss is neither a squared
-        error nor a likelihood. Prices are in its units then, and the stated one is the weight of the KL.
+        The reconstruction term of each row, `reconstruction(x, output)` → (n,), where the loss
+        is neither a squared error nor a likelihood. Prices are in its units then, and the
+        stated one is the weight of the KL.
     gradients : pair of (n, K) arrays, optional
-        ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of the reconstruction term of each row as the loss has it, from automatic
-        differentiation, in place of `decode`.
+        ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of the reconstruction term of each row as the loss has it, from
+        automatic differentiation, in place of `decode`.
     rows : {"training", "held-out"}, default "training"
-        Whether the model was trained on these rows. The identities hold on training rows, in the mode of training;
-        on others a price is 2 to 8 % low, and nothing is concluded from the scale of latents.
+        Whether the model was trained on these rows. The identities hold on training rows, in
+        the mode of training; on others a price is 2 to 8 % low, and nothing is concluded from
+        the scale of latents.
     updates : int, optional
-        Number of updates of the run. With `learning_rate` it says how long modes wait on the plateau.
+        Number of updates of the run. With `learning_rate` it says how long modes wait on the
+        plateau.
     learning_rate : float, optional
         Learning rate of the run.
     optimizer : {"adam", "gradient descent"}, default "adam"
@@ -154,7 +160,7 @@ def diagnose(
             result = model.decoded(result, decode, reconstruction)
         elif gradients is not None:
             result = model.differentiated(result, gradients, own_term=reconstruction is not None)
-        elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and not result.linear:
+        elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and given is None and not result.linear:
             result = replace(result, following=model.by_kernel(result))
     run = _run(result.spectrum, loss, updates, learning_rate, optimizer)
     result = replace(result, run=run, stated=stated, trained_on=rows == "training")
@@ -219,7 +225,7 @@ class _Model:
             binary=zeros_and_ones(moments),
             conditional=self.given is not None,
             shape=self.shape,
-            sample=partial(self.seen, evenly(len(self.x), SAMPLE), result),
+            sample=partial(self.seen, some_rows(len(self.x), SAMPLE), result),
         )
         if result.linear_share < limits.LINEAR_SHARE:
             mismatch = code_mismatch(self.mu, x, fields["scale"], result.is_active)
@@ -244,7 +250,7 @@ class _Model:
     def decoded(self, result: Diagnosis, decode: Any, reconstruction: Any) -> Diagnosis:
         """Return the result with what the user's decoder says."""
         n, d = self.x.shape
-        rows = evenly(n, min(ROWS, max(64, NUMBERS // d)))
+        rows = some_rows(n, min(ROWS, max(64, NUMBERS // d)))
         mean = np.asarray(self.mu[rows], dtype=np.float64)
         width, x = deviation(self.spread[rows], self.kind), self.seen(rows, result)
         likelihood = self.loss.likelihood
@@ -282,6 +288,12 @@ class _Model:
             if each.shape != self.mu.shape:
                 found = f"gradients have shape {each.shape}, but the means have {self.mu.shape}"
                 raise InputError(f"{found}: give ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of each row and latent.", "gradients")
+        if not (np.any(by_mean) and np.any(by_log)):
+            raise InputError(
+                "gradients are 0 throughout, but latents that are used have some: take them of the reconstruction "
+                "term by the μ and ln σ² that z was made of, before anything is detached.",
+                "gradients",
+            )
         telling = tells_a_price(result.posterior, self.shape)
         if not telling.size:
             return result
@@ -293,7 +305,7 @@ class _Model:
 
     def by_kernel(self, result: Diagnosis) -> KernelOnset | None:
         """Return whether a further latent would pay, from the codes of few active latents alone, if rows suffice."""
-        rows, active = evenly(len(self.x), ROWS), np.flatnonzero(result.is_active)
+        rows, active = some_rows(len(self.x), ROWS), np.flatnonzero(result.is_active)
         if len(rows) < FEWEST:
             return None
         width = deviation(self.spread[rows], self.kind)

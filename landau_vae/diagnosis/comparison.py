@@ -1,9 +1,10 @@
 """A model's posteriors and decoder beside what spectrum and loss predict, and what follows from both.
 
-Three kinds of statement, from the surest on. What its own decoder says (`measured`) holds for any network: the price
-in effect, and whether a further latent would pay. That a collapsed model is stable from τ ≥ λ₁ on holds for any network
-as well. M² = [1 − τ/λ]₊ and what follows from it is exact for linear models alone: the others are compared with it as
-with what a linear model would do, and nothing is held against them. The numbers that decide are in `landau_vae.limits`.
+Three kinds of statement, from the surest on. What its own decoder says (`measured`) holds for
+any network: the price in effect, and whether a further latent would pay. That a collapsed model
+is stable from τ ≥ λ₁ on holds for any network as well. M² = [1 − τ/λ]₊ and what follows from it
+is exact for linear models alone: the others are compared with it as with what a linear model
+would do, and nothing is held against them. The numbers that decide are in `landau_vae.limits`.
 Modes and latents are counted from 0 here, and from 1 in what is printed.
 """
 
@@ -23,6 +24,7 @@ from landau_vae.display import Array, significant, with_error
 from landau_vae.loss import Loss
 from landau_vae.loss.slips import slip_with_price
 from landau_vae.networks import Frontier, KernelOnset, NextLatent, PricesInEffect, frontier
+from landau_vae.networks.identities import LAST_UPDATES
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import NoiseFloor
 from landau_vae.numeric.plateau_activation import Activation
@@ -99,7 +101,9 @@ class Comparison:
         """
         if not self.posterior.frozen or self.collapsed:
             return False
-        return abs(float(self.posterior.variance[0]) - 1) <= limits.FROZEN or not self.converged
+        if abs(float(self.posterior.variance[0]) - 1) <= limits.FROZEN:
+            return True
+        return self.posterior.latents > 1 and not self.converged
 
     @cached_property
     def normalised(self) -> bool:
@@ -218,7 +222,8 @@ class Comparison:
     def price_in_effect(self) -> float | None:
         """Price of a nat that the model obeys, in the unit of the reconstruction term at weight 1; None if unknown.
 
-        It is measured with the decoder, for any network. Without one it is known of linear models.
+        It is measured with the decoder, for any network. Without one it is known of linear
+        models.
         """
         if self.prices is not None:
             return self._pooled[0]
@@ -240,13 +245,18 @@ class Comparison:
         assert self.prices is not None
         value, weight = self.prices.width, 1 / self.prices.width_error**2
         mean = float(np.sum(weight * value) / weight.sum())
-        scatter = np.sum(weight * (value - mean) ** 2) / max(1, len(value) - 1)
-        return mean, float(np.sqrt(max(1.0, scatter) / weight.sum()))
+        scatter = max(1.0, np.sum(weight * (value - mean) ** 2) / max(1, len(value) - 1))
+        # Half of the noise of the last updates is taken to be shared by the latents: it does not average out.
+        shared = LAST_UPDATES**2 / 2
+        own = np.maximum(self.prices.width_error**2 - shared * value**2, 0.0)
+        alone = float(weight**2 @ own) / weight.sum() ** 2
+        return mean, float(np.sqrt(scatter * alone + shared * mean**2))
 
     @cached_property
     def mean_price(self) -> tuple[float, float]:
-        """The price that the means of all latents obey together, and its error; it settles last."""
-        assert self.prices is not None
+        """The price that the means of all latents obey together, and its error; it settles last. NaN if unknown."""
+        if self.prices is None:
+            return np.nan, np.nan
         weight = 1 / self.prices.mean_error**2
         return float(np.sum(weight * self.prices.mean) / weight.sum()), float(weight.sum() ** -0.5)
 
@@ -285,7 +295,7 @@ class Comparison:
     def lowest_price(self) -> float:
         """The lowest of all readings of the price."""
         readings = (self.price_in_effect, self.mode_price, self.latent_price)
-        return min(price for price in readings if price is not None)
+        return min((price for price in readings if price is not None), default=np.nan)
 
     @cached_property
     def kl_is_off(self) -> bool:
@@ -382,8 +392,8 @@ class Comparison:
     def next_onset(self) -> NextOnset | None:
         """Below which β a further latent would become active; None where it is not known.
 
-        Beside living latents it is read off the decoder, or off few latents alone; of a model that has collapsed it is
-        the first eigenvalue, for any network.
+        Beside living latents it is read off the decoder, or off few latents alone; of a model
+        that has collapsed it is the first eigenvalue, for any network.
         """
         to_beta = float(self.loss.beta) / self.effective
         if self.following is not None and not self.collapsed:
@@ -403,8 +413,7 @@ class Comparison:
             place = int(np.count_nonzero(self.detected)) * (not self.collapsed)
             if place < self.spectrum.modes:
                 first = float(self.spectrum.eigenvalues[place])
-                error = first * np.sqrt(2 / self.posterior.samples) if self.observed is not None else np.nan
-                return NextOnset(first * to_beta, error * to_beta, first, " (exact for these rows)")
+                return NextOnset(first * to_beta, 0.0, first, " (exact for these rows)", first * to_beta)
         return None
 
     @cached_property

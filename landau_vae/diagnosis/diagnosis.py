@@ -2,12 +2,13 @@
 
     ĉ_σ = ⟨∂ℓ/∂ ln σ_k⟩/⟨1 − σ_k²⟩ and Λ* against the stated price,   A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩ against 1
 
-With its decoder, the price in effect of each latent is measured, and the onset Λ* of the next one: at rest
-both hold for any network and any reconstruction loss (`landau_vae.networks`). Stability of the collapsed
-state at τ ≥ λ₁ holds for any network too. M²_k = [1 − τ/λ]₊ is exact for linear models (J. Hirn,
-arXiv:2605.22691); beside others it says what a linear model would do. z_k → c z_k, undone by the decoder's
-first layer, changes nothing but ½(c² A²_k − ln c²) of the KL: hence A²_k = 1 at any stationary point of any
-VAE with a prior N(0, 1).
+With its decoder, the price in effect of each latent is measured, and the onset Λ* of the next
+one: at rest both hold for any network and any reconstruction loss (`landau_vae.networks`).
+Stability of the collapsed state at τ ≥ λ₁ holds for any network too. M²_k = [1 − τ/λ]₊ is exact
+for linear models (J. Hirn,
+arXiv:2605.22691); beside others it says what a linear model would do. z_k → c z_k, undone by
+the decoder's first layer, changes nothing but ½(c² A²_k − ln c²) of the KL: hence A²_k = 1 at
+any stationary point of any VAE with a prior N(0, 1).
 """
 
 from collections.abc import Iterator, Sequence
@@ -78,6 +79,12 @@ class Diagnosis(Comparison, Result):
     @property
     def explanation(self) -> str:
         """How β became a price, in words."""
+        if self.own_term:
+            return (
+                "The reconstruction term is your own function. A nat costs what the KL is multiplied with, c = "
+                f"{significant(self.price, 4)} at {self.loss.knob} = {significant(float(self.loss.beta), 4)}, in "
+                "the unit of that function; nothing is predicted from the spectrum."
+            )
         problem = self.loss.without_price(self.spectrum)
         return self.loss.explain(self.spectrum) if problem is None else f"The loss is {self.loss.formula}. {problem}"
 
@@ -164,7 +171,7 @@ class Diagnosis(Comparison, Result):
         answers = recommend(self.spectrum, self.loss, keep=keep, tolerances=tolerances, samples=samples)
         if not self.linear and not self.collapsed:
             answers = tuple(replace(each, basis=LINEAR_ONLY) for each in answers)
-        if self.next_onset is None or self.linear:
+        if self.next_onset is None or self.linear or self.pays or not self.next_onset.value > 0:
             return answers
         active, basis = (
             int(self.is_active.sum()),
@@ -202,7 +209,9 @@ class Diagnosis(Comparison, Result):
                 "Condition: its linear part is taken out of the data (means of groups exactly); a network may use "
                 "it in other ways, and leave its latents less to encode than this spectrum says."
             )
-        if self.prices is None:
+        if self.prices is None and self.linear:
+            lines.append("Price in effect: by the law of linear models, τ̂ = (1 − M²) λ: this one is seen to be linear.")
+        elif self.prices is None:
             lines.append("The price in effect was not measured" + (": give decode=… ." if m is None else "."))
             if self.is_active.any() and self.converged:
                 lines.append(
@@ -223,7 +232,12 @@ class Diagnosis(Comparison, Result):
         return " ".join(lines)
 
     def tables(self) -> dict[str, Table]:
-        """Return the tables by name: latents, modes, criteria, dimensions, recommendations."""
+        """Return the tables by name: latents, modes, criteria, dimensions, recommendations.
+
+        Of a reconstruction term of the user's own only what the latents do is known.
+        """
+        if self.own_term:
+            return {"latents": self.latents}
         return {
             "latents": self.latents,
             "modes": self._modes(),

@@ -2,9 +2,9 @@
 
     slope = Σ_j Cov(x_j, x̂_j) / Σ_j Var x̂_j,   shift = ‖⟨x − x̂⟩‖² / ⟨‖x − x̂‖²⟩
 
-x̂ is the decoder's mean at z drawn from the posterior. Where it is the best guess of x given z, the slope is 1 and there
-is no shift, for any network. Data in other units than in training have another slope, codes of other rows a slope of 0.
-Source: this package.
+x̂ is the decoder's mean at z drawn from the posterior. Where it is the best guess of x given z,
+the slope is 1 and there is no shift, for any network. Data in other units than in training have
+another slope, codes of other rows a slope of 0. Source: this package.
 """
 
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from landau_vae.networks.identities import OWN, PricesInEffect, prices_in_effect
 
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 DRAWS = 4  # of z, for losses
+LOOKS = 8  # of z, for the onset of the next latent: twice as many decodes
 TOLD = 32  # latents whose price is measured, at most
 BUDGET = 240  # decodes of that many rows for the prices, unless one draw takes more
 
@@ -46,8 +47,8 @@ class Measured:
 def channels_of(shape: tuple[int, ...]) -> NDArray[np.intp]:
     """Return the columns of each latent of a code of this shape, (latents, positions).
 
-    Codes (k,) have one position; (T, k) are sequences, (k, h, w) images of k channels. An encoder that is shared
-    between positions is at rest for their sum only.
+    Codes (k,) have one position; (T, k) are sequences, (k, h, w) images of k channels. An
+    encoder that is shared between positions is at rest for their sum only.
     """
     columns = np.arange(int(np.prod(shape))).reshape(shape)
     return columns.T.reshape(shape[-1], -1) if len(shape) < 3 else columns.reshape(shape[0], -1)
@@ -72,9 +73,10 @@ def measure(
 ) -> Measured:  # fmt: skip
     """Return what the decoder says of some rows.
 
-    `mean`, `deviation` and `x` are those rows, `rows` their numbers, `origin` the best constant output, `term` the
-    reconstruction term of each row at outputs, `shape` that of a code; `all_rows` says whether these are all that
-    were trained on, `onset` whether to look for the onset of a further latent.
+    `mean`, `deviation` and `x` are those rows, `rows` their numbers, `origin` the best constant
+    output, `term` the reconstruction term of each row at outputs, `shape` that of a code;
+    `all_rows` says whether these are all that were trained on, `onset` whether to look for the
+    onset of a further latent.
     """
     rng = np.random.default_rng((seed, OWN))
 
@@ -96,7 +98,7 @@ def measure(
     following = None
     enough = len(x) >= ROWS_PER_FEATURE * (1 + len(active))
     if onset and enough and (likelihood.squared or likelihood.canonical):
-        following = next_latent(mean, deviation, output, x, likelihood, active, seed=seed)
+        following = next_latent(mean, deviation, output, x, likelihood, active, draws=LOOKS, seed=seed)
     dead = float(term(x, np.broadcast_to(origin, x.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))
     return Measured(decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following)

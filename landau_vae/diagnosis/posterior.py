@@ -5,8 +5,8 @@
 Rows are processed in blocks that stay in the cache, in double precision whatever comes in; the
 second moments of data and means are taken together. Arrays that are not what their names say are
 refused, as far as their numbers show it: a σ² is positive, ln σ² is below zero where a latent is
-active, and under the right name ⟨μ²⟩ + ⟨σ²⟩ of each latent is 1 in a converged model. Source of M²:
-J. Hirn, arXiv:2605.22691.
+active, and under the right name ⟨μ²⟩ + ⟨σ²⟩ of each latent is 1 in a converged model. Source of
+M²: J. Hirn, arXiv:2605.22691.
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ FOUND = 0.3  # |ln A²| of every latent up to which another name may be the righ
 FITS, OFF = 0.05, 0.1  # |ln A²| that every latent keeps under its right name, and that a wrong name exceeds
 BELOW_ZERO = 0.05  # by how much a log-variance is below zero on average where a latent is active
 TINY = np.finfo(float).tiny
+ROWS_STREAM = 0x726F77  # of the choice of rows
 SAME = 1e-5  # relative spread of σ² that rounding in float32 leaves
 WIDEST = 2.0  # a variance that no encoder's average exceeds
 
@@ -120,6 +121,13 @@ def read_with_data(mu: Rows, spread: Rows, kind: Spread, data: Rows) -> Reading:
     if not reading.moments.finite:
         raise nonfinite_problem([data], None)
     return reading
+
+
+def some_rows(n: int, most: int) -> NDArray[np.intp]:
+    """Return at most so many of n rows, by chance, so that no period of the data matters, in their order."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(ROWS_STREAM).choice(n, most, replace=False))
 
 
 def evenly(n: int, most: int) -> NDArray[np.intp]:
@@ -273,7 +281,8 @@ def _check_logs(mu: Rows, spread: Rows, least: float) -> None:
 def _check_name(kind: Spread, mean_square: Array, variance: Array, other: Array) -> None:
     """Raise an error where variances and standard deviations are mistaken for one another.
 
-    Under the right name A² is 1 in a converged model; `other` is ⟨σ²⟩ if they are mistaken, (K,).
+    Under the right name A² is 1 in a converged model; `other` is ⟨σ²⟩ if they are mistaken,
+    (K,).
     """
     stated, right = _scale_error(mean_square + variance), _scale_error(mean_square + other)
     if right.max() < FITS and np.count_nonzero(stated > OFF) > 1:

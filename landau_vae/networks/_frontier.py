@@ -109,6 +109,12 @@ class Frontier(Result):
         digits = max(0, int(min(-np.log10(gap), 3 - np.floor(np.log10(max(scale, gap))))))
         return lambda value: "—" if np.isnan(value) else f"{value:.{digits}f}"
 
+    def __repr__(self) -> str:
+        at = ", ".join(f"{significant(float(beta), 3)}: {significant(float(gain), 3)}" for beta, gain in
+                       zip(self.beta[:4], self.unit * self.gain[:4], strict=True))  # fmt: skip
+        more = ", …" * (len(self.beta) > 4)
+        return f"Frontier({counted(self.rows, 'row')}; gain of any VAE at {self.loss.knob} = {at}{more})"
+
     def content(self) -> Iterable[str | Table]:
         """Yield the losses by β, and what follows from them."""
         unit, gain = self.unit, self.unit * (self.dead - self.any)
@@ -235,28 +241,31 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     chosen, others = np.sort(order[:rows]), np.sort(order[rows : 2 * rows])
     used, price = training_set(table.rows[chosen], weights=weights[chosen]), loss.charge(table.features).ravel()
     first, squared = _first(loss, used), loss.likelihood.squared
-    center = used.mean if squared else np.zeros(table.features)  # where the squared error is most exact
-    here, which = _distinct(table.rows[chosen] - center, weights[chosen], loss)
-    elsewhere, _ = _distinct(table.rows[others] - center, weights[others], loss)
-    starts, mixtures = _starts(here, used.spectrum), []
+    # Squared errors are solved about the mean, in units of √λ₁: then they do not depend on the unit of the data.
+    center, scale = (used.mean, float(np.sqrt(first))) if squared else (np.zeros(table.features), 1.0)
+    here, which = _distinct((table.rows[chosen] - center) / scale, weights[chosen], loss)
+    elsewhere, _ = _distinct((table.rows[others] - center) / scale, weights[others], loss)
+    starts, mixtures = _starts(here, used.spectrum, scale), []
     with progress_bar(len(price), "frontier", progress, unit=" prices") as bar:
         for c in price:
-            mixtures.append(fitted(replace(here, price=float(c)), starts))
+            mixtures.append(fitted(replace(here, price=float(c) / scale**2), starts))
             bar.update()
     constant = alone(here)
-    best = np.array([here.loss(mixture) for mixture in mixtures])
+    best, area = np.array([here.loss(mixture) for mixture in mixtures]), scale**2
+    bound = np.maximum(best - [mixture.gap for mixture in mixtures], here.perfect)
     sharing = [_sharing(here, mixture) for mixture in mixtures]
     naming = -np.log(here.share)
     of_row = 0.5 * np.square(here.table).sum(axis=1) / naming
     return Frontier(
         loss, loss.weights(table.features)[0] * loss.likelihood.curvature_of_term, readonly(price),
-        here.perfect, here.loss(constant),
+        area * here.perfect, area * here.loss(constant),
         readonly(_linear(used.spectrum, price) if squared else np.full(len(price), np.nan)),
-        readonly(best), readonly(np.maximum(best - [mixture.gap for mixture in mixtures], here.perfect)),
-        readonly([elsewhere.loss(mixture) for mixture in mixtures]), elsewhere.loss(constant), first,
-        _proxy(here, starts, first) if squared else np.nan, float(of_row.max()) if squared else np.nan,
+        readonly(area * best), readonly(area * bound),
+        readonly([area * elsewhere.loss(mixture) for mixture in mixtures]), area * elsewhere.loss(constant), first,
+        area * _proxy(here, starts, 1.0) if squared else np.nan, area * float(of_row.max()) if squared else np.nan,
         float(here.share @ naming), len(chosen), tuple(chosen[mask[which]] for mask, _ in sharing),
-        readonly([share * len(chosen) for _, share in sharing]), tuple(mixtures),
+        readonly([share * len(chosen) for _, share in sharing]),
+        tuple(replace(each, outputs=scale * each.outputs, price=area * each.price) for each in mixtures),
     )  # fmt: skip
 
 
@@ -273,10 +282,10 @@ def _distinct(table: Array, weights: Array, loss: Loss) -> tuple[Rows, Integers]
     return Rows(distinct, np.bincount(which, weights) / max(weights.sum(), TINY), loss.likelihood), which
 
 
-def _starts(rows: Rows, spectrum: Spectrum) -> Array:
+def _starts(rows: Rows, spectrum: Spectrum, scale: float) -> Array:
     """Return where outputs are looked for: at rows, nearer to the mean, and along principal components."""
     assert spectrum.vectors is not None
-    axes = (spectrum.vectors * np.sqrt(spectrum.eigenvalues)[: spectrum.vectors.shape[1]]).T[:DIRECTIONS]
+    axes = (spectrum.vectors * np.sqrt(spectrum.eigenvalues)[: spectrum.vectors.shape[1]]).T[:DIRECTIONS] / scale
     return np.vstack([rows.table, rows.mean + 0.3 * (rows.table - rows.mean), rows.mean + axes, rows.mean - axes])
 
 

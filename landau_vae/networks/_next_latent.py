@@ -165,11 +165,12 @@ def next_latent(
         raise InputError(f"draws is {draws}, but a multiple of {GROUPS} is expected.", "draws")
     rng = np.random.default_rng((seed, OWN))
     output = returning(output, "output", x.shape)
-    sample = _Sample(mean, deviation, output, x, likelihood, active, rng.permutation(len(x)))
+    order = rng.permutation(len(x))  # every fifth is in one fold
+    sample = _Sample(mean, deviation, output, x, likelihood, active)
     fit = _regression(sample, draws, rng)
     fixed, varying = _looks(sample, fit, draws, rng)
-    constant = _read(fixed)
-    linear = _read(varying) if len(active) else constant
+    constant = _read(fixed, order)
+    linear = _read(varying, order) if len(active) else constant
     pattern = fit.patterns @ fixed.best(fixed.products()[2])
     pattern *= np.sign(pattern[np.argmax(np.abs(pattern))]) / np.linalg.norm(pattern)
     return NextLatent(
@@ -180,7 +181,7 @@ def next_latent(
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """Rows in a random order, of which each draw of z makes features, score and curvature."""
+    """Rows, of which each draw of z makes features, score and curvature."""
 
     mean: Array
     deviation: Array
@@ -188,15 +189,12 @@ class _Sample:
     x: Array
     likelihood: Likelihood
     active: NDArray[np.intp]
-    order: NDArray[np.intp]  # of the rows: every fifth is in one fold
 
     def draws(self, count: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array, Array]]:
         """Yield (1, z_A), (n, p), s, (n, d), and H, (n, d), or (n, 1) where it is 1 throughout."""
         for _ in range(count):
             z = self.mean + self.deviation * rng.standard_normal(self.mean.shape)
-            rows = self.order
-            features = np.column_stack([np.ones(len(z)), z[:, self.active]])[rows]
-            x, f = self.x[rows], self.output(z)[rows]
+            features, x, f = np.column_stack([np.ones(len(z)), z[:, self.active]]), self.x, self.output(z)
             curvature = (
                 np.ones((len(x), 1))
                 if self.likelihood.squared
@@ -288,9 +286,9 @@ def _looks(sample: _Sample, fit: _Regression, draws: int, rng: np.random.Generat
     return _Looks(fixed, np.eye(k)), _Looks(varying.reshape(GROUPS, n, u), metric)
 
 
-def _read(looks: _Looks) -> tuple[float, float, float]:
+def _read(looks: _Looks, order: NDArray[np.intp]) -> tuple[float, float, float]:
     """Return ⟨h²⟩ of rows that w was not fitted to, its standard error, and ⟨h²⟩ of draws that w was not fitted to."""
-    folds = [_Looks(looks.each[:, fold::FOLDS], looks.metric) for fold in range(FOLDS)]
+    folds = [_Looks(looks.each[:, order[fold::FOLDS]], looks.metric) for fold in range(FOLDS)]
     products = np.stack([fold.products() for fold in folds])
     one, other, total = products.sum(axis=0)
     squares = np.concatenate(

@@ -349,14 +349,15 @@ def row_term(
 
 def _modules(decode: Any) -> list[Any]:
     """Return the PyTorch modules that a decoder is, belongs to, or names: the last ones in a lambda around them."""
+    if (torch := sys.modules.get("torch")) is None:
+        return []
     function = inspect.unwrap(decode.func if isinstance(decode, partial) else decode)
     owners = [function, getattr(function, "__self__", None)]
     if inspect.isfunction(function):
         variables = _attempt(inspect.getclosurevars, function)  # fails where a name is not yet defined
         named = [] if variables is None else [*variables.nonlocals.values(), *variables.globals.values()]
         owners += [*named, *(getattr(each, "__self__", None) for each in named)]
-    torch = sys.modules.get("torch")
-    return [] if torch is None else [each for each in owners if isinstance(each, torch.nn.Module)]
+    return [each for each in owners if isinstance(each, torch.nn.Module)]
 
 
 @contextmanager
@@ -401,7 +402,8 @@ def _tensor(torch: Any, dtype: Any, device: Any, array: Any) -> Any:
         return array.to(device=device, dtype=dtype if array.is_floating_point() else None)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
         return array
-    return torch.tensor(array, dtype=dtype if array.dtype.kind == "f" else None, device=device)
+    kind = dtype if array.dtype.kind == "f" else torch.bool if array.dtype.kind == "b" else torch.int64  # as labels are
+    return torch.tensor(array, dtype=kind, device=device)
 
 
 # ------------------------------------------------------------------------------------------ what it returns

@@ -91,6 +91,7 @@ class Rows:
     def rates(self, mixture: Mixture) -> Array:
         """Return the nats that the best posterior of each row over the outputs costs, (n,)."""
         logarithms = replace(self, price=mixture.price).logarithms(mixture.outputs)
+        logarithms -= logarithms.max(axis=1)[:, None]  # where little but the nearest output counts, all digits count
         log_p = logsumexp(logarithms, axis=1, b=mixture.weights)
         response = np.exp(logarithms - log_p[:, None]) * mixture.weights
         return np.asarray((response * logarithms).sum(axis=1) - log_p)

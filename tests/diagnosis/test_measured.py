@@ -5,10 +5,10 @@ Rows have the eigenvalues 6, 3, 2, 0.6, 0.3 exactly, and models are at their equ
 
 import numpy as np
 import pytest
+from diagnosed_models import LAMBDA, rows, trained
 
 import landau_vae as lv
 from landau_vae.loss import Loss
-from tests.diagnosed_models import LAMBDA, rows, trained
 
 DRAWN = 4  # standard errors, as the diagnosis itself gives them
 
@@ -280,3 +280,40 @@ def test_a_decoder_of_mean_and_variance():
     assert pair.healthy
     assert pair.measured.decoder.spread is not None
     assert "[0]" in pair.basis
+
+
+def test_a_term_of_ones_own_is_not_told_what_squared_errors_do(tmp_path):
+    result = lv.diagnose(**model(0.5), loss=Loss.gaussian(3.0), reconstruction=lambda x, f: 3 * np.square(x - f).sum(1))
+    assert list(result.tables()) == ["latents"]
+    assert "your own function" in result.summary()
+    assert "(x − x̂)²" not in result.summary()
+    assert "Modes of the data" not in lv.report.write_page(tmp_path / "page.html", result).read_text(encoding="utf-8")
+
+
+def test_rows_in_a_periodic_order():
+    """Ten groups in turn: rows that are looked at are drawn by chance, not at even distances."""
+    n, rng = 40_960, np.random.default_rng(0)
+    X = (3 * rng.standard_normal((10, 5)))[np.arange(n) % 10] + 0.3 * rng.standard_normal((n, 5))
+    spectrum = lv.Spectrum.from_data(X)
+    lam, V = spectrum.eigenvalues[:3], spectrum.vectors[:, :3]
+    signal = 1 - 0.5 / lam
+    result = lv.diagnose(
+        (X - X.mean(0)) @ V * np.sqrt(signal / lam), variance=np.tile(1 - signal, (n, 1)), data=X,
+        loss=Loss.gaussian(0.5), decode=lambda z: z @ (V * np.sqrt(signal * lam)).T + X.mean(0),
+    )  # fmt: skip
+    assert result.healthy
+
+
+def test_gradients_of_nothing():
+    given = model(0.6)
+    del given["decode"]
+    nothing = np.zeros_like(given["mean"])
+    with pytest.raises(lv.InputError, match="0 throughout"):
+        lv.diagnose(**given, loss=Loss.gaussian(0.6), gradients=(nothing, nothing))
+
+
+def test_a_price_that_is_near_the_stated_one_but_not_the_same():
+    result = lv.diagnose(**model(0.26), loss=Loss.gaussian(0.2))
+    assert result.healthy
+    assert first(result).code == "price-differs"
+    assert "kl-weight" in first(result).evidence["causes"]

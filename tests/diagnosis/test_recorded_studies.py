@@ -34,10 +34,10 @@ def studies():
     pytest.importorskip("jax", reason="the studies train with JAX")
     sys.path.insert(0, str(STUDIES))
     import judge
-    import networks
+    import models
     import run
 
-    yield {"judge": judge, "networks": networks, "settings": {s.name: s for s in run.settings("*")}}
+    yield {"judge": judge, "networks": models, "settings": {s.name: s for s in run.settings("*")}}
     sys.path.remove(str(STUDIES))
 
 

@@ -102,7 +102,7 @@ def test_the_page_says_what_the_diagnosis_says(pages, case):
         (
             "500 latents",
             (
-                "next latent at β 0.600 ± 0.019",
+                "next latent at β 0.6",
                 "A linear model at the price that its loss states",
                 "This one is seen to be linear",
             ),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from judge import CAUSES, Record, truth_of
-from networks import Setting, Trained, kept, load, once, path_of, save
+from models import Setting, Trained, kept, load, once, path_of, save
 from record import rounded, written
 
 LONG: dict[str, Any] = {"rate": 5e-3, "schedule": "cosine", "start": 1.0}

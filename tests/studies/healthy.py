@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from networks import Setting
+from models import Setting
 from tables import available
 
 EXTRAS = (

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from networks import Setting, Trained
+from models import Setting, Trained
 from record import rounded
 
 from landau_vae.findings import Finding

@@ -23,7 +23,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 
 from healthy import HEALTHY, OTHERS
 from judge import judged, summary, table
-from networks import Setting, kept, load, path_of, save, train
+from models import Setting, kept, load, path_of, save, train
 from record import read, written
 from repeats import REPEATS
 from slips import SLIPS

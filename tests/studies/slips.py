@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from networks import Setting
+from models import Setting
 from tables import available
 
 CLIMATE = "worldclim" if available("worldclim") else "exponential"

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from networks import Setting, decode, encode, fitted
+from models import Setting, decode, encode, fitted
 from record import rounded, written
 from tables import table
 

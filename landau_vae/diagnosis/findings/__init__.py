@@ -1,10 +1,11 @@
 """The findings of a diagnosis: each rule looks for one cause and returns a `Finding`, or None.
 
-The rules are asked in the order of the questions below. An alarm ends it: what it explains is not reported again, and
-what rests on its answer is not asked. `data`: are these the data, the units and the decoder of this model, and are they
-enough? `heads`: can the encoder give what the loss asks for? `price`: which price is in effect, and is it one?
-`training`: has it come to rest? `collapse`: are inactive latents inactive because they should be? `latents`: what do
-the active ones encode?
+The rules are asked in the order of the questions below. An alarm ends it: what it explains is
+not reported again, and what rests on its answer is not asked. `data`: are these the data, the
+units and the decoder of this model, and are they enough? `heads`: can the encoder give what the
+loss asks for? `price`: which price is in effect, and is it one? `training`: has it come to
+rest? `collapse`: are inactive latents inactive because they should be? `latents`: what do the
+active ones encode?
 """
 
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ CODES: Mapping[str, str] = {
     "active-below-threshold": "Latents are active that should be inactive.",
     "fits-noise": "Latents encode sampling noise.",
     "mixed": "Latents share modes that are not degenerate.",
+    "price-differs": "The price in effect is near the stated one, but not the same.",
     "means-at-odds": "Means and widths of the latents obey different prices.",
     "metastable": "All latents are inactive and stable, but another state may be better.",
     "further-latent": "A further latent would lower the loss.",
@@ -60,8 +62,8 @@ QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
         heads.diverged, heads.frozen_variance, heads.bounded_variance, heads.one_sided, heads.offset),
     "Does the decoder, as called here, reconstruct these rows from z?": (data.decoder_mismatch,),
     "Which price is in effect, and is it one?": (
-        price.kl_off, price.free_bits, price.several_prices, price.other_price, price.means_at_odds,
-        latents.unmeasured),
+        price.kl_off, price.free_bits, price.several_prices, price.other_price, price.price_differs,
+        price.means_at_odds, latents.unmeasured),
     "Has it come to rest?": (training.not_converged,),
     "Are inactive latents inactive because they should be?": (
         collapse.should_be_active, collapse.price_too_high, collapse.further_latent),

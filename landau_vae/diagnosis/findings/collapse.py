@@ -1,8 +1,9 @@
 """Are latents inactive because they should be? Total collapse, further latents that would pay, and the best state.
 
-The collapsed state is stable exactly where τ ≥ λ₁, for any network. Whether another state has a lower loss is another
-question, which the frontier answers: no VAE of any kind is better from τ = σ²_sG on. Beside living latents a further
-one stays inactive exactly where the onset Λ* of the next latent is below the price.
+The collapsed state is stable exactly where τ ≥ λ₁, for any network. Whether another state has a
+lower loss is another question, which the frontier answers: no VAE of any kind is better from
+τ = σ²_sG on. Beside living latents a further one stays inactive exactly where the onset Λ* of
+the next latent is below the price.
 """
 
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
-from landau_vae.display import counted, listed, significant
+from landau_vae.display import counted, listed, significant, span
 from landau_vae.findings import Finding, alarm, remark
 from landau_vae.likelihoods import BERNOULLI
 from landau_vae.loss.slips import priced_slips
@@ -28,8 +29,8 @@ def should_be_active(c: Comparison) -> Finding | None:
     expected, observed = c.expected_signal[c.missing], c.observed_signal[c.missing]
     return alarm(
         "should-be-active",
-        f"{listed(list(c.missing), 'Mode')} should be encoded at this price (signal fraction M² = {_span(expected)} "
-        f"at equilibrium), but no latent encodes {'them' if len(c.missing) > 1 else 'it'} (M² = {_span(observed)}): "
+        f"{listed(list(c.missing), 'Mode')} should be encoded at this price (signal fraction M² = {span(expected, 2)} "
+        f"at equilibrium), but no latent encodes {'them' if len(c.missing) > 1 else 'it'} (M² = {span(observed, 2)}): "
         f"training has not come far enough.{_late(c)}",
         f"{LONGER}{_one_mode(c)}",
         {"modes": c.missing + 1, "expected": expected, "observed": observed}
@@ -150,16 +151,17 @@ def further_latent(c: Comparison) -> Finding | None:
     ratio, K, spare = n.value / c.effective, c.posterior.latents, c.spare
     worth = 0.5 * c.effective * (ratio - 1 - np.log(ratio))
     cause = (
-        f"All {counted(K, 'latent')} are active: the model has too few"
+        f"{'The only latent is' if K == 1 else f'All {K} latents are'} active: the model has too few"
         if not spare
         else f"{counted(spare, 'latent')} {'are' if spare > 1 else 'is'} inactive that should not be: still on the "
         "plateau (train longer), or in a state that training does not leave by itself (warm up from a small β)"
     )
+    cure = "Train longer or warm up" if spare else f"Use more than {counted(K, 'latent')}"
     return remark(
         "further-latent",
         f"A further latent would pay: what the active ones leave is worth Λ* = {significant(n.value, 3)}, "
         f"{significant(ratio, 2)} times the price (about {significant(worth, 2)} per row, an estimate). {cause}.",
-        f"{f'Use more than {K} latents' if not spare else 'Train longer or warm up'}, or read the model as it is: a "
+        f"{cure}, or read the model as it is: a "
         f"further latent stays inactive only above {c.loss.knob} = {c.next_onset}.",
         {"onset": n.value, "error": n.error, "ratio": ratio, "worth": worth}
         | {
@@ -176,7 +178,7 @@ def rightly_inactive(c: Comparison) -> Finding | None:
     if c.following is None or c.collapsed or not spare or c.next_onset is None:
         return None
     ratio = c.following.value / c.effective
-    if ratio > limits.PAYS:
+    if ratio > 1 / limits.PAYS:
         return None
     return remark(
         "rightly-inactive",
@@ -198,11 +200,6 @@ def _one_mode(c: Comparison) -> str:
         return ""
     fitted = knob_at(c, float(c.mode_prices[0]))
     return f" (The active mode would also fit {fitted}, at which the others are inactive: check your loss.)"
-
-
-def _span(values: np.ndarray) -> str:
-    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
-    return low if low == high else f"{low} … {high}"
 
 
 def _which_spectrum(c: Comparison) -> str:

@@ -4,8 +4,8 @@ Rows that are alike must have codes that are alike, whether the encoder is linea
 
     r = median over active latents of ⟨(μ_i − μ_nn(i))²⟩ / (2 Var μ),   nn(i): the nearest other row of the data
 
-is 1 for codes of other rows and small for codes of these. In many dimensions no row has a near neighbour: then the
-same ratio of the data's own principal scores is what to expect.
+is 1 for codes of other rows and small for codes of these. In many dimensions no row has a near
+neighbour: then the same ratio of the data's own principal scores is what to expect.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from landau_vae import limits
 from landau_vae.data.moments import SecondMoments
 from landau_vae.diagnosis.comparison import Comparison, beta_at
-from landau_vae.diagnosis.posterior import Rows, evenly
+from landau_vae.diagnosis.posterior import Rows, evenly, some_rows
 from landau_vae.display import Array, Booleans, counted, listed, significant
 from landau_vae.findings import Finding, alarm, remark
 from landau_vae.likelihoods import BERNOULLI
@@ -24,7 +24,7 @@ SCORES = 3  # principal scores that are compared with
 
 def code_mismatch(mean: Rows, data: Rows, scale: Array, active: Booleans) -> float:
     """Return r of the active latents less r of the data's own scores: 0 where codes belong to their rows, up to 1."""
-    among = evenly(len(data), AMONG)
+    among = some_rows(len(data), AMONG)
     rows = np.asarray(data[among], dtype=np.float64) / scale
     rows -= rows.mean(axis=0)
     asked = evenly(len(among), ASKED)

@@ -1,6 +1,7 @@
 """What do the latents encode? Modes below the threshold, shared modes, nothing, or what the spectrum predicts.
 
-The linear law is exact for linear models only: of others these rules say what a linear model would do.
+The linear law is exact for linear models only: of others these rules say what a linear model
+would do.
 """
 
 import numpy as np
@@ -66,7 +67,7 @@ def mixed(c: Comparison) -> Finding | None:
 def rotated(c: Comparison) -> Finding | None:
     """Find latents that share modes only where these are nearly degenerate."""
     shared, within, purity = _shared(c)
-    if c.observed is None or not shared.any() or np.any(shared & ~within):
+    if not c.linear or c.observed is None or not shared.any() or np.any(shared & ~within):
         return None
     latents = np.flatnonzero(shared)
     modes = sorted({int(j) for row in c.observed.alignment[shared] for j in np.flatnonzero(row > limits.INVOLVED)})
@@ -119,8 +120,10 @@ def unmeasured(c: Comparison) -> Finding | None:
     if c.prices is not None or c.linear or not c.is_active.any():
         return None
     implied, rest = c.implied_price or c.price, ""
+    if not limits.LINEAR_LOWEST < implied / c.price < limits.LINEAR_HIGHEST:
+        rest = " This one is outside."
     if not c.converged:
-        rest = " ⟨μ²⟩ + ⟨σ²⟩ is not near 1 either: perhaps the run was too short."
+        rest += " ⟨μ²⟩ + ⟨σ²⟩ is not near 1 either: perhaps the run was too short."
     return remark(
         "unmeasured",
         f"The price in effect was not measured. By the linear law these M² mean {knob_at(c, implied)}, "

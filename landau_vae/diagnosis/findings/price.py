@@ -1,15 +1,15 @@
 """Is the price of a nat the one that was meant, and is it one? Other prices, free bits, a KL without effect.
 
-With the decoder the price in effect is measured, latent by latent, for any network and loss. Without it, it is known of
-models that are seen to be linear, and nothing is said of others.
+With the decoder the price in effect is measured, latent by latent, for any network and loss.
+Without it, it is known of models that are seen to be linear, and nothing is said of others.
 """
 
 import numpy as np
 
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
-from landau_vae.display import Array, counted, listed, significant, with_error
-from landau_vae.findings import Finding, alarm
+from landau_vae.display import Array, counted, listed, significant, span, with_error
+from landau_vae.findings import Finding, alarm, remark
 from landau_vae.loss.slips import slip_with_price
 
 ASK = (
@@ -34,8 +34,8 @@ def kl_off(c: Comparison) -> Finding | None:
     scales, price = c.posterior.second_moment[c.is_active], c.lowest_price
     return alarm(
         "kl-off",
-        "The KL term has no effect on this model: ⟨μ²⟩ + ⟨σ²⟩ of the active latents runs from "
-        f"{significant(scales.min(), 3)} to {significant(scales.max(), 3)}, where any KL weight above 0 would hold it "
+        "The KL term has no effect on this model: ⟨μ²⟩ + ⟨σ²⟩ of the active latents is "
+        f"{span(scales)}, where any KL weight above 0 would hold it "
         f"at 1, and the posteriors are as narrow as at {knob_at(c, price)} instead of {beta_at(c, c.price)}.",
         "Check whether the KL term enters the loss that is differentiated, with a weight above 0 (a β that is stored "
         "but not used, a clamp or free bits that cut its gradient, a warm-up that has hardly begun): "
@@ -55,7 +55,7 @@ def several_prices(c: Comparison) -> Finding | None:
     return alarm(
         "several-prices",
         f"Latents do not obey one price by their widths: {listed(list(c.separate), 'latent')} "
-        f"pay{'s' * (c.separate.size == 1)} {_span(low)} of the stated price, the others {_span(high)}.",
+        f"pay{'s' * (c.separate.size == 1)} {span(low, 2)} of the stated price, the others {span(high, 2)}.",
         "It may be the KL: check which latents it sums over (a slice, a mask, groups with weights of their own), "
         "and whether it has free bits or balancing per latent: a latent whose KL is below its free amount pays "
         f"nothing.{ELSE * c.at_odds}{ASK}",
@@ -96,7 +96,7 @@ def _cheap_rates(c: Comparison) -> tuple[Array, str]:
     rates = c.posterior.rate
     if c.prices is not None:
         price = c.prices.width[np.isin(c.prices.latent, c.separate)]
-        words = f", and a nat costs them {_span(price / c.price)} of its price" if price.size else ""
+        words = f", and a nat costs them {span(price / c.price, 2)} of its price" if price.size else ""
         return np.sort(rates[c.separate]), words
     beyond = c.linear and c.converged and c.is_active.sum() > c.predicted.active  # some are not worth their price
     return np.sort(rates[(rates > limits.FREE_RATE) & beyond]), ""
@@ -123,6 +123,25 @@ def other_price(c: Comparison) -> Finding | None:
         f"the loss as it is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
         | {"causes": (*causes, *_others(c))},
+    )
+
+
+def price_differs(c: Comparison) -> Finding | None:
+    """Say that the price in effect is near the stated one, but surely not the same."""
+    price, error = c.price_in_effect, c.price_in_effect_error
+    if c.prices is None or price is None or error is None or c.other_price or c.separate.size or c.kl_is_off:
+        return None
+    ratio = price / c.price
+    if abs(price - c.price) < limits.SURELY * error or 1 / limits.NEAR_PRICE < ratio < limits.NEAR_PRICE:
+        return None
+    return remark(
+        "price-differs",
+        f"A nat costs {with_error(ratio, error / c.price)} times its stated price. In healthy networks that is "
+        "0.92 … 1.07; averaged weights, a large learning rate to the end and early stopping move it by more.",
+        f"If the run ended at rest, check the weight of the KL: in effect {c.loss.knob} was "
+        f"{_in_effect(c, price, error)}.",
+        {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio}
+        | {"causes": ("kl-weight", "warm-up", "updates", "averaged-weights")},
     )
 
 
@@ -198,8 +217,3 @@ def _told_apart(c: Comparison, lower: bool) -> str:
 
 def _times(ratio: float) -> str:
     return f"{significant(ratio, 3)} times"
-
-
-def _span(values: Array) -> str:
-    low, high = significant(float(values.min()), 2), significant(float(values.max()), 2)
-    return low if low == high else f"{low} … {high}"

@@ -2,7 +2,7 @@
 
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison
-from landau_vae.display import significant
+from landau_vae.display import significant, span
 from landau_vae.findings import Finding
 
 ELSE = " (Held-out rows, averaged weights and a batch norm on μ move it too: diagnose training rows.)"
@@ -17,9 +17,8 @@ def not_converged(c: Comparison) -> Finding | None:
         return None
     evidence = {"second_moment": scales, "scale_error": c.scale_error, "limit": limits.SCALE_ERROR}
     found = (
-        f"⟨μ²⟩ + ⟨σ²⟩ of the active latents runs from {significant(scales.min(), 3)} to "
-        f"{significant(scales.max(), 3)}, but it is 1 at any stationary point of a VAE with a prior N(0, 1), "
-        "whatever its β"
+        f"⟨μ²⟩ + ⟨σ²⟩ of the active latents is {span(scales)}, but it is 1 at any stationary point of a VAE with a "
+        "prior N(0, 1), whatever its β"
     )
     if _waiting(c) and c.following is not None:
         ratio = c.following.value / c.effective
