@@ -46,7 +46,7 @@ def measured(name: str, charged: str) -> dict[str, Any]:
         "mean": rounded(found.prices.mean / price),
         "second_moment": rounded(found.posterior.second_moment[found.is_active]),
         "agrees": bool(np.all(np.abs(ratio - 1) <= ALLOWED + ERRORS * error)),
-        "first": found.codes[0],
+        "first": next(iter(found.codes), None),
     }
 
 
