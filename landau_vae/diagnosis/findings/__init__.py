@@ -49,6 +49,7 @@ CODES: Mapping[str, str] = {
     "as-predicted": "Modes are encoded as the spectrum predicts.",
     "nonlinear": "The model is not linear: the spectrum says what a linear one would do.",
     "binary-data": "The data are zeros and ones, but the loss is a squared error.",
+    "nothing-found": "Nothing is wrong, as far as these arrays tell.",
     "few-rows": "There are few rows per feature.",
 }
 
@@ -84,4 +85,5 @@ def find(comparison: Comparison) -> tuple[Finding, ...]:
         found += [rule(comparison) for rule in rules]
         if any(finding is not None and finding.alarm for finding in found):
             break
-    return by_severity([*found, *(rule(comparison) for rule in ALWAYS)])
+    found += [rule(comparison) for rule in ALWAYS]
+    return by_severity(found if any(found) else [training.nothing(comparison)])

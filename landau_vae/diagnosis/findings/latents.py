@@ -135,7 +135,7 @@ def unmeasured(c: Comparison) -> Finding | None:
         f"{limits.LINEAR_LOWEST:g} and {limits.LINEAR_HIGHEST:g} times it. The posteriors alone exclude neither "
         "another KL weight (a mean for a sum, a warm-up that ended early, free bits, a learned σ²), nor a decoder "
         f"that is given more than z.{rest}",
-        GIVE if c.measured is None else "The decoder was given, but no active latent has a σ² below 1: none tells a price.",
+        GIVE if c.measured is None else "The decoder was given, but no active latent has a σ² below 1 to read it off.",
         {"implied_price": implied, "price": c.price, "ratio": implied / c.price}
         | {"causes": UNKNOWN + ("updates", "learning-rate") * (not c.converged)},
     )  # fmt: skip

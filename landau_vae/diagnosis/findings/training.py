@@ -3,7 +3,7 @@
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison
 from landau_vae.display import significant, span
-from landau_vae.findings import Finding
+from landau_vae.findings import Finding, remark
 
 ELSE = " (Held-out rows, averaged weights and a batch norm on μ move it too: diagnose training rows.)"
 
@@ -42,3 +42,13 @@ def _waiting(c: Comparison) -> bool:
     """Return whether both the latents' scale and what is left to encode say that the run was too short."""
     off = c.scale_error > limits.SCALE_ERROR and c.trained_on and c.spare > 0
     return bool(off and c.following is not None and c.pays and c.following.value > limits.WAITING * c.effective)
+
+
+def nothing(c: Comparison) -> Finding:
+    """Say that nothing was found, and what was looked at."""
+    price = "" if c.price_in_effect is None else f" A nat costs {c.price_in_effect / c.price:.2f} of its stated price."
+    scale = f" ⟨μ²⟩ + ⟨σ²⟩ of active latents is 1 within {c.scale_error:.1%} (median)." if c.is_active.any() else ""
+    return remark(
+        "nothing-found",
+        f"Nothing is wrong, as far as these arrays tell.{price}{scale}",
+    )
