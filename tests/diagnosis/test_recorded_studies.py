@@ -1,6 +1,6 @@
 """The record of what the diagnosis finds in networks whose truth is known (tests/studies): its bars, and a sample anew.
 
-results.json, table.json and advice.json are written by `tests/studies/run.py`, `table.py` and `advice.py`.
+results.json, table.json and advice.json are written by `tests/studies/study.py`, `table.py` and `advice.py`.
 """
 
 import json
@@ -35,9 +35,9 @@ def studies():
     sys.path.insert(0, str(STUDIES))
     import judge
     import models
-    import run
+    import study
 
-    yield {"judge": judge, "networks": models, "settings": {s.name: s for s in run.settings("*")}}
+    yield {"judge": judge, "networks": models, "settings": {s.name: s for s in study.settings("*")}}
     sys.path.remove(str(STUDIES))
 
 

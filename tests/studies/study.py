@@ -1,8 +1,8 @@
 """Train the networks of the studies, and diagnose them.
 
-python tests/studies/run.py train [--cache DIR] [--only PATTERN] [--workers 2]
-python tests/studies/run.py diagnose [--cache DIR] [--only PATTERN] [--write]
-python tests/studies/run.py summary
+python tests/studies/study.py train [--cache DIR] [--only PATTERN] [--workers 2]
+python tests/studies/study.py diagnose [--cache DIR] [--only PATTERN] [--write]
+python tests/studies/study.py summary
 """
 
 import argparse
