@@ -104,3 +104,18 @@ def test_a_sample_that_is_trained_afresh_gives_the_recorded_findings(models, stu
         # Codes and not numbers: another processor rounds otherwise, and a training amplifies it.
         same = ("truth", "first", "alarms", "alarms_without_decoder", "named")
         assert {key: now[key] for key in same} == {key: before[key] for key in same}, before["name"]
+
+
+def test_the_readme_states_what_was_measured():
+    text = " ".join((STUDIES.parents[1] / "README.md").read_text(encoding="utf-8").split())
+    summary = recorded("results.json")["summary"]
+    slips = {truth: each for truth, each in summary["named"].items() if each["models"] == 3}
+    assert f"Of {summary['healthy']['settled']} healthy networks" in text
+    assert f"Of {len(slips)} slips in {sum(each['models'] for each in slips.values())} models" in text
+    assert f"among its first two in {sum(place <= 2 for each in slips.values() for place in each['place'])}" in text
+    lists = [recorded("blind.json"), recorded("second.json")]
+    counts = [[m["judgement"] == "named" for m in models if not m["healthy"]] for models in lists]
+    assert f"{sum(counts[0])} of {len(counts[0])}, and {sum(counts[1])} of {len(counts[1])} after" in text
+    sound = [m["verdict"] for models in lists for m in models if m["healthy"]]
+    assert f"{len(sound)} sound models gave no alarm" in text
+    assert set(sound) == {"healthy"}
