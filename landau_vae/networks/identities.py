@@ -44,6 +44,7 @@ class PricesInEffect:
     mean: Array  #: ĉ_μ, (a,)
     mean_error: Array  #: its standard error, (a,)
     second_moment: Array  #: A², averaged over the columns of a latent, (a,)
+    second_moment_error: Array  #: its standard error, over rows, (a,)
     curvature: Array  #: relative change of ĉ_σ when the step is halved, in the first draw, (a,); NaN from gradients
     draws: int  #: of z per row, for the price that took most; 0 if gradients were given
 
@@ -231,6 +232,7 @@ def _prices(
     draws: int,
 ) -> PricesInEffect:
     first = np.array([each[0] for each in columns], dtype=np.intp)
-    moment = _summed(mean**2 + deviation**2, columns).mean(axis=0) / [len(each) for each in columns]
-    width, mean_price, moment, halved = map(readonly, (price[0], price[1], moment, halved))
-    return PricesInEffect(first, width, readonly(error[0]), mean_price, readonly(error[1]), moment, halved, draws)
+    moment = _summed(mean**2 + deviation**2, columns) / [len(each) for each in columns]
+    spread = moment.std(axis=0) / np.sqrt(len(mean))
+    parts = (price[0], error[0], price[1], error[1], moment.mean(axis=0), spread, halved)
+    return PricesInEffect(first, *map(readonly, parts), draws)
