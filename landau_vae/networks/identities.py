@@ -234,5 +234,5 @@ def _prices(
     first = np.array([each[0] for each in columns], dtype=np.intp)
     moment = _summed(mean**2 + deviation**2, columns) / [len(each) for each in columns]
     spread = moment.std(axis=0) / np.sqrt(len(mean))
-    parts = (price[0], error[0], price[1], error[1], moment.mean(axis=0), spread, halved)
-    return PricesInEffect(first, *map(readonly, parts), draws)
+    seal = [readonly(each) for each in (price[0], error[0], price[1], error[1], moment.mean(axis=0), spread, halved)]
+    return PricesInEffect(first, seal[0], seal[1], seal[2], seal[3], seal[4], seal[5], seal[6], draws)
