@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.diagnosis.posterior import Posterior, evenly
+from landau_vae.diagnosis.posterior import Posterior, evenly, some_rows
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE, TELLS_A_PRICE
@@ -24,6 +24,7 @@ from landau_vae.networks.identities import OWN, PricesInEffect, prices_in_effect
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 DRAWS = 4  # of z, for losses
 LOOKS = 8  # of z, for the onset of the next latent: twice as many decodes
+HALF = ROWS // 2  # rows for the onset, whose algebra costs as much as its decodes
 TOLD = 32  # latents whose price is measured, at most
 BUDGET = 240  # decodes of that many rows for the prices, unless one draw takes more
 
@@ -98,7 +99,11 @@ def measure(
     following = None
     enough = len(x) >= ROWS_PER_FEATURE * (1 + len(active))
     if onset and enough and (likelihood.squared or likelihood.canonical):
-        following = next_latent(mean, deviation, output, x, likelihood, active, draws=LOOKS, seed=seed)
+        part = some_rows(len(x), HALF)
+        following = next_latent(
+            mean[part], deviation[part], lambda z: decoder.output(z, rows[part]), x[part], likelihood, active,
+            draws=LOOKS, seed=seed,
+        )  # fmt: skip
     dead = float(term(x, np.broadcast_to(origin, x.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))
     return Measured(decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following)
