@@ -406,7 +406,8 @@ class Comparison:
             value, error = self.following.value, self.following.error
             if isinstance(self.following, NextLatent) and not self.pays:
                 # What is linear in z may follow living latents, whose share falls with the price: it is no onset.
-                value, error = self.following.constant, self.following.constant_error
+                reading = (self.measured and self.measured.beside) or self.following
+                value, error = reading.constant, reading.constant_error
             most = self.following.value * to_beta
             return NextOnset(max(value, 0.0) * to_beta, error * to_beta, value, how, max(most, 0.0))
         if (self.collapsed or self.linear) and not self.own_term:

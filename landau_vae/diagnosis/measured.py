@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from landau_vae.diagnosis.posterior import Posterior, evenly, some_rows
 from landau_vae.display import Array
-from landau_vae.likelihoods import Likelihood
+from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.limits import ACTIVE, TELLS_A_PRICE
 from landau_vae.networks._next_latent import ROWS_PER_FEATURE, NextLatent, next_latent
 from landau_vae.networks.decoder import Decoder
@@ -43,6 +43,7 @@ class Measured:
     shift: float  #: share of ⟨‖x − x̂‖²⟩ that is one constant for all rows
     prices: PricesInEffect | None  #: of the active latents; None without any
     following: NextLatent | None  #: whether a further latent would pay; None where nothing is known of it
+    beside: NextLatent | None  #: the same of patterns beside those that active latents decode to; of squared errors
 
 
 def channels_of(shape: tuple[int, ...]) -> NDArray[np.intp]:
@@ -104,9 +105,34 @@ def measure(
             mean[part], deviation[part], lambda z: decoder.output(z, rows[part]), x[part], likelihood, active,
             draws=LOOKS, seed=seed,
         )  # fmt: skip
+    beside = None
+    if following is not None and likelihood.squared and active.size:
+        beside = _beside(mean[part], deviation[part], lambda z: decoder.output(z, rows[part]), x[part], active, seed)
     dead = float(term(x, np.broadcast_to(origin, x.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))
-    return Measured(decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following)
+    return Measured(
+        decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following, beside
+    )
+
+
+def _beside(
+    mean: Array, deviation: Array, output: Callable[[Array], Array], x: Array, active: NDArray[np.intp], seed: int
+) -> NextLatent:
+    """Return the onset of a fixed pattern beside those that active latents decode to.
+
+    What a living mode leaves, τ²/λ of a linear model, falls with the price: it is no onset. So the patterns of the
+    active latents, from the regression of outputs on z, are taken out of rows and outputs.
+    """
+    z = mean + deviation * np.random.default_rng((seed, OWN + 1)).standard_normal(mean.shape)
+    f, codes = output(z), z[:, active] - z[:, active].mean(axis=0)
+    patterns = np.linalg.qr(np.linalg.lstsq(codes, f - f.mean(axis=0), rcond=None)[0].T)[0]
+
+    def rest(values: Array) -> Array:
+        return values - (values @ patterns) @ patterns.T
+
+    return next_latent(
+        mean, deviation, lambda z: rest(output(z)), rest(x), GAUSSIAN, active[:0], draws=DRAWS, seed=seed
+    )  # fmt: skip
 
 
 def _regressed(x: Array, guess: list[Array]) -> tuple[float, float, float]:

@@ -145,6 +145,8 @@ def test_too_few_latents_and_the_next_onset():
     assert first(enough).code == "rightly-inactive"
     # linear w may also follow a living mode: its residual s P(exactly one success) is below λ₄ = .6 here
     assert enough.next_onset.value == pytest.approx(0.6, abs=DRAWN * enough.next_onset.error)
+    weak = lv.diagnose(**model(0.5, latents=5), loss=Loss.gaussian(0.5))  # the weakest living mode leaves .5²/.6 = .42
+    assert weak.next_onset.value == pytest.approx(0.3, abs=DRAWN * weak.next_onset.error)
     doubled = lv.diagnose(**model(1.0, latents=5), loss=Loss.gaussian(2.0, half=False))
     assert doubled.next_onset.value == pytest.approx(1.2, abs=DRAWN * doubled.next_onset.error)  # in the user's own β
 
