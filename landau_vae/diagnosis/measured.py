@@ -25,6 +25,7 @@ ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 DRAWS = 4  # of z, for losses
 LOOKS = 8  # of z, for the onset of the next latent: twice as many decodes
 HALF = ROWS // 2  # rows for the onset, whose algebra costs as much as its decodes
+NOTHING = 1e-12  # share of the variance that is rounding
 TOLD = 32  # latents whose price is measured, at most
 BUDGET = 240  # decodes of that many rows for the prices, unless one draw takes more
 
@@ -106,7 +107,7 @@ def measure(
             draws=LOOKS, seed=seed,
         )  # fmt: skip
     beside = None
-    if following is not None and likelihood.squared and active.size:
+    if following is not None and likelihood.squared and 0 < active.size < x.shape[1]:
         beside = _beside(mean[part], deviation[part], lambda z: decoder.output(z, rows[part]), x[part], active, seed)
     dead = float(term(x, np.broadcast_to(origin, x.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))
@@ -117,8 +118,8 @@ def measure(
 
 def _beside(
     mean: Array, deviation: Array, output: Callable[[Array], Array], x: Array, active: NDArray[np.intp], seed: int
-) -> NextLatent:
-    """Return the onset of a fixed pattern beside those that active latents decode to.
+) -> NextLatent | None:
+    """Return the onset of a fixed pattern beside those that active latents decode to; None if nothing is beside them.
 
     What a living mode leaves, τ²/λ of a linear model, falls with the price: it is no onset. So the patterns of the
     active latents, from the regression of outputs on z, are taken out of rows and outputs.
@@ -130,6 +131,8 @@ def _beside(
     def rest(values: Array) -> Array:
         return values - (values @ patterns) @ patterns.T
 
+    if rest(x - x.mean(axis=0)).var() < NOTHING * x.var():
+        return None
     return next_latent(
         mean, deviation, lambda z: rest(output(z)), rest(x), GAUSSIAN, active[:0], draws=DRAWS, seed=seed
     )  # fmt: skip
