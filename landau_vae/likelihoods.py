@@ -20,6 +20,7 @@ from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 
 STEEP = 80.0  # f from which e^f is continued by its parabola: it does not overflow, in float32 too; no minimum is there
+EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
 MEANS = np.array([0.25, 0.75])  # in the support of all likelihoods: where links are compared with the identity
 STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central difference is most exact
@@ -186,6 +187,17 @@ class Likelihood:
             returned = f"returned shape {values.shape} for means of shape {mean.shape}"
             raise InputError(f"The variance function {returned}: {task}")
         return np.broadcast_to(values, mean.shape)
+
+
+def natural_parameter(likelihood: Likelihood, mean: Array) -> Array:
+    """Return f of means, which are kept off the ends of their range: there f is infinite.
+
+    >>> natural_parameter(BERNOULLI, np.array([0.5, 1.0])).round(2).tolist()
+    [0.0, 20.72]
+    """
+    low, high = likelihood.support
+    width = min(high - low, 1.0)
+    return np.asarray(likelihood.link(np.clip(mean, low + EDGE * width, high - EDGE * width)))
 
 
 @dataclass(frozen=True)

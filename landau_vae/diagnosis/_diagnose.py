@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,27 +14,25 @@ from landau_vae.data.convert import as_rows, variances
 from landau_vae.diagnosis.condition import as_condition, rest_of
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
-from landau_vae.diagnosis.measured import measure, tells_a_price
+from landau_vae.diagnosis.measured import NUMBERS, ROWS, measure, tells_a_price
 from landau_vae.diagnosis.modes import Observed, mode_cross, observe
 from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import Likelihood
+from landau_vae.likelihoods import Likelihood, natural_parameter
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
+from landau_vae.networks.kernel_onset import FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
-ROWS, NUMBERS = 4096, 2**22  # of the data, that are decoded at most, evenly spread
 SAMPLE = 2000  # rows that are kept for the frontier
 FEW = 4  # active latents, up to which their codes say alone whether a further one would pay
-FEWEST = 100  # rows, for that
-EDGE = 1e-9  # how near the best constant output may come to an end of its range, as a share of it
 
 
 @checked
@@ -235,17 +233,11 @@ class _Model:
     def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:
         """Return some rows as the loss had them."""
         x = np.asarray(self.x[rows], dtype=np.float64)
-        return (x - self.mean) / self.scale if self.standardize else x
-
-    @cached_property
-    def mean(self) -> Array:
-        """Means of the rows, (d,)."""
-        return np.mean(self.x, axis=0, dtype=np.float64)
-
-    @cached_property
-    def scale(self) -> Array:
-        """Standard deviations of the rows, (d,)."""
-        return np.std(self.x, axis=0, dtype=np.float64)
+        if not self.standardize:
+            return x
+        # The spectrum of rows less a condition has the deviations of these.
+        scale = result.spectrum.scale if self.given is None else np.std(self.x, axis=0, dtype=np.float64)
+        return (x - np.asarray(result.spectrum.mean)) / np.asarray(scale)
 
     def decoded(self, result: Diagnosis, decode: Any, reconstruction: Any) -> Diagnosis:
         """Return the result with what the user's decoder says."""
@@ -324,11 +316,7 @@ def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:
 def _without_code(likelihood: Likelihood, x: Array, given: Any) -> Array:
     """Return the best output without z: one constant, or one for each condition; within the range of the likelihood."""
     mean = x.mean(axis=0) if given is None else x - rest_of(x, given) + x.mean(axis=0)
-    if likelihood.squared:
-        return mean
-    low, high = likelihood.support
-    width = min(high - low, 1.0)
-    return np.asarray(likelihood.link(np.clip(mean, low + EDGE * width, high - EDGE * width)))
+    return mean if likelihood.squared else natural_parameter(likelihood, mean)
 
 
 def _run(

@@ -213,10 +213,16 @@ class Comparison:
         """
         if self.own_term:
             return float(self.loss.weights(self.spectrum.dimension)[1])
-        if self.loss.learned and self.measured is not None and self.loss.likelihood.squared:
-            variance = 2 * self.measured.own / self.spectrum.dimension
+        if self.loss.learned and (variance := self._own_variance) is not None:
             return float(self.loss.beta * self.loss.price_per_beta(self.spectrum)) * variance
         return float(self.predicted.price)
+
+    @property
+    def _own_variance(self) -> float | None:
+        """The mean squared error of a feature that the model leaves, data²; None where it is not known."""
+        if self.measured is None or not self.loss.likelihood.squared or self.own_term:
+            return None
+        return 2 * self.measured.own / self.spectrum.dimension
 
     @cached_property
     def price_in_effect(self) -> float | None:
@@ -278,9 +284,8 @@ class Comparison:
     @property
     def learned_variance(self) -> float | None:
         """The price, if the decoder's variance were learned: that of the model's own mean squared error."""
-        if self.measured is None or self.loss.learned or not self.loss.likelihood.squared or self.own_term:
+        if self.loss.learned or (variance := self._own_variance) is None:
             return None
-        variance = 2 * self.measured.own / self.spectrum.dimension
         return self.price * variance / float(self.loss.decoder_variance)
 
     @property

@@ -56,7 +56,7 @@ class Frontier(Result):
     linear: Array  #: loss of the best linear VAE, (b,); NaN unless errors are squared
     any: Array  #: loss of the best VAE as it was reached, an upper bound, (b,)
     bound: Array  #: lower bound of it, as far as ascents have found the largest violation, (b,)
-    held_out: Array  #: loss of the same outputs on as many other rows, (b,); NaN where there are none
+    held_out: Array  #: loss of the same outputs on as many other rows, (b,); NaN without other rows
     held_out_dead: float  #: loss of the constant output on these other rows
     first: float  #: price from which the collapsed state is locally stable: λ₁ of squared errors
     proxy: float  #: σ²_sG, the price from which it is the best state; NaN unless errors are squared

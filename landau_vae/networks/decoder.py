@@ -28,11 +28,10 @@ from landau_vae.checks import shown
 from landau_vae.data.convert import plain
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import Likelihood
+from landau_vae.likelihoods import Likelihood, natural_parameter
 from landau_vae.limits import BETTER_LINK, SAME_OUTPUT
 
 ROWS, NUMBERS = 4096, 2**24  # of a call at most: rows, and numbers of its outputs
-EDGE = 1e-9  # how near a mean may come to an end of its range
 OUTSIDE = 1e-6  # by how much rounding in single precision may carry a mean out of its range
 
 # Names of entries and attributes under which models return reconstructions and their spreads, likely ones first.
@@ -266,16 +265,11 @@ def choose_link(
     if likelihood.squared:
         return _with_better_link(decoder, y, x)
     low, high = likelihood.support
-    to_output = partial(_natural, likelihood)
+    to_output = partial(natural_parameter, likelihood)
     inside = y.min() >= low - OUTSIDE and y.max() <= high + OUTSIDE
     if inside and likelihood.value(x, to_output(y)).sum() < likelihood.value(x, y).sum():
         return replace(decoder, link="mean", to_output=to_output)
     return replace(decoder, link="natural", to_output=_same)
-
-
-def _natural(likelihood: Likelihood, mean: Array) -> Array:
-    low, high = likelihood.support
-    return likelihood.link(np.clip(mean, low + EDGE, high - EDGE))
 
 
 def _with_better_link(decoder: Decoder, y: Array, x: Array) -> Decoder:

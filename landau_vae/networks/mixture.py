@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 from landau_vae.display import Array
-from landau_vae.likelihoods import Likelihood
+from landau_vae.likelihoods import Likelihood, natural_parameter
 
 TOLERANCE = 1e-6  # of sup D
 WORK, ROUNDS = 2e11, 100  # products and rounds, after which it ends where it is
@@ -39,7 +39,6 @@ PIVOTS = 10  # exchanges of all infeasible weights that may fail to leave fewer 
 SETTLED = 1e-13  # of the weights' gradient
 ROUGHLY = 0.01  # of sup D: where weights settle before outputs move
 RIDGE = 1e-10  # of the trace of the weights' Hessian
-EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +102,7 @@ class Rows:
 
     def natural(self, outputs: Array) -> tuple[Array, Array]:
         """Return f, (m, d), and Σ_j A(f_j), (m,)."""
-        low, high = self.likelihood.support
-        width = min(high - low, 1.0)
-        natural = np.asarray(self.likelihood.link(np.clip(outputs, low + EDGE * width, high - EDGE * width)))
+        natural = natural_parameter(self.likelihood, outputs)
         return natural, self.generated(natural)[1]
 
     def generated(self, natural: Array) -> tuple[Array, Array]:
