@@ -14,6 +14,6 @@ from landau_vae.networks.kernel_onset import KernelOnset, next_latent_by_kernel
 from landau_vae.networks.mixture import Mixture
 
 __all__ = [
-    "FirstCollapse", "FreeDecoder", "Frontier", "KernelOnset", "Mixture", "NextLatent", "PricesInEffect", "first_collapse", "frontier", "next_latent",
-    "next_latent_by_kernel", "prices_from_gradients", "prices_in_effect",
+    "FirstCollapse", "FreeDecoder", "Frontier", "KernelOnset", "Mixture", "NextLatent", "PricesInEffect",
+    "first_collapse", "frontier", "next_latent", "next_latent_by_kernel", "prices_from_gradients", "prices_in_effect",
 ]  # fmt: skip
