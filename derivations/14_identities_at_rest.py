@@ -426,6 +426,11 @@ class Network:
         flat = minimize(self, near, jac=True, hess=hessian, method="trust-exact", options=options).x
         return flat, np.abs(self(flat)[1]).max()
 
+    def at(self, flat):
+        """The term of each row as a function of z."""
+        p = parts(flat)
+        return lambda z: self.term(self.x, self.decode(p, z)[1])[0].sum(1)
+
     def averages(self, flat):
         """What the identities are about, from μ, σ and the slopes of the term."""
         p = parts(flat)
@@ -467,15 +472,7 @@ for term, rows, price in [("squared error", data_rows, 0.1), ("squared error", d
         f"{case}: the package reads the same from gradients",
         largest(free.width / price - 1, free.mean / price - 1) < 1e-6,
     )
-    last = parts(flat)
-    found = prices_in_effect(
-        mean,
-        width,
-        lambda z: network.term(network.x, network.decode(last, z)[1])[0].sum(1),
-        [0, 1],
-        all_rows=True,
-        precise=0.01,
-    )  # noqa: B023
+    found = prices_in_effect(mean, width, network.at(flat), [0, 1], all_rows=True, precise=0.01)
     check(f"{case}: and from draws, within four of its standard errors",
           largest((found.width - price) / found.width_error, (found.mean - price) / found.mean_error) < 4)  # fmt: skip
 

@@ -19,8 +19,8 @@ from pylatexenc.latexwalker import LatexWalker
 
 import landau_vae as lv
 from landau_vae import InputError, symbolic
-from landau_vae.symbolic import catalogue as results
 from landau_vae.symbolic import any_loss, linear, typeset
+from landau_vae.symbolic import catalogue as results
 from landau_vae.symbolic.page import CheckFailed, Page, Prose, check
 
 FOLDER = Path(__file__).parents[2] / "derivations"
