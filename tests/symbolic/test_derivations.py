@@ -19,8 +19,8 @@ from pylatexenc.latexwalker import LatexWalker
 
 import landau_vae as lv
 from landau_vae import InputError, symbolic
+from landau_vae.symbolic import any_loss, linear, typeset
 from landau_vae.symbolic import catalogue as results
-from landau_vae.symbolic import linear, typeset
 from landau_vae.symbolic.page import CheckFailed, Page, Prose, check
 
 FOLDER = Path(__file__).parents[2] / "derivations"
@@ -175,6 +175,21 @@ def test_a_changed_coefficient_breaks_the_exponential_family(change, monkeypatch
     monkeypatch.setattr(symbolic, "exponential_family", changed)
     with pytest.raises((CheckFailed, InputError)):
         symbolic.derive("exponential-family")
+
+
+@pytest.mark.parametrize("change", ["score", "curvature", "third"])
+def test_a_changed_expansion_breaks_any_reconstruction_loss(change, monkeypatch):
+    """The same for a term that is known by its derivatives alone: one of them, changed by a tenth."""
+    true, factor = any_loss.taylor, sp.Rational(11, 10)
+
+    def changed(score, curvature, shift, third=0):
+        parts = {"score": score, "curvature": curvature, "third": third}
+        parts[change] = factor * parts[change]
+        return true(parts["score"], parts["curvature"], shift, parts["third"])
+
+    monkeypatch.setattr(any_loss, "taylor", changed)
+    with pytest.raises(CheckFailed):
+        symbolic.derive("any-reconstruction-loss")
 
 
 def test_checks_can_fail():
