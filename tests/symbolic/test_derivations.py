@@ -21,7 +21,7 @@ import landau_vae as lv
 from landau_vae import InputError, symbolic
 from landau_vae.symbolic import any_loss, linear, typeset
 from landau_vae.symbolic import catalogue as results
-from landau_vae.symbolic.page import CheckFailed, Page, Prose, check
+from landau_vae.symbolic.page import CheckFailed, Page, Prose, check, run
 
 FOLDER = Path(__file__).parents[2] / "derivations"
 INDEX = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -190,6 +190,26 @@ def test_a_changed_expansion_breaks_any_reconstruction_loss(change, monkeypatch)
     monkeypatch.setattr(any_loss, "taylor", changed)
     with pytest.raises(CheckFailed):
         symbolic.derive("any-reconstruction-loss")
+
+
+# What these pages add to the loss: polynomials that are orthogonal, outcomes of coins, moments, the best outputs.
+OWN_LINES = [
+    ("onset-of-the-next-latent", "z * hermite(n - 1, z) - sp", "z * hermite(n - 1, z) - sp.Rational(11, 10) * sp"),
+    ("onset-of-the-next-latent", "if sum(o) == wanted", "if sum(o) >= wanted"),
+    ("the-frontier", "(4, 0): m4", "(4, 0): 11 * m4 / 10"),
+    ("the-frontier", "gaussian(y, 0, delta)", "gaussian(y, 0, 11 * delta / 10)"),
+]
+
+
+@pytest.mark.parametrize(("name", "line", "changed"), OWN_LINES, ids=lambda text: text[:12])
+def test_a_changed_line_breaks_the_page(name, line, changed, tmp_path):
+    """The same for what a page writes down itself."""
+    script = results.scripts()[name].read_text(encoding="utf-8")
+    assert line in script
+    path = tmp_path / "page.py"
+    path.write_text(script.replace(line, changed), encoding="utf-8")
+    with pytest.raises(CheckFailed):
+        run(name, path)
 
 
 def test_checks_can_fail():
