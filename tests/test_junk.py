@@ -42,7 +42,7 @@ HOOKS = re.compile(
     r"|datasets\.Layers\..*|datasets\.worldclim_layers|numeric\.Transitions\.summary"
 )
 CONSTRUCTED = {
-    "Loss", "numeric.problems.ExponentialFamily", "numeric.problems.Linear", "numeric.problems.Symbolic",
+    "Loss", "networks.Moments", "numeric.problems.ExponentialFamily", "numeric.problems.Linear", "numeric.problems.Symbolic",
     "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience", "training.SGD", "training.Sampled",
     "training.Neural", "training.Schedule", "training.TrainingSet",
 }  # fmt: skip  # all other classes are results, or have factories
@@ -113,6 +113,7 @@ class World:
         x = rng.standard_normal((150, 3)) * [2, 1, 0.5]  # 100 rows are needed
         self.codes = {"mean": x[:, :1] * 0.433, "deviation": x[:, :1] * 0 + 0.5}  # at rest at the price 1
         self.model = {"x": x, "active": [0], **self.codes}
+        self.moments = {"first": 4.0, "skewness": 0.2, "fourth": 3.0, "cross": [0.3, 0.0], "across": [0.5, 0.1]}
 
     @property
     def scan(self):
@@ -194,6 +195,9 @@ def calls(w):
         "frontier": {"data": w.rows, "loss": w.loss},
         **{f"networks.Frontier.{name}": lambda: {"self": lv.frontier(w.rows, w.loss), "price": 1.0} for name in
            ("certified", "beta_at")},
+        "networks.Moments": w.moments, "networks.Moments.curvature": {
+            "self": lv.networks.Moments(**w.moments), "ratio": 1.0
+        },
         "networks.prices_in_effect": {**w.codes, "term": w.term, "latents": [0]},
         "networks.prices_from_gradients": {
             **w.codes, "by_mean": -w.codes["mean"], "by_log_variance": w.codes["deviation"]
