@@ -42,8 +42,8 @@ HOOKS = re.compile(
     r"|datasets\.Layers\..*|datasets\.worldclim_layers|numeric\.Transitions\.summary"
 )
 CONSTRUCTED = {
-    "Loss", "networks.Moments", "numeric.problems.ExponentialFamily", "numeric.problems.Linear", "numeric.problems.Symbolic",
-    "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience", "training.SGD", "training.Sampled",
+    "Loss", "networks.Moments", "numeric.problems.ExponentialFamily", "numeric.problems.Linear",
+    "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience", "training.SGD", "training.Sampled",
     "training.Neural", "training.Schedule", "training.TrainingSet",
 }  # fmt: skip  # all other classes are results, or have factories
 

@@ -39,12 +39,17 @@ class Moments(Result):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        across = numbers(self.across, "across", finite=True)
-        if across.ndim != 1 or not ((across >= 0) & (across <= 1)).all():
+        cross, across = (numbers(getattr(self, name), name, finite=True) for name in ("cross", "across"))
+        for name, values in (("cross", cross), ("across", across)):
+            if values.ndim != 1:
+                raise InputError(f"{name} has shape {values.shape}, but one row of numbers is expected.", name)
+        if cross.size != across.size:
+            sizes = f"{cross.size} and {across.size} entries"
             raise InputError(
-                "across holds λ_j/λ₁ of the components after the first: give numbers from 0 to 1.", "across"
+                f"cross and across have {sizes}, but one each per further component is expected.", "across"
             )
-        cross = numbers(self.cross, "cross", shape=across.shape, finite=True)
+        if not ((across >= 0) & (across <= 1)).all():
+            raise InputError("across holds λ_j/λ₁, but not all of its entries are from 0 to 1.", "across")
         object.__setattr__(self, "cross", readonly(cross))
         object.__setattr__(self, "across", readonly(across))
 
