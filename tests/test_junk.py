@@ -43,8 +43,8 @@ HOOKS = re.compile(
 )
 CONSTRUCTED = {
     "Loss", "networks.Moments", "numeric.problems.ExponentialFamily", "numeric.problems.Linear",
-    "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience", "training.SGD", "training.Sampled",
-    "training.Neural", "training.Schedule", "training.TrainingSet",
+    "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience",
+    "training.SGD", "training.Sampled", "training.Neural", "training.Schedule", "training.TrainingSet",
 }  # fmt: skip  # all other classes are results, or have factories
 
 
