@@ -45,7 +45,7 @@ def with_error(value: float, error: float | None) -> str:
     >>> with_error(2.987e-13, 8.1e-15), with_error(1e-18, 0.2)
     ('(2.99 ± 0.08)e-13', '0.00 ± 0.20')
     """
-    if error is None or not error > 0 or not math.isfinite(value):
+    if error is None or not 0 < error < math.inf or not math.isfinite(value):
         return significant(value, 4)
     if value and not 1e-5 <= (size := max(abs(value), error)) < 1e7:
         power = math.floor(math.log10(size))

@@ -156,13 +156,19 @@ EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the sa
 NEARLY_EQUAL_RATES = Limit(1.15, "the same, of latents that are known to pay less than the price")
 FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for a limit")
 
-# ----------------------------------------------------------------------------------------------------- first collapse
-
-FOURTH_MOMENT_ROWS = Limit(20, "rows, or groups of rows, from which a fourth moment and its error are formed")
-
 # ------------------------------------------------------------------------------------------------------------- frontier
 
 MEMORISED = Limit(0.8, "loss over that of naming each row, from which the best VAE memorises single rows")
+
+# ----------------------------------------------------------------------------------------- order of the first collapse
+
+FOURTH_MOMENT_ROWS = Limit(20, "rows, or groups of rows, from which a fourth moment and its error are formed")
+ORDER_RESOLVED = Limit(0.01, "τ_Maxwell/λ₁ − 1 from which a first collapse counts as first-order")
+ORDER_VISIBLE = Limit(0.05, "largest τ_Maxwell/λ₁ − 1 that the errors of a continuous collapse may allow")
+ORDER_MARGIN = Limit(3.0, "standard errors from the resolution from which the order of a collapse is decided")
+CARRIED = Limit(0.2, "share of the fourth moment in one distinct row from which it is named")
+FEW_CARRY = Limit(0.05, "share of rows that use a latent below which its state is one of outliers")
+TRIMMED = Limit(0.005, "share of rows, those that matter most, whose removal shows what the Maxwell point rests on")
 
 # ----------------------------------------------------------------------------------------- of training and verification
 

@@ -198,6 +198,12 @@ def calls(w):
         "networks.Moments": w.moments, "networks.Moments.curvature": {
             "self": lv.networks.Moments(**w.moments), "ratio": 1.0
         },
+        "onset": {"data": w.rows, "loss": w.loss, "blocks": np.arange(40)},
+        "networks.Onset.linear_gain": lambda: {"self": lv.onset(w.rows, w.loss), "ratio": [0.5, 1.0]},
+        "networks.row_moments": {"data": w.rows},
+        "networks.RowMoments.error_of": lambda: {
+            "self": lv.networks.row_moments(w.rows), "influence": np.ones(40)
+        },
         "networks.prices_in_effect": {**w.codes, "term": w.term, "latents": [0]},
         "networks.prices_from_gradients": {
             **w.codes, "by_mean": -w.codes["mean"], "by_log_variance": w.codes["deviation"]
@@ -314,6 +320,7 @@ def calls(w):
            ("distortion_curves", "effective_dimension", "identity", "onset_branches", "onset_rates", "rank_distortion",
             "spectroscopy_page")},
         "frontier": lambda: {"result": lv.frontier(w.rows, w.loss)},
+        "onset": lambda: {"result": lv.onset(w.rows, w.loss)},
         "prices_in_effect": lambda: {"result": w.decoded},
         "hysteresis_loop": lambda: {"down": w.scan, "up": w.scan},
         **{name: lambda: {"result": w.diagnosed} for name in

@@ -1,17 +1,21 @@
 """What holds for any network and any loss: identities at rest, onset of the next latent, what any VAE could reach.
 
-Read in this order: `identities`, `_next_latent`, `kernel_onset`, `quartic`, `_frontier`, `mixture`.
+Read in this order: `identities`, `_next_latent`, `kernel_onset`, `_frontier`, `mixture`, `quartic`, `moments`,
+`_onset`, `onset_result`.
 `decoder` calls a decoder of any framework.
 """
 
 from landau_vae.networks._frontier import Frontier, frontier
 from landau_vae.networks._next_latent import NextLatent, next_latent
+from landau_vae.networks._onset import onset
 from landau_vae.networks.identities import PricesInEffect, prices_from_gradients, prices_in_effect
 from landau_vae.networks.kernel_onset import KernelOnset, next_latent_by_kernel
 from landau_vae.networks.mixture import Mixture
+from landau_vae.networks.moments import RowMoments, row_moments
+from landau_vae.networks.onset_result import Onset
 from landau_vae.networks.quartic import Moments
 
 __all__ = [
-    "Frontier", "KernelOnset", "Mixture", "Moments", "NextLatent", "PricesInEffect", "frontier", "next_latent",
-    "next_latent_by_kernel", "prices_from_gradients", "prices_in_effect",
+    "Frontier", "KernelOnset", "Mixture", "Moments", "NextLatent", "Onset", "PricesInEffect", "RowMoments", "frontier",
+    "next_latent", "next_latent_by_kernel", "onset", "prices_from_gradients", "prices_in_effect", "row_moments",
 ]  # fmt: skip

@@ -16,16 +16,19 @@ Source: this package.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from landau_vae.checks import checked, numbers
 from landau_vae.display import Array, Column, Content, Integers, Result, Table, readonly, with_error
-from landau_vae.errors import InputError, TooFewSamples
+from landau_vae.errors import InputError
 from landau_vae.intervals.groups import grouped
-from landau_vae.intervals.influence import influence, reduced_by
+from landau_vae.intervals.influence import as_blocks, influence, reduced_by
 from landau_vae.limits import FOURTH_MOMENT_ROWS
 from landau_vae.networks.quartic import Moments
-from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.training.training_set import training_set
 
 ROUNDED = 1e-12  # standard errors that are rounding
 NAMES = ("κ", "m₄", "|A|²", "Q", "B")
@@ -37,6 +40,7 @@ class RowMoments(Result):
 
     json_fields = ("value", "error", "carriers", "largest_share", "separated", "units")
 
+    features: int  #: d, number of columns
     moments: Moments  #: λ₁, κ, m₄, a_j, λ_j/λ₁
     influence: Array  #: what each row adds to them to first order, (n, 5); NaN unless λ₁ is simple
     share: Array  #: of the weight that each row has, (n,)
@@ -61,7 +65,7 @@ class RowMoments(Result):
     def covariance(self) -> Array:
         """Sampling covariance of κ, m₄, |A|², Q, B, (5, 5)."""
         added = self._by_unit(self.share[:, None] * self.influence)
-        return readonly(added.T @ added * self.units / (self.units - 1))
+        return readonly(added.T @ added * self._of_few)
 
     @property
     def error(self) -> Array:
@@ -69,9 +73,41 @@ class RowMoments(Result):
         error = np.sqrt(np.diagonal(self.covariance))
         return readonly(np.where(error < ROUNDED, 0.0, error))
 
-    def error_of(self, influence: Array) -> float:
-        """Return the standard error of a mean of an influence function (n,)."""
-        return float(np.linalg.norm(self._by_unit(self.share * influence)) * np.sqrt(self.units / (self.units - 1)))
+    @checked
+    def error_of(self, influence: ArrayLike) -> float:
+        """Return the standard error of a quantity from what each row adds to it.
+
+        Parameters
+        ----------
+        influence : (n,) array_like
+            Influence function of the quantity at the rows.
+
+        Returns
+        -------
+        float
+        """
+        added = self.share * numbers(influence, "influence", shape=self.share.shape)
+        return float(np.linalg.norm(self._by_unit(added)) * np.sqrt(self._of_few))
+
+    @property
+    def root(self) -> tuple[float, float]:
+        """⅔κ/√B, which is √(τ_Maxwell/λ₁ − 1) where skews are small and 1 ≤ B ≤ 4(1 − Q), and its standard error.
+
+        A smaller B would mean a later collapse: then it is taken for 1. Where λ₁ is not simple
+        the error is that of a Gaussian κ, √(6/n).
+        """
+        scale = 1.5 * np.sqrt(max(float(self.value[4]), 1.0))
+        error = float(self.error[0]) if self.separated else np.sqrt(6 / self.units)
+        return float(self.value[0] / scale), float(error / scale)
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are as many rows (groups) as a fourth moment needs."""
+        return self.units >= FOURTH_MOMENT_ROWS
+
+    @property
+    def _of_few(self) -> float:
+        return self.units / max(self.units - 1, 1)
 
     def _by_unit(self, values: Array) -> Array:
         return values if self.labels is None else reduced_by(self.labels, values)[1]
@@ -86,30 +122,44 @@ class RowMoments(Result):
         yield Table([Column("moment", NAMES, text=True), Column("value", shown)])
 
 
-def row_moments(rows: Array, weights: Array | None = None, labels: Integers | None = None) -> RowMoments:
-    """Return the moments of the first principal component of rows (n, d), with their influence functions.
+@checked
+def row_moments(data: Any, weights: ArrayLike | None = None, *, blocks: ArrayLike | None = None) -> RowMoments:
+    """Return the moments of the first principal component of some rows, with their influence functions.
 
-    Raises `InputError` for rows that are all alike, and `TooFewSamples` for fewer rows (groups)
-    than a fourth moment needs; `partial` is λ₁ then.
+    Parameters
+    ----------
+    data : (n, d) array, DataFrame or TrainingSet
+        The rows.
+    weights : array_like (n,), optional
+        Of the rows; only their ratios matter.
+    blocks : array_like (n,), optional
+        The block of each row, where rows are not independent.
 
+    Returns
+    -------
+    RowMoments
+
+    Raises
+    ------
+    InputError
+        For a `Spectrum`, which has no rows, and for rows that cannot be used.
+
+    Examples
+    --------
     >>> y = np.repeat([-0.5, 2.0], [80, 20])[:, None]  # a share p = 1/5: κ = (1 − 2p)/√(p(1 − p)), m₄ = 1 + κ²
     >>> row_moments(y).value.round(6).tolist()
     [1.5, 3.25, 2.25, 0.0, -3.25]
     """
-    spectrum = Spectrum.from_data(rows, weights=weights)
-    if not spectrum.modes:
-        raise InputError("All rows are alike, but rows that vary are expected: nothing can collapse here.", "data")
-    share = np.full(len(rows), 1 / len(rows)) if weights is None else weights / weights.sum()
-    units = np.count_nonzero(share if labels is None else np.bincount(labels, share))
+    table = training_set(data, weights=weights)
+    if table.rows is None:
+        raise InputError("data is a Spectrum, but moments need the rows: give the table.", "data")
+    rows, weight, spectrum = table.rows, table.weights, table.spectrum
+    labels = None if blocks is None else as_blocks(blocks, len(rows), weight)
+    share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
     first = float(spectrum.eigenvalues[0])
-    if units < FOURTH_MOMENT_ROWS:
-        kind = "rows" if labels is None else "groups of rows"
-        found = f"{units} {kind} have weight, but a fourth moment needs at least {FOURTH_MOMENT_ROWS:g}"
-        raise TooFewSamples(f"{found}: only the linear threshold is known.", first)
     assert spectrum.vectors is not None
-    assert spectrum.mean is not None
-    _, sizes = grouped(spectrum, influence(rows, weights, labels, spectrum))
-    u = (rows - spectrum.mean) @ spectrum.vectors / np.sqrt(first)
+    _, sizes = grouped(spectrum, influence(rows, weight, labels, spectrum))
+    u = (rows - table.mean) @ spectrum.vectors / np.sqrt(first)
     u[:, 0] *= np.copysign(1.0, share @ u[:, 0] ** 3)
     square = u[:, 0] ** 2
     (skewness, *cross), fourth = square @ (share[:, None] * u), float(share @ square**2)
@@ -118,7 +168,7 @@ def row_moments(rows: Array, weights: Array | None = None, labels: Integers | No
     added = _influences(u, share, moments) if separated else np.full((len(u), len(NAMES)), np.nan)
     carried = _by_distinct(rows, share * square**2)
     return RowMoments(
-        moments, readonly(added), readonly(share), labels,
+        rows.shape[1], moments, readonly(added), readonly(share), labels,
         float(carried.sum() ** 2 / (carried @ carried)), float(carried.max() / carried.sum()), separated,
     )  # fmt: skip
 
