@@ -9,9 +9,9 @@ from landau_vae.networks._next_latent import NextLatent, next_latent
 from landau_vae.networks.identities import PricesInEffect, prices_from_gradients, prices_in_effect
 from landau_vae.networks.kernel_onset import KernelOnset, next_latent_by_kernel
 from landau_vae.networks.mixture import Mixture
-from landau_vae.networks.quartic import Moments
+from landau_vae.networks.quartic import FirstCollapse, Moments, Phase, first_collapse
 
 __all__ = [
-    "Frontier", "KernelOnset", "Mixture", "Moments", "NextLatent", "PricesInEffect", "frontier", "next_latent",
-    "next_latent_by_kernel", "prices_from_gradients", "prices_in_effect",
+    "FirstCollapse", "Frontier", "KernelOnset", "Mixture", "Moments", "NextLatent", "Phase", "PricesInEffect",
+    "first_collapse", "frontier", "next_latent", "next_latent_by_kernel", "prices_from_gradients", "prices_in_effect",
 ]  # fmt: skip

@@ -164,7 +164,7 @@ def taylor(
     order: int,
     weights: Sequence[int] | None = None,
 ) -> Series:
-    """Expand a loss around a point: slow amplitudes of given weights (1 by default), fast displacements of given grades.
+    """Expand a loss around a point: slow amplitudes of weight 1 unless given, fast displacements of given grades.
 
     Raises `InputError` for a loss that is not analytic there.
     """

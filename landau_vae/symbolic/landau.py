@@ -37,7 +37,7 @@ class Expansion:
     @property
     def potential(self) -> sp.Expr:
         """Σ_n a_n aⁿ, the loss above the collapsed point."""
-        return sp.Add(*(c * self.theory.monomial(n) for n, c in self.coefficients.items()))
+        return sp.Add(*(c * _monomial(self.theory, n) for n, c in self.coefficients.items()))
 
     @cached_property
     def at_threshold(self) -> dict[int, sp.Expr]:
@@ -51,7 +51,7 @@ class Expansion:
 
         Raises `OutsideTheory` if all coefficients vanish to the order of this expansion, or for several amplitudes.
         """
-        self.theory.must_have_one_amplitude()
+        _one_amplitude(self.theory)
         for n, c in self.at_threshold.items():
             if not vanishes(c):
                 return n, c
@@ -65,7 +65,7 @@ class Expansion:
         Raises `OutsideTheory` where the fast variables are known to be at no minimum (then no state is stable), and
         where a₂ touches zero without changing sign (then there is no transition).
         """
-        self.theory.must_have_one_amplitude()
+        _one_amplitude(self.theory)
         fast = self.theory.hessian()[1:, 1:].subs(self.theory.control, self.theory.threshold)
         if any(fast[:n, :n].det().is_negative for n in range(1, fast.rows + 1)):
             raise OutsideTheory("The fast variables are not at a minimum at the threshold: no state is stable there.")
@@ -142,6 +142,8 @@ class Landau:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if not self.amplitudes or not all(self.weights.get(a, 1) in range(1, MAX_ORDER) for a in self.amplitudes):
+            raise InputError("Slow amplitudes are expected, each with a whole number from 1 on as its weight.", "slow")
         names = (*self.variables, self.control)
         if len(set(names)) < len(names):
             listed = ", ".join(map(str, names))
@@ -207,18 +209,6 @@ class Landau:
         """The slow amplitudes, then the fast variables."""
         return (*self.amplitudes, *self.fast)
 
-    def must_have_one_amplitude(self) -> sp.Symbol:
-        """Return the slow amplitude; raises `OutsideTheory` for several."""
-        if len(self.amplitudes) > 1:
-            several = f"There are {len(self.amplitudes)} slow amplitudes, {_names(self.amplitudes)}"
-            raise OutsideTheory(f"{several}, but this needs one: work with .expansion(order).potential.")
-        return self.amplitudes[0]
-
-    def monomial(self, powers: int | tuple[int, ...]) -> sp.Expr:
-        """Return Π (a − a_collapsed)^power over the slow amplitudes."""
-        exponents = (powers,) if isinstance(powers, int) else powers
-        return sp.Mul(*((a - self.collapsed[a]) ** n for a, n in zip(self.amplitudes, exponents, strict=True)))
-
     # ------------------------------------------------------------------------ at the collapsed point
 
     @cached_property
@@ -276,7 +266,7 @@ class Landau:
     @cached_property
     def soft_mode(self) -> dict[sp.Symbol, sp.Expr]:
         """The direction without curvature at the threshold, per unit of the slow amplitude."""
-        slow, at = self.must_have_one_amplitude(), {**self.collapsed, self.control: self.threshold}
+        slow, at = _one_amplitude(self), {**self.collapsed, self.control: self.threshold}
         slopes = {y: sp.cancel(sp.diff(x, slow).subs(at)) for y, x in self.elimination(1).items()}
         return {slow: sp.Integer(1)} | slopes
 
@@ -327,7 +317,7 @@ class Landau:
         needed = order + max((self._grade(y) for y in self.fast), default=0)
         displacements = eliminate(self._series(needed), order)
         return {
-            y: self.collapsed[y] + sum((sp.factor(c) * self.monomial(n) for n, c in coefficients(d)), sp.Integer(0))
+            y: self.collapsed[y] + sum((sp.factor(c) * _monomial(self, n) for n, c in coefficients(d)), sp.Integer(0))
             for y, d in zip(self.fast, displacements, strict=True)
         }
 
@@ -435,7 +425,7 @@ class Landau:
         InputError
             If the Hessian of the fast variables is singular.
         """
-        slow, fast = self.must_have_one_amplitude(), self.exact_elimination()
+        slow, fast = _one_amplitude(self), self.exact_elimination()
         slope = sp.numer(sp.together(sp.diff(self.loss.subs(fast), slow)))
         roots = _solved(slope, slow)
         if roots is None:
@@ -461,6 +451,20 @@ class Branch:
         """The leading minors of the Hessian, fast variables first: stable where all are positive (Sylvester)."""
         flipped = self.hessian[::-1, ::-1]
         return tuple(sp.factor(flipped[:n, :n].det()) for n in range(1, flipped.rows + 1))
+
+
+def _one_amplitude(theory: Landau) -> sp.Symbol:
+    """Return the slow amplitude; raises `OutsideTheory` for several."""
+    if len(theory.amplitudes) > 1:
+        several = f"There are {len(theory.amplitudes)} slow amplitudes, {_names(theory.amplitudes)}"
+        raise OutsideTheory(f"{several}, but this needs a single one: work with .expansion(order).potential.")
+    return theory.amplitudes[0]
+
+
+def _monomial(theory: Landau, powers: int | tuple[int, ...]) -> sp.Expr:
+    """Return Π (a − a_collapsed)^power over the slow amplitudes."""
+    exponents = (powers,) if isinstance(powers, int) else powers
+    return sp.Mul(*((a - theory.collapsed[a]) ** n for a, n in zip(theory.amplitudes, exponents, strict=True)))
 
 
 def _names(symbols: Iterable[sp.Symbol]) -> str:
