@@ -174,9 +174,9 @@ check("which is at $\\alpha_2=2C_2(1-C_2)$", mean[P].subs(alpha, alpha2))
 # $(C-\frac{1}{3})/C$ rises to $\frac{1}{2}$ at the end, so the bracket is nowhere negative if and only if
 # $g\ge\frac{1}{16}$, which is $B\le16G=4(1-Q)$ at $\tau=1$. Then
 #
-# $$\tau^*=\lambda_1\left(1+\frac{4}{9}\frac{\kappa^2}{B}\right),\qquad w=0,\quad c=\frac{2\kappa}{3B},\qquad 0<B\le4(1-Q)$$
+# $$\tau_M=\lambda_1\left(1+\frac{4}{9}\frac{\kappa^2}{B}\right),\qquad w=0,\quad c=\frac{2\kappa}{3B},\qquad 0<B\le4(1-Q)$$
 #
-# The latent that is lost at $\tau^*$ speaks through its posterior variance alone. For Gaussian-like data, $B=4$, that is
+# The latent that is lost at $\tau_M$ speaks through its posterior variance alone. For Gaussian-like data, $B=4$, that is
 # $1+\kappa^2/9$.
 
 # %%
@@ -208,7 +208,7 @@ check(
 # **For $g<\frac{1}{16}$**, that is $B>4(1-Q)$ (light tails, as of two clusters), mean and width live together at the
 # coexistence. $\varphi=0$ on that state is a quadratic equation for $\alpha$. With $C_2$ as above its solution is
 #
-# $$\alpha^*=C_2\left[1-\sqrt{\frac{2C_2-1}{3}}\right]\qquad\text{so that}\qquad\frac{\tau^*}{\lambda_1}-1=\frac{\kappa^2}{2(B-1+Q)}\left[1-\sqrt{\frac{1-Q}{3(B-1+Q)}}\right]$$
+# $$\alpha_M=C_2\left[1-\sqrt{\frac{2C_2-1}{3}}\right]\qquad\text{so that}\qquad\frac{\tau_M}{\lambda_1}-1=\frac{\kappa^2}{2(B-1+Q)}\left[1-\sqrt{\frac{1-Q}{3(B-1+Q)}}\right]$$
 #
 # It lies between $\frac{4}{9}$ (at $g=\frac{1}{16}$) and $\frac{1}{2}$ (at $g\to0$).
 
@@ -219,18 +219,18 @@ g_x = sp.factor(((2 * C - 1) / (8 * C)).subs(on_x))
 star = (C * (1 - x)).subs(on_x)
 P_star = sp.factor(((C - C**2).subs(on_x) - star / 2) / (2 * g_x))
 show("g(x)", g_x)
-show(r"\alpha^*(x)", sp.factor(star))
-show("P^*(x)", P_star)
+show(r"\alpha_M(x)", sp.factor(star))
+show("P_M(x)", P_star)
 check("$C=C_2$ at that $g$", C2.subs(g, g_x) - C.subs(on_x))
-check("mean and width have $\\varphi=0$ at $\\alpha^*$", phi.subs({g: g_x, alpha: star}).subs({P: P_star, **on_x}))
+check("mean and width have $\\varphi=0$ at $\\alpha_M$", phi.subs({g: g_x, alpha: star}).subs({P: P_star, **on_x}))
 smaller = P_star.subs(x, 1 / (3 + sp.Symbol("p", positive=True)))
-check("$P^*$ is positive for $x<1/3$, and zero at $x=1/3$",
+check("$P_M$ is positive for $x<1/3$, and zero at $x=1/3$",
       sp.factor(smaller).is_positive
       and P_star.subs(x, sp.Rational(1, 3)) == 0)  # fmt: skip
-check("$x=1/3$ is $g=1/16$, and $\\alpha^*=4/9$ there",
+check("$x=1/3$ is $g=1/16$, and $\\alpha_M=4/9$ there",
       sp.Matrix([g_x.subs(x, sp.Rational(1, 3)) - sp.Rational(1, 16),
                  star.subs(x, sp.Rational(1, 3)) - four_ninths]))  # fmt: skip
-check("$x\\to0$ is $g\\to0$, and $\\alpha^*\\to1/2$", sp.Matrix([g_x.subs(x, 0), star.subs(x, 0) - sp.Rational(1, 2)]))
+check("$x\\to0$ is $g\\to0$, and $\\alpha_M\\to1/2$", sp.Matrix([g_x.subs(x, 0), star.subs(x, 0) - sp.Rational(1, 2)]))
 bent = sp.Symbol("Q", real=True)
 C2_data = C2.subs(g, (1 - bent) / (4 * beta))
 check("in terms of $\\kappa$, $B$ and $Q$: $C_2=B/(2(B-1+Q))$", C2_data - beta / (2 * (beta - 1 + bent)))
@@ -245,7 +245,7 @@ check("there $(2C_2-1)/3=(1-Q)/(3(B-1+Q))$", (2 * C2_data - 1) / 3 - (1 - bent) 
 # $$\tau_s=\lambda_1\left(1+\frac{\kappa^2}{2B}\right),\qquad c=\frac{\kappa}{2B}$$
 #
 # So training that starts from the collapsed state sees a latent from $\lambda_1$ on, training that starts from a living
-# one keeps it up to $\tau_s$, and which of them is better changes at $\tau^*$ between.
+# one keeps it up to $\tau_s$, and which of them is better changes at $\tau_M$ between.
 
 # %%
 check("$\\frac{1}{2}-\\alpha_2=\\frac{1}{2}(2C_2-1)^2$", sp.Rational(1, 2) - alpha2 - (2 * C2 - 1) ** 2 / 2)
@@ -428,7 +428,7 @@ for price in (1.0, 1.3):
 
 # %% [markdown]
 # **Coexistence.** Rows at the nodes of Gauss–Hermite quadrature, a little bent, with light or with heavy tails; rows along
-# a parabola; two smoothed points. $\tau^*-\lambda_1$ follows from minimisations alone, by Newton's method in the price, as
+# a parabola; two smoothed points. $\tau_M-\lambda_1$ follows from minimisations alone, by Newton's method in the price, as
 # the slope of the loss is the rate. What it differs from the law falls as $\kappa^2$: with half the skewness it is about
 # a fourth. The predicted state is that of the package's numeric function.
 
@@ -513,6 +513,12 @@ check("the living state survives to $1+\\kappa^2/(2B)$, 3 % to either side",
 # %%
 from scipy.stats import gamma
 
+
+def scientific(value):
+    digits, power = f"{value:.3e}".split("e")
+    return f"{digits}\\cdot10^{{{int(power)}}}"
+
+
 missing = []
 for shape in (100, 400):
     weight = np.full(400, 1 / 400)
@@ -523,8 +529,8 @@ for shape in (100, 400):
     value, decoder, rate = minimised(x, weight, 1.0, start)
     missing.append(-phase.gain / value - 1)
     check(
-        f"shape {shape} ($\\kappa={moments[0]:.4f}$): $F={value:.3e}$ at $(w,c)=({decoder[0, 1]:.4f},{decoder[0, 2]:.4f})$; "
-        f"the quartic says ${-phase.gain:.3e}$ at $({phase.mean:.4f},{phase.width:.4f})$",
+        f"shape {shape} ($\\kappa={moments[0]:.4f}$): $F={scientific(value)}$ at $(w,c)=({decoder[0, 1]:.4f},{decoder[0, 2]:.4f})$; "
+        f"the quartic says ${scientific(-phase.gain)}$ at $({phase.mean:.4f},{phase.width:.4f})$",
         abs(missing[-1]) < 3.2 * moments[0] ** 2,
     )
 check("the quartic's error falls by a factor of four to five", 4 < missing[0] / missing[1] < 5)
@@ -547,7 +553,7 @@ for (rows, weight), channel, negative, which in ((heavy, 2, "B", "$m_4=6$"), (cu
     start = np.zeros((x.shape[1], HIGHEST + 1))
     start[0, channel] = 0.1
     value, decoder, rate = minimised(x, weight, 1.001, start)
-    check(f"{which}: alive at $1.001\\lambda_1$, with $F={value:.2e}$ and a rate of ${rate:.4f}$ nats",
+    check(f"{which}: alive at $1.001\\lambda_1$, with $F={scientific(value)}$ and a rate of ${rate:.4f}$ nats",
           value < -1e-5 and rate > 1e-3 and abs(decoder[0]).argmax() == channel)  # fmt: skip
 
 # %% [markdown]

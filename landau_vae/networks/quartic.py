@@ -283,8 +283,9 @@ def first_collapse(moments: Moments) -> FirstCollapse:
         G, B = moments.brackets()
         return replace(bare, reason=f"At λ₁ G = {G:.3g} and B = {B:.3g}: {UNBOUNDED}")
     a, k, (G, B) = 1 - 1 / maxwell, moments.skewness / maxwell**2, moments.brackets(maxwell)
-    c = k / max(1.5 * B, 2 * B - 8 * G)
-    w = math.sqrt(max(0.0, (k * c - a / 2 - B * c**2) / (2 * G)))
+    width_alone = B <= 16 * G
+    c = 2 * k / (3 * B) if width_alone else k / (2 * B - 8 * G)
+    w = 0.0 if width_alone else math.sqrt(max(0.0, k * c - a / 2 - B * c**2) / (2 * G))
     measured = (("c²/B", c**2 / B, QUARTIC_JUMP), ("|κ|", abs(moments.skewness), QUARTIC_SKEWNESS))
     large = [f"{name} = {value:.3g} is above {limit:g}" for name, value, limit in measured if value > limit]
     reason = f"{' and '.join(large)}: the jump is too large for the quartic. Solve for the free decoder." * bool(large)
