@@ -116,6 +116,10 @@ class World:
         self.moments = {"first": 4.0, "skewness": 0.2, "fourth": 3.0, "cross": [0.3, 0.0], "across": [0.5, 0.1]}
 
     @property
+    def collapse(self):
+        return lv.networks.quartic_collapse(lv.networks.Moments(**self.moments))
+
+    @property
     def scan(self):
         return scanned()
 
@@ -195,9 +199,12 @@ def calls(w):
         "frontier": {"data": w.rows, "loss": w.loss},
         **{f"networks.Frontier.{name}": lambda: {"self": lv.frontier(w.rows, w.loss), "price": 1.0} for name in
            ("certified", "beta_at")},
-        "networks.Moments": w.moments, "networks.Moments.curvature": {
-            "self": lv.networks.Moments(**w.moments), "ratio": 1.0
-        },
+        "networks.Moments": w.moments,
+        **{f"networks.Moments.{name}": lambda: {"self": lv.networks.Moments(**w.moments), "ratio": 1.0} for name in
+           ("brackets", "curvature")},
+        "networks.quartic_collapse": lambda: {"moments": lv.networks.Moments(**w.moments)},
+        "networks.QuarticCollapse.phase": lambda: {"self": w.collapse, "ratio": 1.0},
+        "networks.QuarticCollapse.potential": lambda: {"self": w.collapse, "ratio": 1.0, "mean": 0.1, "width": 0.1},
         "onset": {"data": w.rows, "loss": w.loss, "blocks": np.arange(40)},
         "networks.Onset.linear_gain": lambda: {"self": lv.onset(w.rows, w.loss), "ratio": [0.5, 1.0]},
         "networks.row_moments": {"data": w.rows},

@@ -13,9 +13,10 @@ from landau_vae.networks.kernel_onset import KernelOnset, next_latent_by_kernel
 from landau_vae.networks.mixture import Mixture
 from landau_vae.networks.moments import RowMoments, row_moments
 from landau_vae.networks.onset_result import Onset
-from landau_vae.networks.quartic import Moments
+from landau_vae.networks.quartic import Moments, QuarticCollapse, QuarticState, quartic_collapse
 
 __all__ = [
-    "Frontier", "KernelOnset", "Mixture", "Moments", "NextLatent", "Onset", "PricesInEffect", "RowMoments", "frontier",
-    "next_latent", "next_latent_by_kernel", "onset", "prices_from_gradients", "prices_in_effect", "row_moments",
+    "Frontier", "KernelOnset", "Mixture", "Moments", "NextLatent", "Onset", "PricesInEffect", "QuarticCollapse",
+    "QuarticState", "RowMoments", "frontier", "next_latent", "next_latent_by_kernel", "onset", "prices_from_gradients",
+    "prices_in_effect", "quartic_collapse", "row_moments",
 ]  # fmt: skip
