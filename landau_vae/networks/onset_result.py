@@ -27,6 +27,7 @@ from landau_vae.loss import Loss
 from landau_vae.networks._frontier import Frontier
 from landau_vae.networks.first_collapse import FirstCollapse
 from landau_vae.networks.moments import RowMoments
+from landau_vae.networks.quartic import QuarticCollapse, quartic_collapse
 
 Order = Literal["continuous", "first-order", "undecided"]
 
@@ -39,8 +40,8 @@ class Onset(Result):
 
     json_fields = (
         "order", "margin", "within", "resolution", "linear", "maxwell", "maxwell_error", "spinodal", "jump", "beta",
-        "gain", "proxy_beta", "memorising_beta", "effective_rows", "trimmed_maxwell", "trimmed_linear", "dropped", "rows",
-        "available", "moments", "frontier",
+        "gain", "proxy_beta", "memorising_beta", "effective_rows", "trimmed_maxwell", "trimmed_linear", "dropped",
+        "rows", "available", "moments", "by_moments", "frontier",
     )  # fmt: skip
 
     loss: Loss  #: the loss as given
@@ -191,6 +192,11 @@ class Onset(Result):
         over = np.maximum(np.append(1.0, self.moments.moments.across) / price, 1.0)
         return np.asarray(-0.5 * (price * (over - 1 - np.log(over))).sum(axis=-1))
 
+    @cached_property
+    def by_moments(self) -> QuarticCollapse:
+        """Collapse by the moments alone, to quartic order; it says whether it is to be trusted."""
+        return quartic_collapse(self.moments.moments)
+
     def _active(self, values: Array) -> Array:
         """Return what the stable active state has at each `beta`."""
         return np.interp(self.beta / self.linear, self.collapse.stable.price, values)
@@ -260,7 +266,7 @@ class Onset(Result):
         if self.loss.beta.ndim == 0:
             yield f"At your {knob} = {significant(float(self.loss.beta), 4)} {self._expected(float(self.loss.beta))}."
         if not self.moments.separated:
-            yield "λ₁ and λ₂ are too close to be separated: the first component and its moments are not known (Q diverges)."
+            yield "λ₁ and λ₂ are too close to be separated: the first component is not known, and Q diverges."
         if self.moments.largest_share > CARRIED:
             carried = f"One distinct row carries {self.moments.largest_share:.0%} of the fourth moment"
             yield f"{carried}: moments and their errors are those of that row."
@@ -285,8 +291,8 @@ class Onset(Result):
             yield f"The errors include that of drawing {self.rows} of {self.available} rows."
         order, change = self.collapse.order, significant(self.linear * self.collapse.change, 2)
         yield (
-            f"Decoders of degree {order} in z; two degrees less move the Maxwell point by {change}. Errors are those of "
-            "the population; a training on these rows has only that of the degree."
+            f"Decoders of degree {order} in z; two degrees less move the Maxwell point by {change}. Errors are those "
+            "of the population; a training on these rows has only that of the degree."
         )
 
     def _expected(self, beta: float) -> str:
