@@ -19,7 +19,7 @@ from pylatexenc.latexwalker import LatexWalker
 
 import landau_vae as lv
 from landau_vae import InputError, symbolic
-from landau_vae.symbolic import any_loss, linear, typeset
+from landau_vae.symbolic import any_loss, first_collapse, linear, typeset
 from landau_vae.symbolic import catalogue as results
 from landau_vae.symbolic.page import CheckFailed, Page, Prose, check, run
 
@@ -210,6 +210,19 @@ def test_a_changed_line_breaks_the_page(name, line, changed, tmp_path):
     path.write_text(script.replace(line, changed), encoding="utf-8")
     with pytest.raises(CheckFailed):
         run(name, path)
+
+
+@pytest.mark.parametrize("powers", [(3, 0, 0), (4, 0, 0), (2, 1, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0)])
+def test_a_changed_moment_breaks_the_first_order_collapse(powers, monkeypatch):
+    """The same for the moments of the rows: one of them larger by a tenth of a variance."""
+    true = first_collapse.row_moment
+
+    def changed(*asked):
+        return true(*asked) + sp.Rational(int(asked == powers), 10)
+
+    monkeypatch.setattr(first_collapse, "row_moment", changed)
+    with pytest.raises((CheckFailed, InputError)):
+        symbolic.derive("first-order-collapse")
 
 
 def test_checks_can_fail():
