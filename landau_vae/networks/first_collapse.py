@@ -340,8 +340,10 @@ class _Search:
         return point
 
     def change(self, states: Sequence[Point], lower: FreeDecoder) -> float:
-        """Return by how much the price of `maxwell` falls with a decoder of a lower degree."""
+        """Return by how much the price of `maxwell` moves with a decoder of a lower degree."""
         price, point = self.maxwell(states)
+        if price <= 1:
+            return 0.0
         kept = point.x.reshape(self.problem.shape)[: lower.order + 1, : lower.shape[1]]
         start = np.zeros(lower.shape)
         start[:, : kept.shape[1]] = kept
