@@ -23,9 +23,9 @@ from landau_vae.errors import InputError, OutsideTheory, TooFewSamples
 from landau_vae.intervals.influence import as_blocks
 from landau_vae.limits import FOURTH_MOMENT_ROWS, TRIMMED
 from landau_vae.loss import Loss
+from landau_vae.networks._first_collapse import first_collapse
 from landau_vae.networks._frontier import bounds, first_price
 from landau_vae.networks._frontier import frontier as best_of_any
-from landau_vae.networks.first_collapse import first_collapse
 from landau_vae.networks.free_decoder import MOST_TERMS
 from landau_vae.networks.moments import row_moments
 from landau_vae.networks.onset_result import Onset

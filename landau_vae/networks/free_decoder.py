@@ -1,6 +1,6 @@
 """One latent with a free decoder: the best that any network of one latent can do on given rows.
 
-    f(z) = Σ_{n ≤ P} c_n he_n(z),      F(c; τ) = Σ_i p_i min_{μ_i, s_i} [½⟨‖x_i − f(z)‖²⟩ + τ KL_i] − F₀,      z ~ N(μ_i, s_i)
+    f(z) = Σ_{n ≤ P} c_n he_n(z),   F(c; τ) = Σ_i p_i min_{μ_i, s_i} [½⟨‖x_i − f(z)‖²⟩ + τ KL_i] − F₀,   z ~ N(μ_i, s_i)
 
 he_n are the Hermite polynomials, orthonormal under N(0, 1). A row's loss is a polynomial in z
 averaged over a normal distribution, so it and all its derivatives are exact sums over
@@ -28,9 +28,12 @@ NODES = np.linspace(-6.0, 6.0, 61)  # where the posterior of a row is looked for
 NEWTON_STEPS = 60  # at most, of a row
 AT_REST = 1e-13  # Newton step of a row at which its posterior is found
 LEAST_CURVATURE = 1e-3  # of a row's Hessian in units of τ, in its Newton steps
+CLOSE = 1e-5  # Newton step from which on it is taken as it is
 HALVINGS = 12  # of a Newton step that does not descend
 LONGEST = 1.0  # Newton step of a row in μ and ln s
 NARROWEST, WIDEST = -25.0, 6.0  # ln s
+EVEN = 1e-9  # share of the odd coefficients up to which a decoder is even
+TINY = np.finfo(float).tiny
 
 
 class Posteriors(NamedTuple):
@@ -93,7 +96,8 @@ class FreeDecoder(Problem):
     ) -> None:  # fmt: skip
         data = training_set(rows, weights=weights)
         spectrum = data.spectrum
-        assert data.rows is not None and spectrum.vectors is not None
+        assert data.rows is not None
+        assert spectrum.vectors is not None
         self.first = float(spectrum.eigenvalues[0])  #: λ₁, data²
         kept = min(modes or spectrum.modes, spectrum.modes)
         self.axes = spectrum.vectors[:, :kept]
@@ -103,8 +107,8 @@ class FreeDecoder(Problem):
         self.rows = (data.rows - data.mean) @ self.axes / sqrt(self.first)  #: in units of √λ₁, (n, r)
         self._degree = np.sqrt(np.arange(2 * order + 1))
         self._product = _products(order)
-        self._grid = _hermite(NODES, 2 * order)
-        self._shape = order + 1, kept
+        self._grid = hermite(NODES, 2 * order)
+        self.shape = order + 1, kept  #: of the coefficients c
         self._last: tuple[bytes, float, Posteriors] | None = None
 
     # -------------------------------------------------------------------------------------------------- the loss
@@ -114,13 +118,13 @@ class FreeDecoder(Problem):
         return total if np.isfinite(total) else np.inf
 
     def gradient(self, x: Array, control: float) -> Array:
-        at, c = self.posteriors(x, control), x.reshape(self._shape)
+        at, c = self.posteriors(x, control), x.reshape(self.shape)
         weighted = self.share[:, None] * at.moments
         slope = self._overlap(weighted.sum(axis=0)) @ c - weighted[:, : self.order + 1].T @ self.rows
         return np.asarray(slope.ravel())
 
     def hessian(self, x: Array, control: float) -> Array:
-        at, c = self.posteriors(x, control), x.reshape(self._shape)
+        at, c = self.posteriors(x, control), x.reshape(self.shape)
         mean, width = self._couplings(at, c)
         # K = LLᵀ of each row's own Hessian: JᵀK⁻¹J is the square of L⁻¹J
         corner = np.sqrt(at.curvature[0])
@@ -128,34 +132,42 @@ class FreeDecoder(Problem):
         mean /= corner[:, None]
         width = (width - tilt[:, None] * mean) / np.sqrt(at.curvature[2] - tilt**2)[:, None]
         eliminated = np.vstack([mean, width]) * np.tile(np.sqrt(self.share), 2)[:, None]
-        direct = np.kron(self._overlap(self.share @ at.moments), np.eye(self._shape[1]))
+        direct = np.kron(self._overlap(self.share @ at.moments), np.eye(self.shape[1]))
         return np.asarray(direct - eliminated.T @ eliminated)
 
     def drift(self, x: Array, control: float) -> Array:
-        at, c = self.posteriors(x, control), x.reshape(self._shape)
+        at, c = self.posteriors(x, control), x.reshape(self.shape)
         mean, width = self._couplings(at, c)
         by_mean, cross, by_width = at.curvature
         slope = at.mean, 0.5 * np.expm1(at.log_variance)  # ∂²φ/∂τ∂(μ, t)
         determinant = by_mean * by_width - cross**2
-        moved = (by_width * slope[0] - cross * slope[1]) / determinant, (
-            by_mean * slope[1] - cross * slope[0]
-        ) / determinant
+        moved = (
+            (by_width * slope[0] - cross * slope[1]) / determinant,
+            (by_mean * slope[1] - cross * slope[0]) / determinant,
+        )
         return np.asarray(-((self.share * moved[0]) @ mean + (self.share * moved[1]) @ width))
 
     def metric(self, x: Array, control: float) -> Array:
         # How stiff a coefficient is for given posteriors: ⟨he_n²⟩.
         overlap = self._overlap(self.share @ self.posteriors(x, control).moments)
-        return np.repeat(np.diagonal(overlap), self._shape[1])
+        return np.repeat(np.diagonal(overlap), self.shape[1])
 
     def rest(self, control: float) -> Array:
-        return np.zeros(int(np.prod(self._shape)))
+        return np.zeros(int(np.prod(self.shape)))
+
+    def orbit(self, x: Array) -> Array:
+        # Where f is even, f(z + ε) costs as much to second order, exactly: the shift is a direction without stiffness.
+        c = x.reshape(self.shape)
+        shift = np.zeros_like(c)
+        shift[:-1] = self._degree[1 : self.order + 1, None] * c[1:]
+        even = np.abs(c[1::2]).max() <= EVEN * np.abs(c).max()
+        return np.asarray(shift.reshape(1, -1) * even)
 
     def order_parameters(self, x: Array, control: float) -> Array:
-        # M² and the rate
+        # M², the rate in nats, and the share of the rows that share it, ⟨R⟩²/⟨R²⟩
         at = self.posteriors(x, control)
-        mean = self.share @ at.mean
-        signal, noise = self.share @ (at.mean - mean) ** 2, self.share @ at.variance
-        return np.array([signal / (signal + noise), self.share @ at.rates])
+        signal, noise, rate = self.share @ at.mean**2, self.share @ at.variance, self.share @ at.rates
+        return np.array([signal / (signal + noise), rate, rate**2 / max(self.share @ at.rates**2, TINY)])
 
     def predicted(self) -> list[tuple[float, int]]:
         return [(1.0, 2)]
@@ -166,15 +178,36 @@ class FreeDecoder(Problem):
 
     def _couplings(self, at: Posteriors, c: Array) -> tuple[Array, Array]:
         """Return ∂²φ_i/∂μ∂c and ∂²φ_i/∂t∂c, (n, (P + 1) r) each."""
-        first = _derived(at.moments, self._degree)
-        second = 0.5 * at.variance[:, None] * _derived(first, self._degree)
+        outputs = np.einsum("mnk,mr->knr", self._product, c).reshape(len(self._degree), -1)
 
         def coupling(moved: Array) -> Array:
-            overlap = np.tensordot(moved, self._product, (1, 2))  # (n, P + 1, P + 1)
             direct = moved[:, : self.order + 1, None] * self.rows[:, None, :]
-            return np.asarray((overlap @ c - direct).reshape(len(moved), -1))
+            return np.asarray(moved @ outputs - direct.reshape(len(moved), -1))
 
-        return coupling(first), coupling(second)
+        first = _derived(at.moments, self._degree)
+        return coupling(first), coupling(0.5 * at.variance[:, None] * _derived(first, self._degree))
+
+    def row_slopes(self, x: Array, control: float, direction: Array) -> Array:
+        """Return how the loss of each row changes along a direction of the coefficients.
+
+        Parameters
+        ----------
+        x : (n,) array
+            The coefficients of the decoder.
+        control : float
+            τ/λ₁.
+        direction : (n,) array
+            Of the coefficients.
+
+        Returns
+        -------
+        (rows,) array
+        """
+        moments, c = self.posteriors(x, control).moments, x.reshape(self.shape)
+        along = direction.reshape(self.shape)
+        common = np.einsum("mnk,mr,nr->k", self._product, c, along, optimize=True)
+        direct = np.sum(moments[:, : self.order + 1] * (self.rows @ along.T), axis=1)
+        return np.asarray(moments @ common - direct)
 
     # ------------------------------------------------------------------------------------------------ the posteriors
 
@@ -194,7 +227,7 @@ class FreeDecoder(Problem):
         """
         key = x.tobytes()
         if self._last is None or self._last[:2] != (key, control):
-            self._last = key, control, self._best(x.reshape(self._shape), control)
+            self._last = key, control, self._best(x.reshape(self.shape), control)
         return self._last[2]
 
     def _best(self, c: Array, price: float) -> Posteriors:
@@ -203,13 +236,23 @@ class FreeDecoder(Problem):
         potential[:, : self.order + 1] -= self.rows @ c.T
         row = _Rows(potential, self._degree, price)
         landscape = potential @ self._grid + 0.5 * price * NODES**2
-        deepest = NODES[landscape.argmin(axis=1)]
-        starts = [(np.zeros(len(potential)), np.zeros(len(potential))), row.narrowed(deepest)]
+        wells = np.pad(np.diff(np.sign(np.diff(landscape))) > 0, ((0, 0), (1, 1)))
+        start = row.narrowed(NODES[landscape.argmin(axis=1)])
         if self._last is not None:
-            starts.append((self._last[2].mean, self._last[2].log_variance))
-        found = [row.minimum(*start) for start in starts]
-        choice = np.argmin([loss for *_, loss in found], axis=0)
-        mean, log_variance, loss = (np.choose(choice, part) for part in zip(*found, strict=True))
+            nearer = row.value(*(last := self._last[2][:2])) < row.value(*start)
+            start = np.where(nearer, last[0], start[0]), np.where(nearer, last[1], start[1])
+        mean, log_variance, loss = row.minimum(*start)
+        several = np.flatnonzero(wells.sum(axis=1) > 1)
+        if several.size:
+            row = _Rows(potential[several], self._degree, price)
+            lowest = np.argsort(np.where(wells, landscape, np.inf)[several], axis=1)
+            starts = [row.narrowed(NODES[lowest[:, k]]) for k in range(2)] + [(np.zeros(len(several)),) * 2]
+            for other in starts:
+                found = row.minimum(*other)
+                better = found[2] < loss[several]
+                for own, new in zip((mean, log_variance, loss), found, strict=True):
+                    own[several[better]] = new[better]
+        row = _Rows(potential, self._degree, price)
         moments, _, curvature = row.derivatives(mean, log_variance)
         return Posteriors(mean, log_variance, loss, moments, curvature)
 
@@ -262,7 +305,7 @@ class _Rows:
                 new_width = np.clip(at[1][left] + fraction * step[1, left], NARROWEST, WIDEST)
                 value = self.value(new_mean, new_width, active[left])
                 old = loss[active[left]]
-                better = value <= old + 1e-15 * np.abs(old)
+                better = (value <= old) | (size[left] < CLOSE)  # below it, differences of losses are rounding
                 done = active[left[better]]
                 mean[done], log_variance[done], loss[done] = new_mean[better], new_width[better], value[better]
                 left, fraction = left[~better], 0.5 * fraction
@@ -311,8 +354,8 @@ def _raised(potential: Array, degree: Array) -> Array:
     return result
 
 
-def _hermite(z: Array, highest: int) -> Array:
-    """Return he_k(z), (highest + 1, nodes)."""
+def hermite(z: Array, highest: int) -> Array:
+    """Return he_k(z), orthonormal under N(0, 1), (highest + 1, nodes)."""
     return _moments(z, np.zeros(len(z)), np.sqrt(np.arange(highest + 1))).T
 
 

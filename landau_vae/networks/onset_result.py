@@ -24,8 +24,8 @@ from landau_vae.display import (
 from landau_vae.errors import InputError
 from landau_vae.limits import CARRIED, FEW_CARRY, ORDER_MARGIN, ORDER_RESOLVED, ORDER_VISIBLE
 from landau_vae.loss import Loss
+from landau_vae.networks._first_collapse import FirstCollapse
 from landau_vae.networks._frontier import Frontier
-from landau_vae.networks.first_collapse import FirstCollapse
 from landau_vae.networks.moments import RowMoments
 from landau_vae.networks.quartic import QuarticCollapse, quartic_collapse
 
