@@ -78,7 +78,9 @@ def _losses(ax: Axes, result: Onset) -> None:
     ax.axhline(0, color=QUIET, label="collapsed")
     ax.plot(result.linear * ratio, unit * result.linear_gain(ratio), color=INK, label="linear VAE")
     best = collapse.stable.loss < 0
-    ax.plot(result.linear * collapse.stable.price[best], unit * collapse.stable.loss[best], color=COOL, label="one latent")
+    ax.plot(
+        result.linear * collapse.stable.price[best], unit * collapse.stable.loss[best], color=COOL, label="one latent"
+    )
     if result.frontier is not None:
         bound = result.frontier
         ax.plot(bound.beta, bound.unit * (bound.any - bound.dead), color=WARM, marker=".", label="any VAE")
