@@ -20,7 +20,7 @@ from pylatexenc.latexwalker import LatexWalker
 import landau_vae as lv
 from landau_vae import InputError, symbolic
 from landau_vae.symbolic import catalogue as results
-from landau_vae.symbolic import linear, typeset
+from landau_vae.symbolic import first_collapse, linear, typeset
 from landau_vae.symbolic.page import CheckFailed, Page, Prose, check
 
 FOLDER = Path(__file__).parents[2] / "derivations"
@@ -175,6 +175,19 @@ def test_a_changed_coefficient_breaks_the_exponential_family(change, monkeypatch
     monkeypatch.setattr(symbolic, "exponential_family", changed)
     with pytest.raises((CheckFailed, InputError)):
         symbolic.derive("exponential-family")
+
+
+@pytest.mark.parametrize("powers", [(3, 0, 0), (4, 0, 0), (2, 1, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0)])
+def test_a_changed_moment_breaks_the_first_order_collapse(powers, monkeypatch):
+    """The same for the moments of the rows: one of them larger by a tenth of a variance."""
+    true = first_collapse.row_moment
+
+    def changed(*asked):
+        return true(*asked) + sp.Rational(int(asked == powers), 10)
+
+    monkeypatch.setattr(first_collapse, "row_moment", changed)
+    with pytest.raises((CheckFailed, InputError)):
+        symbolic.derive("first-order-collapse")
 
 
 def test_checks_can_fail():
