@@ -165,6 +165,7 @@ MEMORISED = Limit(0.8, "loss over that of naming each row, from which the best V
 FEW_ROWS = Limit(5.0, "rows that share the rate, below which a phase is one of outliers")
 ORDER_MOVES = Limit(0.05, "share of τ_M/λ₁ − 1 up to which two more degrees of the decoder may move it")
 ORDER_MATTERS = Limit(0.2, "share of the sampling error of τ_M up to which two more degrees may move it")
+
 # ----------------------------------------------------------------------------------------- order of the first collapse
 
 FOURTH_MOMENT_ROWS = Limit(20, "rows, or groups of rows, from which a fourth moment and its error are formed")

@@ -205,8 +205,8 @@ def calls(w):
         "networks.quartic_collapse": lambda: {"moments": lv.networks.Moments(**w.moments)},
         "networks.QuarticCollapse.phase": lambda: {"self": w.collapse, "ratio": 1.0},
         "networks.QuarticCollapse.potential": lambda: {"self": w.collapse, "ratio": 1.0, "mean": 0.1, "width": 0.1},
-        "onset": {"data": w.rows, "loss": w.loss, "blocks": np.arange(40)},
-        "networks.Onset.linear_gain": lambda: {"self": lv.onset(w.rows, w.loss), "ratio": [0.5, 1.0]},
+        "onset": {"data": w.rows, "loss": w.loss, "blocks": np.arange(40), "degree": 4},
+        "networks.Onset.linear_gain": lambda: {"self": lv.onset(w.rows, w.loss, degree=4), "ratio": [0.5, 1.0]},
         "networks.row_moments": {"data": w.rows},
         "networks.RowMoments.error_of": lambda: {
             "self": lv.networks.row_moments(w.rows), "influence": np.ones(40)
@@ -327,7 +327,7 @@ def calls(w):
            ("distortion_curves", "effective_dimension", "identity", "onset_branches", "onset_rates", "rank_distortion",
             "spectroscopy_page")},
         "frontier": lambda: {"result": lv.frontier(w.rows, w.loss)},
-        "onset": lambda: {"result": lv.onset(w.rows, w.loss)},
+        "onset": lambda: {"result": lv.onset(w.rows, w.loss, degree=4)},
         "prices_in_effect": lambda: {"result": w.decoded},
         "hysteresis_loop": lambda: {"down": w.scan, "up": w.scan},
         **{name: lambda: {"result": w.diagnosed} for name in

@@ -11,7 +11,6 @@ Source: this package.
 """
 
 from dataclasses import replace
-from math import ceil
 from typing import Annotated, Any
 
 import numpy as np
@@ -21,11 +20,11 @@ from landau_vae.checks import Count, Range, Seed, checked
 from landau_vae.display import progress_bar, readonly
 from landau_vae.errors import InputError, OutsideTheory, TooFewSamples
 from landau_vae.intervals.influence import as_blocks
-from landau_vae.limits import FOURTH_MOMENT_ROWS, TRIMMED
+from landau_vae.limits import FOURTH_MOMENT_ROWS
 from landau_vae.loss import Loss
+from landau_vae.networks._first_collapse import first_collapse
 from landau_vae.networks._frontier import bounds, first_price
 from landau_vae.networks._frontier import frontier as best_of_any
-from landau_vae.networks.first_collapse import first_collapse
 from landau_vae.networks.free_decoder import MOST_TERMS
 from landau_vae.networks.moments import row_moments
 from landau_vae.networks.onset_result import Onset
@@ -43,7 +42,7 @@ def onset(
     *,
     rows: Count = MOST,
     blocks: ArrayLike | None = None,
-    degree: Annotated[int, Range(2, MOST_TERMS)] | None = None,
+    degree: Annotated[int, Range(4, MOST_TERMS)] | None = None,
     frontier: bool = False,
     seed: Seed = 0,
     progress: bool = False,
@@ -63,7 +62,7 @@ def onset(
         The block of each row, where rows are not independent (neighbours in space or time):
         then errors are those of independent blocks.
     degree : int, optional
-        Of the decoder, a polynomial in z, from 2 to 12. By default 6, and more until two more
+        Of the decoder, a polynomial in z, from 4 to 12. By default 6, and more until two more
         move the Maxwell point no further.
     frontier : bool, default False
         Whether to solve for the best of any VAE at several β too, as `lv.frontier` does: a few
@@ -114,12 +113,8 @@ def onset(
     if not moments.enough:
         found = f"{moments.units} rows or blocks have weight, but a fourth moment needs {FOURTH_MOMENT_ROWS:g}"
         raise TooFewSamples(f"{found}: only the linear threshold is known, {loss.knob} = {linear:.6g}.", linear)
-    with progress_bar(4, "onset", progress, unit=" steps") as bar:
+    with progress_bar(3, "onset", progress, unit=" steps") as bar:
         collapse = first_collapse(x, w, order=degree)
-        bar.update()
-        order = np.argsort(-moments.share * collapse.maxwell.influence, kind="stable")
-        dropped, kept = np.split(order, [ceil(TRIMMED * len(x))])
-        trimmed = first_collapse(x[kept], w[kept], order=collapse.order)
         bar.update()
         proxy, memorising = (each / collapse.first for each in bounds(x, w))
         bar.update()
@@ -127,8 +122,7 @@ def onset(
         any_vae = best_of_any(training_set(x, weights=w), loss.at(linear * ratios)) if frontier else None
         bar.update()
     return Onset(
-        loss, linear, collapse, moments, trimmed, readonly(chosen[np.sort(dropped)], np.int64), proxy, memorising,
-        any_vae, len(living),
+        loss, linear, collapse, moments, proxy, memorising, any_vae, readonly(chosen, np.int64), len(living)
     )  # fmt: skip
 
 

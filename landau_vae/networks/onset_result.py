@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -22,10 +23,10 @@ from landau_vae.display import (
     with_error,
 )
 from landau_vae.errors import InputError
-from landau_vae.limits import CARRIED, FEW_CARRY, ORDER_MARGIN, ORDER_RESOLVED, ORDER_VISIBLE
+from landau_vae.limits import CARRIED, FEW_CARRY, ORDER_MARGIN, ORDER_RESOLVED, ORDER_VISIBLE, TRIMMED
 from landau_vae.loss import Loss
+from landau_vae.networks._first_collapse import FirstCollapse, first_collapse
 from landau_vae.networks._frontier import Frontier
-from landau_vae.networks.first_collapse import FirstCollapse
 from landau_vae.networks.moments import RowMoments
 from landau_vae.networks.quartic import QuarticCollapse, quartic_collapse
 
@@ -41,18 +42,17 @@ class Onset(Result):
     json_fields = (
         "order", "margin", "within", "resolution", "linear", "maxwell", "maxwell_error", "spinodal", "jump", "beta",
         "gain", "proxy_beta", "memorising_beta", "effective_rows", "trimmed_maxwell", "trimmed_linear", "dropped",
-        "rows", "available", "moments", "by_moments", "frontier",
+        "lost_early", "rows", "available", "moments", "by_moments", "frontier",
     )  # fmt: skip
 
     loss: Loss  #: the loss as given
     linear: float  #: β of λ₁ of all rows, from which on the collapsed state is stable
     collapse: FirstCollapse = field(repr=False)  #: the branches of one latent with a free decoder, by τ/λ₁
     moments: RowMoments = field(repr=False)  #: of the first principal component
-    trimmed: FirstCollapse = field(repr=False)  #: the same without the rows that raise the Maxwell point most
-    dropped: Integers  #: which rows these are, in the order of the data
     proxy: float  #: σ²_sG/λ₁, from which on no VAE is better than the collapsed state
     memorising: float  #: τ/λ₁ below which a single row is worth an output of its own
     frontier: Frontier | None = field(repr=False)  #: the best of any VAE at several β, where it was asked for
+    chosen: Integers = field(repr=False)  #: which rows were used, in the order of the data, (n,)
     available: int  #: number of rows with a weight in the data
 
     @property
@@ -67,7 +67,7 @@ class Onset(Result):
 
     @property
     def excess_error(self) -> float:
-        """Standard error of τ_Maxwell/λ₁, with the change from order P to P + 2."""
+        """Standard error of τ_Maxwell/λ₁, with the change by the last two degrees of the decoder."""
         return float(np.hypot(self.moments.error_of(self.collapse.maxwell.influence), self.collapse.change))
 
     @cached_property
@@ -110,6 +110,11 @@ class Onset(Result):
     def maxwell_error(self) -> float:
         """Standard error of that β over the β of λ₁, in β."""
         return self.linear * self.excess_error
+
+    @property
+    def lost_early(self) -> bool:
+        """Whether the active state ended where too few rows use it, so that its Maxwell point is a lower bound."""
+        return self.collapse.maxwell.price == self.collapse.spinodal.price > 1
 
     @property
     def spinodal(self) -> float:
@@ -157,10 +162,28 @@ class Onset(Result):
         """Number of rows that share the rate at the Maxwell point, (Σ R)²/Σ R²."""
         return float(self.rows * self._active(self.collapse.stable.sharing)[-1])
 
+    @cached_property
+    def _raising(self) -> tuple[Integers, Integers]:
+        """The rows that raise the Maxwell point most, and the others, by their place among those used."""
+        order = np.argsort(-self.moments.share * self.collapse.maxwell.influence, kind="stable")
+        dropped, kept = np.split(order, [ceil(TRIMMED * self.rows)])
+        return np.sort(dropped), np.sort(kept)
+
+    @property
+    def dropped(self) -> Integers:
+        """Those rows that raise the Maxwell point most, by their place in the data."""
+        return readonly(self.chosen[self._raising[0]], np.int64)
+
+    @cached_property
+    def trimmed(self) -> FirstCollapse:
+        """Collapse without these rows, solved when first asked for; its `first` is in units of λ₁."""
+        problem, kept = self.collapse.problem, self._raising[1]
+        return first_collapse(problem.rows[kept], problem.share[kept], order=self.collapse.order)
+
     @property
     def trimmed_linear(self) -> float:
         """Linear threshold without the dropped rows, in β."""
-        return self.linear * self.trimmed.first / self.collapse.first
+        return self.linear * self.trimmed.first
 
     @property
     def trimmed_maxwell(self) -> float:
@@ -224,6 +247,8 @@ class Onset(Result):
         if self.order == "continuous":
             return f"Continuous within {self.within:.1%} of {knob}: {found}."
         if self.order == "undecided":
+            if np.isinf(self.within):
+                return f"Undecided: {found}, but decoders of other degrees do not agree on it."
             return f"Undecided: {found}, and by {self.within:.2g} at most. More rows would tell."
         found += f", {self.margin:.1f} standard errors beyond the resolution of {self.resolution:.0%}"
         ends = f"{knob} = {significant(self.linear, 4)} to {significant(self.maxwell, 4)}"

@@ -13,7 +13,7 @@ from scipy.stats import gamma
 import landau_vae as lv
 from landau_vae import Loss, onset
 from landau_vae.networks import row_moments
-from landau_vae.networks.first_collapse import Edge
+from landau_vae.networks._first_collapse import Edge
 
 NODES, WEIGHTS = hermegauss(24)  # exact for the square of a polynomial of degree 6
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
