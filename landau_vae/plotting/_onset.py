@@ -71,6 +71,8 @@ def _potentials(ax: Axes, result: Onset) -> None:
     for (length, loss), name, colour in zip(curves, prices, SIDES, strict=True):
         ax.plot(length[shown], result.unit * loss[shown], color=colour, label=name)
     ax.axhline(0, color=QUIET, lw=0.8)
+    if (least := result.unit * deepest.min()) < 0:
+        ax.set_ylim(1.2 * least, -1.2 * least)  # barriers are small
     ax.set(xlabel="size of the output's pattern, in √λ₁", ylabel="loss over the collapsed state")
     title(ax, "Potential", "the loss of all states of the branch, at three β")
     ax.legend(loc="best")
