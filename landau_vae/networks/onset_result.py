@@ -78,13 +78,28 @@ class Onset(Result):
         """
         return np.array([self.excess_error, self.moments.root[1]])
 
-    @property
+    @cached_property
     def margin(self) -> float:
-        """Standard errors by which the excess is above the resolution; negative if below."""
+        """Standard errors by which the collapse has a jump beyond the resolution; negative if it has none.
+
+        By the Maxwell point, or by the gain of an active state above the resolution where that
+        is clearer: of heavy tails few rows decide the former.
+        """
         excess, least = self.collapse.maxwell.price - 1, self.resolution
         distance = np.abs([excess - least, np.sqrt(max(excess, 0.0)) - np.sqrt(least)])
         standard = np.divide(distance, self._errors, out=np.full(2, np.inf), where=self._errors > 0)
-        return float(np.copysign(standard.min(), excess - least))
+        return max(float(standard.min()), self._gain_in_errors) if excess > least else -float(standard.min())
+
+    @property
+    def _gain_in_errors(self) -> float:
+        """The gain of a stable state above the resolution, in its standard errors, at most."""
+        problem, branch, best = self.collapse.problem, self.collapse.stable, 0.0
+        of_first = problem.rows[:, 0] ** 2 - 1  # what a row adds to ln λ₁
+        for price, loss, rate, x in zip(branch.price, branch.loss, branch.rate, branch.coefficients, strict=True):
+            if price > 1 + self.resolution and loss < 0:
+                added = problem.posteriors(x, price).loss - loss + rate * price * of_first
+                best = max(best, -loss / self.moments.error_of(added))
+        return float(best)
 
     @property
     def within(self) -> float:

@@ -46,7 +46,8 @@ def _branches(ax: Axes, result: Onset) -> None:
     ends = linear * np.array([collapse.stable.price.min(), 1.0, 1.05 * collapse.spinodal.price])
     for low, high, line in ((*ends[:2], "--"), (*ends[1:], "-")):
         ax.plot([low, high], [0, 0], color=COOL, ls=line)
-    ax.plot(linear * collapse.stable.price[-1], collapse.stable.rate[-1], "o", color=WARM, ms=5)
+    price, rate = (values[0] for values in _unstable(result))
+    ax.plot(linear * price, rate, "o", color=WARM, ms=5)
     ax.axvline(result.maxwell, color=INK, ls=":", lw=1)
     ax.set(xlabel=f"{result.loss.knob} of your loss", ylabel="rate R [nat]", xlim=ends[[0, 2]])
     title(ax, f"First collapse: {result.order}", "dotted: Maxwell point; dot: end of the active state")
@@ -54,19 +55,24 @@ def _branches(ax: Axes, result: Onset) -> None:
 
 def _unstable(result: Onset) -> Any:
     """Return prices and rates of the states between, from the end of the active branch to the linear threshold."""
-    collapse = result.collapse
-    ends = ([collapse.stable.price[-1]], [1.0]), ([collapse.stable.rate[-1]], [0.0])
-    middle = collapse.unstable.price, collapse.unstable.rate
-    return [np.concatenate([start, part, stop]) for (start, stop), part in zip(ends, middle, strict=True)]
+    stable, unstable = result.collapse.stable, result.collapse.unstable
+    last = np.flatnonzero(stable.price <= result.collapse.spinodal.price)[-1]
+    ends = (stable.price[last], 1.0), (stable.rate[last], 0.0)
+    middle = unstable.price, unstable.rate
+    return [np.concatenate([[start], part, [stop]]) for (start, stop), part in zip(ends, middle, strict=True)]
 
 
 def _potentials(ax: Axes, result: Onset) -> None:
     collapse = result.collapse
     prices = {"linear threshold": 1.0, "Maxwell point": collapse.maxwell.price, "spinodal": collapse.spinodal.price}
-    for (name, price), colour in zip(prices.items(), SIDES, strict=True):
-        length, loss = collapse.potential(price)
-        ax.plot(length, result.unit * loss, color=colour, label=name)
+    curves = [collapse.potential(price) for price in prices.values()]
+    length, deepest = curves[0]
+    shown = length <= 1.5 * length[deepest.argmin()]
+    for (length, loss), name, colour in zip(curves, prices, SIDES, strict=True):
+        ax.plot(length[shown], result.unit * loss[shown], color=colour, label=name)
     ax.axhline(0, color=QUIET, lw=0.8)
+    if (least := result.unit * deepest.min()) < 0:
+        ax.set_ylim(1.2 * least, -1.2 * least)  # barriers are small
     ax.set(xlabel="size of the output's pattern, in √λ₁", ylabel="loss over the collapsed state")
     title(ax, "Potential", "the loss of all states of the branch, at three β")
     ax.legend(loc="best")
@@ -90,5 +96,5 @@ def _losses(ax: Axes, result: Onset) -> None:
         ax.axvspan(ax.get_xlim()[0], result.memorising_beta, color=AMBER, alpha=0.12, lw=0, label="rows memorised")
     ax.set(xscale="log", xlabel=f"{result.loss.knob} of your loss", ylabel="loss over the collapsed state")
     style.log_axis(ax.xaxis)
-    title(ax, "What each kind can reach", "dotted: from σ²_sG on no VAE is better than the collapsed state")
+    title(ax, "What each kind can reach", "dotted: σ²_sG, no VAE is better from there on")
     ax.legend(loc="best")
