@@ -159,7 +159,8 @@ def diagnose(
         elif gradients is not None:
             result = model.differentiated(result, gradients, own_term=reconstruction is not None)
         elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and given is None and not result.linear:
-            result = replace(result, following=model.by_kernel(result))
+            found = model.by_kernel(result)
+            result = replace(result, by_codes=found, following=None if found is None or found.silent else found)
     run = _run(result.spectrum, loss, updates, learning_rate, optimizer)
     result = replace(result, run=run, stated=stated, trained_on=rows == "training")
     assert result.findings is not None  # they are found now: an error belongs to this call
@@ -296,14 +297,13 @@ class _Model:
         return replace(result, prices=prices, own_term=own_term)
 
     def by_kernel(self, result: Diagnosis) -> KernelOnset | None:
-        """Return whether a further latent would pay, from the codes of few active latents alone, if rows suffice."""
+        """Return whether a further latent would pay, from the codes of few active latents alone; None of few rows."""
         rows, active = some_rows(len(self.x), ROWS), np.flatnonzero(result.is_active)
         if len(rows) < FEWEST:
             return None
         width = deviation(self.spread[rows], self.kind)
         mean = np.asarray(self.mu[rows], dtype=np.float64)
-        found = next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
-        return None if np.isnan(found.bulk) else found
+        return next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
 
 
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:
