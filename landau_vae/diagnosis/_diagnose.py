@@ -24,7 +24,7 @@ from landau_vae.likelihoods import Likelihood, natural_parameter
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
-from landau_vae.networks.kernel_onset import FEWEST
+from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
@@ -32,7 +32,7 @@ from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 SAMPLE = 2000  # rows that are kept for the frontier
-FEW = 4  # active latents, up to which their codes say alone whether a further one would pay
+CODES = 2**14  # rows whose codes say alone whether a further latent would pay, at most
 
 
 @checked
@@ -298,7 +298,7 @@ class _Model:
 
     def by_kernel(self, result: Diagnosis) -> KernelOnset | None:
         """Return whether a further latent would pay, from the codes of few active latents alone; None of few rows."""
-        rows, active = some_rows(len(self.x), ROWS), np.flatnonzero(result.is_active)
+        rows, active = some_rows(len(self.x), CODES), np.flatnonzero(result.is_active)
         if len(rows) < FEWEST:
             return None
         width = deviation(self.spread[rows], self.kind)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from scipy.special import softmax
 
 from landau_vae.checks import Seed, checked
@@ -32,11 +31,13 @@ COMPONENTS = 20  # of which the next latent's mean is made
 PRODUCTS = 6  # of which products are taken
 WINSORISED = 3.0  # standard deviations at which the functions of x end
 PLACES = 1000  # draws of z
+FEW = 4  # active latents: with more of them no row is near
 EFFECTIVE = 10.0  # rows in a kernel, below which nothing is read
 FEWEST_HELD = 5.0  # rows in a kernel, below which a z is left out: one row would be the whole answer
 FEWEST = 100  # rows
 JACKKNIFE = 8  # groups of rows
 NARROWEST = 1e-150  # σ, whose square is a number
+ALIKE = 1e-3  # of the largest ⟨h²⟩: below it a combination of functions of x is none of its own
 RESOLVED = 1e-9  # of the largest singular value, or of one row: what is below is rounding
 
 
@@ -94,7 +95,7 @@ class KernelOnset(Result):
 
 @checked
 def next_latent_by_kernel(
-    mean: Array, deviation: Array, x: Array, active: NDArray[np.intp], *, seed: Seed = 0
+    mean: Array, deviation: Array, x: Array, active: NDArray[np.intp], *, beside: bool = False, seed: Seed = 0
 ) -> KernelOnset:
     """Return the price below which one more latent would pay, without a decoder.
 
@@ -106,6 +107,10 @@ def next_latent_by_kernel(
         The same rows of the data, in the unit of the squared error.
     active : (a,) array of int
         Which latents are active, counted from 0; at least one, and few.
+    beside : bool, default False
+        Whether means that are linear in those of the active latents are left out. What active
+        latents leave of their own falls with the price: without it the reading is where the next
+        latent begins, also far below the present price.
     seed : int, default 0
         Seed of the draws, and of the division of the rows.
 
@@ -138,7 +143,9 @@ def next_latent_by_kernel(
     mean, deviation = mean[:, active], np.maximum(deviation[:, active], NARROWEST)
     z = mean[drawn] + deviation[drawn] * rng.standard_normal((PLACES, len(active)))
     x, linear, phi = _components(x)
-    phi = phi - phi.mean(axis=0)
+    if beside:
+        known = mean - mean.mean(axis=0)
+        phi -= known @ np.linalg.lstsq(known, phi, rcond=RESOLVED)[0]
     rows = np.array_split(order[n // 5 :], 2)
     weights = [_weights(z, mean[half], deviation[half]) for half in rows]
     effective = np.minimum(*map(_effective, weights))
@@ -147,7 +154,7 @@ def next_latent_by_kernel(
     if median >= EFFECTIVE:
         halves = [_kernel(each[held], x[half], phi[half]) for each, half in zip(weights, rows, strict=True)]
         norm, q = phi.T @ phi / n, linear.shape[1]
-        bulk, places = _reading(halves, norm[:q, :q]), _reading(halves, norm)
+        bulk, places = _reading(halves, _whitening(norm[:q, :q])), _reading(halves, _whitening(norm))
     return KernelOnset(*bulk, *places, median, float(held.mean()), n)
 
 
@@ -210,21 +217,27 @@ def _winsorised(functions: Array) -> Array:
     return np.clip(centred / scale, -WINSORISED, WINSORISED)
 
 
-def _reading(halves: list[_Kernel], norm: Array) -> tuple[float, float]:
+def _whitening(norm: Array) -> Array:
+    """Return combinations of functions that have ⟨hhᵀ⟩ = 1, (q, r), without those that are hardly any function."""
+    square, vectors = np.linalg.eigh(norm)
+    kept = square > ALIKE * square[-1]
+    return vectors[:, kept] / np.sqrt(square[kept])
+
+
+def _reading(halves: list[_Kernel], whitening: Array) -> tuple[float, float]:
     """Return Λ over a span of means, and its standard error over z and, by a jackknife, over rows."""
-    squares = _squares(halves, norm)
-    others = [_squares(halves, norm, group).mean() for group in range(JACKKNIFE)]
+    squares = _squares(halves, whitening)
+    others = [_squares(halves, whitening, group).mean() for group in range(JACKKNIFE)]
     error = np.hypot(squares.std() / len(squares) ** 0.5, np.std(others) * (JACKKNIFE - 1) ** 0.5)
     return float(squares.mean()), float(error)
 
 
-def _squares(halves: list[_Kernel], norm: Array, group: int | None = None) -> Array:
+def _squares(halves: list[_Kernel], whitening: Array, group: int | None = None) -> Array:
     """Return ‖E[(x − x̂) h | z]‖² at each z, for the h that is best at the other half of the z."""
-    q = len(norm)
-    one, other = (half.covariance(group)[..., :q] for half in halves)
+    one, other = (half.covariance(group)[..., : len(whitening)] @ whitening for half in halves)
     parts = []
     for fold in (0, 1):
         products = np.tensordot(one[fold::2], other[fold::2], ((0, 1), (0, 1)))
-        h = eigh(products + products.T, norm, subset_by_index=[q - 1] * 2)[1][:, 0]
+        h = np.linalg.eigh(products + products.T)[1][:, -1]
         parts.append(((one[1 - fold :: 2] @ h) * (other[1 - fold :: 2] @ h)).sum(axis=1))
     return np.concatenate(parts)

@@ -93,3 +93,11 @@ def test_functions_of_x_are_bounded(monkeypatch):
     assert abs(bounded.bulk - 0.5) < ERRORS * bounded.bulk_error
     monkeypatch.setattr(kernel_onset, "WINSORISED", 1e9)
     assert bounded.bulk_error < 0.5 * onset(model).bulk_error
+
+
+def test_beside_active_latents_their_own_remainder_is_left_out():
+    """Means of the form c μ would read s²/λ_a = .45 of an active mode, above the .1 that is left for another latent."""
+    model = Equilibrium((2.5, 2.2, 0.1), 1.0, 4096, seed=7)
+    found = next_latent_by_kernel(model.mean, model.deviation, model.x, model.active, beside=True)
+    assert abs(found.bulk - 0.1) < ERRORS * found.bulk_error
+    assert found.bulk_error < 0.02
