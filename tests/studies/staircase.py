@@ -4,7 +4,8 @@
 
 Networks of two hidden layers, six latents, Adam with a cosine. The grid has 60 temperatures, each trained from random
 weights; so is each model of the staircase, `lv.spectroscopy(fit, "staircase")`. (With start="down" a latent that has
-been inactive takes longer to come than in a fresh model: 13 trainings on the Gaussian data instead of 8.) Where a latent begins is read in the same way off both: where a line through its rates meets zero.
+been inactive takes longer to come than in a fresh model: 13 trainings on the Gaussian data instead of 8.)
+Where a latent begins is read in the same way off both: where a line through its rates meets zero.
 """
 
 import argparse
