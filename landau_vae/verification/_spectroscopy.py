@@ -130,19 +130,19 @@ def spectroscopy(
         raise InputError("floor ends a staircase, but betas is a list: leave one of the two out.", "floor")
     if stairs:
         _check_stairs(convention, start)
-    with _naming("data"):
+    with naming("data"):
         table = training_set(data)
         if table.rows is None:
             raise InputError("data is a Spectrum, but the rows are needed that fit returns the posterior of.")
         seen = seen_by(convention.likelihood, table)[1]
     work = _Work(fit, table.rows, table.spectrum, convention, seen.total_variance, chosen, start, grid)
-    with _naming("betas"):
+    with naming("betas"):
         work.temperature(grid)
         if stairs:
             first = float(seen.normalized[0] / work.temperature(1.0))
             work = replace(work, stairs=Stairs(first, FLOOR * first if floor is None else floor))
     with ExitStack() as stack:
-        with _naming("folder"):
+        with naming("folder"):
             kept = None if folder is None else stack.enter_context(_opened(Path(folder), work.identity))
         total = None if stairs else len(chosen) * grid.size
         bar = stack.enter_context(progress_bar(total, "training", progress, unit=" models"))
@@ -187,12 +187,12 @@ class _Work:
             state = None
             for beta in self._stairs(seed) if self.stairs else self._grid():
                 found = None if kept is None else kept.read(beta, seed)
-                with _naming("fit", self):
+                with naming("fit", self):
                     observables, state = found or self._trained(beta, seed, state)
                     self._check_latents(observables, f"fit(beta={beta:g}, seed={seed})")
                 self.done[seed, beta] = observables
                 if kept is not None and found is None:
-                    with _naming("folder", self):
+                    with naming("folder", self):
                         state = kept.write(beta, seed, observables, None if self.start == "fresh" else state)
                 on_progress()
         return self.dataset()
@@ -366,7 +366,7 @@ def _check_stairs(loss: Loss, start: str) -> None:
 
 
 @contextmanager
-def _naming(argument: str, work: _Work | None = None) -> Iterator[None]:
+def naming(argument: str, work: _Work | None = None) -> Iterator[None]:
     """Hand errors on with the name of the argument at fault, and with what was trained before."""
     try:
         yield
