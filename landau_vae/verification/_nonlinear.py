@@ -29,10 +29,12 @@ LEADING = 10  # principal components that are tested for normality
 ROWS = 2000  # of the free decoder, at most
 LIVING = 0.005  # M², the least of a living state
 JUMP = "M² there"
-AGREES, NETWORK, DISAGREES, UNSEEN = "agrees", "limited by the network", "disagrees", "not seen"
+AGREES, NETWORK, DISAGREES = "agrees", "limited by the network", "disagrees"
+UNSEEN, UNRESOLVED = "not seen", "not resolved"
 MEANINGS = {
     NETWORK: "a better state than theirs exists: train longer, start from colder models, or take wider layers",
     DISAGREES: "they are above what is predicted",
+    UNRESOLVED: "standard errors are too large: give more rows, or train more seeds",
     UNSEEN: "the temperatures do not reach it",
 }
 
@@ -46,7 +48,7 @@ class Claim:
     predicted_error: float  #: standard error, of sampling and of the degree of the decoder
     measured: float
     measured_error: float  #: standard error over seeds, and half the distance of temperatures
-    verdict: str  #: agrees, limited by the network, disagrees, not seen
+    verdict: str  #: agrees, limited by the network, disagrees, not resolved, not seen
 
 
 def claims_table(claims: tuple[Claim, ...]) -> Table:
@@ -59,17 +61,26 @@ def claims_table(claims: tuple[Claim, ...]) -> Table:
     return Table(columns, note="Prices in units of λ₁, those of later latents as T = τ/V.")
 
 
-def compared(what: str, predicted: tuple[float, float], measured: tuple[float, float]) -> Claim:
-    """Return a claim: it agrees within a tenth and some standard errors of both.
+def compared(what: str, predicted: tuple[float, float], measured: tuple[float, float], spacing: float = 0.0) -> Claim:
+    """Return a claim: it agrees within a tenth, some standard errors of both, and the spacing of temperatures.
+
+    Where standard errors are larger than that tenth nothing is said.
 
     >>> compared("Maxwell price", (1.2, 0.01), (1.1, 0.01)).verdict, compared("", (1.2, 0.0), (0.9, 0.01)).verdict
     ('agrees', 'limited by the network')
     """
     apart = measured[0] - predicted[0]
     error = np.hypot(*np.nan_to_num([predicted[1], measured[1]]))
-    margin = limits.OF_NETWORKS * abs(predicted[0]) + limits.SURELY * error
-    verdict = UNSEEN if np.isnan(apart) else AGREES if abs(apart) <= margin else NETWORK if apart < 0 else DISAGREES
-    return Claim(what, *predicted, *measured, verdict)
+    tenth = limits.OF_NETWORKS * abs(predicted[0])
+    beyond = abs(apart) - tenth - limits.SURELY * error - np.nan_to_num(spacing)
+    verdicts = {
+        UNSEEN: np.isnan(apart),
+        UNRESOLVED: error > tenth and beyond <= 0,
+        AGREES: beyond <= 0,
+        NETWORK: apart < 0,
+    }
+    verdict = next((word for word, holds in verdicts.items() if holds), DISAGREES)
+    return Claim(what, *predicted, measured[0], float(np.hypot(measured[1], np.nan_to_num(spacing))), verdict)
 
 
 def is_gaussian(rows: Array) -> bool:
@@ -100,13 +111,13 @@ class Living:
         return np.where(alive.any(axis=1), alive.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1), -1)
 
     @property
-    def survives(self) -> tuple[float, float]:
-        """Price between the last living model and the next one, and its error; NaN outside the scan."""
+    def survives(self) -> tuple[float, float, float]:
+        """Price between the last living model and the next one, its error and half their distance; NaN outside."""
         edges = np.append(self.price, np.nan)
         ends = np.stack([edges[self.last], edges[self.last + 1]])
         ends = np.where(self.last >= 0, ends, np.nan)
         mean, error, _ = mean_and_error(np.sqrt(ends.prod(axis=0)))
-        return float(mean), float(np.hypot(np.nan_to_num(error), np.mean(ends[1] - ends[0]) / 2))
+        return float(mean), float(np.nan_to_num(error)), float(np.mean(ends[1] - ends[0]) / 2)
 
     @property
     def maxwell(self) -> Array:
@@ -148,25 +159,24 @@ def first_claims(scan: Any, down: Any, collapse: FirstCollapse, sampled: float, 
     if best.price - 1 > limits.SURELY * error:  # first-order: a jump
         yield compared(JUMP, (float(collapse.jump[0]), np.nan), tuple(fraction))
         yield compared("rate there", (float(collapse.jump[1]), np.nan), tuple(rate))
-    start = scan.attrs.get("start")
+    start, (ends, ends_error, spacing) = scan.attrs.get("start"), models.survives
     if start == "up":
-        yield compared("price to which it survives", (survives.price, late), models.survives)
+        yield compared("price to which it survives", (survives.price, late), (ends, ends_error), spacing)
     swept = down if down is not None else scan if start == "down" else None
     if swept is not None:
-        begins = living(swept, first, least).survives
-        yield compared("price from which the collapsed state is lost", (1.0, np.nan), begins)
+        begins, begins_error, apart = living(swept, first, least).survives
+        yield compared("price from which the collapsed state is lost", (1.0, np.nan), (begins, begins_error), apart)
         if start == "up":
-            width = models.survives[0] - begins[0], float(np.hypot(models.survives[1], begins[1]))
-            yield compared("width of the hysteresis", (survives.price - 1, late), width)
+            width = ends - begins, float(np.hypot(ends_error, begins_error))
+            yield compared("width of the hysteresis", (survives.price - 1, late), width, spacing + apart)
 
 
 def later_claims(scan: Any, rows: Array, gaussian: Array | None) -> Iterator[Claim]:
     """Yield the claims about where latents begin: of Gaussian rows λ_k/V, else from the second on as foreseen."""
     found = onsets(scan)
     for k in np.flatnonzero(np.isfinite(found.begins)):
-        low, high = found.bracket[k]
-        spacing = (high - low) / 2 if np.isfinite(high) else np.nan
-        error = float(np.hypot(found.begins[k] * np.nan_to_num(found.begins_error[k]), np.nan_to_num(spacing)))
+        high = found.bracket[k, 1]
+        error = float(found.begins[k] * np.nan_to_num(found.begins_error[k]))
         measured = (float(found.begins[k]) if np.isfinite(high) else np.nan, error)
         if gaussian is not None and k < len(gaussian):
             yield compared(f"onset of latent {k + 1}", (float(gaussian[k]), np.nan), measured)
@@ -196,8 +206,10 @@ def _foreseen(scan: Any, rows: Array, k: int) -> tuple[float, float]:
 def claims_words(claims: tuple[Claim, ...], collapse: FirstCollapse | None) -> Iterator[str]:
     """Yield what the claims come to, in sentences."""
     if collapse is not None:
-        jumps = any(claim.what == JUMP for claim in claims)
-        order = "first-order" if jumps else "continuous within the resolution"
+        jumps, sure = any(claim.what == JUMP for claim in claims), claims[0].verdict != UNRESOLVED
+        order = (
+            "first-order" if jumps else "continuous within its error" if sure else "of an order that is not resolved"
+        )
         by = f"the living state is the best up to {with_error(claims[0].predicted, claims[0].predicted_error)} λ₁"
         yield f"The first collapse of a nonlinear VAE of these rows is {order}: {by}."
     else:

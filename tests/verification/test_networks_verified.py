@@ -120,3 +120,16 @@ def test_what_cannot_be_compared(collapse, rows, options, argument):
 def test_linear_models_have_no_claims(rows):
     with pytest.raises(InputError, match="networks of Neural"):
         lv.verify(lv.scan(rows, [0.5, 0.1]), data=rows)
+
+
+def test_verdicts():
+    """Within a tenth; beyond it by errors and spacing; below is the network's, above nobody's; errors that are large."""
+    from landau_vae.verification._nonlinear import compared
+
+    verdict = lambda *given: compared("", *given).verdict  # noqa: E731
+    assert verdict((1.2, 0.0), (1.3, 0.0)) == "agrees"
+    assert verdict((1.2, 0.0), (1.0, 0.0)) == "limited by the network"
+    assert verdict((1.2, 0.0), (1.4, 0.0)) == "disagrees"
+    assert verdict((1.2, 0.0), (1.4, 0.0), 0.1) == verdict((1.2, 0.03), (1.4, np.nan)) == "agrees"
+    assert verdict((1.2, 0.2), (1.4, 0.0)) == "not resolved"
+    assert verdict((1.2, 0.2), (np.nan, 0.0)) == "not seen"
