@@ -4,8 +4,8 @@
 
 The gain is zero at the Maxwell price; its slope there is −R (envelope theorem). A sweep up from
 cold models ends at the spinodal, one down from warm ones begins at λ₁. Each is compared with
-`networks.first_collapse` of the rows, a state that exists: a network that dies before it is
-itself the limit. Later latents are compared with what a model with one latent less foresees
+`networks.first_collapse` of the rows, a state that exists: a network that collapses before it
+is itself the limit. Later latents are compared with what a model with one latent less foresees
 (`networks.kernel_onset`). Of Gaussian rows no network shifts an onset: there they are λ_k.
 """
 
@@ -102,13 +102,13 @@ class Living:
     gain: Array  #: over the collapsed state, in λ₁, (seeds, temperatures)
     rate: Array  #: nats, (seeds, temperatures)
     fraction: Array  #: M² of the leading latent, (seeds, temperatures)
-    least: float  #: M² from which a model is alive
+    least: float  #: M² from which a model is a living one
 
     @property
     def last(self) -> Array:
-        """Warmest place at which each seed's model is alive, (seeds,); −1 if none is."""
-        alive = self.fraction > self.least
-        return np.where(alive.any(axis=1), alive.shape[1] - 1 - np.argmax(alive[:, ::-1], axis=1), -1)
+        """Warmest place at which each seed's model is a living one, (seeds,); −1 if none is."""
+        lives = self.fraction > self.least
+        return np.where(lives.any(axis=1), lives.shape[1] - 1 - np.argmax(lives[:, ::-1], axis=1), -1)
 
     @property
     def survives(self) -> tuple[float, float, float]:
@@ -122,11 +122,11 @@ class Living:
     @property
     def maxwell(self) -> Array:
         """Mean and error over seeds of the price at which the gain is zero, and of M² and R there, (3, 2)."""
-        alive = (self.fraction > self.least) & (self.rate > 0)
-        place = np.argmin(np.where(alive, np.abs(self.gain), np.inf), axis=1)
+        lives = (self.fraction > self.least) & (self.rate > 0)
+        place = np.argmin(np.where(lives, np.abs(self.gain), np.inf), axis=1)
         found = np.full((len(place), 3), np.nan)
-        for seed in np.flatnonzero(alive.any(axis=1)):
-            i, known = place[seed], alive[seed]
+        for seed in np.flatnonzero(lives.any(axis=1)):
+            i, known = place[seed], lives[seed]
             root = self.price[i] + self.gain[seed, i] / self.rate[seed, i]  # the slope of the gain is −R
             at = [np.interp(root, self.price[known], each[seed, known]) for each in (self.fraction, self.rate)]
             found[seed] = root, *at

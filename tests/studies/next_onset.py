@@ -2,8 +2,8 @@
 
     LANDAU_VAE_WORLDCLIM=FOLDER python tests/studies/next_onset.py     # ten minutes of two cores; into next_onset.json
 
-60 000 cells, standardised; two hidden layers of 64, 10 000 updates, two seeds. The onset by codes is where Λ(T) = T, on a
-line of ln Λ against ln T; that of the scan where a line through its second rate between .05 and .3 nats meets zero.
+60 000 cells, standardised; two hidden layers of 64, 10 000 updates, two seeds. The onset by codes is where Λ(T) = T,
+on a line of ln Λ against ln T; that of the scan where a line through its second rate between .05 and .3 nats meets zero.
 """
 
 import json
@@ -47,8 +47,9 @@ def main() -> None:
     bulk, places = (crossing(table[:, 0], table[:, column]) for column in (2, 4))
     error = float(np.mean(table[:, 3] / table[:, 2]))  # of ln Λ; seeds and prices share their rows
     scanned = lv.verification.onsets(two)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
     record = {
-        "commit": subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip(),
+        "commit": commit.stdout.strip(),
         "columns": ["T", "seed", "bulk", "error", "places", "error"], "readings": readings,
         "bulk": round(bulk, 4), "bulk_error": round(error, 3), "places": round(places, 4),
         "scan": round(float(scanned.begins[1]), 4), "scan_error": round(float(scanned.begins_error[1]), 4),

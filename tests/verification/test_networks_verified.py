@@ -123,7 +123,7 @@ def test_linear_models_have_no_claims(rows):
 
 
 def test_verdicts():
-    """Within a tenth; beyond it by errors and spacing; below is the network's, above nobody's; errors that are large."""
+    """Within a tenth; beyond it by errors and spacing; below it is the network, above it nobody; large errors."""
     from landau_vae.verification._nonlinear import compared
 
     verdict = lambda *given: compared("", *given).verdict  # noqa: E731
