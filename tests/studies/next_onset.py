@@ -3,7 +3,8 @@
     LANDAU_VAE_WORLDCLIM=FOLDER python tests/studies/next_onset.py     # ten minutes of two cores; into next_onset.json
 
 60 000 cells, standardised; two hidden layers of 64, 10 000 updates, two seeds. The onset by codes is where Λ(T) = T,
-on a line of ln Λ against ln T; that of the scan where a line through its second rate between .05 and .3 nats meets zero.
+on a line of ln Λ against ln T; that of the scan where a line through its
+second rate between .05 and .3 nats meets zero.
 """
 
 import json
