@@ -21,6 +21,14 @@ def test_four_onsets_for_a_quarter_of_the_updates():
         assert np.all((low < each["staircase"]) & (np.array(each["staircase"]) < high))
 
 
+def test_the_second_onset_on_worldclim():
+    """By codes within 15 %, one standard error over rows, of where rates say; in places it is half as warm again."""
+    record = json.loads((STUDIES / "next_onset.json").read_text(encoding="utf-8"))
+    assert abs(np.log(record["bulk"] / record["scan"])) < 0.15
+    assert record["bulk_error"] < 0.2
+    assert record["places"] > 1.2 * record["bulk"]
+
+
 @pytest.mark.slow
 def test_a_staircase_of_networks_anew():
     """Two latents on Gaussian rows, 1 500 updates each: no network shifts an onset, so that they are λ/V.
