@@ -6,11 +6,11 @@ The gain is zero at the Maxwell price; its slope there is −R (envelope theorem
 cold models ends at the spinodal, one down from warm ones begins at λ₁. Each is compared with
 `networks.first_collapse` of the rows, a state that exists: a network that collapses before it
 is itself the limit. Later latents are compared with what a model with one latent less foresees
-(`networks.kernel_onset`). Of Gaussian rows no network shifts an onset: there they are λ_k.
+(`networks.kernel_onset`), where that state becomes unstable: they may live above it. Of Gaussian rows no network shifts an onset: there they are λ_k.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,11 @@ ROWS = 2000  # of the free decoder, at most
 LIVING = 0.005  # M², the least of a living state
 JUMP = "M² there"
 AGREES, NETWORK, DISAGREES = "agrees", "limited by the network", "disagrees"
-UNSEEN, UNRESOLVED = "not seen", "not resolved"
+EARLIER, UNSEEN, UNRESOLVED = "earlier", "not seen", "not resolved"
 MEANINGS = {
     NETWORK: "a better state than theirs exists: train longer, start from colder models, or take wider layers",
     DISAGREES: "they are above what is predicted",
+    EARLIER: "a latent lives above the price at which the state without it is unstable: a transition with a jump",
     UNRESOLVED: "standard errors are too large: give more rows, or train more seeds",
     UNSEEN: "the temperatures do not reach it",
 }
@@ -48,7 +49,7 @@ class Claim:
     predicted_error: float  #: standard error, of sampling and of the degree of the decoder
     measured: float
     measured_error: float  #: standard error over seeds, and half the distance of temperatures
-    verdict: str  #: agrees, limited by the network, disagrees, not resolved, not seen
+    verdict: str  #: agrees, limited by the network, disagrees, earlier, not resolved, not seen
 
 
 def claims_table(claims: tuple[Claim, ...]) -> Table:
@@ -181,7 +182,8 @@ def later_claims(scan: Any, rows: Array, gaussian: Array | None) -> Iterator[Cla
         if gaussian is not None and k < len(gaussian):
             yield compared(f"onset of latent {k + 1}", (float(gaussian[k]), np.nan), measured)
         elif gaussian is None and k > 0 and "network" in scan:
-            yield compared(f"onset of latent {k + 1}", _foreseen(scan, rows, int(k)), measured)
+            claim = compared(f"onset of latent {k + 1}", _foreseen(scan, rows, int(k)), measured)
+            yield replace(claim, verdict=EARLIER) if claim.verdict == DISAGREES else claim
 
 
 def _foreseen(scan: Any, rows: Array, k: int) -> tuple[float, float]:

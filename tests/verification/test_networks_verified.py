@@ -1,6 +1,7 @@
 """Networks against the nonlinear theory: a scan that is the free decoder's own branch, and changes of it; and JAX."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy.stats import gamma, norm
 import landau_vae as lv
 from landau_vae import InputError
 from landau_vae.networks import first_collapse
+from landau_vae.verification import _nonlinear
 from landau_vae.verification._nonlinear import is_gaussian
 
 TRAINER = {"name": "Neural", "linear": False, "learned_variance": False}
@@ -133,6 +135,19 @@ def test_verdicts():
     assert verdict((1.2, 0.0), (1.4, 0.0), 0.1) == verdict((1.2, 0.03), (1.4, np.nan)) == "agrees"
     assert verdict((1.2, 0.2), (1.4, 0.0)) == "not resolved"
     assert verdict((1.2, 0.2), (np.nan, 0.0)) == "not seen"
+
+
+@pytest.mark.parametrize(("foreseen", "verdict"), [(0.2, "agrees"), (0.1, "earlier"), (0.3, "limited by the network")])
+def test_later_latents(monkeypatch, foreseen, verdict):
+    """Where the state without a latent is unstable bounds its onset from below: more is a jump, less is the network."""
+    found = SimpleNamespace(begins=np.array([0.5, 0.2]), bracket=np.array([[0.4, 0.6], [0.1, 0.3]]))
+    found.begins_error = np.array([np.nan, np.nan])
+    monkeypatch.setattr(_nonlinear, "onsets", lambda scan: found)
+    monkeypatch.setattr(_nonlinear, "_foreseen", lambda *given: (foreseen, 0.001))
+    (second,) = _nonlinear.later_claims({"network": None}, np.zeros((2, 2)), None)
+    assert second.verdict == verdict
+    exact = list(_nonlinear.later_claims({}, np.zeros((2, 2)), np.array([0.5, foreseen])))
+    assert [claim.verdict for claim in exact] == ["agrees", "disagrees" if verdict == "earlier" else verdict]
 
 
 @pytest.mark.slow
