@@ -258,10 +258,11 @@ class _Search:
     # ------------------------------------------------------------------------------------------------- states
 
     def best(self, price: float) -> Point:
-        """Return the best state that starts in the mean channel, in the width channel and at random fall to."""
+        """Return the best state of many rows that starts in the mean and the width channel and at random fall to."""
         q = self.solver.coordinate(price)
-        found = [self.descend(start, q) for start in self._starts()]
-        return min((point for point in found if isinstance(point, Point)), key=lambda point: point.loss)
+        found = [point for start in self._starts() if isinstance(point := self.descend(start, q), Point)]
+        many = [point for point in found if not self.few(point)]
+        return min(many or found, key=lambda point: point.loss)
 
     def descend(self, x: Array, q: float) -> "Point | Status":
         """Return the minimum below a state, and count it."""
@@ -340,8 +341,10 @@ class _Search:
         return point
 
     def change(self, states: Sequence[Point], lower: FreeDecoder) -> float:
-        """Return by how much the price of `maxwell` falls with a decoder of a lower degree."""
+        """Return by how much the price of `maxwell` moves with a decoder of a lower degree."""
         price, point = self.maxwell(states)
+        if price <= 1:
+            return 0.0
         kept = point.x.reshape(self.problem.shape)[: lower.order + 1, : lower.shape[1]]
         start = np.zeros(lower.shape)
         start[:, : kept.shape[1]] = kept
@@ -388,7 +391,7 @@ class _Search:
     def phases(self, states: Sequence[Point]) -> Iterator[Phase]:
         """Yield the living states that were followed, and those of few rows that live beyond them."""
         yield self._phase(states)
-        beyond = states[-1].q + STEP
+        beyond = max(states[-1].q, 0.0) + STEP
         for start in self._rare():
             point = self.descend(start, beyond)
             if beyond < np.log(self.most) and self.lives(point) and point.loss < 0:
