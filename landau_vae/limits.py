@@ -204,6 +204,13 @@ RESOLVED_EXPONENT = Limit(
 )
 EXPONENT_ERROR = Limit(0.1, "error of an exponent in finite runs, since an M² with 0.01 to go moves it by as much")
 
+# Networks.
+OF_NETWORKS = Limit(
+    0.1, "relative difference, beyond errors, up to which networks agree with the nonlinear theory",
+    "tests/studies/staircase.json: onsets on Gaussian data within 0.02 of λ/V",
+)  # fmt: skip
+NOT_NORMAL = Limit(1e-3, "p-value of Mardia's tests below which rows are not Gaussian")
+
 # Causes.
 CHANGED_SIGNAL = Limit(1e-6, "difference of M² from its definition up to which it was not changed")
 COMMON_FACTOR = Limit(0.05, "|ln| scatter of the ratios of thresholds up to which they are one factor")

@@ -129,7 +129,8 @@ WORDS = {
 TWICE = {"modes"}  # of what results print as JSON: it says mode by mode what their arrays say
 ELSEWHERE = {
     "evidence", "spectrum", "loss", "problem", "theory", "parent", "user_loss", "influence", "special_point",
-    "measured", "prices", "following", "next_onset", "frontier",  # drawn: tests/networks and tests/diagnosis have them
+    # drawn: tests/networks and tests/diagnosis have them
+    "measured", "prices", "following", "by_codes", "next_onset", "frontier",
     "latents",  # a table, which JSON has as arrays
 }  # fmt: skip
 

@@ -24,7 +24,7 @@ from landau_vae.likelihoods import Likelihood, natural_parameter
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
-from landau_vae.networks.kernel_onset import FEWEST
+from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
@@ -32,7 +32,7 @@ from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 SAMPLE = 2000  # rows that are kept for the frontier
-FEW = 4  # active latents, up to which their codes say alone whether a further one would pay
+CODES = 2**14  # rows whose codes say alone whether a further latent would pay, at most
 
 
 @checked
@@ -159,7 +159,8 @@ def diagnose(
         elif gradients is not None:
             result = model.differentiated(result, gradients, own_term=reconstruction is not None)
         elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and given is None and not result.linear:
-            result = replace(result, following=model.by_kernel(result))
+            found = model.by_kernel(result)
+            result = replace(result, by_codes=found, following=None if found is None or found.silent else found)
     run = _run(result.spectrum, loss, updates, learning_rate, optimizer)
     result = replace(result, run=run, stated=stated, trained_on=rows == "training")
     assert result.findings is not None  # they are found now: an error belongs to this call
@@ -296,14 +297,13 @@ class _Model:
         return replace(result, prices=prices, own_term=own_term)
 
     def by_kernel(self, result: Diagnosis) -> KernelOnset | None:
-        """Return whether a further latent would pay, from the codes of few active latents alone, if rows suffice."""
-        rows, active = some_rows(len(self.x), ROWS), np.flatnonzero(result.is_active)
+        """Return whether a further latent would pay, from the codes of few active latents alone; None of few rows."""
+        rows, active = some_rows(len(self.x), CODES), np.flatnonzero(result.is_active)
         if len(rows) < FEWEST:
             return None
         width = deviation(self.spread[rows], self.kind)
         mean = np.asarray(self.mu[rows], dtype=np.float64)
-        found = next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
-        return None if np.isnan(found.bulk) else found
+        return next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
 
 
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:

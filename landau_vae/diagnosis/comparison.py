@@ -42,6 +42,8 @@ class NextOnset:
     price: float  #: Λ*, the same as a price of a nat
     basis: str = ""  #: what it rests on, in words that follow the number
     most: float = np.inf  #: β from which on it surely stays inactive; infinite where it is not known
+    places: float = np.nan  #: β below which a latent that serves some rows pays; NaN where that is not known
+    places_error: float = np.nan  #: its standard error
 
     def __str__(self) -> str:
         return with_error(self.value, self.error)
@@ -62,6 +64,7 @@ class Comparison:
     measured: Measured | None = None  #: what the user's decoder says of the price, where it was given
     prices: PricesInEffect | None = None  #: that each active latent obeys, by decoder or gradients
     following: NextLatent | KernelOnset | None = None  #: whether a further latent would pay, where it is known
+    by_codes: KernelOnset | None = None  #: the same by codes of few active latents alone; NaN where rows are too few
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
     conditional: bool = False  #: whether what is linear in a condition was taken out of the data
@@ -402,19 +405,17 @@ class Comparison:
         """
         to_beta = float(self.loss.beta) / self.effective
         if self.following is not None and not self.collapsed:
-            how = " (from this model and its decoder)"
+            how, places = " (from this model and its decoder)", (np.nan, np.nan)
             if isinstance(self.following, KernelOnset):
-                how = " (estimated from this model's codes alone"
-                places = self.following.places
-                beyond = places > self.following.value + 2 * self.following.places_error
-                how += f"; for some rows from {significant(places * to_beta, 2)} on)" if beyond else ")"
+                places = self.following.places * to_beta, self.following.places_error * to_beta
+                how = f" in bulk, {with_error(*places)} in places (estimated from this model's codes alone)"
             value, error = self.following.value, self.following.error
             if isinstance(self.following, NextLatent) and not self.pays:
                 # What is linear in z may follow living latents, whose share falls with the price: it is no onset.
                 reading = (self.measured and self.measured.beside) or self.following
                 value, error = reading.constant, reading.constant_error
             most = self.following.value * to_beta
-            return NextOnset(max(value, 0.0) * to_beta, error * to_beta, value, how, max(most, 0.0))
+            return NextOnset(max(value, 0.0) * to_beta, error * to_beta, value, how, max(most, 0.0), *places)
         if (self.collapsed or self.linear) and not self.own_term:
             place = int(np.count_nonzero(self.detected)) * (not self.collapsed)
             if place < self.spectrum.modes:

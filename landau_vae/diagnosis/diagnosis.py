@@ -229,6 +229,8 @@ class Diagnosis(Comparison, Result):
             lines.append(
                 f"Next onset: a further latent would become active below {self.loss.knob} = {onset}{onset.basis}."
             )
+        elif self.by_codes is not None:
+            lines.append(f"Next onset: unknown. {self.by_codes.silence} Give decode=… .")
         return " ".join(lines)
 
     def tables(self) -> dict[str, Table]:

@@ -7,10 +7,10 @@ is known without one:
 
 At draws z of the active latents, rows are weighted by how likely they are to have made z.
 Covariances of two disjoint sets of rows are multiplied, so that noise has no bias; each is
-divided by 1 − Σw², what a weighted covariance falls short of. Functions that are linear in the
-principal components show whether the bulk of the rows needs a latent; with products, whether
-some rows do. For squared errors and few active latents: kernels need rows nearby. Source: this
-package.
+divided by 1 − Σw², what a weighted covariance falls short of. Functions are winsorised. Those
+that are linear in the principal components show whether the bulk of the rows needs a latent;
+with products, whether some rows do. For squared errors and few active latents: kernels need
+rows nearby. Source: this package.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from scipy.special import softmax
 
 from landau_vae.checks import Seed, checked
@@ -32,11 +31,13 @@ COMPONENTS = 20  # of which the next latent's mean is made
 PRODUCTS = 6  # of which products are taken
 WINSORISED = 3.0  # standard deviations at which the functions of x end
 PLACES = 1000  # draws of z
+FEW = 4  # active latents: with more of them no row is near
 EFFECTIVE = 10.0  # rows in a kernel, below which nothing is read
 FEWEST_HELD = 5.0  # rows in a kernel, below which a z is left out: one row would be the whole answer
 FEWEST = 100  # rows
 JACKKNIFE = 8  # groups of rows
 NARROWEST = 1e-150  # σ, whose square is a number
+ALIKE = 1e-3  # of the largest ⟨h²⟩: below it a combination of functions of x is none of its own
 RESOLVED = 1e-9  # of the largest singular value, or of one row: what is below is rounding
 
 
@@ -57,8 +58,21 @@ class KernelOnset(Result):
     covered: float  #: share of the draws of z that have enough rows nearby
     rows: int  #: that were used
 
+    @property
+    def silent(self) -> bool:
+        """Whether the kernels hold too few rows for a reading."""
+        return self.effective_rows < EFFECTIVE
+
+    @property
+    def silence(self) -> str:
+        """Why there is no reading, in a sentence; empty where there is one."""
+        found = f"A kernel holds {significant(self.effective_rows, 2)} rows (median), but {EFFECTIVE:g} are needed"
+        return f"{found} to read it off the codes alone." if self.silent else ""
+
     def content(self) -> Iterable[str | Table]:
-        """Yield the table of readings."""
+        """Yield the table of readings, or why there are none."""
+        if self.silent:
+            yield self.silence
         shown = lambda value: significant(float(value), 4)  # noqa: E731
         yield Table(
             [
@@ -81,7 +95,7 @@ class KernelOnset(Result):
 
 @checked
 def next_latent_by_kernel(
-    mean: Array, deviation: Array, x: Array, active: NDArray[np.intp], *, seed: Seed = 0
+    mean: Array, deviation: Array, x: Array, active: NDArray[np.intp], *, beside: bool = False, seed: Seed = 0
 ) -> KernelOnset:
     """Return the price below which one more latent would pay, without a decoder.
 
@@ -93,6 +107,10 @@ def next_latent_by_kernel(
         The same rows of the data, in the unit of the squared error.
     active : (a,) array of int
         Which latents are active, counted from 0; at least one, and few.
+    beside : bool, default False
+        Whether means that are linear in those of the active latents are left out. What active
+        latents leave of their own falls with the price: without it the reading is where the next
+        latent begins, also far below the present price.
     seed : int, default 0
         Seed of the draws, and of the division of the rows.
 
@@ -124,15 +142,20 @@ def next_latent_by_kernel(
     drawn = np.resize(order[: n // 5], PLACES)
     mean, deviation = mean[:, active], np.maximum(deviation[:, active], NARROWEST)
     z = mean[drawn] + deviation[drawn] * rng.standard_normal((PLACES, len(active)))
-    x, *functions = _components(x)
+    x, linear, phi = _components(x)
+    if beside:
+        known = mean - mean.mean(axis=0)
+        phi -= known @ np.linalg.lstsq(known, phi, rcond=RESOLVED)[0]
     rows = np.array_split(order[n // 5 :], 2)
-    halves = [_Kernel(_weights(z, mean[half], deviation[half]), x[half], half) for half in rows]
-    effective = np.minimum(*(half.effective for half in halves))
-    silent = np.median(effective) < EFFECTIVE
+    weights = [_weights(z, mean[half], deviation[half]) for half in rows]
+    effective = np.minimum(*map(_effective, weights))
     held = effective >= FEWEST_HELD
-    halves = [_Kernel(half.weights[held], half.x, half.rows) for half in halves]
-    bulk, places = ((np.nan, np.nan) if silent else _reading(halves, phi) for phi in functions)
-    return KernelOnset(*bulk, *places, float(np.median(effective)), float(held.mean()), n)
+    median, bulk, places = float(np.median(effective)), (np.nan, np.nan), (np.nan, np.nan)
+    if median >= EFFECTIVE:
+        halves = [_kernel(each[held], x[half], phi[half]) for each, half in zip(weights, rows, strict=True)]
+        norm, q = phi.T @ phi / n, linear.shape[1]
+        bulk, places = _reading(halves, _whitening(norm[:q, :q])), _reading(halves, _whitening(norm))
+    return KernelOnset(*bulk, *places, median, float(held.mean()), n)
 
 
 def _weights(z: Array, mean: Array, deviation: Array) -> Array:
@@ -141,60 +164,80 @@ def _weights(z: Array, mean: Array, deviation: Array) -> Array:
     return softmax(np.zeros((len(z), 1)) - 0.5 * apart - np.log(deviation).sum(axis=1), axis=1)
 
 
+def _effective(weights: Array) -> Array:
+    """Return how many rows share the weight at each z, 1/Σw²."""
+    return 1 / np.square(weights).sum(axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class _Kernel:
-    """Rows weighted by how likely they are to have made each of some z."""
+    """Weighted sums over rows at each z, by group of rows: (groups, z, …)."""
 
-    weights: Array  # (z, m), with sum 1 over rows
-    x: Array
-    rows: NDArray[np.intp]
+    total: Array  # Σ w
+    squared: Array  # Σ w²
+    x: Array  # Σ w x, (…, d)
+    phi: Array  # Σ w φ, (…, q)
+    product: Array  # Σ w x φ, (…, d, q)
 
-    @property
-    def effective(self) -> Array:
-        """Return 1/Σw² at each z."""
-        return 1 / np.square(self.weights).sum(axis=1)
+    def covariance(self, group: int | None = None) -> Array:
+        """Return Cov(x, φ | z) without one of the groups, (z, d, q), over 1 − Σw², what it falls short of."""
+        total, squared, x, phi, product = (
+            each.sum(axis=0) - (0 if group is None else each[group]) for each in vars(self).values()
+        )
+        total = np.maximum(total, RESOLVED)[:, None]
+        x, phi, product = x / total, phi / total, product / total[..., None]
+        short = np.maximum(1 - squared / total[:, 0] ** 2, RESOLVED)
+        return (product - x[:, :, None] * phi[:, None, :]) / short[:, None, None]
 
-    def covariance(self, phi: Array) -> Array:
-        """Return Cov(x, φ | z), (z, d, q)."""
-        weights, phi = self.weights, phi[self.rows]
-        products = (self.x[:, :, None] * phi[:, None, :]).reshape(len(phi), -1)
-        centred = (weights @ products).reshape(len(weights), self.x.shape[1], -1)
-        centred -= (weights @ self.x)[:, :, None] * (weights @ phi)[:, None, :]
-        return centred / np.maximum(1 - np.square(weights).sum(axis=1), RESOLVED)[:, None, None]
 
-    def without(self, group: int) -> "_Kernel":
-        """Return all but one of some groups of rows."""
-        kept = np.arange(len(self.rows)) % JACKKNIFE != group
-        weights = self.weights[:, kept]
-        total = np.maximum(weights.sum(axis=1, keepdims=True), RESOLVED)
-        return _Kernel(weights / total, self.x[kept], self.rows[kept])
+def _kernel(weights: Array, x: Array, phi: Array) -> _Kernel:
+    """Return the sums over rows in `JACKKNIFE` groups."""
+    parts = []
+    for group in range(JACKKNIFE):
+        w, own, functions = weights[:, group::JACKKNIFE], x[group::JACKKNIFE], phi[group::JACKKNIFE]
+        products = w @ (own[:, :, None] * functions[:, None, :]).reshape(len(own), -1)
+        products = products.reshape(len(w), own.shape[1], -1)
+        parts.append((w.sum(axis=1), np.square(w).sum(axis=1), w @ own, w @ functions, products))
+    return _Kernel(*(np.stack(each) for each in zip(*parts, strict=True)))
 
 
 def _components(x: Array) -> tuple[Array, Array, Array]:
-    """Return principal components, these scaled and winsorised, and the latter with their products."""
+    """Return principal components, these scaled and winsorised, and the latter with their winsorised products."""
     left, singular, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     left = left[:, singular > RESOLVED * singular[0]][:, :OUTPUTS]
-    linear = np.clip(left[:, :COMPONENTS] * np.sqrt(len(x)), -WINSORISED, WINSORISED)
+    linear = _winsorised(left[:, :COMPONENTS])
     i, j = np.triu_indices(min(PRODUCTS, linear.shape[1]))
-    return left * singular[: left.shape[1]], linear, np.column_stack([linear, linear[:, i] * linear[:, j]])
+    return left * singular[: left.shape[1]], linear, np.column_stack([linear, _winsorised(linear[:, i] * linear[:, j])])
 
 
-def _reading(halves: list[_Kernel], phi: Array) -> tuple[float, float]:
+def _winsorised(functions: Array) -> Array:
+    """Return functions of x in units of their standard deviations, none further than some of these from the mean."""
+    centred = functions - functions.mean(axis=0)
+    scale = np.maximum(centred.std(axis=0), NARROWEST)
+    return np.clip(centred / scale, -WINSORISED, WINSORISED)
+
+
+def _whitening(norm: Array) -> Array:
+    """Return combinations of functions that have ⟨hhᵀ⟩ = 1, (q, r), without those that are hardly any function."""
+    square, vectors = np.linalg.eigh(norm)
+    kept = square > ALIKE * square[-1]
+    return vectors[:, kept] / np.sqrt(square[kept])
+
+
+def _reading(halves: list[_Kernel], whitening: Array) -> tuple[float, float]:
     """Return Λ over a span of means, and its standard error over z and, by a jackknife, over rows."""
-    phi = phi - phi.mean(axis=0)
-    norm = phi.T @ phi / len(phi)
-    squares = _squares(halves, phi, norm)
-    others = [_squares([half.without(group) for half in halves], phi, norm).mean() for group in range(JACKKNIFE)]
+    squares = _squares(halves, whitening)
+    others = [_squares(halves, whitening, group).mean() for group in range(JACKKNIFE)]
     error = np.hypot(squares.std() / len(squares) ** 0.5, np.std(others) * (JACKKNIFE - 1) ** 0.5)
     return float(squares.mean()), float(error)
 
 
-def _squares(halves: list[_Kernel], phi: Array, norm: Array) -> Array:
+def _squares(halves: list[_Kernel], whitening: Array, group: int | None = None) -> Array:
     """Return ‖E[(x − x̂) h | z]‖² at each z, for the h that is best at the other half of the z."""
-    one, other = (half.covariance(phi) for half in halves)
+    one, other = (half.covariance(group)[..., : len(whitening)] @ whitening for half in halves)
     parts = []
     for fold in (0, 1):
         products = np.tensordot(one[fold::2], other[fold::2], ((0, 1), (0, 1)))
-        h = eigh(products + products.T, norm, subset_by_index=[len(norm) - 1] * 2)[1][:, 0]
+        h = np.linalg.eigh(products + products.T)[1][:, -1]
         parts.append(((one[1 - fold :: 2] @ h) * (other[1 - fold :: 2] @ h)).sum(axis=1))
     return np.concatenate(parts)

@@ -77,6 +77,9 @@ _TABLE = (
     Observable("waiting", (), "1", "inactive latents that a mode would activate", "i"),
     Observable("updates", (), "1", "updates until training ended", "i"),
     Observable("start_temperature", (), "1", "T of the model whose weights it started from; NaN: random weights"),
+    # Of staircases.
+    Observable("next_onset", (), "1", "T below which one more latent would lower the loss, computed from the model"),
+    Observable("next_onset_error", (), "1", "standard error of it"),
     Observable("signal_fraction_history", ("update", "latent"), "1", "order parameter M2 at each snapshot"),
     Observable("decoder_history", ("update", "feature", "latent"), "data", "W at each snapshot"),
     Observable("encoder_history", ("update", "latent", "feature"), "1 / data", "E at each snapshot"),

@@ -8,6 +8,8 @@ do not depend on T (J. Hirn, arXiv:2608.10599):
     T_c     from the fixed slope: mean of ln T + 2 R_k over ΔD̃_k/100 ≤ T ≤ ΔD̃_k
     R²      of ln T_c against ln ΔD̃, about the diagonal
 
+    T_0     where a line through the rates R_k of 0.05 … 0.3 nats meets zero
+
 T and ΔD̃ are in one unit where the loss is a squared error. For another likelihood, and without
 a decoder, T_c is the mean over R_k ≤ ½ ln 100. A latent that is active counts even where its
 model had not settled: another may be moving.
@@ -34,6 +36,8 @@ WINDOW = 0.01  # T from this share of ΔD̃_k on, up to ΔD̃_k, for the fit of 
 POINTS = 3  # temperatures that a fit needs
 UTILITY = 0.9  # R² about the diagonal from which onsets are called utilities
 ALIKE = 1e-3  # by which ln T_c may differ and still count as equal, beside its error
+BEGINNING = (0.05, 0.3)  # nats, of the line whose zero is where a rank begins
+LINEAR_SLOPE = -0.5  # of R against ln T in a linear model: where one place is all that is known
 RANKS = (4, 17)  # of the exponent of D̃(K)
 
 
@@ -43,6 +47,7 @@ class Onsets(Result):
 
     json_fields = (
         "onset", "onset_error", "drop", "best", "points", "seeds", "resolved", "identity", "exponent", "dimensions",
+        "begins", "begins_error", "bracket", "foreseen",
     )  # fmt: skip
     temperature: Array  #: T, (temperatures,), ascending; with a learned σ_dec² that of its price, mean over seeds
     signal_fraction: Array  #: M² by rank, (temperatures, K), mean over seeds
@@ -52,6 +57,10 @@ class Onsets(Result):
     onset_error: Array  #: standard error of ln T_c, (K,): over seeds, or of the fit where one seed has one
     points: Integers  #: temperatures in the fit of T_c, (K,), the least over seeds that have one
     seeds: Integers  #: how many seeds have a fit of T_c, (K,)
+    begins: Array  #: T_0, (K,), mean over seeds; NaN where a rank is never active
+    begins_error: Array  #: standard error of ln T_0 over seeds, (K,); NaN of one seed
+    bracket: Array  #: warmest T at which a rank is active, and the next at which it is not, (K, 2); 0, ∞ outside
+    foreseen: Array  #: T below which it pays, computed from the model with one latent less, (K,); NaN but of staircases
     diverged: int  #: models that diverged; they are left out
     unsettled: int  #: models that were still moving, or on a plateau, when their run ended
     likelihood: Likelihood  #: of the decoder
@@ -137,6 +146,7 @@ class Onsets(Result):
         if self.spectrum is not None:
             pca = np.pad(self.spectrum.normalized, (0, len(self.onset)), constant_values=np.nan)[ranks]
             columns.append(Column("PCA λ/V", pca, lambda value: significant(value, 3)))
+        columns += self._beginnings(ranks) if np.isfinite(self.foreseen).any() else []
         columns += [
             Column("ΔD̃", self.drop[ranks], lambda value: significant(value, 3), key="drop"),
             Column("T_c", errors, _with_error, key="onset"),
@@ -155,6 +165,16 @@ class Onsets(Result):
         ]
         yield Table([Column("d_eff for D̃ ≤", ["PCA", "trained"]), *kept])
         yield self.conclusion()
+
+    def _beginnings(self, ranks: Integers) -> list[Column]:
+        """Return where ranks begin, by their rates, between which places of a staircase, and as it was computed."""
+        begins = list(zip(self.begins[ranks], self.begins_error[ranks], strict=True))
+        between = [" … ".join(significant(float(end), 3) for end in ends) for ends in self.bracket[ranks]]
+        return [
+            Column("begins at", begins, _with_error, key="begins"),
+            Column("between", between, text=True, key="bracket"),
+            Column("computed", self.foreseen[ranks], lambda value: significant(value, 3), key="foreseen"),
+        ]
 
     def conclusion(self) -> str:
         """Return identity, exponent, and what is not resolved, in words."""
@@ -243,11 +263,50 @@ def onsets(scan: Any, spectrum: Spectrum | None = None, *, reconstruction: Recon
     kept = _mean(sound.pruned_distortion.values[:, :, RECONSTRUCTIONS.index(reconstruction)])
     drop = -np.diff(_best(kept))
     onset, error, points, seeds = _fits(each, ranked, rate, drop if likelihood.squared else np.full_like(drop, np.nan))
+    begins, begins_error, _ = mean_and_error(np.log(_begins(np.log(each), ranked, rate)))
     return Onsets(
         readonly(each[0] if (each == each[0]).all() else _mean(each)), readonly(_mean(ranked)), readonly(_mean(rate)),
-        readonly(kept), readonly(onset), readonly(error), points, seeds, int((status == Status.DIVERGED).sum()),
+        readonly(kept), readonly(onset), readonly(error), points, seeds,
+        readonly(np.exp(begins)), readonly(begins_error), readonly(_bracket(_mean(each), _mean(ranked))),
+        readonly(_foreseen(data, ranked)), int((status == Status.DIVERGED).sum()),
         int(np.isin(status, (Status.MOVING, Status.PLATEAU)).sum()), likelihood, spectrum, scan,
     )  # fmt: skip
+
+
+def _begins(logarithm: Array, ranked: Array, rate: Array) -> Array:
+    """Return T_0 of each seed's ranks, (seeds, K), by ln T, (seeds, temperatures), M² and R.
+
+    Where one place is all that is known, or the rate does not fall, it is the slope of a linear
+    model through the warmest place at which a rank is active.
+    """
+    found = np.full((len(ranked), ranked.shape[-1]), np.nan)
+    for seed, k in np.argwhere((ranked > ACTIVE).any(axis=1)):
+        known = np.flatnonzero(ranked[seed, :, k] > ACTIVE)
+        low, high = BEGINNING
+        near = known[(rate[seed, known, k] >= low) & (rate[seed, known, k] <= high)]
+        slope = np.polyfit(logarithm[seed, near], rate[seed, near, k], 1)[0] if len(near) > 1 else 0.0
+        near, slope = (near, slope) if slope < 0 else (known[-1:], LINEAR_SLOPE)
+        found[seed, k] = np.exp((logarithm[seed, near] - rate[seed, near, k] / slope).mean())
+    return found
+
+
+def _bracket(temperature: Array, ranked: Array) -> Array:
+    """Return the warmest T at which each rank is active, and the next at which it is not, (K, 2)."""
+    edges = np.concatenate([[0.0], temperature, [np.inf]])
+    last = [np.max(np.flatnonzero(own > ACTIVE), initial=-1) + 1 for own in ranked.T]
+    return np.stack([edges[last], edges[np.array(last) + 1]], axis=1)
+
+
+def _foreseen(data: Any, ranked: Array) -> Array:
+    """Return the T that models of a staircase have computed for the next rank, each the coldest of its kind, (K,)."""
+    found = np.full((len(ranked), ranked.shape[-1] + 1), np.nan)
+    if "next_onset" not in data:
+        return found[0, :-1]
+    active = np.count_nonzero(ranked > ACTIVE, axis=-1)
+    for seed, place in np.argwhere(np.isfinite(data.next_onset.values))[::-1]:  # the coldest last
+        found[seed, active[seed, place]] = data.next_onset.values[seed, place]
+    found[:, 0] = data.attrs.get("first_onset", np.nan)
+    return _mean(found)[:-1]
 
 
 def against_divergence(scan: Any) -> str:

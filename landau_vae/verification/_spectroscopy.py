@@ -2,7 +2,7 @@
 
 `fit(beta, seed)` is the user's own training. What it returns is turned into the observables of
 a scan: the posterior of the rows gives M² and rates, the decoder gives distortions and ranked
-pruning.
+pruning. The β may be a list, or a staircase that the models themselves lead down.
 """
 
 import json
@@ -17,20 +17,23 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from landau_vae.checks import Count, Seed, checked, numbers, shown
+from landau_vae.checks import Count, Positive, Seed, checked, numbers, shown
 from landau_vae.data.archive import Damaged, held, load_arrays, replace_file, save_arrays
 from landau_vae.display import Array, jsonable, progress_bar
 from landau_vae.errors import InputError
+from landau_vae.limits import ACTIVE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Status, about_temperature, validate, which_seeds
 from landau_vae.training.training_set import seen_by, training_set
 from landau_vae.verification._onsets import Onsets, onsets
+from landau_vae.verification._staircase import FLOOR, Place, Stairs, onset_after
 
 if TYPE_CHECKING:
     import xarray
 
 UNTRAINED = -1  # status of a model that was not reached: no `Status`, none has ended
+STAIRCASE = "staircase"
 PRUNED_ROWS = 4096  # rows that are decoded for ranked pruning, at most; evenly spread
 STREAM = 0x73706563
 HEADER = "landau_vae_fit"
@@ -47,12 +50,13 @@ EXPECTED = (
 @checked
 def spectroscopy(
     fit: Callable[..., Any],
-    betas: ArrayLike,
+    betas: ArrayLike | Literal["staircase"],
     *,
     data: Any,
     loss: Loss | None = None,
     seeds: Count | Sequence[Seed] = 1,
     start: Literal["fresh", "down", "up"] = "fresh",
+    floor: Positive | None = None,
     folder: str | Path | None = None,
     progress: bool = False,
 ) -> Onsets:
@@ -68,8 +72,10 @@ def spectroscopy(
         logits), as an array of any framework, (n, d) or of the shape of images. `state` is what
         the next model starts from. A dictionary of these is as good; in one, `decoder_variance`
         is what a learned σ_dec² has become.
-    betas : (b,) array
-        β of each training.
+    betas : (b,) array, or "staircase"
+        β of each training. A staircase begins below the first threshold of the data. From each
+        trained model it computes where the next latent begins, and goes just below, until all
+        latents are active: it takes about two trainings for an onset, instead of a grid.
     data : (n, d) array
         The rows that were trained on, as the loss gets them.
     loss : Loss, default Loss.gaussian()
@@ -80,7 +86,9 @@ def spectroscopy(
         How many, from 0 on, or which: handed to `fit`; each is trained at every β.
     start : {"fresh", "down", "up"}
         Whether each model gets the state of its neighbour: "down" from the largest β on, "up"
-        from the smallest.
+        from the smallest. A staircase leads down.
+    floor : float, optional
+        β below which a staircase does not go, by default a thousandth of the first threshold.
     folder : str or Path, optional
         Where finished trainings are kept, by β and seed. An interrupted call goes on where it
         stopped; two calls at once need two folders. A change of `fit` is not noticed: name
@@ -112,23 +120,32 @@ def spectroscopy(
     >>> spectroscopy(fit, np.geomspace(4, 0.004, 16), data=rows)
     Onsets(2 of 2 ranks resolved)
     """
-    grid = numbers(betas, "betas", finite=True)
-    if grid.ndim != 1 or grid.size == 0 or not np.all(grid > 0) or len(set(grid.tolist())) < grid.size:
-        raise InputError(f"betas is {shown(betas)}, but a list of positive numbers is expected, each once.", "betas")
-    places = which_seeds(seeds)
-    convention = replace(loss or Loss.gaussian(), beta=grid)
-    with _naming("data"):
+    stairs = isinstance(betas, str) and betas == STAIRCASE
+    grid = np.ones(1) if stairs else numbers(betas, "betas", finite=True)
+    if not stairs and (grid.ndim != 1 or not grid.size or np.any(grid <= 0) or len(set(grid.tolist())) < grid.size):
+        found = f"betas is {shown(betas)}, but a list of positive numbers is expected, each once, or 'staircase'"
+        raise InputError(f"{found}.", "betas")
+    chosen, convention = which_seeds(seeds), loss or Loss.gaussian()
+    if floor is not None and not stairs:
+        raise InputError("floor ends a staircase, but betas is a list: leave one of the two out.", "floor")
+    if stairs:
+        _check_stairs(convention, start)
+    with naming("data"):
         table = training_set(data)
         if table.rows is None:
             raise InputError("data is a Spectrum, but the rows are needed that fit returns the posterior of.")
         seen = seen_by(convention.likelihood, table)[1]
-    with _naming("betas"):  # of a learned σ_dec²: at σ_dec² = 1, as in Neural
-        price = (replace(convention, decoder_variance=1.0) if convention.learned else convention).charge(table.features)
-    work = _Work(fit, table.rows, table.spectrum, convention, price, seen.total_variance, places, start)
+    work = _Work(fit, table.rows, table.spectrum, convention, seen.total_variance, chosen, start, grid)
+    with naming("betas"):
+        work.temperature(grid)
+        if stairs:
+            first = float(seen.normalized[0] / work.temperature(1.0))
+            work = replace(work, stairs=Stairs(first, FLOOR * first if floor is None else floor))
     with ExitStack() as stack:
-        with _naming("folder"):
+        with naming("folder"):
             kept = None if folder is None else stack.enter_context(_opened(Path(folder), work.identity))
-        bar = stack.enter_context(progress_bar(len(places) * grid.size, "training", progress, unit=" models"))
+        total = None if stairs else len(chosen) * grid.size
+        bar = stack.enter_context(progress_bar(total, "training", progress, unit=" models"))
         return onsets(work.scan(kept, bar.update), work.spectrum)
 
 
@@ -140,43 +157,61 @@ class _Work:
     rows: Array
     spectrum: Spectrum
     loss: Loss
-    price: Array  #: τ by place; of a learned σ_dec², τ/σ_dec²
     total_variance: float  #: V of T, the likelihood's
     seeds: tuple[int, ...]
     start: str
-    done: dict[tuple[int, int], dict[str, Array]] = field(default_factory=dict)  #: (seed, place) → observables
+    grid: Array  #: β in any order; not of a staircase
+    stairs: Stairs | None = None  #: what leads down a staircase
+    done: dict[tuple[int, float], dict[str, Array]] = field(default_factory=dict)  #: (seed, β) → observables
 
-    @property
-    def temperature(self) -> Array:
-        """T by place."""
-        return self.price / (self.rows.shape[1] if self.loss.learned else self.total_variance)
+    def price(self, beta: ArrayLike) -> Array:
+        """Return τ at some β; of a learned σ_dec², τ/σ_dec²."""
+        loss = replace(self.loss, beta=np.asarray(beta))  # a learned σ_dec² is 1 here, as in Neural
+        return (replace(loss, decoder_variance=1.0) if loss.learned else loss).charge(self.rows.shape[1])
+
+    def temperature(self, beta: ArrayLike) -> Array:
+        """Return T at some β."""
+        return self.price(beta) / (self.rows.shape[1] if self.loss.learned else self.total_variance)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What distinguishes one call from another: β and seeds do not, but in a sweep β does."""
         loss = {key: value for key, value in self.loss.to_dict().items() if key != "beta"}
         digest = sha256(np.ascontiguousarray(self.rows).data).hexdigest()
-        betas = None if self.start == "fresh" else sorted(self.loss.beta)
+        betas = STAIRCASE if self.stairs else None if self.start == "fresh" else sorted(self.grid)
         return jsonable({"data": [self.rows.shape, digest], "loss": loss, "start": self.start, "betas": betas})
 
     def scan(self, kept: "_Folder | None", on_progress: Callable[[], object]) -> "xarray.Dataset":
         """Train what is not kept yet and return all observables."""
-        order = np.argsort(self.loss.beta)
-        order = order[::-1] if self.start == "down" else order if self.start == "up" else np.arange(order.size)
         for seed in self.seeds:
             state = None
-            for place in order.tolist():
-                beta = float(self.loss.beta[place])
+            for beta in self._stairs(seed) if self.stairs else self._grid():
                 found = None if kept is None else kept.read(beta, seed)
-                with _naming("fit", self):
-                    observables, state = found or self._trained(place, seed, state)
+                with naming("fit", self):
+                    observables, state = found or self._trained(beta, seed, state)
                     self._check_latents(observables, f"fit(beta={beta:g}, seed={seed})")
-                self.done[seed, place] = observables
+                self.done[seed, beta] = observables
                 if kept is not None and found is None:
-                    with _naming("folder", self):
+                    with naming("folder", self):
                         state = kept.write(beta, seed, observables, None if self.start == "fresh" else state)
                 on_progress()
         return self.dataset()
+
+    def _grid(self) -> list[float]:
+        """Return β in the order of training."""
+        order = self.grid if self.start == "fresh" else np.sort(self.grid)[:: -1 if self.start == "down" else 1]
+        return [float(beta) for beta in order]
+
+    def _stairs(self, seed: int) -> Iterator[float]:
+        """Yield β one by one, each from the models before."""
+        assert self.stairs is not None
+        unit, latents, visited = float(self.temperature(1.0)), 1, list[Place]()
+        while (beta := self.stairs.following(latents, visited)) is not None:
+            yield beta
+            done = self.done[seed, beta]
+            fraction = done["signal_fraction"]
+            latents, active = fraction.size, int(np.count_nonzero(fraction > ACTIVE))
+            visited.append(Place(beta, active, float(done["next_onset"]) / unit))
 
     def _check_latents(self, observables: dict[str, Array], call: str) -> None:
         """Raise unless a model has as many latents as the loss says, and as the first."""
@@ -187,9 +222,8 @@ class _Work:
                 advice = "let all models have as many, those kept in a folder too"
                 raise InputError(f"{call} has {count} latents, but the {whose} has {known}: {advice}.")
 
-    def _trained(self, place: int, seed: int, state: Any) -> tuple[dict[str, Array], Any]:
+    def _trained(self, beta: float, seed: int, state: Any) -> tuple[dict[str, Array], Any]:
         """Train one model; return its observables and the state that the next one starts from."""
-        beta = float(self.loss.beta[place])
         call = f"fit(beta={beta:g}, seed={seed})"
         try:
             returned = self.fit(beta, seed) if self.start == "fresh" else self.fit(beta, seed, start=state)
@@ -198,19 +232,21 @@ class _Work:
             raise InputError(raised) from problem
         with np.errstate(all="ignore"):  # a model may have diverged
             given = self._given(returned, call)
-            observables, state = self._observables(place, given, call), given.get("state")
+            observables, state = self._observables(beta, given, call), given.get("state")
+        if self.stairs:
+            observables |= self._next_onset(given, observables, call)
         if self.start != "fresh" and state is None:
             advice = "return (mean, log_variance, decode, state)"
             raise InputError(f"{call} returned no state, but start is {self.start!r}: {advice}.")
         return observables, state
 
-    def _observables(self, place: int, given: dict[str, Any], call: str) -> dict[str, Array]:
+    def _observables(self, beta: float, given: dict[str, Any], call: str) -> dict[str, Array]:
         mean, variance, decode = given["mean"], given["variance"], given.get("decode")
         square, spread = np.mean(mean**2, axis=0), variance.mean(axis=0)
         rate = 0.5 * np.mean(mean**2 + variance - 1 - np.log(variance), axis=0)
         fraction = square / (square + spread)
         latents, total = len(square), float(self.rows.var(axis=0).sum())
-        price = np.array(self.price[place] * given["decoder_variance"])
+        price = np.array(self.price(beta) * given["decoder_variance"])
         pruned = np.full((2, latents + 1), np.nan)
         if decode is not None:
             some = np.unique(np.linspace(0, len(self.rows) - 1, min(len(self.rows), PRUNED_ROWS)).astype(int))
@@ -226,6 +262,20 @@ class _Work:
             "signal_fraction": fraction, "rate": rate, "mean_square": square, "posterior_variance": spread,
             "pruned_distortion": pruned, "distortion": pruned[1, -1], "price": price, "status": status,
         }  # fmt: skip
+
+    def _next_onset(self, given: dict[str, Any], observables: dict[str, Array], call: str) -> dict[str, Array]:
+        """Return the T below which a further latent would pay; NaN of a model that diverged."""
+        active = np.flatnonzero(observables["signal_fraction"] > ACTIVE)
+        onset: tuple[float, float] = (np.nan, np.nan)
+        if not len(active):
+            onset = float(self.temperature(self.stairs.first if self.stairs else np.nan)) * self.total_variance, 0.0
+        elif observables["status"] != Status.DIVERGED:
+            decode = given.get("decode")
+            output = None if decode is None else lambda z: self._decoded(decode, z, call)
+            spread = np.sqrt(given["variance"])
+            onset = onset_after(given["mean"], spread, output, self.rows, self.loss.likelihood, active)
+        names = ("next_onset", "next_onset_error")
+        return {name: np.array(each / self.total_variance) for name, each in zip(names, onset, strict=True)}
 
     def _given(self, returned: Any, call: str) -> dict[str, Any]:
         """Check what `fit` has returned and return it by name, in NumPy, with the spread as `variance`."""
@@ -271,25 +321,26 @@ class _Work:
         """Return the observables of what was trained; a seed or β of which nothing was is left out."""
         import xarray
 
-        seeds, places = (list(dict.fromkeys(key[axis] for key in self.done)) for axis in (0, 1))
-        places.sort(key=lambda place: self.loss.beta[place])
+        seeds = list(dict.fromkeys(seed for seed, _ in self.done))
+        betas = sorted({beta for _, beta in self.done})
         first = next(iter(self.done.values()))
         latents = first["signal_fraction"].size
         variables: dict[str, Any] = {}
         for name, example in first.items():
-            values = np.full((len(seeds), len(places), *example.shape), UNTRAINED if name == "status" else np.nan)
-            for (seed, place), each in self.done.items():
-                values[seeds.index(seed), places.index(place)] = each[name]
+            values = np.full((len(seeds), len(betas), *example.shape), UNTRAINED if name == "status" else np.nan)
+            for (seed, beta), each in self.done.items():
+                values[seeds.index(seed), betas.index(beta)] = each[name]
             about = OBSERVABLES[name]
             attributes = {"long_name": about.meaning, "units": about.unit}
             values = values.astype(example.dtype)
             variables[name] = (("seed", "temperature", *about.dims), values, attributes)
         variables["converged"] = (("seed", "temperature"), variables["status"][1] == Status.CONVERGED)
         coords = {
-            "seed": seeds, "temperature": self.temperature[places], "beta": ("temperature", self.loss.beta[places]),
+            "seed": seeds, "temperature": self.temperature(betas), "beta": ("temperature", betas),
             "latent": np.arange(latents), "rank": np.arange(latents + 1), "reconstruction": list(RECONSTRUCTIONS),
         }  # fmt: skip
-        settings = {"name": "fit", "linear": False, "learned_variance": self.loss.learned, "loss": self.loss.to_dict()}
+        loss = replace(self.loss, beta=np.array(betas))
+        settings = {"name": "fit", "linear": False, "learned_variance": self.loss.learned, "loss": loss.to_dict()}
         about_all: dict[str, Any] = {
             "title": "models trained by a function, at several prices",
             "temperature": about_temperature(self.loss.likelihood.squared),
@@ -298,11 +349,24 @@ class _Work:
             "start": self.start,
             "samples": len(self.rows),
         }
+        if self.stairs:
+            about_all["first_onset"] = float(self.temperature(self.stairs.first))
         return validate(xarray.Dataset(variables, coords, about_all), name="result of fit")
 
 
+def _check_stairs(loss: Loss, start: str) -> None:
+    """Raise unless a staircase has prices that are stated, and onsets that are known."""
+    if start == "up":
+        raise InputError("A staircase leads down, but start is 'up': give start='down' or 'fresh'.", "start")
+    if loss.learned or not (loss.likelihood.squared or loss.likelihood.canonical):
+        what = "a learned σ_dec²" if loss.learned else f"a likelihood ({loss.likelihood.name}) that is not canonical"
+        raise InputError(
+            f"A staircase of {what} has no onsets that are known beforehand: give a list of betas.", "loss"
+        )
+
+
 @contextmanager
-def _naming(argument: str, work: _Work | None = None) -> Iterator[None]:
+def naming(argument: str, work: _Work | None = None) -> Iterator[None]:
     """Hand errors on with the name of the argument at fault, and with what was trained before."""
     try:
         yield

@@ -21,13 +21,19 @@ from landau_vae.checks import Positive, checked
 from landau_vae.display import Array, Integers, readonly
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
+from landau_vae.networks import FirstCollapse, first_collapse
 from landau_vae.numeric._equilibrium import NOISE_POWER, Equilibrium, Reconstruction, equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.schema import recorded_likelihood, recorded_linear, trainer_settings, validate
+from landau_vae.training.training_set import training_set
+from landau_vae.verification import _nonlinear as nonlinear
 from landau_vae.verification._branches import Branches, branches, exponents, mean_and_error, residual, trained_spectrum
+from landau_vae.verification._nonlinear import Claim
+from landau_vae.verification._spectroscopy import naming
 from landau_vae.verification.causes import Case, find_causes
 from landau_vae.verification.verification import Verification
 
+STREAM = 0x76657266  # of the choice of rows for the free decoder
 ROUNDING = 1e-6  # a difference of exactly the tolerance (T = T_k/10, say) agrees
 RESOLUTION = np.array([limits.RESOLVED, limits.RESOLVED, limits.RESOLVED_EXPONENT])  # of threshold, utility, exponent
 
@@ -68,7 +74,14 @@ class Deviation:
 
 @checked
 def verify(
-    scan: Any, spectrum: Spectrum | None = None, *, tolerance: Positive = 0.01, reconstruction: Reconstruction = "mean"
+    scan: Any,
+    spectrum: Spectrum | None = None,
+    *,
+    tolerance: Positive = 0.01,
+    reconstruction: Reconstruction = "mean",
+    data: Any = None,
+    down: Any = None,
+    collapse: FirstCollapse | None = None,
 ) -> Verification:
     """Compare the trained models of a scan with what the spectrum of the data predicts.
 
@@ -87,6 +100,14 @@ def verify(
         Largest relative difference, beyond its standard errors, that counts as agreement.
     reconstruction : {"mean", "sampled"}
         Whether utilities are those of the posterior mean or of samples from the posterior.
+    data : (n, d) array, optional
+        Of networks that were trained by squared errors: the rows, as the scan got them. The
+        scan is compared with the nonlinear theory then, or, of Gaussian rows, with λ_k.
+    down : xarray.Dataset, optional
+        The same models swept down, beside a scan that was swept up: for the hysteresis.
+    collapse : FirstCollapse, optional
+        `networks.first_collapse` of the rows, where it is known. By default that of at most
+        2 000 of them.
 
     Returns
     -------
@@ -156,7 +177,40 @@ def verify(
         law_error=readonly(law * known),
         verdict=verdict,
     )
+    for name, given in {"down": down, "collapse": collapse}.items():
+        if given is not None and data is None:
+            raise InputError(f"{name} is compared with networks of known rows: give data=rows too.", name)
+    if data is not None:
+        claims, collapse = _of_networks(scan, data, down, collapse, pca)
+        result = replace(result, claims=claims, first_collapse=collapse)
     return replace(result, causes=find_causes(Case(scan, trained_on, result, threshold.error)))
+
+
+def _of_networks(
+    scan: Any, data: Any, down: Any, collapse: FirstCollapse | None, pca: Array
+) -> tuple[tuple[Claim, ...], FirstCollapse | None]:
+    """Return what the nonlinear theory says of networks, beside what they show, and the free decoder's branch."""
+    if not nonlinear.neural(scan) or not recorded_likelihood(trainer_settings(scan)).squared:
+        found = "data are for networks of Neural, squared errors and a fixed variance, but the scan has others"
+        raise InputError(f"{found}: leave them out.", "data")
+    with naming("data"):
+        rows = training_set(data).rows
+        if rows is None:
+            raise InputError("data is a Spectrum, but the rows are needed that networks were trained on.")
+    features = scan.sizes.get("feature", rows.shape[1])
+    if rows.shape[1] != features:
+        raise InputError(f"data has {rows.shape[1]} columns, but the models were trained on {features}.", "data")
+    if down is not None:
+        validate(down, "signal_fraction", "rate", "distortion", name="down")
+    x = (rows - scan["mean"].values) / scan["scale"].values if "scale" in scan else rows
+    if collapse is None and nonlinear.is_gaussian(x):
+        return tuple(nonlinear.later_claims(scan, rows, pca)), None
+    if collapse is None:
+        some = np.random.default_rng((0, STREAM)).choice(len(x), min(len(x), nonlinear.ROWS), replace=False)
+        collapse = first_collapse(x[np.sort(some)])
+    share = max(0.0, 1 - collapse.rows / len(x))  # networks were trained on these rows, not on a population
+    first = nonlinear.first_claims(scan, down, collapse, share**0.5, float(pca[0]))
+    return (*first, *nonlinear.later_claims(scan, rows, None)), collapse
 
 
 def _deviation(by_seed: Array, drawn: Array, noisy: bool) -> Deviation:

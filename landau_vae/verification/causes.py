@@ -133,12 +133,12 @@ def changed(case: Case) -> Finding | None:
 
 def nonlinear(case: Case) -> Finding | None:
     """Find models that are not linear."""
-    if recorded_linear(case.trainer) or not case.likelihood.squared:
+    if recorded_linear(case.trainer) or not case.likelihood.squared or case.result.claims:
         return None
     return remark(
         "nonlinear",
         "The models are not linear: the linear law stands beside them and is no verdict on them.",
-        "What they have found is in verification.onsets.",
+        "What they have found is in verification.onsets; give data=rows to compare it with the nonlinear theory.",
         {"source": "recorded", "hidden": case.trainer.get("hidden")},
     )
 

@@ -10,9 +10,11 @@ import numpy as np
 from landau_vae.checks import Count, checked
 from landau_vae.display import Array, Column, Result, Table, jsonable, listed, significant
 from landau_vae.findings import Finding
+from landau_vae.networks import FirstCollapse
 from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.verification._branches import Branches
+from landau_vae.verification._nonlinear import AGREES, DISAGREES, Claim, claims_table, claims_words
 
 RANK_TOLERANCES = (0.05, 0.01, 0.005, 0.001, 1e-4, 1e-5)  # J. Hirn's follow-up, Table I
 MEANINGS = {  # verdict → what follows it, apart from "agrees"
@@ -49,6 +51,8 @@ class Verification(Result):
     law_error: Array  #: largest |M²_k(T) − [1 − T/T_k]₊|, beyond its standard errors if noisy, (modes,)
     verdict: tuple[str, ...]  #: agrees, disagrees, not resolved, not converged, outside the grid (or theory); (modes,)
     causes: tuple[Finding, ...] = ()  #: why modes do not agree, as far as the scan shows
+    claims: tuple[Claim, ...] = ()  #: of networks, whose rows were given: what the nonlinear theory predicts
+    first_collapse: FirstCollapse | None = field(default=None, repr=False)  #: the free decoder's; None of Gaussian rows
 
     @property
     def agrees(self) -> bool:
@@ -56,6 +60,9 @@ class Verification(Result):
 
         After exact training every mode of the grid must agree.
         """
+        if self.claims:
+            verdicts = [claim.verdict for claim in self.claims]
+            return AGREES in verdicts and DISAGREES not in verdicts
         count = self.verdict.count
         if count("disagrees") or any(cause.code in ("beta-schedule", "diverged") for cause in self.causes):
             return False
@@ -70,6 +77,9 @@ class Verification(Result):
         return [(share, self.spectrum.rank(share), rank) for share, rank in zip(RANK_TOLERANCES, trained, strict=True)]
 
     def __repr__(self) -> str:
+        if self.claims:
+            agreeing = sum(claim.verdict == AGREES for claim in self.claims)
+            return f"Verification({agreeing} of {len(self.claims)} predictions for networks agree)"
         if set(self.verdict) == {"outside the theory"}:
             return f"Verification(no verdict: {len(self.verdict)} modes outside the theory)"
         count = self.verdict.count("agrees")
@@ -79,6 +89,8 @@ class Verification(Result):
         """Yield the table of modes, the table of ranks, and the verdict in words."""
         yield self._mode_table()
         yield self._rank_table()
+        if self.claims:
+            yield claims_table(self.claims)
         yield self.conclusion()
 
     @checked
@@ -95,7 +107,8 @@ class Verification(Result):
         str
         """
         modes = replace(self._mode_table(), limit=limit)
-        return "\n\n".join([modes.text(), self._rank_table().text(), self.conclusion()])
+        claims = [claims_table(self.claims).text()] * bool(self.claims)
+        return "\n\n".join([modes.text(), self._rank_table().text(), *claims, self.conclusion()])
 
     def conclusion(self) -> str:
         """Return the verdict in words, causes and unresolved directions included."""
@@ -106,7 +119,7 @@ class Verification(Result):
             f"{' and their standard errors' if noisy else ''}: threshold, utility and PCA spectrum, and the law "
             "M² = 1 − T/T_k."
             if known
-            else "The law of linear models is shown for comparison: it gives no verdict on these."
+            else "The law of linear models is shown for comparison: it gives no verdict on these modes."
         ]
         for word, meaning in MEANINGS.items():
             modes = [k for k, verdict in enumerate(self.verdict) if verdict == word]
@@ -114,6 +127,7 @@ class Verification(Result):
         without = range(len(self.verdict), self.spectrum.modes)
         lines += [f"{listed(without, 'Mode')}: not compared (no latent was left)."] * bool(without)
         lines += self._coincidence()
+        lines += claims_words(self.claims, self.first_collapse) if self.claims else []
         lines += [f"Likely cause: {cause.sentence} {cause.advice}".rstrip() for cause in self.causes]
         lines += [self.spectrum.unresolved_note] * bool(self.spectrum.unresolved)
         short = f"{np.count_nonzero(self.branches.converged < 1)} of {len(self.branches.converged)} temperatures"
@@ -169,6 +183,7 @@ class Verification(Result):
             "seeds": self.branches.at_rest.shape[0],
             "modes": [{name: values[k] for name, values in modes.items()} for k in range(len(self.verdict))],
             "causes": [_cause(cause) for cause in self.causes],
+            "claims": [vars(claim) for claim in self.claims],
             "ranks": [{"tolerance": share, "pca": pca, "trained": kept} for share, pca, kept in self.ranks],
         }
         return jsonable(data)

@@ -319,3 +319,22 @@ def test_a_price_that_is_near_the_stated_one_but_not_the_same():
     assert result.healthy
     assert first(result).code == "price-differs"
     assert "kl-weight" in first(result).evidence["causes"]
+
+
+def test_codes_alone_give_both_readings_or_say_why_not():
+    """Without a decoder, of a nonlinear encoder: in bulk and in places, in the user's β; silent where rows are few."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((4000, 3)) * [2.0, 0.7, 0.5]
+    X[:, 1] += 0.5 * (X[:, 0] ** 2 / 4 - 1)
+    mean = np.tanh(X[:, :1] / 3) / np.tanh(X[:, :1] / 3).std() * 0.8
+    result = lv.diagnose(mean, variance=np.full((4000, 1), 0.36), data=X, loss=Loss.gaussian(2.0, half=False))
+    onset = result.next_onset
+    assert onset.value == pytest.approx(2 * result.by_codes.bulk)  # β is twice the price of ½‖x − x̂‖²
+    assert onset.places == pytest.approx(2 * result.by_codes.places)
+    assert 0 < onset.places_error < onset.places
+    assert "in bulk" in result.basis
+    assert "in places" in result.basis
+    few = lv.diagnose(mean[:300], variance=np.full((300, 1), 1e-4), data=X[:300], loss=Loss.gaussian(1e-3))
+    assert few.next_onset is None
+    assert few.by_codes.silent
+    assert "rows (median), but 10 are needed" in few.basis

@@ -5,6 +5,7 @@ import pytest
 from networks.linear_equilibrium import Equilibrium
 
 import landau_vae as lv
+from landau_vae.networks import kernel_onset
 from landau_vae.networks.kernel_onset import next_latent_by_kernel
 
 ERRORS = 3  # standard errors, of one reading; they are larger than the scatter, by a factor of 1.3 to 2
@@ -63,3 +64,40 @@ def test_a_latent_that_pays_in_places():
 def test_few_rows():
     with pytest.raises(lv.TooFewSamples, match="needs 100 rows"):
         onset(Equilibrium((4, 0.9), 1.0, 60, seed=4))
+
+
+@pytest.mark.parametrize("eigenvalues", [(5, 4, 0.2, 0.1), (2.5, 2.2, 0.1), (4.0, 0.5, 0.3)])
+def test_both_readings_are_those_of_hermite_products(eigenvalues):
+    """Living latents alone keep τ P(exactly one success): one trial in bulk, two in places; see `Equilibrium.onsets`.
+
+    A mean linear in x has degree 1, so that its pattern w(z) is constant; one with products has a w that is linear in
+    z. Readings at 4 096 rows, each within three of its own standard errors. Without winsorising, or with products that
+    are left out, the second one differs by more.
+    """
+    model = Equilibrium(eigenvalues, 1.0, 4096, seed=6)
+    found = onset(model)
+    assert abs(found.bulk - model.onsets(0)) < ERRORS * found.bulk_error
+    assert abs(found.places - model.onsets(1)) < ERRORS * found.places_error
+    assert max(found.bulk_error, found.places_error) < 0.12 * found.places
+
+
+def test_functions_of_x_are_bounded(monkeypatch):
+    """Five rows of 2 000 at forty standard deviations have most of the variance: unbounded means follow them.
+
+    Clipped at three, each of them counts 9 in ⟨h²⟩, and not 1 600: what such rows do to the reading is an error of half
+    the size or less.
+    """
+    model = Equilibrium((4, 0.5, 0.3), 1.0, 2000, seed=0)
+    model.x[7:12, 1] = 40 * 0.5**0.5
+    bounded = onset(model)
+    assert abs(bounded.bulk - 0.5) < ERRORS * bounded.bulk_error
+    monkeypatch.setattr(kernel_onset, "WINSORISED", 1e9)
+    assert bounded.bulk_error < 0.5 * onset(model).bulk_error
+
+
+def test_beside_active_latents_their_own_remainder_is_left_out():
+    """Means of the form c μ would read s²/λ_a = .45 of an active mode, above the .1 that is left for another latent."""
+    model = Equilibrium((2.5, 2.2, 0.1), 1.0, 4096, seed=7)
+    found = next_latent_by_kernel(model.mean, model.deviation, model.x, model.active, beside=True)
+    assert abs(found.bulk - 0.1) < ERRORS * found.bulk_error
+    assert found.bulk_error < 0.02

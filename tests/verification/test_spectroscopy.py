@@ -414,3 +414,75 @@ def test_a_model_in_jax(rng):
     assert found.resolved[:2].all()
     # Gaussian rows: no network shifts an onset. What 3 000 updates leave is below 0.1 nat, 20 % of T_c.
     np.testing.assert_allclose(found.onset[:2], rows.var(axis=0)[:2] / rows.var(axis=0).sum(), rtol=0.2)
+
+
+# ------------------------------------------------------------------------------------------------------- staircases
+
+
+def test_a_staircase_finds_each_onset_by_two_trainings(rows):
+    """Exact linear models: rates are ½ ln(λ/β), so that lines meet zero at λ; brackets hold it, 2 K places in all.
+
+    What is foreseen is read off 400 rows: sampling errors of up to 15 % at three standard errors of a variance's
+    √(2/400), and of what other columns are correlated with.
+    """
+    found = spectroscopy(exact(rows), "staircase", data=rows)
+    assert found.scan.sizes["temperature"] == 6
+    np.testing.assert_allclose(found.begins, ONSETS, rtol=1e-6)
+    assert np.all((found.bracket[:, 0] < ONSETS) & (found.bracket[:, 1] > ONSETS))
+    np.testing.assert_allclose(found.foreseen, ONSETS, rtol=0.15)
+    assert found.foreseen[0] == pytest.approx(ONSETS[0], rel=1e-9)
+    assert "computed" in found.summary()
+    without = spectroscopy(lambda *given: exact(rows)(*given)[:2], "staircase", data=rows)
+    np.testing.assert_allclose(without.begins, ONSETS, rtol=1e-6)
+
+
+def test_a_staircase_ends_at_its_floor(rows):
+    found = spectroscopy(exact(rows), "staircase", data=rows, floor=0.5)
+    assert found.scan.beta.values.min() > 0.5
+    assert np.isnan(found.begins[2])
+    assert found.bracket[2].tolist() == [0, found.temperature[0]]
+
+
+def test_a_staircase_is_resumed(rows, tmp_path):
+    """Places follow from what is kept: the same numbers, and nothing is trained twice."""
+    calls, whole = [], spectroscopy(exact(rows), "staircase", data=rows, seeds=2)
+
+    def dies(beta, seed):
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return exact(rows, calls)(beta, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        spectroscopy(dies, "staircase", data=rows, seeds=2, folder=tmp_path)
+    again = spectroscopy(exact(rows, calls), "staircase", data=rows, seeds=2, folder=tmp_path)
+    assert len(calls) == len(set(calls)) == whole.scan.status.size
+    assert again.scan.equals(whole.scan)
+    with pytest.raises(InputError, match="other betas: name"):
+        spectroscopy(exact(rows), BETAS, data=rows, folder=tmp_path)
+
+
+def test_a_latent_that_does_not_come_and_an_onset_that_cannot_be_read(rows):
+    """All collapsed: the staircase goes on by equal steps. Beside five active latents without a decoder, too."""
+    dead = lambda beta, seed: (0 * rows, 0 * rows)  # noqa: E731
+    found = spectroscopy(dead, "staircase", data=rows, floor=1.0)
+    np.testing.assert_allclose(found.scan.beta[::-1], 4 * 0.85 ** np.arange(1, 9), rtol=1e-9)
+    assert np.isnan(found.begins).all()
+    five = lambda beta, seed: (rows[:, [0] * 6], np.log(np.r_[[0.5] * 5, 1e9]) + 0 * rows[:, [0] * 6])  # noqa: E731
+    found = spectroscopy(five, "staircase", data=rows, floor=1.0)
+    assert np.isnan(found.scan.next_onset).all()
+    np.testing.assert_allclose(np.diff(np.log(found.scan.beta[:-1])), -np.log(0.85), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint", "argument"),
+    [
+        ({"start": "up"}, "A staircase leads down, but start is 'up'", "start"),
+        ({"loss": Loss.gaussian(decoder_variance="learned")}, "of a learned σ_dec²", "loss"),
+        ({"betas": BETAS, "floor": 0.1}, "floor ends a staircase, but betas is a list", "floor"),
+        ({"betas": "stairs"}, "betas 'stairs' cannot be read as numbers", "betas"),
+    ],
+)
+def test_staircases_that_are_refused(rows, options, complaint, argument):
+    with pytest.raises(InputError, match=complaint) as caught:
+        spectroscopy(**{"fit": exact(rows), "betas": "staircase", "data": rows} | options)
+    assert caught.value.argument == argument
