@@ -203,12 +203,13 @@ def measured(path):
 
 
 def test_the_package_has_few_files():
-    assert len(MODULES) <= 168
+    assert len(MODULES) <= 180  # 168 before the nonlinear theory
 
 
 def test_the_package_is_small():
-    # 14,500 before the trainer of networks and spectroscopy came, 15,900 before `networks` and the converter.
-    assert sum(measured(path)[0] for path in MODULES.values()) <= 18_400
+    # 14,500 before the trainer of networks and spectroscopy came, 15,900 before `networks` and the converter,
+    # 18,400 before the nonlinear theory: the first collapse, its report, staircases.
+    assert sum(measured(path)[0] for path in MODULES.values()) <= 20_300
 
 
 def test_functions_are_short():

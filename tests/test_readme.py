@@ -51,6 +51,7 @@ def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
             "verify": "modes agree",
             "convert": "kld_weight = 0.000325521",
             "diagnose": "healthy",
+            "onset": "Maxwell",
         }
         assert expected[arguments[0]] in capsys.readouterr().out
 
@@ -121,7 +122,7 @@ def test_pictures_are_drawn_by_the_script_that_is_named(tmp_path):
 
 
 def test_every_option_that_is_named_exists(capsys):
-    commands = ("thresholds", "choose", "bifurcate", "verify", "diagnose", "convert", "reproduce", "derive")
+    commands = ("thresholds", "choose", "onset", "bifurcate", "verify", "diagnose", "convert", "reproduce", "derive")
     for command in commands:
         main([command, "--help"])
     known = capsys.readouterr().out

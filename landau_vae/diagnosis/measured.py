@@ -121,8 +121,9 @@ def _beside(
 ) -> NextLatent | None:
     """Return the onset of a fixed pattern beside those that active latents decode to; None if nothing is beside them.
 
-    What a living mode leaves, τ²/λ of a linear model, falls with the price: it is no onset. So the patterns of the
-    active latents, from the regression of outputs on z, are taken out of rows and outputs.
+    What a living mode leaves, τ²/λ of a linear model, falls with the price: it is no onset. So
+    the patterns of the active latents, from the regression of outputs on z, are taken out of
+    rows and outputs.
     """
     z = mean + deviation * np.random.default_rng((seed, OWN + 1)).standard_normal(mean.shape)
     f, codes = output(z), z[:, active] - z[:, active].mean(axis=0)

@@ -5,11 +5,11 @@ The living state of a free decoder is followed as the price rises until it is lo
     τ_M: F = F₀, from there on the collapsed state is the better one (Maxwell)
     τ_s: the living state is lost, although the collapsed one has been stable since λ₁ (spinodal)
 
-Each step is a descent from the last state, as in a warm start; past the spinodal the unstable states
-are followed by their length. By the envelope theorem ∂F/∂τ is the rate R, and a row that gets more
-weight moves τ_M by −g/R with g what it costs above the collapsed state: that gives the root in a few
-steps and its sampling error without another solution. Where few rows are far from all others they
-can live alone above λ₁; such phases are kept apart. Source: this package.
+Each step is a descent from the last state, as in a warm start; past the spinodal the unstable
+states are followed by their length. By the envelope theorem ∂F/∂τ is the rate R, and a row that
+gets more weight moves τ_M by −g/R with g what it costs above the collapsed state: that gives
+the root in a few steps and its sampling error without another solution. Where few rows are far
+from all others they can live alone above λ₁; such phases are kept apart. Source: this package.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -116,7 +116,18 @@ class FirstCollapse(Result):
     def among(self, kept: Integers) -> tuple[float, Edge]:
         """Return λ₁ of some of the rows, in units of this one, and up to which of their τ/λ₁ the living state is best.
 
-        The state is followed from where it is among all rows, at the largest price below 0.95 λ₁.
+        The state is followed from where it is among all rows, at the largest price below 0.95 of
+        λ₁.
+
+        Parameters
+        ----------
+        kept : (m,) array of int
+            Which rows.
+
+        Returns
+        -------
+        tuple of float and Edge
+            λ₁, and the price.
         """
         problem, states = self.problem, self.stable
         fewer = FreeDecoder(problem.rows[kept], problem.share[kept], order=self.order, modes=problem.shape[1])
@@ -319,7 +330,7 @@ class _Search:
             yield (0.4 * spread * rng.standard_normal(shape)).ravel()
 
     def rising(self, point: Point) -> list[Point]:
-        """Return the states that a living one goes through as the price rises; the last step leads to where it dies."""
+        """Return the states that a living one goes through as the price rises; the last is the last living one."""
         states, step, end = [point], STEP, np.log(self.most)
         while point.q < end:
             new = self.followed(point, step)

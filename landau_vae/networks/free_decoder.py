@@ -59,8 +59,8 @@ class Posteriors(NamedTuple):
 class FreeDecoder(Problem):
     """A VAE of one latent whose decoder is any polynomial of degree P and whose encoder is any function.
 
-    The control is τ/λ₁, the loss that above the collapsed state, in units of λ₁. The unknowns are
-    c (P + 1, r), row by row, in the r principal axes of the data.
+    The control is τ/λ₁, the loss that above the collapsed state, in units of λ₁. The unknowns
+    are c (P + 1, r), row by row, in the r principal axes of the data.
 
     Parameters
     ----------

@@ -191,7 +191,7 @@ class Onset(Result):
 
     @cached_property
     def trimmed(self) -> tuple[float, Edge]:
-        """λ₁ without these rows, in units of λ₁, and the Maxwell point in units of it; solved when first asked for."""
+        """Threshold λ₁ without these rows, in units of λ₁, and the Maxwell point in units of that threshold."""
         return self.collapse.among(self._raising[1])
 
     @property

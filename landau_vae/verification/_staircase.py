@@ -83,8 +83,8 @@ def onset_after(
 ) -> tuple[float, float]:
     """Return the price below which a further latent pays beside some active ones, and its standard error; or NaN.
 
-    A price is in the unit of the reconstruction term at weight 1. `decode` takes z of the rows to
-    means of x.
+    A price is in the unit of the reconstruction term at weight 1. `decode` takes z of the rows
+    to means of x.
     """
     if likelihood.squared and len(active) <= FEW and len(x) >= FEWEST:
         some = _evenly(len(x), CODES)
