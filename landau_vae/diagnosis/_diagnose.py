@@ -59,15 +59,15 @@ def diagnose(
 ) -> Diagnosis:
     """Diagnose a trained model: which price is in effect, which latents are active, and which should be.
 
-    The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`. Arrays may
-    be of any framework: PyTorch, JAX or TensorFlow tensors, DataFrames, sparse matrices, lists
-    of batches.
+    The verdict is read off `Diagnosis.verdict`, in words off `Diagnosis.summary()`.
+    Arrays may be of any framework: PyTorch, JAX or TensorFlow tensors, DataFrames,
+    sparse matrices, lists of batches.
 
     Parameters
     ----------
     mean : (n, K) array
-        Posterior means μ of the n encoded rows. Of sequences (n, T, k) and images (n, k, h, w)
-        every position is a latent here; prices are those of channels.
+        Posterior means μ of the n encoded rows. Of sequences (n, T, k) and images (n,
+        k, h, w) every position is a latent here; prices are those of channels.
     variance, log_variance, std : (n, K) array
         What the encoder returns beside the mean: σ², ln σ² or σ, exactly one of them.
     covariance : (n, K, K) array
@@ -76,8 +76,8 @@ def diagnose(
         The loss that the model was trained with, at its one β.
     data : (n, d) array, optional
         The very rows that were encoded, in their order, as the loss had them (with
-        `standardize`, before each feature was divided by its standard deviation). Images and
-        sequences are
+        `standardize`, before each feature was divided by its standard deviation).
+        Images and sequences are
         flattened. Give either `data` or `spectrum`.
     spectrum : Spectrum, optional
         Of the data, where the rows cannot be given; what needs the rows is left out.
@@ -85,26 +85,27 @@ def diagnose(
         Whether the model was trained on features divided by their standard deviations.
     decode : callable, optional
         The trained decoder, as it is: `decode=model.decode`. It takes latents of its own
-        framework to outputs in the scale of the data (with `standardize`, of the standardised
-        data). With it the price in effect is measured, and whether a further latent would pay.
+        framework to outputs in the scale of the data (with `standardize`, of the
+        standardised data). With it the price in effect is measured, and whether a
+        further latent would pay.
     given : (n, …) array, optional
-        What the decoder is given beside z, numbers or labels, one entry for each row: it is
-        called as `decode(z, given)`. The spectrum is that of the data less what is linear in
-        it.
+        What the decoder is given beside z, numbers or labels, one entry for each row:
+        it is called as `decode(z, given)`. The spectrum is that of the data less what
+        is linear in it.
     reconstruction : callable, optional
-        The reconstruction term of each row, `reconstruction(x, output)` → (n,), where the loss
-        is neither a squared error nor a likelihood. Prices are in its units then, and the
-        stated one is the weight of the KL.
+        The reconstruction term of each row, `reconstruction(x, output)` → (n,), where
+        the loss is neither a squared error nor a likelihood. Prices are in its units
+        then, and the stated one is the weight of the KL.
     gradients : pair of (n, K) arrays, optional
-        ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of the reconstruction term of each row as the loss has it, from
-        automatic differentiation, in place of `decode`.
+        ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of the reconstruction term of each row as the loss has it,
+        from automatic differentiation, in place of `decode`.
     rows : {"training", "held-out"}, default "training"
-        Whether the model was trained on these rows. The identities hold on training rows, in
-        the mode of training; on others a price is 2 to 8 % low, and nothing is concluded from
-        the scale of latents.
+        Whether the model was trained on these rows. The identities hold on training
+        rows, in the mode of training; on others a price is 2 to 8 % low, and nothing is
+        concluded from the scale of latents.
     updates : int, optional
-        Number of updates of the run. With `learning_rate` it says how long modes wait on the
-        plateau.
+        Number of updates of the run. With `learning_rate` it says how long modes wait
+        on the plateau.
     learning_rate : float, optional
         Learning rate of the run.
     optimizer : {"adam", "gradient descent"}, default "adam"

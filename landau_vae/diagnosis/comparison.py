@@ -1,11 +1,12 @@
 """A model's posteriors and decoder beside what spectrum and loss predict, and what follows from both.
 
-Three kinds of statement, from the surest on. What its own decoder says (`measured`) holds for
-any network: the price in effect, and whether a further latent would pay. That a collapsed model
-is stable from τ ≥ λ₁ on holds for any network as well. M² = [1 − τ/λ]₊ and what follows from it
-is exact for linear models alone: the others are compared with it as with what a linear model
-would do, and nothing is held against them. The numbers that decide are in `landau_vae.limits`.
-Modes and latents are counted from 0 here, and from 1 in what is printed.
+Three kinds of statement, from the surest on. What its own decoder says (`measured`)
+holds for any network: the price in effect, and whether a further latent would pay. That
+a collapsed model is stable from τ ≥ λ₁ on holds for any network as well. M² = [1 −
+τ/λ]₊ and what follows from it is exact for linear models alone: the others are compared
+with it as with what a linear model would do, and nothing is held against them. The
+numbers that decide are in `landau_vae.limits`. Modes and latents are counted from 0
+here, and from 1 in what is printed.
 """
 
 from collections.abc import Callable
@@ -100,7 +101,8 @@ class Comparison:
     def frozen(self) -> bool:
         """Whether σ is one number that training has not chosen.
 
-        A linear model of one latent, or of equal eigenvalues, has one σ too, and then A² = 1.
+        A linear model of one latent, or of equal eigenvalues, has one σ too, and then
+        A² = 1.
         """
         if not self.posterior.frozen or self.collapsed:
             return False
@@ -184,7 +186,8 @@ class Comparison:
     def linear(self) -> bool:
         """Whether this is seen to be a linear model of a squared error: μ linear in the data, σ the same in all rows.
 
-        Where its decoder is known, it is no better than the best linear one of the same latents.
+        Where its decoder is known, it is no better than the best linear one of the same
+        latents.
         """
         active = self.is_active
         if self.observed is None or not active.any() or not self.loss.likelihood.squared or self.own_term:
@@ -231,8 +234,8 @@ class Comparison:
     def price_in_effect(self) -> float | None:
         """Price of a nat that the model obeys, in the unit of the reconstruction term at weight 1; None if unknown.
 
-        It is measured with the decoder, for any network. Without one it is known of linear
-        models.
+        It is measured with the decoder, for any network. Without one it is known of
+        linear models.
         """
         if self.prices is not None:
             return self._pooled[0]
@@ -400,8 +403,8 @@ class Comparison:
     def next_onset(self) -> NextOnset | None:
         """Below which β a further latent would become active; None where it is not known.
 
-        Beside living latents it is read off the decoder, or off few latents alone; of a model
-        that has collapsed it is the first eigenvalue, for any network.
+        Beside living latents it is read off the decoder, or off few latents alone; of a
+        model that has collapsed it is the first eigenvalue, for any network.
         """
         to_beta = float(self.loss.beta) / self.effective
         if self.following is not None and not self.collapsed:

@@ -1,9 +1,10 @@
 """What a decoder is given beside z, taken out of the data: what is left for the latents of a linear model.
 
-A linear conditional VAE has the spectrum of the rows less their regression on the condition
-(`spectrum.conditional`). Labels enter by one column each, so that means of groups are taken out
-exactly. What a network takes from a condition in any other way is not taken out: its latents
-may have less to encode than this spectrum says. Source: this package.
+A linear conditional VAE has the spectrum of the rows less their regression on the
+condition (`spectrum.conditional`). Labels enter by one column each, so that means of
+groups are taken out exactly. What a network takes from a condition in any other way is
+not taken out: its latents may have less to encode than this spectrum says. Source: this
+package.
 """
 
 from typing import Any

@@ -2,8 +2,8 @@
 
     ⟨σ²⟩ = τ/λ,  ⟨μ²⟩ = 1 − τ/λ    ⇒    a latent is inactive where τ/λ is above a ratio that the criterion determines
 
-(the linear law, J. Hirn, arXiv:2605.22691). A number of active latents, or a critical β, means
-little without its criterion: for one and the same model they differ.
+(the linear law, J. Hirn, arXiv:2605.22691). A number of active latents, or a critical
+β, means little without its criterion: for one and the same model they differ.
 """
 
 from collections.abc import Callable, Sequence

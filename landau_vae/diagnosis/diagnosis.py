@@ -2,13 +2,13 @@
 
     ĉ_σ = ⟨∂ℓ/∂ ln σ_k⟩/⟨1 − σ_k²⟩ and Λ* against the stated price,   A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩ against 1
 
-With its decoder, the price in effect of each latent is measured, and the onset Λ* of the next
-one: at rest both hold for any network and any reconstruction loss (`landau_vae.networks`).
-Stability of the collapsed state at τ ≥ λ₁ holds for any network too. M²_k = [1 − τ/λ]₊ is exact
-for linear models (J. Hirn,
-arXiv:2605.22691); beside others it says what a linear model would do. z_k → c z_k, undone by
-the decoder's first layer, changes nothing but ½(c² A²_k − ln c²) of the KL: hence A²_k = 1 at
-any stationary point of any VAE with a prior N(0, 1).
+With its decoder, the price in effect of each latent is measured, and the onset Λ* of
+the next one: at rest both hold for any network and any reconstruction loss
+(`landau_vae.networks`). Stability of the collapsed state at τ ≥ λ₁ holds for any
+network too. M²_k = [1 − τ/λ]₊ is exact for linear models (J. Hirn,
+arXiv:2605.22691); beside others it says what a linear model would do. z_k → c z_k,
+undone by the decoder's first layer, changes nothing but ½(c² A²_k − ln c²) of the KL:
+hence A²_k = 1 at any stationary point of any VAE with a prior N(0, 1).
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,10 +39,10 @@ OF_LATENTS = ("signal_fraction", "rate", "second_moment", "mean_variance", "vari
 class Diagnosis(Comparison, Result):
     """A trained model beside what spectrum and loss predict of it, and what was found.
 
-    Latents are in the model's own order, modes by falling eigenvalue. Observed quantities of
-    latents are those of `posterior`: `signal_fraction` (M²), `rate`, `second_moment` (A²),
-    `mean_variance`, `variance`, each (K,). Those of modes are in `observed`, where the data were
-    given.
+    Latents are in the model's own order, modes by falling eigenvalue. Observed
+    quantities of latents are those of `posterior`: `signal_fraction` (M²), `rate`,
+    `second_moment` (A²), `mean_variance`, `variance`, each (K,). Those of modes are in
+    `observed`, where the data were given.
     """
 
     json_fields = ("verdict", "healthy", "findings", "loss", "posterior.samples", "price", "price_in_effect",
@@ -92,9 +92,9 @@ class Diagnosis(Comparison, Result):
     def status(self) -> tuple[str, ...]:
         """The state of each latent, (K,).
 
-        One of "active", "inactive, as predicted" (nothing left is worth the price), "should be
-        active", "inactive, undecided" (near the threshold, or not known for this model), "active
-        below threshold" and "diverged".
+        One of "active", "inactive, as predicted" (nothing left is worth the price),
+        "should be active", "inactive, undecided" (near the threshold, or not known for
+        this model), "active below threshold" and "diverged".
         """
         states = ["active" if active else "inactive, as predicted" for active in self.is_active]
         ranked = self.posterior.ranking

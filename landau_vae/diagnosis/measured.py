@@ -2,9 +2,9 @@
 
     slope = Σ_j Cov(x_j, x̂_j) / Σ_j Var x̂_j,   shift = ‖⟨x − x̂⟩‖² / ⟨‖x − x̂‖²⟩
 
-x̂ is the decoder's mean at z drawn from the posterior. Where it is the best guess of x given z,
-the slope is 1 and there is no shift, for any network. Data in other units than in training have
-another slope, codes of other rows a slope of 0. Source: this package.
+x̂ is the decoder's mean at z drawn from the posterior. Where it is the best guess of x
+given z, the slope is 1 and there is no shift, for any network. Data in other units than
+in training have another slope, codes of other rows a slope of 0. Source: this package.
 """
 
 from collections.abc import Callable
@@ -50,8 +50,8 @@ class Measured:
 def channels_of(shape: tuple[int, ...]) -> NDArray[np.intp]:
     """Return the columns of each latent of a code of this shape, (latents, positions).
 
-    Codes (k,) have one position; (T, k) are sequences, (k, h, w) images of k channels. An
-    encoder that is shared between positions is at rest for their sum only.
+    Codes (k,) have one position; (T, k) are sequences, (k, h, w) images of k channels.
+    An encoder that is shared between positions is at rest for their sum only.
     """
     columns = np.arange(int(np.prod(shape))).reshape(shape)
     return columns.T.reshape(shape[-1], -1) if len(shape) < 3 else columns.reshape(shape[0], -1)
@@ -76,10 +76,10 @@ def measure(
 ) -> Measured:  # fmt: skip
     """Return what the decoder says of some rows.
 
-    `mean`, `deviation` and `x` are those rows, `rows` their numbers, `origin` the best constant
-    output, `term` the reconstruction term of each row at outputs, `shape` that of a code;
-    `all_rows` says whether these are all that were trained on, `onset` whether to look for the
-    onset of a further latent.
+    `mean`, `deviation` and `x` are those rows, `rows` their numbers, `origin` the best
+    constant output, `term` the reconstruction term of each row at outputs, `shape` that
+    of a code; `all_rows` says whether these are all that were trained on, `onset`
+    whether to look for the onset of a further latent.
     """
     rng = np.random.default_rng((seed, OWN))
 
@@ -121,9 +121,9 @@ def _beside(
 ) -> NextLatent | None:
     """Return the onset of a fixed pattern beside those that active latents decode to; None if nothing is beside them.
 
-    What a living mode leaves, τ²/λ of a linear model, falls with the price: it is no onset. So
-    the patterns of the active latents, from the regression of outputs on z, are taken out of
-    rows and outputs.
+    What a living mode leaves, τ²/λ of a linear model, falls with the price: it is no
+    onset. So the patterns of the active latents, from the regression of outputs on z,
+    are taken out of rows and outputs.
     """
     z = mean + deviation * np.random.default_rng((seed, OWN + 1)).standard_normal(mean.shape)
     f, codes = output(z), z[:, active] - z[:, active].mean(axis=0)

@@ -2,12 +2,12 @@
 
     y_j = v_jᵀx,  z = μ + σε:   M²_j = ⟨y_j zᵀ⟩⟨z zᵀ⟩⁻¹⟨z y_j⟩ / λ_j
 
-is the share of mode j that can be read linearly off the latents, 1 − (what is left of it)/λ_j.
-At the equilibrium of a linear VAE it is 1 − τ/λ_j, so that each encoded mode gives the price it
-was
-trained at, τ̂ = (1 − M²_j) λ_j. Which latent encodes which mode is measured by ρ²_kj, the
-squared correlation of μ_k with y_j. Its sum over j is the share of μ_k that is linear in x
-(less what
+is the share of mode j that can be read linearly off the latents, 1 − (what is left of
+it)/λ_j. At the equilibrium of a linear VAE it is 1 − τ/λ_j, so that each encoded mode
+gives the price it was
+trained at, τ̂ = (1 − M²_j) λ_j. Which latent encodes which mode is measured by ρ²_kj,
+the squared correlation of μ_k with y_j. Its sum over j is the share of μ_k that is
+linear in x (less what
 chance gives, d/n).
 """
 
@@ -77,9 +77,10 @@ def mode_cross(reading: Reading, decomposition: Decomposition, modes: int, scale
 def observe(posterior: Posterior, spectrum: Spectrum, cross: Array) -> Observed:
     """Return what the latents encode of the modes, from ⟨y μᵀ⟩, (modes, K).
 
-    With ⟨z zᵀ⟩ = L Lᵀ, latents by falling M², row k of L⁻¹⟨z yᵀ⟩ is what latent k adds to those
-    before it: the squares summed over latents are M²_j λ_j, summed over modes the variance that
-    one more latent explains. Latents are scaled alike, and 1e-12 keeps two equal ones solvable.
+    With ⟨z zᵀ⟩ = L Lᵀ, latents by falling M², row k of L⁻¹⟨z yᵀ⟩ is what latent k adds
+    to those before it: the squares summed over latents are M²_j λ_j, summed over modes
+    the variance that one more latent explains. Latents are scaled alike, and 1e-12
+    keeps two equal ones solvable.
     """
     lam, order = spectrum.eigenvalues[: len(cross)], posterior.ranking
     total = (posterior.covariance + np.diag(posterior.variance))[np.ix_(order, order)]

@@ -2,11 +2,11 @@
 
     q(z_k | x_i) = N(μ_ik, σ²_ik)     M²_k = ⟨μ_k²⟩/(⟨μ_k²⟩ + ⟨σ_k²⟩)     R_k = ½⟨μ_k² + σ_k² − 1 − ln σ_k²⟩
 
-Rows are processed in blocks that stay in the cache, in double precision whatever comes in; the
-second moments of data and means are taken together. Arrays that are not what their names say are
-refused, as far as their numbers show it: a σ² is positive, ln σ² is below zero where a latent is
-active, and under the right name ⟨μ²⟩ + ⟨σ²⟩ of each latent is 1 in a converged model. Source of
-M²: J. Hirn, arXiv:2605.22691.
+Rows are processed in blocks that stay in the cache, in double precision whatever comes
+in; the second moments of data and means are taken together. Arrays that are not what
+their names say are refused, as far as their numbers show it: a σ² is positive, ln σ² is
+below zero where a latent is active, and under the right name ⟨μ²⟩ + ⟨σ²⟩ of each latent
+is 1 in a converged model. Source of M²: J. Hirn, arXiv:2605.22691.
 """
 
 from dataclasses import dataclass
@@ -281,8 +281,8 @@ def _check_logs(mu: Rows, spread: Rows, least: float) -> None:
 def _check_name(kind: Spread, mean_square: Array, variance: Array, other: Array) -> None:
     """Raise an error where variances and standard deviations are mistaken for one another.
 
-    Under the right name A² is 1 in a converged model; `other` is ⟨σ²⟩ if they are mistaken,
-    (K,).
+    Under the right name A² is 1 in a converged model; `other` is ⟨σ²⟩ if they are
+    mistaken, (K,).
     """
     stated, right = _scale_error(mean_square + variance), _scale_error(mean_square + other)
     if right.max() < FITS and np.count_nonzero(stated > OFF) > 1:

@@ -2,10 +2,10 @@
 
     D̃(k) = ⟨‖x − decode(z_1 … z_k, 0 … 0)‖²⟩ / ⟨‖x − x̄‖²⟩,    latents ranked by falling M²
 
-A pruned latent is set to the prior's mean. ΔD̃_k = D̃(k−1) − D̃(k) is the utility of the k-th
-latent (J. Hirn, arXiv:2605.22691), once with z = μ(x), as a trained model is used, and once
-with z drawn from the posterior, as in the loss. Errors of Bernoulli and Poisson decoders are
-divided by F, the variance at the mean, as in their spectrum.
+A pruned latent is set to the prior's mean. ΔD̃_k = D̃(k−1) − D̃(k) is the utility of
+the k-th latent (J. Hirn, arXiv:2605.22691), once with z = μ(x), as a trained model is
+used, and once with z drawn from the posterior, as in the loss. Errors of Bernoulli and
+Poisson decoders are divided by F, the variance at the mean, as in their spectrum.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,8 +45,8 @@ def prune(
 ) -> Decoded:
     """Decode some thousands of rows with ever more latents, and compare with the data.
 
-    `output` returns reconstructions; `target` are the rows as they are to be, (m, d); errors are
-    divided by `unit`, (d,).
+    `output` returns reconstructions; `target` are the rows as they are to be, (m, d);
+    errors are divided by `unit`, (d,).
     """
     K = mean.shape[1]
     drawn = mean + deviation * np.random.default_rng(SEED).standard_normal(mean.shape)

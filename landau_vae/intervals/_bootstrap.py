@@ -4,12 +4,13 @@
     C* = Σ_u c_u S_u / Σ_u c_u W_u − m* m*ᵀ,    (W, w x, w x xᵀ) summed over the rows of unit u, x about the mean
 
 Units (rows, or whole blocks where rows hang together) are drawn with replacement; c is
-multinomial. No row is copied: many replications are one matrix product of counts with the
-units' sufficient statistics, which are kept where they fit in memory (few blocks, narrow
-tables), made again otherwise; wide tables go by their n × n Gram matrix. Replicas spread as the
-sample itself does, so mirrored ("basic") intervals remove the first-order bias that percentiles
-double (Davison & Hinkley 1997, ch. 5). Domain: independent rows or blocks, at least ten or so;
-groups are those of `uncertainty`.
+multinomial. No row is copied: many replications are one matrix product of counts with
+the units' sufficient statistics, which are kept where they fit in memory (few blocks,
+narrow
+tables), made again otherwise; wide tables go by their n × n Gram matrix. Replicas
+spread as the sample itself does, so mirrored ("basic") intervals remove the first-order
+bias that percentiles double (Davison & Hinkley 1997, ch. 5). Domain: independent rows
+or blocks, at least ten or so; groups are those of `uncertainty`.
 """
 
 from collections.abc import Iterator
@@ -52,22 +53,23 @@ def bootstrap(
 ) -> Uncertainty:
     """Return the errors and intervals of `uncertainty` from resampled rows or blocks of rows.
 
-    It is a check on the delta method, not a cure for its limits: replicas of a crowded spectrum
-    are biased as the sample is. Where the two differ, a caveat says so.
+    It is a check on the delta method, not a cure for its limits: replicas of a crowded
+    spectrum are biased as the sample is. Where the two differ, a caveat says so.
 
     Parameters
     ----------
     data : array_like or DataFrame (n, d)
         Rows that are independent draws from the population.
     replications : int, default 200
-        How often to resample, at least 20: 200 give standard errors to 5 %, 1000 the ends of 95
-        % intervals.
+        How often to resample, at least 20: 200 give standard errors to 5 %, 1000 the
+        ends of 95 % intervals.
     blocks : array_like (n,), optional
         The block of each row; whole blocks are drawn then.
     seed : int, default 0
         The same seed gives the same numbers.
     standardize : bool, default False
-        Whether to divide each column by its standard deviation, in each replication anew.
+        Whether to divide each column by its standard deviation, in each replication
+        anew.
     weights : array_like (n,), optional
         Weights of rows.
     likelihood : Likelihood or str, default "gaussian"
@@ -80,16 +82,16 @@ def bootstrap(
     Returns
     -------
     Uncertainty
-        With `method` "bootstrap", the resampled spectra, and `ratio` to the errors of the delta
-        method.
+        With `method` "bootstrap", the resampled spectra, and `ratio` to the errors of
+        the delta method.
 
     Raises
     ------
     InputError
         For data that cannot be used.
     TooFewSamples
-        Where some replications have no variance; `partial` is the `Uncertainty` by the delta
-        method.
+        Where some replications have no variance; `partial` is the `Uncertainty` by the
+        delta method.
 
     Examples
     --------
@@ -210,8 +212,8 @@ def _of_gram(array: NDArray[Any], weights: Array, spectrum: Spectrum) -> tuple[A
 def _scale(mean: Array, variance: Array, spectrum: Spectrum) -> Array | None:
     """Return what the columns of a replication are divided by, from its own means and variances, (…, d).
 
-    A column that a replication left constant has no variance but rounding, which the sample's
-    own scale does not blow up.
+    A column that a replication left constant has no variance but rounding, which the
+    sample's own scale does not blow up.
     """
     likelihood = spectrum.likelihood
     if spectrum.scale is None or (not spectrum.standardized and likelihood.unit_metric):

@@ -2,14 +2,15 @@
 
     s.e.² = Σ_rows p² IF²,    IF(λ_k) = y_k² − λ_k    (`influence` has it for scaled data),    delta method for others
 
-It is the error of the *population's* spectrum as estimated from these rows. The training loss
-is a function of its training set only, so the thresholds of that training have no error at all.
-Near-degenerate eigenvalues are one group, for their mean (`groups`). Domain: independent rows
-(or blocks), finite fourth moments, n ≫ d. Measured at n = 2000, d = 10, separated eigenvalues
-(`test_uncertainty`, 500 data sets each): 95 % intervals of λ_k/V, and of β with a learned σ²,
-cover 94–96 % on the mean over modes (single modes: 92–98 %) for Gaussian, exponential, t₅ data,
-whether standardised, weighted or not. So do those of λ_k, except for heavy tails: t₅ 94 %, with
-random weights 93 %; multivariate t₅ 94 % and 92 % (`caveats`). Sources: Anderson 1963, Annals
+It is the error of the *population's* spectrum as estimated from these rows. The
+training loss is a function of its training set only, so the thresholds of that training
+have no error at all. Near-degenerate eigenvalues are one group, for their mean
+(`groups`). Domain: independent rows (or blocks), finite fourth moments, n ≫ d. Measured
+at n = 2000, d = 10, separated eigenvalues (`test_uncertainty`, 500 data sets each): 95
+% intervals of λ_k/V, and of β with a learned σ², cover 94–96 % on the mean over modes
+(single modes: 92–98 %) for Gaussian, exponential, t₅ data, whether standardised,
+weighted or not. So do those of λ_k, except for heavy tails: t₅ 94 %, with random
+weights 93 %; multivariate t₅ 94 % and 92 % (`caveats`). Sources: Anderson 1963, Annals
 of Mathematical Statistics 34, 122 (first order); J. Hirn, arXiv:2605.22691.
 """
 
@@ -170,8 +171,8 @@ class Uncertainty(Result):
     def active(self, loss: Loss) -> Count:
         """Return how many modes of the population are active at the loss's β.
 
-        By the delta method a mode of a group counts by its own interval and by that of the
-        group, whichever is wider.
+        By the delta method a mode of a group counts by its own interval and by that of
+        the group, whichever is wider.
 
         Parameters
         ----------
@@ -393,8 +394,8 @@ def uncertainty(
 ) -> Uncertainty:
     """Return standard errors and intervals of the population's λ_k, λ_k/V and β_k, from a table of rows.
 
-    They are errors of the population. A training on these very rows has the thresholds of their
-    spectrum, exactly.
+    They are errors of the population. A training on these very rows has the thresholds
+    of their spectrum, exactly.
 
     Parameters
     ----------
@@ -403,13 +404,14 @@ def uncertainty(
     standardize : bool, default False
         Whether to divide each column by its standard deviation.
     weights : array_like (n,), optional
-        Weights of rows, each still one observation: a weight of 2 is not the same as a row that
-        occurs twice.
+        Weights of rows, each still one observation: a weight of 2 is not the same as a
+        row that occurs twice.
     likelihood : Likelihood or str, default "gaussian"
-        Of the decoder: its spectrum is in units of the likelihood's deviation at the mean.
+        Of the decoder: its spectrum is in units of the likelihood's deviation at the
+        mean.
     blocks : array_like (n,), optional
-        The block of each row, where rows are not independent (neighbours in space or time):
-        then blocks are taken for independent.
+        The block of each row, where rows are not independent (neighbours in space or
+        time): then blocks are taken for independent.
     confidence : float, default 0.95
         Of the intervals.
     names : sequence of str, optional
@@ -465,9 +467,9 @@ def estimate(value: Array, error: Array, quantile: Array, upper: Array | float =
 
         [x̂ e^(∓h) / (1 − x̂/u + (x̂/u) e^(∓h))],    h = t · s.e. / (x̂ (1 − x̂/u)),    0 < x < u
 
-    The error counts on the logarithm, and on the logit of what cannot exceed u (a share; an
-    eigenvalue of d standardised columns): eigenvalues and shares are skewed, and there the
-    interval misses on both sides more evenly.
+    The error counts on the logarithm, and on the logit of what cannot exceed u (a
+    share; an eigenvalue of d standardised columns): eigenvalues and shares are skewed,
+    and there the interval misses on both sides more evenly.
 
     >>> half = estimate(np.array([0.5]), np.array([0.05]), np.array([1.96]), upper=1.0)
     >>> half.low.round(3).tolist(), half.high.round(3).tolist()
@@ -495,10 +497,10 @@ def basic(value: Array, drawn: Array, confidence: float, upper: Array | float) -
 def freedom(effective: Array, units: int) -> Array:
     """Return Satterthwaite's degrees of freedom, 2 / (1/N − 1/n), of an error that rests on N `effective` of n `units`.
 
-    An influence function rests on N = (Σq)²/Σq² of n rows, q its squares (N ≈ n/15 for Gaussian
-    data). At n = 2000, d = 10 Student's t with these degrees lifts the mean coverage of 95 %
-    intervals of λ_k/V for exponential data with random weights from 92.6 % (plain, normal
-    quantile) to 94.5 %.
+    An influence function rests on N = (Σq)²/Σq² of n rows, q its squares (N ≈ n/15 for
+    Gaussian data). At n = 2000, d = 10 Student's t with these degrees lifts the mean
+    coverage of 95 % intervals of λ_k/V for exponential data with random weights from
+    92.6 % (plain, normal quantile) to 94.5 %.
 
     >>> freedom(np.array([10.0, 30.0]), 30).round(9).tolist()
     [29.0, 29.0]

@@ -4,12 +4,12 @@
     p in a row are one group if    λ̂_first − λ̂_last ≤ 3 c √(2p); else they part at their widest gap (in its errors)
 
 Two equal eigenvalues of a sample are √(g² + 4c²) apart, with g and 2c of one variance in
-Gaussian data: they look separated in e^(−9/2) = 1 % of samples. Of p equal ones the first and
-last are up to 4 c √p apart (Wigner's semicircle; the width of the Marchenko–Pastur law). At the
-border of the first rule repulsion biases an eigenvalue by 1/(6√2) = 0.12 of its error. Larger
-biases come from many modes together: to first order
-Σ_j E[y_k² y_j²]/(λ_k − λ_j)/n (Lawley 1956, Biometrika 43, 128; with Gaussian data λ_k Σ_j
-λ_j/(λ_k − λ_j)/n).
+Gaussian data: they look separated in e^(−9/2) = 1 % of samples. Of p equal ones the
+first and last are up to 4 c √p apart (Wigner's semicircle; the width of the
+Marchenko–Pastur law). At the border of the first rule repulsion biases an eigenvalue by
+1/(6√2) = 0.12 of its error. Larger biases come from many modes together: to first order
+Σ_j E[y_k² y_j²]/(λ_k − λ_j)/n (Lawley 1956, Biometrika 43, 128; with Gaussian data λ_k
+Σ_j λ_j/(λ_k − λ_j)/n).
 """
 
 from collections.abc import Iterator

@@ -2,17 +2,17 @@
 
     IF(λ_k) = y_k² − λ_k − λ_k Σ_i v_ik² a_i,    Cov(λ̂) = Σ_rows p² IF IFᵀ · n/(n−1),    y = Vᵀz, z = (x − m)/s
 
-First-order perturbation theory of S⁻¹CS⁻¹, S = diag(s), whose scales move by the relative
-amount a/2 per row:
+First-order perturbation theory of S⁻¹CS⁻¹, S = diag(s), whose scales move by the
+relative amount a/2 per row:
 
     covariance               s = 1        a = 0
     standardised             s = √C_ii    a_i = z_i² − 1
     Bernoulli, Poisson       s = √F(m)    a_i = (d ln F/dm_i)(x_i − m_i)
 
 p are the rows' shares of the weight (1/n). λ_k's neighbour l couples to it by y_k
-y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i. Rows that are correlated within blocks are summed by
-blocks first (cluster-robust). Nothing is assumed about the distribution but finite fourth
-moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
+y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i. Rows that are correlated within blocks are summed
+by blocks first (cluster-robust). Nothing is assumed about the distribution but finite
+fourth moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
 """
 
 from dataclasses import dataclass

@@ -3,13 +3,14 @@
 The living state of a free decoder is followed as the price rises until it is lost:
 
     τ_M: F = F₀, from there on the collapsed state is the better one (Maxwell)
-    τ_s: the living state is lost, although the collapsed one has been stable since λ₁ (spinodal)
+    τ_s: the living state is lost; the collapsed one has been stable since λ₁ (spinodal)
 
-Each step is a descent from the last state, as in a warm start; past the spinodal the unstable
-states are followed by their length. By the envelope theorem ∂F/∂τ is the rate R, and a row that
-gets more weight moves τ_M by −g/R with g what it costs above the collapsed state: that gives
-the root in a few steps and its sampling error without another solution. Where few rows are far
-from all others they can live alone above λ₁; such phases are kept apart. Source: this package.
+Each step is a descent from the last state, as in a warm start; past the spinodal the
+unstable states are followed by their length. By the envelope theorem ∂F/∂τ is the rate
+R, and a row that gets more weight moves τ_M by −g/R with g what it costs above the
+collapsed state: that gives the root in a few steps and its sampling error without
+another solution. Where few rows are far from all others they can live alone above λ₁;
+such phases are kept apart. Source: this package.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -116,8 +117,8 @@ class FirstCollapse(Result):
     def among(self, kept: Integers) -> tuple[float, Edge]:
         """Return λ₁ of some of the rows, in units of this one, and up to which of their τ/λ₁ the living state is best.
 
-        The state is followed from where it is among all rows, at the largest price below 0.95 of
-        λ₁.
+        The state is followed from where it is among all rows, at the largest price
+        below 0.95 of λ₁.
 
         Parameters
         ----------
@@ -143,8 +144,8 @@ class FirstCollapse(Result):
     def potential(self, price: Positive) -> tuple[Array, Array]:
         """Return the loss at a price of all states of the branch, by their length.
 
-        Stationary states at this price are stationary in it; elsewhere it lies above the least
-        loss at that length.
+        Stationary states at this price are stationary in it; elsewhere it lies above
+        the least loss at that length.
 
         Parameters
         ----------
@@ -200,8 +201,8 @@ def first_collapse(
     weights : (n,) array_like, optional
         Of the rows; only their ratios matter.
     order : int, optional
-        P, the degree of the decoder, from 2 to 12. By default 6, and more until P − 2 gives the
-        same price.
+        P, the degree of the decoder, from 2 to 12. By default 6, and more until P − 2
+        gives the same price.
     most : float, default 4
         τ/λ₁ at which the search ends.
     resolution : float, default 1e-5
@@ -222,8 +223,8 @@ def first_collapse(
 
     Notes
     -----
-    Each state is a proof that a VAE with this loss exists. That nothing better lives beyond the
-    last one is not proved: `lv.frontier` says how far it could.
+    Each state is a proof that a VAE with this loss exists. That nothing better lives
+    beyond the last one is not proved: `lv.frontier` says how far it could.
 
     Examples
     --------

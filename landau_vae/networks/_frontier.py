@@ -2,14 +2,14 @@
 
     F_any(c) = min_q −c ⟨ln Σ_y q(y) e^{−ℓ(x, y)/c}⟩ ≤ ⟨ℓ(x, f(z))⟩ + c ⟨KL⟩
 
-Conditions: the decoder takes z alone, ⟨ℓ⟩ is that of sampled z, all KL terms have one weight.
-For squared errors the collapsed state, one constant output, is the best of all from c = τ on
-where
+Conditions: the decoder takes z alone, ⟨ℓ⟩ is that of sampled z, all KL terms have one
+weight. For squared errors the collapsed state, one constant output, is the best of all
+from c = τ on where
 
     τ ≥ σ²_sG = sup_u 2 ln⟨e^{u·x}⟩/‖u‖²
 
-the optimal sub-Gaussian proxy of the centred rows. A row of share p at a distance m from the
-mean makes that at least m²/(2 ln 1/p). Source: this package.
+the optimal sub-Gaussian proxy of the centred rows. A row of share p at a distance m
+from the mean makes that at least m²/(2 ln 1/p). Source: this package.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -199,8 +199,8 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     data : (n, d) array, DataFrame or TrainingSet
         The rows that are trained on.
     loss : Loss
-        With one β or several; of squared errors with a fixed variance, or of an exponential
-        family.
+        With one β or several; of squared errors with a fixed variance, or of an
+        exponential family.
     rows : int, default 2000
         How many rows are used, at most; as many others give the held-out values.
     seed : int, default 0
@@ -219,10 +219,10 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
 
     Notes
     -----
-    The optimum over distributions of outputs is a convex problem, solved to a gap that is
-    reported. What is found holds for the rows that were used. A row's rate is the information
-    that its posterior over the outputs has on it; the rows that count as encoded are those of
-    the highest rates, as many as share the rate: (Σ R)²/Σ R².
+    The optimum over distributions of outputs is a convex problem, solved to a gap that
+    is reported. What is found holds for the rows that were used. A row's rate is the
+    information that its posterior over the outputs has on it; the rows that count as
+    encoded are those of the highest rates, as many as share the rate: (Σ R)²/Σ R².
 
     Examples
     --------

@@ -2,10 +2,11 @@
 
     λ₁ ≤ τ_Maxwell ≤ τ_spinodal,        τ_Maxwell ≤ σ²_sG
 
-From λ₁ on the collapsed state is stable; from the Maxwell point on it is the best one that a
-latent with a free decoder has; from the spinodal on it is the only one; from σ²_sG on it is the
-best of any VAE. Of skewed rows the first two differ: then the collapse is first-order, and a
-warm-up of the KL finds states that a fresh training at the same β does not. The excess
+From λ₁ on the collapsed state is stable; from the Maxwell point on it is the best one
+that a latent with a free decoder has; from the spinodal on it is the only one; from
+σ²_sG on it is the best of any VAE. Of skewed rows the first two differ: then the
+collapse is first-order, and a warm-up of the KL finds states that a fresh training at
+the same β does not. The excess
 τ_Maxwell/λ₁ − 1 grows as κ², so that its error is that of itself and that of its root.
 Source: this package.
 """
@@ -54,19 +55,19 @@ def onset(
     data : (n, d) array, DataFrame or TrainingSet
         The rows that are trained on.
     loss : Loss
-        Of squared errors with a fixed variance. At a single β the result also says what is
-        expected there.
+        Of squared errors with a fixed variance. At a single β the result also says what
+        is expected there.
     rows : int, default 2000
         How many rows are used, at most; of more they are drawn at random.
     blocks : array_like (n,), optional
-        The block of each row, where rows are not independent (neighbours in space or time):
-        then errors are those of independent blocks.
+        The block of each row, where rows are not independent (neighbours in space or
+        time): then errors are those of independent blocks.
     degree : int, optional
-        Of the decoder, a polynomial in z, from 4 to 12. By default 6, and more until two more
-        move the Maxwell point no further.
+        Of the decoder, a polynomial in z, from 4 to 12. By default 6, and more until
+        two more move the Maxwell point no further.
     frontier : bool, default False
-        Whether to solve for the best of any VAE at several β too, as `lv.frontier` does: a few
-        seconds each.
+        Whether to solve for the best of any VAE at several β too, as `lv.frontier`
+        does: a few seconds each.
     seed : int, default 0
         Of the choice of rows.
     progress : bool, default False
@@ -81,17 +82,17 @@ def onset(
     InputError
         For a `Spectrum`, which has no rows, and for rows that cannot be used.
     OutsideTheory
-        For a learned variance and other likelihoods. `partial` is the β from which on the
-        collapsed state is stable.
+        For a learned variance and other likelihoods. `partial` is the β from which on
+        the collapsed state is stable.
     TooFewSamples
         For fewer rows or blocks than a fourth moment needs, with the same `partial`.
 
     Notes
     -----
-    One latent, a decoder that is a polynomial in z, and an encoder without restrictions. A
-    network can come near to this, and not below it; with more latents the first of them may
-    survive to a larger β. What is found holds for the rows that were used, and its errors are
-    those of the population that they were drawn from.
+    One latent, a decoder that is a polynomial in z, and an encoder without
+    restrictions. A network can come near to this, and not below it; with more latents
+    the first of them may survive to a larger β. What is found holds for the rows that
+    were used, and its errors are those of the population that they were drawn from.
 
     Examples
     --------

@@ -2,14 +2,15 @@
 
     f(z) = Σ_{n ≤ P} c_n he_n(z),   F(c; τ) = Σ_i p_i min_{μ_i, s_i} [½⟨‖x_i − f(z)‖²⟩ + τ KL_i] − F₀,   z ~ N(μ_i, s_i)
 
-he_n are the Hermite polynomials, orthonormal under N(0, 1). A row's loss is a polynomial in z
-averaged over a normal distribution, so it and all its derivatives are exact sums over
+he_n are the Hermite polynomials, orthonormal under N(0, 1). A row's loss is a
+polynomial in z averaged over a normal distribution, so it and all its derivatives are
+exact sums over
 
     e_k = ⟨he_k(z)⟩,   √(k+1) e_{k+1} = μ e_k + √k (s − 1) e_{k−1},   ∂e_k/∂μ = √k e_{k−1},   ∂/∂s = ½ ∂²/∂μ².
 
-Each row's posterior is eliminated: the unknowns are the coefficients c alone, and the Hessian is
-the Schur complement of the posteriors'. F is continuous; where the best posterior of a row
-changes it has a kink that is never a minimum. Source: this package.
+Each row's posterior is eliminated: the unknowns are the coefficients c alone, and the
+Hessian is the Schur complement of the posteriors'. F is continuous; where the best
+posterior of a row changes it has a kink that is never a minimum. Source: this package.
 """
 
 from math import comb, factorial, sqrt
@@ -59,8 +60,8 @@ class Posteriors(NamedTuple):
 class FreeDecoder(Problem):
     """A VAE of one latent whose decoder is any polynomial of degree P and whose encoder is any function.
 
-    The control is τ/λ₁, the loss that above the collapsed state, in units of λ₁. The unknowns
-    are c (P + 1, r), row by row, in the r principal axes of the data.
+    The control is τ/λ₁, the loss that above the collapsed state, in units of λ₁. The
+    unknowns are c (P + 1, r), row by row, in the r principal axes of the data.
 
     Parameters
     ----------
@@ -71,8 +72,8 @@ class FreeDecoder(Problem):
     order : int, default 6
         P, from 2 to 12.
     modes : int, optional
-        r, how many principal axes the decoder has; by default all. With fewer F is that of a
-        smaller family of decoders, an upper bound.
+        r, how many principal axes the decoder has; by default all. With fewer F is that
+        of a smaller family of decoders, an upper bound.
 
     Raises
     ------

@@ -1,16 +1,16 @@
 """Which price a trained model would have to fall below for one more latent to pay, from its encoder alone.
 
-The next latent's mean is sought as a combination h of functions of x. The best decoder for it
-is known without one:
+The next latent's mean is sought as a combination h of functions of x. The best decoder
+for it is known without one:
 
     Λ = sup_h ⟨‖E[(x − x̂) h | z]‖²⟩ / ⟨h²⟩,    E[(x − x̂) h | z] = Cov(x, h | z)
 
-At draws z of the active latents, rows are weighted by how likely they are to have made z.
-Covariances of two disjoint sets of rows are multiplied, so that noise has no bias; each is
-divided by 1 − Σw², what a weighted covariance falls short of. Functions are winsorised. Those
-that are linear in the principal components show whether the bulk of the rows needs a latent;
-with products, whether some rows do. For squared errors and few active latents: kernels need
-rows nearby. Source: this package.
+At draws z of the active latents, rows are weighted by how likely they are to have made
+z. Covariances of two disjoint sets of rows are multiplied, so that noise has no bias;
+each is divided by 1 − Σw², what a weighted covariance falls short of. Functions are
+winsorised. Those that are linear in the principal components show whether the bulk of
+the rows needs a latent; with products, whether some rows do. For squared errors and few
+active latents: kernels need rows nearby. Source: this package.
 """
 
 from collections.abc import Iterable
@@ -108,9 +108,9 @@ def next_latent_by_kernel(
     active : (a,) array of int
         Which latents are active, counted from 0; at least one, and few.
     beside : bool, default False
-        Whether means that are linear in those of the active latents are left out. What active
-        latents leave of their own falls with the price: without it the reading is where the next
-        latent begins, also far below the present price.
+        Whether means that are linear in those of the active latents are left out. What
+        active latents leave of their own falls with the price: without it the reading
+        is where the next latent begins, also far below the present price.
     seed : int, default 0
         Seed of the draws, and of the division of the rows.
 

@@ -3,15 +3,16 @@
     y = v₁·(x − x̄)/√λ₁,    κ = ⟨y³⟩,    m₄ = ⟨y⁴⟩,    A = ⟨x y²⟩/√λ₁ = (κ, a_j),    ℓ_j = λ_j/λ₁
     Q = Σ_j a_j²/(1 − ℓ_j),    B = 10 − 2m₄ − 3|A|² − 4Q
 
-The errors follow from influence functions: what a row adds to a moment to first order, through
-x̄, λ₁ and v₁ as well. With u the row in principal components (unit √λ₁), v₁ turns by
+The errors follow from influence functions: what a row adds to a moment to first order,
+through x̄, λ₁ and v₁ as well. With u the row in principal components (unit √λ₁), v₁
+turns by
 g_j = u_j y/(1 − ℓ_j), and for example
 
     IF(κ)  = y³ − κ − 3y + 3 a·g − (3/2)κ(y² − 1)
     IF(m₄) = y⁴ − m₄ − 4κy + 4⟨u y³⟩·g − 2m₄(y² − 1)
 
-v₁ points to where κ ≥ 0. Rows that are correlated within groups are summed by groups first.
-Source: this package.
+v₁ points to where κ ≥ 0. Rows that are correlated within groups are summed by groups
+first. Source: this package.
 """
 
 from dataclasses import dataclass
@@ -93,8 +94,8 @@ class RowMoments(Result):
     def root(self) -> tuple[float, float]:
         """⅔κ/√B, which is √(τ_Maxwell/λ₁ − 1) where skews are small and 1 ≤ B ≤ 4(1 − Q), and its standard error.
 
-        A smaller B would mean a later collapse: then it is taken for 1. Where λ₁ is not simple
-        the error is that of a Gaussian κ, √(6/n).
+        A smaller B would mean a later collapse: then it is taken for 1. Where λ₁ is not
+        simple the error is that of a Gaussian κ, √(6/n).
         """
         scale = 1.5 * np.sqrt(max(float(self.value[4]), 1.0))
         error = float(self.error[0]) if self.separated else np.sqrt(6 / self.units)

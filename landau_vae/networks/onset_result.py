@@ -74,7 +74,8 @@ class Onset(Result):
     def _errors(self) -> Array:
         """Standard errors of the excess τ_Maxwell/λ₁ − 1 and of its root.
 
-        Where a skewness is 0 by chance the excess has no error of its own, but its root has.
+        Where a skewness is 0 by chance the excess has no error of its own, but its root
+        has.
         """
         return np.array([self.excess_error, self.moments.root[1]])
 
@@ -82,8 +83,8 @@ class Onset(Result):
     def margin(self) -> float:
         """Standard errors by which the collapse has a jump beyond the resolution; negative if it has none.
 
-        By the Maxwell point, or by the gain of an active state above the resolution where that
-        is clearer: of heavy tails few rows decide the former.
+        By the Maxwell point, or by the gain of an active state above the resolution
+        where that is clearer: of heavy tails few rows decide the former.
         """
         excess, least = self.collapse.maxwell.price - 1, self.resolution
         distance = np.abs([excess - least, np.sqrt(max(excess, 0.0)) - np.sqrt(least)])

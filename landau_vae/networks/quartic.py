@@ -3,10 +3,11 @@
     F = ½a(w² + 2c²) − (κ/τ²)(w²c + (4/3)c³) + G w⁴ + B(w²c² + c⁴),    a = 1 − 1/τ
     G = 1/(2τ²) − 1/(4τ) − Q/(4τ⁴),    B = 14/τ² − 4/τ − 2m₄/τ³ − (3|A|² + 4Q)/τ⁴
 
-in units of λ₁: the loss above the collapsed one at the decoder's linear and quadratic amplitude
-w and c along the first principal component y, of skewness κ and fourth moment m₄. A = E[x y²]
-has the components κ along y and a_j along the others, of variances ℓ_j. Q(τ) = Σ_j a_j²/(1 −
-ℓ_j/τ). To quartic order: right where the jump is small. Source: this package; proof:
+in units of λ₁: the loss above the collapsed one at the decoder's linear and quadratic
+amplitude w and c along the first principal component y, of skewness κ and fourth moment
+m₄. A = E[x y²] has the components κ along y and a_j along the others, of variances ℓ_j.
+Q(τ) = Σ_j a_j²/(1 − ℓ_j/τ). To quartic order: right where the jump is small. Source:
+this package; proof:
 `landau-vae derive first-order-collapse`.
 """
 
@@ -107,7 +108,8 @@ class Moments(Result):
         Returns
         -------
         float
-            Infinite where a further component is unstable at this price and shares the bend.
+            Infinite where a further component is unstable at this price and shares the
+            bend.
 
         Raises
         ------
@@ -250,9 +252,9 @@ class QuarticCollapse(Result):
 def quartic_collapse(moments: Moments) -> QuarticCollapse:
     """Return where and how the first latent of a nonlinear VAE collapses, to quartic order.
 
-    With g = G/B and C = 1/(2 − 8g) the living state is best up to a B/k² = 4/9 if g ≥ 1/16, and
-    C (1 − √((2C − 1)/3)) otherwise, k = κ/τ². It exists up to a B/k² = 1/2. Near λ₁ the first is
-    τ* = λ₁ (1 + (4/9) κ²/B).
+    With g = G/B and C = 1/(2 − 8g) the living state is best up to a B/k² = 4/9 if g ≥
+    1/16, and C (1 − √((2C − 1)/3)) otherwise, k = κ/τ². It exists up to a B/k² = 1/2.
+    Near λ₁ the first is τ* = λ₁ (1 + (4/9) κ²/B).
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Figures: the cascade as predicted, trained models against it, a diagnosis, branches and their bifurcations.
 
-Each function draws one idea on an `Axes` (a new figure by default) and returns it; `overview`
-puts the four pictures of a verification on one page. Nothing here computes physics, shows
-windows or
+Each function draws one idea on an `Axes` (a new figure by default) and returns it;
+`overview` puts the four pictures of a verification on one page. Nothing here computes
+physics, shows windows or
 keeps state.
 """
 

@@ -26,9 +26,10 @@ def onset(result: Onset) -> Figure:
     Returns
     -------
     Figure
-        Left: the rate on all branches, stable ones solid, unstable ones dashed. Middle: the loss
-        on the way from the collapsed to the active state, at three β. Right: the loss of the
-        best state of each kind below the collapsed one; shaded: where single rows are memorised.
+        Left: the rate on all branches, stable ones solid, unstable ones dashed. Middle:
+        the loss on the way from the collapsed to the active state, at three β. Right:
+        the loss of the best state of each kind below the collapsed one; shaded: where
+        single rows are memorised.
     """
     with axes(None, (1, 1)):
         figure = Figure(figsize=(11.5, 3.6), layout="constrained")

@@ -2,9 +2,10 @@
 
     x_i | z ~ exp(x_i η_i − A_i(η_i)),  η = b + w z      A(b + h) = Σ_n κ_n hⁿ/n!,  κ₁ = x̄,  κ₂ = F = 𝒱(x̄)
 
-The cumulants follow from the variance function 𝒱 alone: κ_{n+1} = 𝒱 dκ_n/dx̄ (Morris 1982).
-Collapse of the direction u (w = a u) sets in at β = uᵀC u/uᵀF u, at most the top eigenvalue of
-F^{-1/2} C F^{-1/2}. Gaussian: 𝒱 = σ²; Bernoulli: x̄(1 − x̄); Poisson: x̄. The encoder is
+The cumulants follow from the variance function 𝒱 alone: κ_{n+1} = 𝒱 dκ_n/dx̄ (Morris
+1982). Collapse of the direction u (w = a u) sets in at β = uᵀC u/uᵀF u, at most the top
+eigenvalue of F^{-1/2} C F^{-1/2}. Gaussian: 𝒱 = σ²; Bernoulli: x̄(1 − x̄); Poisson: x̄.
+The encoder is
 affine; derived by `landau-vae derive exponential-family`.
 """
 
@@ -96,9 +97,9 @@ def exponential_family(
 ) -> Landau:
     """Return the Landau theory of the amplitude a in w = a u.
 
-    Fast are the encoder's weights e and offset, the posterior variance s and the shifts c of
-    the decoder's biases. Terms of a higher grade than `order` are left out of the loss, so it
-    cannot be expanded further.
+    Fast are the encoder's weights e and offset, the posterior variance s and the shifts
+    c of the decoder's biases. Terms of a higher grade than `order` are left out of the
+    loss, so it cannot be expanded further.
 
     Parameters
     ----------

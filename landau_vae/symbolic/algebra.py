@@ -3,10 +3,10 @@
     ⟨y₁ y₂ … y₂ₙ⟩ = Σ over pairings Π ⟨yᵢ yⱼ⟩        (Isserlis 1918; physicists call it Wick's theorem)
     y ← y − H⁻¹ ∂L/∂y(a, y)                          each round gains at least one power of the slow amplitudes a
 
-Polynomials live in SymPy's sparse rings over the field of rational functions of the parameters,
-so every coefficient is exact, and reduced as it arises. Series are cut by the power of one step
-t: a slow amplitude of weight g stands with tᵍ, and so does a fast variable of grade g, which
-begins with that power. Grading keeps polynomials short.
+Polynomials live in SymPy's sparse rings over the field of rational functions of the
+parameters, so every coefficient is exact, and reduced as it arises. Series are cut by
+the power of one step t: a slow amplitude of weight g stands with tᵍ, and so does a fast
+variable of grade g, which begins with that power. Grading keeps polynomials short.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,8 @@ def as_expression(value: Any, name: str) -> sp.Expr:
 def vanishes(expression: sp.Expr | sp.MatrixBase) -> bool:
     """Return whether an expression, or every entry of a matrix, is identically zero.
 
-    This is decided by normal form, never by numbers, and holds wherever logarithms are real: ln
-    ab = ln a + ln b is used without asking for signs.
+    This is decided by normal form, never by numbers, and holds wherever logarithms are
+    real: ln ab = ln a + ln b is used without asking for signs.
 
     Parameters
     ----------
@@ -206,7 +206,8 @@ def coefficients(polynomial: Any) -> list[tuple[tuple[int, ...], sp.Expr]]:
 def eliminate(series: Series, order: int) -> list[Any]:
     """Return the fast displacements as polynomials of the slow amplitudes, solving ∂L/∂y = 0 to the given order.
 
-    Raises `InputError` if the fast variables' Hessian is singular: then one of them is not fast.
+    Raises `InputError` if the fast variables' Hessian is singular: then one of them is
+    not fast.
     """
     moving = [i for i, grade in enumerate(series.grades) if grade <= order]
     displacements = [series.ring.zero] * len(series.grades)

@@ -3,9 +3,10 @@
     ℓ(x, f₀ + φ) = ℓ₀ + s·φ + ½ φᵀHφ + …,   φ(z) = b + w z + q (z² − 1)/√2,   z = μ + σε
 
 s and H are the row's score and curvature at the collapsed output f₀; b, w and q are the
-decoder's first Hermite coefficients, one vector each. The posterior is Gaussian, row by row, as
-in
-`linear.average`. Source: this package; derived by `landau-vae derive any-reconstruction-loss`.
+decoder's first Hermite coefficients, one vector each. The posterior is Gaussian, row by
+row, as in
+`linear.average`. Source: this package; derived by `landau-vae derive
+any-reconstruction-loss`.
 """
 
 from collections.abc import Sequence

@@ -3,10 +3,11 @@
     F = ⟨½‖x − f(z)‖²⟩ + τ⟨KL⟩,    f(z) = Σ_n f_n He_n(z),    z ~ N(μ(x), s(x)),    lengths in units of √λ₁
 
 Slow are w and c, the linear and the quadratic coefficient of the decoder along the first
-principal component. First the posterior of one row is eliminated at a given decoder: each row
-has its own μ and s. The rows enter what is left through their moments. Then the other
-coefficients of the decoder are eliminated, which begin with two powers of w and c. Source: this
-package; derived by `landau-vae derive first-order-collapse`.
+principal component. First the posterior of one row is eliminated at a given decoder:
+each row has its own μ and s. The rows enter what is left through their moments. Then
+the other
+coefficients of the decoder are eliminated, which begin with two powers of w and c.
+Source: this package; derived by `landau-vae derive first-order-collapse`.
 """
 
 from collections.abc import Sequence
@@ -54,8 +55,8 @@ def row_theory(row: Sequence[sp.Symbol], highest: Annotated[int, Range(2)] = HIG
     Returns
     -------
     Landau
-        The loss above the collapsed one. w and c count once, the other coefficients of the
-        decoder twice.
+        The loss above the collapsed one. w and c count once, the other coefficients of
+        the decoder twice.
 
     Raises
     ------
@@ -86,10 +87,11 @@ def theory(across: Natural = 1, highest: Annotated[int, Range(2)] = HIGHEST) -> 
     Parameters
     ----------
     across : int, default 1
-        How many principal components there are beside the first. Each adds its own terms.
+        How many principal components there are beside the first. Each adds its own
+        terms.
     highest : int, default 4
-        The highest Hermite polynomial of the decoder, from 2 on; those beyond the fourth do not
-        enter at order 4.
+        The highest Hermite polynomial of the decoder, from 2 on; those beyond the
+        fourth do not enter at order 4.
 
     Returns
     -------

@@ -2,16 +2,17 @@
 
     ΔL(a) = a₂(τ) a² + a₄(τ) a⁴ + …      a₂(τ_c) = 0,  a₄(τ_c) > 0: continuous,  a₄(τ_c) < 0: a jump
 
-State a loss, its slow amplitude a, its fast variables y, the control parameter, the collapsed
-point and the symmetry that forbids odd powers of a; the engine eliminates y from ∂L/∂y = 0
-order by order. Because L is stationary in y, an error of order n + 1 in y moves the potential
-at order 2n + 2 only: half the order is enough. Several slow amplitudes give a potential in all
-of them.
+State a loss, its slow amplitude a, its fast variables y, the control parameter, the
+collapsed point and the symmetry that forbids odd powers of a; the engine eliminates y
+from ∂L/∂y = 0 order by order. Because L is stationary in y, an error of order n + 1 in
+y moves the potential at order 2n + 2 only: half the order is enough. Several slow
+amplitudes give a potential in all of them.
 
-With a₂ ~ tᵏ and a_N(τ_c) ≠ 0 the first that is left at the threshold, a² and a^N balance at a ~
-t^{k/(N−2)} (Newton's polygon). Exact rational arithmetic over the parameters; needs a loss that
-is analytic at the collapsed point and a stiff (not singular) Hessian of the fast variables
-there. Derivations: `landau-vae derive collapse`.
+With a₂ ~ tᵏ and a_N(τ_c) ≠ 0 the first that is left at the threshold, a² and a^N
+balance at a ~ t^{k/(N−2)} (Newton's polygon). Exact rational arithmetic over the
+parameters; needs a loss that is analytic at the collapsed point and a stiff (not
+singular) Hessian of the fast variables there. Derivations: `landau-vae derive
+collapse`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,8 +52,8 @@ class Expansion:
     def leading(self) -> tuple[int, sp.Expr]:
         """N and a_N: the first power with a coefficient at the threshold, and that coefficient.
 
-        Raises `OutsideTheory` if all coefficients vanish to the order of this expansion, or for
-        several amplitudes.
+        Raises `OutsideTheory` if all coefficients vanish to the order of this
+        expansion, or for several amplitudes.
         """
         _one_amplitude(self.theory)
         for n, c in self.at_threshold.items():
@@ -65,9 +66,9 @@ class Expansion:
     def kind(self) -> str:
         """'supercritical', 'subcritical', 'transcritical' (an odd power leads), or 'undecided' without a known sign.
 
-        Raises `OutsideTheory` where the fast variables are known to be at no minimum (then no
-        state is stable), and where a₂ touches zero without changing sign (then there is no
-        transition).
+        Raises `OutsideTheory` where the fast variables are known to be at no minimum
+        (then no state is stable), and where a₂ touches zero without changing sign (then
+        there is no transition).
         """
         _one_amplitude(self.theory)
         fast = self.theory.hessian()[1:, 1:].subs(self.theory.control, self.theory.threshold)
@@ -85,9 +86,9 @@ class Expansion:
     def exponents(self) -> dict[str, sp.Rational]:
         """Critical exponents of a continuous transition, read off the orders k and N.
 
-        Amplitude t^{k/(N−2)}, susceptibility t^{−k}, response to a field at the threshold
-        h^{1/(N−1)}, gain of the loss t^{kN/(N−2)}. Raises `OutsideTheory` for a subcritical
-        one, and where the powers between 2 and N matter.
+        Amplitude t^{k/(N−2)}, susceptibility t^{−k}, response to a field at the
+        threshold h^{1/(N−1)}, gain of the loss t^{kN/(N−2)}. Raises `OutsideTheory` for
+        a subcritical one, and where the powers between 2 and N matter.
         """
         power, coefficient = self.leading
         if power % 2 == 0 and coefficient.is_negative:
@@ -259,7 +260,8 @@ class Landau:
     def threshold(self) -> sp.Expr:
         """The control value τ_c where the curvature a₂ of the Landau potential vanishes; of several: its determinant.
 
-        Raises `OutsideTheory` if there is none, or more than one (`partial` holds them all).
+        Raises `OutsideTheory` if there is none, or more than one (`partial` holds them
+        all).
         """
         if not self.thresholds:
             raise OutsideTheory(f"a₂ = {self._curvature} vanishes at no {self.control}: there is no threshold.")
@@ -380,11 +382,11 @@ class Landau:
         Raises
         ------
         OutsideTheory
-            If SymPy finds no closed form (the expansion still works then), or the loss has been
-            cut.
+            If SymPy finds no closed form (the expansion still works then), or the loss
+            has been cut.
         InputError
-            If the Hessian of the fast variables is singular, so that more than one sheet may
-            pass.
+            If the Hessian of the fast variables is singular, so that more than one
+            sheet may pass.
         """
         if self.order is not None:
             raise OutsideTheory(f"This loss was cut after order {self.order}: only .expansion(order) means something.")

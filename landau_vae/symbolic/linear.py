@@ -2,10 +2,11 @@
 
     σ_dec² ℓ(w, e, s) = ½[λ − 2weλ + w²(e²λ + s)] + (τ/2)[e²λ + s − 1 − ln s]
 
-per mode of variance λ (decoder w, encoder e, posterior variance s, price τ = β σ_dec²), and the
-same for any number of features and latents. All of it is the average of `squared_error` and
-`kl`: change a coefficient there, and every derivation that rests on it breaks. Source: J. Hirn,
-arXiv:2605.22691; `landau-vae derive loss` shows the averages.
+per mode of variance λ (decoder w, encoder e, posterior variance s, price τ = β σ_dec²),
+and the same for any number of features and latents. All of it is the average of
+`squared_error` and `kl`: change a coefficient there, and every derivation that rests on
+it breaks. Source: J. Hirn, arXiv:2605.22691; `landau-vae derive loss` shows the
+averages.
 """
 
 from collections.abc import Callable, Sequence

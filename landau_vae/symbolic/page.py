@@ -1,9 +1,9 @@
 """Literate derivations: a script of prose and code cells, run into a page of formulas and checked statements.
 
-A script is in the percent format that notebooks and editors read: `# %% [markdown]` begins
-prose, `# %%` code. Its code calls `show` for a formula and `check` for a statement that the
-machine must confirm; a check that fails stops the page. Run as plain Python, the same script
-prints.
+A script is in the percent format that notebooks and editors read: `# %% [markdown]`
+begins prose, `# %%` code. Its code calls `show` for a formula and `check` for a
+statement that the machine must confirm; a check that fails stops the page. Run as plain
+Python, the same script prints.
 """
 
 import re

@@ -5,9 +5,10 @@
     metric, target        ½‖R(y − Wz − Bx)‖²                       another spectrum
     fixed variance s      s given, not learned                     soft thresholding at √(τs)
 
-Everything is an average of `linear.squared_error` and `linear.kl`; units and symbols are those
-of `linear`. Sources: J. Hirn, arXiv:2605.22691; Wang & Ziyin, arXiv:2205.04009; Dang et al.,
-arXiv:2306.05023. Derivations: `landau-vae derive variations`, `landau-vae derive weight-decay`.
+Everything is an average of `linear.squared_error` and `linear.kl`; units and symbols
+are those of `linear`. Sources: J. Hirn, arXiv:2605.22691; Wang & Ziyin,
+arXiv:2205.04009; Dang et al., arXiv:2306.05023. Derivations: `landau-vae derive
+variations`, `landau-vae derive weight-decay`.
 """
 
 from collections.abc import Sequence
@@ -68,10 +69,10 @@ def target_loss(
 ) -> sp.Expr:
     """Return ½⟨‖R(y − Wz − Bx)‖²⟩ + price ⟨KL⟩ for centred data v = (x, y) of the given covariance, n × n.
 
-    The target y, (q), is the last part of v, as long as W, q × K, is high. The encoder E, K ×
-    m, reads the first m entries of v, so z = E v_{1…m} + noise. `direct` B, q × p, lets the
-    decoder see the first p entries. `whitening` R, q × q, weighs the errors with the inverse
-    RᵀR of their noise metric; by default R = 1.
+    The target y, (q), is the last part of v, as long as W, q × K, is high. The encoder
+    E, K × m, reads the first m entries of v, so z = E v_{1…m} + noise. `direct` B, q ×
+    p, lets the decoder see the first p entries. `whitening` R, q × q, weighs the errors
+    with the inverse RᵀR of their noise metric; by default R = 1.
 
     >>> W, E, variances = linear.variables(2, 1)
     >>> C = sp.diag(*linear.mode_variances(2))

@@ -2,11 +2,12 @@
 
     gain(T) = ½ (1 − D̃) V − τ Σ_k R_k        by how much a model is better than the collapsed state
 
-The gain is zero at the Maxwell price; its slope there is −R (envelope theorem). A sweep up from
-cold models ends at the spinodal, one down from warm ones begins at λ₁. Each is compared with
-`networks.first_collapse` of the rows, a state that exists: a network that collapses before it
-is itself the limit. Later latents are compared with what a model with one latent less foresees
-(`networks.kernel_onset`), where that state becomes unstable: they may live above it. Of
+The gain is zero at the Maxwell price; its slope there is −R (envelope theorem). A sweep
+up from cold models ends at the spinodal, one down from warm ones begins at λ₁. Each is
+compared with `networks.first_collapse` of the rows, a state that exists: a network that
+collapses before it is itself the limit. Later latents are compared with what a model
+with one latent less foresees (`networks.kernel_onset`), where that state becomes
+unstable: they may live above it. Of
 Gaussian rows no network shifts an onset: there they are λ_k.
 """
 

@@ -1,8 +1,8 @@
 """Spectroscopy: which effective variables trained models have found, and from which T on each is worth its rate.
 
-Latents are ranked by M² at each temperature. Nothing is taken from linear theory but the shape
-of a rate near and below its onset, R = ½ ln(T_c/T), which any decoder follows whose utilities
-do not depend on T (J. Hirn, arXiv:2608.10599):
+Latents are ranked by M² at each temperature. Nothing is taken from linear theory but
+the shape of a rate near and below its onset, R = ½ ln(T_c/T), which any decoder follows
+whose utilities do not depend on T (J. Hirn, arXiv:2608.10599):
 
     ΔD̃_k   drop of the best distortion at rank k − 1 to that at rank k, best over all temperatures
     T_c     from the fixed slope: mean of ln T + 2 R_k over ΔD̃_k/100 ≤ T ≤ ΔD̃_k
@@ -10,9 +10,9 @@ do not depend on T (J. Hirn, arXiv:2608.10599):
 
     T_0     where a line through the rates R_k of 0.05 … 0.3 nats meets zero
 
-T and ΔD̃ are in one unit where the loss is a squared error. For another likelihood, and without
-a decoder, T_c is the mean over R_k ≤ ½ ln 100. A latent that is active counts even where its
-model had not settled: another may be moving.
+T and ΔD̃ are in one unit where the loss is a squared error. For another likelihood, and
+without a decoder, T_c is the mean over R_k ≤ ½ ln 100. A latent that is active counts
+even where its model had not settled: another may be moving.
 """
 
 from collections.abc import Iterable
@@ -231,7 +231,8 @@ def onsets(scan: Any, spectrum: Spectrum | None = None, *, reconstruction: Recon
     scan : xarray.Dataset
         As `lv.scan` or `lv.spectroscopy` returned it; only its observables are read.
     spectrum : Spectrum, optional
-        Of the data, to show PCA beside; by default that of the covariance that the scan holds.
+        Of the data, to show PCA beside; by default that of the covariance that the scan
+        holds.
     reconstruction : {"mean", "sampled"}
         Whether distortions are those of the posterior mean or of samples.
 
@@ -276,8 +277,8 @@ def onsets(scan: Any, spectrum: Spectrum | None = None, *, reconstruction: Recon
 def _begins(logarithm: Array, ranked: Array, rate: Array) -> Array:
     """Return T_0 of each seed's ranks, (seeds, K), by ln T, (seeds, temperatures), M² and R.
 
-    Where one place is all that is known, or the rate does not fall, it is the slope of a linear
-    model through the warmest place at which a rank is active.
+    Where one place is all that is known, or the rate does not fall, it is the slope of
+    a linear model through the warmest place at which a rank is active.
     """
     found = np.full((len(ranked), ranked.shape[-1]), np.nan)
     for seed, k in np.argwhere((ranked > ACTIVE).any(axis=1)):

@@ -1,8 +1,9 @@
 """Spectroscopy of anyone's model: train it at several β, in any framework, and read off its effective variables.
 
-`fit(beta, seed)` is the user's own training. What it returns is turned into the observables of
-a scan: the posterior of the rows gives M² and rates, the decoder gives distortions and ranked
-pruning. The β may be a list, or a staircase that the models themselves lead down.
+`fit(beta, seed)` is the user's own training. What it returns is turned into the
+observables of a scan: the posterior of the rows gives M² and rates, the decoder gives
+distortions and ranked pruning. The β may be a list, or a staircase that the models
+themselves lead down.
 """
 
 import json
@@ -65,34 +66,38 @@ def spectroscopy(
     Parameters
     ----------
     fit : callable
-        `fit(beta, seed)`, or `fit(beta, seed, start=state)` where models start from their
-        neighbours, trains a model and returns the posterior of the rows of `data`: mean and
-        log_variance, (n, K) arrays of any framework. With `decode` distortions and utilities
-        are measured: it takes z, a NumPy array (n, K), and returns x̂, the mean of x (not
-        logits), as an array of any framework, (n, d) or of the shape of images. `state` is what
-        the next model starts from. A dictionary of these is as good; in one, `decoder_variance`
-        is what a learned σ_dec² has become.
+        `fit(beta, seed)`, or `fit(beta, seed, start=state)` where models start from
+        their neighbours, trains a model and returns the posterior of the rows of
+        `data`: mean and log_variance, (n, K) arrays of any framework. With `decode`
+        distortions and utilities are measured: it takes z, a NumPy array (n, K), and
+        returns x̂, the mean of x (not logits), as an array of any framework, (n, d) or
+        of the shape of images. `state` is what the next model starts from. A dictionary
+        of these is as good; in one, `decoder_variance` is what a learned σ_dec² has
+        become.
     betas : (b,) array, or "staircase"
-        β of each training. A staircase begins below the first threshold of the data. From each
-        trained model it computes where the next latent begins, and goes just below, until all
-        latents are active: it takes about two trainings for an onset, instead of a grid.
+        β of each training. A staircase begins below the first threshold of the data.
+        From each trained model it computes where the next latent begins, and goes just
+        below, until all latents are active: it takes about two trainings for an onset,
+        instead of a grid.
     data : (n, d) array
         The rows that were trained on, as the loss gets them.
     loss : Loss, default Loss.gaussian()
-        The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`. Unless it
-        is a squared error T is in units of the likelihood and distortions are in those of the
-        data: onsets are not compared with utilities.
+        The convention, such as `Loss.preset("pythae")`. Its β is replaced by `betas`.
+        Unless it is a squared error T is in units of the likelihood and distortions are
+        in those of the data: onsets are not compared with utilities.
     seeds : int or sequence of int, default 1
         How many, from 0 on, or which: handed to `fit`; each is trained at every β.
     start : {"fresh", "down", "up"}
-        Whether each model gets the state of its neighbour: "down" from the largest β on, "up"
-        from the smallest. A staircase leads down.
+        Whether each model gets the state of its neighbour: "down" from the largest β
+        on, "up" from the smallest. A staircase leads down.
     floor : float, optional
-        β below which a staircase does not go, by default a thousandth of the first threshold.
+        β below which a staircase does not go, by default a thousandth of the first
+        threshold.
     folder : str or Path, optional
-        Where finished trainings are kept, by β and seed. An interrupted call goes on where it
-        stopped; two calls at once need two folders. A change of `fit` is not noticed: name
-        another folder for another model. With a folder states are arrays, or nested
+        Where finished trainings are kept, by β and seed. An interrupted call goes on
+        where it stopped; two calls at once need two folders. A change of `fit` is not
+        noticed: name another folder for another model. With a folder states are arrays,
+        or nested
         dictionaries, lists and tuples of arrays, and reach `fit` as NumPy's.
     progress : bool, default False
         Whether to show a progress bar.
@@ -105,9 +110,10 @@ def spectroscopy(
     Raises
     ------
     InputError
-        If `fit` raises, or returns something else than it should; `partial` of the error holds
-        the scan of what was trained before, or None. Where one seed got further than another,
-        the models that were not trained have status −1 in it, and NaN.
+        If `fit` raises, or returns something else than it should; `partial` of the
+        error holds the scan of what was trained before, or None. Where one seed got
+        further than another, the models that were not trained have status −1 in it, and
+        NaN.
 
     Examples
     --------

@@ -1,11 +1,13 @@
 """A staircase of prices: train, compute where the next latent begins, go just below it, train again.
 
-A trained model with k active latents tells at which price Λ a further one would pay: by the
-codes alone where few latents are active (`networks.kernel_onset`), else by its decoder
-(`networks._next_latent`). Λ may depend on the price at which the k were trained. The onset is
-its fixed point, Λ(β) = β, estimated by a secant through two models with the same k. A new
-latent is seen at two places, which a line through its rate needs; then the staircase goes on
-below the next onset. Source: this package; transition by transition: Wu & Fischer, ICLR 2020.
+A trained model with k active latents tells at which price Λ a further one would pay: by
+the codes alone where few latents are active (`networks.kernel_onset`), else by its
+decoder
+(`networks._next_latent`). Λ may depend on the price at which the k were trained. The
+onset is its fixed point, Λ(β) = β, estimated by a secant through two models with the
+same k. A new latent is seen at two places, which a line through its rate needs; then
+the staircase goes on below the next onset. Source: this package; transition by
+transition: Wu & Fischer, ICLR 2020.
 """
 
 from collections.abc import Callable, Sequence
@@ -83,8 +85,8 @@ def onset_after(
 ) -> tuple[float, float]:
     """Return the price below which a further latent pays beside some active ones, and its standard error; or NaN.
 
-    A price is in the unit of the reconstruction term at weight 1. `decode` takes z of the rows
-    to means of x.
+    A price is in the unit of the reconstruction term at weight 1. `decode` takes z of
+    the rows to means of x.
     """
     if likelihood.squared and len(active) <= FEW and len(x) >= FEWEST:
         some = _evenly(len(x), CODES)

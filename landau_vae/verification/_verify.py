@@ -2,10 +2,11 @@
 
     T_k (where the trained branch ends)  =  λ_k/V (eigenvalues of the data)  =  ΔD̃_k (ranked pruning, T → 0)
 
-and does each trained branch follow M²_k = 1 − T/T_k on the way (J. Hirn, arXiv:2605.22691)? At
-finite T a utility is compared with its own prediction, of the kind of reconstruction that was
-used, and with λ_k/V where the theory says that they differ by less than the tolerance. Models
-trained by samples scatter: their means over seeds are compared within standard errors
+and does each trained branch follow M²_k = 1 − T/T_k on the way (J. Hirn,
+arXiv:2605.22691)? At finite T a utility is compared with its own prediction, of the
+kind of reconstruction that was used, and with λ_k/V where the theory says that they
+differ by less than the tolerance. Models trained by samples scatter: their means over
+seeds are compared within standard errors
 (`judge`), and where they differ from theory a likely cause is named (`causes`).
 """
 
@@ -93,21 +94,25 @@ def verify(
     scan : xarray.Dataset
         As `lv.scan` returned it.
     spectrum : Spectrum, optional
-        What to compare with. By default the spectrum of the very rows that were trained on.
-        Against another one, such as that of the population that they were drawn from, intervals
-        allow for the sampling error of the training set too (as of Gaussian data).
+        What to compare with. By default the spectrum of the very rows that were trained
+        on. Against another one, such as that of the population that they were drawn
+        from, intervals allow for the sampling error of the training set too (as of
+        Gaussian data).
     tolerance : float, default 0.01
-        Largest relative difference, beyond its standard errors, that counts as agreement.
+        Largest relative difference, beyond its standard errors, that counts as
+        agreement.
     reconstruction : {"mean", "sampled"}
-        Whether utilities are those of the posterior mean or of samples from the posterior.
+        Whether utilities are those of the posterior mean or of samples from the
+        posterior.
     data : (n, d) array, optional
-        Of networks that were trained by squared errors: the rows, as the scan got them. The
-        scan is compared with the nonlinear theory then, or, of Gaussian rows, with λ_k.
+        Of networks that were trained by squared errors: the rows, as the scan got them.
+        The scan is compared with the nonlinear theory then, or, of Gaussian rows, with
+        λ_k.
     down : xarray.Dataset, optional
         The same models swept down, beside a scan that was swept up: for the hysteresis.
     collapse : FirstCollapse, optional
-        `networks.first_collapse` of the rows, where it is known. By default that of at most
-        2 000 of them.
+        `networks.first_collapse` of the rows, where it is known. By default that of at
+        most 2 000 of them.
 
     Returns
     -------
@@ -223,9 +228,9 @@ def _deviation(by_seed: Array, drawn: Array, noisy: bool) -> Deviation:
 def _read_at(measured: Branches) -> NDArray[np.intp]:
     """Return the index of the temperature at which utilities are read, (latents,): the coldest.
 
-    Of noisy models, the one nearest to 0.3 of the branch's end at which all seeds had come to
-    rest: far below their thresholds M² hardly shows modes that still share latents (rotated
-    ones), but utilities do.
+    Of noisy models, the one nearest to 0.3 of the branch's end at which all seeds had
+    come to rest: far below their thresholds M² hardly shows modes that still share
+    latents (rotated ones), but utilities do.
     """
     if not measured.noisy:
         return np.zeros(measured.at_rest.shape[-1], dtype=np.intp)
@@ -236,9 +241,10 @@ def _read_at(measured: Branches) -> NDArray[np.intp]:
 def _law_deviation(measured: Branches, theory: Equilibrium, drawn: Array) -> Array:
     """Return the largest distance from the law, (modes,).
 
-    Of noisy models, over means of seeds where at least two had come to rest: below T_k/2, less
-    what they had still to go and t standard errors (95 %, shared out among the temperatures),
-    and above 1.5 T_k by what exceeds `ACTIVE`; in between they relax too slowly for a
+    Of noisy models, over means of seeds where at least two had come to rest: below
+    T_k/2, less what they had still to go and t standard errors (95 %, shared out among
+    the temperatures), and above 1.5 T_k by what exceeds `ACTIVE`; in between they relax
+    too slowly for a
     comparison.
     """
     modes = len(drawn)
@@ -280,8 +286,8 @@ def sampling_error(spectrum: Spectrum, trained_on: Spectrum | None, modes: int) 
 def gaussian_error(spectrum: Spectrum, samples: int) -> Array:
     """Return the relative standard error of each λ_k/V of n Gaussian samples, not standardised, (modes,).
 
-    λ̂_k/V̂ has the influence function (y_k² − λ_k)/V − λ_k (‖x‖² − V)/V² with y_k normal of
-    variance λ_k, so that n (s.e.)²/(λ_k/V)² = 2 (1 − 2 λ_k/V + Σ_i (λ_i/V)²).
+    λ̂_k/V̂ has the influence function (y_k² − λ_k)/V − λ_k (‖x‖² − V)/V² with y_k
+    normal of variance λ_k, so that n (s.e.)²/(λ_k/V)² = 2 (1 − 2 λ_k/V + Σ_i (λ_i/V)²).
     """
     share = spectrum.normalized
     return np.sqrt(2 * (1 - 2 * share + np.sum(share**2)) / samples)
@@ -292,12 +298,13 @@ def judge(
 ) -> tuple[str, ...]:
     """Return the verdict of each mode, from the deviations of threshold, utility and exponent.
 
-    A deviation agrees if it is within the tolerance plus t standard errors. t is the two-sided
-    95 % point of Student's distribution, with the degrees of freedom that the seeds give,
-    shared out among all modes that are compared (Bonferroni): in a scan of many modes the
-    chance of one false alarm is 5 % at most. A mode is not resolved if that allowance exceeds
-    10 % of its threshold or utility, or 0.3 of its exponent (which distinguishes 1 from ½ and
-    2). The exponent itself may be off by 0.1 where training is noisy.
+    A deviation agrees if it is within the tolerance plus t standard errors. t is the
+    two-sided 95 % point of Student's distribution, with the degrees of freedom that the
+    seeds give, shared out among all modes that are compared (Bonferroni): in a scan of
+    many modes the chance of one false alarm is 5 % at most. A mode is not resolved if
+    that allowance exceeds 10 % of its threshold or utility, or 0.3 of its exponent
+    (which distinguishes 1 from ½ and 2). The exponent itself may be off by 0.1 where
+    training is noisy.
     """
     modes, room = len(pca), tolerance * (1 + ROUNDING)
     seen = ~np.isnan(deviations[0].mean)

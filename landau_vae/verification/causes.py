@@ -1,10 +1,10 @@
 """Why trained models and theory may differ: likely causes, from what a scan holds.
 
-Each cause is looked for by a trace of its own: prices that were not those of the temperatures,
-thresholds that are all off by one factor, latents still moving or waiting when the run ended, a
-decoder that is not linear, data with another covariance. A cause is a `Finding` whose evidence
-says whether it is *recorded* (in the trainer's settings or in the observables) or *inferred*
-from thresholds and movements.
+Each cause is looked for by a trace of its own: prices that were not those of the
+temperatures, thresholds that are all off by one factor, latents still moving or waiting
+when the run ended, a decoder that is not linear, data with another covariance. A cause
+is a `Finding` whose evidence says whether it is *recorded* (in the trainer's settings
+or in the observables) or *inferred* from thresholds and movements.
 """
 
 from collections.abc import Callable

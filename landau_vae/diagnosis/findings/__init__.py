@@ -1,11 +1,11 @@
 """The findings of a diagnosis: each rule looks for one cause and returns a `Finding`, or None.
 
-The rules are asked in the order of the questions below. An alarm ends it: what it explains is
-not reported again, and what rests on its answer is not asked. `data`: are these the data, the
-units and the decoder of this model, and are they enough? `heads`: can the encoder give what the
-loss asks for? `price`: which price is in effect, and is it one? `training`: has it come to
-rest? `collapse`: are inactive latents inactive because they should be? `latents`: what do the
-active ones encode?
+The rules are asked in the order of the questions below. An alarm ends it: what it
+explains is not reported again, and what rests on its answer is not asked. `data`: are
+these the data, the units and the decoder of this model, and are they enough? `heads`:
+can the encoder give what the loss asks for? `price`: which price is in effect, and is
+it one? `training`: has it come to rest? `collapse`: are inactive latents inactive
+because they should be? `latents`: what do the active ones encode?
 """
 
 from collections.abc import Callable, Mapping

@@ -1,9 +1,9 @@
 """Are latents inactive because they should be? Total collapse, further latents that would pay, and the best state.
 
-The collapsed state is stable exactly where τ ≥ λ₁, for any network. Whether another state has a
-lower loss is another question, which the frontier answers: no VAE of any kind is better from
-τ = σ²_sG on. Beside living latents a further one stays inactive exactly where the onset Λ* of
-the next latent is below the price.
+The collapsed state is stable exactly where τ ≥ λ₁, for any network. Whether another
+state has a lower loss is another question, which the frontier answers: no VAE of any
+kind is better from τ = σ²_sG on. Beside living latents a further one stays inactive
+exactly where the onset Λ* of the next latent is below the price.
 """
 
 from dataclasses import replace

@@ -4,8 +4,9 @@ Rows that are alike must have codes that are alike, whether the encoder is linea
 
     r = median over active latents of ⟨(μ_i − μ_nn(i))²⟩ / (2 Var μ),   nn(i): the nearest other row of the data
 
-is 1 for codes of other rows and small for codes of these. In many dimensions no row has a near
-neighbour: then the same ratio of the data's own principal scores is what to expect.
+is 1 for codes of other rows and small for codes of these. In many dimensions no row has
+a near neighbour: then the same ratio of the data's own principal scores is what to
+expect.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """What do the latents encode? Modes below the threshold, shared modes, nothing, or what the spectrum predicts.
 
-The linear law is exact for linear models only: of others these rules say what a linear model
-would do.
+The linear law is exact for linear models only: of others these rules say what a linear
+model would do.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """Is the price of a nat the one that was meant, and is it one? Other prices, free bits, a KL without effect.
 
-With the decoder the price in effect is measured, latent by latent, for any network and loss.
-Without it, it is known of models that are seen to be linear, and nothing is said of others.
+With the decoder the price in effect is measured, latent by latent, for any network and
+loss. Without it, it is known of models that are seen to be linear, and nothing is said
+of others.
 """
 
 import numpy as np
