@@ -7,8 +7,7 @@ in units of λ₁: the loss above the collapsed one at the decoder's linear and 
 amplitude w and c along the first principal component y, of skewness κ and fourth moment
 m₄. A = E[x y²] has the components κ along y and a_j along the others, of variances ℓ_j.
 Q(τ) = Σ_j a_j²/(1 − ℓ_j/τ). To quartic order: right where the jump is small. Source:
-this package; proof:
-`landau-vae derive first-order-collapse`.
+this package; proof: `landau-vae derive first-order-collapse`.
 """
 
 import math

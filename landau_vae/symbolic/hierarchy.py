@@ -1,13 +1,10 @@
 """One mode of a two-level hierarchy x ← z₁ ← z₂ in symbols.
 
-    σ_dec² ℓ = ½⟨(x − w₁z₁)²⟩ + β₁σ_dec² ⟨ln q(z₁|x) − ln p(z₁|z₂)⟩ + β₂σ_dec²
-    ⟨KL(q(z₂|z₁) ‖ p(z₂))⟩
+    σ_dec² ℓ = ½⟨(x − w₁z₁)²⟩ + β₁σ_dec² ⟨ln q(z₁|x) − ln p(z₁|z₂)⟩ + β₂σ_dec² ⟨KL(q(z₂|z₁) ‖ p(z₂))⟩
 
-with q(z₁|x) = N(v₁x, s₁), q(z₂|z₁) = N(v₂z₁, s₂), p(x|z₁) = N(w₁z₁, σ_dec²), p(z₁|z₂) =
-N(w₂z₂, σ_dec²), p(z₂) = N(0, 1), all averages joint; s₁ is given, s₂ learned
-(variances: s₁ is what the source writes σ₁²). Only second moments of the data enter.
-Source: Dang et al.,
-arXiv:2306.05023; derivation: `landau-vae derive hierarchy`.
+with q(z₁|x) = N(v₁x, s₁), q(z₂|z₁) = N(v₂z₁, s₂), p(x|z₁) = N(w₁z₁, σ_dec²), p(z₁|z₂) = N(w₂z₂, σ_dec²),
+p(z₂) = N(0, 1), all averages joint; s₁ is given, s₂ learned (variances: s₁ is what the source writes σ₁²). Only second
+moments of the data enter. Source: Dang et al., arXiv:2306.05023; derivation: `landau-vae derive hierarchy`.
 """
 
 from collections.abc import Mapping
