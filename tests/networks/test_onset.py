@@ -12,7 +12,7 @@ from scipy.stats import gamma
 
 import landau_vae as lv
 from landau_vae import Loss, onset
-from landau_vae.networks import row_moments
+from landau_vae.networks import Moments, quartic_collapse, row_moments
 from landau_vae.networks._first_collapse import Edge
 
 NODES, WEIGHTS = hermegauss(24)  # exact for the square of a polynomial of degree 6
@@ -190,6 +190,23 @@ def test_the_summary_and_json_have_the_numbers(drawn):
     assert content["moments"]["value"][0] == found.moments.value[0]
     assert f"{found.maxwell:.4g}" in found.summary()
     assert found.order in repr(found)
+
+
+def test_the_quartic_of_the_moments_is_beside_the_solution(drawn):
+    found = drawn[1]
+    assert "Moments alone do not give the Maxwell point. At λ₁" in found.summary()  # κ is far too large
+    small = replace(found.moments, moments=Moments(1.0, 0.1, 3.0, cross=[0.0], across=[0.2]))
+    law = quartic_collapse(small.moments)
+    assert f"β = {law.maxwell * found.linear:.4g}" in replace(found, moments=small).summary()
+
+
+def test_a_state_that_was_lost_early_gives_a_bound(drawn):
+    found = drawn[1]
+    end = found.collapse.spinodal
+    early = replace(found, collapse=replace(found.collapse, maxwell=end))
+    assert early.lost_early
+    assert "this Maxwell point is a bound" in early.summary()
+    assert not found.lost_early
 
 
 def test_what_limits_the_moments_is_said(drawn):
