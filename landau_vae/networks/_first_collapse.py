@@ -23,12 +23,13 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from landau_vae.checks import Positive, Range, Seed, checked
-from landau_vae.display import Array, Column, Result, Table, counted, progress_bar, readonly, significant
+from landau_vae.display import Array, Column, Integers, Result, Table, counted, progress_bar, readonly, significant
 from landau_vae.limits import FEW_ROWS, ORDER_MATTERS, ORDER_MOVES
 from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder, hermite
 from landau_vae.numeric.continuation.solve import MARGINAL, Diverged, Point, Solver, Status
 
 FIRST_PRICE = 0.8  # τ/λ₁ at which a living state is looked for
+BEGIN = 0.95  # τ/λ₁ from which the states of fewer rows are followed
 STEP = 0.05  # in ln τ, at most
 FINEST = 0.02  # of |ln(τ/λ₁)|: the step at which a state that is lost has reached its spinodal
 LOST = 0.7  # of its length in one step: that was not the same state
@@ -111,6 +112,21 @@ class FirstCollapse(Result):
     def outliers(self) -> tuple[Phase, ...]:
         """The phases that live on beyond the spinodal, in which a few rows alone use the latent."""
         return tuple(phase for phase in self.phases if phase.stop > self.spinodal.price * (1 + FINEST))
+
+    def among(self, kept: Integers) -> tuple[float, Edge]:
+        """Return λ₁ of some of the rows, in units of this one, and up to which of their τ/λ₁ the living state is best.
+
+        The state is followed from where it is among all rows, at the largest price below 0.95 λ₁.
+        """
+        problem, states = self.problem, self.stable
+        fewer = FreeDecoder(problem.rows[kept], problem.share[kept], order=self.order, modes=problem.shape[1])
+        at = int(np.flatnonzero(states.price <= max(BEGIN, states.price[0]))[-1])
+        turned = states.coefficients[at].reshape(problem.shape) @ fewer.axes / np.sqrt(fewer.first)
+        search = _Search(fewer, float(states.price[-1]) / fewer.first * 2, self.resolution, 0, lambda: None)
+        point = search.descend(turned.ravel(), search.solver.coordinate(float(states.price[at])))
+        if not search.lives(point):
+            point = search.best(FIRST_PRICE)
+        return fewer.first, search.maxwell_edge(search.rising(point))
 
     @checked
     def potential(self, price: Positive) -> tuple[Array, Array]:

@@ -25,7 +25,7 @@ from landau_vae.display import (
 from landau_vae.errors import InputError
 from landau_vae.limits import CARRIED, FEW_CARRY, ORDER_MARGIN, ORDER_RESOLVED, ORDER_VISIBLE, TRIMMED
 from landau_vae.loss import Loss
-from landau_vae.networks._first_collapse import FirstCollapse, first_collapse
+from landau_vae.networks._first_collapse import Edge, FirstCollapse
 from landau_vae.networks._frontier import Frontier
 from landau_vae.networks.moments import RowMoments
 from landau_vae.networks.quartic import QuarticCollapse, quartic_collapse
@@ -190,20 +190,19 @@ class Onset(Result):
         return readonly(self.chosen[self._raising[0]], np.int64)
 
     @cached_property
-    def trimmed(self) -> FirstCollapse:
-        """Collapse without these rows, solved when first asked for; its `first` is in units of λ₁."""
-        problem, kept = self.collapse.problem, self._raising[1]
-        return first_collapse(problem.rows[kept], problem.share[kept], order=self.collapse.order)
+    def trimmed(self) -> tuple[float, Edge]:
+        """λ₁ without these rows, in units of λ₁, and the Maxwell point in units of it; solved when first asked for."""
+        return self.collapse.among(self._raising[1])
 
     @property
     def trimmed_linear(self) -> float:
         """Linear threshold without the dropped rows, in β."""
-        return self.linear * self.trimmed.first
+        return self.linear * self.trimmed[0]
 
     @property
     def trimmed_maxwell(self) -> float:
         """Maxwell point without the dropped rows, in β."""
-        return self.trimmed_linear * self.trimmed.maxwell.price
+        return self.trimmed_linear * self.trimmed[1].price
 
     @checked
     def linear_gain(self, ratio: ArrayLike) -> Array:

@@ -23,7 +23,7 @@ def quantiles(shape, n=400):
 
 def by_quadrature(rows, share, order, price, start):
     """Return the least loss above the collapsed state over decoder and posteriors at once, by L-BFGS: another code."""
-    n, d = rows.shape
+    d = rows.shape[1]
     rows = (rows - share @ rows) / rows.std()  # one feature: λ₁ is its variance
 
     def loss_and_slope(v):
