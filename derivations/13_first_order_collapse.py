@@ -176,8 +176,8 @@ check("which is at $\\alpha_2=2C_2(1-C_2)$", mean[P].subs(alpha, alpha2))
 #
 # $$\tau_M=\lambda_1\left(1+\frac{4}{9}\frac{\kappa^2}{B}\right),\qquad w=0,\quad c=\frac{2\kappa}{3B},\qquad 0<B\le4(1-Q)$$
 #
-# The latent that is lost at $\tau_M$ speaks through its posterior variance alone. For Gaussian-like data, $B=4$, that is
-# $1+\kappa^2/9$.
+# The living state at $\tau_M$ encodes in its posterior variances alone: its posterior means are all zero. For
+# Gaussian-like data, $B=4$, $\tau_M/\lambda_1$ is $1+\kappa^2/9$.
 
 # %%
 two_thirds, four_ninths = sp.Rational(2, 3), sp.Rational(4, 9)
@@ -258,7 +258,8 @@ check("at the spinodal the living state lies above the collapsed one, by $1/48$ 
 # ## Without skewness
 #
 # For $\kappa=0$ nothing is odd in $c$, and at $\tau=1$ only $Gw^4+B(w^2c^2+c^4)$ is left. It is positive in all
-# directions if and only if $G>0$ and $B>0$; then the collapse is continuous. Otherwise $F<0$ at $\tau=1$ somewhere near
+# directions if and only if $G>0$ and $B>0$; then the collapse is continuous (an expansion cannot exclude a jump from
+# farther away). Otherwise $F<0$ at $\tau=1$ somewhere near
 # the collapsed state, and by continuity also above: the collapse is first-order without any skewness if
 #
 # - **$Q>1$**: the data curve along $y$ more than the bend costs, or
@@ -278,7 +279,7 @@ check("for $\\kappa=0$ no odd power is left", all(even[n] == 0 for n in ((2, 1),
 # %% [markdown]
 # ## Why the mean channel is marginal
 #
-# Take any state that speaks through the width alone: $\mu=0$ for every row, $f$ even, $f$ and $s$ at their best. Then
+# Take any state that uses the width channel alone: $\mu=0$ for every row, $f$ even, $f$ and $s$ at their best. Then
 # the mean channel has a direction without curvature, to all orders in $\kappa$. Change $f(z)$ into
 # $f(z+\varepsilon)$ and $\mu$ from 0 to $-\varepsilon(1-s)$. With $h=\frac{1}{2}\lVert f\rVert^2-x\cdot f$ and
 # $\langle h''\rangle=\tau(1/s-1)$ for each row (its $s$ is at rest), the second order is
@@ -537,8 +538,8 @@ check("the quartic's error falls by a factor of four to five", 4 < missing[0] / 
 
 # %% [markdown]
 # **Without skewness.** Three points with $m_4=6$, so that $B=-2$, and eight points in the plane that curve so much that
-# $Q=1.44$, with $B>0$. The first live by the width, the second by the mean; both have a lower loss than the collapsed
-# state at $1.001\lambda_1$, where that is stable.
+# $Q=1.44$, with $B>0$. The first use the width channel, the second the mean channel; both have a lower loss than the
+# collapsed state at $1.001\lambda_1$, where that is stable.
 
 # %%
 heavy = np.array([[math.sqrt(6)], [0.0], [-math.sqrt(6)]]), np.array([1, 10, 1]) / 12

@@ -285,7 +285,7 @@ class Onset(Result):
                 Column("place", list(places), text=True), Column(self.loss.knob, beta, lambda b: significant(b, 4)),
                 Column("over linear", beta / self.linear, lambda b: significant(b, 4)),
             ],
-            note=note * (self.order != "continuous"),
+            note=note * (self.order != "continuous" and bool(self.jump.any())),
         )  # fmt: skip
 
     def _gains(self) -> Table:
@@ -300,28 +300,18 @@ class Onset(Result):
         ]  # fmt: skip
         return Table(columns, title)
 
+    def _at(self, ratio: float) -> str:
+        """Return a price τ/λ₁ as β."""
+        return f"{self.loss.knob} = {significant(self.linear * ratio, 4)}"
+
     def _remarks(self) -> Iterator[str]:
-        """Yield what the rows, the sample and the numbers limit, and what is expected at the β of the loss."""
-        knob = self.loss.knob
+        """Yield what is expected at the β of the loss, and what the rows and the numbers limit."""
         if self.loss.beta.ndim == 0:
-            yield f"At your {knob} = {significant(float(self.loss.beta), 4)} {self._expected(float(self.loss.beta))}."
-        if not self.moments.separated:
-            yield "λ₁ and λ₂ are too close to be separated: the first component is not known, and Q diverges."
-        if self.moments.largest_share > CARRIED:
-            carried = f"One distinct row carries {self.moments.largest_share:.0%} of the fourth moment"
-            yield f"{carried}: moments and their errors are those of that row."
-        if self.order != "continuous" and self.effective_rows < FEW_CARRY * self.rows:
-            yield (
-                f"The active state at the Maxwell point is one of outliers: about {self.effective_rows:.0f} of "
-                f"{self.rows} rows use the latent."
-            )
-        without = (
-            f"Without the {counted(len(self.dropped), 'row')} that raise it most, the Maxwell point is at {knob} ="
-        )
-        places = (
-            f"{significant(self.trimmed_maxwell, 4)}, and the linear threshold at {significant(self.trimmed_linear, 4)}"
-        )
-        yield f"{without} {places}."
+            beta = float(self.loss.beta)
+            yield f"At your {self._at(beta / self.linear)} {self._expected(beta)}."
+        yield from self._of_moments()
+        if self.jump.any():
+            yield from self._of_rows()
         if self.memorising > 1:
             yield (
                 "Single rows are worth memorising above the linear threshold: σ²_sG is that of these rows, and says "
@@ -333,6 +323,36 @@ class Onset(Result):
         yield (
             f"Decoders of degree {order} in z; two degrees less move the Maxwell point by {change}. Errors are those "
             "of the population; a training on these rows has only that of the degree."
+        )
+
+    def _of_moments(self) -> Iterator[str]:
+        law = self.by_moments
+        if not self.moments.separated:
+            yield "λ₁ and λ₂ are too close to be separated: the first component is not known, and Q diverges."
+        elif law.trusted:
+            yield f"By the moments alone, to quartic order, the Maxwell point is at {self._at(law.maxwell)}."
+        else:
+            yield f"Moments alone do not give the Maxwell point. {law.reason}"
+        if self.moments.largest_share > CARRIED:
+            carried = f"One distinct row carries {self.moments.largest_share:.0%} of the fourth moment"
+            yield f"{carried}: moments and their errors are those of that row."
+
+    def _of_rows(self) -> Iterator[str]:
+        """Yield which rows the active state rests on."""
+        if self.order != "continuous" and self.effective_rows < FEW_CARRY * self.rows:
+            yield (
+                f"The active state at the Maxwell point is one of outliers: about {self.effective_rows:.0f} of "
+                f"{self.rows} rows use the latent."
+            )
+        if self.lost_early:
+            yield "It was followed to where few rows use it, still the best there: this Maxwell point is a bound."
+        if outliers := self.collapse.outliers:
+            last = max(outliers, key=lambda phase: phase.stop)
+            yield f"A few rows, about {last.rows:.0f}, can use the latent alone up to {self._at(last.stop)}."
+        yield (
+            f"Without what raises it most ({counted(len(self.dropped), 'row')}), the Maxwell point is at "
+            f"{self._at(self.trimmed_maxwell / self.linear)}, and the linear threshold at "
+            f"{self._at(self.trimmed_linear / self.linear)}."
         )
 
     def _expected(self, beta: float) -> str:

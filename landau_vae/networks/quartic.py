@@ -13,17 +13,23 @@ this package; proof: `landau-vae derive first-order-collapse`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
-from landau_vae.checks import NonNegative, Positive, check_fields, checked, numbers
+from landau_vae.checks import Positive, Range, check_fields, checked, numbers
 from landau_vae.display import Array, Column, Content, Result, Table, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.limits import QUARTIC_JUMP, QUARTIC_SKEWNESS
 
 UNBOUNDED = "the quartic has no lower bound, so the jump is not small. Solve for the free decoder."
+NO_COEXISTENCE = "the skewness is so large that the quartic has no price of coexistence. Solve for the free decoder."
 ROUNDS = 200  # of the fixed point for a price, whose error falls by the square of the skewness in each
+MAX_SHIFT = 0.5  # of 1 − λ₁/τ: the quartic says nothing about jumps that far above λ₁
 SAME_PRICE = 1e-13  # relative
+LARGEST = 1e9  # of moments and amplitudes: up to it no formula overflows
+Ratio = Annotated[float, Range(1e-3, 1e3)]  # τ/λ₁
+Amplitude = Annotated[float, Range(-LARGEST, LARGEST)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +46,8 @@ class Moments(Result):
     json_fields = ("first", "skewness", "fourth", "cross", "across", "square")
 
     first: Positive  #: λ₁, the largest eigenvalue of the covariance, data²
-    skewness: float  #: κ = E[y³] of the first principal component y, whose variance is 1
-    fourth: NonNegative  #: m₄ = E[y⁴], 3 for Gaussian data
+    skewness: Amplitude  #: κ = E[y³] of the first principal component y, whose variance is 1
+    fourth: Annotated[float, Range(0, LARGEST)]  #: m₄ = E[y⁴], 3 for Gaussian data
     cross: Array  #: a_j = E[x_j y²] of the other principal components, in units of √λ₁, (d − 1,)
     across: Array  #: ℓ_j = λ_j/λ₁ of the same components, (d − 1,)
 
@@ -56,6 +62,10 @@ class Moments(Result):
             raise InputError(
                 f"cross and across have {sizes}, but one each per further component is expected.", "across"
             )
+        if (abs(cross) > LARGEST).any():
+            raise InputError(
+                f"cross has entries up to {abs(cross).max():.3g}, but at most {LARGEST:g} is expected.", "cross"
+            )
         if not ((across >= 0) & (across <= 1)).all():
             raise InputError("across holds λ_j/λ₁, but not all of its entries are from 0 to 1.", "across")
         object.__setattr__(self, "cross", readonly(cross))
@@ -67,7 +77,7 @@ class Moments(Result):
         return float(self.skewness**2 + self.cross @ self.cross)
 
     @checked
-    def brackets(self, ratio: Positive = 1.0) -> tuple[float, float]:
+    def brackets(self, ratio: Ratio = 1.0) -> tuple[float, float]:
         """Return G and B, the coefficients of w⁴ and of w²c² + c⁴.
 
         Parameters
@@ -83,7 +93,7 @@ class Moments(Result):
         Raises
         ------
         InputError
-            If the price is not positive.
+            If the price is not from 0.001 to 1000 λ₁.
 
         Examples
         --------
@@ -96,7 +106,7 @@ class Moments(Result):
         return G, 14 / ratio**2 - 4 / ratio - cubed
 
     @checked
-    def curvature(self, ratio: Positive) -> float:
+    def curvature(self, ratio: Ratio) -> float:
         """Return Q(τ), by which a decoder that bends lowers the quartic coefficient.
 
         Parameters
@@ -113,7 +123,7 @@ class Moments(Result):
         Raises
         ------
         InputError
-            If the price is not positive.
+            If the price is not from 0.001 to 1000 λ₁.
 
         Examples
         --------
@@ -165,7 +175,7 @@ class QuarticCollapse(Result):
     reason: str  #: why it is not, and what to do; empty if trusted
 
     @checked
-    def potential(self, ratio: Positive, mean: float, width: float) -> float:
+    def potential(self, ratio: Ratio, mean: Amplitude, width: Amplitude) -> float:
         """Return F(w, c; τ), the loss of a row above the collapsed state.
 
         Parameters
@@ -185,7 +195,7 @@ class QuarticCollapse(Result):
         Raises
         ------
         InputError
-            If an argument is not a number, or the price is not positive.
+            If an argument is not a number, or the price is not from 0.001 to 1000 λ₁.
 
         Examples
         --------
@@ -198,7 +208,7 @@ class QuarticCollapse(Result):
         return (1 - 1 / ratio) * (p / 2 + c**2) - k * (p * c + 4 * c**3 / 3) + G * p**2 + B * (p * c**2 + c**4)
 
     @checked
-    def phase(self, ratio: Positive) -> QuarticState:
+    def phase(self, ratio: Ratio) -> QuarticState:
         """Return the best state at one price.
 
         Parameters
@@ -214,7 +224,7 @@ class QuarticCollapse(Result):
         Raises
         ------
         InputError
-            If the price is not positive.
+            If the price is not from 0.001 to 1000 λ₁.
         OutsideTheory
             If the quartic has no lower bound there.
 
@@ -235,15 +245,14 @@ class QuarticCollapse(Result):
             c = k / (2 * B - 8 * G)
             states.append(((k * c - a / 2 - B * c**2) / (2 * G), c))
         loss, w, c = min((self.potential(ratio, math.sqrt(p), c), math.sqrt(p), c) for p, c in states if p >= 0)
-        return QuarticState(w, c, -loss)
+        return QuarticState(w, c, 0.0 - loss)
 
     def content(self) -> Content:
         """Yield the prices and amplitudes as a table, and whether they can be trusted."""
         names = ["best up to τ/λ₁", "survives up to τ/λ₁", "w at the jump", "c at the jump"]
+        values = [self.maxwell, self.spinodal, self.mean, self.width]
         yield f"The first collapse is {self.kind}."
-        yield Table(
-            [Column("", names, text=True), Column("value", [self.maxwell, self.spinodal, self.mean, self.width])]
-        )
+        yield Table([Column("first collapse", names, text=True), Column("value", values)])
         yield self.reason
 
 
@@ -282,7 +291,8 @@ def quartic_collapse(moments: Moments) -> QuarticCollapse:
     bare = QuarticCollapse(moments, kind, maxwell, spinodal, math.nan, math.nan, False, "")
     if math.isnan(maxwell):
         G, B = moments.brackets()
-        return replace(bare, reason=f"At λ₁ G = {G:.3g} and B = {B:.3g}: {UNBOUNDED}")
+        limits = UNBOUNDED if not bounded else NO_COEXISTENCE
+        return replace(bare, reason=f"At λ₁ G = {G:.3g} and B = {B:.3g}: {limits}")
     a, k, (G, B) = 1 - 1 / maxwell, moments.skewness / maxwell**2, moments.brackets(maxwell)
     width_alone = B <= 16 * G
     c = 2 * k / (3 * B) if width_alone else k / (2 * B - 8 * G)
@@ -307,7 +317,7 @@ def _price(moments: Moments, share: Callable[[float], float]) -> float:
     for _ in range(ROUNDS):
         G, B = moments.brackets(ratio)
         a = math.inf if min(G, B) <= 0 else (moments.skewness / ratio**2) ** 2 * share(G / B) / B
-        if a >= 1:
+        if a > MAX_SHIFT:
             break
         previous, ratio = ratio, 1 / (1 - a)
         if abs(ratio - previous) <= SAME_PRICE * ratio:
