@@ -114,32 +114,6 @@ class FirstCollapse(Result):
         """The phases that live on beyond the spinodal, in which a few rows alone use the latent."""
         return tuple(phase for phase in self.phases if phase.stop > self.spinodal.price * (1 + FINEST))
 
-    def among(self, kept: Integers) -> tuple[float, Edge]:
-        """Return λ₁ of some of the rows, in units of this one, and up to which of their τ/λ₁ the living state is best.
-
-        The state is followed from where it is among all rows, at the largest price
-        below 0.95 of λ₁.
-
-        Parameters
-        ----------
-        kept : (m,) array of int
-            Which rows.
-
-        Returns
-        -------
-        tuple of float and Edge
-            λ₁, and the price.
-        """
-        problem, states = self.problem, self.stable
-        fewer = FreeDecoder(problem.rows[kept], problem.share[kept], order=self.order, modes=problem.shape[1])
-        at = int(np.flatnonzero(states.price <= max(BEGIN, states.price[0]))[-1])
-        turned = states.coefficients[at].reshape(problem.shape) @ fewer.axes / np.sqrt(fewer.first)
-        search = _Search(fewer, float(states.price[-1]) / fewer.first * 2, self.resolution, 0, lambda: None)
-        point = search.descend(turned.ravel(), search.solver.coordinate(float(states.price[at])))
-        if not search.lives(point):
-            point = search.best(FIRST_PRICE)
-        return fewer.first, search.maxwell_edge(search.rising(point))
-
     @checked
     def potential(self, price: Positive) -> tuple[Array, Array]:
         """Return the loss at a price of all states of the branch, by their length.
@@ -189,7 +163,7 @@ class FirstCollapse(Result):
 
 @checked
 def first_collapse(
-    rows: Any, weights: ArrayLike | None = None, *, order: Annotated[int, Range(2, MOST_TERMS)] | None = None,
+    rows: Any, weights: ArrayLike | None = None, *, order: Annotated[int, Range(4, MOST_TERMS)] | None = None,
     most: Positive = 4.0, resolution: Positive = 1e-5, seed: Seed = 0, progress: bool = False,
 ) -> FirstCollapse:  # fmt: skip
     """Follow the living state of one latent with a free decoder through λ₁ to where it is lost.
@@ -201,7 +175,7 @@ def first_collapse(
     weights : (n,) array_like, optional
         Of the rows; only their ratios matter.
     order : int, optional
-        P, the degree of the decoder, from 2 to 12. By default 6, and more until P − 2
+        P, the degree of the decoder, from 4 to 12. By default 6, and more until P − 2
         gives the same price.
     most : float, default 4
         τ/λ₁ at which the search ends.
@@ -239,12 +213,28 @@ def first_collapse(
         while True:
             search = _Search(_free(rows, weights, degree), most, resolution, seed, bar.update)
             states = search.rising(search.best(FIRST_PRICE))
-            change = search.change(states, _free(rows, weights, max(degree - 2, 1)))
+            change = search.change(states, _free(rows, weights, degree - 2))
             edge = search.maxwell_edge(states)
             settled = max(ORDER_MOVES * (edge.price - 1), ORDER_MATTERS * edge.error, resolution)
             if order is not None or change <= settled or degree == LAST_ORDER:
                 return search.result(states, change)
             degree += 2
+
+
+def among(found: FirstCollapse, kept: Integers) -> tuple[float, Edge]:
+    """Return λ₁ of some of the rows, in units of that of all, and up to which τ/λ₁ of theirs the living state is best.
+
+    The state is followed from where it is among all rows, at the largest price below 0.95 of λ₁.
+    """
+    problem, states = found.problem, found.stable
+    fewer = FreeDecoder(problem.rows[kept], problem.share[kept], order=found.order, modes=problem.shape[1])
+    at = int(np.flatnonzero(states.price <= max(BEGIN, states.price[0]))[-1])
+    turned = states.coefficients[at].reshape(problem.shape) @ fewer.axes / np.sqrt(fewer.first)
+    search = _Search(fewer, float(states.price[-1]) / fewer.first * 2, found.resolution, 0, lambda: None)
+    point = search.descend(turned.ravel(), search.solver.coordinate(float(states.price[at])))
+    if not search.lives(point):
+        point = search.best(FIRST_PRICE)
+    return fewer.first, search.maxwell_edge(search.rising(point))
 
 
 def _free(rows: Any, weights: ArrayLike | None, order: int) -> FreeDecoder:
@@ -373,12 +363,20 @@ class _Search:
         price, point = self.maxwell(states)
         if price <= 1:
             return 0.0
-        kept = point.x.reshape(self.problem.shape)[: lower.order + 1, : lower.shape[1]]
-        start = np.zeros(lower.shape)
-        start[:, : kept.shape[1]] = kept
         other = replace(self, problem=lower)
-        found = other.descend(start.ravel(), point.q)
-        return abs(price - other.solver.control(other.root(found).q)) if other.lives(found) else np.inf
+        found = other.descend(self.cut(point.x, lower), point.q)
+        if other.lives(found):
+            return abs(price - other.solver.control(other.root(found).q))
+        begin = [each for each in states if each.q <= np.log(BEGIN)][-1]
+        found = other.descend(self.cut(begin.x, lower), begin.q)
+        return abs(price - max(other.maxwell(other.rising(found))[0], 1.0)) if other.lives(found) else price - 1
+
+    def cut(self, x: Array, lower: FreeDecoder) -> Array:
+        """Return the coefficients that a decoder of a lower degree has too."""
+        start, c = np.zeros(lower.shape), x.reshape(self.problem.shape)
+        kept = min(self.problem.shape[1], lower.shape[1])
+        start[:, :kept] = c[: lower.order + 1, :kept]
+        return start.ravel()
 
     def unstable(self, states: Sequence[Point]) -> list[Point]:
         """Return the states between the last living one and the collapsed one, by falling length."""

@@ -25,7 +25,7 @@ from landau_vae.display import (
 from landau_vae.errors import InputError
 from landau_vae.limits import CARRIED, FEW_CARRY, ORDER_MARGIN, ORDER_RESOLVED, ORDER_VISIBLE, TRIMMED
 from landau_vae.loss import Loss
-from landau_vae.networks._first_collapse import Edge, FirstCollapse
+from landau_vae.networks._first_collapse import Edge, FirstCollapse, among
 from landau_vae.networks._frontier import Frontier
 from landau_vae.networks.moments import RowMoments
 from landau_vae.networks.quartic import QuarticCollapse, quartic_collapse
@@ -193,7 +193,7 @@ class Onset(Result):
     @cached_property
     def trimmed(self) -> tuple[float, Edge]:
         """Threshold λ₁ without these rows, in units of λ₁, and the Maxwell point in units of that threshold."""
-        return self.collapse.among(self._raising[1])
+        return among(self.collapse, self._raising[1])
 
     @property
     def trimmed_linear(self) -> float:
