@@ -15,9 +15,9 @@ BEND = 0.5  # of the banana: its second feature is this times y² − 1, which m
 PRICES: dict[str, tuple[float, ...]] = {
     "gaussian": (0.9, 0.95, 1.0, 1.03, 1.06, 1.1),
     "gamma:32": (0.9, 0.95, 1.0, 1.03, 1.06, 1.1),
-    "gamma:8": (0.9, 0.95, 1.0, 1.03, 1.06, 1.1, 1.15, 1.2),
-    "gamma:2": (0.9, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.4),
-    "gamma:1": (0.9, 1.0, 1.1, 1.2, 1.3, 1.35, 1.4, 1.45, 1.5, 1.6),
+    "gamma:8": (0.9, 0.95, 1.0, 1.01, 1.02, 1.03, 1.06, 1.1, 1.15, 1.2),
+    "gamma:2": (0.9, 1.0, 1.05, 1.1, 1.15, 1.18, 1.2, 1.22, 1.25, 1.3, 1.4),
+    "gamma:1": (0.9, 1.0, 1.1, 1.2, 1.3, 1.35, 1.4, 1.45, 1.5, 1.53, 1.56, 1.6),
     "banana": (0.9, 1.0, 1.03, 1.06, 1.1, 1.15, 1.2, 1.25),
     "clusters": (0.9, 1.0, 1.1, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6),
     "digits": (0.9, 0.95, 1.0, 1.03, 1.06, 1.1),
@@ -32,7 +32,7 @@ def rows(name: str) -> np.ndarray:
     """Return the centred rows of a set, (n, d)."""
     kind, _, shape = name.partition(":")
     made = {"gamma": lambda: _first_factor(float(shape)), "gaussian": lambda: _first_factor(np.inf)}
-    made |= {"banana": _banana, "terrain": lambda: np.array(lv.datasets.load("terrain").table)}
+    made |= {"banana": _banana, "terrain": _terrain}
     sized = {"clusters": f"clusters:{ROWS}", "worldclim": f"worldclim:{ROWS}"}
     found = made[kind]() if kind in made else table(sized.get(name, name), SEED)[0]
     return found - found.mean(axis=0)
@@ -53,3 +53,9 @@ def _banana() -> np.ndarray:
     y, noise = rng.standard_normal(ROWS // 2), 0.1 * rng.standard_normal((ROWS // 2, 3))
     half = np.column_stack([y, BEND * (y**2 - 1) + noise[:, 0], noise[:, 1:]])
     return np.vstack([half, half * [-1, 1, 1, 1]])
+
+
+def _terrain() -> np.ndarray:
+    """Return patches of elevations, in units of their standard deviation."""
+    heights = lv.datasets.load("terrain").table
+    return heights / heights.std()
