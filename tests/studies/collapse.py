@@ -1,9 +1,10 @@
 """Train networks with one latent around the first collapse, warmed up and fresh, and compare with the free decoder.
 
 python tests/studies/collapse.py train [NAME …]      # 20 minutes of one core; resumes; into collapse.json
+python tests/studies/collapse.py larger [NAME …]     # longer and wider networks where these matter; into collapse_larger.json
 
-A warm network starts from the one of its seed that was trained at 0.8 λ₁; a fresh one from random weights. The gain
-F − F₀ of a network is its own loss on its training rows, averaged over the noise by quadrature.
+A warm network starts from the one of its seed that was trained at 0.8 λ₁; a fresh one from random weights. Its F − F₀ is
+its own loss on its training rows, averaged over the noise by quadrature.
 """
 
 import argparse
@@ -17,11 +18,19 @@ from record import HERE, read, rounded, written
 import landau_vae as lv
 from landau_vae.training.network import Network
 
-RECORD = "collapse.json"
+RECORD, LARGER_RECORD = "collapse.json", "collapse_larger.json"
 BEFORE = 0.8  # λ₁: the price at which warm networks have been trained before
 SEEDS = (0, 1, 2)
 HIDDEN, UPDATES = (64, 64), 4000
-NODES = 24  # of the quadrature over the noise; with 48 no gain changes by 1e-6 λ₁
+NODES = 24  # of the quadrature over the noise; with 48 no loss changes by 1e-6 λ₁
+
+
+#: Longer or wider networks, warmed up: what is changed, and the prices.
+LARGER: dict[str, tuple[dict[str, Any], tuple[float, ...]]] = {
+    "worldclim": ({"updates": 16_000}, (1.0, 1.05, 1.1, 1.15)),
+    "terrain": ({"updates": 16_000}, (1.0, 1.02, 1.05)),
+    "clusters": ({"hidden": (256, 256)}, (1.25, 1.5, 1.6, 1.7, 1.8)),
+}
 
 
 def trainer(hidden: tuple[int, ...] = HIDDEN, updates: int = UPDATES) -> lv.training.Neural:
@@ -40,9 +49,9 @@ def measured(x: np.ndarray, price: float, network: Network, flat: np.ndarray) ->
         for e, p in zip(node, share / share.sum(), strict=True)
     )
     rate = 0.5 * float(np.mean(mean**2 + variance - 1 - log_variance))
-    gain = (error - np.square(x).sum(axis=1).mean()) / 2 + price * rate
+    loss = (error - np.square(x).sum(axis=1).mean()) / 2 + price * rate
     square = float(np.mean(mean**2))
-    return float(gain / threshold(x)), rate, square / (square + float(variance.mean()))
+    return float(loss / threshold(x)), rate, square / (square + float(variance.mean()))
 
 
 def threshold(x: np.ndarray) -> float:
@@ -68,10 +77,10 @@ def networks(
             start = before if kind == "warm" else "fresh"
             found = lv.scan(x, [ratio * share], latents=1, seeds=SEEDS, trainer=neural, start=start)
             for seed, flat in zip(found.seed.values.tolist(), found.network.values[:, 0], strict=True):
-                gain, rate, fraction = measured(x, ratio * unit, network, flat)
+                loss, rate, fraction = measured(x, ratio * unit, network, flat)
                 yield {
                     "data": name, "start": kind, "ratio": ratio, "seed": seed,
-                    "gain": rounded(gain), "rate": rounded(rate), "signal_fraction": rounded(fraction),
+                    "loss": rounded(loss), "rate": rounded(rate), "signal_fraction": rounded(fraction),
                 }  # fmt: skip
 
 
@@ -87,13 +96,24 @@ def train(names: list[str]) -> None:
             print(name, len(kept), flush=True)
 
 
+def larger(names: list[str]) -> None:
+    """Train longer and wider networks, and write them after each set."""
+    kept = read(LARGER_RECORD)["models"] if (HERE / LARGER_RECORD).exists() else []
+    for name in [name for name in names if name in LARGER]:
+        change, prices = LARGER[name]
+        kept = [each for each in kept if each["data"] != name]
+        kept += [each | change for each in networks(name, prices, ("warm",), **change)]
+        written(LARGER_RECORD, kept)
+        print(name, len(kept), flush=True)
+
+
 def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["train"])
+    parser.add_argument("command", choices=["train", "larger"])
     parser.add_argument("names", nargs="*", default=SETS)
     chosen = parser.parse_args()
-    train(chosen.names)
+    {"train": train, "larger": larger}[chosen.command](chosen.names)
 
 
 if __name__ == "__main__":

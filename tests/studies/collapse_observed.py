@@ -61,11 +61,11 @@ def maxwell(models: Models) -> tuple[float, bool]:
 
     Since ∂F/∂τ is the rate, which falls, F lies below its tangent at the last living network.
     """
-    points = sorted((each["ratio"], each["gain"], each["rate"]) for each in models if alive(each))
+    points = sorted((each["ratio"], each["loss"], each["rate"]) for each in models if alive(each))
     for (low, below, _), (high, above, _) in zip(points, points[1:], strict=False):
         if below < 0 <= above:
             return low + (high - low) * below / (below - above), False
     if not points or points[-1][0] < 1:
-        return 1.0, False  # continuous: the gain vanishes with the rate
-    ratio, gain, rate = points[-1]
-    return max(1.0, ratio - gain / rate), True
+        return 1.0, False  # continuous: the loss reaches F₀ with the rate
+    ratio, loss, rate = points[-1]
+    return max(1.0, ratio - loss / rate), True

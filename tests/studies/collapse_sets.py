@@ -19,7 +19,7 @@ PRICES: dict[str, tuple[float, ...]] = {
     "gamma:2": (0.9, 1.0, 1.05, 1.1, 1.15, 1.18, 1.2, 1.22, 1.25, 1.3, 1.4),
     "gamma:1": (0.9, 1.0, 1.1, 1.2, 1.3, 1.35, 1.4, 1.45, 1.5, 1.53, 1.56, 1.6),
     "banana": (0.9, 1.0, 1.03, 1.06, 1.1, 1.15, 1.2, 1.25),
-    "clusters": (0.9, 1.0, 1.1, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6),
+    "clusters": (0.9, 1.0, 1.1, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6, 1.7, 1.8, 2.0),
     "digits": (0.9, 0.95, 1.0, 1.03, 1.06, 1.1),
     "worldclim": (0.9, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.35, 1.4),
     "terrain": (0.9, 1.0, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4),
@@ -36,6 +36,16 @@ def rows(name: str) -> np.ndarray:
     sized = {"clusters": f"clusters:{ROWS}", "worldclim": f"worldclim:{ROWS}"}
     found = made[kind]() if kind in made else table(sized.get(name, name), SEED)[0]
     return found - found.mean(axis=0)
+
+
+def condensed(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a set and their shares; of clusters, whose rows are almost alike, the means of the groups."""
+    x = rows(name)
+    if name != "clusters":
+        return x, np.full(len(x), 1 / len(x))
+    labels = table(f"clusters:{ROWS}", SEED)[1]
+    assert labels is not None
+    return (labels.T @ x) / labels.sum(axis=0)[:, None], labels.mean(axis=0)
 
 
 def _first_factor(shape: float) -> np.ndarray:
