@@ -160,6 +160,12 @@ FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for 
 
 MEMORISED = Limit(0.8, "loss over that of naming each row, from which the best VAE memorises single rows")
 
+# ------------------------------------------------------------------------------------------------------- first collapse
+
+FEW_ROWS = Limit(5.0, "rows that share the rate, below which a phase is one of outliers")
+ORDER_MOVES = Limit(0.05, "share of τ_M/λ₁ − 1 up to which two more degrees of the decoder may move it")
+ORDER_MATTERS = Limit(0.2, "share of the sampling error of τ_M up to which two more degrees may move it")
+
 # ----------------------------------------------------------------------------------------- of training and verification
 
 AT_REST = Limit(0.01, "M² that a model may have to go to count as at rest")

@@ -1,16 +1,19 @@
 """What holds for any network and any loss: identities at rest, onset of the next latent, what any VAE could reach.
 
-Read in this order: `identities`, `_next_latent`, `kernel_onset`, `_frontier`, `mixture`.
+Read in this order: `identities`, `_next_latent`, `kernel_onset`, `_frontier`, `mixture`,
+`free_decoder`, `first_collapse`.
 `decoder` calls a decoder of any framework.
 """
 
 from landau_vae.networks._frontier import Frontier, frontier
 from landau_vae.networks._next_latent import NextLatent, next_latent
+from landau_vae.networks.first_collapse import FirstCollapse, first_collapse
+from landau_vae.networks.free_decoder import FreeDecoder
 from landau_vae.networks.identities import PricesInEffect, prices_from_gradients, prices_in_effect
 from landau_vae.networks.kernel_onset import KernelOnset, next_latent_by_kernel
 from landau_vae.networks.mixture import Mixture
 
 __all__ = [
-    "Frontier", "KernelOnset", "Mixture", "NextLatent", "PricesInEffect", "frontier", "next_latent",
-    "next_latent_by_kernel", "prices_from_gradients", "prices_in_effect",
+    "FirstCollapse", "FreeDecoder", "Frontier", "KernelOnset", "Mixture", "NextLatent", "PricesInEffect",
+    "first_collapse", "frontier", "next_latent", "next_latent_by_kernel", "prices_from_gradients", "prices_in_effect",
 ]  # fmt: skip

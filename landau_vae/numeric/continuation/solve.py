@@ -32,6 +32,7 @@ LARGEST_SOLUTION = 1e15  # of equations of order 1: beyond it the system is sing
 STILL = 1e-8  # an orbit direction shorter than this (in z) belongs to a state that the symmetry leaves alone
 FARTHEST = 1e9  # |z| beyond which a branch runs off
 MOST_ESCAPES = 20  # times that a saddle may be left before giving up
+MARGINAL = 1e-12  # curvature in z that is rounding: a direction with less is not one to leave a state along
 ESCAPE_STEP = 1e-2  # in z, along the most unstable direction
 LOWEST_LOSS = -1e8  # nats: a loss below it has no minimum
 NOT_FINITE = "the loss or one of its derivatives is not finite here"
@@ -214,7 +215,7 @@ class Solver:
                 point = self.fixed(x, q, onward)
             except Diverged:
                 return Status.UNDERFLOW
-            if point.index == 0:
+            if not point.values[0] < -MARGINAL:
                 return point
             x = point.x + ESCAPE_STEP * point.vectors[:, 0] / point.scale
         return Status.UNDERFLOW

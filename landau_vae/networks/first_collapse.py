@@ -1,0 +1,458 @@
+"""The first collapse of a nonlinear VAE: up to which price its one latent is the best, and up to which it survives.
+
+The living state of a free decoder is followed as the price rises until it is lost:
+
+    τ_M: F = F₀, from there on the collapsed state is the better one (Maxwell)
+    τ_s: the living state is lost, although the collapsed one has been stable since λ₁ (spinodal)
+
+Each step is a descent from the last state, as in a warm start; past the spinodal the unstable states
+are followed by their length. By the envelope theorem ∂F/∂τ is the rate R, and a row that gets more
+weight moves τ_M by −g/R with g what it costs above the collapsed state: that gives the root in a few
+steps and its sampling error without another solution. Where few rows are far from all others they
+can live alone above λ₁; such phases are kept apart. Source: this package.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import takewhile
+from typing import Annotated, Any, NamedTuple, TypeGuard
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import norm
+
+from landau_vae.checks import Positive, Range, Seed, checked
+from landau_vae.display import Array, Column, Result, Table, counted, progress_bar, readonly, significant
+from landau_vae.limits import FEW_ROWS, ORDER_MATTERS, ORDER_MOVES
+from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder, hermite
+from landau_vae.numeric.continuation.solve import MARGINAL, Diverged, Point, Solver, Status
+
+FIRST_PRICE = 0.8  # τ/λ₁ at which a living state is looked for
+STEP = 0.05  # in ln τ, at most
+FINEST = 0.02  # of |ln(τ/λ₁)|: the step at which a state that is lost has reached its spinodal
+LOST = 0.7  # of its length in one step: that was not the same state
+DEAD = 1e-8  # nats
+ROOT_STEPS = 12  # of Newton's method towards τ_M
+SHORTENED = 0.88  # length of an unstable state over that of the one before
+SHORTEST = 1e-3  # length, in √λ₁, at which unstable states have come to the collapsed one
+OFF_LENGTH = 0.1  # share of its length by which an unstable state may miss it
+MOST_FAILURES = 4  # of Newton's method, one after the other, before unstable states are given up
+FARTHEST_STEP = 0.3  # in ln τ, between two unstable states
+ROOT = 1e-6  # of the distance from λ₁, in ln τ, to which τ_M is solved for
+FIRST_ORDER, LAST_ORDER = 6, 8  # P
+RANDOM_STARTS = 2
+MOST_UNKNOWNS = 500  # coefficients of a decoder: with more features only the first principal axes have them
+RARE = (1, 5, 0.01)  # rows, or share of them, with which phases of few rows are looked for
+OWN = 0x66697273  # of the seed's streams, that of this module
+TINY = np.finfo(float).tiny
+
+
+class Phase(NamedTuple):
+    """A living state between two prices."""
+
+    start: float  #: τ/λ₁ from which it was followed
+    stop: float  #: τ/λ₁ at which it was lost
+    best_to: float  #: τ/λ₁ up to which it is better than the collapsed state
+    rows: float  #: how many rows share the rate where it was lost
+
+
+class States(NamedTuple):
+    """States along a branch."""
+
+    price: Array  #: τ/λ₁, (s,)
+    loss: Array  #: F − F₀ per row in units of λ₁, (s,)
+    signal_fraction: Array  #: M², (s,)
+    rate: Array  #: nats, (s,)
+    sharing: Array  #: share of the rows that share the rate, ⟨R⟩²/⟨R²⟩, (s,)
+    coefficients: Array  #: of the decoder, (s, unknowns)
+
+
+class Edge(NamedTuple):
+    """A price at which the living state ceases to be the best, or is lost."""
+
+    price: float  #: τ/λ₁; 1 where no state lives above it
+    error: float  #: its standard error as an estimate of the population's
+    influence: Array  #: what a row adds to the price, times the number of rows, (n,)
+
+
+@dataclass(frozen=True, eq=False)
+class FirstCollapse(Result):
+    """The living states of a free decoder with one latent, in units of λ₁."""
+
+    json_fields = (
+        "first", "order", "rows", "resolution", "maxwell.price", "maxwell.error", "change", "spinodal.price",
+        "spinodal.error", "jump", "stable", "unstable", "phases",
+    )  # fmt: skip
+
+    problem: FreeDecoder = field(repr=False)  #: the loss
+    first: float  #: λ₁, data²
+    order: int  #: P, the degree of the decoder
+    resolution: float  #: least distance from λ₁ that was looked at, in ln τ
+    maxwell: Edge  #: up to which the living state is the best
+    change: float  #: by which the price of `maxwell` moved with the last two degrees of P
+    spinodal: Edge  #: up to which the living state survives a rising price
+    jump: Array  #: M² and rate of the living state at `maxwell`, (2,)
+    stable: States = field(repr=False)  #: living states, by rising price
+    unstable: States = field(repr=False)  #: states between the living and the collapsed one, from the spinodal on
+    phases: tuple[Phase, ...]  #: living states, each from where it was found to where it was lost
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.problem.rows)
+
+    @property
+    def gain(self) -> Array:
+        """The amount by which each stable state is better than the collapsed one, (s,)."""
+        return readonly(-self.stable.loss)
+
+    @property
+    def outliers(self) -> tuple[Phase, ...]:
+        """The phases that live on beyond the spinodal, in which a few rows alone use the latent."""
+        return tuple(phase for phase in self.phases if phase.stop > self.spinodal.price * (1 + FINEST))
+
+    @checked
+    def potential(self, price: Positive) -> tuple[Array, Array]:
+        """Return the loss at a price of all states of the branch, by their length.
+
+        Stationary states at this price are stationary in it; elsewhere it lies above the least
+        loss at that length.
+
+        Parameters
+        ----------
+        price : float
+            τ/λ₁.
+
+        Returns
+        -------
+        tuple of (m,) array and (m,) array
+            The length √⟨‖f − ⟨f⟩‖²⟩ under the prior, in √λ₁, and F − F₀.
+        """
+        states = np.vstack([self.problem.rest(price)[None], self.stable.coefficients, self.unstable.coefficients])
+        width = states.shape[1] // (self.order + 1)
+        length = np.linalg.norm(states[:, width:], axis=1)
+        order = np.argsort(length, kind="stable")
+        return length[order], np.array([self.problem.loss(state, price) for state in states[order]])
+
+    def __repr__(self) -> str:
+        best, survives = significant(self.maxwell.price, 4), significant(self.spinodal.price, 4)
+        return f"FirstCollapse({counted(self.rows, 'row')}; best to {best} λ₁, survives to {survives} λ₁)"
+
+    def content(self) -> Iterable[str | Table]:
+        """Yield the two prices, and the living states by price."""
+        yield (
+            f"One latent, decoders of degree {self.order}, on {counted(self.rows, 'row')}; λ₁ = "
+            f"{significant(self.first, 4)}. The living state is the best up to "
+            f"{significant(self.maxwell.price, 5)} λ₁ (± {self.maxwell.error:.1g} by sampling, {self.change:.1g} by "
+            f"the degree) and survives to {significant(self.spinodal.price, 5)} λ₁."
+        )
+        states = self.stable
+        yield Table(
+            [
+                Column("τ/λ₁", states.price, lambda price: significant(float(price), 5), "price"),
+                Column("gain/λ₁", self.gain, "{:.3g}".format, "gain"),
+                Column("M²", states.signal_fraction, "{:.4f}".format, "signal_fraction"),
+                Column("rate", states.rate, "{:.4f}".format, "rate"),
+                Column("rows sharing it", states.sharing * self.rows, "{:.0f}".format, "sharing"),
+            ]
+        )
+
+
+@checked
+def first_collapse(
+    rows: Any, weights: ArrayLike | None = None, *, order: Annotated[int, Range(2, MOST_TERMS)] | None = None,
+    most: Positive = 4.0, resolution: Positive = 1e-5, seed: Seed = 0, progress: bool = False,
+) -> FirstCollapse:  # fmt: skip
+    """Follow the living state of one latent with a free decoder through λ₁ to where it is lost.
+
+    Parameters
+    ----------
+    rows : (n, d) array, DataFrame or TrainingSet
+        The data.
+    weights : (n,) array_like, optional
+        Of the rows; only their ratios matter.
+    order : int, optional
+        P, the degree of the decoder, from 2 to 12. By default 6, and more until P − 2 gives the
+        same price.
+    most : float, default 4
+        τ/λ₁ at which the search ends.
+    resolution : float, default 1e-5
+        Least distance from λ₁ that is looked at, in ln τ.
+    seed : int, default 0
+        Of random starts.
+    progress : bool, default False
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    FirstCollapse
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    Each state is a proof that a VAE with this loss exists. That nothing better lives beyond the
+    last one is not proved: `lv.frontier` says how far it could.
+
+    Examples
+    --------
+    >>> from scipy.stats import gamma
+    >>> rows = gamma(100).ppf((np.arange(200) + 0.5) / 200)[:, None]  # skewness 0.19
+    >>> found = first_collapse(rows, order=4)
+    >>> 0.003 < found.maxwell.price - 1 < found.spinodal.price - 1 < 0.005  # κ²/9 = 0.004
+    True
+    """
+    with progress_bar(None, "first collapse", progress, unit=" states") as bar:
+        degree = order or FIRST_ORDER
+        while True:
+            search = _Search(_free(rows, weights, degree), most, resolution, seed, bar.update)
+            states = search.rising(search.best(FIRST_PRICE))
+            change = search.change(states, _free(rows, weights, max(degree - 2, 1)))
+            edge = search.maxwell_edge(states)
+            settled = max(ORDER_MOVES * (edge.price - 1), ORDER_MATTERS * edge.error, resolution)
+            if order is not None or change <= settled or degree == LAST_ORDER:
+                return search.result(states, change)
+            degree += 2
+
+
+def _free(rows: Any, weights: ArrayLike | None, order: int) -> FreeDecoder:
+    return FreeDecoder(rows, weights, order=order, modes=MOST_UNKNOWNS // (order + 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The living states of one problem."""
+
+    problem: FreeDecoder
+    most: float
+    resolution: float
+    seed: int
+    tick: Callable[[], object]
+
+    @cached_property
+    def solver(self) -> Solver:
+        """What descends."""
+        return Solver(self.problem)
+
+    @cached_property
+    def count(self) -> float:
+        """The number of rows that weigh as much as these."""
+        return float(1 / np.square(self.problem.share).sum())
+
+    def orders(self, point: Point) -> Array:
+        """Return M², rate and sharing of a state."""
+        return self.problem.order_parameters(point.x, self.solver.control(point.q))
+
+    def lives(self, point: "Point | Status") -> TypeGuard[Point]:
+        """Return whether a descent has come to a living state."""
+        return isinstance(point, Point) and self.orders(point)[1] > DEAD
+
+    def few(self, point: Point) -> bool:
+        """Return whether a few rows alone use the latent."""
+        return bool(self.orders(point)[2] * self.count < FEW_ROWS)
+
+    # ------------------------------------------------------------------------------------------------- states
+
+    def best(self, price: float) -> Point:
+        """Return the best state that starts in the mean channel, in the width channel and at random fall to."""
+        q = self.solver.coordinate(price)
+        found = [self.descend(start, q) for start in self._starts()]
+        return min((point for point in found if isinstance(point, Point)), key=lambda point: point.loss)
+
+    def descend(self, x: Array, q: float) -> "Point | Status":
+        """Return the minimum below a state, and count it."""
+        self.tick()
+        return self.solver.descend(x, q)
+
+    def followed(self, point: Point, step: float) -> "Point | Status":
+        """Return the state that a living one becomes a step further on: nearby, or where a descent from it leads."""
+        self.tick()
+        for x in (point.x, self.even(point.x)):
+            try:
+                near = self.solver.fixed(x, point.q + step)
+            except Diverged:
+                continue
+            if near.values[0] > -MARGINAL and LOST < _length(near) / _length(point) < 1 / LOST:
+                return near
+        return self.descend(point.x, point.q + step)
+
+    def even(self, x: Array) -> Array:
+        """Return the even part of a decoder, which encodes in the width of the posterior alone."""
+        c = x.reshape(self.problem.shape).copy()
+        c[1::2] = 0
+        return c.ravel()
+
+    def _starts(self) -> Iterator[Array]:
+        """Yield decoders: a line along the first axis, bent both ways, parabolas, and random ones."""
+        problem, rng = self.problem, np.random.default_rng((self.seed, OWN))
+        shape, first = problem.shape, problem.rows[:, 0]
+        bend = (problem.share * first**2) @ problem.rows
+        bend /= max(np.linalg.norm(bend), TINY)
+        for line, curve in ((0.4, 0.2), (0.0, 0.4), (0.4, -0.2)):
+            start = np.zeros(shape)
+            start[1, 0] = line
+            start[2] = curve * bend
+            yield start.ravel()
+        spread = np.sqrt(problem.share @ problem.rows**2) / np.maximum(np.arange(shape[0]), 1)[:, None]
+        for _ in range(RANDOM_STARTS):
+            yield (0.4 * spread * rng.standard_normal(shape)).ravel()
+
+    def rising(self, point: Point) -> list[Point]:
+        """Return the states that a living one goes through as the price rises; the last step leads to where it dies."""
+        states, step, end = [point], STEP, np.log(self.most)
+        while point.q < end:
+            new = self.followed(point, step)
+            lost = not self.lives(new) or _length(new) < LOST * _length(point)
+            if lost and step > max(FINEST * abs(point.q + step), self.resolution):
+                step /= 2
+                continue
+            if not self.lives(new):
+                break
+            states.append(point := new)
+            step = min(1.6 * step, STEP)
+        return states
+
+    def main(self, states: Sequence[Point]) -> list[Point]:
+        """Return the states up to the first that a few rows alone use."""
+        return list(takewhile(lambda point: not self.few(point), states)) or list(states[:1])
+
+    def maxwell(self, states: Sequence[Point]) -> tuple[float, Point]:
+        """Return the price up to which the main states are better than the collapsed one, and the state there."""
+        main = self.main(states)
+        better = [point for point in main if point.loss < 0]
+        if not better:  # never the case below λ₁
+            return 1.0, main[0]
+        point = better[-1] if better[-1] is main[-1] else self.root(better[-1])
+        return self.solver.control(point.q), point
+
+    def root(self, point: Point) -> Point:
+        """Return the state nearby that is as good as the collapsed one (Newton's method: ∂F/∂τ is the rate)."""
+        for _ in range(ROOT_STEPS):
+            step = -point.loss / (self.solver.control(point.q) * self.orders(point)[1])
+            new = self.followed(point, step)
+            if not self.lives(new) or abs(step) < ROOT * max(abs(point.q), self.resolution):
+                break
+            point = new
+        return point
+
+    def change(self, states: Sequence[Point], lower: FreeDecoder) -> float:
+        """Return by how much the price of `maxwell` falls with a decoder of a lower degree."""
+        price, point = self.maxwell(states)
+        kept = point.x.reshape(self.problem.shape)[: lower.order + 1, : lower.shape[1]]
+        start = np.zeros(lower.shape)
+        start[:, : kept.shape[1]] = kept
+        other = replace(self, problem=lower)
+        found = other.descend(start.ravel(), point.q)
+        return abs(price - other.solver.control(other.root(found).q)) if other.lives(found) else np.inf
+
+    def unstable(self, states: Sequence[Point]) -> list[Point]:
+        """Return the states between the last living one and the collapsed one, by falling length."""
+        found, last, failures = list(states[-2:]), states[-1], 0
+        target = SHORTENED * _length(last)
+        while len(found) > 1 and target > SHORTEST and failures < MOST_FAILURES:
+            point = next(filter(None, (self._at_length(x, q, target) for x, q in self._guesses(found, target))), None)
+            if point is None or abs(point.q - found[-1].q) > FARTHEST_STEP:
+                failures, target = failures + 1, target * SHORTENED**0.5
+                continue
+            found.append(point)
+            failures, target = 0, SHORTENED * _length(point)
+        return found[2:]
+
+    def _guesses(self, found: Sequence[Point], length: float) -> Iterator[tuple[Array, float]]:
+        """Yield where a state of this length may be: on the line of the last two, nearer to rest, and an even one."""
+        before, last = found[-2:]
+        share = (length - _length(last)) / (_length(last) - _length(before))
+        yield last.x + share * (last.x - before.x), last.q + share * (last.q - before.q)
+        nearer = last.x * (length / _length(last))
+        yield nearer, last.q
+        yield self.even(nearer), last.q
+
+    def _at_length(self, x: Array, q: float, length: float) -> Point | None:
+        """Return the stationary state on the hyperplane across x, of about this length, at whatever price."""
+        self.tick()
+        scale = self.solver.scale(x, q)
+        across = x * scale / np.linalg.norm(x * scale)
+        try:
+            x, q, steps = self.solver.correct(x, q, (across, 0.0), scale)
+            point = self.solver.at(x, q, steps=steps)
+        except Diverged:
+            return None
+        return point if abs(_length(point) / length - 1) < OFF_LENGTH else None
+
+    # ------------------------------------------------------------------------------------------------- phases
+
+    def phases(self, states: Sequence[Point]) -> Iterator[Phase]:
+        """Yield the living states that were followed, and those of few rows that live beyond them."""
+        yield self._phase(states)
+        beyond = states[-1].q + STEP
+        for start in self._rare():
+            point = self.descend(start, beyond)
+            if beyond < np.log(self.most) and self.lives(point) and point.loss < 0:
+                found = self.rising(point)
+                beyond = found[-1].q + STEP
+                yield self._phase(found)
+
+    def _phase(self, states: Sequence[Point]) -> Phase:
+        better = [point for point in states if point.loss < 0]
+        best = better[-1] if better[-1] is states[-1] else self.root(better[-1])
+        start, stop, best_to = (self.solver.control(point.q) for point in (states[0], states[-1], best))
+        return Phase(start, stop, best_to, rows=float(self.orders(states[-1])[2] * self.count))
+
+    def _rare(self) -> Iterator[Array]:
+        """Yield decoders that give the farthest rows an output of their own, at the upper end of z."""
+        rows, terms = self.problem.rows, np.arange(1, self.problem.shape[0])
+        far = np.argsort(-np.square(rows).sum(axis=1))
+        for many in RARE:
+            rank = max(1, round(many if many >= 1 else many * len(rows)))
+            edge = float(norm.isf(rank / len(rows)))
+            powers = hermite(np.array([edge]), len(terms) - 1)[:, 0]
+            step = np.append(rank / len(rows), norm.pdf(edge) * powers / np.sqrt(terms))  # of 1 from the edge on
+            yield np.outer(step, rows[far[:rank]].mean(axis=0)).ravel()
+
+    # ------------------------------------------------------------------------------------------------- the result
+
+    def result(self, states: Sequence[Point], change: float) -> FirstCollapse:
+        """Return what was found."""
+        problem, main, edge = self.problem, self.main(states), self.maxwell_edge(states)
+        slopes = self._slopes(main[-1])
+        return FirstCollapse(
+            problem, problem.first, problem.order, self.resolution, edge, change, self._edge(main[-1], *slopes),
+            readonly(self.orders(self.maxwell(states)[1])[:2] * (edge.price > 1)), self._states(states),
+            self._states(self.unstable(main) if main[-1].q > 0 else ()), tuple(self.phases(states)),
+        )  # fmt: skip
+
+    def maxwell_edge(self, states: Sequence[Point]) -> Edge:
+        """Return the price of `maxwell` with its error."""
+        price, best = self.maxwell(states)
+        return self._edge(best, self.problem.posteriors(best.x, price).loss, float(self.orders(best)[1]))
+
+    def _slopes(self, point: Point) -> tuple[Array, float]:
+        """Return what each row adds to the slope along the softest direction, and how that changes with the price."""
+        price, softest = self.solver.control(point.q), point.vectors[:, 0] / point.scale
+        slopes = self.problem.row_slopes(point.x, price, softest)
+        return slopes, float(softest @ self.problem.drift(point.x, price))
+
+    def _edge(self, point: Point, force: Array, slope: float) -> Edge:
+        """Return where ⟨force⟩ vanishes, given how it changes with the price."""
+        share, price = self.problem.share, self.solver.control(point.q)
+        if point.q <= 0:
+            return Edge(1.0, 0.0, readonly(np.zeros(len(share))))
+        first = self.problem.rows[:, 0] ** 2 - 1  # the influence on λ₁
+        influence = -(force - share @ force) / slope - price * first
+        error = float(np.sqrt(np.square(share) @ influence**2))
+        return Edge(price, error, readonly(influence))
+
+    def _states(self, points: Sequence[Point]) -> States:
+        orders = np.array([self.orders(point) for point in points]).reshape(-1, 3)
+        columns = [[self.solver.control(point.q) for point in points], [point.loss for point in points], *orders.T]
+        coefficients = np.array([point.x for point in points]).reshape(len(points), int(np.prod(self.problem.shape)))
+        return States(*map(readonly, [*columns, coefficients]))
+
+
+def _length(point: Point) -> float:
+    """Return the length of a state in units of its unknowns' own stiffness."""
+    return float(np.linalg.norm(point.x * point.scale))
