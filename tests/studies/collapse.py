@@ -1,10 +1,10 @@
 """Train networks with one latent around the first collapse, warmed up and fresh, and compare with the free decoder.
 
-python tests/studies/collapse.py train [NAME …]      # 20 minutes of one core; resumes; into collapse.json
-python tests/studies/collapse.py larger [NAME …]     # longer and wider networks where these matter; into collapse_larger.json
+python tests/studies/collapse.py train [NAME …]     # 25 minutes of one core; resumes; into collapse.json
+python tests/studies/collapse.py larger [NAME …]    # 15 minutes: longer and wider networks; into collapse_larger.json
 
-A warm network starts from the one of its seed that was trained at 0.8 λ₁; a fresh one from random weights. Its F − F₀ is
-its own loss on its training rows, averaged over the noise by quadrature.
+A warm network starts from the one of its seed that was trained at 0.8 λ₁; a fresh one from random weights. Its F − F₀
+is its own loss on its training rows, averaged over the noise by quadrature.
 """
 
 import argparse
@@ -91,7 +91,9 @@ def train(names: list[str]) -> None:
         done = {(each["data"], each["ratio"]) for each in kept}
         if open_prices := tuple(ratio for ratio in PRICES[name] if (name, ratio) not in done):
             kept += networks(name, open_prices)
-            kept.sort(key=lambda each: [list(PRICES).index(each["data"]), *(each[k] for k in ("start", "ratio", "seed"))])
+            kept.sort(
+                key=lambda each: [list(PRICES).index(each["data"]), *(each[k] for k in ("start", "ratio", "seed"))]
+            )
             written(RECORD, kept)
             print(name, len(kept), flush=True)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from collapse_limit import limit
-from collapse_observed import ALIVE, Observed, observed
+from collapse_observed import Observed, alive, observed
 from collapse_sets import SETS, condensed, rows
 from record import HERE, read, rounded, written
 
@@ -20,7 +20,7 @@ from landau_vae.networks import first_collapse
 
 PREDICTED = "collapse_predicted.json"
 ALLOWED = 0.1  # λ₁: between the Maxwell point of the networks and the predicted one
-HEAD = "| data | order | τ_M/λ₁ | without limit | τ_s/λ₁ | networks: order | F = F₀ | warm die | fresh die | order | place |"
+HEAD = "| data | order | τ_M | without limit | τ_s | networks: order | F = F₀ | warm die | fresh die | order | place |"
 
 Prediction = dict[str, Any]
 
@@ -33,7 +33,7 @@ def predicted(name: str) -> Prediction:
         "data": name, "rows": len(x), "features": x.shape[1], "threshold": rounded(found.first), "degree": found.order,
         "maxwell": rounded(found.maxwell.price), "change": rounded(found.change),
         "error": rounded(found.maxwell.error), "spinodal": rounded(found.spinodal.price),
-        "jump": rounded(found.jump[1]), "sharing": rounded(_at(found.stable, found.stable.sharing) * len(x)),
+        "jump": rounded(found.jump[1]),
         "few_live_to": rounded(max((phase.stop for phase in found.outliers), default=np.nan)),
         "stable": _branch(found.stable), "unstable": _branch(found.unstable),
         "unlimited": {key: rounded(value) for key, value in vars(free).items()},
@@ -44,16 +44,11 @@ def _branch(states: Any) -> dict[str, list[float]]:
     return {"ratio": rounded(states.price), "loss": rounded(states.loss), "rate": rounded(states.rate)}
 
 
-def _at(states: Any, values: np.ndarray) -> float:
-    """Return what belongs to the last state that is better than the collapsed one; NaN if there is none above λ₁."""
-    better = np.flatnonzero((states.loss < 0) & (states.price >= 1))
-    return float(values[better[-1]]) if len(better) else np.nan
-
-
 def first_order(prediction: Prediction) -> bool:
     """Return whether the latent of the free decoder is in use at λ₁."""
     branch = prediction["stable"]
-    return bool(branch["ratio"][-1] >= 1 and np.interp(1.0, branch["ratio"], branch["rate"]) >= ALIVE)
+    at_threshold = {key: float(np.interp(1.0, branch["ratio"], branch[key])) for key in ("loss", "rate")}
+    return branch["ratio"][-1] >= 1 and alive(at_threshold)
 
 
 def agreement(prediction: Prediction, seen: Observed) -> tuple[bool, bool]:
@@ -64,7 +59,9 @@ def agreement(prediction: Prediction, seen: Observed) -> tuple[bool, bool]:
 def line(prediction: Prediction, seen: Observed) -> str:
     """Return a line of the table."""
     order = {True: "first", False: "continuous"}
-    spans = (f"{low:g}–{high:g}" if np.isfinite(high) else f"> {low:g}" for low, high in (seen.warm_dies, seen.fresh_dies))
+    spans = (
+        f"{low:g}–{high:g}" if np.isfinite(high) else f"> {low:g}" for low, high in (seen.warm_dies, seen.fresh_dies)
+    )
     cells = [
         prediction["data"], order[first_order(prediction)], f"{prediction['maxwell']:.3f}",
         f"{prediction['unlimited']['maxwell']:.3f}", f"{prediction['spinodal']:.3f}", order[seen.first_order],

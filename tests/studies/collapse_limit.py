@@ -1,7 +1,7 @@
 """One latent whose decoder has no limit at all: what the degree P of a free decoder is held against.
 
-The best decoder for given posteriors q_i(z) is f(z) = Σ p_i q_i(z) x_i / Σ p_i q_i(z). What is left is a function of the
-posteriors, here minimised on a grid of z:
+The best decoder for given posteriors q_i(z) is f(z) = Σ p_i q_i(z) x_i / Σ p_i q_i(z). What is left is a function of
+the posteriors, here minimised on a grid of z:
 
     F − F₀ = −½ ∫ ‖f(z)‖² Σ p_i q_i(z) dz + τ Σ p_i KL_i
 

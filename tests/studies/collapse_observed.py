@@ -1,11 +1,13 @@
 """Read the first collapse off trained networks: order, Maxwell point and hysteresis. `observed(models, name)`."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-ALIVE = 0.01  # nats: dead networks have at most 0.0012 after their updates, living ones above λ₁ from 0.02 on
+ALIVE = 0.01  # nats, from which on a latent counts as in use; where training slows down, at λ₁, dead ones have 0.006
+PAYS = 1e-4  # λ₁: or by which a network is better than the collapsed state; one row out of 2000 may have 0.006 nats
 
 Models = list[dict[str, Any]]
 Span = tuple[float, float]  # between two prices of the study, in λ₁
@@ -45,7 +47,7 @@ def observed(models: Models, name: str) -> Observed:
 
 def alive(model: dict[str, Any]) -> bool:
     """Return whether the latent of a network is in use."""
-    return bool(model["rate"] >= ALIVE)
+    return bool(model["rate"] >= ALIVE or model["loss"] < -PAYS)
 
 
 def death(models: Models) -> Span:
@@ -62,7 +64,7 @@ def maxwell(models: Models) -> tuple[float, bool]:
     Since ∂F/∂τ is the rate, which falls, F lies below its tangent at the last living network.
     """
     points = sorted((each["ratio"], each["loss"], each["rate"]) for each in models if alive(each))
-    for (low, below, _), (high, above, _) in zip(points, points[1:], strict=False):
+    for (low, below, _), (high, above, _) in pairwise(points):
         if below < 0 <= above:
             return low + (high - low) * below / (below - above), False
     if not points or points[-1][0] < 1:
