@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 STUDIES = Path(__file__).parents[1] / "studies"
-SETS = {"order": 8, "place": 8}  # of ten data sets agree at least
+SETS = {"order": 9, "place": 9}  # of ten data sets agree at least
 CONTINUOUS = ("gaussian", "digits")  # which have no visible jump
 
 
@@ -59,6 +59,19 @@ def test_networks_agree_with_the_prediction_in_order_and_in_place(networks, pred
     order, place = np.sum(agree, axis=0)
     assert order >= SETS["order"]
     assert place >= SETS["place"]
+    assert "Order and place agree in nine sets each" in " ".join((STUDIES / "README.md").read_text("utf-8").split())
+
+
+def test_longer_training_is_what_terrain_lacks_and_width_what_clusters_lack(networks, predictions):
+    from collapse_observed import alive, maxwell, observed
+
+    larger = recorded("collapse_larger")
+    longer = [alive(each) for each in larger if (each["data"], each["ratio"]) == ("terrain", 1.0)]
+    assert np.mean(longer) > 0.5
+    assert not observed(networks, "terrain").first_order
+    wide = [maxwell([m for m in larger if (m["data"], m["seed"]) == ("clusters", seed)])[0] for seed in range(3)]
+    limit = predictions["clusters"]["unlimited"]["maxwell"]
+    assert observed(networks, "clusters").maxwell + 0.1 < np.mean(wide) < limit
 
 
 def test_no_network_beats_a_decoder_without_limit(networks, predictions):

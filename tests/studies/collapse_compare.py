@@ -20,7 +20,7 @@ from landau_vae.networks import first_collapse
 
 PREDICTED = "collapse_predicted.json"
 DEGREES = {"clusters": 6}  # where the degree is not left to `first_collapse`: with 8 none of its starts comes to rest
-ALLOWED = 0.1  # λ₁: between the Maxwell point of the networks and the predicted one
+ALLOWED = 0.1  # share of the predicted price, between it and the Maxwell point of the networks
 HEAD = "| data | order | τ_M | without limit | τ_s | networks: order | F = F₀ | warm die | fresh die | order | place |"
 
 Prediction = dict[str, Any]
@@ -54,7 +54,7 @@ def first_order(prediction: Prediction) -> bool:
 
 def agreement(prediction: Prediction, seen: Observed) -> tuple[bool, bool]:
     """Return whether networks agree in order, and in place."""
-    return first_order(prediction) == seen.first_order, abs(prediction["maxwell"] - seen.maxwell) <= ALLOWED
+    return first_order(prediction) == seen.first_order, abs(seen.maxwell / prediction["maxwell"] - 1) <= ALLOWED
 
 
 def line(prediction: Prediction, seen: Observed) -> str:
