@@ -17,6 +17,7 @@ from .errors import TooFewSamples as TooFewSamples
 from .intervals._uncertainty import uncertainty as uncertainty
 from .loss import Loss as Loss
 from .networks._frontier import frontier as frontier
+from .networks._onset import onset as onset
 from .numeric._choose_beta import choose_beta as choose_beta
 from .numeric._equilibrium import equilibrium as equilibrium
 from .numeric._transitions import transitions as transitions

@@ -42,13 +42,13 @@ def with_error(value: float, error: float | None) -> str:
 
     >>> with_error(0.096123, 0.00131), with_error(1234.5, 30), with_error(2.5, None), with_error(float("nan"), 1.0)
     ('0.0961 ± 0.0013', '1230 ± 30', '2.5', '—')
-    >>> with_error(2.987e-13, 8.1e-15)
-    '(2.99 ± 0.08)e-13'
+    >>> with_error(2.987e-13, 8.1e-15), with_error(1e-18, 0.2)
+    ('(2.99 ± 0.08)e-13', '0.00 ± 0.20')
     """
-    if error is None or not error > 0 or not math.isfinite(value):
+    if error is None or not 0 < error < math.inf or not math.isfinite(value):
         return significant(value, 4)
-    if value and not 1e-5 <= abs(value) < 1e7:
-        power = math.floor(math.log10(abs(value)))
+    if value and not 1e-5 <= (size := max(abs(value), error)) < 1e7:
+        power = math.floor(math.log10(size))
         return f"({with_error(value / 10.0**power, error / 10.0**power)})e{power:+03d}"
     place = 1 - math.floor(math.log10(error)) if f"{error:.1e}"[0] in "12" else -math.floor(math.log10(error))
     rounded, spread = round(value, place), round(error, place)

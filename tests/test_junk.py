@@ -42,9 +42,9 @@ HOOKS = re.compile(
     r"|datasets\.Layers\..*|datasets\.worldclim_layers|numeric\.Transitions\.summary"
 )
 CONSTRUCTED = {
-    "Loss", "numeric.problems.ExponentialFamily", "numeric.problems.Linear", "numeric.problems.Symbolic",
-    "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience", "training.SGD", "training.Sampled",
-    "training.Neural", "training.Schedule", "training.TrainingSet",
+    "Loss", "networks.Moments", "numeric.problems.ExponentialFamily", "numeric.problems.Linear",
+    "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience",
+    "training.SGD", "training.Sampled", "training.Neural", "training.Schedule", "training.TrainingSet",
 }  # fmt: skip  # all other classes are results, or have factories
 
 
@@ -113,6 +113,11 @@ class World:
         x = rng.standard_normal((150, 3)) * [2, 1, 0.5]  # 100 rows are needed
         self.codes = {"mean": x[:, :1] * 0.433, "deviation": x[:, :1] * 0 + 0.5}  # at rest at the price 1
         self.model = {"x": x, "active": [0], **self.codes}
+        self.moments = {"first": 4.0, "skewness": 0.2, "fourth": 3.0, "cross": [0.3, 0.0], "across": [0.5, 0.1]}
+
+    @property
+    def collapse(self):
+        return lv.networks.quartic_collapse(lv.networks.Moments(**self.moments))
 
     @property
     def scan(self):
@@ -194,6 +199,18 @@ def calls(w):
         "frontier": {"data": w.rows, "loss": w.loss},
         **{f"networks.Frontier.{name}": lambda: {"self": lv.frontier(w.rows, w.loss), "price": 1.0} for name in
            ("certified", "beta_at")},
+        "networks.Moments": w.moments,
+        **{f"networks.Moments.{name}": lambda: {"self": lv.networks.Moments(**w.moments), "ratio": 1.0} for name in
+           ("brackets", "curvature")},
+        "networks.quartic_collapse": lambda: {"moments": lv.networks.Moments(**w.moments)},
+        "networks.QuarticCollapse.phase": lambda: {"self": w.collapse, "ratio": 1.0},
+        "networks.QuarticCollapse.potential": lambda: {"self": w.collapse, "ratio": 1.0, "mean": 0.1, "width": 0.1},
+        "onset": {"data": w.rows, "loss": w.loss, "blocks": np.arange(40), "degree": 4},
+        "networks.Onset.linear_gain": lambda: {"self": lv.onset(w.rows, w.loss, degree=4), "ratio": [0.5, 1.0]},
+        "networks.row_moments": {"data": w.rows},
+        "networks.RowMoments.error_of": lambda: {
+            "self": lv.networks.row_moments(w.rows), "influence": np.ones(40)
+        },
         "networks.prices_in_effect": {**w.codes, "term": w.term, "latents": [0]},
         "networks.prices_from_gradients": {
             **w.codes, "by_mean": -w.codes["mean"], "by_log_variance": w.codes["deviation"]
@@ -310,6 +327,7 @@ def calls(w):
            ("distortion_curves", "effective_dimension", "identity", "onset_branches", "onset_rates", "rank_distortion",
             "spectroscopy_page")},
         "frontier": lambda: {"result": lv.frontier(w.rows, w.loss)},
+        "onset": lambda: {"result": lv.onset(w.rows, w.loss, degree=4)},
         "prices_in_effect": lambda: {"result": w.decoded},
         "hysteresis_loop": lambda: {"down": w.scan, "up": w.scan},
         **{name: lambda: {"result": w.diagnosed} for name in

@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+
 import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
+from landau_vae.display import with_error
 from landau_vae.errors import InputError
+from landau_vae.limits import ORDER_MARGIN, ORDER_RESOLVED
+
+SMALL = 2**21  # numbers of a table whose moments are formed, too
 
 
 @command
@@ -38,11 +44,34 @@ def thresholds(
             f"{_totals(state)}everything is collapsed from β = {cascade.beta[0]:.6g} on.",
             *[spectrum.unresolved_note] * bool(spectrum.unresolved),
             *(["", *errors.remarks()] if errors is not None else []),
+            *_skewed(inputs),
         ]
         say("\n".join(lines))
     if output is not None:
         say_written(lv.report.save_figure(output, lv.plotting.cascade(spectrum, loss)))
     return 0
+
+
+def _skewed(inputs: Inputs) -> list[str]:
+    """Return a line where the first component is surely so skewed that a nonlinear VAE collapses later, by a jump."""
+    spectrum, loss = inputs.spectrum, inputs.loss
+    plain = loss.likelihood.squared and not (loss.learned or inputs.is_covariance or inputs.changed)
+    if not plain or (spectrum.samples or 0) * spectrum.dimension > SMALL:
+        return []
+    rows, weights, _ = inputs.loaded
+    from landau_vae.training.training_set import training_set
+
+    table = training_set(rows, standardize=inputs.scaled, weights=weights)
+    assert table.rows is not None
+    moments = lv.networks.row_moments(table.rows, table.weights)
+    root, error = moments.root
+    if not moments.enough or root - ORDER_MARGIN * error <= np.sqrt(ORDER_RESOLVED):
+        return []
+    skewness = with_error(float(moments.value[0]), float(moments.error[0]))
+    return [
+        f"The first component is skewed (κ = {skewness}): the first latent of a nonlinear VAE can stay active at "
+        "larger β, and collapse by a jump (see `landau-vae onset`)."
+    ]
 
 
 def _totals(state: "lv.numeric.Equilibrium") -> str:

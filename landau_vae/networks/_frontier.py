@@ -240,7 +240,7 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     order = np.random.default_rng(seed).permutation(np.flatnonzero(weights))
     chosen, others = np.sort(order[:rows]), np.sort(order[rows : 2 * rows])
     used, price = training_set(table.rows[chosen], weights=weights[chosen]), loss.charge(table.features).ravel()
-    first, squared = _first(loss, used), loss.likelihood.squared
+    first, squared = first_price(loss, used), loss.likelihood.squared
     # Squared errors are solved about the mean, in units of √λ₁: then they do not depend on the unit of the data.
     center, scale = (used.mean, float(np.sqrt(first))) if squared else (np.zeros(table.features), 1.0)
     here, which = _distinct((table.rows[chosen] - center) / scale, weights[chosen], loss)
@@ -254,22 +254,28 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     best, area = np.array([here.loss(mixture) for mixture in mixtures]), scale**2
     bound = np.maximum(best - [mixture.gap for mixture in mixtures], here.perfect)
     sharing = [_sharing(here, mixture) for mixture in mixtures]
-    naming = -np.log(here.share)
-    of_row = 0.5 * np.square(here.table).sum(axis=1) / naming
     return Frontier(
         loss, loss.weights(table.features)[0] * loss.likelihood.curvature_of_term, readonly(price),
         area * here.perfect, area * here.loss(constant),
         readonly(_linear(used.spectrum, price) if squared else np.full(len(price), np.nan)),
         readonly(area * best), readonly(area * bound),
         readonly([area * elsewhere.loss(mixture) for mixture in mixtures]), area * elsewhere.loss(constant), first,
-        area * _proxy(here, starts, 1.0) if squared else np.nan, area * float(of_row.max()) if squared else np.nan,
-        float(here.share @ naming), len(chosen), tuple(chosen[mask[which]] for mask, _ in sharing),
+        area * _proxy(here, starts, 1.0) if squared else np.nan, area * _memorising(here) if squared else np.nan,
+        float(here.share @ -np.log(here.share)), len(chosen), tuple(chosen[mask[which]] for mask, _ in sharing),
         readonly([share * len(chosen) for _, share in sharing]),
         tuple(replace(each, outputs=scale * each.outputs, price=area * each.price) for each in mixtures),
     )  # fmt: skip
 
 
-def _first(loss: Loss, data: TrainingSet) -> float:
+def bounds(rows: Array, weights: Array) -> tuple[float, float]:
+    """Return σ²_sG of rows, and the price below which a single row is worth an output of its own."""
+    used = training_set(rows, weights=weights)
+    scale = float(np.sqrt(used.spectrum.eigenvalues[0]))
+    here, _ = _distinct((rows - used.mean) / scale, weights, Loss.gaussian())
+    return scale**2 * _proxy(here, _starts(here, used.spectrum, scale), 1.0), scale**2 * _memorising(here)
+
+
+def first_price(loss: Loss, data: TrainingSet) -> float:
     """Return the price from which the collapsed state is stable; constant columns do not matter."""
     assert data.rows is not None
     varying = training_set(data.rows[:, data.rows.min(axis=0) < data.rows.max(axis=0)], weights=data.weights)
@@ -304,6 +310,11 @@ def _linear(spectrum: Spectrum, price: Array) -> Array:
     """Return ½V − Σ ½[λ − τ − τ ln(λ/τ)] over modes above the price, (b,)."""
     ratio = np.maximum(spectrum.eigenvalues / price[:, None], 1.0)
     return 0.5 * (spectrum.total_variance - price * (ratio - 1 - np.log(ratio)).sum(axis=1))
+
+
+def _memorising(rows: Rows) -> float:
+    """Return the largest m²/(2 ln 1/p) of centred rows of share p."""
+    return float(np.max(0.5 * np.square(rows.table).sum(axis=1) / -np.log(rows.share)))
 
 
 def _proxy(rows: Rows, starts: Array, first: float) -> float:

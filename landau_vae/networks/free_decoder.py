@@ -26,7 +26,7 @@ from landau_vae.training.training_set import training_set
 MOST_TERMS = 12  # highest P: beyond it moments of order 2P of the posterior lose too many digits
 NODES = np.linspace(-6.0, 6.0, 61)  # where the posterior of a row is looked for
 NEWTON_STEPS = 60  # at most, of a row
-AT_REST = 1e-13  # Newton step of a row at which its posterior is found
+AT_REST = 1e-7  # Newton step of a row after which its posterior is known to rounding: the next one is its square
 LEAST_CURVATURE = 1e-3  # of a row's Hessian in units of τ, in its Newton steps
 CLOSE = 1e-5  # Newton step from which on it is taken as it is
 HALVINGS = 12  # of a Newton step that does not descend
@@ -110,6 +110,7 @@ class FreeDecoder(Problem):
         self._grid = hermite(NODES, 2 * order)
         self.shape = order + 1, kept  #: of the coefficients c
         self._last: tuple[bytes, float, Posteriors] | None = None
+        self._coupled: tuple[Posteriors, tuple[Array, Array]] | None = None
 
     # -------------------------------------------------------------------------------------------------- the loss
 
@@ -124,28 +125,23 @@ class FreeDecoder(Problem):
         return np.asarray(slope.ravel())
 
     def hessian(self, x: Array, control: float) -> Array:
-        at, c = self.posteriors(x, control), x.reshape(self.shape)
-        mean, width = self._couplings(at, c)
+        at, (mean, width) = self.posteriors(x, control), self._couplings(x, control)
         # K = LLᵀ of each row's own Hessian: JᵀK⁻¹J is the square of L⁻¹J
-        corner = np.sqrt(at.curvature[0])
+        corner, root = np.sqrt(at.curvature[0]), np.sqrt(self.share)
         tilt = at.curvature[1] / corner
-        mean /= corner[:, None]
-        width = (width - tilt[:, None] * mean) / np.sqrt(at.curvature[2] - tilt**2)[:, None]
-        eliminated = np.vstack([mean, width]) * np.tile(np.sqrt(self.share), 2)[:, None]
+        narrow = root / np.sqrt(at.curvature[2] - tilt**2)
+        eliminated = np.vstack([mean * (root / corner)[:, None], width * narrow[:, None]])
+        eliminated[len(mean) :] -= mean * (narrow * tilt / corner)[:, None]
         direct = np.kron(self._overlap(self.share @ at.moments), np.eye(self.shape[1]))
         return np.asarray(direct - eliminated.T @ eliminated)
 
     def drift(self, x: Array, control: float) -> Array:
-        at, c = self.posteriors(x, control), x.reshape(self.shape)
-        mean, width = self._couplings(at, c)
-        by_mean, cross, by_width = at.curvature
+        at, (mean, width) = self.posteriors(x, control), self._couplings(x, control)
         slope = at.mean, 0.5 * np.expm1(at.log_variance)  # ∂²φ/∂τ∂(μ, t)
-        determinant = by_mean * by_width - cross**2
-        moved = (
-            (by_width * slope[0] - cross * slope[1]) / determinant,
-            (by_mean * slope[1] - cross * slope[0]) / determinant,
-        )
-        return np.asarray(-((self.share * moved[0]) @ mean + (self.share * moved[1]) @ width))
+        by_mean, cross, by_width = at.curvature
+        weight = self.share / (by_mean * by_width - cross**2)
+        by_means, by_widths = by_width * slope[0] - cross * slope[1], by_mean * slope[1] - cross * slope[0]
+        return np.asarray(-((weight * by_means) @ mean + (weight * by_widths) @ width))
 
     def metric(self, x: Array, control: float) -> Array:
         # How stiff a coefficient is for given posteriors: ⟨he_n²⟩.
@@ -176,16 +172,21 @@ class FreeDecoder(Problem):
         """Return ⟨he_m he_n⟩, (P + 1, P + 1), from ⟨he_k⟩."""
         return np.asarray(self._product @ moments)
 
-    def _couplings(self, at: Posteriors, c: Array) -> tuple[Array, Array]:
+    def _couplings(self, x: Array, control: float) -> tuple[Array, Array]:
         """Return ∂²φ_i/∂μ∂c and ∂²φ_i/∂t∂c, (n, (P + 1) r) each."""
-        outputs = np.einsum("mnk,mr->knr", self._product, c).reshape(len(self._degree), -1)
+        at, c = self.posteriors(x, control), x.reshape(self.shape)
+        if self._coupled is None or self._coupled[0] is not at:
+            outputs = np.einsum("mnk,mr->knr", self._product, c).reshape(len(self._degree), -1)
 
-        def coupling(moved: Array) -> Array:
-            direct = moved[:, : self.order + 1, None] * self.rows[:, None, :]
-            return np.asarray(moved @ outputs - direct.reshape(len(moved), -1))
+            def coupling(moved: Array) -> Array:
+                result = (moved @ outputs).reshape(-1, *self.shape)
+                result -= moved[:, : self.order + 1, None] * self.rows[:, None, :]
+                return result.reshape(len(moved), -1)
 
-        first = _derived(at.moments, self._degree)
-        return coupling(first), coupling(0.5 * at.variance[:, None] * _derived(first, self._degree))
+            first = _derived(at.moments, self._degree)
+            second = 0.5 * at.variance[:, None] * _derived(first, self._degree)
+            self._coupled = at, (coupling(first), coupling(second))
+        return self._coupled[1]
 
     def row_slopes(self, x: Array, control: float, direction: Array) -> Array:
         """Return how the loss of each row changes along a direction of the coefficients.
@@ -244,11 +245,11 @@ class FreeDecoder(Problem):
         mean, log_variance, loss = row.minimum(*start)
         several = np.flatnonzero(wells.sum(axis=1) > 1)
         if several.size:
-            row = _Rows(potential[several], self._degree, price)
-            lowest = np.argsort(np.where(wells, landscape, np.inf)[several], axis=1)
-            starts = [row.narrowed(NODES[lowest[:, k]]) for k in range(2)] + [(np.zeros(len(several)),) * 2]
-            for other in starts:
-                found = row.minimum(*other)
+            deep = NODES[np.argsort(np.where(wells, landscape, np.inf)[several], axis=1)[:, :2].T.ravel()]
+            row = _Rows(np.tile(potential[several], (3, 1)), self._degree, price)
+            others = row.minimum(*row.narrowed(np.concatenate([deep, np.zeros(several.size)])))
+            for k in range(3):
+                found = [part[k * several.size :][: several.size] for part in others]
                 better = found[2] < loss[several]
                 for own, new in zip((mean, log_variance, loss), found, strict=True):
                     own[several[better]] = new[better]
@@ -268,7 +269,7 @@ class _Rows:
 
     def value(self, mean: Array, log_variance: Array, some: Any = slice(None)) -> Array:
         moments = _moments(mean, np.exp(log_variance), self.degree)
-        return np.asarray((self.slopes[0][some] * moments).sum(axis=1) + self._kl(mean, log_variance))
+        return np.einsum("nk,nk->n", self.slopes[0][some], moments) + self._kl(mean, log_variance)
 
     def _kl(self, mean: Array, log_variance: Array) -> Array:
         return np.asarray(0.5 * self.price * (mean**2 + np.expm1(log_variance) - log_variance))
@@ -277,7 +278,7 @@ class _Rows:
         """Return the moments, the gradient (2, n) and the Hessian (3, n) in (μ, t)."""
         s, tau = np.exp(log_variance), self.price
         moments = _moments(mean, s, self.degree)
-        d1, d2, d3, d4 = ((b[some] * moments).sum(axis=1) for b in self.slopes[1:])
+        d1, d2, d3, d4 = (np.einsum("nk,nk->n", b[some], moments) for b in self.slopes[1:])
         width = 0.5 * s * d2
         gradient = np.array([d1 + tau * mean, width + 0.5 * tau * (s - 1)])
         hessian = np.array([d2 + tau, 0.5 * s * d3, width + 0.25 * s**2 * d4 + 0.5 * tau * s])
@@ -297,17 +298,17 @@ class _Rows:
             at = mean[active], log_variance[active]
             _, gradient, hessian = self.derivatives(*at, active)
             step = _downhill(gradient, hessian, LEAST_CURVATURE * self.price)
-            step *= np.minimum(1.0, LONGEST / np.maximum(np.abs(step).max(axis=0), 1e-300))
-            left, fraction = np.arange(len(active)), 1.0
             size = np.abs(step).max(axis=0)
+            step *= np.minimum(1.0, LONGEST / np.maximum(size, 1e-300))
+            left, fraction = np.arange(len(active)), 1.0
             for _ in range(HALVINGS):
-                new_mean = at[0][left] + fraction * step[0, left]
-                new_width = np.clip(at[1][left] + fraction * step[1, left], NARROWEST, WIDEST)
-                value = self.value(new_mean, new_width, active[left])
-                old = loss[active[left]]
-                better = (value <= old) | (size[left] < CLOSE)  # below it, differences of losses are rounding
-                done = active[left[better]]
-                mean[done], log_variance[done], loss[done] = new_mean[better], new_width[better], value[better]
+                rows = active[left]
+                new = at[0][left] + fraction * step[0, left], at[1][left] + fraction * step[1, left]
+                new = new[0], np.clip(new[1], NARROWEST, WIDEST)
+                value = self.value(*new, rows)
+                better = (value <= loss[rows]) | (size[left] < CLOSE)  # below it, differences of losses are rounding
+                mean[rows[better]], log_variance[rows[better]] = new[0][better], new[1][better]
+                loss[rows[better]] = value[better]
                 left, fraction = left[~better], 0.5 * fraction
                 if not left.size:
                     break

@@ -1,16 +1,17 @@
 """The algebra that every derivation rests on: exact zeros, Gaussian averages, power series with parameters.
 
     ⟨y₁ y₂ … y₂ₙ⟩ = Σ over pairings Π ⟨yᵢ yⱼ⟩        (Isserlis 1918; physicists call it Wick's theorem)
-    y ← y − H⁻¹ ∂L/∂y(a, y)                          each round gains at least one power of the slow amplitude a
+    y ← y − H⁻¹ ∂L/∂y(a, y)                          each round gains at least one power of the slow amplitudes a
 
 Polynomials live in SymPy's sparse rings over the field of rational functions of the parameters, so every
-coefficient is exact, and reduced as it arises. A variable of grade g begins with the power aᵍ: grading by symmetry
-keeps the polynomials short.
+coefficient is exact, and reduced as it arises. Series are cut by the power of one step t: a slow amplitude of weight g
+stands with tᵍ, and so does a fast variable of grade g, which begins with that power. Grading keeps polynomials short.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -133,39 +134,50 @@ def gaussian_mean(
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """L − L₀ around the collapsed point, as a polynomial in the slow amplitude and the fast displacements."""
+    """L − L₀ around the collapsed point, as a polynomial in the slow amplitudes and the fast displacements."""
 
+    weights: tuple[int, ...]  #: of the slow amplitudes
     grades: tuple[int, ...]  #: of the fast variables
-    terms: Any  #: a polynomial in (slow, *fast) over the field of the parameters
-    ring: Any  #: polynomials in the slow amplitude over the same field
+    terms: Any  #: a polynomial in (*slow, *fast) over the field of the parameters
+    ring: Any  #: polynomials in (step, *slow) over the same field
 
     def insert(self, terms: Any, displacements: Sequence[Any], order: int) -> Any:
-        """Return the polynomial in the slow amplitude alone that displacements y(a) leave, cut after `order`."""
-        amplitude, total, cut = self.ring.gens[0], self.ring.zero, order + 1
+        """Return the polynomial in the slow amplitudes alone that displacements y(a) leave, cut after `order`."""
+        step, total, cut, count = self.ring.gens[0], self.ring.zero, order + 1, len(self.weights)
         for powers, coefficient in terms.items():
-            product = amplitude ** powers[0] * coefficient
-            for displacement, power in zip(displacements, powers[1:], strict=True):
+            slow = powers[:count]
+            grade = sum(map(mul, slow, self.weights))
+            product = self.ring.term_new((grade, *slow), coefficient)
+            for displacement, power in zip(displacements, powers[count:], strict=True):
                 if power:
-                    product = rs_mul(product, rs_pow(displacement, power, amplitude, cut), amplitude, cut)
-            total += rs_trunc(product, amplitude, cut)
+                    product = rs_mul(product, rs_pow(displacement, power, step, cut), step, cut)
+            total += rs_trunc(product, step, cut)
         return total
 
 
 def taylor(
-    loss: sp.Expr, slow: sp.Symbol, fast: Sequence[sp.Symbol], point: Point, grades: Sequence[int], order: int
+    loss: sp.Expr,
+    slow: sp.Symbol | Sequence[sp.Symbol],
+    fast: Sequence[sp.Symbol],
+    point: Point,
+    grades: Sequence[int],
+    order: int,
+    weights: Sequence[int] | None = None,
 ) -> Series:
-    """Expand a loss around a point: slow amplitude of grade 1, fast displacements of the given grades.
+    """Expand a loss around a point: slow amplitudes of weight 1 unless given, fast displacements of given grades.
 
     Raises `InputError` for a loss that is not analytic there.
     """
-    variables, weights, step = (slow, *fast), (1, *grades), sp.Dummy("step")
+    slow = [slow] if isinstance(slow, sp.Symbol) else list(slow)
+    weights = tuple(weights or [1] * len(slow))
+    variables, powers_of, step = (*slow, *fast), (*weights, *grades), sp.Dummy("step")
     for function in loss.atoms(*_KINKED):
         if function.free_symbols & set(variables):
             raise InputError(f"The loss contains {function}, but a loss with a Taylor series is expected.")
     parts = sp.Add.make_args(sp.expand(loss, log=False, power_base=False, power_exp=False))
     polynomial = sp.Add(*(part for part in parts if part.is_polynomial(*variables)))
     collected = polynomial.subs({v: point[v] + v for v in variables}, simultaneous=True)
-    ray = {v: point[v] + step**g * v for v, g in zip(variables, weights, strict=True)}
+    ray = {v: point[v] + step**g * v for v, g in zip(variables, powers_of, strict=True)}
     derivative = sp.Add(*(part for part in parts if not part.is_polynomial(*variables))).subs(ray, simultaneous=True)
     for n in range(1, order + 1):
         derivative = sp.diff(derivative, step)
@@ -176,21 +188,22 @@ def taylor(
     kept = {
         powers: sp.cancel(c)
         for powers, c in sp.Poly(collected, *variables).terms()
-        if 0 < sum(n * g for n, g in zip(powers, weights, strict=True)) <= order
+        if 0 < sum(map(mul, powers, powers_of)) <= order
     }
     field, elements = sp.construct_domain(list(kept.values()), field=True)
     terms = sp.ring(variables, field)[0].from_dict(dict(zip(kept, elements, strict=True)))
-    return Series(tuple(grades), terms, sp.ring([slow], field)[0])
+    return Series(weights, tuple(grades), terms, sp.ring([step, *slow], field)[0])
 
 
-def coefficients(polynomial: Any) -> list[tuple[int, sp.Expr]]:
-    """Return (power, coefficient) of each term of a polynomial in the slow amplitude, lowest power first."""
+def coefficients(polynomial: Any) -> list[tuple[tuple[int, ...], sp.Expr]]:
+    """Return (powers, coefficient) of each term of a polynomial in the slow amplitudes, lowest grade first."""
     field = polynomial.ring.domain
-    return sorted((powers[0], field.to_sympy(c)) for powers, c in polynomial.items())
+    terms = sorted(polynomial.items(), key=lambda term: (term[0][0], [-power for power in term[0]]))
+    return [(powers[1:], field.to_sympy(c)) for powers, c in terms]
 
 
 def eliminate(series: Series, order: int) -> list[Any]:
-    """Return the fast displacements as polynomials of the slow amplitude, solving ∂L/∂y = 0 to the given order.
+    """Return the fast displacements as polynomials of the slow amplitudes, solving ∂L/∂y = 0 to the given order.
 
     Raises `InputError` if the fast variables' Hessian is singular: then one of them is not fast.
     """
@@ -198,7 +211,7 @@ def eliminate(series: Series, order: int) -> list[Any]:
     displacements = [series.ring.zero] * len(series.grades)
     if not moving:
         return displacements
-    variables = [series.terms.ring.gens[i + 1] for i in moving]
+    variables = [series.terms.ring.gens[i + len(series.weights)] for i in moving]
     slopes = [series.terms.diff(y) for y in variables]
     rows = [[slope.coeff(y) for y in variables] for slope in slopes]
     hessian = sp.polys.matrices.DomainMatrix(rows, (len(moving), len(moving)), series.ring.domain)

@@ -4,14 +4,15 @@
 
 State a loss, its slow amplitude a, its fast variables y, the control parameter, the collapsed point and the symmetry
 that forbids odd powers of a; the engine eliminates y from ∂L/∂y = 0 order by order. Because L is stationary in y, an
-error of order n + 1 in y moves the potential at order 2n + 2 only: half the order is enough.
+error of order n + 1 in y moves the potential at order 2n + 2 only: half the order is enough. Several slow amplitudes
+give a potential in all of them.
 
 With a₂ ~ tᵏ and a_N(τ_c) ≠ 0 the first that is left at the threshold, a² and a^N balance at a ~ t^{k/(N−2)} (Newton's
 polygon). Exact rational arithmetic over the parameters; needs a loss that is analytic at the collapsed point and a
 stiff (not singular) Hessian of the fast variables there. Derivations: `landau-vae derive collapse`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -30,13 +31,13 @@ class Expansion:
     """A Landau potential and what it says about the transition, as `Landau.expansion` returns it."""
 
     theory: "Landau" = field(repr=False)  #: the theory that was expanded
-    coefficients: dict[int, sp.Expr]  #: power of the amplitude → coefficient, a function of the control parameter
+    #: power of the amplitude (of several: a tuple of powers) → coefficient, a function of the control parameter
+    coefficients: dict[Any, sp.Expr]
 
     @property
     def potential(self) -> sp.Expr:
         """Σ_n a_n aⁿ, the loss above the collapsed point."""
-        amplitude = self.theory.slow - self.theory.collapsed[self.theory.slow]
-        return sp.Add(*(c * amplitude**n for n, c in self.coefficients.items()))
+        return sp.Add(*(c * _monomial(self.theory, n) for n, c in self.coefficients.items()))
 
     @cached_property
     def at_threshold(self) -> dict[int, sp.Expr]:
@@ -48,8 +49,9 @@ class Expansion:
     def leading(self) -> tuple[int, sp.Expr]:
         """N and a_N: the first power with a coefficient at the threshold, and that coefficient.
 
-        Raises `OutsideTheory` if all coefficients vanish to the order of this expansion.
+        Raises `OutsideTheory` if all coefficients vanish to the order of this expansion, or for several amplitudes.
         """
+        _one_amplitude(self.theory)
         for n, c in self.at_threshold.items():
             if not vanishes(c):
                 return n, c
@@ -63,6 +65,7 @@ class Expansion:
         Raises `OutsideTheory` where the fast variables are known to be at no minimum (then no state is stable), and
         where a₂ touches zero without changing sign (then there is no transition).
         """
+        _one_amplitude(self.theory)
         fast = self.theory.hessian()[1:, 1:].subs(self.theory.control, self.theory.threshold)
         if any(fast[:n, :n].det().is_negative for n in range(1, fast.rows + 1)):
             raise OutsideTheory("The fast variables are not at a minimum at the threshold: no state is stable there.")
@@ -128,15 +131,19 @@ class Landau:
     """
 
     loss: Any  #: L, a SymPy expression
-    slow: sp.Symbol  #: a, the amplitude that stays
+    slow: sp.Symbol | tuple[sp.Symbol, ...]  #: a, the amplitude that stays, or several of them
     fast: tuple[sp.Symbol, ...]  #: y, to be eliminated
     control: sp.Symbol  #: τ
     collapsed: Point  #: the fixed point to expand around
     symmetry: Point = field(default_factory=dict)  #: signs that leave the loss alone
     order: int | None = None  #: the grade after which the loss itself has been cut, if it has
+    #: the power with which each of several slow amplitudes counts; 1 unless given
+    weights: Mapping[sp.Symbol, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if not self.amplitudes or not all(self.weights.get(a, 1) in range(1, MAX_ORDER) for a in self.amplitudes):
+            raise InputError("Slow amplitudes are expected, each with a whole number from 1 on as its weight.", "slow")
         names = (*self.variables, self.control)
         if len(set(names)) < len(names):
             listed = ", ".join(map(str, names))
@@ -193,9 +200,14 @@ class Landau:
         return replace(self, loss=loss)
 
     @property
+    def amplitudes(self) -> tuple[sp.Symbol, ...]:
+        """The slow amplitudes, one or several."""
+        return (self.slow,) if isinstance(self.slow, sp.Symbol) else self.slow
+
+    @property
     def variables(self) -> tuple[sp.Symbol, ...]:
-        """The slow amplitude, then the fast variables."""
-        return (self.slow, *self.fast)
+        """The slow amplitudes, then the fast variables."""
+        return (*self.amplitudes, *self.fast)
 
     # ------------------------------------------------------------------------ at the collapsed point
 
@@ -234,11 +246,13 @@ class Landau:
 
     @cached_property
     def _curvature(self) -> sp.Expr:
-        return self.expansion(2).coefficients[2]
+        """The determinant of the potential's quadratic form: of one amplitude, a₂."""
+        form = sp.hessian(self.expansion(2).potential, self.amplitudes) / 2
+        return sp.factor(form.det())
 
     @cached_property
     def threshold(self) -> sp.Expr:
-        """The control value τ_c where the curvature a₂ of the Landau potential vanishes.
+        """The control value τ_c where the curvature a₂ of the Landau potential vanishes; of several: its determinant.
 
         Raises `OutsideTheory` if there is none, or more than one (`partial` holds them all).
         """
@@ -252,9 +266,9 @@ class Landau:
     @cached_property
     def soft_mode(self) -> dict[sp.Symbol, sp.Expr]:
         """The direction without curvature at the threshold, per unit of the slow amplitude."""
-        at = {**self.collapsed, self.control: self.threshold}
-        slopes = {y: sp.cancel(sp.diff(x, self.slow).subs(at)) for y, x in self.elimination(1).items()}
-        return {self.slow: sp.Integer(1)} | slopes
+        slow, at = _one_amplitude(self), {**self.collapsed, self.control: self.threshold}
+        slopes = {y: sp.cancel(sp.diff(x, slow).subs(at)) for y, x in self.elimination(1).items()}
+        return {slow: sp.Integer(1)} | slopes
 
     @checked
     def characteristic(self, rate: sp.Symbol, point: Point | None = None) -> sp.Expr:
@@ -283,7 +297,7 @@ class Landau:
 
     @checked
     def elimination(self, order: Annotated[int, Range(1)]) -> dict[sp.Symbol, sp.Expr]:
-        """Return the fast variables as power series of the slow one around the collapsed point.
+        """Return the fast variables as power series of the slow ones around the collapsed point.
 
         Parameters
         ----------
@@ -302,15 +316,14 @@ class Landau:
         """
         needed = order + max((self._grade(y) for y in self.fast), default=0)
         displacements = eliminate(self._series(needed), order)
-        step = self.slow - self.collapsed[self.slow]
         return {
-            y: self.collapsed[y] + sum((sp.factor(c) * step**n for n, c in coefficients(d)), sp.Integer(0))
+            y: self.collapsed[y] + sum((sp.factor(c) * _monomial(self, n) for n, c in coefficients(d)), sp.Integer(0))
             for y, d in zip(self.fast, displacements, strict=True)
         }
 
     @checked
     def expansion(self, order: Annotated[int, Range(2, MAX_ORDER)]) -> Expansion:
-        """Return the Landau potential to a given order in the slow amplitude; with a symmetry, its even powers.
+        """Return the Landau potential to a given order in the slow amplitudes; with a symmetry, its even powers.
 
         Parameters
         ----------
@@ -329,22 +342,25 @@ class Landau:
         """
         series = self._series(order)
         potential = dict(coefficients(series.insert(series.terms, eliminate(series, order // 2), order)))
-        powers = range(2, order + 1, 2 if self._odd(self.slow) else 1)
-        return Expansion(self, {n: sp.factor(potential.get(n, 0)) for n in powers})
+        if len(self.amplitudes) > 1:
+            return Expansion(self, {powers: sp.factor(c) for powers, c in potential.items()})
+        powers = range(2, order + 1, 2 if self._odd(self.amplitudes[0]) else 1)
+        return Expansion(self, {n: sp.factor(potential.get((n,), 0)) for n in powers})
 
     def _series(self, order: int) -> Series:
         if self.order is not None and order > self.order:
             cut = f"this loss has been cut after order {self.order}"
             raise InputError(f"Terms of order {order} are needed, but {cut}: state more of it.", "order")
-        return taylor(self.loss, self.slow, self.fast, self.collapsed, [self._grade(y) for y in self.fast], order)
+        grades, weights = [self._grade(y) for y in self.fast], [self.weights.get(a, 1) for a in self.amplitudes]
+        return taylor(self.loss, self.amplitudes, self.fast, self.collapsed, grades, order, weights)
 
     def _odd(self, variable: sp.Symbol) -> bool:
         """Return whether the symmetry turns a variable round."""
         return self.symmetry.get(variable, variable) != variable
 
     def _grade(self, variable: sp.Symbol) -> int:
-        """Return the lowest power of the slow amplitude that a fast variable can begin with."""
-        return 2 if self._odd(self.slow) and not self._odd(variable) else 1
+        """Return the lowest power of the slow amplitudes that a fast variable can begin with."""
+        return 2 if all(map(self._odd, self.amplitudes)) and not self._odd(variable) else 1
 
     # ----------------------------------------------------------------------------- without expanding
 
@@ -354,7 +370,7 @@ class Landau:
         Returns
         -------
         dict of symbol to expression
-            A function of the slow amplitude for each fast variable.
+            A function of the slow amplitudes for each fast variable.
 
         Raises
         ------
@@ -367,9 +383,10 @@ class Landau:
             raise OutsideTheory(f"This loss was cut after order {self.order}: only .expansion(order) means something.")
         if not self.fast:
             return {}
-        if vanishes(self.hessian()[1:, 1:].det()):
+        count = len(self.amplitudes)
+        if vanishes(self.hessian()[count:, count:].det()):
             raise InputError(f"The Hessian of the fast variables {_names(self.fast)} is singular: one is not fast.")
-        origin = {self.slow: self.collapsed[self.slow]}
+        origin = {a: self.collapsed[a] for a in self.amplitudes}
         for sheet in _solved([self.stationarity[y] for y in self.fast], self.fast, dict=True) or []:
             complete = len(sheet) == len(self.fast)
             if complete and all(vanishes(sheet[y].subs(origin) - self.collapsed[y]) for y in self.fast):
@@ -382,7 +399,7 @@ class Landau:
         Returns
         -------
         sympy.Expr
-            A function of the slow amplitude.
+            A function of the slow amplitudes.
 
         Raises
         ------
@@ -408,12 +425,12 @@ class Landau:
         InputError
             If the Hessian of the fast variables is singular.
         """
-        fast = self.exact_elimination()
-        slope = sp.numer(sp.together(sp.diff(self.loss.subs(fast), self.slow)))
-        roots = _solved(slope, self.slow)
+        slow, fast = _one_amplitude(self), self.exact_elimination()
+        slope = sp.numer(sp.together(sp.diff(self.loss.subs(fast), slow)))
+        roots = _solved(slope, slow)
         if roots is None:
             raise OutsideTheory(f"No closed form of the branches was found: {slope} = 0 has none in SymPy.")
-        points = ({self.slow: r} | {y: sp.cancel(x.subs(self.slow, r)) for y, x in fast.items()} for r in roots)
+        points = ({slow: r} | {y: sp.cancel(x.subs(slow, r)) for y, x in fast.items()} for r in roots)
         return [Branch(self, point) for point in points]
 
 
@@ -434,6 +451,20 @@ class Branch:
         """The leading minors of the Hessian, fast variables first: stable where all are positive (Sylvester)."""
         flipped = self.hessian[::-1, ::-1]
         return tuple(sp.factor(flipped[:n, :n].det()) for n in range(1, flipped.rows + 1))
+
+
+def _one_amplitude(theory: Landau) -> sp.Symbol:
+    """Return the slow amplitude; raises `OutsideTheory` for several."""
+    if len(theory.amplitudes) > 1:
+        several = f"There are {len(theory.amplitudes)} slow amplitudes, {_names(theory.amplitudes)}"
+        raise OutsideTheory(f"{several}, but this needs a single one: work with .expansion(order).potential.")
+    return theory.amplitudes[0]
+
+
+def _monomial(theory: Landau, powers: int | tuple[int, ...]) -> sp.Expr:
+    """Return Π (a − a_collapsed)^power over the slow amplitudes."""
+    exponents = (powers,) if isinstance(powers, int) else powers
+    return sp.Mul(*((a - theory.collapsed[a]) ** n for a, n in zip(theory.amplitudes, exponents, strict=True)))
 
 
 def _names(symbols: Iterable[sp.Symbol]) -> str:

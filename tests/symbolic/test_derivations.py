@@ -19,9 +19,9 @@ from pylatexenc.latexwalker import LatexWalker
 
 import landau_vae as lv
 from landau_vae import InputError, symbolic
+from landau_vae.symbolic import any_loss, first_collapse, linear, typeset
 from landau_vae.symbolic import catalogue as results
-from landau_vae.symbolic import linear, typeset
-from landau_vae.symbolic.page import CheckFailed, Page, Prose, check
+from landau_vae.symbolic.page import CheckFailed, Page, Prose, check, run
 
 FOLDER = Path(__file__).parents[2] / "derivations"
 INDEX = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -175,6 +175,54 @@ def test_a_changed_coefficient_breaks_the_exponential_family(change, monkeypatch
     monkeypatch.setattr(symbolic, "exponential_family", changed)
     with pytest.raises((CheckFailed, InputError)):
         symbolic.derive("exponential-family")
+
+
+@pytest.mark.parametrize("change", ["score", "curvature", "third"])
+def test_a_changed_expansion_breaks_any_reconstruction_loss(change, monkeypatch):
+    """The same for a term that is known by its derivatives alone: one of them, changed by a tenth."""
+    true, factor = any_loss.taylor, sp.Rational(11, 10)
+
+    def changed(score, curvature, shift, third=0):
+        parts = {"score": score, "curvature": curvature, "third": third}
+        parts[change] = factor * parts[change]
+        return true(parts["score"], parts["curvature"], shift, parts["third"])
+
+    monkeypatch.setattr(any_loss, "taylor", changed)
+    with pytest.raises(CheckFailed):
+        symbolic.derive("any-reconstruction-loss")
+
+
+# What these pages add to the loss: polynomials that are orthogonal, outcomes of coins, moments, the best outputs.
+OWN_LINES = [
+    ("onset-of-the-next-latent", "z * hermite(n - 1, z) - sp", "z * hermite(n - 1, z) - sp.Rational(11, 10) * sp"),
+    ("onset-of-the-next-latent", "if sum(o) == wanted", "if sum(o) >= wanted"),
+    ("the-frontier", "(4, 0): m4", "(4, 0): 11 * m4 / 10"),
+    ("the-frontier", "gaussian(y, 0, delta)", "gaussian(y, 0, 11 * delta / 10)"),
+]
+
+
+@pytest.mark.parametrize(("name", "line", "changed"), OWN_LINES, ids=lambda text: text[:12])
+def test_a_changed_line_breaks_the_page(name, line, changed, tmp_path):
+    """The same for what a page writes down itself."""
+    script = results.scripts()[name].read_text(encoding="utf-8")
+    assert line in script
+    path = tmp_path / "page.py"
+    path.write_text(script.replace(line, changed), encoding="utf-8")
+    with pytest.raises(CheckFailed):
+        run(name, path)
+
+
+@pytest.mark.parametrize("powers", [(3, 0, 0), (4, 0, 0), (2, 1, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0)])
+def test_a_changed_moment_breaks_the_first_order_collapse(powers, monkeypatch):
+    """The same for the moments of the rows: one of them larger by a tenth of a variance."""
+    true = first_collapse.row_moment
+
+    def changed(*asked):
+        return true(*asked) + sp.Rational(int(asked == powers), 10)
+
+    monkeypatch.setattr(first_collapse, "row_moment", changed)
+    with pytest.raises((CheckFailed, InputError)):
+        symbolic.derive("first-order-collapse")
 
 
 def test_checks_can_fail():

@@ -79,6 +79,43 @@ def test_a_collapsed_point_away_from_zero():
     assert vanishes(theory.elimination(2)[y] - a)
 
 
+def test_several_amplitudes():
+    """A potential in two amplitudes and odd powers, hidden behind fast variables that follow both."""
+    hidden = t * (a**2 + 2 * z**2) / 2 + 3 * a**2 * z - z**3 + a**4 / (1 + t) + 5 * a**2 * z**2
+    u, v = sp.symbols("u v", real=True)
+    loss = hidden + (u - a * z) ** 2 * (1 + t) + (v - u**2 - z) ** 2 + u**4
+    theory = Landau(loss, (a, z), [u, v], t, dict.fromkeys([a, z, u, v], 0), {a: -a, u: -u})
+    assert theory.threshold == 0
+    assert theory.amplitudes == (a, z)
+    expansion = theory.expansion(4)
+    assert vanishes(expansion.potential - hidden)
+    assert list(expansion.coefficients) == [(2, 0), (0, 2), (2, 1), (0, 3), (4, 0), (2, 2)]
+    assert theory.elimination(2) == {u: a * z, v: z}
+    for name in ("kind", "leading", "exponents"):
+        with pytest.raises(OutsideTheory, match="There are 2 slow amplitudes, a, z"):
+            getattr(expansion, name)
+
+
+def test_the_coupling_of_fast_variables_lowers_a_potential_of_two_amplitudes():
+    """Against SymPy's own elimination: y = −(a² + az)/2t exactly, as the loss is quadratic in y."""
+    loss = a**2 - z**2 / 3 + y * (a**2 + a * z) + t * y**2
+    theory = Landau(loss, [a, z], [y], t, {a: 0, z: 0, y: 0})
+    assert vanishes(theory.expansion(4).potential - loss.subs(y, -(a**2 + a * z) / (2 * t)))
+    assert vanishes(theory.exact_potential() - theory.expansion(4).potential)
+    assert vanishes(theory.expansion(3).potential - (a**2 - z**2 / 3))
+
+
+def test_weights_cut_a_potential_by_grade():
+    """With weight 2 for z the terms a⁴, a²z and z² are of one order, and z³ is beyond it."""
+    loss = a**2 * z + z**2 + a**4 + z**3 + (y - a) ** 2
+    theory = Landau(loss, (a, z), [y], t, {a: 0, z: 0, y: 0}, weights={z: 2})
+    assert theory.expansion(4).coefficients == {(4, 0): 1, (2, 1): 1, (0, 2): 1}
+    assert theory.expansion(6).coefficients == {(4, 0): 1, (2, 1): 1, (0, 2): 1, (0, 3): 1}
+    for slow, weights in (((), {}), ((a, z), {z: 0}), ((a, z), {z: 1.5})):
+        with pytest.raises(InputError, match="Slow amplitudes are expected"):
+            Landau(loss, slow, [y], t, {a: 0, z: 0, y: 0}, weights=weights)
+
+
 @pytest.mark.parametrize(
     ("potential", "exponents"),
     [(t**3 * a**2 + a**4, ["3/2", "3", "1/3", "6"]), (t * a**2 + t * a**4 + a**8, ["1/6", "1", "1/7", "4/3"]),

@@ -77,7 +77,7 @@ class Symbolic(Problem):
         gradient = [sp.diff(loss, v) for v in unknowns]
         at = [theory.collapsed[v].subs(values) for v in theory.variables]
         rest = [sp.log(value) if v in logs else value for v, value in zip(theory.variables, at, strict=True)]
-        shown = [theory.slow**2] if order_parameters is None else order_parameters
+        shown = [a**2 for a in theory.amplitudes] if order_parameters is None else order_parameters
         orders = [as_expression(order, "order_parameters").subs(values).subs(logs) for order in shown]
 
         def compiled(expression: Any) -> Any:

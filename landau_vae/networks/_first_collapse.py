@@ -23,12 +23,13 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from landau_vae.checks import Positive, Range, Seed, checked
-from landau_vae.display import Array, Column, Result, Table, counted, progress_bar, readonly, significant
+from landau_vae.display import Array, Column, Integers, Result, Table, counted, progress_bar, readonly, significant
 from landau_vae.limits import FEW_ROWS, ORDER_MATTERS, ORDER_MOVES
 from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder, hermite
 from landau_vae.numeric.continuation.solve import MARGINAL, Diverged, Point, Solver, Status
 
 FIRST_PRICE = 0.8  # τ/λ₁ at which a living state is looked for
+BEGIN = 0.95  # τ/λ₁ from which the states of fewer rows are followed
 STEP = 0.05  # in ln τ, at most
 FINEST = 0.02  # of |ln(τ/λ₁)|: the step at which a state that is lost has reached its spinodal
 LOST = 0.7  # of its length in one step: that was not the same state
@@ -111,6 +112,21 @@ class FirstCollapse(Result):
     def outliers(self) -> tuple[Phase, ...]:
         """The phases that live on beyond the spinodal, in which a few rows alone use the latent."""
         return tuple(phase for phase in self.phases if phase.stop > self.spinodal.price * (1 + FINEST))
+
+    def among(self, kept: Integers) -> tuple[float, Edge]:
+        """Return λ₁ of some of the rows, in units of this one, and up to which of their τ/λ₁ the living state is best.
+
+        The state is followed from where it is among all rows, at the largest price below 0.95 λ₁.
+        """
+        problem, states = self.problem, self.stable
+        fewer = FreeDecoder(problem.rows[kept], problem.share[kept], order=self.order, modes=problem.shape[1])
+        at = int(np.flatnonzero(states.price <= max(BEGIN, states.price[0]))[-1])
+        turned = states.coefficients[at].reshape(problem.shape) @ fewer.axes / np.sqrt(fewer.first)
+        search = _Search(fewer, float(states.price[-1]) / fewer.first * 2, self.resolution, 0, lambda: None)
+        point = search.descend(turned.ravel(), search.solver.coordinate(float(states.price[at])))
+        if not search.lives(point):
+            point = search.best(FIRST_PRICE)
+        return fewer.first, search.maxwell_edge(search.rising(point))
 
     @checked
     def potential(self, price: Positive) -> tuple[Array, Array]:
@@ -258,10 +274,11 @@ class _Search:
     # ------------------------------------------------------------------------------------------------- states
 
     def best(self, price: float) -> Point:
-        """Return the best state that starts in the mean channel, in the width channel and at random fall to."""
+        """Return the best state of many rows that starts in the mean and the width channel and at random fall to."""
         q = self.solver.coordinate(price)
-        found = [self.descend(start, q) for start in self._starts()]
-        return min((point for point in found if isinstance(point, Point)), key=lambda point: point.loss)
+        found = [point for start in self._starts() if isinstance(point := self.descend(start, q), Point)]
+        many = [point for point in found if not self.few(point)]
+        return min(many or found, key=lambda point: point.loss)
 
     def descend(self, x: Array, q: float) -> "Point | Status":
         """Return the minimum below a state, and count it."""
@@ -340,8 +357,10 @@ class _Search:
         return point
 
     def change(self, states: Sequence[Point], lower: FreeDecoder) -> float:
-        """Return by how much the price of `maxwell` falls with a decoder of a lower degree."""
+        """Return by how much the price of `maxwell` moves with a decoder of a lower degree."""
         price, point = self.maxwell(states)
+        if price <= 1:
+            return 0.0
         kept = point.x.reshape(self.problem.shape)[: lower.order + 1, : lower.shape[1]]
         start = np.zeros(lower.shape)
         start[:, : kept.shape[1]] = kept
@@ -388,7 +407,7 @@ class _Search:
     def phases(self, states: Sequence[Point]) -> Iterator[Phase]:
         """Yield the living states that were followed, and those of few rows that live beyond them."""
         yield self._phase(states)
-        beyond = states[-1].q + STEP
+        beyond = max(states[-1].q, 0.0) + STEP
         for start in self._rare():
             point = self.descend(start, beyond)
             if beyond < np.log(self.most) and self.lives(point) and point.loss < 0:
