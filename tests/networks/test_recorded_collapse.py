@@ -63,10 +63,10 @@ def test_networks_agree_with_the_prediction_in_order_and_in_place(networks, pred
 
 
 def test_longer_training_is_what_terrain_lacks_and_width_what_clusters_lack(networks, predictions):
-    from collapse_observed import alive, maxwell, observed
+    from collapse_observed import active, maxwell, observed
 
     larger = recorded("collapse_larger")
-    longer = [alive(each) for each in larger if (each["data"], each["ratio"]) == ("terrain", 1.0)]
+    longer = [active(each) for each in larger if (each["data"], each["ratio"]) == ("terrain", 1.0)]
     assert np.mean(longer) > 0.5
     assert not observed(networks, "terrain").first_order
     wide = [maxwell([m for m in larger if (m["data"], m["seed"]) == ("clusters", seed)])[0] for seed in range(3)]
@@ -89,9 +89,9 @@ def test_warm_networks_live_longer_than_fresh_ones_where_the_collapse_jumps(netw
 
     seen = {name: observed(networks, name) for name in predictions}
     for name, each in seen.items():
-        assert each.fresh_dies <= each.warm_dies, name
+        assert each.fresh_ends <= each.warm_ends, name
         if each.maxwell > 1.1:
-            assert each.fresh_dies[1] <= each.warm_dies[0], name
+            assert each.fresh_ends[1] <= each.warm_ends[0], name
     assert [name for name in CONTINUOUS if seen[name].first_order] == []
 
 
@@ -141,14 +141,14 @@ def test_a_decoder_without_limit_has_the_gradient_of_its_loss_and_knows_two_atom
 
 
 def test_maxwell_points_are_read_where_the_losses_cross():
-    from collapse_observed import death, maxwell
+    from collapse_observed import ending, maxwell
 
     models = [{"ratio": 1.0, "loss": -0.02, "rate": 0.2}, {"ratio": 1.1, "loss": 0.02, "rate": 0.1}]
-    dead = {"ratio": 1.2, "loss": 0.0, "rate": 0.0}
-    assert maxwell([*models, dead]) == (pytest.approx(1.05), False)
-    assert maxwell([models[0], dead]) == (pytest.approx(1.1), True)
-    assert maxwell([dead]) == (1.0, False)
-    assert death([*models, dead]) == (1.1, 1.2)
+    inactive = {"ratio": 1.2, "loss": 0.0, "rate": 0.0}
+    assert maxwell([*models, inactive]) == (pytest.approx(1.05), False)
+    assert maxwell([models[0], inactive]) == (pytest.approx(1.1), True)
+    assert maxwell([collapsed]) == (1.0, False)
+    assert ending([*models, inactive]) == (1.1, 1.2)
 
 
 def test_the_readme_has_the_table(networks, predictions):
@@ -163,10 +163,10 @@ def test_the_readme_has_the_table(networks, predictions):
 def test_networks_that_are_trained_afresh_do_as_recorded(networks, name, ratio):
     """Other processors round otherwise: seeds are compared as a group, losses within 1e-3 λ₁ and a tenth of them."""
     from collapse import networks as trained
-    from collapse_observed import alive
+    from collapse_observed import active
 
     now = list(trained(name, (ratio,)))
     for each in now:
         [before] = [m for m in networks if all(m[key] == each[key] for key in ("data", "start", "ratio", "seed"))]
-        assert alive(each) == alive(before)
+        assert active(each) == active(before)
         assert each["loss"] == pytest.approx(before["loss"], rel=0.1, abs=1e-3)

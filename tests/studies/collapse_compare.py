@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from collapse_limit import limit
-from collapse_observed import Observed, alive, observed
+from collapse_observed import Observed, active, observed
 from collapse_sets import SETS, condensed, rows
 from record import HERE, read, rounded, written
 
@@ -21,7 +21,7 @@ from landau_vae.networks import first_collapse
 PREDICTED = "collapse_predicted.json"
 DEGREES = {"clusters": 6}  # where the degree is not left to `first_collapse`: with 8 none of its starts comes to rest
 ALLOWED = 0.1  # share of the predicted price, between it and the Maxwell point of the networks
-HEAD = "| data | order | τ_M | without limit | τ_s | networks: order | F = F₀ | warm die | fresh die | order | place |"
+HEAD = "| data | order | τ_M | no limit | τ_s | networks | F = F₀ | warm collapse | fresh collapse | order | place |"
 
 Prediction = dict[str, Any]
 
@@ -49,7 +49,7 @@ def first_order(prediction: Prediction) -> bool:
     """Return whether the latent of the free decoder is in use at λ₁."""
     branch = prediction["stable"]
     at_threshold = {key: float(np.interp(1.0, branch["ratio"], branch[key])) for key in ("loss", "rate")}
-    return branch["ratio"][-1] >= 1 and alive(at_threshold)
+    return branch["ratio"][-1] >= 1 and active(at_threshold)
 
 
 def agreement(prediction: Prediction, seen: Observed) -> tuple[bool, bool]:
@@ -61,7 +61,7 @@ def line(prediction: Prediction, seen: Observed) -> str:
     """Return a line of the table."""
     order = {True: "first", False: "continuous"}
     spans = (
-        f"{low:g}–{high:g}" if np.isfinite(high) else f"> {low:g}" for low, high in (seen.warm_dies, seen.fresh_dies)
+        f"{low:g}–{high:g}" if np.isfinite(high) else f"> {low:g}" for low, high in (seen.warm_ends, seen.fresh_ends)
     )
     cells = [
         prediction["data"], order[first_order(prediction)], f"{prediction['maxwell']:.3f}",
