@@ -144,11 +144,11 @@ def test_maxwell_points_are_read_where_the_losses_cross():
     from collapse_observed import ending, maxwell
 
     models = [{"ratio": 1.0, "loss": -0.02, "rate": 0.2}, {"ratio": 1.1, "loss": 0.02, "rate": 0.1}]
-    inactive = {"ratio": 1.2, "loss": 0.0, "rate": 0.0}
-    assert maxwell([*models, inactive]) == (pytest.approx(1.05), False)
-    assert maxwell([models[0], inactive]) == (pytest.approx(1.1), True)
+    collapsed = {"ratio": 1.2, "loss": 0.0, "rate": 0.0}
+    assert maxwell([*models, collapsed]) == (pytest.approx(1.05), False)
+    assert maxwell([models[0], collapsed]) == (pytest.approx(1.1), True)
     assert maxwell([collapsed]) == (1.0, False)
-    assert ending([*models, inactive]) == (1.1, 1.2)
+    assert ending([*models, collapsed]) == (1.1, 1.2)
 
 
 def test_the_readme_has_the_table(networks, predictions):
