@@ -25,7 +25,8 @@ def executed(path: Path) -> nbformat.NotebookNode:
     """The notebook with the outputs of a fresh kernel."""
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata = nbformat.from_dict(METADATA)
-    NotebookClient(notebook, timeout=600, extra_arguments=["--log-level=ERROR"], coalesce_streams=True).execute()
+    options = {"timeout": 600, "extra_arguments": ["--log-level=ERROR"], "coalesce_streams": True}
+    NotebookClient(notebook, resources={"metadata": {"path": str(FOLDER)}}, **options).execute()
     for cell in notebook.cells:
         cell.metadata = {}
         cell.id = hashlib.sha256(cell.source.encode()).hexdigest()[:8]

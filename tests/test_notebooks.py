@@ -41,7 +41,7 @@ def _output(output):
 
 
 def test_there_is_one_for_each_reader():
-    assert NAMES == ["1_reproduce_the_paper", "2_my_own_data", "3_my_trained_model"]
+    assert NAMES == ["1_reproduce_the_paper", "2_my_own_data", "3_my_trained_model", "4_is_collapse_first_order"]
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
     for name in NAMES:
         assert f"]({name}.ipynb)" in index

@@ -118,7 +118,8 @@ def test_pytorch_example(kind, tmp_path, monkeypatch, capsys, rng):
 
 def test_pictures_are_drawn_by_the_script_that_is_named(tmp_path):
     subprocess.run([sys.executable, "docs/draw.py", str(tmp_path)], cwd=ROOT, check=True)
-    assert {path.name for path in tmp_path.iterdir()} == {"diagnosis.png", "cascade.png", "pitchfork.png"}
+    drawn = {"diagnosis.png", "cascade.png", "pitchfork.png", "first_collapse.png"}
+    assert {path.name for path in tmp_path.iterdir()} == drawn
 
 
 def test_every_option_that_is_named_exists(capsys):
