@@ -34,7 +34,8 @@ from landau_vae.display import Column
 SECONDS = 10  # for one call on a busy machine; all take well below one
 
 HOOKS = re.compile(
-    r"(numeric\.problems\.\w+|networks\.FreeDecoder)\.\w+|numeric\.continuation\.(Branch|SpecialPoint)\.\w+"  # a problem's functions
+    r"(numeric\.problems\.\w+|networks\.FreeDecoder)\.\w+"  # a problem's functions
+    r"|numeric\.continuation\.(Branch|SpecialPoint)\.\w+"
     r"|training\.(Adam|SGD|Exact|Sampled|Neural|Trainer|LinearVAE)\.\w+"  # what a scan asks of its trainer
     r"|loss\.Likelihood\.\w+|diagnosis\.(Criterion|Evidence|Finding)\b.*"
     r"|Loss\.must_be_fixed|Spectrum\.must_be_whole|intervals\.Uncertainty\.cells|\w*(Error|Theory|Samples)"
@@ -207,11 +208,11 @@ def calls(w):
         "networks.QuarticCollapse.potential": lambda: {"self": w.collapse, "ratio": 1.0, "mean": 0.1, "width": 0.1},
         "onset": {"data": w.rows, "loss": w.loss, "blocks": np.arange(40), "degree": 4},
         "networks.Onset.linear_gain": lambda: {"self": lv.onset(w.rows, w.loss, degree=4), "ratio": [0.5, 1.0]},
-        "networks.first_collapse": {"rows": w.rows, "order": 4, "most": 1.5},
+        "networks.first_collapse": {"data": w.rows, "order": 4, "most": 1.5},
         "networks.FirstCollapse.potential": lambda: {
             "self": lv.networks.first_collapse(w.rows, order=4, most=1.5), "price": 1.0
         },
-        "networks.FreeDecoder": {"rows": w.rows},
+        "networks.FreeDecoder": {"data": w.rows},
         "networks.row_moments": {"data": w.rows},
         "networks.RowMoments.error_of": lambda: {
             "self": lv.networks.row_moments(w.rows), "influence": np.ones(40)

@@ -25,6 +25,7 @@ from scipy.stats import norm
 
 from landau_vae.checks import Positive, Range, Seed, checked
 from landau_vae.display import Array, Column, Integers, Result, Table, counted, progress_bar, readonly, significant
+from landau_vae.errors import OutsideTheory
 from landau_vae.limits import FEW_ROWS, ORDER_MATTERS, ORDER_MOVES
 from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder, hermite
 from landau_vae.numeric.continuation.solve import MARGINAL, Diverged, Point, Solver, Status
@@ -163,15 +164,15 @@ class FirstCollapse(Result):
 
 @checked
 def first_collapse(
-    rows: Any, weights: ArrayLike | None = None, *, order: Annotated[int, Range(4, MOST_TERMS)] | None = None,
+    data: Any, weights: ArrayLike | None = None, *, order: Annotated[int, Range(4, MOST_TERMS)] | None = None,
     most: Positive = 4.0, resolution: Positive = 1e-5, seed: Seed = 0, progress: bool = False,
 ) -> FirstCollapse:  # fmt: skip
     """Follow the living state of one latent with a free decoder through λ₁ to where it is lost.
 
     Parameters
     ----------
-    rows : (n, d) array, DataFrame or TrainingSet
-        The data.
+    data : (n, d) array, DataFrame or TrainingSet
+        The rows.
     weights : (n,) array_like, optional
         Of the rows; only their ratios matter.
     order : int, optional
@@ -194,6 +195,8 @@ def first_collapse(
     ------
     InputError
         If an argument cannot be used.
+    OutsideTheory
+        If no living state is found below λ₁; `partial` is λ₁.
 
     Notes
     -----
@@ -211,9 +214,9 @@ def first_collapse(
     with progress_bar(None, "first collapse", progress, unit=" states") as bar:
         degree = order or FIRST_ORDER
         while True:
-            search = _Search(_free(rows, weights, degree), most, resolution, seed, bar.update)
+            search = _Search(_free(data, weights, degree), most, resolution, seed, bar.update)
             states = search.rising(search.best(FIRST_PRICE))
-            change = search.change(states, _free(rows, weights, degree - 2))
+            change = search.change(states, _free(data, weights, degree - 2))
             edge = search.maxwell_edge(states)
             settled = max(ORDER_MOVES * (edge.price - 1), ORDER_MATTERS * edge.error, resolution)
             if order is not None or change <= settled or degree == LAST_ORDER:
@@ -237,8 +240,8 @@ def among(found: FirstCollapse, kept: Integers) -> tuple[float, Edge]:
     return fewer.first, search.maxwell_edge(search.rising(point))
 
 
-def _free(rows: Any, weights: ArrayLike | None, order: int) -> FreeDecoder:
-    return FreeDecoder(rows, weights, order=order, modes=MOST_UNKNOWNS // (order + 1))
+def _free(data: Any, weights: ArrayLike | None, order: int) -> FreeDecoder:
+    return FreeDecoder(data, weights, order=order, modes=MOST_UNKNOWNS // (order + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,6 +282,12 @@ class _Search:
         """Return the best state of many rows that starts in the mean and the width channel and at random fall to."""
         q = self.solver.coordinate(price)
         found = [point for start in self._starts() if isinstance(point := self.descend(start, q), Point)]
+        if not found:
+            raise OutsideTheory(
+                f"No living state was found at {price:g} λ₁: the rows fall into groups that are encoded all at once. "
+                "What is known is λ₁ itself, below which the collapsed state is unstable.",
+                self.problem.first,
+            )
         many = [point for point in found if not self.few(point)]
         return min(many or found, key=lambda point: point.loss)
 

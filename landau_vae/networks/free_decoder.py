@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from landau_vae.checks import Range, checked
 from landau_vae.display import Array
+from landau_vae.errors import InputError
 from landau_vae.numeric.problems.problem import Problem
 from landau_vae.training.training_set import training_set
 
@@ -65,8 +66,8 @@ class FreeDecoder(Problem):
 
     Parameters
     ----------
-    rows : (n, d) array, DataFrame or TrainingSet
-        The data.
+    data : (n, d) array, DataFrame or TrainingSet
+        The rows.
     weights : (n,) array_like, optional
         Of the rows; only their ratios matter.
     order : int, default 6
@@ -92,20 +93,21 @@ class FreeDecoder(Problem):
 
     @checked
     def __init__(
-        self, rows: Any, weights: ArrayLike | None = None, *, order: Annotated[int, Range(2, MOST_TERMS)] = 6,
+        self, data: Any, weights: ArrayLike | None = None, *, order: Annotated[int, Range(2, MOST_TERMS)] = 6,
         modes: Annotated[int, Range(1)] | None = None,
     ) -> None:  # fmt: skip
-        data = training_set(rows, weights=weights)
-        spectrum = data.spectrum
-        assert data.rows is not None
+        table = training_set(data, weights=weights)
+        spectrum = table.spectrum
+        if table.rows is None:
+            raise InputError("data is a Spectrum, but a free decoder needs the rows: give the table.", "data")
         assert spectrum.vectors is not None
         self.first = float(spectrum.eigenvalues[0])  #: λ₁, data²
         kept = min(modes or spectrum.modes, spectrum.modes)
         self.axes = spectrum.vectors[:, :kept]
         self.order = order
-        total = np.ones(len(data.rows)) if data.weights is None else data.weights
+        total = np.ones(len(table.rows)) if table.weights is None else table.weights
         self.share = total / total.sum()  #: p_i, (n,)
-        self.rows = (data.rows - data.mean) @ self.axes / sqrt(self.first)  #: in units of √λ₁, (n, r)
+        self.rows = (table.rows - table.mean) @ self.axes / sqrt(self.first)  #: in units of √λ₁, (n, r)
         self._degree = np.sqrt(np.arange(2 * order + 1))
         self._product = _products(order)
         self._grid = hermite(NODES, 2 * order)

@@ -49,7 +49,8 @@ def test_weakly_skewed_data_follow_the_quartic(rows, weights):
 def test_continuation_comes_to_the_same_places():
     """The general code sweeps down through λ₁, jumps, and sweeps up to the fold: other steps, other root finders.
 
-    Maxwell points are roots of one loss, to 1e-7 where it is flat; a spinodal is looked for in steps of 2 % of its distance from λ₁.
+    Maxwell points are roots of one loss, to 1e-7 where it is flat; a spinodal is looked for in steps of 2 % of its
+    distance from λ₁.
     """
     rows = gamma(100).ppf(GRID)[:, None]
     found, swept = first_collapse(rows, order=4), hysteresis(FreeDecoder(rows, order=4), 1.01, 0.95)

@@ -6,7 +6,7 @@ from numpy.polynomial.hermite_e import hermegauss
 from scipy.optimize import minimize
 from scipy.stats import gamma
 
-from landau_vae import InputError
+from landau_vae import InputError, Spectrum
 from landau_vae.networks import FreeDecoder
 from landau_vae.networks.free_decoder import hermite
 from landau_vae.numeric.continuation import sweep
@@ -139,3 +139,8 @@ def test_one_mode_of_a_wide_table_is_a_bound():
 def test_a_degree_that_cannot_be_used(order):
     with pytest.raises(InputError, match="order"):
         FreeDecoder([[0.0], [1.0]], order=order)
+
+
+def test_a_spectrum_has_no_rows():
+    with pytest.raises(InputError, match="needs the rows"):
+        FreeDecoder(Spectrum.from_eigenvalues([2.0, 1.0]))
