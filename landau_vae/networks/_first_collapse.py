@@ -28,18 +28,22 @@ from landau_vae.display import Array, Column, Integers, Result, Table, counted, 
 from landau_vae.errors import OutsideTheory
 from landau_vae.limits import FEW_ROWS, ORDER_MATTERS, ORDER_MOVES
 from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder, hermite
-from landau_vae.numeric.continuation.solve import MARGINAL, Diverged, Point, Solver, Status
+from landau_vae.numeric.continuation.solve import ESCAPE_STEP, MARGINAL, Diverged, Point, Solver, Status
 
 FIRST_PRICE = 0.8  # τ/λ₁ at which a living state is looked for
 BEGIN = 0.95  # τ/λ₁ from which the states of fewer rows are followed
 STEP = 0.05  # in ln τ, at most
 FINEST = 0.02  # of |ln(τ/λ₁)|: the step at which a state that is lost has reached its spinodal
+NEARLY_EVEN = 0.9  # of its length in even terms: a state that may go on as one without odd terms
 LOST = 0.7  # of its length in one step: that was not the same state
 DEAD = 1e-8  # nats
 ROOT_STEPS = 12  # of Newton's method towards τ_M
 SHORTENED = 0.88  # length of an unstable state over that of the one before
 SHORTEST = 1e-3  # length, in √λ₁, at which unstable states have come to the collapsed one
 OFF_LENGTH = 0.1  # share of its length by which an unstable state may miss it
+ESCAPES = 4  # times that a saddle may be left
+AT_REST = 1e-10  # of λ₁, by which a loss at rest may still fall in a few steps
+DESCENT_STEPS = 60  # before a state is polished
 MOST_FAILURES = 4  # of Newton's method, one after the other, before unstable states are given up
 FARTHEST_STEP = 0.3  # in ln τ, between two unstable states
 ROOT = 1e-6  # of the distance from λ₁, in ln τ, to which τ_M is solved for
@@ -292,14 +296,35 @@ class _Search:
         return min(many or found, key=lambda point: point.loss)
 
     def descend(self, x: Array, q: float) -> "Point | Status":
-        """Return the minimum below a state, and count it."""
+        """Return the minimum below a state.
+
+        Where groups of rows make the loss stiff, it is known to rounding of the loss, not of
+        the state.
+        """
         self.tick()
-        return self.solver.descend(x, q)
+        try:
+            for _ in range(ESCAPES):
+                point = self.polished(self.solver.downhill(x, q, AT_REST, DESCENT_STEPS)[0], q)
+                if point.values[0] > -MARGINAL:
+                    break
+                x = point.x + ESCAPE_STEP * point.vectors[:, 0] / point.scale
+        except (Diverged, ValueError, np.linalg.LinAlgError):  # as SciPy says that numbers are not finite
+            return Status.NOT_FINITE
+        return point
+
+    def polished(self, x: Array, q: float) -> Point:
+        """Return the state to which Newton's method comes from nearby, or the one given where it does not converge."""
+        try:
+            return self.solver.fixed(x, q)
+        except Diverged:
+            return self.solver.at(x, q)
 
     def followed(self, point: Point, step: float) -> "Point | Status":
         """Return the state that a living one becomes a step further on: nearby, or where a descent from it leads."""
         self.tick()
-        for x in (point.x, self.even(point.x)):
+        even = self.even(point.x)
+        nearly = np.linalg.norm(even * point.scale) > NEARLY_EVEN * _length(point)
+        for x in (point.x, even) if nearly else (point.x,):
             try:
                 near = self.solver.fixed(x, point.q + step)
             except Diverged:

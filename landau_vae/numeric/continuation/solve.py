@@ -31,6 +31,7 @@ STALLED_STEP = 1e-6  # a step this small that shrinks no more is rounding, ampli
 LARGEST_SOLUTION = 1e15  # of equations of order 1: beyond it the system is singular
 STILL = 1e-8  # an orbit direction shorter than this (in z) belongs to a state that the symmetry leaves alone
 FARTHEST = 1e9  # |z| beyond which a branch runs off
+SLOW_STEPS = 5  # of a descent, in which a loss that falls no more is at rest
 MOST_ESCAPES = 20  # times that a saddle may be left before giving up
 MARGINAL = 1e-12  # curvature in z that is rounding: a direction with less is not one to leave a state along
 ESCAPE_STEP = 1e-2  # in z, along the most unstable direction
@@ -206,7 +207,7 @@ class Solver:
             return Status.UNBOUNDED
         for _ in range(MOST_ESCAPES):
             try:
-                x, farthest = self._downhill(x, q)
+                x, farthest = self.downhill(x, q)
             except (Diverged, ValueError, np.linalg.LinAlgError):  # SciPy raises either on numbers that are not finite
                 return Status.NOT_FINITE
             if not farthest <= FARTHEST or not self.problem.loss(x, control) > LOWEST_LOSS:
@@ -220,15 +221,25 @@ class Solver:
             x = point.x + ESCAPE_STEP * point.vectors[:, 0] / point.scale
         return Status.UNDERFLOW
 
-    def _downhill(self, x: Array, q: float) -> tuple[Array, float]:
-        """Return a place without slope that a trust region finds, and the largest entry of the way there in z."""
-        problem, control, scale = self.problem, self.control(q), self.scale(x, q)
+    def downhill(self, x: Array, q: float, least: float = 0.0, most: int = 2000) -> tuple[Array, float]:
+        """Return a place without slope that a trust region finds, and the largest entry of the way there in z.
+
+        It ends before where a few steps together lower the loss by less than `least`, and after
+        `most` steps.
+        """
+        problem, control, scale, losses = self.problem, self.control(q), self.scale(x, q), list[float]()
+
+        def stop(z: Array) -> None:
+            losses.append(bounded(z))
+            slow = len(losses) > SLOW_STEPS and losses[-1 - SLOW_STEPS] - losses[-1] < least
+            if slow or len(losses) == most:
+                raise StopIteration
 
         def bounded(z: Array) -> float:
             value = problem.loss(x + z / scale, control)
             return value if np.isfinite(value) else 1e300
 
-        options = {"gtol": 1e-9, "maxiter": 2000, "initial_trust_radius": 0.3, "max_trust_radius": 1e3}
+        options = {"gtol": 1e-9, "maxiter": most, "initial_trust_radius": 0.3, "max_trust_radius": 1e3}
         with np.errstate(all="ignore"):
             if not np.isfinite(problem.loss(x, control)):
                 raise Diverged(NOT_FINITE)
@@ -236,6 +247,7 @@ class Solver:
                 bounded, np.zeros(len(x)), method="trust-exact", options=options,
                 jac=lambda z: self.gradient(x + z / scale, q, scale),
                 hess=lambda z: problem.hessian(x + z / scale, control) / np.multiply.outer(scale, scale),
+                callback=stop,
             ).x  # fmt: skip
         return x + moved / scale, float(np.abs(moved).max())
 
