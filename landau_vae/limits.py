@@ -209,6 +209,10 @@ OF_NETWORKS = Limit(
     0.1, "relative difference, beyond errors, up to which networks agree with the nonlinear theory",
     "tests/studies/staircase.json: onsets on Gaussian data within 0.02 of λ/V",
 )  # fmt: skip
+OTHER_ROWS = Limit(
+    0.1, "distance of the covariance of rows from that of training, as a share, from which they are other rows"
+)
+LIVING = Limit(0.005, "M² from which a state beside the collapsed one is looked for in networks")
 NOT_NORMAL = Limit(1e-3, "p-value of Mardia's tests below which rows are not Gaussian")
 
 # Causes.
