@@ -44,10 +44,11 @@ MEANINGS = {
     NETWORK: "a better state than theirs exists: train longer, start from colder models, or take wider layers",
     DISAGREES: "the difference is larger than errors allow",
     EARLIER: "a latent lives above the price at which the state without it is unstable: a transition with a jump",
-    TOGETHER: "several latents together may be better than one, of which the prediction is",
-    UNRESOLVED: "standard errors are too large: give more rows, or train more seeds",
+    TOGETHER: "the prediction is of one latent, and several together may be better",
+    UNRESOLVED: "errors are too large: give more rows, train more seeds, or at more temperatures",
     UNSEEN: "the temperatures do not reach it",
-    UNKNOWN: "no model with one latent less says where it begins: too many latents, or too few rows",
+    UNKNOWN: "there is no prediction: too many latents, too few "
+    "rows, or a price at which the free decoder has no state",
 }
 
 
@@ -81,10 +82,10 @@ def compared(what: str, predicted: tuple[float, float], measured: tuple[float, f
     >>> compared("Maxwell price", (1.2, 0.01), (1.1, 0.01)).verdict, compared("", (1.2, 0.0), (0.9, 0.01)).verdict
     ('agrees', 'limited by the network')
     """
-    apart = measured[0] - predicted[0]
+    apart, spacing = measured[0] - predicted[0], float(np.nan_to_num(spacing))
     error = np.hypot(*np.nan_to_num([predicted[1], measured[1]]))
     tenth = limits.OF_NETWORKS * abs(predicted[0])
-    beyond = abs(apart) - tenth - limits.SURELY * error - np.nan_to_num(spacing)
+    beyond = abs(apart) - tenth - limits.SURELY * error - spacing
     verdicts = {
         UNSEEN: np.isnan(measured[0]),
         UNKNOWN: np.isnan(predicted[0]),
@@ -93,11 +94,15 @@ def compared(what: str, predicted: tuple[float, float], measured: tuple[float, f
         NETWORK: apart < 0,
     }
     verdict = next((word for word, holds in verdicts.items() if holds), DISAGREES)
-    return Claim(what, *predicted, measured[0], float(np.hypot(measured[1], np.nan_to_num(spacing))), verdict)
+    shown = np.hypot(measured[1], spacing) if np.isfinite(measured[0]) else np.nan
+    return Claim(what, *predicted, measured[0], float(shown), verdict)
 
 
 def is_gaussian(rows: Array) -> bool:
-    """Return whether leading principal components pass Mardia's tests of skewness and kurtosis, each at 1 in 1 000."""
+    """Return whether leading principal components pass Mardia's tests.
+
+    They are of skewness and of kurtosis, each at 1 in 1 000.
+    """
     left, singular, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     left = left[:, singular > RESOLVED * singular[0]][:, :LEADING]  # the others are rounding
     n, d = left.shape
@@ -126,7 +131,11 @@ class Living:
 
     @property
     def survives(self) -> tuple[float, float, float]:
-        """Price between the last living model and the next one, its error, half their largest distance; NaN outside."""
+        """Price at which models cease to live, its error, and half a step.
+
+        The price is between the last living model and the next one; NaN outside the
+        prices of the scan.
+        """
         edges = np.append(self.price, np.nan)
         ends = np.stack([edges[self.last], edges[self.last + 1]])
         ends = np.where(self.last >= 0, ends, np.nan)
@@ -135,19 +144,28 @@ class Living:
 
     @property
     def nearest(self) -> Integers:
-        """Place of each seed's living model whose gain is nearest to zero, (seeds,); −1 if none lives."""
+        """Place of the living model whose gain is nearest to zero.
+
+        One of each seed, (seeds,); −1 if none lives.
+        """
         lives = (self.fraction > self.least) & (self.rate > 0)
         place = np.argmin(np.where(lives, np.abs(self.gain), np.inf), axis=1)
         return np.where(lives.any(axis=1), place, -1)
 
     def there(self, values: Array) -> Array:
-        """Return values of each seed's nearest model, (seeds,), of (seeds, temperatures) or (temperatures,)."""
+        """Return the values of the nearest models, (seeds,).
+
+        Values are of (seeds, temperatures) or (temperatures,).
+        """
         found = np.broadcast_to(values, self.gain.shape)[np.arange(len(self.gain)), self.nearest]
         return np.where(self.nearest >= 0, found, np.nan)
 
     @property
     def maxwell(self) -> tuple[float, float, float]:
-        """Price at which the gain is zero, its error over seeds, and how far it is from a living model at most."""
+        """Price at which the gain is zero, and its error over seeds.
+
+        The third number is how far it is from a living model, at most.
+        """
         at = self.there(self.price)
         root = at + self.there(self.gain) / self.there(self.rate)  # the slope of the gain is −R
         mean, error, _ = mean_and_error(root)
@@ -155,7 +173,10 @@ class Living:
 
 
 def living(scan: Any, first: float, least: float, x: Array | None = None) -> Living:
-    """Return what a scan shows about the first collapse; `first` is λ₁/V, `x` are the rows as networks see them."""
+    """Return what a scan shows about the first collapse.
+
+    `first` is λ₁/V; `x` are the rows in units of the networks.
+    """
     data = scan.sortby("temperature").transpose("seed", "temperature", "latent", ...)
     price, rate = data.temperature.values / first, data.rate.values.sum(axis=-1)
     distortion = data.distortion.values if x is None or "network" not in scan else _distortion(data, x)
@@ -184,7 +205,10 @@ def _distortion(scan: Any, x: Array) -> Array:
 
 
 def price_claim(scan: Any, x: Array) -> Iterator[Claim]:
-    """Yield the claim that a nat has the price of the temperature, by each seed's coldest model of active latents."""
+    """Yield the claim that a nat has the price of the temperature.
+
+    Of each seed the coldest model with an active latent is taken.
+    """
     if "network" not in scan:
         return
     x, found = x[some_rows(len(x), PRICED)], []
@@ -231,8 +255,10 @@ def _first_claims(
     error = float(np.hypot(best.error * sampled, np.nan_to_num(collapse.change, posinf=0.0)))
     late = survives.error * sampled
     price, price_error, apart = models.maxwell
-    apart *= price < best.price  # a gain falls ever less steeply, so that the root of a tangent is not above its own
-    yield compared(BEST, (best.price, error), (price, price_error), apart)
+    # A gain falls ever less steeply as the price rises,
+    # so that the root of a tangent is not above its own.
+    price_error = float(np.hypot(np.nan_to_num(price_error), apart * (price < best.price) / limits.SURELY))
+    yield compared(BEST, (best.price, error), (price, price_error))
     if best.price - 1 > limits.SURELY * error:  # first-order: a jump
         yield from _orders(models, collapse, error)
     start, (ends, ends_error, spacing) = scan.attrs.get("start"), models.survives
@@ -258,7 +284,7 @@ def _orders(models: Living, collapse: FirstCollapse, error: float) -> Iterator[C
     def branch(values: Array, price: Array) -> Array:
         return np.interp(price, states.price, values, left=np.nan, right=np.nan)
 
-    worse = bool(np.nanmean(models.there(models.gain) - branch(collapse.gain, at)) < 0)
+    worse = bool(mean_and_error(models.there(models.gain) - branch(collapse.gain, at))[0] < 0)
     for what, values, shown in (
         (JUMP, states.signal_fraction, models.fraction),
         ("rate about there", states.rate, models.rate),
@@ -271,7 +297,10 @@ def _orders(models: Living, collapse: FirstCollapse, error: float) -> Iterator[C
 
 
 def later_claims(scan: Any, x: Array, gaussian: Array | None) -> Iterator[Claim]:
-    """Yield the claims about where latents begin: of Gaussian rows λ_k/V, else from the second on as foreseen."""
+    """Yield the claims about where latents begin.
+
+    Of Gaussian rows that is λ_k/V, else from the second on as foreseen.
+    """
     found = onsets(scan)
     for k in np.flatnonzero(np.isfinite(found.begins)):
         high = found.bracket[k, 1]
@@ -285,7 +314,10 @@ def later_claims(scan: Any, x: Array, gaussian: Array | None) -> Iterator[Claim]
 
 
 def _foreseen(scan: Any, x: Array, k: int) -> tuple[float, float]:
-    """Return the T below which a latent beside k active ones pays, of the coldest models with k, mean over seeds."""
+    """Return the T below which a latent beside k active ones pays.
+
+    It is read off the coldest models with k; a mean over seeds.
+    """
     values = []
     for seed in scan.seed.values.tolist():
         own = scan.sel(seed=seed).sortby("temperature")
@@ -320,7 +352,7 @@ def claims_words(claims: tuple[Claim, ...], collapse: FirstCollapse | None) -> I
 
 
 def posterior(model: TrainedModel, x: Array) -> tuple[Array, Array]:
-    """Return μ and σ of rows as a network sees them."""
+    """Return μ and σ of rows in the units of a network."""
     mean, log_variance = model.network.encode(model.weights, x)
     return mean, np.exp(log_variance / 2)
 

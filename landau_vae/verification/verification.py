@@ -64,8 +64,8 @@ class Verification(Result):
         if any(cause.code in ("beta-schedule", "diverged") for cause in self.causes):
             return False
         if self.claims:
-            agreeing = any(claim.verdict == AGREES for claim in self.claims if claim.what != PRICE)
-            return agreeing and all(claim.verdict != DISAGREES for claim in self.claims)
+            seen = any(claim.verdict == AGREES for claim in self.claims if claim.what != PRICE)
+            return seen and all(claim.verdict != DISAGREES for claim in self.claims)
         count = self.verdict.count
         if count("disagrees"):
             return False
