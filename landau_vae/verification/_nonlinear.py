@@ -185,10 +185,12 @@ def living(scan: Any, first: float, least: float, x: Array | None = None) -> Liv
 
 
 def _distortion(scan: Any, x: Array) -> Array:
-    """Return D̃ of each model, (seeds, temperatures), by pairs of draws ±ε of each row.
+    """Return D̃ of each model, by pairs of draws ±ε of each row.
 
-    Recorded ones have one draw of a row: of a state near its end that noise, which all
-    models share, is as large as the gain. In a pair what is linear in ε cancels.
+    Recorded ones have one draw of a row: of a state near its end
+    that noise, which all models share, is as large as the gain.
+    In a pair what is linear in ε cancels.
+    (seeds, temperatures).
     """
     x = x[some_rows(len(x), MEASURED)]
     total, found = np.square(x).sum(axis=1).mean(), np.full((scan.sizes["seed"], scan.sizes["temperature"]), np.nan)

@@ -219,10 +219,11 @@ def _of_networks(
 
 
 def _check_networks(scan: Any, down: Any, x: Array) -> None:
-    """Raise unless rows have the variances that were trained on, and `down` is the same models swept down."""
+    """Raise unless these are the rows of training, and `down` is a sweep down."""
     if "covariance" in scan:
         trained, total = scan.covariance.values, float(scan.attrs["total_variance"])
-        if np.linalg.norm(np.cov(x.T, bias=True) - trained) > limits.OTHER_ROWS * np.linalg.norm(trained):
+        most = limits.OF_NETWORKS if "splits" in scan.attrs else limits.OTHER_ROWS
+        if np.linalg.norm(np.cov(x.T, bias=True) - trained) > most * np.linalg.norm(trained):
             found = f"data has a total variance of {x.var(axis=0).sum():.4g}, the rows of the scan had {total:.4g}"
             raise InputError(f"{found}, or other correlations: give the rows that were trained on.", "data")
     if down is None:

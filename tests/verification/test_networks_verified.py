@@ -193,6 +193,8 @@ def test_other_rows_and_other_sweeps_are_refused(collapse, rows):
     up = made(collapse, rows, PRICES, "up", 1.2)
     with pytest.raises(InputError, match="give the rows that were trained on"):
         lv.verify(up, data=2 * rows, collapse=collapse)
+    with pytest.raises(InputError, match="or other correlations"):
+        lv.verify(up, data=rows * [1, -1], collapse=collapse)
     with pytest.raises(InputError, match="down was started 'up'"):
         lv.verify(up, data=rows, down=up, collapse=collapse)
     down = made(collapse, rows, PRICES, "down", 1.0).drop_vars("pruned_distortion")
