@@ -50,14 +50,13 @@ def verify(
     sampling = {"updates": updates, "batch": batch, "optimizer": optimizer, "learning-rate": learning_rate}
     if exact and (unused := [f"--{name}" for name, value in sampling.items() if value is not None]):
         raise InputError(f"--exact draws no samples, so that {unused[0]} has no effect: leave one of the two out.")
-    unused = next(
-        (f"--{name}" for name, value in (sampling | {"points": points, "coldest": coldest}).items() if value), ""
-    )
+    training = sampling | {"points": points, "coldest": coldest}
+    without = next((f"--{name}" for name, value in training.items() if value), "")
     if down is not None and scan is None:
         raise InputError("--down goes with a scan that was swept up: name that one too (--scan).")
-    if scan is not None and (exact or unused):
+    if scan is not None and (exact or without):
         raise InputError(
-            f"--scan trains nothing, so that {unused or '--exact'} has no effect: leave one of the two out."
+            f"--scan trains nothing, so that {without or '--exact'} has no effect: leave one of the two out."
         )
     updates = UPDATES if updates is None else updates
     batch = BATCH if batch is None else batch

@@ -22,7 +22,7 @@ from scipy.special import softmax
 
 from landau_vae.checks import Seed, checked
 from landau_vae.display import Array, Column, Result, Table, significant
-from landau_vae.errors import TooFewSamples
+from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.limits import KERNEL_ROWS
 from landau_vae.networks.arguments import chosen, codes, table
 from landau_vae.networks.identities import OWN
@@ -120,6 +120,8 @@ def next_latent_by_kernel(
 
     Raises
     ------
+    InputError
+        If all rows are the same.
     TooFewSamples
         If there are fewer than a hundred rows.
 
@@ -137,6 +139,8 @@ def next_latent_by_kernel(
     x, active, n = table(x, "x", mean, axes=1), chosen(active, "active", mean.shape[1], 1), len(mean)
     if n < FEWEST:
         raise TooFewSamples(f"The next latent needs {FEWEST} rows to be read off the encoder alone: {n} are given.")
+    if not np.any(x != x[0]):
+        raise InputError("x has no column that varies: give rows that differ.", "x")
     rng = np.random.default_rng((seed, OWN))
     order = rng.permutation(n)
     drawn = np.resize(order[: n // 5], PLACES)
