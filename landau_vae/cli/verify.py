@@ -19,6 +19,8 @@ from landau_vae.errors import InputError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from landau_vae.verification.verification import Verification
+
 PER_DECADE = 12  # temperatures
 ABOVE, BELOW = 1.5, 0.1  # the grid begins at so much of the first threshold, and ends at so much of the last one
 COLDEST = 1e-3  # default for training by samples: colder modes take longer than most people wait
@@ -111,9 +113,7 @@ def verify(
     return 0 if result.agrees else 1
 
 
-def _networks(
-    inputs: Inputs, scan: Path, down: Path | None, tolerance: float
-) -> tuple[Any, lv.verification.Verification]:
+def _networks(inputs: Inputs, scan: Path, down: Path | None, tolerance: float) -> tuple[Any, "Verification"]:
     """Return networks from a file, and their comparison with the rows' theory."""
     if inputs.is_covariance or inputs.loaded.weights is not None:
         found = "only a covariance is" if inputs.is_covariance else "weighted rows are"

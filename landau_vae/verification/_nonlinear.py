@@ -101,7 +101,8 @@ def compared(what: str, predicted: tuple[float, float], measured: tuple[float, f
 def is_gaussian(rows: Array) -> bool:
     """Return whether leading principal components pass Mardia's tests.
 
-    They are of skewness and of kurtosis, each at 1 in 1 000.
+    They are of skewness and of kurtosis,
+    each at 1 in 1 000.
     """
     left, singular, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     left = left[:, singular > RESOLVED * singular[0]][:, :LEADING]  # the others are rounding
@@ -133,8 +134,8 @@ class Living:
     def survives(self) -> tuple[float, float, float]:
         """Price at which models cease to live, its error, and half a step.
 
-        The price is between the last living model and the next one; NaN outside the
-        prices of the scan.
+        The price is between the last living model and the
+        next one; NaN outside the prices of the scan.
         """
         edges = np.append(self.price, np.nan)
         ends = np.stack([edges[self.last], edges[self.last + 1]])
@@ -175,7 +176,8 @@ class Living:
 def living(scan: Any, first: float, least: float, x: Array | None = None) -> Living:
     """Return what a scan shows about the first collapse.
 
-    `first` is λ₁/V; `x` are the rows in units of the networks.
+    `first` is λ₁/V.
+    `x` are the rows in units of the networks.
     """
     data = scan.sortby("temperature").transpose("seed", "temperature", "latent", ...)
     price, rate = data.temperature.values / first, data.rate.values.sum(axis=-1)
@@ -209,7 +211,8 @@ def _distortion(scan: Any, x: Array) -> Array:
 def price_claim(scan: Any, x: Array) -> Iterator[Claim]:
     """Yield the claim that a nat has the price of the temperature.
 
-    Of each seed the coldest model with an active latent is taken.
+    Of each seed the coldest model
+    with an active latent is taken.
     """
     if "network" not in scan:
         return
@@ -238,10 +241,12 @@ def _squares(model: TrainedModel, x: Array, z: Array) -> Array:
 def first_claims(
     scan: Any, down: Any, collapse: FirstCollapse, sampled: float, first: float, x: Array
 ) -> Iterator[Claim]:
-    """Yield the claims about the first collapse; those of a survival need a sweep up.
+    """Yield the claims about the first collapse.
 
-    Sampling errors count by a factor: 0 where the free decoder has seen all the rows.
-    What is above the prediction is no disagreement of more latents than one.
+    Those of a survival need a sweep up. Sampling errors count
+    by a factor: 0 where the free decoder has all the rows.
+    What is above the prediction is no disagreement of more
+    latents than one.
     """
     for claim in _first_claims(scan, down, collapse, sampled, first, x):
         more = claim.verdict == DISAGREES and scan.sizes["latent"] > 1
@@ -278,8 +283,9 @@ def _first_claims(
 def _orders(models: Living, collapse: FirstCollapse, error: float) -> Iterator[Claim]:
     """Yield the claims about M² and rate where the gain is nearest to zero, against the living state at that price.
 
-    That state is known to a standard error of its price. A network whose loss is higher
-    is the limit, whatever its M².
+    That state is known to a standard error of its price.
+    A network whose loss is higher is the limit, whatever
+    its M².
     """
     states, at = collapse.stable, models.there(models.price)
 
@@ -318,7 +324,8 @@ def later_claims(scan: Any, x: Array, gaussian: Array | None) -> Iterator[Claim]
 def _foreseen(scan: Any, x: Array, k: int) -> tuple[float, float]:
     """Return the T below which a latent beside k active ones pays.
 
-    It is read off the coldest models with k; a mean over seeds.
+    It is read off the coldest models with k;
+    a mean over seeds.
     """
     values = []
     for seed in scan.seed.values.tolist():
