@@ -213,6 +213,23 @@ OF_NETWORKS = Limit(
     0.1, "relative difference, beyond errors, up to which networks agree with the nonlinear theory",
     "tests/studies/staircase.json: onsets on Gaussian data within 0.02 of λ/V",
 )  # fmt: skip
+OTHER_ROWS = Limit(
+    1e-3,
+    "distance between covariances, as a share, from which rows are others than in training",
+    "chosen, for rows that were rounded in a file",
+)
+LIVING = Limit(
+    0.005,
+    "least M² of a network in a living state",
+    "chosen; most collapsed networks (2 × 32, 1 500 updates, seven data sets) have less than 0.001",
+)
+BEGINS_FROM = Limit(0.05, "nats of a latent, from which on a line through its rates shows where it begins")
+BEGINS_TO = Limit(0.3, "nats of a latent, up to which that line goes")
+UTILITY = Limit(0.9, "R² about the diagonal from which onsets are called utilities")
+KERNEL_ROWS = Limit(
+    10.0,
+    "median of the rows in a kernel, below which no onset is read off codes",
+)
 NOT_NORMAL = Limit(1e-3, "p-value of Mardia's tests below which rows are not Gaussian")
 
 # Causes.

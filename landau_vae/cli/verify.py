@@ -1,4 +1,8 @@
-"""`landau-vae verify FILE`: train on the user's data as people train, and compare with what their spectrum predicts."""
+"""`landau-vae verify FILE`: train as people train, compare with what is predicted.
+
+With `--scan` nothing is trained: networks of `lv.scan`, saved by
+`lv.training.save_scan`, are compared with the nonlinear theory of the rows.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +18,8 @@ from landau_vae.errors import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from landau_vae.verification.verification import Verification
 
 PER_DECADE = 12  # temperatures
 ABOVE, BELOW = 1.5, 0.1  # the grid begins at so much of the first threshold, and ends at so much of the last one
@@ -34,6 +40,8 @@ def verify(
     points: Annotated[int | None, Range(3, MOST), in_training("Number of temperatures (12 per decade)")] = None,
     coldest: Annotated[float | None, in_training("Lowest temperature T = τ/V (0.001, or less)")] = None,
     workers: Annotated[int, in_training("Processes; -1: one per core (-1)")] = -1,
+    scan: Annotated[Path | None, option("Train nothing: compare this scan of networks", panel="Comparison")] = None,
+    down: Annotated[Path | None, option("The same networks swept down, beside --scan", panel="Comparison")] = None,
     tolerance: Tolerance = 0.01,
     modes: Annotated[int, Range(1), option("Number of modes in the table (30)")] = 30,
     as_json: AsJson = False,
@@ -44,6 +52,14 @@ def verify(
     sampling = {"updates": updates, "batch": batch, "optimizer": optimizer, "learning-rate": learning_rate}
     if exact and (unused := [f"--{name}" for name, value in sampling.items() if value is not None]):
         raise InputError(f"--exact draws no samples, so that {unused[0]} has no effect: leave one of the two out.")
+    training = sampling | {"points": points, "coldest": coldest}
+    without = next((f"--{name}" for name, value in training.items() if value), "")
+    if down is not None and scan is None:
+        raise InputError("--down goes with a scan that was swept up: name that one too (--scan).")
+    if scan is not None and (exact or without):
+        raise InputError(
+            f"--scan trains nothing, so that {without or '--exact'} has no effect: leave one of the two out."
+        )
     updates = UPDATES if updates is None else updates
     batch = BATCH if batch is None else batch
     learning_rate = RATE if learning_rate is None else learning_rate
@@ -51,6 +67,16 @@ def verify(
     if output is not None:
         folder = lv.report.make_folder(output) / "scan"  # before the work, not after it
     inputs.must_be_plain("verify")
+    if scan is not None:
+        models, result = _networks(inputs, scan, down, tolerance)
+        say(
+            {"file": inputs.name, **result.to_dict()}
+            if as_json
+            else f"{inputs.heading()}\n{result.summary(limit=modes)}"
+        )
+        if output is not None:
+            say_written(output, *lv.report.write(output, result, models))
+        return 0 if result.agrees else 1
     if not inputs.loss.likelihood.squared:
         raise InputError(
             f"For a {inputs.loss.likelihood} decoder only the first threshold is predicted, so there is no cascade to "
@@ -85,6 +111,16 @@ def verify(
     if output is not None:
         say_written(output, *lv.report.write(output, result, models))
     return 0 if result.agrees else 1
+
+
+def _networks(inputs: Inputs, scan: Path, down: Path | None, tolerance: float) -> tuple[Any, "Verification"]:
+    """Return networks from a file, and their comparison with the rows' theory."""
+    if inputs.is_covariance or inputs.loaded.weights is not None:
+        found = "only a covariance is" if inputs.is_covariance else "weighted rows are"
+        raise InputError(f"Of {inputs.name} {found} known, but networks are compared with plain rows: give these.")
+    models = lv.training.load_scan(scan)
+    swept = None if down is None else lv.training.load_scan(down)
+    return models, lv.verify(models, tolerance=tolerance, data=inputs.loaded.values, down=swept)
 
 
 def _population_line(inputs: Inputs, source: "DataFrame | lv.Spectrum", weights: Array | None) -> str:

@@ -161,7 +161,9 @@ def diagnose(
             result = model.differentiated(result, gradients, own_term=reconstruction is not None)
         elif 0 < result.is_active.sum() <= FEW and loss.likelihood.squared and given is None and not result.linear:
             found = model.by_kernel(result)
-            result = replace(result, by_codes=found, following=None if found is None or found.silent else found)
+            result = replace(result, by_codes=found)
+            if found is not None and not found.silent:
+                result = replace(result, following=found, beside_codes=model.by_kernel(result, beside=True))
     run = _run(result.spectrum, loss, updates, learning_rate, optimizer)
     result = replace(result, run=run, stated=stated, trained_on=rows == "training")
     assert result.findings is not None  # they are found now: an error belongs to this call
@@ -297,14 +299,14 @@ class _Model:
         prices = prices_from_gradients(self.mu, width, by_mean / unit, by_log / unit, list(telling))
         return replace(result, prices=prices, own_term=own_term)
 
-    def by_kernel(self, result: Diagnosis) -> KernelOnset | None:
+    def by_kernel(self, result: Diagnosis, *, beside: bool = False) -> KernelOnset | None:
         """Return whether a further latent would pay, from the codes of few active latents alone; None of few rows."""
         rows, active = some_rows(len(self.x), CODES), np.flatnonzero(result.is_active)
         if len(rows) < FEWEST:
             return None
         width = deviation(self.spread[rows], self.kind)
         mean = np.asarray(self.mu[rows], dtype=np.float64)
-        return next_latent_by_kernel(mean, width, self.seen(rows, result), active, seed=self.seed)
+        return next_latent_by_kernel(mean, width, self.seen(rows, result), active, beside=beside, seed=self.seed)
 
 
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:

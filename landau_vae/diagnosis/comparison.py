@@ -66,6 +66,7 @@ class Comparison:
     prices: PricesInEffect | None = None  #: that each active latent obeys, by decoder or gradients
     following: NextLatent | KernelOnset | None = None  #: whether a further latent would pay, where it is known
     by_codes: KernelOnset | None = None  #: the same by codes of few active latents alone; NaN where rows are too few
+    beside_codes: KernelOnset | None = None  #: the same, of means that do not follow active latents
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
     conditional: bool = False  #: whether what is linear in a condition was taken out of the data
@@ -409,10 +410,13 @@ class Comparison:
         to_beta = float(self.loss.beta) / self.effective
         if self.following is not None and not self.collapsed:
             how, places = " (from this model and its decoder)", (np.nan, np.nan)
-            if isinstance(self.following, KernelOnset):
-                places = self.following.places * to_beta, self.following.places_error * to_beta
-                how = f" in bulk, {with_error(*places)} in places (estimated from this model's codes alone)"
             value, error = self.following.value, self.following.error
+            if isinstance(self.following, KernelOnset):
+                # What follows active latents is no onset either.
+                codes = self.following if self.pays else self.beside_codes or self.following
+                value, error = codes.value, codes.error
+                places = codes.places * to_beta, codes.places_error * to_beta
+                how = f" in bulk, {with_error(*places)} in places (estimated from this model's codes alone)"
             if isinstance(self.following, NextLatent) and not self.pays:
                 # What is linear in z may follow living latents, whose share falls with the price: it is no onset.
                 reading = (self.measured and self.measured.beside) or self.following

@@ -22,7 +22,8 @@ from scipy.special import softmax
 
 from landau_vae.checks import Seed, checked
 from landau_vae.display import Array, Column, Result, Table, significant
-from landau_vae.errors import TooFewSamples
+from landau_vae.errors import InputError, TooFewSamples
+from landau_vae.limits import KERNEL_ROWS
 from landau_vae.networks.arguments import chosen, codes, table
 from landau_vae.networks.identities import OWN
 
@@ -32,7 +33,6 @@ PRODUCTS = 6  # of which products are taken
 WINSORISED = 3.0  # standard deviations at which the functions of x end
 PLACES = 1000  # draws of z
 FEW = 4  # active latents: with more of them no row is near
-EFFECTIVE = 10.0  # rows in a kernel, below which nothing is read
 FEWEST_HELD = 5.0  # rows in a kernel, below which a z is left out: one row would be the whole answer
 FEWEST = 100  # rows
 JACKKNIFE = 8  # groups of rows
@@ -61,12 +61,12 @@ class KernelOnset(Result):
     @property
     def silent(self) -> bool:
         """Whether the kernels hold too few rows for a reading."""
-        return self.effective_rows < EFFECTIVE
+        return self.effective_rows < KERNEL_ROWS
 
     @property
     def silence(self) -> str:
         """Why there is no reading, in a sentence; empty where there is one."""
-        found = f"A kernel holds {significant(self.effective_rows, 2)} rows (median), but {EFFECTIVE:g} are needed"
+        found = f"A kernel holds {significant(self.effective_rows, 2)} rows (median), but {KERNEL_ROWS:g} are needed"
         return f"{found} to read it off the codes alone." if self.silent else ""
 
     def content(self) -> Iterable[str | Table]:
@@ -120,6 +120,8 @@ def next_latent_by_kernel(
 
     Raises
     ------
+    InputError
+        If all rows are the same.
     TooFewSamples
         If there are fewer than a hundred rows.
 
@@ -137,6 +139,8 @@ def next_latent_by_kernel(
     x, active, n = table(x, "x", mean, axes=1), chosen(active, "active", mean.shape[1], 1), len(mean)
     if n < FEWEST:
         raise TooFewSamples(f"The next latent needs {FEWEST} rows to be read off the encoder alone: {n} are given.")
+    if not np.any(x != x[0]):
+        raise InputError("x has no column that varies: give rows that differ.", "x")
     rng = np.random.default_rng((seed, OWN))
     order = rng.permutation(n)
     drawn = np.resize(order[: n // 5], PLACES)
@@ -151,7 +155,7 @@ def next_latent_by_kernel(
     effective = np.minimum(*map(_effective, weights))
     held = effective >= FEWEST_HELD
     median, bulk, places = float(np.median(effective)), (np.nan, np.nan), (np.nan, np.nan)
-    if median >= EFFECTIVE:
+    if median >= KERNEL_ROWS:
         halves = [_kernel(each[held], x[half], phi[half]) for each, half in zip(weights, rows, strict=True)]
         norm, q = phi.T @ phi / n, linear.shape[1]
         bulk, places = _reading(halves, _whitening(norm[:q, :q])), _reading(halves, _whitening(norm))

@@ -4,41 +4,51 @@
 
 The gain is zero at the Maxwell price; its slope there is −R (envelope theorem). A sweep
 up from cold models ends at the spinodal, one down from warm ones begins at λ₁. Each is
-compared with `networks.first_collapse` of the rows, a state that exists: a network that
-collapses before it is itself the limit. Later latents are compared with what a model
-with one latent less foresees (`networks.kernel_onset`), where that state becomes
-unstable: they may live above it. Of
-Gaussian rows no network shifts an onset: there they are λ_k.
+compared with `networks.first_collapse` of the rows, a state of one latent that exists:
+a network that collapses before it is itself the limit, several latents may live beyond.
+Later latents are compared with what a model with one latent less foresees
+(`networks.kernel_onset`), where that state becomes unstable: they may live above it. Of
+Gaussian rows no network shifts an onset: there they are λ_k. Whether temperatures mean
+what they say is seen first, by the price in effect (`networks.identities`).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.stats import chi2, norm
 
 from landau_vae import limits
-from landau_vae.display import Array, Column, Table, with_error
-from landau_vae.networks import FirstCollapse
+from landau_vae.display import Array, Column, Integers, Table, with_error
+from landau_vae.networks import FirstCollapse, prices_in_effect
+from landau_vae.networks.identities import OWN
+from landau_vae.networks.kernel_onset import RESOLVED
 from landau_vae.training.schema import trainer_settings
-from landau_vae.training.trained import trained_model
+from landau_vae.training.trained import TrainedModel, trained_model
 from landau_vae.verification._branches import mean_and_error
 from landau_vae.verification._onsets import onsets
-from landau_vae.verification._staircase import onset_after
+from landau_vae.verification._staircase import onset_after, some_rows
 
 LEADING = 10  # principal components that are tested for normality
 ROWS = 2000  # of the free decoder, at most
-LIVING = 0.005  # M², the least of a living state
-JUMP = "M² there"
+PRICED = 2**12  # rows that a price in effect is read off, at most
+MEASURED = 2**17  # rows that losses are measured on, at most
+PAIRS = 2  # of draws ± of z for each of them
+PRICE = "price of a nat, over that of the temperature"
+BEST, JUMP = "price up to which the living state is the best", "M² about there"
 AGREES, NETWORK, DISAGREES = "agrees", "limited by the network", "disagrees"
-EARLIER, UNSEEN, UNRESOLVED = "earlier", "not seen", "not resolved"
+EARLIER, TOGETHER, UNSEEN, UNKNOWN, UNRESOLVED = "earlier", "more latents", "not seen", "not computed", "not resolved"
 MEANINGS = {
     NETWORK: "a better state than theirs exists: train longer, start from colder models, or take wider layers",
-    DISAGREES: "they are above what is predicted",
+    DISAGREES: "the difference is larger than errors allow",
     EARLIER: "a latent lives above the price at which the state without it is unstable: a transition with a jump",
-    UNRESOLVED: "standard errors are too large: give more rows, or train more seeds",
+    TOGETHER: "the prediction is of one latent, and several together may be better",
+    UNRESOLVED: "errors are too large: give more rows, train more seeds, or at more temperatures",
     UNSEEN: "the temperatures do not reach it",
+    UNKNOWN: "there is no prediction: too many latents, too few "
+    "rows, or a price at which the free decoder has no state",
 }
 
 
@@ -51,7 +61,7 @@ class Claim:
     predicted_error: float  #: standard error, of sampling and of the degree of the decoder
     measured: float
     measured_error: float  #: standard error over seeds, and half the distance of temperatures
-    verdict: str  #: agrees, limited by the network, disagrees, earlier, not resolved, not seen
+    verdict: str  #: agrees, disagrees, or another one of `MEANINGS`
 
 
 def claims_table(claims: tuple[Claim, ...]) -> Table:
@@ -72,23 +82,30 @@ def compared(what: str, predicted: tuple[float, float], measured: tuple[float, f
     >>> compared("Maxwell price", (1.2, 0.01), (1.1, 0.01)).verdict, compared("", (1.2, 0.0), (0.9, 0.01)).verdict
     ('agrees', 'limited by the network')
     """
-    apart = measured[0] - predicted[0]
+    apart, spacing = measured[0] - predicted[0], float(np.nan_to_num(spacing))
     error = np.hypot(*np.nan_to_num([predicted[1], measured[1]]))
     tenth = limits.OF_NETWORKS * abs(predicted[0])
-    beyond = abs(apart) - tenth - limits.SURELY * error - np.nan_to_num(spacing)
+    beyond = abs(apart) - tenth - limits.SURELY * error - spacing
     verdicts = {
-        UNSEEN: np.isnan(apart),
+        UNSEEN: np.isnan(measured[0]),
+        UNKNOWN: np.isnan(predicted[0]),
         UNRESOLVED: error > tenth and beyond <= 0,
         AGREES: beyond <= 0,
         NETWORK: apart < 0,
     }
     verdict = next((word for word, holds in verdicts.items() if holds), DISAGREES)
-    return Claim(what, *predicted, measured[0], float(np.hypot(measured[1], np.nan_to_num(spacing))), verdict)
+    shown = np.hypot(measured[1], spacing) if np.isfinite(measured[0]) else np.nan
+    return Claim(what, *predicted, measured[0], float(shown), verdict)
 
 
 def is_gaussian(rows: Array) -> bool:
-    """Return whether leading principal components pass Mardia's tests of skewness and kurtosis, each at 1 in 1 000."""
-    left = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[0][:, :LEADING]
+    """Return whether leading principal components pass Mardia's tests.
+
+    They are of skewness and of kurtosis,
+    each at 1 in 1 000.
+    """
+    left, singular, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    left = left[:, singular > RESOLVED * singular[0]][:, :LEADING]  # the others are rounding
     n, d = left.shape
     y = left * np.sqrt(n)
     third = np.einsum("ij,ik,il->jkl", y, y, y, optimize=True) / n
@@ -115,53 +132,142 @@ class Living:
 
     @property
     def survives(self) -> tuple[float, float, float]:
-        """Price between the last living model and the next one, its error and half their distance; NaN outside."""
+        """Price at which models cease to live, its error, and half a step.
+
+        The price is between the last living model and the
+        next one; NaN outside the prices of the scan.
+        """
         edges = np.append(self.price, np.nan)
         ends = np.stack([edges[self.last], edges[self.last + 1]])
         ends = np.where(self.last >= 0, ends, np.nan)
         mean, error, _ = mean_and_error(np.sqrt(ends.prod(axis=0)))
-        return float(mean), float(np.nan_to_num(error)), float(np.mean(ends[1] - ends[0]) / 2)
+        return float(mean), float(np.nan_to_num(error)), float(np.fmax.reduce(ends[1] - ends[0]) / 2)
 
     @property
-    def maxwell(self) -> Array:
-        """Mean and error over seeds of the price at which the gain is zero, and of M² and R there, (3, 2)."""
+    def nearest(self) -> Integers:
+        """Place of the living model whose gain is nearest to zero.
+
+        One of each seed, (seeds,); −1 if none lives.
+        """
         lives = (self.fraction > self.least) & (self.rate > 0)
         place = np.argmin(np.where(lives, np.abs(self.gain), np.inf), axis=1)
-        found = np.full((len(place), 3), np.nan)
-        for seed in np.flatnonzero(lives.any(axis=1)):
-            i, known = place[seed], lives[seed]
-            root = self.price[i] + self.gain[seed, i] / self.rate[seed, i]  # the slope of the gain is −R
-            at = [np.interp(root, self.price[known], each[seed, known]) for each in (self.fraction, self.rate)]
-            found[seed] = root, *at
-        mean, error, _ = mean_and_error(found)
-        return np.stack([mean, error], axis=1)
+        return np.where(lives.any(axis=1), place, -1)
+
+    def there(self, values: Array) -> Array:
+        """Return the values of the nearest models, (seeds,).
+
+        Values are of (seeds, temperatures) or (temperatures,).
+        """
+        found = np.broadcast_to(values, self.gain.shape)[np.arange(len(self.gain)), self.nearest]
+        return np.where(self.nearest >= 0, found, np.nan)
+
+    @property
+    def maxwell(self) -> tuple[float, float, float]:
+        """Price at which the gain is zero, and its error over seeds.
+
+        The third number is how far it is from a living model, at most.
+        """
+        at = self.there(self.price)
+        root = at + self.there(self.gain) / self.there(self.rate)  # the slope of the gain is −R
+        mean, error, _ = mean_and_error(root)
+        return float(mean), float(error), float(np.fmax.reduce(np.abs(root - at)))
 
 
-def living(scan: Any, first: float, least: float) -> Living:
-    """Return what a scan shows about the first collapse; `first` is λ₁/V."""
+def living(scan: Any, first: float, least: float, x: Array | None = None) -> Living:
+    """Return what a scan shows about the first collapse.
+
+    `first` is λ₁/V.
+    `x` are the rows in units of the networks.
+    """
     data = scan.sortby("temperature").transpose("seed", "temperature", "latent", ...)
     price, rate = data.temperature.values / first, data.rate.values.sum(axis=-1)
-    gain = 0.5 * (1 - data.distortion.values) / first - price * rate
+    distortion = data.distortion.values if x is None or "network" not in scan else _distortion(data, x)
+    gain = 0.5 * (1 - distortion) / first - price * rate
     return Living(price, gain, rate, data.signal_fraction.values.max(axis=-1), least)
 
 
-def first_claims(scan: Any, down: Any, collapse: FirstCollapse, sampled: float, first: float) -> Iterator[Claim]:
-    """Yield the claims about the first collapse; those of a survival need a sweep up.
+def _distortion(scan: Any, x: Array) -> Array:
+    """Return D̃ of each model, by pairs of draws ±ε of each row.
 
-    Sampling errors count by a factor: 0 where the free decoder has seen all the rows.
+    Recorded ones have one draw of a row: of a state near its end
+    that noise, which all models share, is as large as the gain.
+    In a pair what is linear in ε cancels.
+    (seeds, temperatures).
     """
-    least = float(np.clip(collapse.jump[0] / 2, LIVING, limits.ACTIVE))
+    x = x[some_rows(len(x), MEASURED)]
+    total, found = np.square(x).sum(axis=1).mean(), np.full((scan.sizes["seed"], scan.sizes["temperature"]), np.nan)
+    for i, j in np.ndindex(found.shape):
+        model = trained_model(scan, float(scan.temperature[j]), int(scan.seed[i]))
+        mean, deviation = posterior(model, x)
+        rng = np.random.default_rng((0, OWN))
+        errors = []
+        for _ in range(PAIRS):
+            noise = deviation * rng.standard_normal(mean.shape)
+            errors += [np.square(x - model.output(mean + each)).sum(axis=1).mean() for each in (noise, -noise)]
+        found[i, j] = np.mean(errors) / total
+    return found
+
+
+def price_claim(scan: Any, x: Array) -> Iterator[Claim]:
+    """Yield the claim that a nat has the price of the temperature.
+
+    Of each seed the coldest model
+    with an active latent is taken.
+    """
+    if "network" not in scan:
+        return
+    x, found = x[some_rows(len(x), PRICED)], []
+    for seed in scan.seed.values.tolist():
+        for T in np.sort(scan.temperature.values).tolist():
+            model = trained_model(scan, T, seed)
+            mean, deviation = posterior(model, x)
+            telling = np.flatnonzero(1 - np.square(deviation).mean(axis=0) > limits.TELLS_A_PRICE)
+            if telling.size and np.isfinite(mean).all():
+                term = partial(_squares, model, x)
+                prices = prices_in_effect(mean, deviation, term, telling)
+                found.append((prices.width.mean(), prices.width_error.mean()))
+                found[-1] = tuple(each / (T * float(scan.attrs["total_variance"])) for each in found[-1])
+                break
+    if found:
+        price, error = np.mean(found, axis=0).tolist()
+        claim = compared(PRICE, (1.0, np.nan), (price, error))
+        yield replace(claim, verdict=DISAGREES) if claim.verdict == NETWORK else claim
+
+
+def _squares(model: TrainedModel, x: Array, z: Array) -> Array:
+    return np.asarray(0.5 * np.square(x - model.output(z)).sum(axis=1))
+
+
+def first_claims(
+    scan: Any, down: Any, collapse: FirstCollapse, sampled: float, first: float, x: Array
+) -> Iterator[Claim]:
+    """Yield the claims about the first collapse.
+
+    Those of a survival need a sweep up. Sampling errors count
+    by a factor: 0 where the free decoder has all the rows.
+    What is above the prediction is no disagreement of more
+    latents than one.
+    """
+    for claim in _first_claims(scan, down, collapse, sampled, first, x):
+        more = claim.verdict == DISAGREES and scan.sizes["latent"] > 1
+        yield replace(claim, verdict=TOGETHER) if more else claim
+
+
+def _first_claims(
+    scan: Any, down: Any, collapse: FirstCollapse, sampled: float, first: float, x: Array
+) -> Iterator[Claim]:
+    least = float(np.clip(collapse.jump[0] / 2, limits.LIVING, limits.ACTIVE))
     best, survives = collapse.maxwell, collapse.spinodal
-    models = living(scan, first, least)
-    error, late = (
-        float(np.hypot(best.error * sampled, np.nan_to_num(collapse.change, posinf=0.0))),
-        survives.error * sampled,
-    )
-    price, fraction, rate = models.maxwell.tolist()
-    yield compared("price up to which the living state is the best", (best.price, error), tuple(price))
+    models = living(scan, first, least, x)
+    error = float(np.hypot(best.error * sampled, np.nan_to_num(collapse.change, posinf=0.0)))
+    late = survives.error * sampled
+    price, price_error, apart = models.maxwell
+    # A gain falls ever less steeply as the price rises,
+    # so that the root of a tangent is not above its own.
+    price_error = float(np.hypot(np.nan_to_num(price_error), apart * (price < best.price) / limits.SURELY))
+    yield compared(BEST, (best.price, error), (price, price_error))
     if best.price - 1 > limits.SURELY * error:  # first-order: a jump
-        yield compared(JUMP, (float(collapse.jump[0]), np.nan), tuple(fraction))
-        yield compared("rate there", (float(collapse.jump[1]), np.nan), tuple(rate))
+        yield from _orders(models, collapse, error)
     start, (ends, ends_error, spacing) = scan.attrs.get("start"), models.survives
     if start == "up":
         yield compared("price to which it survives", (survives.price, late), (ends, ends_error), spacing)
@@ -174,8 +280,35 @@ def first_claims(scan: Any, down: Any, collapse: FirstCollapse, sampled: float, 
             yield compared("width of the hysteresis", (survives.price - 1, late), width, spacing + apart)
 
 
-def later_claims(scan: Any, rows: Array, gaussian: Array | None) -> Iterator[Claim]:
-    """Yield the claims about where latents begin: of Gaussian rows λ_k/V, else from the second on as foreseen."""
+def _orders(models: Living, collapse: FirstCollapse, error: float) -> Iterator[Claim]:
+    """Yield the claims about M² and rate where the gain is nearest to zero, against the living state at that price.
+
+    That state is known to a standard error of its price.
+    A network whose loss is higher is the limit, whatever
+    its M².
+    """
+    states, at = collapse.stable, models.there(models.price)
+
+    def branch(values: Array, price: Array) -> Array:
+        return np.interp(price, states.price, values, left=np.nan, right=np.nan)
+
+    worse = bool(mean_and_error(models.there(models.gain) - branch(collapse.gain, at))[0] < 0)
+    for what, values, shown in (
+        (JUMP, states.signal_fraction, models.fraction),
+        ("rate about there", states.rate, models.rate),
+    ):
+        known, low, high = (float(mean_and_error(branch(values, at + e))[0]) for e in (0.0, -error, error))
+        known_error = max(abs(known - low), np.nan_to_num(abs(known - high))) if np.isfinite(low) else known
+        mean, by_seed, _ = mean_and_error(models.there(shown))
+        claim = compared(what, (known, known_error), (float(mean), float(by_seed)))
+        yield replace(claim, verdict=NETWORK) if claim.verdict == DISAGREES and worse else claim
+
+
+def later_claims(scan: Any, x: Array, gaussian: Array | None) -> Iterator[Claim]:
+    """Yield the claims about where latents begin.
+
+    Of Gaussian rows that is λ_k/V, else from the second on as foreseen.
+    """
     found = onsets(scan)
     for k in np.flatnonzero(np.isfinite(found.begins)):
         high = found.bracket[k, 1]
@@ -184,12 +317,16 @@ def later_claims(scan: Any, rows: Array, gaussian: Array | None) -> Iterator[Cla
         if gaussian is not None and k < len(gaussian):
             yield compared(f"onset of latent {k + 1}", (float(gaussian[k]), np.nan), measured)
         elif gaussian is None and k > 0 and "network" in scan:
-            claim = compared(f"onset of latent {k + 1}", _foreseen(scan, rows, int(k)), measured)
+            claim = compared(f"onset of latent {k + 1}", _foreseen(scan, x, int(k)), measured)
             yield replace(claim, verdict=EARLIER) if claim.verdict == DISAGREES else claim
 
 
-def _foreseen(scan: Any, rows: Array, k: int) -> tuple[float, float]:
-    """Return the T below which a latent beside k active ones pays, of the coldest models with k, mean over seeds."""
+def _foreseen(scan: Any, x: Array, k: int) -> tuple[float, float]:
+    """Return the T below which a latent beside k active ones pays.
+
+    It is read off the coldest models with k;
+    a mean over seeds.
+    """
     values = []
     for seed in scan.seed.values.tolist():
         own = scan.sel(seed=seed).sortby("temperature")
@@ -197,11 +334,10 @@ def _foreseen(scan: Any, rows: Array, k: int) -> tuple[float, float]:
         if not (active == k).any():
             continue
         model = trained_model(scan, float(own.temperature.values[np.argmax(active == k)]), seed)
-        mean, log_variance = model.encode(rows)
-        fraction = np.mean(mean**2, axis=0) / (np.mean(mean**2, axis=0) + np.exp(log_variance).mean(axis=0))
-        which = np.flatnonzero(fraction > limits.ACTIVE)
-        x = (rows - model.mean) / model.scale
-        values.append(onset_after(mean, np.exp(log_variance / 2), None, x, model.likelihood, which))
+        mean, deviation = posterior(model, x)
+        square, spread = np.square(mean).mean(axis=0), np.square(deviation).mean(axis=0)
+        which = np.flatnonzero(square > limits.ACTIVE * (square + spread))
+        values.append(onset_after(mean, deviation, None, x, model.likelihood, which))
     known = np.array(values, dtype=float).reshape(-1, 2) / float(scan.attrs["total_variance"])
     known = known[np.isfinite(known[:, 0])]
     return (float(known[:, 0].mean()), float(known[:, 1].mean())) if len(known) else (np.nan, np.nan)
@@ -210,17 +346,24 @@ def _foreseen(scan: Any, rows: Array, k: int) -> tuple[float, float]:
 def claims_words(claims: tuple[Claim, ...], collapse: FirstCollapse | None) -> Iterator[str]:
     """Yield what the claims come to, in sentences."""
     if collapse is not None:
-        jumps, sure = any(claim.what == JUMP for claim in claims), claims[0].verdict != UNRESOLVED
+        best = next(claim for claim in claims if claim.what == BEST)
+        jumps, sure = any(claim.what == JUMP for claim in claims), best.verdict != UNRESOLVED
         order = (
             "first-order" if jumps else "continuous within its error" if sure else "of an order that is not resolved"
         )
-        by = f"the living state is the best up to {with_error(claims[0].predicted, claims[0].predicted_error)} λ₁"
+        by = f"the living state is the best up to {with_error(best.predicted, best.predicted_error)} λ₁"
         yield f"The first collapse of a nonlinear VAE of these rows is {order}: {by}."
     else:
-        yield "These rows are Gaussian: no network shifts an onset, so that each is λ/V."
+        yield "These rows pass tests of normality: of Gaussian rows no network shifts an onset, so that each is λ/V."
     for verdict, meaning in MEANINGS.items():
         if which := [each.what for each in claims if each.verdict == verdict]:
             yield f"{'; '.join(which).capitalize()}: {verdict} ({meaning})."
+
+
+def posterior(model: TrainedModel, x: Array) -> tuple[Array, Array]:
+    """Return μ and σ of rows in the units of a network."""
+    mean, log_variance = model.network.encode(model.weights, x)
+    return mean, np.exp(log_variance / 2)
 
 
 def neural(scan: Any) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae import limits
 from landau_vae.checks import checked
 from landau_vae.display import Array, Booleans, Column, Integers, Result, Table, counted, listed, readonly, significant
 from landau_vae.likelihoods import Likelihood
@@ -34,9 +35,8 @@ from landau_vae.verification._branches import abscissa, mean_and_error, trained_
 TOLERANCES = (0.05, 0.01, 0.005, 0.001, 1e-4, 1e-5)  # of the effective dimension, as arXiv:2608.10599 has them
 WINDOW = 0.01  # T from this share of ΔD̃_k on, up to ΔD̃_k, for the fit of T_c
 POINTS = 3  # temperatures that a fit needs
-UTILITY = 0.9  # R² about the diagonal from which onsets are called utilities
 ALIKE = 1e-3  # by which ln T_c may differ and still count as equal, beside its error
-BEGINNING = (0.05, 0.3)  # nats, of the line whose zero is where a rank begins
+MOST = 700.0  # ln T, of a model that is about to diverge
 LINEAR_SLOPE = -0.5  # of R against ln T in a linear model: where one place is all that is known
 RANKS = (4, 17)  # of the exponent of D̃(K)
 
@@ -181,7 +181,7 @@ class Onsets(Result):
         resolved = int(np.count_nonzero(self.resolved))
         lines = [f"{counted(resolved, 'onset')} resolved."]
         if np.isfinite(share := self.identity):
-            are = "are" if share >= UTILITY else "are not seen to be"
+            are = "are" if share >= limits.UTILITY else "are not seen to be"
             lines.append(f"Onsets {are} utilities: R² = {share:.3f} of ln T_c against ln ΔD̃ about the diagonal.")
         elif np.count_nonzero(self._compared) > 2:
             lines.append("Onsets do not differ by more than their errors: R² of ln T_c against ln ΔD̃ says nothing.")
@@ -278,16 +278,22 @@ def _begins(logarithm: Array, ranked: Array, rate: Array) -> Array:
     """Return T_0 of each seed's ranks, (seeds, K), by ln T, (seeds, temperatures), M² and R.
 
     Where one place is all that is known, or the rate does not fall, it is the slope of
-    a linear model through the warmest place at which a rank is active.
+    a linear model through the warmest place at which a rank is active, up to the next
+    one: there it is not, or M² = 1 − T/T_0 is below `ACTIVE`.
     """
     found = np.full((len(ranked), ranked.shape[-1]), np.nan)
     for seed, k in np.argwhere((ranked > ACTIVE).any(axis=1)):
         known = np.flatnonzero(ranked[seed, :, k] > ACTIVE)
-        low, high = BEGINNING
-        near = known[(rate[seed, known, k] >= low) & (rate[seed, known, k] <= high)]
+        own = rate[seed, known, k]
+        near = known[(own >= limits.BEGINS_FROM) & (own <= limits.BEGINS_TO)]
         slope = np.polyfit(logarithm[seed, near], rate[seed, near, k], 1)[0] if len(near) > 1 else 0.0
-        near, slope = (near, slope) if slope < 0 else (known[-1:], LINEAR_SLOPE)
-        found[seed, k] = np.exp((logarithm[seed, near] - rate[seed, near, k] / slope).mean())
+        if slope < 0:
+            found[seed, k] = np.exp((logarithm[seed, near] - rate[seed, near, k] / slope).mean())
+        else:
+            last = known[-1]
+            warmer = logarithm[seed, last + 1 :][np.isfinite(ranked[seed, last + 1 :, k])]
+            most = warmer.min(initial=MOST) - np.log(1 - ACTIVE)
+            found[seed, k] = np.exp(min(logarithm[seed, last] - rate[seed, last, k] / LINEAR_SLOPE, most))
     return found
 
 

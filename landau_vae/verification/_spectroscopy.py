@@ -28,7 +28,7 @@ from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Status, about_temperature, validate, which_seeds
 from landau_vae.training.training_set import seen_by, training_set
 from landau_vae.verification._onsets import Onsets, onsets
-from landau_vae.verification._staircase import FLOOR, Place, Stairs, onset_after
+from landau_vae.verification._staircase import FLOOR, JUST_BELOW, Place, Stairs, onset_after
 
 if TYPE_CHECKING:
     import xarray
@@ -147,6 +147,9 @@ def spectroscopy(
         if stairs:
             first = float(seen.normalized[0] / work.temperature(1.0))
             work = replace(work, stairs=Stairs(first, FLOOR * first if floor is None else floor))
+    if work.stairs and work.stairs.following(1, []) is None:
+        found = f"floor is {floor:g}, but the first model of this staircase is trained at β = {JUST_BELOW * first:.4g}"
+        raise InputError(f"{found}: give a smaller one.", "floor")
     with ExitStack() as stack:
         with naming("folder"):
             kept = None if folder is None else stack.enter_context(_opened(Path(folder), work.identity))

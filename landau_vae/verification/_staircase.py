@@ -89,17 +89,18 @@ def onset_after(
     the rows to means of x.
     """
     if likelihood.squared and len(active) <= FEW and len(x) >= FEWEST:
-        some = _evenly(len(x), CODES)
+        some = some_rows(len(x), CODES)
         found = next_latent_by_kernel(mean[some], deviation[some], x[some], active, beside=True)
         if not found.silent:
             return found.bulk, found.bulk_error
     if decode is None or len(x) < ROWS_PER_FEATURE * (1 + len(active)):
         return np.nan, np.nan
-    some = _evenly(len(x), DECODED)
+    some = some_rows(len(x), DECODED)
     output = decode if likelihood.squared else lambda z: natural_parameter(likelihood, decode(z))
     beside = next_latent(mean[some], deviation[some], output, x[some], likelihood, active, draws=DRAWS)
     return beside.value, beside.error
 
 
-def _evenly(rows: int, most: int) -> NDArray[np.intp]:
+def some_rows(rows: int, most: int) -> NDArray[np.intp]:
+    """Return the numbers of so many rows at most, evenly spread."""
     return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.intp))

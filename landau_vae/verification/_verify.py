@@ -205,17 +205,36 @@ def _of_networks(
     features = scan.sizes.get("feature", rows.shape[1])
     if rows.shape[1] != features:
         raise InputError(f"data has {rows.shape[1]} columns, but the models were trained on {features}.", "data")
-    if down is not None:
-        validate(down, "signal_fraction", "rate", "distortion", name="down")
     x = (rows - scan["mean"].values) / scan["scale"].values if "scale" in scan else rows
+    _check_networks(scan, down, x)
+    price = tuple(nonlinear.price_claim(scan, x))
     if collapse is None and nonlinear.is_gaussian(x):
-        return tuple(nonlinear.later_claims(scan, rows, pca)), None
+        return (*price, *nonlinear.later_claims(scan, x, pca)), None
     if collapse is None:
         some = np.random.default_rng((0, STREAM)).choice(len(x), min(len(x), nonlinear.ROWS), replace=False)
         collapse = first_collapse(x[np.sort(some)])
     share = max(0.0, 1 - collapse.rows / len(x))  # networks were trained on these rows, not on a population
-    first = nonlinear.first_claims(scan, down, collapse, share**0.5, float(pca[0]))
-    return (*first, *nonlinear.later_claims(scan, rows, None)), collapse
+    first = nonlinear.first_claims(scan, down, collapse, share**0.5, float(pca[0]), x)
+    return (*price, *first, *nonlinear.later_claims(scan, x, None)), collapse
+
+
+def _check_networks(scan: Any, down: Any, x: Array) -> None:
+    """Raise unless these are the rows of training, and `down` is a sweep down."""
+    if "covariance" in scan:
+        trained, total = scan.covariance.values, float(scan.attrs["total_variance"])
+        most = limits.OF_NETWORKS if "splits" in scan.attrs else limits.OTHER_ROWS
+        if np.linalg.norm(np.cov(x.T, bias=True) - trained) > most * np.linalg.norm(trained):
+            found = f"data has a total variance of {x.var(axis=0).sum():.4g}, the rows of the scan had {total:.4g}"
+            raise InputError(f"{found}, or other correlations: give the rows that were trained on.", "data")
+    if down is None:
+        return
+    validate(down, "signal_fraction", "rate", "distortion", name="down")
+    if (start := down.attrs.get("start")) != "down":
+        raise InputError(f"down was started {start!r}: give a scan with start='down'.", "down")
+    for what in ("latent", "feature"):
+        if down.sizes.get(what) != scan.sizes.get(what):
+            counts = f"down has {down.sizes.get(what)} {what}s, but the scan has {scan.sizes.get(what)}"
+            raise InputError(f"{counts}: give the same models, swept down.", "down")
 
 
 def _deviation(by_seed: Array, drawn: Array, noisy: bool) -> Deviation:

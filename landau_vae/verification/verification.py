@@ -14,7 +14,7 @@ from landau_vae.networks import FirstCollapse
 from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.verification._branches import Branches
-from landau_vae.verification._nonlinear import AGREES, DISAGREES, Claim, claims_table, claims_words
+from landau_vae.verification._nonlinear import AGREES, DISAGREES, PRICE, Claim, claims_table, claims_words
 
 RANK_TOLERANCES = (0.05, 0.01, 0.005, 0.001, 1e-4, 1e-5)  # J. Hirn's follow-up, Table I
 MEANINGS = {  # verdict → what follows it, apart from "agrees"
@@ -58,13 +58,16 @@ class Verification(Result):
     def agrees(self) -> bool:
         """Whether something was compared, nothing disagreed, and most of what the grid holds could be resolved.
 
-        After exact training every mode of the grid must agree.
+        After exact training every mode of the grid must agree. Of networks one of the
+        predictions must, beside the price of a nat.
         """
+        if any(cause.code in ("beta-schedule", "diverged") for cause in self.causes):
+            return False
         if self.claims:
-            verdicts = [claim.verdict for claim in self.claims]
-            return AGREES in verdicts and DISAGREES not in verdicts
+            seen = any(claim.verdict == AGREES for claim in self.claims if claim.what != PRICE)
+            return seen and all(claim.verdict != DISAGREES for claim in self.claims)
         count = self.verdict.count
-        if count("disagrees") or any(cause.code in ("beta-schedule", "diverged") for cause in self.causes):
+        if count("disagrees"):
             return False
         agreeing, open_ = count("agrees"), count("not converged") + count("not resolved")
         return agreeing > open_ if self.branches.noisy else agreeing > 0 and open_ == 0

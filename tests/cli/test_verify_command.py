@@ -32,6 +32,48 @@ def test_table(table, capsys):
     assert "models in 4 tasks: data " in err
 
 
+@pytest.fixture
+def networks(tmp_path, rng):
+    """Rows, and two small networks of them, hardly trained: for what is said, not for the numbers."""
+    pytest.importorskip("jax", reason="networks are trained with JAX")
+    from landau_vae.training import Neural, save_scan
+
+    rows = rng.standard_normal((500, 3)) * [2.0, 1.0, 0.5]
+    np.save(tmp_path / "rows.npy", rows)
+    how = Neural(hidden=(8,), updates=500, optimizer=lv.training.Adam(0.01))
+    models = lv.scan(rows, [0.1, 0.9], latents=1, trainer=how, start="up")
+    return str(tmp_path / "rows.npy"), str(save_scan(tmp_path / "up.nc", models)), rows, models
+
+
+def test_networks_that_are_trained_already(networks, capsys, tmp_path):
+    path, up, rows, models = networks
+    expected = lv.verify(models, data=rows)
+    assert main(["verify", path, "--scan", up, "--json"]) == (0 if expected.agrees else 1)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["claims"] == expected.to_dict()["claims"] != []
+    assert "training" not in err
+    main(["verify", path, "--scan", up, "--output", str(tmp_path / "out")])
+    assert "of networks" in capsys.readouterr().out
+    assert (tmp_path / "out" / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--scan", "{up}", "--updates", "5"], "so that --updates has no effect"),
+        (["--scan", "{up}", "--exact"], "so that --exact has no effect"),
+        (["--down", "{up}"], "name that one too (--scan)"),
+        (["--scan", "{up}", "--down", "{up}"], "down was started 'up'"),
+        (["--scan", "nowhere.nc"], "There is no file nowhere.nc"),
+        (["--scan", "{up}", "--column", "0"], "columns"),
+    ],
+)
+def test_networks_that_cannot_be_compared(networks, capsys, options, words):
+    path, up, *_ = networks
+    assert main(["verify", path, *(each.format(up=up) for each in options)]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_json_and_folder(table, capsys, tmp_path):
     frame, path = table
     folder = tmp_path / "out"

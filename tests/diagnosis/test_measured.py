@@ -321,6 +321,23 @@ def test_a_price_that_is_near_the_stated_one_but_not_the_same():
     assert "kl-weight" in first(result).evidence["causes"]
 
 
+def test_what_an_active_latent_leaves_is_no_onset():
+    """One latent of M² = .2 on a mode of 4 leaves 3.3 of it; the next latent begins at 2, the other mode.
+
+    Four standard errors, and 1 % for what 8 000 rows have in common by chance.
+    """
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((8000, 2)) * [2.0, 2.0**0.5]
+    mean = np.tanh(X[:, :1])
+    mean *= (0.2**0.5) / mean.std()
+    result = lv.diagnose(mean, variance=np.full((8000, 1), 0.8), data=X, loss=Loss.gaussian(3.2))
+    assert result.by_codes.bulk > 2.5
+    assert not result.pays
+    onset, truth = result.next_onset, X[:, 1].var()
+    assert abs(onset.value - truth) < 4 * onset.error + 0.02
+    assert onset.error < 0.2
+
+
 def test_codes_alone_give_both_readings_or_say_why_not():
     """Without a decoder, of a nonlinear encoder: in bulk and in places, in the user's β; silent where rows are few."""
     rng = np.random.default_rng(1)
@@ -329,8 +346,9 @@ def test_codes_alone_give_both_readings_or_say_why_not():
     mean = np.tanh(X[:, :1] / 3) / np.tanh(X[:, :1] / 3).std() * 0.8
     result = lv.diagnose(mean, variance=np.full((4000, 1), 0.36), data=X, loss=Loss.gaussian(2.0, half=False))
     onset = result.next_onset
-    assert onset.value == pytest.approx(2 * result.by_codes.bulk)  # β is twice the price of ½‖x − x̂‖²
-    assert onset.places == pytest.approx(2 * result.by_codes.places)
+    read = result.by_codes if result.pays else result.beside_codes
+    assert onset.value == pytest.approx(2 * read.bulk)  # β is twice the price of ½‖x − x̂‖²
+    assert onset.places == pytest.approx(2 * read.places)
     assert 0 < onset.places_error < onset.places
     assert "in bulk" in result.basis
     assert "in places" in result.basis

@@ -5,6 +5,7 @@ import pytest
 from networks.linear_equilibrium import Equilibrium
 
 import landau_vae as lv
+from landau_vae import InputError
 from landau_vae.networks import kernel_onset
 from landau_vae.networks.kernel_onset import next_latent_by_kernel
 
@@ -101,3 +102,8 @@ def test_beside_active_latents_their_own_remainder_is_left_out():
     found = next_latent_by_kernel(model.mean, model.deviation, model.x, model.active, beside=True)
     assert abs(found.bulk - 0.1) < ERRORS * found.bulk_error
     assert found.bulk_error < 0.02
+
+
+def test_rows_that_do_not_differ_have_no_onset():
+    with pytest.raises(InputError, match="no column that varies"):
+        next_latent_by_kernel(np.zeros((200, 1)), np.ones((200, 1)), np.ones((200, 2)), np.arange(1))

@@ -49,6 +49,20 @@ def test_a_linear_scan_is_its_spectrum():
     np.testing.assert_allclose(found.predicted_rate, state.rate, atol=1e-3)
 
 
+def test_a_rank_begins_below_the_next_place_where_it_is_inactive():
+    """One place, 2 nats: a line of slope −½ would begin at e⁴ times it. M² is below .1 at .2, so it may begin at .2/.9.
+
+    A place where this seed was not trained says nothing.
+    """
+    scan = made(np.array([0.1, 0.2, 0.4]), [0.1], [0.1])
+    scan.rate[0, 0], scan.signal_fraction[0, 0] = 2.0, 0.5
+    assert onsets(scan).begins[0] == pytest.approx(0.2 / 0.9, rel=1e-12)
+    scan.rate[0, 1], scan.signal_fraction[0, 1] = np.nan, np.nan
+    assert onsets(scan).begins[0] == pytest.approx(0.4 / 0.9, rel=1e-12)
+    scan.rate[0, 0] = 0.01
+    assert onsets(scan).begins[0] == pytest.approx(0.1 * np.exp(0.02), rel=1e-12)
+
+
 def test_onsets_need_not_be_utilities():
     """T_c off the diagonal by a factor is measured as such; R² about the diagonal says how far."""
     drop = np.array([0.5, 0.2, 0.1, 0.05])

@@ -478,6 +478,7 @@ def test_a_latent_that_does_not_come_and_an_onset_that_cannot_be_read(rows):
     [
         ({"start": "up"}, "A staircase leads down, but start is 'up'", "start"),
         ({"loss": Loss.gaussian(decoder_variance="learned")}, "of a learned σ_dec²", "loss"),
+        ({"floor": 3.5}, "floor is 3.5, but the first model of this staircase is trained at β = 3.4:", "floor"),
         ({"betas": BETAS, "floor": 0.1}, "floor ends a staircase, but betas is a list", "floor"),
         ({"betas": "stairs"}, "betas 'stairs' cannot be read as numbers", "betas"),
     ],
