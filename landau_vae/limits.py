@@ -173,6 +173,7 @@ ORDER_RESOLVED = Limit(0.01, "τ_Maxwell/λ₁ − 1 from which a first collapse
 ORDER_VISIBLE = Limit(0.05, "largest τ_Maxwell/λ₁ − 1 that the errors of a continuous collapse may allow")
 ORDER_MARGIN = Limit(3.0, "standard errors from the resolution from which the order of a collapse is decided")
 CARRIED = Limit(0.2, "share of the fourth moment in one distinct row from which it is named")
+REPEATED = Limit(0.5, "share of rows that are distinct, below which it is said that they repeat")
 FEW_CARRY = Limit(0.05, "share of rows that use a latent below which its state is one of outliers")
 TRIMMED = Limit(0.005, "share of rows, those that matter most, whose removal shows what the Maxwell point rests on")
 

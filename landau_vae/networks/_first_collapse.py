@@ -84,7 +84,7 @@ class FirstCollapse(Result):
 
     json_fields = (
         "first", "order", "rows", "resolution", "maxwell.price", "maxwell.error", "change", "spinodal.price",
-        "spinodal.error", "jump", "stable", "unstable", "phases",
+        "spinodal.error", "ended", "jump", "stable", "unstable", "phases",
     )  # fmt: skip
 
     problem: FreeDecoder = field(repr=False)  #: the loss
@@ -94,6 +94,7 @@ class FirstCollapse(Result):
     maxwell: Edge  #: up to which the living state is the best
     change: float  #: by which the price of `maxwell` moved with the last two degrees of P
     spinodal: Edge  #: up to which the living state survives a rising price
+    ended: bool  #: whether it goes on, in few rows or beyond the largest price: `spinodal` is then a lower bound
     jump: Array  #: M² and rate of the living state at `maxwell`, (2,)
     stable: States = field(repr=False)  #: living states, by rising price
     unstable: States = field(repr=False)  #: states between the living and the collapsed one, from the spinodal on
@@ -103,6 +104,11 @@ class FirstCollapse(Result):
     def rows(self) -> int:
         """The number of rows."""
         return len(self.problem.rows)
+
+    @property
+    def lost_early(self) -> bool:
+        """Whether it was the best still where it was followed to: then `maxwell` is a lower bound too."""
+        return self.ended and self.maxwell.price == self.spinodal.price
 
     @property
     def gain(self) -> Array:
@@ -283,8 +289,6 @@ class _Search:
         """Return whether a few rows alone use the latent."""
         return bool(self.orders(point)[2] * self.count < FEW_ROWS)
 
-    # ------------------------------------------------------------------------------------------------- states
-
     def best(self, price: float) -> Point:
         """Return the best state of many rows that starts in the mean and the width channel and at random fall to."""
         q = self.solver.coordinate(price)
@@ -369,7 +373,7 @@ class _Search:
         return point
 
     def change(self, states: Sequence[Point], lower: FreeDecoder) -> float:
-        """Return by how much the price of `maxwell` moves with a decoder of a lower degree."""
+        """Return by how much the price of `maxwell` moves with a decoder of a lower degree: by ΔF/R."""
         price, point = self.maxwell(states)
         if price <= 1:
             return 0.0
@@ -378,7 +382,7 @@ class _Search:
         start[:, : kept.shape[1]] = kept
         other = replace(self, problem=lower)
         found = other.descend(start.ravel(), point.q)
-        return abs(price - other.solver.control(other.root(found).q)) if other.lives(found) else np.inf
+        return abs(found.loss - point.loss) / float(self.orders(point)[1]) if other.lives(found) else np.inf
 
     def unstable(self, states: Sequence[Point]) -> list[Point]:
         """Return the states between the last living one and the collapsed one, by falling length."""
@@ -414,8 +418,6 @@ class _Search:
             return None
         return point if abs(_length(point) / length - 1) < OFF_LENGTH else None
 
-    # ------------------------------------------------------------------------------------------------- phases
-
     def phases(self, states: Sequence[Point]) -> Iterator[Phase]:
         """Yield the living states that were followed, and those of few rows that live beyond them."""
         yield self._phase(states)
@@ -444,17 +446,22 @@ class _Search:
             step = np.append(rank / len(rows), norm.pdf(edge) * powers / np.sqrt(terms))  # of 1 from the edge on
             yield np.outer(step, rows[far[:rank]].mean(axis=0)).ravel()
 
-    # ------------------------------------------------------------------------------------------------- the result
-
     def result(self, states: Sequence[Point], change: float) -> FirstCollapse:
         """Return what was found."""
         problem, main, edge = self.problem, self.main(states), self.maxwell_edge(states)
-        slopes = self._slopes(main[-1])
+        best, slopes = self.maxwell(states)[1], self._slopes(main[-1])
+        added = [] if any(best is point for point in states) else [best]
+        rising = sorted([*states, *added], key=lambda point: point.q)
         return FirstCollapse(
             problem, problem.first, problem.order, self.resolution, edge, change, self._edge(main[-1], *slopes),
-            readonly(self.orders(self.maxwell(states)[1])[:2] * (edge.price > 1)), self._states(states),
+            self.ended(states), readonly(self.orders(best)[:2] * (edge.price > 1)), self._states(rising),
             self._states(self.unstable(main) if main[-1].q > 0 else ()), tuple(self.phases(states)),
         )  # fmt: skip
+
+    def ended(self, states: Sequence[Point]) -> bool:
+        """Return whether the main states ended before they were lost: few rows use the next, or the search ended."""
+        last = self.main(states)[-1]
+        return last is not states[-1] or self.few(last) or bool(last.q >= np.log(self.most))
 
     def maxwell_edge(self, states: Sequence[Point]) -> Edge:
         """Return the price of `maxwell` with its error."""
