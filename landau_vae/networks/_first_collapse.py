@@ -175,11 +175,12 @@ class FirstCollapse(Result):
 
     def content(self) -> Iterable[str | Table]:
         """Yield the two prices, and the living states by price."""
+        best, survives = ("at least " * early for early in (self.lost_early, self.ended))
         yield (
             f"One latent, decoders of degree {self.order}, on {counted(self.rows, 'row')}; λ₁ = "
-            f"{significant(self.first, 4)}. The living state is the best up to "
+            f"{significant(self.first, 4)}. The living state is the best up to {best}"
             f"{significant(self.maxwell.price, 5)} λ₁ (± {self.maxwell.error:.1g} by sampling, {self.change:.1g} by "
-            f"the degree) and survives to {significant(self.spinodal.price, 5)} λ₁."
+            f"the degree) and survives to {survives}{significant(self.spinodal.price, 5)} λ₁."
         )
         states = self.stable
         yield Table(

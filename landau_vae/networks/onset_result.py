@@ -356,8 +356,8 @@ class Onset(Result):
         if not np.isfinite(self.collapse.change):
             moved = f"with {less} no state is active there"
         yield (
-            f"Decoders of degree {self.collapse.order} in z; {moved}. Errors are those of the population; a training on "
-            "these rows has only that of the degree."
+            f"Decoders of degree {self.collapse.order} in z; {moved}. Errors are those of the population; a training "
+            "on these rows has only that of the degree."
         )
 
     def _expected(self, beta: float) -> str:
