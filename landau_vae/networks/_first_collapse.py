@@ -21,12 +21,12 @@ from typing import Annotated, Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 
 from landau_vae.checks import Positive, Range, Seed, checked
 from landau_vae.display import Array, Column, Integers, Result, Table, counted, progress_bar, readonly, significant
 from landau_vae.limits import FEW_ROWS, ORDER_MATTERS, ORDER_MOVES
-from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder, hermite
+from landau_vae.networks.first_decoders import likely, rare
+from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder
 from landau_vae.numeric.continuation.solve import MARGINAL, Diverged, Point, Solver, Status
 
 FIRST_PRICE = 0.8  # τ/λ₁ at which a living state is looked for
@@ -43,11 +43,7 @@ MOST_FAILURES = 4  # of Newton's method, one after the other, before unstable st
 FARTHEST_STEP = 0.3  # in ln τ, between two unstable states
 ROOT = 1e-6  # of the distance from λ₁, in ln τ, to which τ_M is solved for
 FIRST_ORDER, LAST_ORDER = 6, 8  # P
-RANDOM_STARTS = 2
 MOST_UNKNOWNS = 500  # coefficients of a decoder: with more features only the first principal axes have them
-RARE = (1, 5, 0.01)  # rows, or share of them, with which phases of few rows are looked for
-OWN = 0x66697273  # of the seed's streams, that of this module
-TINY = np.finfo(float).tiny
 
 
 class Phase(NamedTuple):
@@ -293,7 +289,9 @@ class _Search:
     def best(self, price: float) -> Point:
         """Return the best state of many rows that starts in the mean and the width channel and at random fall to."""
         q = self.solver.coordinate(price)
-        found = [point for start in self._starts() if isinstance(point := self.descend(start, q), Point)]
+        found = [
+            point for start in likely(self.problem, self.seed) if isinstance(point := self.descend(start, q), Point)
+        ]
         many = [point for point in found if not self.few(point)]
         return min(many or found, key=lambda point: point.loss)
 
@@ -319,21 +317,6 @@ class _Search:
         c = x.reshape(self.problem.shape).copy()
         c[1::2] = 0
         return c.ravel()
-
-    def _starts(self) -> Iterator[Array]:
-        """Yield decoders: a line along the first axis, bent both ways, parabolas, and random ones."""
-        problem, rng = self.problem, np.random.default_rng((self.seed, OWN))
-        shape, first = problem.shape, problem.rows[:, 0]
-        bend = (problem.share * first**2) @ problem.rows
-        bend /= max(np.linalg.norm(bend), TINY)
-        for line, curve in ((0.4, 0.2), (0.0, 0.4), (0.4, -0.2)):
-            start = np.zeros(shape)
-            start[1, 0] = line
-            start[2] = curve * bend
-            yield start.ravel()
-        spread = np.sqrt(problem.share @ problem.rows**2) / np.maximum(np.arange(shape[0]), 1)[:, None]
-        for _ in range(RANDOM_STARTS):
-            yield (0.4 * spread * rng.standard_normal(shape)).ravel()
 
     def rising(self, point: Point) -> list[Point]:
         """Return the states that a living one goes through as the price rises; the last is the last living one."""
@@ -423,7 +406,7 @@ class _Search:
         """Yield the living states that were followed, and those of few rows that live beyond them."""
         yield self._phase(states)
         beyond = max(states[-1].q, 0.0) + STEP
-        for start in self._rare():
+        for start in rare(self.problem):
             point = self.descend(start, beyond)
             if beyond < np.log(self.most) and self.lives(point) and point.loss < 0:
                 found = self.rising(point)
@@ -435,17 +418,6 @@ class _Search:
         best = better[-1] if better[-1] is states[-1] else self.root(better[-1])
         start, stop, best_to = (self.solver.control(point.q) for point in (states[0], states[-1], best))
         return Phase(start, stop, best_to, rows=float(self.orders(states[-1])[2] * self.count))
-
-    def _rare(self) -> Iterator[Array]:
-        """Yield decoders that give the farthest rows an output of their own, at the upper end of z."""
-        rows, terms = self.problem.rows, np.arange(1, self.problem.shape[0])
-        far = np.argsort(-np.square(rows).sum(axis=1))
-        for many in RARE:
-            rank = max(1, round(many if many >= 1 else many * len(rows)))
-            edge = float(norm.isf(rank / len(rows)))
-            powers = hermite(np.array([edge]), len(terms) - 1)[:, 0]
-            step = np.append(rank / len(rows), norm.pdf(edge) * powers / np.sqrt(terms))  # of 1 from the edge on
-            yield np.outer(step, rows[far[:rank]].mean(axis=0)).ravel()
 
     def result(self, states: Sequence[Point], change: float) -> FirstCollapse:
         """Return what was found."""

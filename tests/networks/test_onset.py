@@ -91,7 +91,7 @@ def test_the_gain_ends_at_the_maxwell_point(drawn):
     rate = np.interp(found.beta / found.linear, found.collapse.stable.price, found.collapse.stable.rate)
     assert found.gain[-1] == pytest.approx(0, abs=1e-6 * found.gain[0])  # Newton's method ends at 1e-6
     states = found.collapse.stable
-    at = np.searchsorted(states.price, found.collapse.maxwell.price)
+    at = np.abs(states.price - found.collapse.maxwell.price).argmin()
     same = [states.signal_fraction[at], states.rate[at]]
     assert same == pytest.approx(found.jump.tolist(), rel=1e-12)  # the same state, but for the order of sums
     assert found.gain[0] == pytest.approx(simpson(rate, x=found.beta), rel=0.02)  # linear between these points
