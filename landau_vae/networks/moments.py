@@ -169,7 +169,7 @@ def row_moments(data: Any, weights: ArrayLike | None = None, *, blocks: ArrayLik
     separated = bool(sizes[0] == 1)
     added = _influences(u, share, moments) if separated else np.full((len(u), len(NAMES)), np.nan)
     carried = _by_distinct(rows, share * square**2)
-    distinct = np.count_nonzero(_by_distinct(rows, share))
+    distinct = int(np.count_nonzero(_by_distinct(rows, share)))
     return RowMoments(
         rows.shape[1], moments, readonly(added), readonly(share), labels,
         float(carried.sum() ** 2 / (carried @ carried)), float(carried.max() / carried.sum()), distinct,

@@ -84,7 +84,7 @@ def _losses(ax: Axes, result: Onset) -> None:
     ratio = np.linspace(collapse.stable.price[0], max(1.05 * result.proxy, collapse.spinodal.price), 200)
     ax.axhline(0, color=QUIET, label="collapsed")
     ax.plot(result.linear * ratio, unit * result.linear_gain(ratio), color=INK, label="linear VAE")
-    best = collapse.stable.loss < 0
+    best = (collapse.stable.loss < 0) | (collapse.stable.price == collapse.maxwell.price)  # there it is 0, rounded
     ax.plot(
         result.linear * collapse.stable.price[best], unit * collapse.stable.loss[best], color=COOL, label="one latent"
     )

@@ -20,6 +20,7 @@ def test_the_picture_has_the_branches_the_places_and_the_bounds():
         assert line.get_ydata()[0] == pytest.approx(0)  # the collapsed state itself
     assert middle.lines[0].get_ydata().min() == pytest.approx(-found.gain[0], rel=0.1)  # between states of the branch
     assert [line.get_label() for line in right.lines[:4]] == ["collapsed", "linear VAE", "one latent", "any VAE"]
+    assert right.lines[2].get_xdata()[-1] == pytest.approx(found.maxwell, rel=1e-12)  # where its gain ends
     bound = found.frontier
     np.testing.assert_allclose(right.lines[3].get_ydata(), bound.unit * (bound.any - bound.dead))
     assert right.lines[4].get_xdata()[0] == found.proxy_beta
