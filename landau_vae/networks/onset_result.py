@@ -337,9 +337,7 @@ class Onset(Result):
         if self.few_best_to > self.spinodal:
             best = significant(self.few_best_to, 4)
             yield f"Beyond that a state of fewer and fewer rows is better than the collapsed one, to {knob} = {best}."
-        without = (
-            f"Without the {counted(len(self.dropped), 'row')} that raise it most, the Maxwell point is at {knob} ="
-        )
+        without = f"Without what raises it most ({counted(len(self.dropped), 'row')}), the Maxwell point is at {knob} ="
         places = (
             f"{significant(self.trimmed_maxwell, 4)}, and the linear threshold at {significant(self.trimmed_linear, 4)}"
         )
