@@ -177,6 +177,7 @@ ORDER_MARGIN = Limit(
     "tests/networks/test_onset.py: none of 20 Gaussian samples of 400 rows reaches it",
 )
 CARRIED = Limit(0.2, "share of the fourth moment in one distinct row from which it is named")
+REPEATED = Limit(0.5, "share of rows that are distinct, below which it is said that they repeat")
 FEW_CARRY = Limit(0.05, "share of rows that use a latent below which its state is one of outliers")
 TRIMMED = Limit(0.005, "share of rows, those that matter most, whose removal shows what the Maxwell point rests on")
 

@@ -23,6 +23,8 @@ def onset(
     inputs.must_be_plain("onset")
     if inputs.is_covariance:
         raise InputError(f"Of {inputs.name} only a covariance is known, but the onset needs the rows: give these.")
+    if inputs.divisor != "n":
+        raise InputError("The onset is that of a loss, whose covariance divides by n: leave --divisor out.")
     if output is not None:
         lv.report.check_picture(output)
     values, weights, _ = inputs.loaded

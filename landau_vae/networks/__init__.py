@@ -1,8 +1,8 @@
 """What holds for any network and any loss: identities at rest, onset of the next latent, what any VAE could reach.
 
 Read in this order: `identities`, `_next_latent`, `kernel_onset`, `_frontier`, `mixture`,
-`free_decoder`, `_first_collapse`, `quartic`, `moments`, `_onset`, `onset_result`.
-`decoder` calls a decoder of any framework.
+`free_decoder`, `first_decoders`, `_first_collapse`, `quartic`, `moments`, `_onset`,
+`onset_result`. `decoder` calls a decoder of any framework.
 """
 
 from landau_vae.networks._first_collapse import FirstCollapse, first_collapse

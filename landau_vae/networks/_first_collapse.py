@@ -21,13 +21,13 @@ from typing import Annotated, Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 
 from landau_vae.checks import Positive, Range, Seed, checked
 from landau_vae.display import Array, Column, Integers, Result, Table, counted, progress_bar, readonly, significant
 from landau_vae.errors import OutsideTheory
 from landau_vae.limits import FEW_ROWS, ORDER_MATTERS, ORDER_MOVES
-from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder, hermite
+from landau_vae.networks.first_decoders import likely, rare
+from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder
 from landau_vae.numeric.continuation.solve import ESCAPE_STEP, MARGINAL, Diverged, Point, Solver, Status
 
 FIRST_PRICE = 0.8  # τ/λ₁ at which a living state is looked for
@@ -48,11 +48,7 @@ MOST_FAILURES = 4  # of Newton's method, one after the other, before unstable st
 FARTHEST_STEP = 0.3  # in ln τ, between two unstable states
 ROOT = 1e-6  # of the distance from λ₁, in ln τ, to which τ_M is solved for
 FIRST_ORDER, LAST_ORDER = 6, 8  # P
-RANDOM_STARTS = 2
 MOST_UNKNOWNS = 500  # coefficients of a decoder: with more features only the first principal axes have them
-RARE = (1, 5, 0.01)  # rows, or share of them, with which phases of few rows are looked for
-OWN = 0x66697273  # of the seed's streams, that of this module
-TINY = np.finfo(float).tiny
 
 
 class Phase(NamedTuple):
@@ -89,7 +85,7 @@ class FirstCollapse(Result):
 
     json_fields = (
         "first", "order", "rows", "resolution", "maxwell.price", "maxwell.error", "change", "spinodal.price",
-        "spinodal.error", "jump", "stable", "unstable", "phases",
+        "spinodal.error", "ended", "jump", "stable", "unstable", "phases",
     )  # fmt: skip
 
     problem: FreeDecoder = field(repr=False)  #: the loss
@@ -99,6 +95,7 @@ class FirstCollapse(Result):
     maxwell: Edge  #: up to which the living state is the best
     change: float  #: by which the price of `maxwell` moved with the last two degrees of P
     spinodal: Edge  #: up to which the living state survives a rising price
+    ended: bool  #: whether it goes on, in few rows or beyond the largest price: `spinodal` is then a lower bound
     jump: Array  #: M² and rate of the living state at `maxwell`, (2,)
     stable: States = field(repr=False)  #: living states, by rising price
     unstable: States = field(repr=False)  #: states between the living and the collapsed one, from the spinodal on
@@ -108,6 +105,11 @@ class FirstCollapse(Result):
     def rows(self) -> int:
         """The number of rows."""
         return len(self.problem.rows)
+
+    @property
+    def lost_early(self) -> bool:
+        """Whether it was the best still where it was followed to: then `maxwell` is a lower bound too."""
+        return self.ended and self.maxwell.price == self.spinodal.price
 
     @property
     def gain(self) -> Array:
@@ -148,11 +150,12 @@ class FirstCollapse(Result):
 
     def content(self) -> Iterable[str | Table]:
         """Yield the two prices, and the living states by price."""
+        best, survives = ("at least " * early for early in (self.lost_early, self.ended))
         yield (
             f"One latent, decoders of degree {self.order}, on {counted(self.rows, 'row')}; λ₁ = "
-            f"{significant(self.first, 4)}. The living state is the best up to "
+            f"{significant(self.first, 4)}. The living state is the best up to {best}"
             f"{significant(self.maxwell.price, 5)} λ₁ (± {self.maxwell.error:.1g} by sampling, {self.change:.1g} by "
-            f"the degree) and survives to {significant(self.spinodal.price, 5)} λ₁."
+            f"the degree) and survives to {survives}{significant(self.spinodal.price, 5)} λ₁."
         )
         states = self.stable
         yield Table(
@@ -280,12 +283,12 @@ class _Search:
         """Return whether a few rows alone use the latent."""
         return bool(self.orders(point)[2] * self.count < FEW_ROWS)
 
-    # ------------------------------------------------------------------------------------------------- states
-
     def best(self, price: float) -> Point:
         """Return the best state of many rows that starts in the mean and the width channel and at random fall to."""
         q = self.solver.coordinate(price)
-        found = [point for start in self._starts() if isinstance(point := self.descend(start, q), Point)]
+        found = [
+            point for start in likely(self.problem, self.seed) if isinstance(point := self.descend(start, q), Point)
+        ]
         if not found:
             raise OutsideTheory(
                 f"No living state was found at {price:g} λ₁: the rows fall into groups that are encoded all at once. "
@@ -339,21 +342,6 @@ class _Search:
         c[1::2] = 0
         return c.ravel()
 
-    def _starts(self) -> Iterator[Array]:
-        """Yield decoders: a line along the first axis, bent both ways, parabolas, and random ones."""
-        problem, rng = self.problem, np.random.default_rng((self.seed, OWN))
-        shape, first = problem.shape, problem.rows[:, 0]
-        bend = (problem.share * first**2) @ problem.rows
-        bend /= max(np.linalg.norm(bend), TINY)
-        for line, curve in ((0.4, 0.2), (0.0, 0.4), (0.4, -0.2)):
-            start = np.zeros(shape)
-            start[1, 0] = line
-            start[2] = curve * bend
-            yield start.ravel()
-        spread = np.sqrt(problem.share @ problem.rows**2) / np.maximum(np.arange(shape[0]), 1)[:, None]
-        for _ in range(RANDOM_STARTS):
-            yield (0.4 * spread * rng.standard_normal(shape)).ravel()
-
     def rising(self, point: Point) -> list[Point]:
         """Return the states that a living one goes through as the price rises; the last is the last living one."""
         states, step, end = [point], STEP, np.log(self.most)
@@ -393,24 +381,16 @@ class _Search:
         return point
 
     def change(self, states: Sequence[Point], lower: FreeDecoder) -> float:
-        """Return by how much the price of `maxwell` moves with a decoder of a lower degree."""
+        """Return by how much the price of `maxwell` moves with a decoder of a lower degree: by ΔF/R."""
         price, point = self.maxwell(states)
         if price <= 1:
             return 0.0
         other = replace(self, problem=lower)
-        found = other.descend(self.cut(point.x, lower), point.q)
-        if other.lives(found):
-            return abs(price - other.solver.control(other.root(found).q))
-        begin = [each for each in states if each.q <= np.log(BEGIN)][-1]
-        found = other.descend(self.cut(begin.x, lower), begin.q)
-        return abs(price - max(other.maxwell(other.rising(found))[0], 1.0)) if other.lives(found) else price - 1
-
-    def cut(self, x: Array, lower: FreeDecoder) -> Array:
-        """Return the coefficients that a decoder of a lower degree has too."""
-        start, c = np.zeros(lower.shape), x.reshape(self.problem.shape)
         kept = min(self.problem.shape[1], lower.shape[1])
-        start[:, :kept] = c[: lower.order + 1, :kept]
-        return start.ravel()
+        start = np.zeros(lower.shape)
+        start[:, :kept] = point.x.reshape(self.problem.shape)[: lower.order + 1, :kept]
+        found = other.descend(start.ravel(), point.q)
+        return abs(found.loss - point.loss) / float(self.orders(point)[1]) if other.lives(found) else np.inf
 
     def unstable(self, states: Sequence[Point]) -> list[Point]:
         """Return the states between the last living one and the collapsed one, by falling length."""
@@ -446,13 +426,11 @@ class _Search:
             return None
         return point if abs(_length(point) / length - 1) < OFF_LENGTH else None
 
-    # ------------------------------------------------------------------------------------------------- phases
-
     def phases(self, states: Sequence[Point]) -> Iterator[Phase]:
         """Yield the living states that were followed, and those of few rows that live beyond them."""
         yield self._phase(states)
         beyond = max(states[-1].q, 0.0) + STEP
-        for start in self._rare():
+        for start in rare(self.problem):
             point = self.descend(start, beyond)
             if beyond < np.log(self.most) and self.lives(point) and point.loss < 0:
                 found = self.rising(point)
@@ -465,28 +443,22 @@ class _Search:
         start, stop, best_to = (self.solver.control(point.q) for point in (states[0], states[-1], best))
         return Phase(start, stop, best_to, rows=float(self.orders(states[-1])[2] * self.count))
 
-    def _rare(self) -> Iterator[Array]:
-        """Yield decoders that give the farthest rows an output of their own, at the upper end of z."""
-        rows, terms = self.problem.rows, np.arange(1, self.problem.shape[0])
-        far = np.argsort(-np.square(rows).sum(axis=1))
-        for many in RARE:
-            rank = max(1, round(many if many >= 1 else many * len(rows)))
-            edge = float(norm.isf(rank / len(rows)))
-            powers = hermite(np.array([edge]), len(terms) - 1)[:, 0]
-            step = np.append(rank / len(rows), norm.pdf(edge) * powers / np.sqrt(terms))  # of 1 from the edge on
-            yield np.outer(step, rows[far[:rank]].mean(axis=0)).ravel()
-
-    # ------------------------------------------------------------------------------------------------- the result
-
     def result(self, states: Sequence[Point], change: float) -> FirstCollapse:
         """Return what was found."""
         problem, main, edge = self.problem, self.main(states), self.maxwell_edge(states)
-        slopes = self._slopes(main[-1])
+        best, slopes = self.maxwell(states)[1], self._slopes(main[-1])
+        added = [] if any(best is point for point in states) else [best]
+        rising = sorted([*states, *added], key=lambda point: point.q)
         return FirstCollapse(
             problem, problem.first, problem.order, self.resolution, edge, change, self._edge(main[-1], *slopes),
-            readonly(self.orders(self.maxwell(states)[1])[:2] * (edge.price > 1)), self._states(states),
+            self.ended(states), readonly(self.orders(best)[:2] * (edge.price > 1)), self._states(rising),
             self._states(self.unstable(main) if main[-1].q > 0 else ()), tuple(self.phases(states)),
         )  # fmt: skip
+
+    def ended(self, states: Sequence[Point]) -> bool:
+        """Return whether the main states ended before they were lost: few rows use the next, or the search ended."""
+        last = self.main(states)[-1]
+        return last is not states[-1] or self.few(last) or bool(last.q >= np.log(self.most))
 
     def maxwell_edge(self, states: Sequence[Point]) -> Edge:
         """Return the price of `maxwell` with its error."""

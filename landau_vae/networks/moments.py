@@ -39,7 +39,7 @@ NAMES = ("κ", "m₄", "|A|²", "Q", "B")
 class RowMoments(Result):
     """The moments of the first principal component of some rows, with standard errors."""
 
-    json_fields = ("value", "error", "carriers", "largest_share", "separated", "units")
+    json_fields = ("value", "error", "carriers", "largest_share", "distinct", "separated", "units")
 
     features: int  #: d, number of columns
     moments: Moments  #: λ₁, κ, m₄, a_j, λ_j/λ₁
@@ -48,6 +48,7 @@ class RowMoments(Result):
     labels: Integers | None  #: the group of each row, (n,), where rows are not independent
     carriers: float  #: (Σ q)²/Σ q² with q = p y⁴: how many distinct rows carry the fourth moment
     largest_share: float  #: of the fourth moment, in one distinct row
+    distinct: int  #: number of distinct rows with a weight
     separated: bool  #: whether λ₁ can be told from λ₂: where not, v₁ and all of these are not known
 
     @property
@@ -168,9 +169,11 @@ def row_moments(data: Any, weights: ArrayLike | None = None, *, blocks: ArrayLik
     separated = bool(sizes[0] == 1)
     added = _influences(u, share, moments) if separated else np.full((len(u), len(NAMES)), np.nan)
     carried = _by_distinct(rows, share * square**2)
+    distinct = int(np.count_nonzero(_by_distinct(rows, share)))
     return RowMoments(
         rows.shape[1], moments, readonly(added), readonly(share), labels,
-        float(carried.sum() ** 2 / (carried @ carried)), float(carried.max() / carried.sum()), separated,
+        float(carried.sum() ** 2 / (carried @ carried)), float(carried.max() / carried.sum()), distinct,
+        separated,
     )  # fmt: skip
 
 

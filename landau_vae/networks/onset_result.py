@@ -23,7 +23,7 @@ from landau_vae.display import (
     with_error,
 )
 from landau_vae.errors import InputError
-from landau_vae.limits import CARRIED, FEW_CARRY, ORDER_MARGIN, ORDER_RESOLVED, ORDER_VISIBLE, TRIMMED
+from landau_vae.limits import CARRIED, FEW_CARRY, ORDER_MARGIN, ORDER_RESOLVED, ORDER_VISIBLE, REPEATED, TRIMMED
 from landau_vae.loss import Loss
 from landau_vae.networks._first_collapse import Edge, FirstCollapse, among
 from landau_vae.networks._frontier import Frontier
@@ -42,7 +42,7 @@ class Onset(Result):
     json_fields = (
         "order", "margin", "within", "resolution", "linear", "maxwell", "maxwell_error", "spinodal", "jump", "beta",
         "gain", "proxy_beta", "memorising_beta", "effective_rows", "trimmed_maxwell", "trimmed_linear", "dropped",
-        "lost_early", "rows", "available", "moments", "by_moments", "frontier",
+        "lost_early", "few_best_to", "rows", "available", "moments", "by_moments", "frontier",
     )  # fmt: skip
 
     loss: Loss  #: the loss as given
@@ -104,7 +104,12 @@ class Onset(Result):
 
     @property
     def within(self) -> float:
-        """Largest excess of the Maxwell point over the linear threshold that the errors allow, in units of it."""
+        """Largest excess of the Maxwell point over the linear threshold that the errors allow, in units of it.
+
+        Infinite where the active state was not followed to its Maxwell point.
+        """
+        if self.lost_early:
+            return np.inf
         excess = max(self.collapse.maxwell.price - 1, 0.0)
         by_itself, by_root = np.array([excess, np.sqrt(excess)]) + ORDER_MARGIN * self._errors
         return float(max(by_itself, by_root**2, self.resolution))
@@ -129,13 +134,18 @@ class Onset(Result):
 
     @property
     def lost_early(self) -> bool:
-        """Whether the active state ended where too few rows use it, so that its Maxwell point is a lower bound."""
-        return self.collapse.maxwell.price == self.collapse.spinodal.price > 1
+        """Whether the active state was the best to where too few rows use it: its Maxwell point is a lower bound."""
+        return self.collapse.lost_early
 
     @property
     def spinodal(self) -> float:
         """Largest β to which the active state survives where β rises."""
         return self.linear * self.collapse.spinodal.price
+
+    @property
+    def few_best_to(self) -> float:
+        """Largest β at which a state that lives beyond the spinodal, of few rows, is the best; 0 without one."""
+        return self.linear * max((phase.best_to for phase in self.collapse.outliers), default=0.0)
 
     @property
     def jump(self) -> Array:
@@ -258,10 +268,13 @@ class Onset(Result):
 
     def _verdict(self) -> str:
         knob, over = self.loss.knob, with_error(self.collapse.maxwell.price - 1, self.excess_error)
-        found = f"the Maxwell point is above the linear threshold by {over} of it"
+        least = "at least " * self.lost_early
+        found = f"the Maxwell point is above the linear threshold by {least}{over} of it"
         if self.order == "continuous":
             return f"Continuous within {self.within:.1%} of {knob}: {found}."
         if self.order == "undecided":
+            if self.lost_early:
+                return f"Undecided: {found}. Beyond that too few rows use the latent. More rows would tell."
             if np.isinf(self.within):
                 return f"Undecided: {found}, but decoders of other degrees do not agree on it."
             return f"Undecided: {found}, and by {self.within:.2g} at most. More rows would tell."
@@ -273,10 +286,11 @@ class Onset(Result):
         )
 
     def _places(self) -> Table:
+        best, survives = (", at least" * early for early in (self.lost_early, self.collapse.ended))
         (signal, rate), places = self.jump, {
-            "collapsed state stable from": self.linear, "active state best up to (Maxwell)": self.maxwell,
-            "active state survives up to (spinodal)": self.spinodal, "no VAE active from (σ²_sG)": self.proxy_beta,
-            "single rows memorised below": self.memorising_beta,
+            "collapsed state stable from": self.linear, f"active state best up to (Maxwell){best}": self.maxwell,
+            f"active state survives up to (spinodal){survives}": self.spinodal,
+            "no VAE active from (σ²_sG)": self.proxy_beta, "single rows memorised below": self.memorising_beta,
         }  # fmt: skip
         beta = np.array(list(places.values()))
         note = f"At the Maxwell point M² (signal fraction) jumps by {signal:.3g}, the rate R by {rate:.3g} nats."
@@ -285,7 +299,7 @@ class Onset(Result):
                 Column("place", list(places), text=True), Column(self.loss.knob, beta, lambda b: significant(b, 4)),
                 Column("over linear", beta / self.linear, lambda b: significant(b, 4)),
             ],
-            note=note * (self.order != "continuous" and bool(self.jump.any())),
+            note=note * bool(rate and self.order != "continuous"),
         )  # fmt: skip
 
     def _gains(self) -> Table:
@@ -310,7 +324,7 @@ class Onset(Result):
             beta = float(self.loss.beta)
             yield f"At your {self._at(beta / self.linear)} {self._expected(beta)}."
         yield from self._of_moments()
-        if self.jump.any():
+        if self.jump.any() or self.few_best_to > self.spinodal:
             yield from self._of_rows()
         if self.memorising > 1:
             yield (
@@ -319,36 +333,42 @@ class Onset(Result):
             )
         if self.rows < self.available:
             yield f"The errors include that of drawing {self.rows} of {self.available} rows."
-        order, change = self.collapse.order, significant(self.linear * self.collapse.change, 2)
+        change, less = significant(self.linear * self.collapse.change, 2), "two degrees less"
+        moved = f"{less} move the Maxwell point by {change}"
+        if not np.isfinite(self.collapse.change):
+            moved = f"with {less} no state is active there"
         yield (
-            f"Decoders of degree {order} in z; two degrees less move the Maxwell point by {change}. Errors are those "
-            "of the population; a training on these rows has only that of the degree."
+            f"Decoders of degree {self.collapse.order} in z; {moved}. Errors are those of the population; a training "
+            "on these rows has only that of the degree."
         )
 
     def _of_moments(self) -> Iterator[str]:
-        law = self.by_moments
-        if not self.moments.separated:
-            yield "λ₁ and λ₂ are too close to be separated: the first component is not known, and Q diverges."
+        moments, law = self.moments, self.by_moments
+        if not moments.separated:
+            yield "λ₁ and λ₂ are equal within their sampling errors: the first component, κ and Q are not known."
         elif law.trusted:
             yield f"By the moments alone, to quartic order, the Maxwell point is at {self._at(law.maxwell)}."
         else:
             yield f"Moments alone do not give the Maxwell point. {law.reason}"
-        if self.moments.largest_share > CARRIED:
-            carried = f"One distinct row carries {self.moments.largest_share:.0%} of the fourth moment"
+        if moments.distinct < REPEATED * self.rows:
+            yield (
+                f"The {self.rows} rows are {moments.distinct} distinct ones. If equal rows are copies and not "
+                "independent draws, errors are larger: give copies the same block."
+            )
+        if moments.largest_share > CARRIED:
+            carried = f"One distinct row carries {moments.largest_share:.0%} of the fourth moment"
             yield f"{carried}: moments and their errors are those of that row."
 
     def _of_rows(self) -> Iterator[str]:
         """Yield which rows the active state rests on."""
         if self.order != "continuous" and self.effective_rows < FEW_CARRY * self.rows:
             yield (
-                f"The active state at the Maxwell point is one of outliers: about {self.effective_rows:.0f} of "
+                f"The active state at the Maxwell point is one of few rows: about {self.effective_rows:.0f} of "
                 f"{self.rows} rows use the latent."
             )
-        if self.lost_early:
-            yield "It was followed to where few rows use it, still the best there: this Maxwell point is a bound."
-        if outliers := self.collapse.outliers:
-            last = max(outliers, key=lambda phase: phase.stop)
-            yield f"A few rows, about {last.rows:.0f}, can use the latent alone up to {self._at(last.stop)}."
+        if self.few_best_to > self.spinodal:
+            best = self._at(self.few_best_to / self.linear)
+            yield f"Beyond that a state of fewer and fewer rows is better than the collapsed one, to {best}."
         yield (
             f"Without what raises it most ({counted(len(self.dropped), 'row')}), the Maxwell point is at "
             f"{self._at(self.trimmed_maxwell / self.linear)}, and the linear threshold at "
@@ -362,7 +382,9 @@ class Onset(Result):
         if beta < self.maxwell:
             return "the active state is the best, and training from small weights stays collapsed"
         if beta < self.spinodal:
-            return "the collapsed state is the best, and an active one survives where it is reached from below"
-        return "one latent collapses" + (
-            "" if beta >= self.proxy_beta else "; other VAEs may still gain, by what `frontier` says"
-        )
+            return "the collapsed state is better, and an active one survives where it is reached from below"
+        if beta >= self.proxy_beta:
+            return "no VAE is better than the collapsed state"
+        few = "a state of few rows is still better than the collapsed one"
+        latent = few if beta < self.few_best_to else "the latent of this decoder is collapsed"
+        return f"{latent}; how much any VAE can gain, `frontier` says"

@@ -82,9 +82,10 @@ def _potentials(ax: Axes, result: Onset) -> None:
 def _losses(ax: Axes, result: Onset) -> None:
     collapse, unit = result.collapse, result.unit
     ratio = np.linspace(collapse.stable.price[0], max(1.05 * result.proxy, collapse.spinodal.price), 200)
+    ax.set_xscale("log")  # first: limits of a linear axis may be negative
     ax.axhline(0, color=QUIET, label="collapsed")
     ax.plot(result.linear * ratio, unit * result.linear_gain(ratio), color=INK, label="linear VAE")
-    best = collapse.stable.loss < 0
+    best = (collapse.stable.loss < 0) | (collapse.stable.price == collapse.maxwell.price)  # there it is 0, rounded
     ax.plot(
         result.linear * collapse.stable.price[best], unit * collapse.stable.loss[best], color=COOL, label="one latent"
     )
@@ -95,7 +96,7 @@ def _losses(ax: Axes, result: Onset) -> None:
     ax.set_xlim(*ax.get_xlim())
     if result.memorising > 1:
         ax.axvspan(ax.get_xlim()[0], result.memorising_beta, color=AMBER, alpha=0.12, lw=0, label="rows memorised")
-    ax.set(xscale="log", xlabel=f"{result.loss.knob} of your loss", ylabel="loss over the collapsed state")
+    ax.set(xlabel=f"{result.loss.knob} of your loss", ylabel="loss over the collapsed state")
     style.log_axis(ax.xaxis)
     title(ax, "What each kind can reach", "dotted: σ²_sG, no VAE is better from there on")
     ax.legend(loc="best")

@@ -48,6 +48,7 @@ def test_thresholds_mention_a_skew_that_matters(skewed, capsys, tmp_path):
         (["--given", "b"], "`onset` takes the data as they are"),
         (["--output", "x.nonsense"], "nonsense"),
         (["--rows", "5"], "needs 20"),
+        (["--divisor", "n-1"], "leave --divisor out"),
     ],
 )
 def test_bad_input_exits_with_2(skewed, options, words, capsys):

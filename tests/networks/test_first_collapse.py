@@ -111,6 +111,29 @@ def test_a_row_far_out_is_a_phase_of_its_own():
     assert found.spinodal.price < 1.05 < phase.stop
 
 
+def test_a_skewed_component_of_less_variance_is_found():
+    """A coin of half the variance of a normal component is worth more at 0.8 λ₁ than that one, by 0.047 to 0.011.
+
+    The best linear latent of variance λ₁ gains ½(1 − τ + τ ln τ); a decoder with one
+    value for either side of the coin is one of those that the coin has.
+    """
+    rows = np.random.default_rng(0).standard_normal((1000, 2)) * [1.0, 0.1]
+    rows[:, 1] += np.repeat([1.0, 0.0], [50, 950]) * np.sqrt(0.5 / (0.05 * 0.95))
+    found = first_collapse(rows, order=6)
+    price = found.stable.price[0]
+    assert found.gain[0] > 3 * 0.5 * (1 - price + price * np.log(price))
+
+
+def test_a_state_that_narrows_to_few_rows_is_a_lower_bound():
+    """Exponential rows: the state goes over into those of their largest row or two, and is the best all the way."""
+    rows = np.random.default_rng([1, 7]).exponential(size=(500, 1))
+    found = first_collapse(rows, order=4)
+    assert found.ended
+    assert found.lost_early
+    assert found.stable.loss[found.stable.price > found.maxwell.price][0] < 0
+    assert "best up to at least" in found.summary()
+
+
 @pytest.mark.slow
 def test_the_sampling_error_is_the_scatter_of_samples():
     """40 samples of 500 rows: a standard deviation is known to 11 %, so 3 of them are a factor of 1.4."""

@@ -88,7 +88,11 @@ def test_the_gain_ends_at_the_maxwell_point(drawn):
     """It is 0 there, and its mean slope is the rate: about that of Simpson's rule over four intervals."""
     found = drawn[1]
     rate = np.interp(found.beta / found.linear, found.collapse.stable.price, found.collapse.stable.rate)
-    assert found.gain[-1] == pytest.approx(0, abs=1e-3 * found.gain[0])  # a cubic between points of the branch
+    assert found.gain[-1] == pytest.approx(0, abs=1e-6 * found.gain[0])  # Newton's method ends at 1e-6
+    states = found.collapse.stable
+    at = np.abs(states.price - found.collapse.maxwell.price).argmin()
+    same = [states.signal_fraction[at], states.rate[at]]
+    assert same == pytest.approx(found.jump.tolist(), rel=1e-12)  # the same state, but for the order of sums
     assert found.gain[0] == pytest.approx(simpson(rate, x=found.beta), rel=0.02)  # linear between these points
 
 
@@ -172,14 +176,34 @@ def test_states_of_few_rows_are_named(drawn):
     few = found.collapse.stable._replace(sharing=np.full(len(found.collapse.stable.price), 0.02))
     one = np.full(found.rows, 0.0)
     outliers = replace(found, collapse=replace(found.collapse, stable=few, maxwell=Edge(1.5, 0.0, one)))
-    assert "one of outliers: about 2 of 120 rows" in outliers.summary()
+    assert "one of few rows: about 2 of 120 rows" in outliers.summary()
+
+
+def test_a_state_that_only_few_rows_carry_on_is_a_lower_bound():
+    """One row of 200 makes λ₁ and is alone in its state below it: nothing is known of the others, whose κ is 0."""
+    rows = np.random.default_rng(0).standard_normal((200, 2))
+    rows[0] = [60.0, 0.0]
+    found = onset(rows, Loss.gaussian(30.0), degree=4)
+    assert (found.lost_early, found.order, found.within) == (True, "undecided", np.inf)
+    summary = found.summary()
+    assert "by at least 0" in summary
+    assert "best up to (Maxwell), at least" in summary
+    assert "a state of fewer and fewer rows is better" in summary
+    assert found.few_best_to > 30  # the price of the loss
+    assert "a state of few rows is still better" in summary
+    assert "of this decoder is collapsed" not in summary
+
+
+def test_copies_are_named():
+    """100 rows of two values may be draws or copies; who gives the copies' blocks has the errors of either."""
+    assert "The 100 rows are 2 distinct ones" in onset(atoms(0.5), Loss.gaussian(), degree=4).summary()
 
 
 def test_the_state_at_the_users_own_price_is_said(drawn):
     found = drawn[1]
     places = {0.9: "is unstable", 0.5 * (1 + found.collapse.maxwell.price): "is the best, and training",
               0.5 * (found.collapse.maxwell.price + found.collapse.spinodal.price): "an active one survives",
-              5.0: "one latent collapses"}  # fmt: skip
+              5.0: "no VAE is better than the collapsed"}  # fmt: skip
     for ratio, words in places.items():
         assert words in replace(found, loss=Loss.gaussian(ratio * found.linear)).summary()
 
@@ -215,7 +239,7 @@ def test_what_limits_the_moments_is_said(drawn):
     square = row_moments(np.random.default_rng(0).standard_normal((300, 2)))
     single = row_moments(np.append(np.zeros(199), 30.0)[:, None])
     known = replace(square, influence=found.moments.influence, share=found.moments.share)
-    assert "too close to be separated" in replace(found, moments=known).summary()
+    assert "equal within their sampling errors" in replace(found, moments=known).summary()
     carried = replace(found.moments, largest_share=single.largest_share)
     assert "One distinct row carries 100% of the fourth moment" in replace(found, moments=carried).summary()
 
