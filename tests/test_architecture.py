@@ -209,7 +209,7 @@ def test_the_package_has_few_files():
 def test_the_package_is_small():
     # 14,500 before the trainer of networks and spectroscopy came, 15,900 before `networks` and the converter,
     # 18,400 before the nonlinear theory: the first collapse, its report, staircases.
-    assert sum(measured(path)[0] for path in MODULES.values()) <= 20_300
+    assert sum(measured(path)[0] for path in MODULES.values()) <= 20_400
 
 
 def test_functions_are_short():

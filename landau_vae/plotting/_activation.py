@@ -27,10 +27,10 @@ SHARING: Any = {"lw": 0.9, "alpha": 0.5}
 def activation(dynamics: Dynamics, ax: Axes | None = None) -> Axes:
     """Draw the updates until each mode is active against T/T_k, predicted and measured, and their ratio.
 
-    Lines are predicted for a start of typical size. Points are brought to that size by the
-    powers of e between it and their own start, so that one line serves all seeds and
-    temperatures. Thin bars reach down to the earliest time, for latents that continue to share
-    modes.
+    Lines are predicted for a start of typical size. Points are brought to that size by
+    the powers of e between it and their own start, so that one line serves all seeds
+    and temperatures. Thin bars reach down to the earliest time, for latents that continue
+    to share modes.
 
     Parameters
     ----------

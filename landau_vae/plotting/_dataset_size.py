@@ -37,8 +37,9 @@ def dataset_size(result: DatasetSize, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Holds two panels; one colour per spike, strongest first. Lines: limits of large n and d.
-        Points: mean ± standard error over training sets, hollow if the comparison is not
+        Holds two panels; one colour per spike, strongest first. Lines: limits of large
+        n and d. Points: mean ± standard error over training sets, hollow if the
+        comparison is not
         resolved, crosses if it fails. Diamonds: the BBP transition.
 
     Raises

@@ -31,9 +31,9 @@ def frontier(result: Frontier, model: ArrayLike | None = None, ax: Axes | None =
     Returns
     -------
     Axes
-        Lines: losses, in the unit of the loss; the band goes down to the lower bound. Dots: the
-        models. Vertical lines: from where on the collapsed state is stable, and the best.
-        Shaded: where single rows are memorised.
+        Lines: losses, in the unit of the loss; the band goes down to the lower bound.
+        Dots: the models. Vertical lines: from where on the collapsed state is stable,
+        and the best. Shaded: where single rows are memorised.
 
     Raises
     ------

@@ -45,9 +45,9 @@ FEW = 12  # special points that leave room for their multiplicity
 def bifurcations(diagram: Diagram, ax: Axes | None = None, *, predicted: bool = True) -> Axes:
     """Draw the order parameters of all branches against the control, and the special points.
 
-    Order parameters that are 0 all along a branch share one thin line: solid where a stable
-    state has one, dashed where an unstable state has one. To draw the collapsed state beside
-    its cascade, put both in one `Diagram`.
+    Order parameters that are 0 all along a branch share one thin line: solid where a
+    stable state has one, dashed where an unstable state has one. To draw the collapsed
+    state beside its cascade, put both in one `Diagram`.
 
     Parameters
     ----------
@@ -121,15 +121,16 @@ def landau_potential(potential: Potential, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     potential : Potential
-        What `numeric.continuation.landau_potential` or `telling_potential` returned. At a
-        pitchfork it is even, and amplitudes from 0 upwards are drawn to both sides.
+        What `numeric.continuation.landau_potential` or `telling_potential` returned. At
+        a pitchfork it is even, and amplitudes from 0 upwards are drawn to both sides.
     ax : Axes, optional
         Where to draw; a new figure, unless given.
 
     Returns
     -------
     Axes
-        From the collapsed side of the transition (blue) to the other (red). Dots: minima.
+        From the collapsed side of the transition (blue) to the other (red). Dots:
+        minima.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """The pictures of a diagnosis: prices in effect, and a model beside a linear one by latent, β, rank and mode.
 
-What a linear model would do is drawn as lines, rings and ticks, what this model does as dots
-and bars. Each state has a mark of its own beside its colour. All text is plain Unicode, so that
-it stays text where a picture is saved as SVG.
+What a linear model would do is drawn as lines, rings and ticks, what this model does as
+dots and bars. Each state has a mark of its own beside its colour. All text is plain
+Unicode, so that it stays text where a picture is saved as SVG.
 """
 
 from typing import Any
@@ -53,8 +53,8 @@ def prices_in_effect(result: Diagnosis, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Dots with intervals of 95 %: by the widths σ. Rings: by the means μ. Band: no difference
-        is reported.
+        Dots with intervals of 95 %: by the widths σ. Rings: by the means μ. Band: no
+        difference is reported.
 
     Raises
     ------
@@ -120,8 +120,8 @@ def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Lines and rings: a linear model. Dots: this one; if it is linear, also at the β in
-        effect.
+        Lines and rings: a linear model. Dots: this one; if it is linear, also at the β
+        in effect.
 
     Raises
     ------
@@ -222,8 +222,8 @@ def rank_distortion_of(result: Diagnosis, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Line: principal components. Dots: the best linear decoder of the latents. Squares: the
-        user's decoder.
+        Line: principal components. Dots: the best linear decoder of the latents.
+        Squares: the user's decoder.
 
     Raises
     ------
@@ -277,7 +277,8 @@ def spectrum_with_floor(result: Diagnosis, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Marks: the modes, by state. Lines: the prices. Grey: what sampling noise alone can reach.
+        Marks: the modes, by state. Lines: the prices. Grey: what sampling noise alone
+        can reach.
 
     Raises
     ------

@@ -282,15 +282,16 @@ def hysteresis_loop(down: Any, up: Any, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     down, up : xarray.Dataset
-        Scans of `start="down"` and `start="up"`, over the same temperatures. Others are drawn as
-        what they are.
+        Scans of `start="down"` and `start="up"`, over the same temperatures. Others are
+        drawn as what they are.
     ax : Axes, optional
         Where to draw; a new figure, unless given.
 
     Returns
     -------
     Axes
-        Lines: the most active latent of each sweep, mean over seeds. Between them is hysteresis.
+        Lines: the most active latent of each sweep, mean over seeds. Between them is
+        hysteresis.
 
     Raises
     ------

@@ -109,8 +109,8 @@ def spectra(result: Verification, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Line: the data. Circles and crosses: trained models, with standard errors where training
-        is noisy.
+        Line: the data. Circles and crosses: trained models, with standard errors where
+        training is noisy.
 
     Raises
     ------
@@ -156,8 +156,8 @@ def rate_distortion(result: Verification, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Line: the least distortion at each rate. Dots: trained models. Ticks: where a mode
-        becomes active.
+        Line: the least distortion at each rate. Dots: trained models. Ticks: where a
+        mode becomes active.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """A diagnosis as one HTML page: the verdict, what it rests on, pictures, findings with advice, every number.
 
-The page is the template `page.html` over the tables of the diagnosis. It loads nothing from the
-network and runs no script, follows the reader's light or dark scheme, fits a phone, and prints.
-`Diagnosis.to_dict()` is in it as JSON, under the id "diagnosis".
+The page is the template `page.html` over the tables of the diagnosis. It loads nothing
+from the network and runs no script, follows the reader's light or dark scheme, fits a
+phone, and prints. `Diagnosis.to_dict()` is in it as JSON, under the id "diagnosis".
 """
 
 from dataclasses import replace

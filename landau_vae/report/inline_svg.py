@@ -1,8 +1,8 @@
 """A picture as inline SVG that takes its colours and its type from the page around it.
 
-Matplotlib's colours become CSS custom properties, so that a light and a dark scheme restyle a
-picture too; its text stays text, in the page's font; ids carry the picture's name, so that many
-pictures can stand in one page.
+Matplotlib's colours become CSS custom properties, so that a light and a dark scheme
+restyle a picture too; its text stays text, in the page's font; ids carry the picture's
+name, so that many pictures can stand in one page.
 """
 
 import io

@@ -1,7 +1,7 @@
 """A verification as a folder: four figures, their overview, the numbers as JSON, the trained models as netCDF.
 
-Each file is written beside its place and renamed into it, so that an interruption leaves no
-half of one.
+Each file is written beside its place and renamed into it, so that an interruption
+leaves no half of one.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Follow equilibria against the control: branches, where they bifurcate, and where they go from there.
 
-A state that is followed through a loss of stability goes on along the branch that grows out of
-it (the cascade of a VAE), or stays on its own, or every branch that leaves there is followed
-too. Nothing here is specific to VAEs: see `problems`.
+A state that is followed through a loss of stability goes on along the branch that grows
+out of it (the cascade of a VAE), or stays on its own, or every branch that leaves there
+is followed too. Nothing here is specific to VAEs: see `problems`.
 """
 
 from collections import deque
@@ -149,12 +149,12 @@ def follow(
     x : (n,) array_like, optional
         The state to begin with; by default the problem's state of rest.
     switch : {"stability", "always", "never"}
-        What to do where the state loses its stability: go on along the branch that it grows
-        along ("stability"), stay on the branch ("never"), or follow every branch that is found
-        ("always").
+        What to do where the state loses its stability: go on along the branch that it
+        grows along ("stability"), stay on the branch ("never"), or follow every branch
+        that is found ("always").
     max_step : float, optional
-        Longest step in √nats and in the control (its logarithm, for a VAE); by default a 30th
-        of the range.
+        Longest step in √nats and in the control (its logarithm, for a VAE); by default
+        a 30th of the range.
     max_points : int, default 2000
         Most points of one branch.
     max_branches : int, default 100

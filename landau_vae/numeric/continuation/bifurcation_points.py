@@ -1,11 +1,11 @@
 """Bifurcation points: folds, pitchforks, transcritical points; where they are and which branches leave there.
 
-At a special point an eigenvalue of the Hessian vanishes, or the branch turns. Between two
-neighbouring points the branch is interpolated (Hermite) and solved for at any fraction of the
-way; the eigenvalue that changes sign, or the tangent's share of the control, is brought to zero
-by Brent's method. The interval that is reported is the control between two *solved* states on
-either side with the numbers of negative eigenvalues that hold far from the point: the true
-value lies between them.
+At a special point an eigenvalue of the Hessian vanishes, or the branch turns. Between
+two neighbouring points the branch is interpolated (Hermite) and solved for at any
+fraction of the way; the eigenvalue that changes sign, or the tangent's share of the
+control, is brought to zero by Brent's method. The interval that is reported is the
+control between two *solved* states on either side with the numbers of negative
+eigenvalues that hold far from the point: the true value lies between them.
 """
 
 from collections.abc import Callable
@@ -78,8 +78,8 @@ class SpecialPoint:
 def next_special(solver: Solver, a: Point, b: Point) -> tuple[SpecialPoint, Point] | None:
     """Return the first special point between two points of a branch, and a point of the branch just behind it.
 
-    Raises `Diverged` where the branch between them cannot be solved for (then they are too far
-    apart).
+    Raises `Diverged` where the branch between them cannot be solved for (then they are
+    too far apart).
     """
     turns, crosses = a.tangent[1] * b.tangent[1] < 0, a.index != b.index
     if not (turns or crosses):

@@ -2,9 +2,10 @@
 
     predict along the tangent:  y + ds ẏ      correct on the hyperplane across it:  ∂F/∂x = 0,  ẏ·δy = 0
 
-y = (z, q). A step that needs few corrections lengthens the next one; one that fails, bends too
-far or lands on another branch is halved. Between each two points the special ones are looked
-for (`bifurcation_points`). Sources: Keller (1977); Allgower & Georg (1990).
+y = (z, q). A step that needs few corrections lengthens the next one; one that fails,
+bends too far or lands on another branch is halved. Between each two points the special
+ones are looked for (`bifurcation_points`). Sources: Keller (1977); Allgower & Georg
+(1990).
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """Branch switching: the first states of the branches that leave a special point.
 
-A state is displaced along a direction of the normal form, by so little that it does not reach
-the neighbouring thresholds: the number of its unstable directions must be the one that the
-normal form predicts.
+A state is displaced along a direction of the normal form, by so little that it does not
+reach the neighbouring thresholds: the number of its unstable directions must be the one
+that the normal form predicts.
 """
 
 from collections.abc import Iterator
@@ -70,9 +70,9 @@ def trunk(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
 def _side(special: SpecialPoint) -> float:
     """Return which of the two directions ±â a state takes: only at a transcritical point they differ.
 
-    One vanishing eigenvalue: the branch that is stable beyond. Several: that one is a saddle,
-    and the minima are reached through the other, which comes back towards the stable side and
-    turns (a jump, for a sweep).
+    One vanishing eigenvalue: the branch that is stable beyond. Several: that one is a
+    saddle, and the minima are reached through the other, which comes back towards the
+    stable side and turns (a jump, for a sweep).
     """
     form = special.form
     assert form is not None

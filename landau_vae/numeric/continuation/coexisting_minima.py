@@ -1,10 +1,10 @@
 """Coexisting minima: which states are stable where, and at which control the best one changes hands.
 
-A sweep follows one state; another may become better meanwhile without the first ever losing its
-stability. Minima are therefore looked for from random starts at a few controls (trust-region
-Newton descents), each family of them is followed both ways to where it ends, and where two of
-them overlap and exchange the lead lies a Maxwell point: a first-order transition of the best
-state.
+A sweep follows one state; another may become better meanwhile without the first ever
+losing its stability. Minima are therefore looked for from random starts at a few
+controls (trust-region Newton descents), each family of them is followed both ways to
+where it ends, and where two of them overlap and exchange the lead lies a Maxwell point:
+a first-order transition of the best state.
 """
 
 import math
@@ -113,8 +113,8 @@ def coexistence(
     starts, spread, seed : int, float, int
         Those of `minima`. A minimum that no start falls to is not found.
     max_step : float, optional
-        Longest step in √nats and in the control (its logarithm, for a VAE); by default a 30th
-        of the range.
+        Longest step in √nats and in the control (its logarithm, for a VAE); by default
+        a 30th of the range.
     on_progress : callable, optional
         Called with the control after each place.
 
@@ -173,8 +173,8 @@ def minima(
     starts : int, default 20
         Random starts. A minimum that no start falls to is not found.
     spread : float, default 1
-        Standard deviation of the noise in units of each unknown's own stiffness; twice and four
-        times as much for every second and third start.
+        Standard deviation of the noise in units of each unknown's own stiffness; twice
+        and four times as much for every second and third start.
     seed : int, default 0
         Of the random starts.
 

@@ -1,8 +1,9 @@
 """Sweeps and hysteresis: a stable state carried along as the control moves, its first-order jumps, and the way back.
 
-Where the state merely bifurcates it goes on along the branch that grows out of it. Where it
-ends (a fold, a subcritical pitchfork: the spinodal) it falls to another minimum: a first-order
-jump. The new state is then followed backwards to where it ends in turn (the width of the
+Where the state merely bifurcates it goes on along the branch that grows out of it.
+Where it ends (a fold, a subcritical pitchfork: the spinodal) it falls to another
+minimum: a first-order jump. The new state is then followed backwards to where it ends
+in turn (the width of the
 hysteresis); the control at which both are equally good is the Maxwell point.
 """
 
@@ -161,8 +162,8 @@ def sweep(
 ) -> Sweep:
     """Carry a stable state from one control to another, through bifurcations and jumps.
 
-    A jump goes to the minimum that a trust-region Newton descent reaches from just behind the
-    spinodal.
+    A jump goes to the minimum that a trust-region Newton descent reaches from just
+    behind the spinodal.
 
     Parameters
     ----------
@@ -173,8 +174,8 @@ def sweep(
     x : (n,) array_like, optional
         Where to begin; by default the minimum that the state of rest falls to.
     max_step : float, optional
-        Longest step in √nats and in the control (its logarithm, for a VAE); by default a 30th
-        of the range.
+        Longest step in √nats and in the control (its logarithm, for a VAE); by default
+        a 30th of the range.
     max_points : int, default 2000
         Most points of one branch.
     max_jumps : int, default 100
@@ -185,8 +186,8 @@ def sweep(
     Returns
     -------
     Sweep
-        The stable pieces, the jumps between them, and how the sweep ended (`status`, with
-        advice in `reason`).
+        The stable pieces, the jumps between them, and how the sweep ended (`status`,
+        with advice in `reason`).
 
     Raises
     ------
@@ -249,8 +250,8 @@ def hysteresis(
     x : (n,) array_like, optional
         Where to begin; by default the minimum that the state of rest falls to.
     max_step : float, optional
-        Longest step in √nats and in the control (its logarithm, for a VAE); by default a 30th
-        of the range.
+        Longest step in √nats and in the control (its logarithm, for a VAE); by default
+        a 30th of the range.
     max_points : int, default 2000
         Most points of one branch.
     on_progress : callable, optional
@@ -352,8 +353,8 @@ def _jump(solver: Solver, old: Branch, new: Point, span: Span) -> Jump:
 def _maxwell(solver: Solver, old: Branch, new: Branch) -> float | None:
     """Return the control at which two branches that overlap have the same loss.
 
-    One of them ends in a fold, where a state is no function of the control: it is followed by
-    its own length.
+    One of them ends in a fold, where a state is no function of the control: it is
+    followed by its own length.
     """
     folded, other = (old, new) if old.special[-1].kind == "fold" else (new, old)
     places = solver.coordinates(other.control)

@@ -2,10 +2,11 @@
 
     V(a; q) = ½ μ′ (q − q*) |a|² + κ₃(a) + κ₄(a) + …      a ∈ kernel, all else at its own equilibrium (Lyapunov–Schmidt)
 
-Branches leave along directions in which the force is radial: a = ±r â with r² = −μ′(q − q*)/4κ₄
-(pitchfork; κ₄ > 0: supercritical) or r = −μ′(q − q*)/3κ₃ (transcritical). In a kernel of
-several dimensions the direction of least κ₄ is the one along which the loss falls fastest: the
-stable state. Amplitudes are those of z (see `solve`).
+Branches leave along directions in which the force is radial: a = ±r â with r² = −μ′(q −
+q*)/4κ₄ (pitchfork; κ₄ > 0: supercritical) or r = −μ′(q − q*)/3κ₃ (transcritical). In a
+kernel of
+several dimensions the direction of least κ₄ is the one along which the loss falls
+fastest: the stable state. Amplitudes are those of z (see `solve`).
 """
 
 from collections.abc import Iterator
@@ -137,10 +138,11 @@ class Reduced:
 def normal_form(solver: Solver, centre: Point, soft: int | None, trunk: Array | None) -> NormalForm:
     """Return the normal form at a point at which `soft` eigenvalues vanish, with those that are about to.
 
-    Eigenvalues that vanish within `MULTIPLET_WIDTH` of the point belong to the same multiplet,
-    split by a little: a branch that leaves has a share in all of them. `trunk` is dz/dq of the
-    branch that others leave, and `soft` the count on it; without them, they are those of the
-    branch on which every vanishing direction stays at rest.
+    Eigenvalues that vanish within `MULTIPLET_WIDTH` of the point belong to the same
+    multiplet, split by a little: a branch that leaves has a share in all of them.
+    `trunk` is dz/dq of the branch that others leave, and `soft` the count on it;
+    without them, they are those of the branch on which every vanishing direction stays
+    at rest.
     """
     values, vectors, size = centre.values, centre.vectors, np.abs(centre.values)
     if trunk is None:

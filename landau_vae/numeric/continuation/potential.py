@@ -2,9 +2,9 @@
 
     V(r; control) = min F(x; control)   over x whose displacement from the special point has the kernel part r â
 
-â is the direction in which a branch leaves the special point; each direction of the kernel that
-is held costs one Lagrange multiplier. Near the point V = ½ μ′(q − q*) r² + κ₃ r³ + κ₄ r⁴ + …
-(see `normal_form`).
+â is the direction in which a branch leaves the special point; each direction of the
+kernel that is held costs one Lagrange multiplier. Near the point V = ½ μ′(q − q*) r² +
+κ₃ r³ + κ₄ r⁴ + … (see `normal_form`).
 """
 
 from collections.abc import Iterator
@@ -67,8 +67,8 @@ def landau_potential(problem: Problem, special: SpecialPoint, control: ArrayLike
     control : (c,) array_like
         Values of the control.
     amplitude : (r,) array_like
-        Amplitudes r. They are reached one after the other from 0 outwards, in the order given:
-        let them be dense.
+        Amplitudes r. They are reached one after the other from 0 outwards, in the order
+        given: let them be dense.
 
     Returns
     -------
@@ -133,11 +133,11 @@ def telling_potential(
     special : SpecialPoint
         A point at which a branch leaves, such as a pitchfork.
     living : (n,) array_like, optional
-        A state that the amplitudes should reach; a jump needs it. By default they reach well
-        beyond the minimum that the normal form of a continuous transition has.
+        A state that the amplitudes should reach; a jump needs it. By default they reach
+        well beyond the minimum that the normal form of a continuous transition has.
     controls : tuple of float, optional
-        The three controls; by default a fifth above and below the point in the coordinate (ln
-        β). For a jump choose them about the Maxwell point.
+        The three controls; by default a fifth above and below the point in the
+        coordinate (ln β). For a jump choose them about the Maxwell point.
 
     Returns
     -------
@@ -149,8 +149,8 @@ def telling_potential(
     InputError
         If an argument cannot be used.
     OutsideTheory
-        If no branch leaves at the point, or its normal form has no minimum and no `living` is
-        given.
+        If no branch leaves at the point, or its normal form has no minimum and no
+        `living` is given.
     """
     form, solver = special.form, Solver(problem)
     if form is None or (living is None and not form.quartic > 0):

@@ -2,12 +2,13 @@
 
     ∂F/∂x (x, q) = 0      z = √metric · x      q = ln β, or the control itself
 
-Everything is measured in z, in which each unknown by itself has stiffness 1, so that rounding
-hides neither curvatures of 1e-6 nor of 1e6; the signs of the Hessian's eigenvalues do not
-depend on it (Sylvester). Directions of a continuous symmetry are stiffened: they neither
-disturb Newton's steps nor count as soft. A state of high symmetry has a Hessian that falls
-apart into many small blocks, which are diagonalised one by one. Source: Allgower & Georg,
-Numerical Continuation Methods (1990).
+Everything is measured in z, in which each unknown by itself has stiffness 1, so that
+rounding hides neither curvatures of 1e-6 nor of 1e6; the signs of the Hessian's
+eigenvalues do not depend on it (Sylvester). Directions of a continuous symmetry are
+stiffened: they neither
+disturb Newton's steps nor count as soft. A state of high symmetry has a Hessian that
+falls apart into many small blocks, which are diagonalised one by one. Source: Allgower
+& Georg, Numerical Continuation Methods (1990).
 """
 
 from contextlib import suppress
@@ -224,8 +225,8 @@ class Solver:
     def downhill(self, x: Array, q: float, least: float = 0.0, most: int = 2000) -> tuple[Array, float]:
         """Return a place without slope that a trust region finds, and the largest entry of the way there in z.
 
-        It ends before where a few steps together lower the loss by less than `least`, and after
-        `most` steps.
+        It ends before where a few steps together lower the loss by less than `least`,
+        and after `most` steps.
         """
         problem, control, scale, losses = self.problem, self.control(q), self.scale(x, q), list[float]()
 
@@ -275,8 +276,8 @@ def bordered(
 def eigh(matrix: Array) -> tuple[Array, Array]:
     """Return eigenvalues, ascending, and eigenvectors of a symmetric matrix (n, n), block by block.
 
-    The blocks are the connected components of the exact non-zero pattern; without symmetry
-    there is one.
+    The blocks are the connected components of the exact non-zero pattern; without
+    symmetry there is one.
 
     >>> values, vectors = eigh(np.array([[2.0, 0, 1], [0, 5, 0], [1, 0, 2]]))
     >>> values.tolist(), vectors[:, 2].tolist()
