@@ -246,11 +246,12 @@ def first_claims(
     Those of a survival need a sweep up. Sampling errors count
     by a factor: 0 where the free decoder has all the rows.
     What is above the prediction is no disagreement of more
-    latents than one.
+    latents than one, nor where the prediction is a bound.
     """
+    words = {TOGETHER: scan.sizes["latent"] > 1, UNRESOLVED: collapse.ended or not np.isfinite(collapse.change)}
+    excused = next((word for word, holds in words.items() if holds), DISAGREES)
     for claim in _first_claims(scan, down, collapse, sampled, first, x):
-        more = claim.verdict == DISAGREES and scan.sizes["latent"] > 1
-        yield replace(claim, verdict=TOGETHER) if more else claim
+        yield replace(claim, verdict=excused) if claim.verdict == DISAGREES else claim
 
 
 def _first_claims(

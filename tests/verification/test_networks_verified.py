@@ -1,6 +1,7 @@
 """Networks against the nonlinear theory: a scan that is the free decoder's own branch, and changes of it; and JAX."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -101,6 +102,16 @@ def test_networks_above_the_branch_disagree(collapse, rows):
     result = lv.verify(above, data=rows, collapse=collapse)
     assert "disagrees" in verdicts(result).values()
     assert not result.agrees
+
+
+@pytest.mark.parametrize("bound", [{"ended": True}, {"change": np.inf}])
+def test_networks_above_a_bound_do_not_disagree(collapse, rows, bound):
+    """Where few rows end the branch, or degrees do not agree, what a network does above it is not predicted."""
+    above = made(collapse, rows, PRICES, "up", 1.45, better=0.05)
+    found = lv.verify(above, data=rows, collapse=replace(collapse, **bound))
+    assert "disagrees" in verdicts(lv.verify(above, data=rows, collapse=collapse)).values()
+    assert "disagrees" not in verdicts(found).values()
+    assert "not resolved" in verdicts(found).values()
 
 
 @pytest.mark.parametrize("latents", [1, 3])
