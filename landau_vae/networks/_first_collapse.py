@@ -386,11 +386,19 @@ class _Search:
         if price <= 1:
             return 0.0
         other = replace(self, problem=lower)
-        kept = min(self.problem.shape[1], lower.shape[1])
-        start = np.zeros(lower.shape)
-        start[:, :kept] = point.x.reshape(self.problem.shape)[: lower.order + 1, :kept]
-        found = other.descend(start.ravel(), point.q)
-        return abs(found.loss - point.loss) / float(self.orders(point)[1]) if other.lives(found) else np.inf
+        other = replace(self, problem=lower)
+        found = other.descend(self.cut(point.x, lower), point.q)
+        if other.lives(found):
+            return abs(found.loss - point.loss) / float(self.orders(point)[1])
+        begin = [each for each in states if each.q <= np.log(BEGIN)][-1]
+        found = other.descend(self.cut(begin.x, lower), begin.q)
+        return price - max(other.maxwell(other.rising(found))[0], 1.0) if other.lives(found) else np.inf
+
+    def cut(self, x: Array, lower: FreeDecoder) -> Array:
+        """Return the coefficients that a decoder of a lower degree has too."""
+        kept, start = min(self.problem.shape[1], lower.shape[1]), np.zeros(lower.shape)
+        start[:, :kept] = x.reshape(self.problem.shape)[: lower.order + 1, :kept]
+        return start.ravel()
 
     def unstable(self, states: Sequence[Point]) -> list[Point]:
         """Return the states between the last living one and the collapsed one, by falling length."""
