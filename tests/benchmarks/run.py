@@ -10,7 +10,7 @@ from importlib import import_module
 from timing import report
 
 NAMES = ["spectrum", "sources", "closed_forms", "landau", "linear_scan", "sampled_scan", "neural_scan", "staircase",
-         "cascade", "diagnosis"]  # fmt: skip
+         "onset", "cascade", "diagnosis"]  # fmt: skip
 
 
 def main() -> None:
