@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import landau_vae as lv
 from landau_vae import Loss, Spectrum
 from landau_vae.cli.program import in_data, option
+from landau_vae.data.archive import is_partial
 from landau_vae.data.read_file import read
 from landau_vae.datasets import NAMES, Dataset, load
 from landau_vae.display import Array
@@ -149,6 +150,11 @@ class Inputs:
     def is_covariance(self) -> bool:
         """Whether only a covariance is known, not the rows."""
         return self.covariance if self.public is None else self.public.covariance
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the rows are there: neither a covariance nor a partial result is all that is known."""
+        return not (self.is_covariance or (self.file is not None and is_partial(self.file)))
 
     @property
     def scaled(self) -> bool:

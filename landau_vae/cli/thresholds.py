@@ -55,7 +55,7 @@ def thresholds(
 def _skewed(inputs: Inputs) -> list[str]:
     """Return a line where the first component is surely so skewed that a nonlinear VAE collapses later, by a jump."""
     spectrum, loss = inputs.spectrum, inputs.loss
-    plain = loss.likelihood.squared and not (loss.learned or inputs.is_covariance or inputs.changed)
+    plain = loss.likelihood.squared and inputs.has_rows and not (loss.learned or inputs.changed)
     if not plain or (spectrum.samples or 0) * spectrum.dimension > SMALL:
         return []
     rows, weights, _ = inputs.loaded

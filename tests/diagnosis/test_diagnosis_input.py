@@ -659,11 +659,11 @@ def test_rows_are_read_once(rng, monkeypatch, n, d):
     monkeypatch.setattr(Moments, "add", counted_add)
     monkeypatch.setattr(Gram, "__init__", counted_make)
     monkeypatch.setattr(np.linalg, "eigh", counted_eigh)
-    data, mean = rng.standard_normal((n, d)), rng.standard_normal((n, 3))
-    diagnose(mean, np.ones((n, 3)), data)
+    data, mean = rng.standard_normal((n, d)), rng.standard_normal((n, 5))  # so many that their codes tell no onset
+    diagnose(mean, np.ones((n, 5)), data)
     wide = d > n
     assert sum(rows for rows, _ in added) == n  # of data and means together, or of the means alone
-    assert {columns for _, columns in added} == {3 if wide else d + 3}
+    assert {columns for _, columns in added} == {5 if wide else d + 5}
     assert grams == [(n, d)] * wide
     assert decomposed == [(n, n) if wide else (d, d)]
 
