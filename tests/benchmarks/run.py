@@ -9,8 +9,8 @@ from importlib import import_module
 
 from timing import report
 
-NAMES = ["spectrum", "sources", "closed_forms", "landau", "linear_scan", "sampled_scan", "neural_scan", "staircase",
-         "onset", "cascade", "diagnosis"]  # fmt: skip
+NAMES = ["spectrum", "sources", "closed_forms", "landau", "linear_scan", "sampled_scan", "neural_scan",
+         "staircase_updates", "onset", "cascade", "diagnosis"]  # fmt: skip
 
 
 def main() -> None:
