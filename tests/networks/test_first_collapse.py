@@ -136,7 +136,8 @@ def test_a_state_that_narrows_to_few_rows_is_a_lower_bound():
 
 @pytest.mark.slow
 def test_the_sampling_error_is_the_scatter_of_samples():
-    """40 samples of 500 rows: a standard deviation is known to 11 %, so 3 of them are a factor of 1.4."""
-    found = [first_collapse(np.random.default_rng(seed).gamma(4.0, size=(500, 1)), order=4) for seed in range(40)]
-    prices, errors = np.array([(each.maxwell.price, each.maxwell.error) for each in found]).T
-    assert 1 / 1.5 < np.std(prices) / np.median(errors) < 1.5
+    """Of 30 samples of 500 rows that do not end in few rows: 1.24 was measured, which is known to 13 %."""
+    found = [first_collapse(np.random.default_rng(seed).gamma(4.0, size=(500, 1)), order=4) for seed in range(30)]
+    prices, errors = np.array([(each.maxwell.price, each.maxwell.error) for each in found if not each.ended]).T
+    assert len(prices) > 20
+    assert 1 / 1.5 < np.std(prices) / np.sqrt(np.mean(errors**2)) < 1.5
