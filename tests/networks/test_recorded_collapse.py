@@ -170,3 +170,13 @@ def test_networks_that_are_trained_afresh_do_as_recorded(networks, name, ratio):
         [before] = [m for m in networks if all(m[key] == each[key] for key in ("data", "start", "ratio", "seed"))]
         assert active(each) == active(before)
         assert each["loss"] == pytest.approx(before["loss"], rel=0.1, abs=1e-3)
+
+
+def test_the_readme_has_the_scatter_of_samples():
+    """Numbers of the README against the record: means and standard deviations, as they are printed."""
+    samples, text = recorded("collapse_samples"), (STUDIES / "README.md").read_text(encoding="utf-8")
+    for name, digits in (("rate at 1", 3), ("rate at 1.1", 3), ("loss at 0.8", 3), ("loss at 1", 3), ("maxwell", 2)):
+        values = np.array([sample[name] for sample in samples])
+        assert f"{values.mean():.{digits}f} ± {values.std(ddof=1):.{digits}f}" in text, name
+    assert "four of six" in text
+    assert sum(sample["ended"] for sample in samples) == 4
