@@ -227,11 +227,12 @@ def first_collapse(
         while True:
             search = _Search(_free(data, weights, degree), most, resolution, seed, bar.update)
             states = search.rising(search.best(FIRST_PRICE))
-            change = search.change(states, _free(data, weights, degree - 2))
-            edge = search.maxwell_edge(states)
+            best = search.maxwell(search.main(states))
+            edge = search.maxwell_edge(best)
+            change = search.change(states, best, _free(data, weights, degree - 2))
             settled = max(ORDER_MOVES * (edge.price - 1), ORDER_MATTERS * edge.error, resolution)
             if order is not None or change <= settled or degree == LAST_ORDER:
-                return search.result(states, change)
+                return search.result(states, best, change)
             degree += 2
 
 
@@ -248,7 +249,7 @@ def among(found: FirstCollapse, kept: Integers) -> tuple[float, Edge]:
     point = search.descend(turned.ravel(), search.solver.coordinate(float(states.price[at])))
     if not search.lives(point):
         point = search.best(FIRST_PRICE)
-    return fewer.first, search.maxwell_edge(search.rising(point))
+    return fewer.first, search.maxwell_edge(search.maxwell(search.main(search.rising(point))))
 
 
 def _free(data: Any, weights: ArrayLike | None, order: int) -> FreeDecoder:
@@ -272,7 +273,7 @@ class _Search:
 
     @cached_property
     def count(self) -> float:
-        """The number of rows that weigh as much as these."""
+        """Effective number of rows, 1/Σ p²."""
         return float(1 / np.square(self.problem.share).sum())
 
     def orders(self, point: Point) -> Array:
@@ -365,14 +366,12 @@ class _Search:
         """Return the states up to the first that a few rows alone use."""
         return list(takewhile(lambda point: not self.few(point), states)) or list(states[:1])
 
-    def maxwell(self, states: Sequence[Point]) -> tuple[float, Point]:
-        """Return the price up to which the main states are better than the collapsed one, and the state there."""
-        main = self.main(states)
+    def maxwell(self, main: Sequence[Point]) -> Point:
+        """Return the state up to whose price the main states are better than the collapsed one."""
         better = [point for point in main if point.loss < 0]
         if not better:  # never the case below λ₁
-            return 1.0, main[0]
-        point = better[-1] if better[-1] is main[-1] else self.root(better[-1])
-        return self.solver.control(point.q), point
+            return main[0]
+        return better[-1] if better[-1] is main[-1] else self.root(better[-1])
 
     def root(self, point: Point) -> Point:
         """Return the state nearby that is as good as the collapsed one (Newton's method: ∂F/∂τ is the rate)."""
@@ -384,19 +383,20 @@ class _Search:
             point = new
         return point
 
-    def change(self, states: Sequence[Point], lower: FreeDecoder) -> float:
-        """Return by how much the price of `maxwell` moves with a decoder of a lower degree: by ΔF/R."""
-        price, point = self.maxwell(states)
+    def change(self, states: Sequence[Point], best: Point, lower: FreeDecoder) -> float:
+        """Return by how much the price of the state `best` moves with a decoder of a lower degree: by ΔF/R."""
+        price = self.solver.control(best.q)
         if price <= 1:
             return 0.0
         other = replace(self, problem=lower)
-        other = replace(self, problem=lower)
-        found = other.descend(self.cut(point.x, lower), point.q)
+        found = other.descend(self.cut(best.x, lower), best.q)
         if other.lives(found):
-            return abs(found.loss - point.loss) / float(self.orders(point)[1])
+            return abs(found.loss - best.loss) / float(self.orders(best)[1])
         begin = [each for each in states if each.q <= np.log(BEGIN)][-1]
         found = other.descend(self.cut(begin.x, lower), begin.q)
-        return price - max(other.maxwell(other.rising(found))[0], 1.0) if other.lives(found) else np.inf
+        if not other.lives(found):
+            return np.inf
+        return price - max(other.solver.control(other.maxwell(other.main(other.rising(found))).q), 1.0)
 
     def cut(self, x: Array, lower: FreeDecoder) -> Array:
         """Return the coefficients that a decoder of a lower degree has too."""
@@ -455,26 +455,25 @@ class _Search:
         start, stop, best_to = (self.solver.control(point.q) for point in (states[0], states[-1], best))
         return Phase(start, stop, best_to, rows=float(self.orders(states[-1])[2] * self.count))
 
-    def result(self, states: Sequence[Point], change: float) -> FirstCollapse:
+    def result(self, states: Sequence[Point], best: Point, change: float) -> FirstCollapse:
         """Return what was found."""
-        problem, main, edge = self.problem, self.main(states), self.maxwell_edge(states)
-        best, slopes = self.maxwell(states)[1], self._slopes(main[-1])
+        problem, main, edge = self.problem, self.main(states), self.maxwell_edge(best)
+        slopes = self._slopes(main[-1])
         added = [] if any(best is point for point in states) else [best]
         rising = sorted([*states, *added], key=lambda point: point.q)
         return FirstCollapse(
             problem, problem.first, problem.order, self.resolution, edge, change, self._edge(main[-1], *slopes),
-            self.ended(states), readonly(self.orders(best)[:2] * (edge.price > 1)), self._states(rising),
+            self.ended(states, main[-1]), readonly(self.orders(best)[:2] * (edge.price > 1)), self._states(rising),
             self._states(self.unstable(main) if main[-1].q > 0 else ()), tuple(self.phases(states)),
         )  # fmt: skip
 
-    def ended(self, states: Sequence[Point]) -> bool:
+    def ended(self, states: Sequence[Point], last: Point) -> bool:
         """Return whether the main states ended before they were lost: few rows use the next, or the search ended."""
-        last = self.main(states)[-1]
         return last is not states[-1] or self.few(last) or bool(last.q >= np.log(self.most))
 
-    def maxwell_edge(self, states: Sequence[Point]) -> Edge:
-        """Return the price of `maxwell` with its error."""
-        price, best = self.maxwell(states)
+    def maxwell_edge(self, best: Point) -> Edge:
+        """Return the price of the state from `maxwell`, with its standard error."""
+        price = self.solver.control(best.q)
         return self._edge(best, self.problem.posteriors(best.x, price).loss, float(self.orders(best)[1]))
 
     def _slopes(self, point: Point) -> tuple[Array, float]:

@@ -312,7 +312,7 @@ def _coexistence(g: float) -> float:
 
 
 def _price(moments: Moments, share: Callable[[float], float]) -> float:
-    """Return the ratio τ at which a B/k² is what `share` says of G/B, all three at τ; NaN where there is none."""
+    """Return the ratio τ at which a B/k² is what `share` says of G/B, all three at τ; NaN if no τ does."""
     ratio = 1.0
     for _ in range(ROUNDS):
         G, B = moments.brackets(ratio)
