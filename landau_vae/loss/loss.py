@@ -13,7 +13,7 @@ those of the collapsed state.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import isclose, prod
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
@@ -24,8 +24,10 @@ from landau_vae.checks import Count, Positive, check_fields, checked, numbers
 from landau_vae.display import Array, jsonable, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood, as_likelihood
+from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.learned_price import beta_of_learned, price_of_learned, without_price
 from landau_vae.loss.presets import PRESETS
+from landau_vae.loss.sampler import Sampler
 from landau_vae.spectrum.spectrum import Spectrum
 
 Reduction = Literal["sum", "mean"]
@@ -76,6 +78,8 @@ class Loss:
     knob: str = "β"  #: what this code base calls β
     notes: tuple[str, ...] = ()  #: of a measured loss: what was found, in sentences
     features: Count | None = None  #: d of the model, where it is stated or measured
+    constraint: Constraint | None = None  #: on the rate or the distortion, in place of β KL
+    sampler: Sampler = field(default_factory=Sampler)  #: how z is drawn, and which posteriors there can be
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "beta", _checked_beta(self.beta))
@@ -746,7 +750,11 @@ class Loss:
         'Σ(x − x̂)² + β Σ KL'
         """
         known = {each.name for each in fields(cls)} & set(content)
-        return cls(**({"beta": 1.0} | {name: content[name] for name in known}))
+        given = {"beta": 1.0} | {name: content[name] for name in known}
+        for name, kind in (("constraint", Constraint), ("sampler", Sampler)):
+            if isinstance(given.get(name), Mapping):
+                given[name] = kind(**given[name])
+        return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as strict JSON.
@@ -757,7 +765,9 @@ class Loss:
             The formula and every field, the likelihood by its name.
         """
         content = {"formula": self.formula} | {each.name: getattr(self, each.name) for each in fields(self)}
-        return jsonable(content | {"likelihood": self.likelihood.name})
+        constraint = None if self.constraint is None else self.constraint.to_dict()
+        own = {"likelihood": self.likelihood.name, "constraint": constraint, "sampler": self.sampler.to_dict()}
+        return jsonable(content | own)
 
 
 def _checked_beta(beta: ArrayLike) -> Array:

@@ -19,7 +19,6 @@ from landau_vae.checks import Bound, check_fields, numbers, one_of
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 
-STEEP = 80.0  # f from which e^f is continued by its parabola: it does not overflow, in float32 too; no minimum is there
 EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
 MEANS = np.array([0.25, 0.75])  # in the support of all likelihoods: where links are compared with the identity
@@ -38,6 +37,14 @@ class Generator(NamedTuple):
     variance: Array
 
 
+class Rest(NamedTuple):
+    """The collapsed state: the best constant output, and what the loss is around it."""
+
+    output: Array  #: f₀, (m,)
+    score: Array  #: ∂ℓ/∂f at f₀ of each row, (n, m)
+    curvature: Array  #: ⟨∂²ℓ/∂f²⟩ at f₀: (m,) where outputs do not mix, else (m, m)
+
+
 @dataclass(frozen=True)
 class Likelihood:
     """A likelihood p(x | f), one feature at a time.
@@ -48,6 +55,7 @@ class Likelihood:
 
     Examples
     --------
+    >>> from landau_vae.likelihoods import BERNOULLI, GAUSSIAN
     >>> BERNOULLI.variance(np.array([0.5, 0.9])).round(2).tolist()
     [0.25, 0.09]
     >>> float(BERNOULLI.score(1.0, np.array(0.0))), GAUSSIAN.squared
@@ -125,6 +133,55 @@ class Likelihood:
     def __reduce__(self) -> str | tuple[Any, ...]:
         return (as_likelihood, (self.name,)) if self is KNOWN.get(self.name) else super().__reduce__()
 
+    # ------------------------------------------------------------------------ the collapsed state
+
+    def outputs(self, features: int) -> int:
+        """Return how many numbers a decoder of this likelihood gives for a row of d features.
+
+        Parameters
+        ----------
+        features : int
+            d.
+
+        Returns
+        -------
+        int
+        """
+        return features
+
+    def row_value(self, x: Any, f: Any) -> Any:
+        """Return Σ ℓ(x, f) over the features of each row.
+
+        Parameters
+        ----------
+        x, f : (n, d) and (n, m) array
+            Rows and outputs, of NumPy or JAX.
+
+        Returns
+        -------
+        (n,) array
+        """
+        return self.value(x, f).sum(-1)
+
+    def rest(self, x: Array, weights: Array | None = None) -> "Rest":
+        """Return the best constant output, and the score and the mean curvature there.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+        weights : (n,) array, optional
+            Of the rows.
+
+        Returns
+        -------
+        Rest
+        """
+        output = np.asarray(self.link(np.average(x, axis=0, weights=weights)))
+        score = np.asarray(self.score(x, output))
+        each = np.broadcast_to(self.curvature(x, output), score.shape)
+        return Rest(output, score, np.average(each, axis=0, weights=weights))
+
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:
         """Return √𝒱(x̄), the standard deviation that the likelihood has at the mean of each column.
 
@@ -192,6 +249,7 @@ class Likelihood:
 def natural_parameter(likelihood: Likelihood, mean: Array) -> Array:
     """Return f of means, which are kept off the ends of their range: there f is infinite.
 
+    >>> from landau_vae.likelihoods import BERNOULLI
     >>> natural_parameter(BERNOULLI, np.array([0.5, 1.0])).round(2).tolist()
     [0.0, 20.72]
     """
@@ -222,44 +280,12 @@ class _Canonical:
         return self.generator(f)[self.order] - (x * f, x, 0 * x)[self.order]
 
 
-def _library(f: Any) -> Any:
+def library(f: Any) -> Any:
     """Return the library whose arrays these are: NumPy or JAX."""
     return f.__array_namespace__() if hasattr(f, "__array_namespace__") else np
 
 
-def _bits(f: Array) -> Generator:
-    xp = _library(f)
-    small = xp.exp(-xp.abs(f))  # of the two exponentials, the one that cannot overflow
-    mean = xp.where(f < 0, small, 1) / (1 + small)
-    return Generator(xp.maximum(f, 0) + xp.log1p(small), mean, small / (1 + small) ** 2)
-
-
-def _counts(f: Array) -> Generator:
-    xp = _library(f)
-    value, beyond = xp.exp(xp.minimum(f, STEEP)), xp.maximum(f - STEEP, 0)
-    return Generator(value * (1 + beyond + beyond**2 / 2), value * (1 + beyond), value)
-
-
-def _reals(f: Array) -> Generator:
-    return Generator(f**2 / 2, f, _library(f).ones_like(f))
-
-
-GAUSSIAN = Likelihood(
-    "gaussian", "Gaussian", "(x − x̂)²", "squared unit", "real numbers", generator=_reals, link=np.copy,
-    variance=np.ones_like, slope=np.zeros_like, squared=True,
-)  # fmt: skip
-BERNOULLI = Likelihood(
-    "bernoulli", "Bernoulli", "BCE(x, x̂)", "nat of cross-entropy", "from 0 to 1", (0.0, 1.0), generator=_bits,
-    link=lambda m: np.log(m) - np.log1p(-m), variance=lambda m: m * (1 - m), slope=lambda m: 1 - 2 * m,
-)  # fmt: skip
-POISSON = Likelihood(
-    "poisson", "Poisson", "−ln Poisson(x; x̂)", "nat of −ln p", "counts, from 0 on", (0.0, np.inf), generator=_counts,
-    link=np.log, variance=np.copy, slope=np.ones_like,
-)  # fmt: skip
-#: Any exponential family: its variance function is given with the data, to `spectrum.exponential_family`.
-FAMILY = Likelihood("family", "exponential-family", "−ln p(x | x̂)", "nat of −ln p", "of the family's range")
-
-KNOWN = {each.name: each for each in (GAUSSIAN, BERNOULLI, POISSON, FAMILY)}
+KNOWN: dict[str, Likelihood] = {}  # by name
 
 
 def as_likelihood(likelihood: Any) -> Likelihood:
@@ -280,6 +306,7 @@ def as_likelihood(likelihood: Any) -> Likelihood:
 
     Examples
     --------
+    >>> from landau_vae.likelihoods import BERNOULLI
     >>> as_likelihood("bernoulli") is BERNOULLI
     True
     """
