@@ -177,7 +177,8 @@ def calls(w):
     between = {"problem": w.linear, "high": 1.5, "low": 0.7}
     layout = {"spectrum": w.spectrum, "loss": w.loss}
     table = {
-        "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss.family": {}, "Loss": {"beta": 1.0},
+        "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss": {"beta": 1.0},
+        "Loss.of": {"likelihood": "poisson"},
         "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3},
         "Loss.measure": {"function": mine, "features": 2, "latents": 1, "batch": 2},
         "Loss.weights": {"self": w.loss, "dimension": 3}, "Loss.price": {"self": w.loss, "spectrum": w.spectrum},

@@ -197,17 +197,20 @@ class Loss:
         return cls(numbers(beta, "beta"), likelihood=POISSON, **options)
 
     @classmethod
-    def family(cls, beta: ArrayLike = 1.0, likelihood: Likelihood = FAMILY, **options: Unpack[Options]) -> "Loss":
-        """Make the loss −ln p(x | x̂) + β KL of any exponential family.
+    def of(cls, likelihood: Likelihood | str, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
+        """Make the loss ℓ(x, f) + β KL of any likelihood.
+
+        Its price belongs to the spectrum seen from the collapsed state: `spectrum.score` makes
+        it, and for exponential families `Spectrum.from_data` and `spectrum.exponential_family`
+        as well.
 
         Parameters
         ----------
+        likelihood : Likelihood or str
+            An object, or its name: "gaussian", "bernoulli", "poisson", "family" (of an
+            exponential family that the spectrum knows).
         beta : float or array_like, default 1
             β, the weight of the KL term.
-        likelihood : Likelihood, optional
-            Unless given, the price belongs to a spectrum of
-            `landau_vae.spectrum.exponential_family`, else to that of `Spectrum.from_data` with
-            this likelihood.
         **options
             `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`,
             as in `Loss.gaussian`.
@@ -221,10 +224,10 @@ class Loss:
         --------
         >>> geometric = Likelihood("geometric", variance=lambda m: m + m**2, support=(0, np.inf))
         >>> spectrum = Spectrum.from_data([[0, 4], [2, 4], [4, 1], [2, 3]], likelihood=geometric)
-        >>> float(Loss.family(0.5, geometric).price(spectrum)), spectrum.eigenvalues.round(4).tolist()
+        >>> float(Loss.of(geometric, 0.5).price(spectrum)), spectrum.eigenvalues.round(4).tolist()
         (0.5, [0.4344, 0.024])
         """
-        return cls(numbers(beta, "beta"), likelihood=likelihood, **options)
+        return cls(numbers(beta, "beta"), likelihood=as_likelihood(likelihood), **options)
 
     @classmethod
     @checked
