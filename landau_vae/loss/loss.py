@@ -527,9 +527,11 @@ class Loss:
         """
         if self.learned or not self.likelihood.squared:
             part = "a learned decoder variance" if self.learned else f"a {self.likelihood} likelihood"
+            instead = "train networks instead (lv.training.Neural)"
+            if self.learned or self.likelihood.canonical:
+                instead = "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)"
             raise OutsideTheory(
-                f"The loss has {part}, but {purpose} for squared errors with a fixed decoder variance only: "
-                "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)."
+                f"The loss has {part}, but {purpose} for squared errors with a fixed decoder variance only: {instead}."
             )
 
     @property
