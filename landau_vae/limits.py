@@ -156,6 +156,10 @@ EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the sa
 NEARLY_EQUAL_RATES = Limit(1.15, "the same, of latents that are known to pay less than the price")
 FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for a limit")
 
+# -------------------------------------------------------------------------------------------------- absolute errors
+
+ATOM = Limit(0.5, "share, of the rows within a kernel's width of the median, of those exactly at it: more is an atom")
+
 # ------------------------------------------------------------------------------------------------------------- frontier
 
 MEMORISED = Limit(0.8, "loss over that of naming each row, from which the best VAE memorises single rows")
