@@ -99,21 +99,29 @@ def of_rest(
     names: tuple[str, ...] | None = None, modes: int | None = None,
 ) -> Spectrum:  # fmt: skip
     """Return the spectrum of the first collapse of rows whose collapsed state is known."""
-    scores = _in_unit(rest, weights)
+    scores = in_unit(rest, weights)
     if encoder == "linear":
         found = supervised(rows, scores, weights=weights)
     else:
         found = Spectrum.from_data(scores, weights=weights, modes=modes)
+    return as_score(found, likelihood, rest, rows, weights, encoder, names)
+
+
+def as_score(
+    spectrum: Spectrum, likelihood: Likelihood, rest: Rest, rows: Array, weights: Array | None = None,
+    encoder: Encoder = "free", names: tuple[str, ...] | None = None,
+) -> Spectrum:  # fmt: skip
+    """Return the spectrum of scores as one of the rows, with what is to be known of it."""
     who = f"a {likelihood.title} decoder" + " and an encoder linear in x" * (encoder == "linear")
     note = f"Spectrum of the collapsed state, for {who}. The first threshold is exact as that of the collapsed "
     note += "state's own stability; later ones are predictions from the collapsed background."
     return replace(
-        found, dimension=rows.shape[1], names=names, kind="score", likelihood=likelihood, scale=None,
+        spectrum, dimension=rows.shape[1], names=names, kind="score", likelihood=likelihood, scale=None,
         mean=readonly(np.average(rows, axis=0, weights=weights)), note=f"{note} {rest.note}".strip(),
     )  # fmt: skip
 
 
-def _in_unit(rest: Rest, weights: Array | None) -> Array:
+def in_unit(rest: Rest, weights: Array | None) -> Array:
     """Return the scores times ⟨H⟩^−½, without the directions that have no curvature."""
     score = rest.score - np.average(rest.score, axis=0, weights=weights)
     curvature, n = rest.curvature, len(score)
