@@ -297,7 +297,7 @@ class Likelihood:
         if self.variance is _not_given:
             raise InputError(
                 f"The likelihood {self.name!r} does not say its variance at the mean: build its spectrum with "
-                "lv.spectrum.exponential_family(data, variance)."
+                "lv.spectrum.score(data, likelihood), or with lv.spectrum.exponential_family(data, variance)."
             )
         task = "it takes an array of means and returns as many variances."
         try:
