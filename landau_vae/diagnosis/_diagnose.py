@@ -234,6 +234,7 @@ class _Model:
             result,
             binary=zeros_and_ones(moments),
             conditional=self.given is not None,
+            first_error=0.0 if self.rest is None else self.rest.error,
             shape=self.shape,
             sample=partial(self.seen, some_rows(len(self.x), SAMPLE), result),
         )

@@ -175,7 +175,7 @@ def _check_flat(values: Array, variance: Array, curved: NDArray[np.bool_]) -> No
         raise InputError(NO_MINIMUM, "loss")
     raise OutsideTheory(
         "Along some outputs the loss has scores and no mean curvature: the collapsed state is unstable at every price "
-        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with kinks, "
+        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with kinks "
         "such as an absolute error, has its curvature in the density of the data: take laplace() or smooth_l1().",
         np.inf,
     )
