@@ -57,7 +57,22 @@ class Constraint:
         return self.kind in ("target", "distortion")
 
     def formula(self, error: str, weight: str, reduction: str) -> str:
-        """Return the loss as a formula, from its reconstruction term, the weight of β, and how the KL is reduced."""
+        """Return the loss as a formula.
+
+        Parameters
+        ----------
+        error : str
+            The reconstruction term.
+        weight : str
+            A further factor of β, with a space after it; empty if there is none.
+        reduction : str
+            What is done over latents, "Σ" or "mean".
+
+        Returns
+        -------
+        str
+            With ⟨…⟩ for the mean over rows.
+        """
         limit = significant(self.value)
         if self.sets_price:
             held = f"{reduction} KL" if self.kind == "target" else error

@@ -456,8 +456,20 @@ class Loss:
             return scaled
         return np.asarray(price_of_learned(scaled, spectrum, self.latents))
 
+    @checked
     def demand(self, spectrum: Spectrum) -> Demand | None:
-        """Return what the constraint demands on the data of a spectrum, or None without a constraint."""
+        """Return what the constraint demands of these data, or None without a constraint.
+
+        Parameters
+        ----------
+        spectrum : Spectrum
+            Of the data.
+
+        Returns
+        -------
+        Demand or None
+            The constraint in totals, with the price that it leads to.
+        """
         if self.constraint is None:
             return None
         a = self.weights(spectrum.dimension)[0]

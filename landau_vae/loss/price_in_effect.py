@@ -64,13 +64,13 @@ class Demand:
         return np.asarray(n * nominal * wrightomega(logs - np.log(n * nominal)))
 
     def nominal(self, price: Array) -> Array:
-        """Return the price without the constraint that becomes this one in effect; infinite where none does.
+        """Return the price without the constraint that becomes this one in effect, and so a mode's threshold.
 
-        Where the constraint sets the price, that is 0 above it: a mode with that threshold is
-        inactive at every β.
+        It is infinite where none does. Where the constraint sets the price, modes above that
+        price are active at every β (infinity), the others at none (0).
         """
         if self.constraint.sets_price:
-            return np.where(price > self.cap, 0.0, np.inf)
+            return np.where(price > self.cap, np.inf, 0.0)
         reached = price < self.cap
         if self.constraint.kind != "square":
             return np.where(reached, price, np.inf)
@@ -152,8 +152,8 @@ class Demand:
             return None
         if self.limit >= most:
             return (
-                f"{self.demanded} is met without any latent: the mean of the data alone has {significant(most * self.unit)}, "
-                "so that the constraint exerts no force. Demand less."
+                f"{self.demanded} is met without any latent, because the mean of the data alone has "
+                f"{significant(most * self.unit)}, so that the constraint exerts no force. Demand less."
             )
         return (
             f"{self.demanded} is out of reach: as the price goes to 0, the latents still leave "
@@ -171,8 +171,8 @@ class Demand:
             )
         if price <= spectrum.floor:
             return (
-                f"{self.demanded} would take a price of {significant(price, 3)}, where modes cannot be told from "
-                "rounding: check its unit, or demand less of the model."
+                f"{self.demanded} would take a price of {significant(price, 3)}, where modes are lost in rounding: "
+                "check its unit, or demand less of the model."
             )
         return None
 

@@ -9,7 +9,7 @@ source (`landau-vae derive rate-distortion`); n is at most K.
 
 import numpy as np
 
-from landau_vae.display import Array
+from landau_vae.display import Array, Integers
 from landau_vae.loss.learned_price import tail
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -19,9 +19,9 @@ def logarithms(spectrum: Spectrum, latents: int | None) -> Array:
     return np.cumsum(np.log(spectrum.eigenvalues[:latents]))
 
 
-def active_at(price: Array, spectrum: Spectrum, latents: int | None) -> Array:
+def active_at(price: Array, spectrum: Spectrum, latents: int | None) -> Integers:
     """Return the number of active modes, of the shape of τ."""
-    return np.searchsorted(-spectrum.eigenvalues[:latents], -np.asarray(price), side="left")
+    return np.asarray(np.searchsorted(-spectrum.eigenvalues[:latents], -price, side="left"), dtype=np.int64)
 
 
 def rate_at(price: Array, spectrum: Spectrum, latents: int | None) -> Array:
