@@ -189,7 +189,16 @@ def calls(w):
         "Loss.equivalent": lambda: {"self": w.loss, "other": lv.Loss.gaussian(half=False), "spectrum": w.spectrum},
         "Loss.translation": lambda: {"self": w.loss, "other": lv.Loss.gaussian(half=False), "spectrum": w.spectrum},
         "Loss.from_dict": {"content": w.loss.to_dict()}, "Loss.reductions": {"self": w.loss, "features": 2},
-        "Loss.without_price": {"self": w.loss, "spectrum": w.spectrum},
+        **{f"Loss.{name}": {"self": w.loss, "spectrum": w.spectrum} for name in
+           ("without_price", "nominal_price", "demand")},
+        **{f"Loss.{name}": {"self": w.loss, "price": 0.3, "spectrum": w.spectrum} for name in
+           ("without_beta", "collapse_beta")},
+        "Loss.constrained": {"self": w.loss, "kind": "hinge", "value": 1.0},
+        "loss.Constraint": {"kind": "hinge", "value": 1.0},
+        "loss.Constraint.formula": {"self": lv.loss.Constraint("hinge", 1.0), "error": "½ Σ(x − x̂)²", "weight": "",
+                                    "reduction": "Σ"},
+        "numeric.free_bits": lambda: {"spectrum": w.spectrum,
+                                      "loss": w.loss.with_latents(2).constrained("hinge", 0.1, per="latent")},
         "Spectrum.from_data": {"data": w.rows}, "Spectrum.from_chunks": {"chunks": [w.rows[:20], w.rows[20:]]},
         "Spectrum.from_file": {"path": w.folder / "rows.npy"},
         "Spectrum.from_xarray": {"array": w.labelled, "samples": "time"},

@@ -24,9 +24,10 @@ from landau_vae.checks import Count, Positive, check_fields, checked, numbers
 from landau_vae.display import Array, jsonable, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood, as_likelihood
-from landau_vae.loss.constraint import Constraint
+from landau_vae.loss.constraint import Constraint, Kind, Per
 from landau_vae.loss.learned_price import beta_of_learned, price_of_learned, without_price
 from landau_vae.loss.presets import PRESETS
+from landau_vae.loss.price_in_effect import Demand
 from landau_vae.loss.sampler import Sampler
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -95,6 +96,8 @@ class Loss:
             raise InputError(
                 "A KL averaged over latents depends on their number: give latents=K (--latents K).", "latents"
             )
+        if self.constraint is not None and self.constraint.per == "latent" and self.latents is None:
+            raise InputError("What free bits per latent do depends on their number: give latents=K.", "latents")
 
     # ------------------------------------------------------------------------------ constructors
 
@@ -396,13 +399,13 @@ class Loss:
 
     @checked
     def price(self, spectrum: Spectrum) -> Array:
-        """Return the price τ = b / (2a), data² per nat, of the shape of `beta`.
+        """Return the price τ = b / (2a), data² per nat, of the shape of `beta`; under a constraint, that in effect.
 
         Parameters
         ----------
         spectrum : Spectrum
-            Of the data, for the same likelihood. With a learned σ_dec² the price depends on all
-            of it and on K; otherwise on the number of features alone.
+            Of the data, for the same likelihood. With a learned σ_dec² or a constraint the price
+            depends on all of it and on K; otherwise on the number of features alone.
 
         Returns
         -------
@@ -412,19 +415,73 @@ class Loss:
         Raises
         ------
         OutsideTheory
-            If a learned σ_dec² has no equilibrium at this β (`without_price` asks first).
+            If a learned σ_dec² or a constraint leaves no price at this β (`without_price` asks
+            first).
         """
-        with np.errstate(all="ignore"):
-            scaled = self.beta * self.price_per_beta(spectrum)
-        price = np.asarray(price_of_learned(scaled, spectrum, self.latents) if self.learned else scaled)
+        price, demand = self.nominal_price(spectrum), self.demand(spectrum)
+        if demand is not None:
+            if (problem := demand.without_price(price)) is not None:
+                raise OutsideTheory(problem)
+            price = demand.price(price)
         if not np.all((price > LEAST) & (price < MOST)):
             advice = "choose a β and a decoder variance nearer to the data's own scale"
             raise InputError(f"The price τ is beyond what can be computed ({LEAST:g} … {MOST:g}): {advice}.", "beta")
         return price
 
     @checked
+    def nominal_price(self, spectrum: Spectrum) -> Array:
+        """Return the price that this loss would have without its constraint, of the shape of `beta`.
+
+        Parameters
+        ----------
+        spectrum : Spectrum
+            Of the data, for the same likelihood.
+
+        Returns
+        -------
+        array
+            τ, data² per nat.
+
+        Raises
+        ------
+        OutsideTheory
+            If a learned σ_dec² has no equilibrium at this β.
+
+        Examples
+        --------
+        >>> spectrum, loss = Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(3.0).constrained("hinge", np.log(2))
+        >>> float(loss.nominal_price(spectrum)), round(float(loss.price(spectrum)), 9)
+        (3.0, 1.0)
+        """
+        with np.errstate(all="ignore"):
+            scaled = np.asarray(self.beta * self.price_per_beta(spectrum))
+        if not self.learned or (self.constraint is not None and self.constraint.sets_price):
+            return scaled
+        return np.asarray(price_of_learned(scaled, spectrum, self.latents))
+
+    @checked
+    def demand(self, spectrum: Spectrum) -> Demand | None:
+        """Return what the constraint demands of these data, or None without a constraint.
+
+        Parameters
+        ----------
+        spectrum : Spectrum
+            Of the data.
+
+        Returns
+        -------
+        Demand or None
+            The constraint in totals, with the price that it leads to.
+        """
+        if self.constraint is None:
+            return None
+        a = self.weights(spectrum.dimension)[0]
+        averaged = self.latents if self.kl == "mean" and self.latents else 1
+        return Demand(self.constraint, spectrum, self.latents, averaged, a, self.learned)
+
+    @checked
     def without_price(self, spectrum: Spectrum) -> str | None:
-        """Return why a learned decoder variance has no equilibrium, or None where the loss has a price.
+        """Return why a learned decoder variance or a constraint leaves no price, or None where the loss has one.
 
         Parameters
         ----------
@@ -441,9 +498,12 @@ class Loss:
         >>> Loss.gaussian(0.5, decoder_variance="learned").without_price(Spectrum.from_eigenvalues([4, 1]))[:26]
         'β = 0.5 has no equilibrium'
         """
-        if not self.learned:
-            return None
-        return without_price(self.beta * self.price_per_beta(spectrum), spectrum, self.latents)
+        demand = self.demand(spectrum)
+        if self.learned and not (demand and demand.constraint.sets_price):
+            problem = without_price(self.beta * self.price_per_beta(spectrum), spectrum, self.latents)
+            if problem is not None:
+                return problem
+        return None if demand is None else demand.without_price(self.nominal_price(spectrum))
 
     @checked
     def charge(self, features: Count) -> Array:
@@ -482,16 +542,76 @@ class Loss:
         array
             β, of the shape of `price`.
 
+        Raises
+        ------
+        OutsideTheory
+            If a constraint leaves this price to no β, or to many (`without_beta` asks first;
+            `partial`: β where there is one, else infinity).
+
         Examples
         --------
         >>> loss = Loss.gaussian(reconstruction="mean")
         >>> float(loss.beta_at(3.0, Spectrum.from_eigenvalues([4, 1])))
         1.5
         """
-        scaled = numbers(price, "price")
-        if self.learned:
-            scaled = beta_of_learned(scaled, spectrum, self.latents)
-        return np.asarray(scaled / self.price_per_beta(spectrum))
+        if (problem := self.without_beta(price, spectrum)) is not None:
+            raise OutsideTheory(problem, partial=self.collapse_beta(price, spectrum))
+        return self.collapse_beta(price, spectrum)
+
+    @checked
+    def without_beta(self, price: ArrayLike, spectrum: Spectrum) -> str | None:
+        """Return why there is no β, or no single one, at which this loss has a price; None where there is one.
+
+        Parameters
+        ----------
+        price : float or array_like
+            τ, of any shape.
+        spectrum : Spectrum
+            Of the data.
+
+        Returns
+        -------
+        str or None
+            A sentence.
+
+        Examples
+        --------
+        >>> loss = Loss.gaussian().constrained("hinge", np.log(2))
+        >>> loss.without_beta(2.0, Spectrum.from_eigenvalues([4, 1]))[:33]
+        'No β gives a price of 2: the cons'
+        """
+        demand, most = self.demand(spectrum), float(np.max(numbers(price, "price"), initial=0.0))
+        return None if demand is None else demand.without_beta(most)
+
+    @checked
+    def collapse_beta(self, price: ArrayLike, spectrum: Spectrum) -> Array:
+        """Return the β from which on a mode of variance `price` is inactive.
+
+        Parameters
+        ----------
+        price : float or array_like
+            λ, data²: the price from which on the mode is inactive.
+        spectrum : Spectrum
+            Of the data.
+
+        Returns
+        -------
+        array
+            As in `beta_at`; infinite where a constraint keeps the mode active at every β, 0 where
+            it keeps it inactive.
+
+        Examples
+        --------
+        >>> loss = Loss.gaussian(reconstruction="mean").constrained("hinge", np.log(2))
+        >>> loss.collapse_beta([4, 0.5], Spectrum.from_eigenvalues([4, 1])).tolist()
+        [inf, 0.25]
+        """
+        scaled, demand = numbers(price, "price"), self.demand(spectrum)
+        with np.errstate(invalid="ignore"):
+            scaled = scaled if demand is None else demand.nominal(scaled)
+            if self.learned:
+                scaled = beta_of_learned(scaled, spectrum, self.latents)
+            return np.asarray(scaled / self.price_per_beta(spectrum))
 
     @checked
     def price_per_beta(self, spectrum: Spectrum) -> float:
@@ -525,13 +645,15 @@ class Loss:
         purpose : str
             What is known for such losses only, with its verb ("the landscape is known").
         """
-        if self.learned or not self.likelihood.squared:
+        if self.learned or not self.likelihood.squared or self.constraint:
             part = "a learned decoder variance" if self.learned else f"a {self.likelihood} likelihood"
+            part = "a constraint" if self.constraint else part
             instead = "train networks instead (lv.training.Neural)"
-            if self.learned or self.likelihood.canonical:
+            if (self.learned or self.likelihood.canonical) and not self.constraint:
                 instead = "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)"
             raise OutsideTheory(
-                f"The loss has {part}, but {purpose} for squared errors with a fixed decoder variance only: {instead}."
+                f"The loss has {part}, but {purpose} for squared errors with a fixed decoder variance and a plain β KL "
+                f"only: {instead}."
             )
 
     @property
@@ -570,6 +692,41 @@ class Loss:
             Otherwise as this one.
         """
         return replace(self, latents=latents)
+
+    @checked
+    def constrained(self, kind: Kind, value: Positive, per: Per = "mean") -> "Loss":
+        """Return the same loss with a constraint on the rate or on the distortion, in place of a plain β KL.
+
+        Parameters
+        ----------
+        kind : {"hinge", "absolute", "square", "target", "distortion"}
+            β max(R, C), β |R − C|, β (R − C)², a β that is moved until R = C, or one that is
+            moved until the reconstruction term is C.
+        value : float
+            C, nats of the sum or the mean of the KL as the loss has it (1 bit is ln 2 nats), or
+            in the unit of the loss's reconstruction term.
+        per : {"mean", "sample", "latent"}, default "mean"
+            Whether the rate is the mean over rows, that of each row, or the mean of each latent.
+
+        Returns
+        -------
+        Loss
+            Otherwise as this one.
+
+        Notes
+        -----
+        Under a constraint on the mean the price in effect is exact for linear models, as all
+        prices are. One on each row is priced as if it were one on the mean: see
+        `landau_vae.loss.Constraint` for how far that is off.
+
+        Examples
+        --------
+        >>> loss = Loss.gaussian(3.0).constrained("hinge", np.log(2))  # one bit is free
+        >>> spectrum = Spectrum.from_eigenvalues([4, 1])
+        >>> loss.formula, round(float(loss.price(spectrum)), 9)  # ½ ln(4/1) = ln 2
+        ('½ Σ(x − x̂)² + β max(⟨Σ KL⟩, 0.693147)', 1.0)
+        """
+        return replace(self, constraint=Constraint(kind, value, per))
 
     @checked
     def equivalent(self, other: "Loss", spectrum: Spectrum | Count) -> "Loss":
@@ -647,7 +804,10 @@ class Loss:
         elif self.decoder_variance != 1.0:
             error += f"/{significant(float(self.decoder_variance))}"
         weight = "" if self.kl_weight == 1.0 else f"{significant(self.kl_weight)} "
-        return f"{error} + {weight}β {'mean' if self.kl == 'mean' else 'Σ'} KL"
+        mean_or_sum = "mean" if self.kl == "mean" else "Σ"
+        if self.constraint is not None:
+            return self.constraint.formula(error, weight, mean_or_sum)
+        return f"{error} + {weight}β {mean_or_sum} KL"
 
     @checked
     def reductions(self, features: Count) -> str:
@@ -728,8 +888,10 @@ class Loss:
             return f". {problem}"
         if self.beta.ndim:
             return "."
-        tau = float(self.price(spectrum))
+        tau, demand = float(self.price(spectrum)), self.demand(spectrum)
         more = f"T = τ/V = {significant(tau / spectrum.total_variance)}"
+        if demand is not None:
+            return f".\n{demand.in_words(float(self.nominal_price(spectrum)), tau)} ({more})."
         if self.learned:
             more += f", σ² = {significant(tau / (per_beta * float(self.beta)))}"
         return f": {significant(tau)} at β = {significant(float(self.beta))} ({more})."
@@ -794,6 +956,7 @@ def _spectrum(spectrum: Spectrum | int, *losses: Loss) -> Spectrum:
     """Return a spectrum, made of the number of features where losses depend on nothing else."""
     if isinstance(spectrum, Spectrum):
         return spectrum
-    if any(loss.learned for loss in losses):
-        raise InputError("The price of a learned decoder variance depends on the data's spectrum: give it.", "spectrum")
+    if any(loss.learned or loss.constraint for loss in losses):
+        part = "a learned decoder variance" if any(loss.learned for loss in losses) else "a constrained loss"
+        raise InputError(f"The price of {part} depends on the data's spectrum: give it.", "spectrum")
     return replace(Spectrum.from_eigenvalues(np.ones(spectrum)), likelihood=losses[0].likelihood)

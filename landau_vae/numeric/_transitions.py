@@ -1,10 +1,11 @@
 """The collapse cascade: thresholds of all modes, as prices, as temperatures and as β of the user's own loss.
 
     τ_k = λ_k      T_k = λ_k / V      β_k = the β at which the loss has the price λ_k
+    C_k = ½ Σ_{i<k} ln(λ_i/λ_k)       the rate from which mode k is active, nats
 
 Each transition is a supercritical pitchfork, continuous with a kink in the rate (J. Hirn,
 arXiv:2605.22691). A multiplet of equal eigenvalues collapses at once. With K latents only the K
-strongest modes have a transition at all.
+strongest modes have a transition at all. A constraint on the rate keeps modes active at every β.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import numpy as np
 from landau_vae.checks import Count, checked
 from landau_vae.display import Array, Column, Content, Integers, Result, Table, numbered, readonly, significant
 from landau_vae.loss import Loss
+from landau_vae.loss.water_filling import rate_at
 from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -26,7 +28,7 @@ class Cascade(Result):
     spectrum: Spectrum  #: the modes λ_k
     mode: Integers  #: (transitions,) index of the multiplet's first mode, counting from 1
     multiplicity: Integers  #: (transitions,) how many latents collapse together
-    beta: Array  #: β_k at which the best state changes, (transitions,)
+    beta: Array  #: β_k at which the best state changes, (transitions,); infinite (0): active (inactive) at every β
 
     def __repr__(self) -> str:
         ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
@@ -47,7 +49,12 @@ class Transitions(Cascade):
     loss: Loss  #: the convention in which β is read
     price: Array  #: τ_k = λ_k, (transitions,), data² per nat
     temperature: Array  #: T_k = λ_k / V, (transitions,)
-    json_fields = ("mode", "multiplicity", "price", "temperature", "beta")
+    json_fields = ("mode", "multiplicity", "price", "temperature", "beta", "capacity")
+
+    @property
+    def capacity(self) -> Array:
+        """Return C_k, the rate from which each multiplet is active, (transitions,), nats."""
+        return readonly(rate_at(self.price, self.spectrum, self.loss.latents))
 
     @checked
     def summary(self, limit: Count | None = None, *, intervals: Sequence[str] | None = None) -> str:
@@ -80,7 +87,8 @@ class Transitions(Cascade):
     def _table(self, shown: slice, intervals: Sequence[str] | None) -> Table:
         modes, share = self._columns(shown)
         columns = [
-            modes, Column("λ/V = T_k", self.temperature[shown]), Column("collapses at β", self.beta[shown]),
+            modes, Column("λ/V = T_k", self.temperature[shown]), Column("collapses at β", self.beta[shown], _at),
+            *([Column("active from C [nat]", self.capacity[shown])] if self.loss.constraint else []),
             *([] if intervals is None else [Column("population's β", intervals[shown])]), share,
         ]  # fmt: skip
         note = "T_k: temperature τ/V at which mode k collapses; up to here: share of V in the modes so far"
@@ -92,6 +100,11 @@ class Transitions(Cascade):
             ]
             note += ";\nM²: signal fraction of the latent; R: its rate"
         return Table(columns, note=note)
+
+
+def _at(beta: float) -> str:
+    """Return a threshold as the table shows it."""
+    return significant(beta) if 0 < beta < np.inf else "never" if beta else "inactive"
 
 
 @checked
@@ -127,5 +140,5 @@ def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
     kept = ends > starts
     price = np.add.reduceat(spectrum.eigenvalues, starts)[kept] / counts[kept]
     mode, multiplicity = (readonly(values[kept], np.int64) for values in (starts + 1, ends - starts))
-    beta, temperature = readonly(loss.beta_at(price, spectrum)), readonly(price / spectrum.total_variance)
+    beta, temperature = readonly(loss.collapse_beta(price, spectrum)), readonly(price / spectrum.total_variance)
     return Transitions(spectrum, mode, multiplicity, beta, loss, readonly(price), temperature)
