@@ -22,7 +22,6 @@ from landau_vae.checks import Positive, check_fields, checked, numbers
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 
-
 NOTHING = 1e-150  # a residual whose square can still be divided by
 
 
