@@ -49,6 +49,7 @@ class Options(TypedDict, total=False):
     reconstruction_weight: float
     kl_weight: float
     features: int | None
+    sampler: Sampler
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,12 @@ class Loss:
                 raise InputError(
                     f"A {self.likelihood} likelihood has no decoder variance: omit it.", "decoder_variance"
                 )
+        if self.learned and not self.sampler.plain:
+            raise InputError(
+                "A learned decoder variance is solved for the usual sampler, but z is drawn with "
+                f"{self.sampler.words}: give the variance that was reached.",
+                "decoder_variance",
+            )
         if self.kl == "mean" and self.latents is None:
             raise InputError(
                 "A KL averaged over latents depends on their number: give latents=K (--latents K).", "latents"
@@ -115,6 +122,7 @@ class Loss:
         reconstruction_weight: Positive = 1.0,
         kl_weight: Positive = 1.0,
         features: Count | None = None,
+        sampler: Sampler | None = None,
     ) -> "Loss":
         """Make the loss [½] reduce_features (x − x̂)² / σ_dec² + β reduce_latents KL.
 
@@ -136,18 +144,30 @@ class Loss:
         latents : int, optional
             K. Unless given, there are at least as many latents as modes.
         reconstruction_weight, kl_weight : float, default 1
-            What else multiplies a term.
+            What else multiplies a term. A KL without its ½ has `kl_weight=2`.
         features : int, optional
             d of the model, where it is known: a diagnosis compares it with the data.
+        sampler : Sampler, optional
+            How z is drawn, where it is not drawn from the posterior that the KL charges, or the
+            encoder cannot give every σ².
 
         Returns
         -------
         Loss
             With this convention.
+
+        Examples
+        --------
+        With σ² = 1 throughout a linear model has ⟨μ²⟩ = √(λ/τ) − 1.
+
+        >>> loss = Loss.gaussian(sampler=Sampler(variance=1.0))
+        >>> float(loss.sampler.law(0.25).mean_square)
+        1.0
         """
         return cls(
             numbers(beta, "beta"), decoder_variance, reconstruction, kl, half, latents,
             reconstruction_weight=reconstruction_weight, kl_weight=kl_weight, features=features,
+            sampler=sampler or Sampler(),
         )  # fmt: skip
 
     @classmethod
@@ -645,6 +665,7 @@ class Loss:
         purpose : str
             What is known for such losses only, with its verb ("the landscape is known").
         """
+        self.must_be_plain(purpose)
         if self.learned or not self.likelihood.squared or self.constraint:
             part = "a learned decoder variance" if self.learned else f"a {self.likelihood} likelihood"
             part = "a constraint" if self.constraint else part
@@ -654,6 +675,21 @@ class Loss:
             raise OutsideTheory(
                 f"The loss has {part}, but {purpose} for squared errors with a fixed decoder variance and a plain β KL "
                 f"only: {instead}."
+            )
+
+    @checked
+    def must_be_plain(self, purpose: str) -> None:
+        """Raise `OutsideTheory` unless z is drawn from the posterior that the KL charges, with any σ².
+
+        Parameters
+        ----------
+        purpose : str
+            What is known for such losses only, with its verb ("the landscape is known").
+        """
+        if not self.sampler.plain:
+            raise OutsideTheory(
+                f"z is drawn with {self.sampler.words}, but {purpose} for the usual sampler only, z = μ + σε with a "
+                "free σ: see lv.transitions and lv.equilibrium."
             )
 
     @property
@@ -873,6 +909,8 @@ class Loss:
             f"τ = {'b/2a' if self.likelihood.squared else 'b/a'} = {significant(per_beta)} β{' σ²' * self.learned}"
             f"{self._price_in_words(spectrum, per_beta)}",
         ]
+        if not self.sampler.plain:
+            lines.append(self._sampling)
         if self.notes:
             lines.append(" ".join(self.notes))
         if not self.likelihood.squared:
@@ -881,6 +919,18 @@ class Loss:
                 f"For {name} decoder the first threshold is exact; later ones are those of the collapsed state."
             )
         return "\n".join(lines)
+
+    @property
+    def _sampling(self) -> str:
+        """Return how z is drawn, and what it does to thresholds."""
+        s, ratio = self.sampler, significant(self.sampler.threshold)
+        jump = (
+            f"with a jump (unstable below {significant(s.unstable)} λ, active states up to {significant(s.spinodal)} λ)"
+        )
+        return (
+            f"z is drawn with {s.words}: in a linear model a mode is lost at τ = {ratio} λ, "
+            f"{jump if s.jumps else 'without a jump'}."
+        )
 
     def _price_in_words(self, spectrum: Spectrum, per_beta: float) -> str:
         problem = self.without_price(spectrum)
