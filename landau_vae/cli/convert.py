@@ -88,9 +88,9 @@ def _list(features: int, sizes: dict[str, Any]) -> str:
     """Return all losses in groups, with the price that each has as it is shipped."""
     parts = [
         f"Price τ of a nat in each loss as it is shipped (d = {features}, K = {sizes['latents']}, batches of "
-        f"{sizes['batch']}, {counted(sizes['channels'], 'channel')}, {sizes['valid']} valid entries), in data² with "
-        "squared errors, in units of the reconstruction term with others. A constraint can make it smaller (≤) or set it "
-        "(by C)."
+        f"{sizes['batch']}, {counted(sizes['channels'], 'channel')}, {sizes['valid']} valid entries), in data² "
+        "with squared errors, in units of the reconstruction term with others. A constraint can make it smaller (≤) "
+        "or set it (by C)."
     ]
     for group, presets in GROUPS.items():
         losses = {name: _example(name, sizes) for name in presets}

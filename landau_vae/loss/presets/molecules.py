@@ -10,8 +10,8 @@ PRESETS: dict[str, Preset] = {
     "mlcolvar": Preset("mlcolvar, core/loss/elbo.py", "2026-05", AVERAGED, "beta"),
     "cryodrgn": Preset(
         "cryoDRGN, commands/train_vae.py", "2026-06", SQUARES, "beta", shared=True,
-        note="Both terms are divided by the pixels of the mask, and β = 1/K unless it is given. The decoder is given the "
-             "pose.",
+        note="Both terms are divided by the pixels of the mask, and β = 1/K unless it is given. The decoder is "
+             "given the pose.",
     ),
     "cryodrgn-beta-control": Preset(
         "cryoDRGN with --beta-control", "2026-06", SQUARES | {"constraint": Constraint("square", 1.0)}, "beta_control",
