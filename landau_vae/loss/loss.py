@@ -26,7 +26,7 @@ from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood, as_likelihood
 from landau_vae.loss.constraint import Constraint, Kind, Per
 from landau_vae.loss.learned_price import beta_of_learned, price_of_learned, without_price
-from landau_vae.loss.presets import PRESETS
+from landau_vae.loss.presets import arguments, preset_called
 from landau_vae.loss.price_in_effect import Demand
 from landau_vae.loss.sampler import Sampler
 from landau_vae.spectrum.spectrum import Spectrum
@@ -262,7 +262,12 @@ class Loss:
         latents: Count | None = None,
         batch: Count | None = None,
         channels: Count | None = None,
+        valid: Count | None = None,
+        likelihood: Likelihood | str | None = None,
+        capacity: Positive | None = None,
+        noise_scale: Positive | None = None,
         kl_weight: Positive | None = None,
+        reconstruction_weight: Positive | None = None,
     ) -> "Loss":
         """Return the loss of a public code base.
 
@@ -271,12 +276,19 @@ class Loss:
         name : str
             One of `landau_vae.loss.PRESETS`.
         beta : float or array_like, optional
-            What the code base calls β; its own default, unless given.
-        latents, batch, channels : int, optional
-            Number of latents, rows of a batch, channels of an image, for losses whose price
-            depends on them.
-        kl_weight : float, optional
-            In place of the code base's own further factor on β.
+            What the code base calls β, also where it divides the KL; its own default, unless
+            given.
+        latents, batch, channels, valid : int, optional
+            Number of latents, rows of a batch, channels of an image, entries of a sample that
+            are neither padded nor masked, for losses whose price depends on them.
+        likelihood : Likelihood or str, optional
+            The reconstruction term of a code base whose own has no name here.
+        capacity : float, optional
+            Nats, in place of those of the code base's constraint on the KL.
+        noise_scale : float, optional
+            In place of the code base's own factor on the noise of the latents.
+        kl_weight, reconstruction_weight : float, optional
+            In place of the code base's own further factor on β, and on the error.
 
         Returns
         -------
@@ -295,24 +307,11 @@ class Loss:
         >>> loss.formula, float(loss.price(Spectrum.from_eigenvalues([1.0] * 12288)))
         ('mean(x − x̂)² + β Σ KL', 1.536)
         """
-        key = name.lower()
-        if key not in PRESETS:
-            near = [each for each in PRESETS if key.split("-")[0] in each or each.split("-")[0] in key]
-            meant = f" (did you mean {near[0]}?)" if near else ""
-            raise InputError(f"There is no loss called {name!r}{meant}: known are {', '.join(PRESETS)}.", "name")
-        preset = PRESETS[key]
-        if preset.refused:
-            raise InputError(preset.refused, "name")
-        for size, value in (("latents", latents), ("batch", batch)):
-            if value is None and size in preset.needs:
-                raise InputError(f"The price of {key} depends on its {size}: give it ({size}=…; --{size}).", size)
-        convention = preset.convention | ({} if kl_weight is None else {"kl_weight": kl_weight})
-        if batch is not None and "batch" in preset.needs:  # the KL is summed over it, the error is not
-            convention["kl_weight"] = convention.get("kl_weight", 1.0) * batch
-        if channels is not None and "channels" in preset.needs:
-            convention["reconstruction_weight"] = 1 / channels
-        knob = preset.shipped if beta is None else beta
-        return cls(numbers(knob, "beta"), **convention, latents=latents, name=key, knob=preset.knob)
+        key, preset = preset_called(name)
+        given = {"latents": latents, "batch": batch, "channels": channels, "valid": valid, "likelihood": likelihood,
+                 "capacity": capacity, "noise_scale": noise_scale, "kl_weight": kl_weight,
+                 "reconstruction_weight": reconstruction_weight}  # fmt: skip
+        return cls(**arguments(key, preset, None if beta is None else _checked_beta(beta), given))
 
     @classmethod
     @checked
@@ -816,13 +815,18 @@ class Loss:
         beta = 4 in beta-vae is kld_weight = 0.00510204 in pytorch-vae (d = 784): τ = 2.
         """
         spectrum = _spectrum(spectrum, self, other)
-        there, tau = self.equivalent(other, spectrum), float(self.price(spectrum))
+        there, tau = self.equivalent(other, spectrum), significant(float(self.price(spectrum)))
         sizes = [f"d = {spectrum.dimension}"] + [f"K = {each.latents}" for each in (self, other) if each.kl == "mean"]
-        here = f"{self.knob} = {significant(float(self.beta))} in {self._title}"
-        equal = f"{other.knob} = {significant(float(there.beta))} in {other._title}"
-        return f"{here} is {equal} ({', '.join(dict.fromkeys(sizes))}): τ = {significant(tau)}."
+        here, equal = (f"{each.setting} in {each._title}" for each in (self, there))
+        return f"{here} is {equal} ({', '.join(dict.fromkeys(sizes))}): τ = {tau}."
 
     # ------------------------------------------------------------------------------------ output
+
+    @property
+    def setting(self) -> str:
+        """The code base's own knob at this β, which it may divide by."""
+        value = 1 / float(self.beta) if self.knob.startswith("1/") else float(self.beta)
+        return f"{self.knob.removeprefix('1/')} = {significant(value)}"
 
     @property
     def _title(self) -> str:

@@ -239,6 +239,7 @@ def _tolerate(spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: 
 
 def _carry(spectrum: Spectrum, loss: Loss, nats: float, question: str) -> Answer:
     """Return the β at which R(τ) is a number of nats."""
+    loss.must_be_plain("β is known of a rate")
     price = price_of_rate(nats, spectrum, loss.latents)
     if spectrum.truncated and (loss.latents or np.inf) > spectrum.modes and price < spectrum.eigenvalues[-1]:
         return OutsideTheory(
