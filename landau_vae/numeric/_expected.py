@@ -35,6 +35,8 @@ POINTS = 500  # of a curve, at most
 MOST_UPDATES = 10**6  # that gradient descent is followed for
 WAKES = -0.5 * np.log(1 - ACTIVE)  # nats of a mode from which it counts as active
 SHOWN = 9  # rows of the table
+LEAST = 1e-300  # in place of β = 0
+ORIGINS = {"rest": "at rest", "gradient descent": "gradient descent", "adam": "Adam at the earliest"}
 MOVED = 0.01  # share of a curve's range, below which it counts as level
 
 
@@ -50,13 +52,13 @@ class Expected(Result):
     rate: Array  #: R, nats of a row, (n,); NaN where β is 0 and the model at rest
     error: Array  #: E of a row, Σ(x − x̂)² or −ln p, (n,); NaN where that of the mean predictor is not known
     active: Integers  #: modes with a signal fraction above 0.1, (n,)
-    origin: Literal["at rest", "gradient descent", "adam, at the earliest"]  #: what the curves are those of
+    origin: Literal["rest", "gradient descent", "adam"]  #: rest at every β; descent; the earliest that Adam can be
     json_fields = ("loss", "origin", "step", "beta", "kl", "reconstruction", "total", "active", "remarks")
 
     @cached_property
     def kl(self) -> Array:
         """Return the KL as it is logged, (n,)."""
-        loss = self.loss.at(np.where(self.beta > 0, self.beta, np.nan_to_num(1e-300)))
+        loss = self.loss.at(np.where(self.beta > 0, self.beta, LEAST))
         return readonly(self.logged.logged_rate(self.rate, loss, self.spectrum.dimension))
 
     @cached_property
@@ -78,7 +80,7 @@ class Expected(Result):
     def __repr__(self) -> str:
         ends = f"β = {significant(self.beta[0], 3)} … {significant(self.beta[-1], 3)}"
         active = f"{self.active[0]} … {self.active[-1]} active"
-        return f"Expected({counted(len(self.step), 'step')}, {ends}, {active}, {self.origin})"
+        return f"Expected({counted(len(self.step), 'step')}, {ends}, {active}, {ORIGINS[self.origin]})"
 
     def content(self) -> Content:
         """Yield a table of a few steps, and the remarks."""
@@ -156,7 +158,7 @@ def expected(
     ([1.386, 0.693, 0.347, 0.0], [0.5, 1.0, 1.5, 2.5], [2, 1, 1, 0])
     """
     step, beta = _course(schedule, loss, updates, steps)
-    origin = "at rest" if learning_rate is None else optimizer
+    origin: Literal["rest", "gradient descent", "adam"] = "rest" if learning_rate is None else optimizer
     if learning_rate is None:
         rate, distortion, active = _at_rest(spectrum, loss, beta)
     else:
@@ -166,7 +168,6 @@ def expected(
         run = _by_adam if optimizer == "adam" else _by_descent
         rates, distortion = run(spectrum, loss, step, beta, learning_rate, momentum, start)
         rate, active = rates.sum(axis=1), (rates > WAKES).sum(axis=1)
-        origin = "adam, at the earliest" if optimizer == "adam" else optimizer
     error = error_of(distortion, spectrum, loss, mean_error)
     return Expected(
         spectrum, loss, logged, readonly(step), readonly(beta), readonly(rate), readonly(error),
@@ -244,7 +245,8 @@ def _beta_at(schedule: Callable[[float], Any], step: float) -> float:
         return float(schedule(float(step)))
     except Exception as problem:  # anything: it is the user's code
         raise InputError(
-            f"The schedule raised {type(problem).__name__} at step {step:g} ({problem}): it takes a step and returns β.",
+            f"The schedule raised {type(problem).__name__} at step {step:g} ({problem}), but a function that takes a "
+            "step and returns β is expected.",
             "schedule",
         ) from problem
 
@@ -301,12 +303,14 @@ def _begins(result: Expected) -> str:
     """Say when the first latent wakes up, if the run begins without one."""
     rising = np.flatnonzero(result.active > 0)
     if not len(rising):
-        return "The KL stays at 0 throughout: every mode is below the price. The reconstruction is the mean predictor's."
+        return (
+            "The KL stays at 0 throughout: every mode is below the price. The reconstruction is the mean predictor's."
+        )
     if result.active[0]:
         return ""
     first = rising[0]
     return (
-        f"The KL is 0 up to about step {significant(result.step[first], 3)}, where the first latent wakes up, and rises "
+        f"The KL is 0 up to about step {significant(result.step[first])}, where the first latent wakes up, and rises "
         "from there on: a KL that rises from 0 is what training looks like."
     )
 
@@ -321,7 +325,7 @@ def _peaks(result: Expected) -> str:
         return ""
     collapsed = f" {counted(lost, 'latent')} collapse{'s' * (lost == 1)} on the way." if lost > 0 else ""
     return (
-        f"The KL peaks at step {significant(result.step[top], 3)} with {_short(result.kl[top])} and falls to "
+        f"The KL peaks at step {significant(result.step[top])} with {_short(result.kl[top])} and falls to "
         f"{_short(result.kl[-1])} while β rises from {significant(result.beta[top], 3)} to "
         f"{significant(result.beta[-1], 3)}: that is the price of a nat, no fault.{collapsed}"
     )
@@ -335,8 +339,8 @@ def _rises(result: Expected) -> str:
         return ""
     steps = np.flatnonzero(up)
     return (
-        f"The loss rises by {_short(rise)} between steps {significant(result.step[steps[0]], 3)} and "
-        f"{significant(result.step[steps[-1] + 1], 3)}, because β does: at rest dL/dβ is the KL. Losses at different β "
+        f"The loss rises by {_short(rise)} between steps {significant(result.step[steps[0]])} and "
+        f"{significant(result.step[steps[-1] + 1])}, because β does: at rest dL/dβ is the KL. Losses at different β "
         "cannot be compared, so choose no checkpoint by them."
     )
 

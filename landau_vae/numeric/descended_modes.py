@@ -40,7 +40,8 @@ def descend(
     """
     w = start * np.sqrt(np.maximum(lam - price.min(), 0.0))
     state = np.stack([w, w * (1 + growth(lam, price[0])) / lam, np.zeros_like(lam)])  # w, e, ln s
-    velocity, rows = np.zeros_like(state), []
+    velocity = np.zeros_like(state)
+    rows: list[tuple[Array, Array]] = []
     prices = np.interp(np.arange(steps[-1] + 1), steps, price)
     for update, tau in enumerate(prices):
         w, e, log_variance = state
@@ -55,8 +56,8 @@ def descend(
         state = state + velocity
     if not np.isfinite(state).all():
         raise InputError(
-            "The learning rate is too large: gradient descent diverges with it. Give the one of the run, in the units "
-            "of the loss that is averaged over rows.", "learning_rate"
+            "The learning rate is too large: gradient descent diverges with it. Give that of the run, for the loss "
+            "averaged over rows.", "learning_rate"
         )  # fmt: skip
     rate, distortion = np.swapaxes(rows, 0, 1)
     return Descended(rate, distortion)
