@@ -18,7 +18,7 @@ from landau_vae.diagnosis.course import course_findings
 from landau_vae.diagnosis.explained import statements
 from landau_vae.diagnosis.run_log import RunLog
 from landau_vae.diagnosis.two_numbers import TwoNumbers
-from landau_vae.display import Column, Content, Result, Table, significant
+from landau_vae.display import Column, Content, Result, Table, counted, significant
 from landau_vae.errors import InputError
 from landau_vae.findings import Finding, in_words
 from landau_vae.loss import Logged, Loss
@@ -45,9 +45,9 @@ class Explanation(TwoNumbers, Result):
         return (*statements(self), *course_findings(self.course, self))
 
     def __repr__(self) -> str:
-        latents = f"about {self.active} active" if self.verdict == "active" else "no latent in use"
+        latents = f" in about {counted(self.active, 'latent')}" if self.verdict == "active" else ""
         explained = f"{self.explained:.1%} of the variance explained"
-        return f"Explanation({self.verdict}: {latents}, {significant(self.rate, 4)} nats of a row, {explained})"
+        return f"Explanation({self.verdict}: {significant(self.rate, 4)} nats of a row{latents}, {explained})"
 
     def content(self) -> Content:
         """Yield the table of units, and the findings."""
@@ -129,10 +129,10 @@ def explain(
     --------
     >>> spectrum = Spectrum.from_eigenvalues([4, 1])
     >>> result = explain(0.3466, 1.5, loss=Loss.gaussian(beta=2.0), spectrum=spectrum)
-    >>> result.verdict, result.active, round(result.by_rate, 3), result.expected_reconstruction
+    >>> result.verdict, result.active, round(result.by_rate, 3), round(result.expected_reconstruction, 6)
     ('active', 1, 2.0, 1.5)
     >>> explain(0.0, 2.5, loss=Loss.gaussian(beta=5.0), spectrum=spectrum)
-    Explanation(collapsed: no latent in use, 0 nats of a row, 0.0% of the variance explained)
+    Explanation(collapsed: 0 nats of a row, 0.0% of the variance explained)
     """
     if (data is None) == (spectrum is None):
         raise InputError("Give the data (data=X) or their spectrum (spectrum=…), one of the two.", "data")

@@ -70,9 +70,7 @@ def _turns(log: RunLog, rate: Array, beta: Array, t: TwoNumbers) -> list[Finding
         elif was_alive:
             found.append(remark("revival", f"It revived {at}: the KL rose again from 0."))
         else:
-            found.append(
-                remark("plateau", f"The KL was 0 up to {at}, and rose then: the first latent woke up. {NORMAL}")
-            )
+            found.append(remark("plateau", f"The KL was 0 up to {at}, where the first latent woke up. {NORMAL}"))
         was_alive |= bool(alive[after])
     return found
 

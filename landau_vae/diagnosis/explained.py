@@ -11,8 +11,9 @@ from landau_vae.diagnosis.two_numbers import TwoNumbers
 from landau_vae.display import counted, significant
 from landau_vae.findings import Finding, alarm, by_severity, remark
 from landau_vae.limits import NETWORK_ERROR, NETWORK_RATE, NETWORK_RATE_LEAST, OTHER_PRICE, PRICE_ERROR, TOO_GOOD
-from landau_vae.loss import Logged, slips_that_make
+from landau_vae.loss import Logged
 from landau_vae.loss.logged import LoggedError, LoggedKL
+from landau_vae.loss.slips import slip_with_price
 
 FITTING = 3.0  # factor in a price, within which another unit of the two numbers is proposed
 PROPOSED = 2  # other units, at most
@@ -136,14 +137,15 @@ def _expected(t: TwoNumbers) -> Finding | None:
         f"The nonlinear networks of the record had {NETWORK_RATE_LEAST:g} to {NETWORK_RATE:g} times this KL, and up to "
         f"{NETWORK_ERROR:g} times this error, often far less. For them it is a prediction from the collapsed state."
     )
-    return remark("expected", f"{expected}.", advice)
+    second = "" if t.loss.likelihood.squared else " (to second order about the mean predictor)"
+    return remark("expected", f"{expected}{second}.", advice)
 
 
 def _as_linear(t: TwoNumbers) -> Finding | None:
     """Say whether the two numbers belong to one linear model, and what follows."""
-    if t.verdict != "active" or np.isnan(t.by_rate) or np.isnan(t.explained):
+    if t.verdict != "active" or np.isnan(t.by_rate) or not t.loss.likelihood.squared:
         return None
-    if abs(log(t.by_error / t.by_rate)) <= PRICE_ERROR if t.by_error > 0 else False:
+    if t.by_error > 0 and abs(log(t.by_error / t.by_rate)) <= PRICE_ERROR:
         return _one_linear_model(t)
     if t.efficiency > 1:
         return remark(
@@ -169,13 +171,13 @@ def _one_linear_model(t: TwoNumbers) -> Finding:
     )
     if not t.price > 0 or abs(log(price / t.price)) <= log(OTHER_PRICE):
         return remark("one-linear-model", f"{agree}.")
-    slips = slips_that_make(price / t.price, t.spectrum.dimension, t.loss.latents or t.spectrum.modes)
-    cause = f": as a loss with {slips[0].words} has it" if slips else ""
+    slip = slip_with_price(price, t.loss.with_latents(t.loss.latents or t.spectrum.modes), t.spectrum)
+    cause = f": as a loss with {slip.words} has it" if slip else ""
     return remark(
         "other-price",
         f"{agree}, {_short(price / t.price)} times the stated one{cause}.",
         f"If the model is linear, its loss is not as stated. If it is not, {DIAGNOSE}.",
-        {"factor": price / t.price, "slips": [slip.code for slip in slips]},
+        {"factor": price / t.price, "slip": slip.code if slip else None},
     )
 
 
