@@ -252,6 +252,8 @@ def _carry(spectrum: Spectrum, loss: Loss, nats: float, question: str) -> Answer
             "rounding: check the unit, or ask for less."
         )
     return _choice(spectrum, loss, question, (price, price, price))
+
+
 def _water_level(spectrum: Spectrum, loss: Loss, tolerance: float, power: int, encodable: int) -> tuple[float, int]:
     """Return the price of a distortion, and how many modes are active there."""
     shares = spectrum.normalized
