@@ -26,7 +26,7 @@ from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood, as_likelihood
 from landau_vae.loss.constraint import Constraint, Kind, Per
 from landau_vae.loss.learned_price import beta_of_learned, price_of_learned, without_price
-from landau_vae.loss.presets import PRESETS
+from landau_vae.loss.presets import arguments, preset_called
 from landau_vae.loss.price_in_effect import Demand
 from landau_vae.loss.sampler import Sampler
 from landau_vae.spectrum.spectrum import Spectrum
@@ -49,6 +49,7 @@ class Options(TypedDict, total=False):
     reconstruction_weight: float
     kl_weight: float
     features: int | None
+    sampler: Sampler
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,12 @@ class Loss:
                 raise InputError(
                     f"A {self.likelihood} likelihood has no decoder variance: omit it.", "decoder_variance"
                 )
+        if self.learned and not self.sampler.plain:
+            raise InputError(
+                "A learned decoder variance is solved for the usual sampler, but z is drawn with "
+                f"{self.sampler.words}: give the variance that was reached.",
+                "decoder_variance",
+            )
         if self.kl == "mean" and self.latents is None:
             raise InputError(
                 "A KL averaged over latents depends on their number: give latents=K (--latents K).", "latents"
@@ -115,6 +122,7 @@ class Loss:
         reconstruction_weight: Positive = 1.0,
         kl_weight: Positive = 1.0,
         features: Count | None = None,
+        sampler: Sampler | None = None,
     ) -> "Loss":
         """Make the loss [½] reduce_features (x − x̂)² / σ_dec² + β reduce_latents KL.
 
@@ -136,18 +144,30 @@ class Loss:
         latents : int, optional
             K. Unless given, there are at least as many latents as modes.
         reconstruction_weight, kl_weight : float, default 1
-            What else multiplies a term.
+            What else multiplies a term. A KL without its ½ has `kl_weight=2`.
         features : int, optional
             d of the model, where it is known: a diagnosis compares it with the data.
+        sampler : Sampler, optional
+            How z is drawn, where it is not drawn from the posterior that the KL charges, or the
+            encoder cannot give every σ².
 
         Returns
         -------
         Loss
             With this convention.
+
+        Examples
+        --------
+        With σ² = 1 throughout a linear model has ⟨μ²⟩ = √(λ/τ) − 1.
+
+        >>> loss = Loss.gaussian(sampler=Sampler(variance=1.0))
+        >>> float(loss.sampler.law(0.25).mean_square)
+        1.0
         """
         return cls(
             numbers(beta, "beta"), decoder_variance, reconstruction, kl, half, latents,
             reconstruction_weight=reconstruction_weight, kl_weight=kl_weight, features=features,
+            sampler=sampler or Sampler(),
         )  # fmt: skip
 
     @classmethod
@@ -200,17 +220,20 @@ class Loss:
         return cls(numbers(beta, "beta"), likelihood=POISSON, **options)
 
     @classmethod
-    def family(cls, beta: ArrayLike = 1.0, likelihood: Likelihood = FAMILY, **options: Unpack[Options]) -> "Loss":
-        """Make the loss −ln p(x | x̂) + β KL of any exponential family.
+    def of(cls, likelihood: Likelihood | str, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
+        """Make the loss ℓ(x, f) + β KL of any likelihood.
+
+        Its price belongs to the spectrum seen from the collapsed state: `spectrum.score` makes
+        it, and for exponential families `Spectrum.from_data` and `spectrum.exponential_family`
+        as well.
 
         Parameters
         ----------
+        likelihood : Likelihood or str
+            An object, or its name: "gaussian", "bernoulli", "poisson", "family" (of an
+            exponential family that the spectrum knows).
         beta : float or array_like, default 1
             β, the weight of the KL term.
-        likelihood : Likelihood, optional
-            Unless given, the price belongs to a spectrum of
-            `landau_vae.spectrum.exponential_family`, else to that of `Spectrum.from_data` with
-            this likelihood.
         **options
             `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`,
             as in `Loss.gaussian`.
@@ -224,10 +247,10 @@ class Loss:
         --------
         >>> geometric = Likelihood("geometric", variance=lambda m: m + m**2, support=(0, np.inf))
         >>> spectrum = Spectrum.from_data([[0, 4], [2, 4], [4, 1], [2, 3]], likelihood=geometric)
-        >>> float(Loss.family(0.5, geometric).price(spectrum)), spectrum.eigenvalues.round(4).tolist()
+        >>> float(Loss.of(geometric, 0.5).price(spectrum)), spectrum.eigenvalues.round(4).tolist()
         (0.5, [0.4344, 0.024])
         """
-        return cls(numbers(beta, "beta"), likelihood=likelihood, **options)
+        return cls(numbers(beta, "beta"), likelihood=as_likelihood(likelihood), **options)
 
     @classmethod
     @checked
@@ -239,7 +262,12 @@ class Loss:
         latents: Count | None = None,
         batch: Count | None = None,
         channels: Count | None = None,
+        valid: Count | None = None,
+        likelihood: Likelihood | str | None = None,
+        capacity: Positive | None = None,
+        noise_scale: Positive | None = None,
         kl_weight: Positive | None = None,
+        reconstruction_weight: Positive | None = None,
     ) -> "Loss":
         """Return the loss of a public code base.
 
@@ -248,12 +276,19 @@ class Loss:
         name : str
             One of `landau_vae.loss.PRESETS`.
         beta : float or array_like, optional
-            What the code base calls β; its own default, unless given.
-        latents, batch, channels : int, optional
-            Number of latents, rows of a batch, channels of an image, for losses whose price
-            depends on them.
-        kl_weight : float, optional
-            In place of the code base's own further factor on β.
+            What the code base calls β, also where it divides the KL; its own default, unless
+            given.
+        latents, batch, channels, valid : int, optional
+            Number of latents, rows of a batch, channels of an image, entries of a sample that
+            are neither padded nor masked, for losses whose price depends on them.
+        likelihood : Likelihood or str, optional
+            The reconstruction term of a code base whose own has no name here.
+        capacity : float, optional
+            Nats, in place of those of the code base's constraint on the KL.
+        noise_scale : float, optional
+            In place of the code base's own factor on the noise of the latents.
+        kl_weight, reconstruction_weight : float, optional
+            In place of the code base's own further factor on β, and on the error.
 
         Returns
         -------
@@ -272,24 +307,11 @@ class Loss:
         >>> loss.formula, float(loss.price(Spectrum.from_eigenvalues([1.0] * 12288)))
         ('mean(x − x̂)² + β Σ KL', 1.536)
         """
-        key = name.lower()
-        if key not in PRESETS:
-            near = [each for each in PRESETS if key.split("-")[0] in each or each.split("-")[0] in key]
-            meant = f" (did you mean {near[0]}?)" if near else ""
-            raise InputError(f"There is no loss called {name!r}{meant}: known are {', '.join(PRESETS)}.", "name")
-        preset = PRESETS[key]
-        if preset.refused:
-            raise InputError(preset.refused, "name")
-        for size, value in (("latents", latents), ("batch", batch)):
-            if value is None and size in preset.needs:
-                raise InputError(f"The price of {key} depends on its {size}: give it ({size}=…; --{size}).", size)
-        convention = preset.convention | ({} if kl_weight is None else {"kl_weight": kl_weight})
-        if batch is not None and "batch" in preset.needs:  # the KL is summed over it, the error is not
-            convention["kl_weight"] = convention.get("kl_weight", 1.0) * batch
-        if channels is not None and "channels" in preset.needs:
-            convention["reconstruction_weight"] = 1 / channels
-        knob = preset.shipped if beta is None else beta
-        return cls(numbers(knob, "beta"), **convention, latents=latents, name=key, knob=preset.knob)
+        key, preset = preset_called(name)
+        given = {"latents": latents, "batch": batch, "channels": channels, "valid": valid, "likelihood": likelihood,
+                 "capacity": capacity, "noise_scale": noise_scale, "kl_weight": kl_weight,
+                 "reconstruction_weight": reconstruction_weight}  # fmt: skip
+        return cls(**arguments(key, preset, None if beta is None else _checked_beta(beta), given))
 
     @classmethod
     @checked
@@ -642,13 +664,31 @@ class Loss:
         purpose : str
             What is known for such losses only, with its verb ("the landscape is known").
         """
+        self.must_be_plain(purpose)
         if self.learned or not self.likelihood.squared or self.constraint:
             part = "a learned decoder variance" if self.learned else f"a {self.likelihood} likelihood"
             part = "a constraint" if self.constraint else part
+            instead = "train networks instead (lv.training.Neural)"
+            if (self.learned or self.likelihood.canonical) and not self.constraint:
+                instead = "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)"
             raise OutsideTheory(
                 f"The loss has {part}, but {purpose} for squared errors with a fixed decoder variance and a plain β KL "
-                "only: "
-                "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)."
+                f"only: {instead}."
+            )
+
+    @checked
+    def must_be_plain(self, purpose: str) -> None:
+        """Raise `OutsideTheory` unless z is drawn from the posterior that the KL charges, with any σ².
+
+        Parameters
+        ----------
+        purpose : str
+            What is known for such losses only, with its verb ("the landscape is known").
+        """
+        if not self.sampler.plain:
+            raise OutsideTheory(
+                f"z is drawn with {self.sampler.words}, but {purpose} for the usual sampler only, z = μ + σε with a "
+                "free σ: see lv.transitions and lv.equilibrium."
             )
 
     @property
@@ -775,13 +815,18 @@ class Loss:
         beta = 4 in beta-vae is kld_weight = 0.00510204 in pytorch-vae (d = 784): τ = 2.
         """
         spectrum = _spectrum(spectrum, self, other)
-        there, tau = self.equivalent(other, spectrum), float(self.price(spectrum))
+        there, tau = self.equivalent(other, spectrum), significant(float(self.price(spectrum)))
         sizes = [f"d = {spectrum.dimension}"] + [f"K = {each.latents}" for each in (self, other) if each.kl == "mean"]
-        here = f"{self.knob} = {significant(float(self.beta))} in {self._title}"
-        equal = f"{other.knob} = {significant(float(there.beta))} in {other._title}"
-        return f"{here} is {equal} ({', '.join(dict.fromkeys(sizes))}): τ = {significant(tau)}."
+        here, equal = (f"{each.setting} in {each._title}" for each in (self, there))
+        return f"{here} is {equal} ({', '.join(dict.fromkeys(sizes))}): τ = {tau}."
 
     # ------------------------------------------------------------------------------------ output
+
+    @property
+    def setting(self) -> str:
+        """The code base's own knob at this β, which it may divide by."""
+        value = 1 / float(self.beta) if self.knob.startswith("1/") else float(self.beta)
+        return f"{self.knob.removeprefix('1/')} = {significant(value)}"
 
     @property
     def _title(self) -> str:
@@ -868,6 +913,8 @@ class Loss:
             f"τ = {'b/2a' if self.likelihood.squared else 'b/a'} = {significant(per_beta)} β{' σ²' * self.learned}"
             f"{self._price_in_words(spectrum, per_beta)}",
         ]
+        if not self.sampler.plain:
+            lines.append(self._sampling)
         if self.notes:
             lines.append(" ".join(self.notes))
         if not self.likelihood.squared:
@@ -876,6 +923,18 @@ class Loss:
                 f"For {name} decoder the first threshold is exact; later ones are those of the collapsed state."
             )
         return "\n".join(lines)
+
+    @property
+    def _sampling(self) -> str:
+        """Return how z is drawn, and what it does to thresholds."""
+        s, ratio = self.sampler, significant(self.sampler.threshold)
+        jump = (
+            f"with a jump (unstable below {significant(s.unstable)} λ, active states up to {significant(s.spinodal)} λ)"
+        )
+        return (
+            f"z is drawn with {s.words}: in a linear model a mode is lost at τ = {ratio} λ, "
+            f"{jump if s.jumps else 'without a jump'}."
+        )
 
     def _price_in_words(self, spectrum: Spectrum, per_beta: float) -> str:
         problem = self.without_price(spectrum)

@@ -24,6 +24,7 @@ from landau_vae.numeric._equilibrium import NOISE_POWER, Equilibrium, Reconstruc
 from landau_vae.spectrum.spectrum import Spectrum
 
 Unit = Literal["nats", "bits", "bits per dimension"]
+TINY, RESOLVED = 1e-12, 1e-14  # least price of a search, in units of the last mode; ln of a price that is found
 UNBOUNDED_FACTOR = 10.0  # below the threshold where nothing bounds the price from below: M² of the last mode is 0.9
 
 
@@ -169,6 +170,11 @@ def _choice(
     """Return the answer from the lowest, the chosen and the highest price that do what was asked."""
     if (problem := loss.without_beta(prices[1], spectrum)) is not None:
         return OutsideTheory(problem)
+    if loss.sampler.jumps:
+        jump = (
+            "Latents are lost with a jump by this sampler: near the upper end of the interval a run from small weights"
+        )
+        caveat = " ".join(filter(None, [caveat, f"{jump} stays collapsed, so approach it from smaller β."]))
     low, beta, high = (float(x) for x in loss.collapse_beta(prices, spectrum))
     chosen = loss.at(beta)
     if (problem := chosen.without_price(spectrum)) is not None:
@@ -189,12 +195,13 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Answer:
         )
     if loss.latents is not None and keep > loss.latents:
         return OutsideTheory(f"{keep} modes cannot be kept by {loss.latents} latents: ask for fewer, or add latents.")
-    high = float(spectrum.eigenvalues[keep - 1])
+    thresholds = spectrum.eigenvalues * loss.sampler.threshold
+    high = float(thresholds[keep - 1])
     if keep in (loss.latents, modes):
         lowest = 0.0 if keep == loss.latents or spectrum.unresolved == 0 else spectrum.floor
         return _choice(spectrum, loss, question, (lowest, max(high / UNBOUNDED_FACTOR, lowest), high))
-    low = float(spectrum.eigenvalues[keep])
-    if high - low > spectrum.floor:
+    low = float(thresholds[keep])
+    if high - low > spectrum.floor * loss.sampler.threshold:
         most = np.inf if (demand := loss.demand(spectrum)) is None else demand.cap  # no price in effect is above it
         return _choice(spectrum, loss, question, (low, float(np.sqrt(low * min(high, most))), high))
     ends = np.append(0, np.sum(spectrum.multiplets, axis=0))  # of multiplets: one of them has keep inside
@@ -207,15 +214,14 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Answer:
 
 
 def _tolerate(spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: Reconstruction) -> Answer:
-    """Return the β at which D(τ) = Σ_active τ^p / λ^(p−1) + Σ_inactive λ is `tolerance` V (`NOISE_POWER`: p)."""
-    power = NOISE_POWER[reconstruction]
-    shares = spectrum.normalized
+    """Return the β at which D(τ) = Σ_active λ r^p + Σ_inactive λ is `tolerance` V (`NOISE_POWER`: p).
+
+    r = τ/λ; by other samplers r and the number of active modes follow from their laws.
+    """
     encodable = min(loss.latents or spectrum.modes, spectrum.modes)
     tail = tails(spectrum)[1 : encodable + 1] / spectrum.total_variance  # of k = 1, 2, … active modes
-    weight = np.cumsum(shares[:encodable] ** (1 - power))
-    active = int(np.count_nonzero(shares[:encodable] ** power * weight + tail > tolerance))
-    spare = tolerance - tail[active - 1] if active else 0.0
-    price = spectrum.total_variance * float(max(spare, 0.0) / weight[active - 1]) ** (1 / power)
+    solve = _water_level if loss.sampler.plain else _solved_level
+    price, active = solve(spectrum, loss, tolerance, NOISE_POWER[reconstruction], encodable)
     if spectrum.truncated and (loss.latents is None or loss.latents > spectrum.modes) and active == spectrum.modes:
         return OutsideTheory(
             f"A distortion of {tolerance:g} takes modes beyond the {active} that were kept: make the spectrum with "
@@ -233,6 +239,7 @@ def _tolerate(spectrum: Spectrum, loss: Loss, tolerance: float, reconstruction: 
 
 def _carry(spectrum: Spectrum, loss: Loss, nats: float, question: str) -> Answer:
     """Return the β at which R(τ) is a number of nats."""
+    loss.must_be_plain("β is known of a rate")
     price = price_of_rate(nats, spectrum, loss.latents)
     if spectrum.truncated and (loss.latents or np.inf) > spectrum.modes and price < spectrum.eigenvalues[-1]:
         return OutsideTheory(
@@ -245,6 +252,34 @@ def _carry(spectrum: Spectrum, loss: Loss, nats: float, question: str) -> Answer
             "rounding: check the unit, or ask for less."
         )
     return _choice(spectrum, loss, question, (price, price, price))
+
+
+def _water_level(spectrum: Spectrum, loss: Loss, tolerance: float, power: int, encodable: int) -> tuple[float, int]:
+    """Return the price of a distortion, and how many modes are active there."""
+    shares = spectrum.normalized
+    tail = tails(spectrum)[1 : encodable + 1] / spectrum.total_variance
+    weight = np.cumsum(shares[:encodable] ** (1 - power))
+    active = int(np.count_nonzero(shares[:encodable] ** power * weight + tail > tolerance))
+    spare = tolerance - tail[active - 1] if active else 0.0
+    return spectrum.total_variance * float(max(spare, 0.0) / weight[active - 1]) ** (1 / power), active
+
+
+def _solved_level(spectrum: Spectrum, loss: Loss, tolerance: float, power: int, encodable: int) -> tuple[float, int]:
+    """Return the largest price up to which a distortion is kept, and how many modes are active there."""
+    lam, sampler = spectrum.eigenvalues[:encodable], loss.sampler
+    beyond = 1 - spectrum.normalized[:encodable].sum()
+
+    def excess(log: float) -> float:
+        left = sampler.law(np.exp(log) / lam).residual ** power
+        return float(spectrum.normalized[:encodable] @ left + beyond - tolerance)
+
+    low, high = np.log(spectrum.floor or TINY * lam[-1]), np.log(lam[0] * sampler.threshold)
+    if excess(low) >= 0:
+        return 0.0, encodable
+    while high - low > RESOLVED:  # rising, with steps where modes are lost with a jump
+        middle = (low + high) / 2
+        low, high = (middle, high) if excess(middle) <= 0 else (low, middle)
+    return float(np.exp(low)), int(np.count_nonzero(sampler.law(np.exp(low) / lam).residual < 1))
 
 
 def _above_noise(spectrum: Spectrum, loss: Loss) -> Answer:
@@ -261,5 +296,6 @@ def _above_noise(spectrum: Spectrum, loss: Loss) -> Answer:
             partial=floor,
         )
     active = min(floor.modes, loss.latents or floor.modes)
-    prices = (floor.price, floor.price, float(spectrum.eigenvalues[active - 1]))
+    least, most = (float(each) * loss.sampler.threshold for each in (floor.price, spectrum.eigenvalues[active - 1]))
+    prices = (least, least, most)
     return _choice(spectrum, loss, "stay above the noise floor", prices, floor.caveat)

@@ -6,6 +6,8 @@
 Each transition is a supercritical pitchfork, continuous with a kink in the rate (J. Hirn,
 arXiv:2605.22691). A multiplet of equal eigenvalues collapses at once. With K latents only the K
 strongest modes have a transition at all. A constraint on the rate keeps modes active at every β.
+A loss whose sampler departs from its KL multiplies all thresholds, and may make them jumps
+(`landau-vae derive samplers`).
 """
 
 from collections.abc import Sequence
@@ -47,14 +49,38 @@ class Transitions(Cascade):
     """The cascade of a loss, with β in its own convention."""
 
     loss: Loss  #: the convention in which β is read
-    price: Array  #: τ_k = λ_k, (transitions,), data² per nat
-    temperature: Array  #: T_k = λ_k / V, (transitions,)
-    json_fields = ("mode", "multiplicity", "price", "temperature", "beta", "capacity")
+    price: Array  #: τ_k = λ_k, times the sampler's threshold, (transitions,), data² per nat
+    temperature: Array  #: T_k = τ_k / V, (transitions,)
+    json_fields = ("mode", "multiplicity", "price", "temperature", "beta", "capacity", "kind", "unstable_beta",
+                   "spinodal_beta")  # fmt: skip
 
     @property
     def capacity(self) -> Array:
-        """Return C_k, the rate from which each multiplet is active, (transitions,), nats."""
+        """Return C_k, the rate from which each multiplet is active, (transitions,), nats; NaN for other samplers."""
+        if not self.loss.sampler.plain:
+            return readonly(np.full_like(self.price, np.nan))
         return readonly(rate_at(self.price, self.spectrum, self.loss.latents))
+
+    @property
+    def kind(self) -> str:
+        """How modes are lost: "continuous", or with a jump, "first-order"."""
+        return "first-order" if self.loss.sampler.jumps else "continuous"
+
+    @property
+    def unstable_beta(self) -> Array:
+        """β below which training from small weights leaves the collapsed state, (transitions,)."""
+        return self._at(self.loss.sampler.unstable)
+
+    @property
+    def spinodal_beta(self) -> Array:
+        """β up to which training that starts from an active state keeps it, (transitions,)."""
+        return self._at(self.loss.sampler.spinodal)
+
+    def _at(self, ratio: float) -> Array:
+        """Return β at the prices that are so many times the eigenvalues."""
+        if ratio == self.loss.sampler.threshold:
+            return self.beta
+        return readonly(self.loss.beta_at(self.price / self.loss.sampler.threshold * ratio, self.spectrum))
 
     @checked
     def summary(self, limit: Count | None = None, *, intervals: Sequence[str] | None = None) -> str:
@@ -87,11 +113,16 @@ class Transitions(Cascade):
     def _table(self, shown: slice, intervals: Sequence[str] | None) -> Table:
         modes, share = self._columns(shown)
         columns = [
-            modes, Column("λ/V = T_k", self.temperature[shown]), Column("collapses at β", self.beta[shown], _at),
+            modes, Column("λ/V = T_k" if self.loss.sampler.threshold == 1 else "T_k", self.temperature[shown]),
+            Column("collapses at β", self.beta[shown], _at),
             *([Column("active from C [nat]", self.capacity[shown])] if self.loss.constraint else []),
             *([] if intervals is None else [Column("population's β", intervals[shown])]), share,
         ]  # fmt: skip
         note = "T_k: temperature τ/V at which mode k collapses; up to here: share of V in the modes so far"
+        if self.loss.sampler.jumps:
+            columns[2:2] = [Column("unstable below β", self.unstable_beta[shown])]
+            columns[4:4] = [Column("survives to β", self.spinodal_beta[shown])]
+            note += ";\nunstable: the collapsed state; survives: training from an active state keeps it to here"
         if self.loss.beta.ndim == 0:
             state, first = equilibrium(self.spectrum, self.loss), (self.mode - 1)[shown]
             columns += [
@@ -138,7 +169,7 @@ def transitions(spectrum: Spectrum, loss: Loss) -> Transitions:
     starts, counts = spectrum.multiplets
     ends = starts + counts if loss.latents is None else np.minimum(starts + counts, loss.latents)
     kept = ends > starts
-    price = np.add.reduceat(spectrum.eigenvalues, starts)[kept] / counts[kept]
+    price = np.add.reduceat(spectrum.eigenvalues, starts)[kept] / counts[kept] * loss.sampler.threshold
     mode, multiplicity = (readonly(values[kept], np.int64) for values in (starts + 1, ends - starts))
     beta, temperature = readonly(loss.collapse_beta(price, spectrum)), readonly(price / spectrum.total_variance)
     return Transitions(spectrum, mode, multiplicity, beta, loss, readonly(price), temperature)
