@@ -18,6 +18,7 @@ from scipy.stats import norm
 from landau_vae.diagnosis.posterior import EPSILON, Posterior
 from landau_vae.display import Array, Column, Table
 from landau_vae.limits import ACTIVE
+from landau_vae.loss.sampler import PLAIN, Sampler
 
 DELTA = 0.01  #: share of the data that (ε, δ)-collapse leaves out
 
@@ -32,7 +33,7 @@ class Criterion:
     ratio: float  #: τ/λ above which a mode at equilibrium is inactive
     active: Callable[[Posterior], NDArray[np.bool_]]  #: whether each latent is active, (K,)
 
-    def predicted(self, price: float, eigenvalues: Array) -> int:
+    def predicted(self, price: float, eigenvalues: Array, sampler: Sampler = PLAIN) -> int:
         """Return how many modes this criterion calls active at equilibrium.
 
         Parameters
@@ -41,13 +42,27 @@ class Criterion:
             τ, data² per nat.
         eigenvalues : (modes,) array
             λ of the modes that have a latent, data².
+        sampler : Sampler, optional
+            How z is drawn; of another one than usual the law is asked, not the ratio.
 
         Returns
         -------
         int
             How many.
         """
-        return int(np.count_nonzero(price < self.ratio * eigenvalues))
+        if sampler.plain:
+            return int(np.count_nonzero(price < self.ratio * eigenvalues))
+        return int(np.count_nonzero(self.active(_at_rest(sampler, price / eigenvalues))))
+
+
+def _at_rest(sampler: Sampler, ratio: Array) -> Posterior:
+    """Return the posteriors of Gaussian modes by the law of a sampler."""
+    law, zero = sampler.law(ratio), np.zeros(len(ratio))
+    least = law.variance - 1 - np.log(law.variance)  # 2 KL of a row whose mean is 0
+    limit = np.divide(2 * EPSILON - least, law.mean_square, out=zero + np.inf, where=law.mean_square > 0)
+    quiet = np.where(least < 2 * EPSILON, 2 * norm.cdf(np.sqrt(np.maximum(limit, 0.0))) - 1, 0.0)
+    spread = (law.variance, law.rate, quiet, law.variance, law.variance, zero, law.variance**2)
+    return Posterior(1, zero, np.diag(law.mean_square), *spread, sampler)
 
 
 def _quiet_ratio() -> float:
@@ -79,7 +94,11 @@ def scores(posterior: Posterior, price: float, eigenvalues: Array) -> tuple[dict
     encodable, rows = eigenvalues[: posterior.latents], []
     for each in CRITERIA:
         active = each.active(posterior)
-        counts = {"observed": int(active.sum()), "predicted": each.predicted(price, encodable), "latents": active}
+        counts = {
+            "observed": int(active.sum()),
+            "predicted": each.predicted(price, encodable, posterior.sampler),
+            "latents": active,
+        }
         rows.append({"code": each.code, "rule": each.rule, "source": each.source, **counts})
     return tuple(rows)
 
