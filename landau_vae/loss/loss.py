@@ -914,7 +914,7 @@ class Loss:
             f"{self._price_in_words(spectrum, per_beta)}",
         ]
         if not self.sampler.plain:
-            lines.append(self._sampling)
+            lines.append(self.sampling)
         if self.notes:
             lines.append(" ".join(self.notes))
         if not self.likelihood.squared:
@@ -925,8 +925,8 @@ class Loss:
         return "\n".join(lines)
 
     @property
-    def _sampling(self) -> str:
-        """Return how z is drawn, and what it does to thresholds."""
+    def sampling(self) -> str:
+        """How z is drawn, and what it does to thresholds."""
         s, ratio = self.sampler, significant(self.sampler.threshold)
         jump = (
             f"with a jump (unstable below {significant(s.unstable)} λ, active states up to {significant(s.spinodal)} λ)"
