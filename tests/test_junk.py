@@ -178,7 +178,8 @@ def calls(w):
     layout = {"spectrum": w.spectrum, "loss": w.loss}
     table = {
         "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss.family": {}, "Loss": {"beta": 1.0},
-        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3},
+        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3, "valid": 2,
+                        "likelihood": "gaussian", "noise_scale": 0.5, "kl_weight": 2.0, "reconstruction_weight": 2.0},
         "Loss.measure": {"function": mine, "features": 2, "latents": 1, "batch": 2},
         "Loss.weights": {"self": w.loss, "dimension": 3}, "Loss.price": {"self": w.loss, "spectrum": w.spectrum},
         "Loss.charge": {"self": w.loss, "features": 3}, "Loss.at": {"self": w.loss, "beta": 2.0},
