@@ -615,7 +615,7 @@ def _(i: Inputs) -> Any:
         "bernoulli": (Loss.bernoulli(0.5), bits),
         "bernoulli mean": (Loss.bernoulli([0.5, 2], reconstruction="mean", kl="mean", latents=3, kl_weight=0.1), bits),
         "poisson": (Loss.poisson(0.7, reconstruction_weight=2.0), counts),
-        "family": (Loss.family(0.4), family),
+        "family": (Loss.of("family", 0.4), family),
     }
     return {
         name: {

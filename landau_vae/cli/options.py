@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -24,7 +24,6 @@ from landau_vae.loss.presets.preset import asks
 from landau_vae.spectrum.build import Divisor
 
 Names = list[str] | None
-Family = Literal["gaussian", "bernoulli", "poisson"]
 
 FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, or what `gather` wrote"
 TARGET = "target"  # in --given and --target: all columns of a public data set's target
@@ -71,7 +70,9 @@ class LossOptions:
     half: Annotated[bool | None, in_loss("Squared error with ½ (yes; mse_loss: no)", "--half/--no-half")] = None
     decoder_variance: Annotated[float | None, in_loss("σ² that divides the squared error (1)")] = None
     learned_variance: Annotated[bool, in_loss("The decoder's variance is trained too", "--learned-variance")] = False
-    likelihood: Annotated[Family | None, in_loss("gaussian, bernoulli or poisson (gaussian)", metavar="NAME")] = None
+    likelihood: Annotated[
+        str | None, in_loss('gaussian, bernoulli, poisson, laplace, "huber(0.5)", …', metavar="NAME")
+    ] = None
     latents: Annotated[int | None, in_loss("Number of latents of your model")] = None
     batch: Annotated[int | None, in_loss("Rows of a batch (verify: 256)")] = None
     channels: Annotated[int | None, in_loss("Channels of an image, if the loss depends on it")] = None
