@@ -284,7 +284,8 @@ class Loss:
         likelihood : Likelihood or str, optional
             The reconstruction term of a code base whose own has no name here.
         capacity : float, optional
-            Nats, in place of those of the code base's constraint on the KL.
+            Nats, in place of those of the code base's constraint: of the sum or the mean of the KL
+            over latents, as the code base has it.
         noise_scale : float, optional
             In place of the code base's own factor on the noise of the latents.
         kl_weight, reconstruction_weight : float, optional
