@@ -121,9 +121,11 @@ def explain(
 
     Notes
     -----
-    What a linear model has at rest is exact. Nonlinear networks of the record
-    (tests/studies/expected_kl.json, 66 networks at rest on eleven kinds of data) had {RATES}
-    times its KL, and {ERRORS} times its error.
+    What a linear model has at rest is exact, and trained ones are within 10 %. 66 nonlinear
+    networks on eleven data sets (tests/studies/expected_kl.json) had 0.4 to 2 times its KL at the
+    same price, half of them 0.9 to 1.3 times, and 0.05 to 1 times its error. The number of active
+    latents is that of a linear model of this rate: right for all linear models, and for networks
+    by up to 3 too high.
 
     Examples
     --------

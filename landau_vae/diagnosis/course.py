@@ -63,12 +63,12 @@ def _turns(log: RunLog, rate: Array, beta: Array, t: TwoNumbers) -> list[Finding
     for before, after in pairwise(range(len(rate))):
         if alive[before] == alive[after]:
             continue
-        at = f"at step {significant(log.step[after])}, β = {significant(float(beta[after]), 3)}"
+        at = f"step {significant(log.step[after])} (β = {significant(float(beta[after]), 3)})"
         if not alive[after]:
             why = _why_collapsed(float(beta[after]), t)
-            found.append(remark("collapse", f"The model collapsed {at}: the KL fell to 0. {why}".rstrip()))
+            found.append(remark("collapse", f"The model collapsed at {at}: the KL fell to 0. {why}".rstrip()))
         elif was_alive:
-            found.append(remark("revival", f"It revived {at}: the KL rose again from 0."))
+            found.append(remark("revival", f"It revived at {at}: the KL rose again from 0."))
         else:
             found.append(remark("plateau", f"The KL was 0 up to {at}, where the first latent woke up. {NORMAL}"))
         was_alive |= bool(alive[after])

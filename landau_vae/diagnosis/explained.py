@@ -10,7 +10,7 @@ import numpy as np
 from landau_vae.diagnosis.two_numbers import TwoNumbers
 from landau_vae.display import counted, significant
 from landau_vae.findings import Finding, alarm, by_severity, remark
-from landau_vae.limits import NETWORK_ERROR, NETWORK_RATE, NETWORK_RATE_LEAST, OTHER_PRICE, PRICE_ERROR, TOO_GOOD
+from landau_vae.limits import NETWORK_GAIN, NETWORK_RATE, NETWORK_RATE_LEAST, OTHER_PRICE, PRICE_ERROR, TOO_GOOD
 from landau_vae.loss import Logged
 from landau_vae.loss.logged import LoggedError, LoggedKL
 from landau_vae.loss.slips import slip_with_price
@@ -89,7 +89,7 @@ def _inconsistent(t: TwoNumbers) -> Finding:
     return alarm(
         "inconsistent",
         f"{_short(t.rate)} nats of a row cannot explain {t.explained:.1%} of the variance: that is {times} as the best "
-        f"linear model does with them, and no network of the record had more than {TOO_GOOD / 2:g}.",
+        f"linear model does with them, and no network of the record had more than {NETWORK_GAIN:g}.",
         "Either one of the two is logged in another unit than stated, or the decoder sees more than z (skip "
         "connections, earlier steps of a sequence, a condition).",
     )
@@ -134,8 +134,8 @@ def _expected(t: TwoNumbers) -> Finding | None:
     if t.expected_rate > 0 and t.rate > 0:
         expected += f"; here the KL is {_short(t.rate / t.expected_rate)} times that"
     advice = (
-        f"The nonlinear networks of the record had {NETWORK_RATE_LEAST:g} to {NETWORK_RATE:g} times this KL, and up to "
-        f"{NETWORK_ERROR:g} times this error, often far less. For them it is a prediction from the collapsed state."
+        f"Nonlinear networks of the record had {NETWORK_RATE_LEAST:g} to {NETWORK_RATE:g} times this KL and no larger "
+        "error: for them it is a prediction from the collapsed state."
     )
     second = "" if t.loss.likelihood.squared else " (to second order about the mean predictor)"
     return remark("expected", f"{expected}{second}.", advice)

@@ -128,8 +128,8 @@ class TwoNumbers:
 
     @property
     def expected_active(self) -> int | None:
-        """Return how many latents should be active."""
-        return None if self.equilibrium is None else int(self.equilibrium.active)
+        """Return how many latents should have a signal fraction above 0.1."""
+        return None if self.equilibrium is None else int(np.count_nonzero(self.equilibrium.rate > ALIVE))
 
     # ---------------------------------------------------------------------------------------- verdict
 
