@@ -51,6 +51,7 @@ class Posterior:
     narrowest: Array  #: least σ²_k of all rows, (K,)
     widest: Array  #: largest σ²_k of all rows, (K,)
     lowest: Array  #: least μ_k of all rows, (K,)
+    highest: Array  #: largest μ_k of all rows, (K,)
 
     @property
     def constant(self) -> NDArray[np.bool_]:
@@ -81,6 +82,11 @@ class Posterior:
     def second_moment(self) -> Array:
         """A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩, (K,): 1 wherever training has found the best scale of a latent."""
         return self.mean_square + self.variance
+
+    @property
+    def farthest(self) -> Array:
+        """Largest |μ_k| of all rows, (K,)."""
+        return np.maximum(-self.lowest, self.highest)
 
     @property
     def ranking(self) -> NDArray[np.intp]:
@@ -174,7 +180,7 @@ class _Totals:
         self.joint.precision = spacing(data.dtype)  # of the data, whose spectrum is taken
         self.variance, self.other, self.rate, self.quiet = np.zeros((4, K))
         self.least, self.lowest = np.full((2, K), np.inf)  #: spread and mean so far
-        self.most = np.full(K, -np.inf)
+        self.most, self.highest = np.full((2, K), -np.inf)
         self.rows = min(n, max(64, BLOCK // max(K, min(self.features, 128))))  #: of a block
         self.scratch = np.empty((3, self.rows, K))
         self.pair = np.empty((self.rows, self.features + K))
@@ -195,6 +201,7 @@ class _Totals:
         np.minimum(self.least, variance.min(axis=0), out=self.least)
         np.maximum(self.most, variance.max(axis=0), out=self.most)
         np.minimum(self.lowest, mu.min(axis=0), out=self.lowest)
+        np.maximum(self.highest, mu.max(axis=0), out=self.highest)
         if kind == "log_variance":
             np.negative(variance, out=kl)
             np.exp(variance, out=variance)
@@ -221,7 +228,8 @@ class _Totals:
         covariance[constant, :] = covariance[:, constant] = 0.0
         variance, rate, quiet = (each / self.n for each in (self.variance, self.rate, self.quiet))
         narrowest, widest = (deviation(each, kind) ** 2 for each in (self.least, self.most))
-        return Posterior(self.n, offset, covariance, variance, rate, quiet, narrowest, widest, self.lowest)
+        ends = narrowest, widest, self.lowest, self.highest
+        return Posterior(self.n, offset, covariance, variance, rate, quiet, *ends)
 
 
 # ---------------------------------------------------------------------------- what is wrong with the arrays
