@@ -23,7 +23,7 @@ from landau_vae.errors import InputError
 from landau_vae.findings import Finding, in_words
 from landau_vae.loss import Logged, Loss
 from landau_vae.numeric import equilibrium
-from landau_vae.numeric._expected import mean_predictor
+from landau_vae.numeric.expected_curves import mean_predictor
 from landau_vae.spectrum.spectrum import Spectrum
 
 NOTE = "expected: of a linear model at rest at this β; of networks a prediction from the collapsed background"
@@ -45,7 +45,7 @@ class Explanation(TwoNumbers, Result):
         return (*statements(self), *course_findings(self.course, self))
 
     def __repr__(self) -> str:
-        latents = f" in about {counted(self.active, 'latent')}" if self.verdict == "active" else ""
+        latents = f" in about {counted(self.active, 'latent')}" if self.active and self.verdict == "active" else ""
         explained = f"{self.explained:.1%} of the variance explained"
         return f"Explanation({self.verdict}: {significant(self.rate, 4)} nats of a row{latents}, {explained})"
 
@@ -149,7 +149,7 @@ def explain(
         mean_error = _error_at_rest(np.asarray(rows, dtype=np.float64), loss)
     if np.isnan(mean_error):
         mean_error = mean_predictor(spectrum, loss)
-    state = equilibrium(spectrum, loss) if loss.without_price(spectrum) is None else None
+    state = None if loss.without_price(spectrum) else equilibrium(spectrum, loss)
     last = (float(course.kl[-1]), float(course.reconstruction[-1]))
     return Explanation(spectrum, loss, logged, *last, mean_error, state, course)
 

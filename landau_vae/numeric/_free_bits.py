@@ -110,7 +110,7 @@ def free_bits(spectrum: Spectrum, loss: Loss) -> FreeBits:
     if loss.learned:
         raise OutsideTheory("Free bits per latent are not known with a learned decoder variance: fix the variance.")
     K, modes = loss.latents or spectrum.modes, spectrum.modes
-    if spectrum.truncated and K > modes:
+    if spectrum.truncated and modes < K:
         raise OutsideTheory(f"{K} latents may serve modes beyond the {modes} that were kept: keep more.")
     price = float(loss.nominal_price(spectrum))
     state = pooled_state(spectrum, K, price, constraint.value)
