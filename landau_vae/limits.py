@@ -156,6 +156,18 @@ EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the sa
 NEARLY_EQUAL_RATES = Limit(1.15, "the same, of latents that are known to pay less than the price")
 FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for a limit")
 
+# ----------------------------------------------------------------------------------- explained: two numbers of a loop
+
+MEAN_PREDICTED = Limit(0.01, "share of the variance explained, below which a reconstruction is the mean predictor's")
+TOO_GOOD = Limit(
+    5.0,
+    "what nats save of the error over what they save in the best linear model, beyond which units are in doubt",
+    "tests/studies/expected_kl.json",
+)
+NETWORK_RATE_LEAST = Limit(0.4, "least KL of networks at rest over that of a linear model", "the same networks")
+NETWORK_RATE = Limit(2.0, "largest KL of networks at rest over that of a linear model", "the same networks")
+NETWORK_ERROR = Limit(1.05, "largest error of networks at rest over that of a linear model", "the same networks")
+
 # ------------------------------------------------------------------------------------------------------------- frontier
 
 MEMORISED = Limit(0.8, "loss over that of naming each row, from which the best VAE memorises single rows")

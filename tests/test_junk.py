@@ -37,15 +37,16 @@ HOOKS = re.compile(
     r"(numeric\.problems\.\w+|networks\.FreeDecoder)\.\w+"  # a problem's functions
     r"|numeric\.continuation\.(Branch|SpecialPoint)\.\w+"
     r"|training\.(Adam|SGD|Exact|Sampled|Neural|Trainer|LinearVAE)\.\w+"  # what a scan asks of its trainer
-    r"|loss\.Likelihood\.\w+|diagnosis\.(Criterion|Evidence|Finding)\b.*"
-    r"|Loss\.must_be_fixed|Spectrum\.must_be_whole|intervals\.Uncertainty\.cells|\w*(Error|Theory|Samples)"
+    r"|loss\.Likelihood\.\w+|loss\.Sampler\.noise|diagnosis\.(Criterion|Evidence|Finding)\b.*"
+    r"|Loss\.must_be_(fixed|plain)|Spectrum\.must_be_whole|intervals\.Uncertainty\.cells|\w*(Error|Theory|Samples)"
     r"|numeric\.Landscape\.(hessian_eigenvalues|escapes)|diagnosis\.Recommendation\.sentence|training\.Trainer"
     r"|datasets\.Layers\..*|datasets\.worldclim_layers|numeric\.Transitions\.summary"
 )
 CONSTRUCTED = {
-    "Loss", "networks.FreeDecoder", "networks.Moments", "numeric.problems.ExponentialFamily", "numeric.problems.Linear",
-    "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience",
-    "training.SGD", "training.Sampled", "training.Neural", "training.Schedule", "training.TrainingSet",
+    "Loss", "loss.Sampler", "networks.FreeDecoder", "networks.Moments", "numeric.problems.ExponentialFamily",
+    "numeric.problems.Linear", "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact",
+    "training.Patience", "training.SGD", "training.Sampled", "training.Neural", "training.Schedule",
+    "training.TrainingSet",
 }  # fmt: skip  # all other classes are results, or have factories
 
 
@@ -177,7 +178,8 @@ def calls(w):
     between = {"problem": w.linear, "high": 1.5, "low": 0.7}
     layout = {"spectrum": w.spectrum, "loss": w.loss}
     table = {
-        "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss.family": {}, "Loss": {"beta": 1.0},
+        "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss": {"beta": 1.0},
+        "Loss.of": {"likelihood": "poisson"},
         "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3},
         "Loss.measure": {"function": mine, "features": 2, "latents": 1, "batch": 2},
         "Loss.weights": {"self": w.loss, "dimension": 3}, "Loss.price": {"self": w.loss, "spectrum": w.spectrum},
@@ -187,8 +189,19 @@ def calls(w):
         "Loss.with_latents": {"self": w.loss, "latents": 3}, "Loss.explain": {"self": w.loss, "spectrum": w.spectrum},
         "Loss.equivalent": lambda: {"self": w.loss, "other": lv.Loss.gaussian(half=False), "spectrum": w.spectrum},
         "Loss.translation": lambda: {"self": w.loss, "other": lv.Loss.gaussian(half=False), "spectrum": w.spectrum},
+        "loss.Sampler": {}, "loss.Sampler.law": lambda: {"self": lv.loss.Sampler(log_std=True), "ratio": 0.5},
+        "loss.Sampler.ratio": {"self": lv.loss.Sampler(log_std=True), "residual": 0.5},
         "Loss.from_dict": {"content": w.loss.to_dict()}, "Loss.reductions": {"self": w.loss, "features": 2},
-        "Loss.without_price": {"self": w.loss, "spectrum": w.spectrum},
+        **{f"Loss.{name}": {"self": w.loss, "spectrum": w.spectrum} for name in
+           ("without_price", "nominal_price", "demand")},
+        **{f"Loss.{name}": {"self": w.loss, "price": 0.3, "spectrum": w.spectrum} for name in
+           ("without_beta", "collapse_beta")},
+        "Loss.constrained": {"self": w.loss, "kind": "hinge", "value": 1.0},
+        "loss.Constraint": {"kind": "hinge", "value": 1.0},
+        "loss.Constraint.formula": {"self": lv.loss.Constraint("hinge", 1.0), "error": "½ Σ(x − x̂)²", "weight": "",
+                                    "reduction": "Σ"},
+        "numeric.free_bits": lambda: {"spectrum": w.spectrum,
+                                      "loss": w.loss.with_latents(2).constrained("hinge", 0.1, per="latent")},
         "Spectrum.from_data": {"data": w.rows}, "Spectrum.from_chunks": {"chunks": [w.rows[:20], w.rows[20:]]},
         "Spectrum.from_file": {"path": w.folder / "rows.npy"},
         "Spectrum.from_xarray": {"array": w.labelled, "samples": "time"},

@@ -2,12 +2,13 @@
 
 from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood
 from landau_vae.loss.constraint import Constraint
+from landau_vae.loss.logged import Logged
 from landau_vae.loss.loss import Loss, Reduction
 from landau_vae.loss.presets import PRESETS, Preset
 from landau_vae.loss.sampler import Sampler
 from landau_vae.loss.slips import Slip, possible_slips, slips_that_make
 
 __all__ = [
-    "BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "PRESETS", "Constraint", "Likelihood", "Loss", "Preset", "Reduction",
-    "Sampler", "Slip", "possible_slips", "slips_that_make",
+    "BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "PRESETS", "Constraint", "Likelihood", "Logged", "Loss", "Preset",
+    "Reduction", "Sampler", "Slip", "possible_slips", "slips_that_make",
 ]  # fmt: skip
