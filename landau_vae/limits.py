@@ -168,6 +168,10 @@ NETWORK_RATE_LEAST = Limit(0.4, "least KL of networks at rest over that of a lin
 NETWORK_RATE = Limit(2.0, "largest KL of networks at rest over that of a linear model", "the same networks")
 NETWORK_ERROR = Limit(1.05, "largest error of networks at rest over that of a linear model", "the same networks")
 
+# -------------------------------------------------------------------------------------------------- absolute errors
+
+ATOM = Limit(0.5, "share, of the rows within a kernel's width of the median, of those exactly at it: more is an atom")
+
 # ------------------------------------------------------------------------------------------------------------- frontier
 
 MEMORISED = Limit(0.8, "loss over that of naming each row, from which the best VAE memorises single rows")
