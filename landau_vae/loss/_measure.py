@@ -248,7 +248,7 @@ def _reduction(here: float, there: float, terms: Terms) -> str:
 def _convention(terms: Terms, *, batch_known: bool) -> Measured:
     """Return what is a sum, what a mean and what a ½, as fields of `Loss`."""
     sums, probe, error, form = _sums(terms), terms.probe, terms.error, terms.rate.form
-    if not batch_known and not ({sums.error_over_batch, sums.rate_over_batch} in ({"sum"}, {"mean"})):
+    if not batch_known and {sums.error_over_batch, sums.rate_over_batch} not in ({"sum"}, {"mean"}):
         raise _needs_batch(sums, probe)
     d, batch, latents, a, b = probe.dimension, probe.batch, probe.latents, error.fit.weight, terms.rate.fit.weight
     averaged = sums.error_over_batch == "mean"

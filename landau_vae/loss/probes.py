@@ -11,7 +11,7 @@ KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²). All entries of 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,7 +66,9 @@ class Probe:
     latent_shape: tuple[int, ...]
     batch: int
     parametrisation: str = "log_variance"
-    total: Weights = field(default_factory=dict)  #: which of the numbers it returns make the loss; the first, unless given
+    total: Weights = field(
+        default_factory=dict
+    )  #: which of the numbers it returns make the loss; the first, unless given
     draws: int = 1  #: calls that are averaged
 
     @property

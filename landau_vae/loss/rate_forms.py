@@ -15,7 +15,20 @@ import numpy as np
 from landau_vae.display import Array, significant
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.error_forms import neat
-from landau_vae.loss.probes import COARSE, LOOSE, TIGHT, Fit, Posterior, Probe, Readings, fitted, is_coarse, moves, nats, posteriors
+from landau_vae.loss.probes import (
+    COARSE,
+    LOOSE,
+    TIGHT,
+    Fit,
+    Posterior,
+    Probe,
+    Readings,
+    fitted,
+    is_coarse,
+    moves,
+    nats,
+    posteriors,
+)
 
 MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
 LEAST = 1e-6  # nats of a constraint
@@ -90,7 +103,14 @@ def _forms(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[tuple[l
     if forms:
         limit = forms[0].constraint.value  # type: ignore[union-attr]
         sizes, each = np.sqrt(2 * limit * np.array([0.3, 0.9, 3.0]) / probe.latents), moves(zero.shape, 5)
-        yield forms, [(size * move, zero) for size in sizes for move in (one, *each[-3:], one * (np.arange(probe.latents) == 0).reshape(probe.latent_shape))]
+        yield (
+            forms,
+            [
+                (size * move, zero)
+                for size in sizes
+                for move in (one, *each[-3:], one * (np.arange(probe.latents) == 0).reshape(probe.latent_shape))
+            ],
+        )
     if gain((zero, one)) == gain((zero, -one)) == 0:
         yield [Form(lambda place: float(np.sum(place[0] ** 2) / 2), frozen=True)], []
     if (prior := other_prior(probe, gain)) is not None:
@@ -196,4 +216,3 @@ def words(rate: Rate) -> Iterator[str]:
         yield f"The prior is N({mean}, {variance}), which leaves thresholds as they are: compare posteriors with it."
     if form.constraint is not None:
         yield "β is the weight of the constraint: the price in effect follows from it, β and the data."
-
