@@ -121,8 +121,12 @@ class Comparison:
 
     @cached_property
     def collapsed(self) -> bool:
-        """Whether no latent encodes anything."""
-        least = np.clip(self.predicted_signal[0] / 4, limits.COLLAPSED, limits.ACTIVE)
+        """Whether no latent encodes anything.
+
+        Just below the threshold M² is small; how small is known of squared errors.
+        """
+        likely = self.predicted_signal[0] / 4 if self.loss.likelihood.squared else 0.0
+        least = np.clip(likely, limits.COLLAPSED, limits.ACTIVE)
         return bool(self.posterior.signal_fraction.max() < least) and not self.diverged.size
 
     @property
