@@ -151,6 +151,14 @@ LINEAR_SHARE = Limit(0.9, "share of μ that is linear in x, below which an encod
 SURELY_LINEAR = Limit(1e-3, "share of μ that is not linear in x, below which an encoder is linear")
 BETTER_DECODER = Limit(0.9, "distortion over that of the best linear decoder, below which a decoder is nonlinear")
 
+# Constraints on the rate.
+RATE_REACHED = Limit(0.05, "relative distance of a rate from the one that a constraint demands, up to which it is met")
+RATE_OF_ROWS = Limit(
+    0.15, "the same, of a constraint on each row, where the mean over rows is not held itself",
+    "tests/studies/constraint_per_row.json: rates from 0.86 of the limit on",
+)  # fmt: skip
+RATE_MISSED = Limit(0.2, "the same, from which it is missed")
+
 # Free bits.
 EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the same")
 NEARLY_EQUAL_RATES = Limit(1.15, "the same, of latents that are known to pay less than the price")

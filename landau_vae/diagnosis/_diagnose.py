@@ -12,6 +12,7 @@ from landau_vae import limits
 from landau_vae.checks import Count, Positive, Seed, checked, numbers
 from landau_vae.data.convert import as_rows, variances
 from landau_vae.diagnosis.condition import as_condition, rest_of
+from landau_vae.diagnosis.constrained import in_effect
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
 from landau_vae.diagnosis.measured import NUMBERS, ROWS, measure, tells_a_price
@@ -220,6 +221,7 @@ def _in_units(mu: Rows, spread: Rows, kind: Spread, m: Array, deviation: Array) 
 
 def _compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Observed | None = None) -> Diagnosis:
     """Return posteriors beside what spectrum and loss predict."""
+    loss = in_effect(loss, spectrum, posterior)
     # Where a learned σ² has no equilibrium, the prediction is that of a price below all modes.
     price = loss.price(spectrum) if loss.without_price(spectrum) is None else np.asarray(spectrum.floor)
     floor = None if why_no_noise_floor(spectrum, spectrum.samples or 0) else noise_floor(spectrum)
