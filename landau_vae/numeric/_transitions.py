@@ -4,8 +4,8 @@
 
 Each transition is a supercritical pitchfork, continuous with a kink in the rate (J. Hirn,
 arXiv:2605.22691). A loss whose sampler departs from its KL multiplies all thresholds, and may make
-them jumps (`landau-vae derive samplers`). A multiplet of equal eigenvalues collapses at once. With K latents only the K
-strongest modes have a transition at all.
+them jumps (`landau-vae derive samplers-and-heads`). A multiplet of equal eigenvalues collapses at
+once. With K latents only the K strongest modes have a transition at all.
 """
 
 from collections.abc import Sequence
