@@ -159,6 +159,27 @@ EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the sa
 NEARLY_EQUAL_RATES = Limit(1.15, "the same, of latents that are known to pay less than the price")
 FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for a limit")
 
+# ----------------------------------------------------------------------------------- explained: two numbers of a loop
+
+MEAN_PREDICTED = Limit(0.01, "share of the variance explained, below which a reconstruction is the mean predictor's")
+NETWORK_RATE_LEAST = Limit(
+    0.4, "least KL of trained networks over that of a linear model at the same price",
+    "tests/studies/expected_kl.json, 66 networks on eleven data sets: 0.41 (clusters)",
+)  # fmt: skip
+NETWORK_RATE = Limit(
+    2.0, "largest KL of trained networks over that of a linear model at the same price",
+    "the same networks: 1.98 (digits)",
+)  # fmt: skip
+NETWORK_GAIN = Limit(
+    2.3, "what nats save of the error in trained networks, over what they save in the best linear model",
+    "the same networks: 1.00 to 2.23",
+)  # fmt: skip
+TOO_GOOD = Limit(5.0, "the same, beyond which two numbers are not taken for those of one model", "twice the largest")
+
+# -------------------------------------------------------------------------------------------------- absolute errors
+
+ATOM = Limit(0.5, "share, of the rows within a kernel's width of the median, of those exactly at it: more is an atom")
+
 # ------------------------------------------------------------------------------------------------------------- frontier
 
 MEMORISED = Limit(0.8, "loss over that of naming each row, from which the best VAE memorises single rows")

@@ -178,8 +178,10 @@ def calls(w):
     between = {"problem": w.linear, "high": 1.5, "low": 0.7}
     layout = {"spectrum": w.spectrum, "loss": w.loss}
     table = {
-        "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss.family": {}, "Loss": {"beta": 1.0},
-        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3},
+        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3, "valid": 2,
+                        "likelihood": "gaussian", "noise_scale": 0.5, "kl_weight": 2.0, "reconstruction_weight": 2.0},
+        "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss": {"beta": 1.0},
+        "Loss.of": {"likelihood": "poisson"},
         "Loss.measure": {"function": mine, "features": 2, "latents": 1, "batch": 2},
         "Loss.weights": {"self": w.loss, "dimension": 3}, "Loss.price": {"self": w.loss, "spectrum": w.spectrum},
         "Loss.charge": {"self": w.loss, "features": 3}, "Loss.at": {"self": w.loss, "beta": 2.0},
@@ -191,7 +193,16 @@ def calls(w):
         "loss.Sampler": {}, "loss.Sampler.law": lambda: {"self": lv.loss.Sampler(log_std=True), "ratio": 0.5},
         "loss.Sampler.ratio": {"self": lv.loss.Sampler(log_std=True), "residual": 0.5},
         "Loss.from_dict": {"content": w.loss.to_dict()}, "Loss.reductions": {"self": w.loss, "features": 2},
-        "Loss.without_price": {"self": w.loss, "spectrum": w.spectrum},
+        **{f"Loss.{name}": {"self": w.loss, "spectrum": w.spectrum} for name in
+           ("without_price", "nominal_price", "demand")},
+        **{f"Loss.{name}": {"self": w.loss, "price": 0.3, "spectrum": w.spectrum} for name in
+           ("without_beta", "collapse_beta")},
+        "Loss.constrained": {"self": w.loss, "kind": "hinge", "value": 1.0},
+        "loss.Constraint": {"kind": "hinge", "value": 1.0},
+        "loss.Constraint.formula": {"self": lv.loss.Constraint("hinge", 1.0), "error": "½ Σ(x − x̂)²", "weight": "",
+                                    "reduction": "Σ"},
+        "numeric.free_bits": lambda: {"spectrum": w.spectrum,
+                                      "loss": w.loss.with_latents(2).constrained("hinge", 0.1, per="latent")},
         "Spectrum.from_data": {"data": w.rows}, "Spectrum.from_chunks": {"chunks": [w.rows[:20], w.rows[20:]]},
         "Spectrum.from_file": {"path": w.folder / "rows.npy"},
         "Spectrum.from_xarray": {"array": w.labelled, "samples": "time"},

@@ -52,6 +52,7 @@ class Posterior:
     narrowest: Array  #: least σ²_k of all rows, (K,)
     widest: Array  #: largest σ²_k of all rows, (K,)
     lowest: Array  #: least μ_k of all rows, (K,)
+    highest: Array  #: largest μ_k of all rows, (K,)
     fourth: Array  #: ⟨σ_k⁴⟩, (K,)
     sampler: Sampler = PLAIN  #: how z is drawn
 
@@ -101,6 +102,11 @@ class Posterior:
     def second_moment(self) -> Array:
         """A²_k = ⟨μ_k²⟩ + ⟨σ_k²⟩, (K,): 1 wherever training has found the best scale of a latent."""
         return self.mean_square + self.variance
+
+    @property
+    def farthest(self) -> Array:
+        """Largest |μ_k| of all rows, (K,)."""
+        return np.maximum(-self.lowest, self.highest)
 
     @property
     def ranking(self) -> NDArray[np.intp]:
@@ -196,7 +202,7 @@ class _Totals:
         self.joint.precision = spacing(data.dtype)  # of the data, whose spectrum is taken
         self.variance, self.fourth, self.deviation, self.rate, self.quiet = np.zeros((5, K))
         self.least, self.lowest = np.full((2, K), np.inf)  #: spread and mean so far
-        self.most = np.full(K, -np.inf)
+        self.most, self.highest = np.full((2, K), -np.inf)
         self.rows = min(n, max(64, BLOCK // max(K, min(self.features, 128))))  #: of a block
         self.scratch = np.empty((3, self.rows, K))
         self.pair = np.empty((self.rows, self.features + K))
@@ -217,6 +223,7 @@ class _Totals:
         np.minimum(self.least, variance.min(axis=0), out=self.least)
         np.maximum(self.most, variance.max(axis=0), out=self.most)
         np.minimum(self.lowest, mu.min(axis=0), out=self.lowest)
+        np.maximum(self.highest, mu.max(axis=0), out=self.highest)
         if kind == "log_variance":
             np.negative(variance, out=kl)
             np.exp(variance, out=variance)
@@ -242,8 +249,8 @@ class _Totals:
         covariance[constant, :] = covariance[:, constant] = 0.0
         variance, rate, quiet = (each / self.n for each in (self.variance, self.rate, self.quiet))
         narrowest, widest = (deviation(each, kind) ** 2 for each in (self.least, self.most))
-        moments = (offset, covariance, variance, rate, quiet, narrowest, widest, self.lowest, self.fourth / self.n)
-        return Posterior(self.n, *moments, sampler)
+        ends = narrowest, widest, self.lowest, self.highest
+        return Posterior(self.n, offset, covariance, variance, rate, quiet, *ends, self.fourth / self.n, sampler)
 
 
 # ---------------------------------------------------------------------------- what is wrong with the arrays

@@ -161,13 +161,18 @@ class Equilibrium(Result):
         """Return a D + b R, (…): the least value of the user's own per-sample loss, without constants of a log-density.
 
         With a learned σ² it is a (D/σ² + d ln σ²) + b R; of other likelihoods −ln p is taken to
-        second order, ½ a D.
+        second order, ½ a D. A constraint is charged in place of R; where a controller sets β, b is
+        the one it has come to.
         """
-        a, b = self.loss.weights(self.spectrum.dimension)
-        if self.loss.learned:
-            variance = 2 * a * self.price / b
-            return 2 * a * self.free_energy / variance + a * self.spectrum.dimension * np.log(variance)
-        return a * self.loss.likelihood.curvature_of_term * self.free_energy
+        (a, b), demand = self.loss.weights(self.spectrum.dimension), self.loss.demand(self.spectrum)
+        distortion, d = self.total_distortion * self.spectrum.total_variance, self.spectrum.dimension
+        curvature, charged = self.loss.likelihood.curvature_of_term, self.total_rate
+        variance = distortion / d if self.loss.learned else np.ones(())
+        if demand is not None:
+            charged = demand.charged(self.total_rate)
+            b = a * curvature * self.price / variance if demand.constraint.sets_price else b
+        constant = a * d * np.log(variance)
+        return a * curvature / 2 * distortion / variance + constant + b * charged
 
     # ----------------------------------------------------------------------------------- helpers
 

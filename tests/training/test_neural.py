@@ -144,7 +144,7 @@ def test_other_likelihoods_live_below_the_top_of_their_spectrum_and_die_above(li
     data, loss = {
         "bernoulli": ((log_mean + 0.5 * rng.logistic(size=(2000, 4)) > 0).astype(float), Loss.bernoulli()),
         "poisson": (rng.poisson(np.exp(log_mean)).astype(float), Loss.poisson()),
-        "own": (log_mean, Loss.family(likelihood=log_cosh())),
+        "own": (log_mean, Loss.of(log_cosh())),
     }[likelihood]
     first = seen_by(loss.likelihood, training_set(data))[1].normalized[0]
     how = Neural(hidden=(16,), updates=1500, batch=128, loss=loss, optimizer=Adam(3e-3))
@@ -332,13 +332,25 @@ def test_settings_that_cannot_be(settings, complaint):
     [
         (Spectrum.from_eigenvalues([2, 1]), {"loss": Loss.bernoulli()}, "needs samples"),
         (np.random.default_rng(0).standard_normal((50, 3)), {"loss": Loss.bernoulli()}, "from 0 to 1, but these run"),
-        (np.c_[np.eye(2).repeat(9, axis=0), np.ones(18)], {"loss": Loss.bernoulli()}, "column 2"),
         (np.eye(5), {"measured_on": "test"}, "there is no such part"),
     ],
 )
 def test_data_that_a_network_cannot_take(source, settings, complaint):
     with pytest.raises(InputError, match=complaint):
         lv.scan(source, [0.1], latents=1, trainer=neural(**settings))
+
+
+@pytest.mark.parametrize("loss", [Loss.bernoulli(), Loss.poisson()])
+def test_constant_columns_cost_nothing(loss):
+    """They neither change the spectrum that T counts in, nor make a network fail: its outputs there are finite."""
+    bits = np.random.default_rng(0).integers(0, 2, (60, 2)).astype(float)
+    padded = np.c_[bits, np.zeros(60), bits[:, 0]]
+    origin, seen = seen_by(loss.likelihood, training_set(padded))
+    expected = seen_by(loss.likelihood, training_set(padded[:, [0, 1, 3]]))[1]
+    np.testing.assert_allclose(seen.eigenvalues, expected.eigenvalues, rtol=1e-12)
+    assert np.isfinite(origin).all()
+    models = lv.scan(padded, [0.1], latents=1, trainer=neural(loss=loss))
+    assert np.isfinite(models.loss).all()
 
 
 def test_a_network_larger_than_memory_is_refused_before_it_is_made(rows):
@@ -406,7 +418,7 @@ def test_a_folder_knows_likelihoods_of_one_name_apart(rows, tmp_path):
             curvature=lambda x, f: (x + shape) * shape * np.exp(f) / (shape + np.exp(f)) ** 2,
         )  # fmt: skip
         counts = np.random.default_rng(0).poisson(3.0, (60, 2)).astype(float)
-        trainer = Neural(**SMALL, loss=Loss.family(1.0, own))
+        trainer = Neural(**SMALL, loss=Loss.of(own))
         return lv.scan(counts, [0.5], latents=1, trainer=trainer, folder=tmp_path)
 
     train(0.5)
