@@ -182,6 +182,9 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
     if slip is not None:
         words.insert(0, f"a loss with {slip.words}")
         codes += [*slip.code.split("+")]
+    if abs(np.log(ratio / 2)) < limits.PRICE_OF_SLIP:
+        words.insert(0, "a KL without its ½ (Σ μ² + σ² − 1 − ln σ²)")
+        codes.append("kl-half-missing")
     if c.learned_ratio is not None:
         words.insert(0, "a decoder variance σ² that is learned (its error is just that)")
         codes += ["variance-learned"]
