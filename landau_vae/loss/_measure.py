@@ -74,6 +74,7 @@ class Terms:
         return hypot(self.error.fit.chance, self.rate.fit.chance)
 
 
+@np.errstate(all="ignore")  # what is tried on purpose may lie outside the function's domain
 def measure(candidates: list[Probe], *, beta: float | None = None, batch_known: bool = True) -> Measured:
     """Return the convention of a loss function, from the ways in which it may be called; see `Loss.measure`.
 
@@ -248,7 +249,7 @@ def _reduction(here: float, there: float, terms: Terms) -> str:
 def _convention(terms: Terms, *, batch_known: bool) -> Measured:
     """Return what is a sum, what a mean and what a ½, as fields of `Loss`."""
     sums, probe, error, form = _sums(terms), terms.probe, terms.error, terms.rate.form
-    if not batch_known and not ({sums.error_over_batch, sums.rate_over_batch} in ({"sum"}, {"mean"})):
+    if not batch_known and {sums.error_over_batch, sums.rate_over_batch} not in ({"sum"}, {"mean"}):
         raise _needs_batch(sums, probe)
     d, batch, latents, a, b = probe.dimension, probe.batch, probe.latents, error.fit.weight, terms.rate.fit.weight
     averaged = sums.error_over_batch == "mean"
@@ -272,7 +273,7 @@ def _convention(terms: Terms, *, batch_known: bool) -> Measured:
         kl_weight=_rounded(b * latents if over_latents else b, terms),
         link=MEANINGS.get(error.trial.link, MEANINGS.get(error.likelihood, "reconstruction")),
         constraint=form.constraint,
-        sampler=Sampler(variance=1.0) if form.frozen else Sampler(),
+        sampler=Sampler(variance=form.frozen),
     )
     return replace(measured, notes=tuple(_notes(terms, sums, measured)))
 

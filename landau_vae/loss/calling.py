@@ -107,9 +107,15 @@ def template(example: Any, name: str = "") -> Any:
         kind, count = type(example), example.reinterpreted_batch_ndims
         return Built(lambda base: kind(base, count), {"base": template(example.base_dist, name)})
     if is_array(getattr(example, "loc", None)) and is_array(getattr(example, "scale", None)):
-        return Built(type(example), {"loc": Slot("mean", example=example.loc), "scale": Slot("std", example=example.scale)})
+        return Built(
+            type(example), {"loc": Slot("mean", example=example.loc), "scale": Slot("std", example=example.scale)}
+        )
     held = {} if callable(example) else {k: v for k, v in getattr(example, "__dict__", {}).items() if is_array(v)}
-    return Built(lambda **parts: _with(example, parts), {k: Slot(k, example=v) for k, v in held.items()}) if held else example
+    return (
+        Built(lambda **parts: _with(example, parts), {k: Slot(k, example=v) for k, v in held.items()})
+        if held
+        else example
+    )
 
 
 def _with(example: Any, parts: Mapping[str, Any]) -> Any:
@@ -179,6 +185,11 @@ class Call:
     def roles(self) -> tuple[str, ...]:
         """Roles of the arguments, from left to right."""
         return tuple(slot.role for slot in slots(self.arguments) if slot.role)
+
+    def example(self, role: str) -> Any:
+        """Return the example of a role, or None."""
+        own = [slot.example for slot in slots(self.arguments) if slot.role == role and slot.example is not None]
+        return own[0] if own else self.examples.get(role)
 
     def name(self, role: str) -> str:
         """Return what the function calls an argument."""
@@ -258,7 +269,9 @@ def _check_names(names: list[str], count: int) -> None:
         )
     outside = next((what for what in OUTSIDE for name in names if re.search(OUTSIDE[what][0], name.lower())), None)
     if outside:
-        raise InputError(f"The function is that of {OUTSIDE[outside][1]}: no price of a nat is known for it.", "function")
+        raise InputError(
+            f"The function is that of {OUTSIDE[outside][1]}: no price of a nat is known for it.", "function"
+        )
     few, strangers = len(names) < 3, [name for name, role in zip(names, roles, strict=True) if role is None]
     if few or (len(names) - ("z" in roles) > count and strangers):
         every = ", ".join(names)
@@ -273,7 +286,10 @@ def _check_names(names: list[str], count: int) -> None:
 
 #: What a parameter's name shows to be outside the theory: its pattern, and the words for it.
 OUTSIDE = {
-    "codebook": (r"codebook|commit|vq|quantiz|embed", "a vector-quantised model (VQ-VAE), whose codes are not Gaussian"),
+    "codebook": (
+        r"codebook|commit|vq|quantiz|embed",
+        "a vector-quantised model (VQ-VAE), whose codes are not Gaussian",
+    ),
     "categorical": (r"gumbel|^qy|temperature|^alpha", "categorical latents (Gumbel softmax), which are not Gaussian"),
     "flow": (r"log_?det|^ldj|jacob|z_?k$|^z0$", "a normalising flow, whose posterior is not Gaussian"),
 }

@@ -19,11 +19,11 @@ from landau_vae.display import Array
 from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON, Likelihood
 from landau_vae.loss.probes import (
     COARSE,
-    Fit,
     LINKS,
     LOOSE,
     STEP,
     TIGHT,
+    Fit,
     Probe,
     fitted,
     is_coarse,

@@ -14,7 +14,7 @@ those of the collapsed state.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from math import isclose, prod
+from math import isclose
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np

@@ -11,7 +11,7 @@ KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²). All entries of 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from landau_vae.loss.results import Weights, components
 
 PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
     "log_variance": lambda s: s, "variance": np.exp, "std": lambda s: np.exp(s / 2), "log_std": lambda s: s / 2,
+}  # fmt: skip
+SQUARED: dict[str, Callable[[Array], Array]] = {  # σ² of each
+    "log_variance": np.exp, "variance": np.copy, "std": np.square, "log_std": lambda s: np.exp(2 * s),
 }  # fmt: skip
 LINKS: dict[str, Callable[[Array], Array]] = {"identity": np.copy, "logit": BERNOULLI.link, "log": POISSON.link}
 GRID = 64.0  # entries are multiples of its inverse
@@ -66,7 +69,9 @@ class Probe:
     latent_shape: tuple[int, ...]
     batch: int
     parametrisation: str = "log_variance"
-    total: Weights = field(default_factory=dict)  #: which of the numbers it returns make the loss; the first, unless given
+    total: Weights = field(
+        default_factory=dict
+    )  #: which of the numbers it returns make the loss; the first, unless given
     draws: int = 1  #: calls that are averaged
 
     @property
@@ -94,8 +99,7 @@ class Probe:
         for sign in signs:
             z = mean + sign * np.exp(log_variance / 2) * np.where(np.indices(mean.shape).sum(axis=0) % 2, 1, -1)
             try:
-                with np.errstate(all="ignore"):  # what is tried on purpose may lie outside the function's domain
-                    result = self.call(arrays | {"z": z})
+                result = self.call(arrays | {"z": z})
             except Exception as problem:  # anything: it is not our code
                 return self._raised(problem)
             found.append(components(result))
@@ -198,7 +202,7 @@ def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance)
     values, best = readings.values, int(np.argmax(np.abs(change)))
     moved, by_chance = values[1:] - values[0], readings.errors[1:] + readings.errors[0]
     rounding = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))
-    if not (moved[best] / change[best] > 0 and abs(moved[best]) > 10 * rounding[best] + by_chance[best]):
+    if not (moved[best] * np.sign(change[best]) > 0 and abs(moved[best]) > 10 * rounding[best] + by_chance[best]):
         return None
     weight, chance = float(moved[best] / change[best]), float(by_chance[best] / abs(moved[best]))
     allowed = (tolerance.relative + chance) * weight * size + rounding + by_chance

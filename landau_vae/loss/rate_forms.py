@@ -12,10 +12,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landau_vae.checks import numbers
 from landau_vae.display import Array, significant
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.error_forms import neat
-from landau_vae.loss.probes import COARSE, LOOSE, TIGHT, Fit, Posterior, Probe, Readings, fitted, is_coarse, moves, nats, posteriors
+from landau_vae.loss.probes import (
+    COARSE,
+    LOOSE,
+    SQUARED,
+    TIGHT,
+    Fit,
+    Posterior,
+    Probe,
+    Readings,
+    fitted,
+    is_coarse,
+    moves,
+    nats,
+    posteriors,
+)  # fmt: skip
 
 MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
 LEAST = 1e-6  # nats of a constraint
@@ -31,7 +46,7 @@ class Form:
     charge: Callable[[Posterior], float]
     constraint: Constraint | None = None
     prior: tuple[float, float] | None = None  #: its mean and variance, unless standard
-    frozen: bool = False  #: whether it leaves σ out
+    frozen: float | None = None  #: σ², where the charge leaves it out because it is not trained
 
 
 @dataclass(frozen=True)
@@ -90,11 +105,28 @@ def _forms(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[tuple[l
     if forms:
         limit = forms[0].constraint.value  # type: ignore[union-attr]
         sizes, each = np.sqrt(2 * limit * np.array([0.3, 0.9, 3.0]) / probe.latents), moves(zero.shape, 5)
-        yield forms, [(size * move, zero) for size in sizes for move in (one, *each[-3:], one * (np.arange(probe.latents) == 0).reshape(probe.latent_shape))]
-    if gain((zero, one)) == gain((zero, -one)) == 0:
-        yield [Form(lambda place: float(np.sum(place[0] ** 2) / 2), frozen=True)], []
+        yield (
+            forms,
+            [
+                (size * move, zero)
+                for size in sizes
+                for move in (one, *each[-3:], one * (np.arange(probe.latents) == 0).reshape(probe.latent_shape))
+            ],
+        )
+    frozen = frozen_variance(probe)
+    if frozen is not None and gain((zero, one)) == gain((zero, -one)) == 0:
+        yield [Form(lambda place: float(np.sum(place[0] ** 2) / 2), frozen=frozen)], []
     if (prior := other_prior(probe, gain)) is not None:
         yield [Form(_from_prior(*prior), prior=prior)], []
+
+
+def frozen_variance(probe: Probe) -> float | None:
+    """Return σ² where no spread is given (1), or where that of the example is the same throughout; else None."""
+    if "spread" not in probe.call.roles:
+        return 1.0
+    example = probe.call.example("spread")
+    values = None if example is None else np.unique(numbers(example, "like"))
+    return float(SQUARED[probe.parametrisation](values[0])) if values is not None and values.size == 1 else None
 
 
 def _from_prior(mean: float, variance: float) -> Callable[[Posterior], float]:
@@ -116,11 +148,12 @@ def _constraints(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[F
     if not second > max(first, 0.0):
         return
     kind = "hinge" if little >= 0 else "absolute"
-    if abs(second / first - 4) < ALIKE and little < 0:
+    if little < 0 and abs(second - 4 * first) < ALIKE * second:
         kind = "square"
     rough = _limit(probe, gain, kind, MUCH)
     value = _limit(probe, gain, kind, 4 * rough) if rough > LEAST else 0.0  # less is lost beside a smaller rate
-    for per in ("mean", "sample", "latent") if value > LEAST else ():
+    levels = ("mean", "sample", "latent") if kind == "hinge" else ("mean", "sample")
+    for per in levels if value > LEAST else ():
         limit = neat(value / probe.latents if per == "latent" else value)
         yield Form(_charge(kind, per, limit), Constraint(kind, limit, per))  # type: ignore[arg-type]
 
@@ -189,11 +222,13 @@ def bounds(probe: Probe, rate: Rate, x: Array, x_hat: Array) -> tuple[float | No
 def words(rate: Rate) -> Iterator[str]:
     """Yield what has to be known of a charge that is not the plain KL."""
     form = rate.form
-    if form.frozen:
-        yield "The loss has no term in σ: its KL is that of a posterior variance that is frozen."
+    if form.frozen is not None:
+        yield (
+            f"The loss has no term in σ: it is read as that of a posterior variance frozen at {significant(form.frozen)}. "
+            "If σ is trained, nothing keeps it from 0, and nothing collapses."
+        )
     if form.prior is not None:
         mean, variance = (significant(each, 4) for each in form.prior)
         yield f"The prior is N({mean}, {variance}), which leaves thresholds as they are: compare posteriors with it."
     if form.constraint is not None:
         yield "β is the weight of the constraint: the price in effect follows from it, β and the data."
-

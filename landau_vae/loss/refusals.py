@@ -56,8 +56,8 @@ SENTENCES = {
     "0.2 to 4.5), but a KL is finite everywhere: check what the last two arguments are.",
     "no KL": "The loss does not change with the posterior, so its KL is missing, has weight 0 or is clamped at 0: "
     "information has no price, and nothing collapses. Add β times the KL itself.",
-    "free bits": "The KL has free bits, it costs nothing up to λ = {nats} nats of {holder}, so that there is no "
-    "threshold: measure the loss without them (λ = 0), or count those nats as free.",
+    "free bits": "The KL has free bits: it costs nothing up to λ = {nats} nats of {holder}. A law is known for free bits "
+    "of the KL's mean over the batch only (of each latent, or of all together): take the mean before the maximum.",
     "negative": "The KL enters with a negative sign, so that information is rewarded: turn its sign.",
     "capacity": "The loss charges |KL − C| with a capacity of C = {nats} nats per sample (all latents together), so "
     "its optimum is a given rate and not a price: measure it with C = 0 and the KL's own weight.",
@@ -177,7 +177,7 @@ def _free_bits(probe: Probe, base: float, _gain: Gain, charged: Charged) -> Inpu
     one = ones * (np.arange(probe.latents) == 0)  # one latent throughout the batch
     alone = _onset(charged, one, TIGHT.grain * abs(base))
     total = alone is not None and alone > start * (1 + ALIKE)
-    nats, holder = (start * probe.latents, "all latents together") if total else (start, "each latent")
+    nats, holder = (start * probe.latents, "all latents") if total else (start, "each latent of each sample")
     return refused("free bits", nats=significant(nats, 4), holder=holder)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from landau_vae.errors import InputError
-from landau_vae.loss.calling import SPREADS, Call, calls, slots
+from landau_vae.loss.calling import SPREADS, Call, calls
 from landau_vae.loss.probes import Probe
 
 ROWS = 8  # of a batch whose size is not stated and does not matter
@@ -37,10 +37,8 @@ def candidates(
 
 
 def _shape(call: Call, role: str) -> tuple[int, ...] | None:
-    """Return the shape of the example of a role."""
-    example = call.examples.get(role)
-    own = [slot.example for slot in slots(call.arguments) if slot.role == role and slot.example is not None]
-    return tuple((own or [example])[0].shape) if own or example is not None else None
+    example = call.example(role)
+    return None if example is None else tuple(example.shape)
 
 
 def _given(size: Size, example: tuple[int, ...] | None, name: str) -> tuple[int, ...]:
@@ -55,6 +53,7 @@ def _given(size: Size, example: tuple[int, ...] | None, name: str) -> tuple[int,
     return shape
 
 
+@np.errstate(all="ignore")
 def _in_precision(probe: Probe) -> Probe:
     """Return the probe with arrays in the examples' own precision, where its function takes no others."""
     x = np.full((probe.batch, *probe.shape), 0.5)
