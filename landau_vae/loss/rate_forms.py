@@ -18,6 +18,7 @@ from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.error_forms import neat
 from landau_vae.loss.probes import (
     COARSE,
+    FAR_ONES,
     LOOSE,
     SQUARED,
     TIGHT,
@@ -25,6 +26,7 @@ from landau_vae.loss.probes import (
     Posterior,
     Probe,
     Readings,
+    both,
     fitted,
     is_coarse,
     moves,
@@ -34,7 +36,6 @@ from landau_vae.loss.probes import (
 
 MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
 LEAST = 1e-6  # nats of a constraint
-FAR_ONES = 3  # far posteriors at the head of `posteriors`
 BOUND = 20.0  # |ln σ²| beyond which it may be clamped: σ from 5e-5 to 2e4
 ALIKE = 0.02
 
@@ -84,9 +85,9 @@ def identified(probe: Probe, x: Array, x_hat: Array) -> Rate | None:
 def _fitted(
     probe: Probe, forms: list[Form], places: list[Posterior], readings: Readings, gain: Callable[[Posterior], float]
 ) -> Rate | None:
-    near = posteriors(probe)[FAR_ONES]
+    near = both(probe)
     for tolerance in (TIGHT, LOOSE, COARSE):
-        if tolerance is COARSE and not is_coarse(lambda scale: gain((scale * near[0], near[1]))):
+        if tolerance is COARSE and not probe.half and not is_coarse(lambda scale: gain((scale * near[0], near[1]))):
             break
         for form in forms:
             charges, rest = np.array([form.charge(place) for place in places]), form.charge(probe.prior)
@@ -224,8 +225,8 @@ def words(rate: Rate) -> Iterator[str]:
     form = rate.form
     if form.frozen is not None:
         yield (
-            f"The loss has no term in σ: it is read as that of a posterior variance frozen at {significant(form.frozen)}. "
-            "If σ is trained, nothing keeps it from 0, and nothing collapses."
+            f"The loss has no term in σ: it is read as that of a posterior variance frozen at "
+            f"{significant(form.frozen)}. If σ is trained, nothing keeps it from 0, and nothing collapses."
         )
     if form.prior is not None:
         mean, variance = (significant(each, 4) for each in form.prior)
