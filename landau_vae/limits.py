@@ -159,14 +159,19 @@ FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for 
 # ----------------------------------------------------------------------------------- explained: two numbers of a loop
 
 MEAN_PREDICTED = Limit(0.01, "share of the variance explained, below which a reconstruction is the mean predictor's")
-TOO_GOOD = Limit(
-    5.0,
-    "what nats save of the error over what they save in the best linear model, beyond which units are in doubt",
-    "tests/studies/expected_kl.json",
-)
-NETWORK_RATE_LEAST = Limit(0.4, "least KL of networks at rest over that of a linear model", "the same networks")
-NETWORK_RATE = Limit(2.0, "largest KL of networks at rest over that of a linear model", "the same networks")
-NETWORK_ERROR = Limit(1.05, "largest error of networks at rest over that of a linear model", "the same networks")
+NETWORK_RATE_LEAST = Limit(
+    0.4, "least KL of trained networks over that of a linear model at the same price",
+    "tests/studies/expected_kl.json, 66 networks on eleven data sets: 0.41 (clusters)",
+)  # fmt: skip
+NETWORK_RATE = Limit(
+    2.0, "largest KL of trained networks over that of a linear model at the same price",
+    "the same networks: 1.98 (digits)",
+)  # fmt: skip
+NETWORK_GAIN = Limit(
+    2.3, "what nats save of the error in trained networks, over what they save in the best linear model",
+    "the same networks: 1.00 to 2.23",
+)  # fmt: skip
+TOO_GOOD = Limit(5.0, "the same, beyond which two numbers are not taken for those of one model", "twice the largest")
 
 # -------------------------------------------------------------------------------------------------- absolute errors
 

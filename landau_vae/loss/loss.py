@@ -284,7 +284,8 @@ class Loss:
         likelihood : Likelihood or str, optional
             The reconstruction term of a code base whose own has no name here.
         capacity : float, optional
-            Nats, in place of those of the code base's constraint on the KL.
+            Nats, in place of those of the code base's constraint: of the sum or the mean of the KL
+            over latents, as the code base has it.
         noise_scale : float, optional
             In place of the code base's own factor on the noise of the latents.
         kl_weight, reconstruction_weight : float, optional
@@ -921,7 +922,7 @@ class Loss:
             f"{self._price_in_words(spectrum, per_beta)}",
         ]
         if not self.sampler.plain:
-            lines.append(self._sampling)
+            lines.append(self.sampling)
         if self.notes:
             lines.append(" ".join(self.notes))
         if not self.likelihood.squared:
@@ -932,8 +933,8 @@ class Loss:
         return "\n".join(lines)
 
     @property
-    def _sampling(self) -> str:
-        """Return how z is drawn, and what it does to thresholds."""
+    def sampling(self) -> str:
+        """How z is drawn, and what it does to thresholds."""
         s, ratio = self.sampler, significant(self.sampler.threshold)
         jump = (
             f"with a jump (unstable below {significant(s.unstable)} λ, active states up to {significant(s.spinodal)} λ)"
