@@ -48,7 +48,8 @@ class Rest(NamedTuple):
     score: Array  #: ∂ℓ/∂f at f₀ of each row, (n, m)
     #: ⟨∂²ℓ/∂f²⟩ at f₀: (m,) where outputs do not mix; (d, r, r) where only the r outputs j, d + j, … of a feature j do;
     #: else (m, m). ∞ where an output cannot move by a small amount.
-    curvature: Array
+    #: A function that multiplies vectors (m, k) by the matrix, where it was not formed.
+    curvature: Any
     note: str = ""  #: what has to be known of it, in sentences
 
 
@@ -85,6 +86,7 @@ class Likelihood:
     score: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂ℓ/∂f; of A, unless given
     curvature: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂²ℓ/∂f²; of A, unless given
     response: Callable[[Any], Array] = field(default=_not_given, repr=False)  #: x̂ of f; A′ or f itself, unless given
+    quadratic: bool = field(default=False, repr=False)  #: ½(x − f)ᵀM(x − f): a linear VAE of another covariance, exact
     squared: bool = field(default=False, repr=False)  #: written as (x − x̂)², whose curvature is 2: τ = b/2a
 
     def __post_init__(self) -> None:
@@ -243,7 +245,8 @@ class Likelihood:
         array
             As in `Rest`.
         """
-        return np.average(np.broadcast_to(self.curvature(x, output), x.shape), axis=0, weights=weights)
+        each = np.broadcast_to(self.curvature(x, output), (len(x), len(output)))
+        return np.average(each, axis=0, weights=weights)
 
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:
         """Return √𝒱(x̄), the standard deviation that the likelihood has at the mean of each column.
@@ -483,5 +486,5 @@ def as_likelihood(likelihood: Any) -> Likelihood:
     if isinstance(likelihood, Likelihood):
         return likelihood
     found = by_name(likelihood) if isinstance(likelihood, str) else None
-    examples = [example for example, _ in MAKERS.values()]
+    examples = [example for example, _ in MAKERS.values() if example[-2].isdigit() or "[" in example]
     return found or KNOWN[one_of(likelihood, "likelihood", (*KNOWN, *examples))]
