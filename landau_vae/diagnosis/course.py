@@ -12,6 +12,7 @@ from landau_vae.diagnosis.run_log import RunLog
 from landau_vae.diagnosis.two_numbers import ALIVE, DEAD, TwoNumbers
 from landau_vae.display import Array, Booleans, significant
 from landau_vae.findings import Finding, remark
+from landau_vae.limits import ACTIVE
 from landau_vae.numeric.expected_curves import charged_per_beta, total_loss
 
 NORMAL = "Every run from small weights has that plateau, and a KL that rises from it is normal."
@@ -79,8 +80,8 @@ def _why_collapsed(beta: float, t: TwoNumbers) -> str:
     if t.equilibrium is None:
         return ""
     first = float(t.loss.collapse_beta(t.spectrum.eigenvalues[0], t.spectrum))
-    if beta >= first:
-        return f"β had passed the first threshold, {significant(first, 3)}, where that is due."
+    if beta >= (1 - ACTIVE) * first:  # from there on the signal fraction of the first latent is below 0.1
+        return f"β had come to the first threshold, {significant(first, 3)}, where that is due."
     words = f"β was below the first threshold, {significant(first, 3)}"
     return f"{words}: the KL weighs more than stated, or training had become unstable."
 
