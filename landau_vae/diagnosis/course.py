@@ -44,7 +44,7 @@ def _smoothed(values: Array) -> Array:
 
 
 def _alive(rate: Array) -> Booleans:
-    """Return whether the model is alive at each step; between the two limits it is as it was before.
+    """Return whether the model is active at each step; between the two limits it is as it was before.
 
     >>> _alive(np.array([0.0, 0.03, 0.06, 0.03, 0.0])).tolist()
     [False, False, True, True, False]
@@ -57,7 +57,7 @@ def _alive(rate: Array) -> Booleans:
 
 
 def _turns(log: RunLog, rate: Array, beta: Array, t: TwoNumbers) -> list[Finding]:
-    """Return each passage between collapsed and alive."""
+    """Return each passage between collapsed and active."""
     assert log.step is not None
     alive = _alive(rate)
     found, was_alive = [], bool(alive[0])

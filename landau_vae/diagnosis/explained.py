@@ -1,4 +1,4 @@
-"""What a KL and a reconstruction mean, in sentences: alive or collapsed, as expected or not, and in which units."""
+"""What a KL and a reconstruction mean, in sentences: active or collapsed, as expected or not, and in which units."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -59,7 +59,7 @@ def _collapsed(t: TwoNumbers) -> Finding:
 
 def _active(t: TwoNumbers) -> Finding:
     latents = "" if t.active is None else f" in about {counted(t.active, 'latent')}, as a linear model spreads them"
-    return remark("active", f"The model is alive: {_short(t.rate)} nats of a row{latents}{_reconstructs(t)}.")
+    return remark("active", f"The model is active: {_short(t.rate)} nats of a row{latents}{_reconstructs(t)}.")
 
 
 def _ignored(t: TwoNumbers) -> Finding:
@@ -88,7 +88,7 @@ def _inconsistent(t: TwoNumbers) -> Finding:
         "inconsistent",
         f"{_short(t.rate)} nats of a row cannot explain {t.explained:.1%} of the variance: that is {times} as the best "
         f"linear model does with them, and no network of the record had more than {NETWORK_GAIN:g}.",
-        "Either one of the two is logged in another unit than stated, or the decoder sees more than z (skip "
+        "Either one of the two is logged in another unit than stated, or the decoder is given more than z (skip "
         "connections, earlier steps of a sequence, a condition).",
     )
 
