@@ -173,6 +173,10 @@ NETWORK_GAIN = Limit(
 )  # fmt: skip
 TOO_GOOD = Limit(5.0, "the same, beyond which two numbers are not taken for those of one model", "twice the largest")
 
+# -------------------------------------------------------------------------------------------------- absolute errors
+
+ATOM = Limit(0.5, "share, of the rows within a kernel's width of the median, of those exactly at it: more is an atom")
+
 # ------------------------------------------------------------------------------------------------------------- frontier
 
 MEMORISED = Limit(0.8, "loss over that of naming each row, from which the best VAE memorises single rows")

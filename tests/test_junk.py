@@ -179,9 +179,10 @@ def calls(w):
     between = {"problem": w.linear, "high": 1.5, "low": 0.7}
     layout = {"spectrum": w.spectrum, "loss": w.loss}
     table = {
+        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3, "valid": 2,
+                        "likelihood": "gaussian", "noise_scale": 0.5, "kl_weight": 2.0, "reconstruction_weight": 2.0},
         "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss": {"beta": 1.0},
         "Loss.of": {"likelihood": "poisson"},
-        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3},
         "Loss.measure": {"function": mine, "features": 2, "latents": 1, "batch": 2},
         "Loss.weights": {"self": w.loss, "dimension": 3}, "Loss.price": {"self": w.loss, "spectrum": w.spectrum},
         "Loss.charge": {"self": w.loss, "features": 3}, "Loss.at": {"self": w.loss, "beta": 2.0},

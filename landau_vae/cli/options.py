@@ -25,7 +25,7 @@ from landau_vae.spectrum.build import Divisor
 
 Names = list[str] | None
 
-FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, or what `gather` wrote"
+FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, AnnData, or what `gather` wrote"
 TARGET = "target"  # in --given and --target: all columns of a public data set's target
 
 PARTS = ("capacity", "noise_scale", "kl_weight", "reconstruction_weight")
@@ -49,7 +49,7 @@ class Reading:
     columns: Annotated[Names, in_data("Use only this column (may be repeated)", "--column", metavar="NAME")] = None
     exclude: Annotated[Names, in_data("Leave this column out (may be repeated)", metavar="NAME")] = None
     weights: Annotated[str | None, in_data("Column that holds sample weights", metavar="NAME")] = None
-    array: Annotated[str | None, in_data("Array to read from an NPZ, Zarr or netCDF file", metavar="NAME")] = None
+    array: Annotated[str | None, in_data("Array of an NPZ, Zarr, netCDF file; layer of .h5ad", metavar="NAME")] = None
     samples: Annotated[Names, in_data("Zarr, netCDF: the dimension that counts rows (first)", metavar="NAME")] = None
     header: Annotated[bool | None, in_data("Whether a CSV has a header (detected)", "--header/--no-header")] = None
 

@@ -1,9 +1,21 @@
 """Likelihoods as objects: what a decoder's output costs against the data, and what follows from it."""
 
 from landau_vae.likelihoods.canonical import BERNOULLI, FAMILY, GAUSSIAN, POISSON
-from landau_vae.likelihoods.likelihood import KNOWN, Generator, Likelihood, Rest, as_likelihood, natural_parameter
+from landau_vae.likelihoods.counts import negative_binomial, zero_inflated
+from landau_vae.likelihoods.groups import categorical, mixed
+from landau_vae.likelihoods.likelihood import (
+    KNOWN,
+    Generator,
+    Likelihood,
+    Rest,
+    as_likelihood,
+    by_name,
+    natural_parameter,
+)
+from landau_vae.likelihoods.robust import huber, laplace, smooth_l1, student_t
 
 __all__ = [
     "BERNOULLI", "FAMILY", "GAUSSIAN", "KNOWN", "POISSON", "Generator", "Likelihood", "Rest", "as_likelihood",
-    "natural_parameter",
+    "by_name", "categorical", "huber", "laplace", "mixed", "natural_parameter", "negative_binomial", "smooth_l1",
+    "student_t", "zero_inflated",
 ]  # fmt: skip

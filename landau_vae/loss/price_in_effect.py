@@ -133,8 +133,8 @@ class Demand:
             return None
         return (
             f"With {significant(self.constraint.value)} free nats for each of {K} latents there is no one price: "
-            f"{pooled} of them take their free nats, for which they pay nothing, and which modes these serve is not "
-            "decided by β. landau_vae.numeric.free_bits solves for this state."
+            f"{pooled} of them take their free nats, or share modes with those that do, and no price says which modes "
+            "these serve. landau_vae.numeric.free_bits solves for this state."
         )
 
     def _out_of_reach(self) -> str | None:

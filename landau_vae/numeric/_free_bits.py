@@ -91,7 +91,7 @@ def free_bits(spectrum: Spectrum, loss: Loss) -> FreeBits:
 
     Examples
     --------
-    One latent for each mode would cost 1.0391. Both on the first mode cost less:
+    One latent for each mode would cost 1.0390. Both on the first mode cost less:
 
     >>> loss = Loss.gaussian(1.0, latents=2).constrained("hinge", 0.3, per="latent")
     >>> state = free_bits(Spectrum.from_eigenvalues([1.5, 0.1]), loss)

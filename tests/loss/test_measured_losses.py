@@ -10,7 +10,7 @@ from landau_vae import Loss, Spectrum
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, GAUSSIAN
 from landau_vae.loss._measure import measure
-from landau_vae.loss.probes import Probe
+from landau_vae.loss.sizes import candidates
 
 D, K, B = 12, 4, 8
 MEASURED = 1e-6  # what the measurement promises in double precision
@@ -37,9 +37,9 @@ def plain(x, x_hat, mean, log_variance):
     return squares(x, x_hat) + 3 * rate(mean, log_variance)
 
 
-def read(function, features=D, **more):
-    shape = features if isinstance(features, tuple) else (features,)
-    return measure(Probe(function, shape, **{"latents": K, "batch": B} | more))
+def read(function, features=D, latents=K, batch=B, beta=None, parametrisation=None, to=None, like=None):
+    probes = candidates(function, like, features, latents, batch, beta, parametrisation, to)
+    return measure(probes, beta=beta)
 
 
 def with_error(error):

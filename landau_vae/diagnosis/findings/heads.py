@@ -85,7 +85,7 @@ def offset(c: Comparison) -> Finding | None:
     paying = np.flatnonzero((cost > limits.OFFSET_COST) & (cost > limits.OFFSET_SHARE * q.rate))
     if not c.converged:  # active latents that are not at rest have offsets too
         paying = np.setdiff1d(paying, np.flatnonzero(c.is_active))
-    untrained = c.collapsed and c.spectrum.eigenvalues[0] > limits.SURELY_UNSTABLE * c.price
+    untrained = c.collapsed and c.unstable_below > limits.SURELY_UNSTABLE * c.price
     if c.prices is not None:  # where the KL costs nothing, an offset does not either
         paying = np.setdiff1d(paying, c.prices.latent[c.prices.width < limits.NO_KL * c.price])
     if not paying.size or untrained:

@@ -81,7 +81,8 @@ PRESETS: dict[str, Preset] = {
              "are.",
     ),
     "lambda-beta-vae": Preset(
-        "λβ-VAE, arXiv:2602.09277", "2026-11", {}, "beta", None, (Size("reconstruction_weight"),),
+        "λβ-VAE, arXiv:2602.09277", "2026-11", {}, "beta", None,
+        (Size("reconstruction_weight", words="weight of the reconstruction"),),
         note="½ Σ(x − x̂)² + λ Σ(x − x̂)² + β Σ KL: the weight of the reconstruction is 1 + 2λ, if both errors are of "
              "the sampled x̂.",
     ),
@@ -97,10 +98,10 @@ PRESETS: dict[str, Preset] = {
         note="The factor multiplies the mean squared error, so it divides the price: τ = d/2f.",
     ),
     "sketch-rnn": Preset(
-        "magenta, sketch-rnn", "2026-11", {"kl": "mean", "constraint": Constraint("hinge", 0.2), "capacity": 0.2},
-        "kl_weight", 0.5, (LATENTS, CAPACITY_PER_LATENT, LIKELIHOOD),
-        note="0.5 max(mean KL, kl_tolerance) with kl_tolerance = 0.2 nats per latent, beside the density of a mixture "
-             "of normals.",
+        "magenta, sketch-rnn", "2026-11", {"kl": "mean", "constraint": Constraint("hinge", 0.2)}, "kl_weight", 0.5,
+        (LATENTS, LIKELIHOOD),
+        note="0.5 max(mean KL, kl_tolerance): up to kl_tolerance = 0.2 nats per latent, on the average over a batch, "
+             "cost nothing. Its reconstruction term is the density of a mixture of normals.",
     ),
     "svg": Preset(
         "SVG, train_svg_lp.py", "2018", AVERAGED, "beta", 1e-4,
