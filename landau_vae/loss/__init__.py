@@ -16,13 +16,14 @@ from landau_vae.likelihoods import (
     zero_inflated,
 )
 from landau_vae.loss.constraint import Constraint
+from landau_vae.loss.logged import Logged
 from landau_vae.loss.loss import Loss, Reduction
 from landau_vae.loss.presets import PRESETS, Preset
 from landau_vae.loss.sampler import Sampler
 from landau_vae.loss.slips import Slip, possible_slips, slips_that_make
 
 __all__ = [
-    "BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "PRESETS", "Constraint", "Likelihood", "Loss", "Preset", "Reduction",
-    "Sampler", "Slip", "categorical", "huber", "laplace", "mixed", "negative_binomial", "possible_slips",
+    "BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "PRESETS", "Constraint", "Likelihood", "Logged", "Loss", "Preset",
+    "Reduction", "Sampler", "Slip", "categorical", "huber", "laplace", "mixed", "negative_binomial", "possible_slips",
     "slips_that_make", "smooth_l1", "student_t", "zero_inflated",
 ]  # fmt: skip

@@ -23,11 +23,12 @@ from scipy.special import logsumexp
 
 from landau_vae.checks import Count, Seed, checked
 from landau_vae.display import Array, Column, Integers, Result, Table, counted, progress_bar, readonly, significant
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.limits import MEMORISED
 from landau_vae.loss import Loss
 from landau_vae.networks.mixture import TOLERANCE, alone, fitted
 from landau_vae.networks.priced_rows import CanonicalRows, Mixture, OtherRows, Rows
+from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.training_set import TrainingSet, seen_by, training_set
 
@@ -236,6 +237,8 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
         raise InputError("data is a Spectrum, but the frontier needs the rows: give the table.", "data")
     if loss.learned:
         raise InputError("The loss learns its variance, which has no bound here: give the variance reached.", "loss")
+    if not loss.sampler.honest:
+        raise OutsideTheory(f"z is drawn with {loss.sampler.words}: then the KL does not bound what z can carry.")
     weights = np.ones(len(table.rows)) if table.weights is None else table.weights
     order = np.random.default_rng(seed).permutation(np.flatnonzero(weights))
     chosen, others = np.sort(order[:rows]), np.sort(order[rows : 2 * rows])
@@ -257,7 +260,7 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     return Frontier(
         loss, loss.weights(table.features)[0] * loss.likelihood.curvature_of_term, readonly(price),
         area * here.perfect, area * here.loss(constant),
-        readonly(_linear(used.spectrum, price) if squared else np.full(len(price), np.nan)),
+        readonly(_linear(used.spectrum, loss, price) if squared else np.full(len(price), np.nan)),
         readonly(area * best), readonly(area * bound),
         readonly([area * elsewhere.loss(mixture) for mixture in mixtures]), area * elsewhere.loss(constant), first,
         area * _proxy(here, starts, 1.0) if squared else np.nan, area * _memorising(here) if squared else np.nan,
@@ -311,8 +314,10 @@ def _sharing(rows: Rows, mixture: Mixture) -> tuple[NDArray[np.bool_], float]:
     return mask, share
 
 
-def _linear(spectrum: Spectrum, price: Array) -> Array:
-    """Return ½V − Σ ½[λ − τ − τ ln(λ/τ)] over modes above the price, (b,)."""
+def _linear(spectrum: Spectrum, loss: Loss, price: Array) -> Array:
+    """Return ½V − Σ ½[λ − τ − τ ln(λ/τ)] over modes above the price, (b,); of another sampler by its law."""
+    if not loss.sampler.plain:
+        return equilibrium(spectrum, loss.at(loss.beta.ravel())).free_energy
     ratio = np.maximum(spectrum.eigenvalues / price[:, None], 1.0)
     return 0.5 * (spectrum.total_variance - price * (ratio - 1 - np.log(ratio)).sum(axis=1))
 

@@ -66,6 +66,8 @@ class Decoder:
     of_row: tuple[int, ...]  #: shape of a row of the data: (d,), or (channels, height, width)
     outputs: int  #: numbers that it gives for a row: d, or a multiple of it
     shape: tuple[int, ...] | None = None  #: shape of the latents of a row, where they are not (K,)
+    #: m and √v of the prior, where z here is (z of the decoder − m)/√v
+    prior: tuple[Array, Array] | None = field(default=None, repr=False)
     given: Any = field(default=None, repr=False)  #: what it is called with beside the latents, one entry for each row
     takes: str = ""  #: what it is called with, in words
     convert: Getter = field(default=_same, repr=False)  #: makes that of a NumPy array
@@ -88,6 +90,7 @@ class Decoder:
         features: int | tuple[int, ...],
         *,
         shape: tuple[int, ...] | None = None,
+        prior: tuple[Array, Array] | None = None,
         given: Any = None,
         rows: NDArray[np.intp] | None = None,
         outputs: int | None = None,
@@ -106,6 +109,8 @@ class Decoder:
             their channels at different ends, they are moved.
         shape : tuple of int, optional
             Shape of the latents of one row, as the decoder takes them.
+        prior : pair of arrays, optional
+            m and √v: the decoder is called with m + √v z.
         given : array, tensor or DataFrame, optional
             Conditions, one entry for each row of the data.
         rows : (m,) array of int, optional
@@ -135,14 +140,8 @@ class Decoder:
         of_row = features if isinstance(features, tuple) else (features,)
         z, rows = np.asarray(latents, dtype=np.float64), np.arange(len(latents)) if rows is None else rows
         given = given if given is None or hasattr(given, "shape") else plain(given)
-        draft = cls(
-            decode,
-            of_row,
-            outputs or prod(of_row),
-            shape,
-            given,
-            train_mode=any(each.training for each in _modules(decode)),
-        )
+        training = any(each.training for each in _modules(decode))
+        draft = cls(decode, of_row, outputs or prod(of_row), shape, prior, given, train_mode=training)
         decoder, value = draft._tried(z, rows)
         others = {label: get for label, get in _parts(value, SPREADS) if label not in ("", decoder.entry)}
         beside = others.get("[1]", _nothing) if decoder.entry == "[0]" else next(iter(others.values()), _nothing)
@@ -210,7 +209,8 @@ class Decoder:
         return self.to_output(self(z, rows))
 
     def _called(self, z: Array, rows: NDArray[np.intp]) -> Any:
-        arguments: list[Any] = [np.array(z).reshape(len(z), *(self.shape or z.shape[1:]))]  # its own, to write into
+        z = np.array(z) if self.prior is None else self.prior[0] + self.prior[1] * z  # its own, to write into
+        arguments: list[Any] = [z.reshape(len(z), *(self.shape or z.shape[1:]))]
         if self.given is not None:
             arguments.append(getattr(self.given, "iloc", self.given)[rows])
         with _undisturbed(self.decode):

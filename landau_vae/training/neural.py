@@ -106,6 +106,7 @@ class Neural(Trainer):
 
     def __post_init__(self) -> None:
         check_fields(self)
+        self.loss.must_be_plain("models are trained")
         if self.loss.learned:
             object.__setattr__(self, "learned_variance", True)
         if self.learned_variance and not self.loss.likelihood.squared:
