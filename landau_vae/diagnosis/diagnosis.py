@@ -169,7 +169,7 @@ class Diagnosis(Comparison, Result):
         """
         samples = None if self.floor is None else self.floor.samples
         keep = keep or self.posterior.latents
-        tolerances = () if self.spectrum.kind == "score" else tolerances
+        tolerances = () if self.spectrum.of_scores else tolerances
         answers = recommend(self.spectrum, self.loss, keep=keep, tolerances=tolerances, samples=samples)
         if self.by_background:
             answers = tuple(replace(each, basis=BACKGROUND) for each in answers)
@@ -245,7 +245,7 @@ class Diagnosis(Comparison, Result):
         if self.own_term:
             return {"latents": self.latents}
         found = {"latents": self.latents, "modes": self._modes(), "criteria": criteria_table(self.criteria)}
-        if self.spectrum.kind != "score":  # there are no distortions of scores
+        if not self.spectrum.of_scores:  # there are no distortions of scores
             linear, own = self.observed is not None, self.decoded is not None
             found["dimensions"] = dimensions_table(self.dimensions, linear, own)
         return found | {"recommendations": recommendations_table(self.recommendations, self.loss.knob)}
@@ -318,7 +318,7 @@ class Diagnosis(Comparison, Result):
             Column(f"M² {source}", self.observed_signal, four, "observed"),
         ]
         note = "λ: variance of the data along a mode. A mode is worth a latent where λ is above the price τ of a nat."
-        if self.spectrum.kind == "score":
+        if self.spectrum.of_scores:
             note = (
                 "λ: variance of the scores along a mode, over the curvature of the loss. A mode is worth a latent\n"
                 "where it is above the price of a nat: the first exactly, later ones by the collapsed background."

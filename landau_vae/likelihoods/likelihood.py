@@ -130,6 +130,11 @@ class Likelihood:
         return self.squared or self.canonical or self.quadratic
 
     @property
+    def of_reals(self) -> bool:
+        """Whether any real numbers are data for it, so that they may be standardised."""
+        return self.support == (-np.inf, np.inf)
+
+    @property
     def linear_law(self) -> bool:
         """Whether it is a squared error in some metric, so that every mode of its spectrum is that of a linear VAE."""
         return self.squared or self.quadratic

@@ -210,7 +210,7 @@ def _worth_of(c: Comparison) -> str:
 def _which_spectrum(c: Comparison) -> str:
     """Return which matrix the eigenvalue is of, where it is not the covariance."""
     likelihood = c.loss.likelihood
-    if c.spectrum.kind == "score":
+    if c.spectrum.of_scores:
         return f" (of the scores of a {likelihood.title} decoder at its best constant output)"
     if not likelihood.squared:
         same = ", for zeros and ones their correlations" if likelihood is BERNOULLI else ""
