@@ -25,7 +25,7 @@ from landau_vae.spectrum.build import Divisor
 
 Names = list[str] | None
 
-FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, or what `gather` wrote"
+FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, AnnData, or what `gather` wrote"
 TARGET = "target"  # in --given and --target: all columns of a public data set's target
 
 PARTS = ("capacity", "noise_scale", "kl_weight", "reconstruction_weight")
@@ -49,7 +49,7 @@ class Reading:
     columns: Annotated[Names, in_data("Use only this column (may be repeated)", "--column", metavar="NAME")] = None
     exclude: Annotated[Names, in_data("Leave this column out (may be repeated)", metavar="NAME")] = None
     weights: Annotated[str | None, in_data("Column that holds sample weights", metavar="NAME")] = None
-    array: Annotated[str | None, in_data("Array to read from an NPZ, Zarr or netCDF file", metavar="NAME")] = None
+    array: Annotated[str | None, in_data("Array of an NPZ, Zarr, netCDF file; layer of .h5ad", metavar="NAME")] = None
     samples: Annotated[Names, in_data("Zarr, netCDF: the dimension that counts rows (first)", metavar="NAME")] = None
     header: Annotated[bool | None, in_data("Whether a CSV has a header (detected)", "--header/--no-header")] = None
 
@@ -94,7 +94,8 @@ class LossOptions:
                     option = {"parts": "with"}.get(name, name)
                     raise InputError(f"--{option} belongs to losses of code bases: name one (--loss).")
             return Loss(np.asarray(1.0 if self.beta is None else self.beta), **terms, latents=self.latents)
-        sizes = {name: getattr(self, name) for name in ("latents", "batch", "channels", "valid")} | self._parts
+        sizes = {name: getattr(self, name) for name in ("latents", "batch", "channels", "valid")}
+        sizes |= parts_of(self.parts)
         if self.code in PRESETS and asks(PRESETS[self.code], "likelihood"):
             sizes["likelihood"] = terms.pop("likelihood", None)
         if terms:
@@ -102,17 +103,17 @@ class LossOptions:
             raise InputError(f"--loss {self.code} says how that loss is formed, so does --{name}: give one of the two.")
         return Loss.preset(self.code, self.beta, **sizes)
 
-    @property
-    def _parts(self) -> dict[str, float]:
-        """Return what --with gives: arguments of `Loss.preset` that are numbers."""
-        pairs = [text.partition("=") for text in self.parts or ()]
-        for name, _, value in pairs:
-            if name not in PARTS or not _is_number(value):
-                raise InputError(
-                    f"--with {name}={value} cannot be used: give one of {', '.join(PARTS)} and a number, as in "
-                    f"--with {PARTS[0]}=20."
-                )
-        return {name: float(value) for name, _, value in pairs}
+
+def parts_of(pairs: Names) -> dict[str, float]:
+    """Return what --with gives: arguments of `Loss.preset` that are numbers."""
+    split = [text.partition("=") for text in pairs or ()]
+    for name, _, value in split:
+        if name not in PARTS or not _is_number(value):
+            raise InputError(
+                f"--with {name}={value} cannot be used: give one of {', '.join(PARTS)} and a number, as in "
+                f"--with {PARTS[0]}=20."
+            )
+    return {name: float(value) for name, _, value in split}
 
 
 def _is_number(text: str) -> bool:

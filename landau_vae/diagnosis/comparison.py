@@ -107,7 +107,7 @@ class Comparison:
         A linear model of one latent, or of equal eigenvalues, has one σ too, and then
         A² = 1.
         """
-        if not self.posterior.frozen or self.collapsed:
+        if not self.posterior.frozen or self.collapsed or self.loss.sampler.frozen:
             return False
         if abs(float(self.posterior.variance[0]) - 1) <= limits.FROZEN:
             return True
@@ -123,8 +123,12 @@ class Comparison:
 
     @cached_property
     def collapsed(self) -> bool:
-        """Whether no latent encodes anything."""
-        least = np.clip(self.predicted_signal[0] / 4, limits.COLLAPSED, limits.ACTIVE)
+        """Whether no latent encodes anything.
+
+        Just below the threshold M² is small; how small is known of squared errors.
+        """
+        likely = self.predicted_signal[0] / 4 if self.loss.likelihood.squared else 0.0
+        least = np.clip(likely, limits.COLLAPSED, limits.ACTIVE)
         return bool(self.posterior.signal_fraction.max() < least) and not self.diverged.size
 
     @property
@@ -150,6 +154,21 @@ class Comparison:
     def eigenvalues(self) -> Array:
         """Eigenvalues of the modes that are compared, (modes,), data²."""
         return self.spectrum.eigenvalues[: len(self.observed_signal)]
+
+    @property
+    def thresholds(self) -> Array:
+        """Prices at which the modes of a linear model collapse, λ_k by the usual sampler, data²."""
+        return self.spectrum.eigenvalues * self.loss.sampler.threshold
+
+    @property
+    def unstable_below(self) -> float:
+        """The price below which the collapsed state of any network is unstable, data²."""
+        return float(self.spectrum.eigenvalues[0]) * self.loss.sampler.unstable
+
+    @property
+    def stable_from(self) -> float:
+        """The price from which the collapsed state of any network is stable, data²."""
+        return float(self.spectrum.eigenvalues[0]) * self.loss.sampler.stable
 
     @cached_property
     def mode_groups(self) -> NDArray[np.intp]:
@@ -184,10 +203,18 @@ class Comparison:
 
     # ------------------------------------------------------------------------------------ convergence
 
+    @property
+    def scales(self) -> Array:
+        """What is 1 at rest, A² by the usual sampler, of each active latent whose σ is at no bound."""
+        return self.posterior.scale[self.is_active & ~self.posterior.bounded]
+
     @cached_property
     def scale_error(self) -> float:
-        """Median |ln A²| of the active latents: 0 wherever training has found their best scale."""
-        scales = self.posterior.second_moment[self.is_active]
+        """Median |ln A²| of the active latents: 0 wherever training has found their best scale.
+
+        By other samplers, of what takes the place of A²; of latents whose σ is at no bound.
+        """
+        scales = self.scales
         return float(np.median(np.abs(np.log(scales)))) if scales.size else 0.0
 
     @property
@@ -359,7 +386,7 @@ class Comparison:
     @cached_property
     def mode_prices(self) -> Array:
         """Price that each detected mode fits in a linear model, τ̂ = (1 − M²) λ, data² per nat."""
-        return ((1 - self.observed_signal) * self.eigenvalues)[self.detected]
+        return (self.loss.sampler.ratio(1 - self.observed_signal) * self.eigenvalues)[self.detected]
 
     @cached_property
     def mode_price(self) -> float | None:
@@ -377,7 +404,8 @@ class Comparison:
     def latent_price(self) -> float | None:
         """Median (1 − M²) λ of the active latents by rank, whatever they encode, data² per nat."""
         ranked = np.sort(self.posterior.signal_fraction[self.is_active])[::-1][: self.spectrum.modes]
-        return float(np.median((1 - ranked) * self.spectrum.eigenvalues[: len(ranked)])) if ranked.size else None
+        prices = self.loss.sampler.ratio(1 - ranked) * self.spectrum.eigenvalues[: len(ranked)]
+        return float(np.median(prices)) if ranked.size else None
 
     @cached_property
     def other_price(self) -> float | None:
@@ -460,7 +488,7 @@ class Comparison:
         if (self.collapsed or self.linear) and not self.own_term:
             place = int(np.count_nonzero(self.detected)) * (not self.collapsed)
             if place < self.spectrum.modes:
-                first = float(self.spectrum.eigenvalues[place])
+                first = float(self.thresholds[place]) if place else self.stable_from
                 return NextOnset(first * to_beta, 0.0, first, " (exact for these rows)", first * to_beta)
         return None
 
@@ -468,7 +496,7 @@ class Comparison:
     def frontier(self) -> Frontier | None:
         """The least loss of any VAE on these rows at this β; None where it is not known."""
         known = self.loss.likelihood.canonical and not (self.loss.learned or self.own_term or self.conditional)
-        if not known or self.sample is None:
+        if not known or self.sample is None or not self.loss.sampler.honest:
             return None
         x = self.sample()
         part = frontier(x, self.loss, rows=PART)  # the other rows say what is gained by more than memorising
@@ -479,7 +507,8 @@ class Comparison:
     @cached_property
     def expected_signal(self) -> Array:
         """M² of each mode in a linear model at the price in effect, (modes,): zero for modes without a latent."""
-        signal = np.clip(1 - self.effective / self.spectrum.eigenvalues[: len(self.predicted_signal)], 0.0, None)
+        ratio = self.effective / self.spectrum.eigenvalues[: len(self.predicted_signal)]
+        signal = 1 - self.loss.sampler.law(ratio).residual
         signal[self.posterior.latents :] = 0.0
         return signal
 
@@ -505,7 +534,7 @@ class Comparison:
     @cached_property
     def below_threshold(self) -> NDArray[np.intp]:
         """Modes that are encoded although a linear model would not do so at the price in effect."""
-        unworthy = self.eigenvalues < self.effective / self.tolerated
+        unworthy = self.eigenvalues * self.loss.sampler.spinodal < self.effective / self.tolerated
         return np.flatnonzero(unworthy & (self.observed_signal > limits.ACTIVE) & self.detected)
 
 

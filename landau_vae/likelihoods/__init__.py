@@ -1,9 +1,23 @@
 """Likelihoods as objects: what a decoder's output costs against the data, and what follows from it."""
 
 from landau_vae.likelihoods.canonical import BERNOULLI, FAMILY, GAUSSIAN, POISSON
-from landau_vae.likelihoods.likelihood import KNOWN, Generator, Likelihood, Rest, as_likelihood, natural_parameter
+from landau_vae.likelihoods.counts import negative_binomial, zero_inflated
+from landau_vae.likelihoods.groups import categorical, mixed
+from landau_vae.likelihoods.likelihood import (
+    KNOWN,
+    Generator,
+    Likelihood,
+    Rest,
+    as_likelihood,
+    by_name,
+    natural_parameter,
+)
+from landau_vae.likelihoods.own import any_loss, perceptual
+from landau_vae.likelihoods.quadratic import gaussian, mean_variance, quadratic
+from landau_vae.likelihoods.robust import huber, laplace, smooth_l1, student_t
 
 __all__ = [
-    "BERNOULLI", "FAMILY", "GAUSSIAN", "KNOWN", "POISSON", "Generator", "Likelihood", "Rest", "as_likelihood",
-    "natural_parameter",
+    "BERNOULLI", "FAMILY", "GAUSSIAN", "KNOWN", "POISSON", "Generator", "Likelihood", "Rest", "any_loss",
+    "as_likelihood", "by_name", "categorical", "gaussian", "huber", "laplace", "mean_variance", "mixed",
+    "natural_parameter", "negative_binomial", "perceptual", "quadratic", "smooth_l1", "student_t", "zero_inflated",
 ]  # fmt: skip

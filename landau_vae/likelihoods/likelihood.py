@@ -9,8 +9,11 @@ the object; nothing compares names. Strings are accepted where users give them, 
 `as_likelihood`. Derivation: `landau-vae derive exponential-family`.
 """
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +25,8 @@ from landau_vae.errors import InputError
 EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
 MEANS = np.array([0.25, 0.75])  # in the support of all likelihoods: where links are compared with the identity
+PER_FEATURE = "per feature"  # in a name: parameters that it does not hold
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
 STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central difference is most exact
 
 
@@ -42,7 +47,11 @@ class Rest(NamedTuple):
 
     output: Array  #: f₀, (m,)
     score: Array  #: ∂ℓ/∂f at f₀ of each row, (n, m)
-    curvature: Array  #: ⟨∂²ℓ/∂f²⟩ at f₀: (m,) where outputs do not mix, else (m, m)
+    #: ⟨∂²ℓ/∂f²⟩ at f₀: (m,) where outputs do not mix; (d, r, r) where only the r outputs j, d + j, … of a feature j do;
+    #: else (m, m). ∞ where an output cannot move by a small amount.
+    #: A function that multiplies vectors (m, k) by the matrix, where it was not formed.
+    curvature: Any
+    note: str = ""  #: what has to be known of it, in sentences
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,10 @@ class Likelihood:
     value: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ℓ(x, f); of A, unless given
     score: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂ℓ/∂f; of A, unless given
     curvature: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂²ℓ/∂f²; of A, unless given
+    response: Callable[[Any], Array] = field(default=_not_given, repr=False)  #: x̂ of f; A′ or f itself, unless given
+    quadratic: bool = field(default=False, repr=False)  #: ½(x − f)ᵀM(x − f): a linear VAE of another covariance, exact
     squared: bool = field(default=False, repr=False)  #: written as (x − x̂)², whose curvature is 2: τ = b/2a
+    convex: bool = field(default=False, repr=False)  #: whether each feature has an output, in which ℓ is convex
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -106,9 +118,29 @@ class Likelihood:
         return self.generator is not _not_given
 
     @property
+    def curved(self) -> bool:
+        """Whether each feature has an output, with a curvature in each row that is never negative."""
+        return self.squared or self.canonical or self.convex
+
+    @property
+    def mean_is_best(self) -> bool:
+        """Whether the best output is that whose x̂ is the mean of x: of squared errors and canonical families."""
+        return self.squared or self.canonical or self.quadratic
+
+    @property
+    def linear_law(self) -> bool:
+        """Whether a linear VAE of some covariance is all there is to it, so that every mode of its spectrum is exact."""
+        return self.squared or self.quadratic
+
+    @property
     def unit_metric(self) -> bool:
         """Whether its spectrum is that of the plain covariance, because 𝒱 = 1 at every mean."""
         return self.squared
+
+    @property
+    def by_mean(self) -> bool:
+        """Whether means and covariances suffice for its spectrum: squared errors, and all with a variance function."""
+        return self.squared or self.variance is not _not_given or self == KNOWN.get("family")
 
     def mean(self, f: Any) -> Any:
         """Return x̂, the mean of x at an output.
@@ -125,15 +157,42 @@ class Likelihood:
         -------
         array
         """
+        if self.response is not _not_given:
+            return self.response(f)
         if self.generator is not _not_given:
             return self.generator(f).mean
         plain = self.link is _not_given or np.allclose(self.link(MEANS), MEANS)
         return f if plain else np.nan * f
 
+    def readings(self) -> dict[str, Callable[[Array], Array]]:
+        """Return what a decoder may give instead of f, by name, each with the function that makes f of it.
+
+        Returns
+        -------
+        dict
+            "natural": f itself; "mean": x̂. Where x̂ is f, it is called the mean.
+        """
+        if self.link is _not_given or np.allclose(self.link(MEANS), MEANS):
+            return {"mean": np.asarray}
+        return {"natural": np.asarray, "mean": partial(natural_parameter, self)}
+
     def __reduce__(self) -> str | tuple[Any, ...]:
         return (as_likelihood, (self.name,)) if self is KNOWN.get(self.name) else super().__reduce__()
 
     # ------------------------------------------------------------------------ the collapsed state
+
+    def must_hold(self, x: Array) -> None:
+        """Raise `InputError` unless rows are in the likelihood's range.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+        """
+        least, most = x.min(), x.max()
+        if least < self.support[0] or most > self.support[1]:
+            found = f"data {self.data}, but these run from {least:g} to {most:g}"
+            raise InputError(f"A {self.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source")
 
     def outputs(self, features: int) -> int:
         """Return how many numbers a decoder of this likelihood gives for a row of d features.
@@ -177,10 +236,46 @@ class Likelihood:
         -------
         Rest
         """
-        output = np.asarray(self.link(np.average(x, axis=0, weights=weights)))
+        output = self.constant(x, weights)
         score = np.asarray(self.score(x, output))
-        each = np.broadcast_to(self.curvature(x, output), score.shape)
-        return Rest(output, score, np.average(each, axis=0, weights=weights))
+        return Rest(output, score, self.mean_curvature(x, output, weights))
+
+    def constant(self, x: Array, weights: Array | None = None) -> Array:
+        """Return the best constant output, that of the mean of the rows.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+        weights : (n,) array, optional
+            Of the rows.
+
+        Returns
+        -------
+        (m,) array
+            f₀, where ⟨∂ℓ/∂f⟩ = 0. It may be infinite for a constant column.
+        """
+        return np.asarray(self.link(np.average(x, axis=0, weights=weights)))
+
+    def mean_curvature(self, x: Array, output: Array, weights: Array | None = None) -> Array:
+        """Return ⟨∂²ℓ/∂f²⟩ at an output.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+        output : (m,) array
+            f.
+        weights : (n,) array, optional
+            Of the rows.
+
+        Returns
+        -------
+        array
+            As in `Rest`.
+        """
+        each = np.broadcast_to(self.curvature(x, output), (len(x), len(output)))
+        return np.average(each, axis=0, weights=weights)
 
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:
         """Return √𝒱(x̄), the standard deviation that the likelihood has at the mean of each column.
@@ -231,7 +326,7 @@ class Likelihood:
         if self.variance is _not_given:
             raise InputError(
                 f"The likelihood {self.name!r} does not say its variance at the mean: build its spectrum with "
-                "lv.spectrum.exponential_family(data, variance)."
+                "lv.spectrum.score(data, likelihood), or with lv.spectrum.exponential_family(data, variance)."
             )
         task = "it takes an array of means and returns as many variances."
         try:
@@ -259,6 +354,29 @@ def natural_parameter(likelihood: Likelihood, mean: Array) -> Array:
 
 
 @dataclass(frozen=True)
+class Halves:
+    """A function of the first half of outputs, and another of the second."""
+
+    first: Callable[[Array], Array]
+    second: Callable[[Array], Array]
+
+    def __call__(self, y: Array) -> Array:
+        """Return both."""
+        d = y.shape[-1] // 2
+        return np.concatenate([self.first(y[..., :d]), self.second(y[..., d:])], axis=-1)
+
+
+def log_of(y: Array) -> Array:
+    """Return ln y, finite at 0."""
+    return np.log(np.where(y < 0, np.nan, np.maximum(y, EDGE)))
+
+
+def logit_of(y: Array) -> Array:
+    """Return the logit of shares, finite at 0 and 1."""
+    return log_of(y) - log_of(1 - y)
+
+
+@dataclass(frozen=True)
 class _Slope:
     """𝒱′ by central differences that stay on the side of 0 where the mean is."""
 
@@ -280,12 +398,117 @@ class _Canonical:
         return self.generator(f)[self.order] - (x * f, x, 0 * x)[self.order]
 
 
+@dataclass(frozen=True)
+class Values:
+    """Numbers that compare and are kept by value, so that likelihoods of the same ones are equal.
+
+    >>> Values.of([1, 2]) == Values.of([1.0, 2.0]), Values.of([1, 2]).array.tolist()
+    (True, [1.0, 2.0])
+    """
+
+    shape: tuple[int, ...]
+    content: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, numbers: Any) -> "Values":
+        """Keep an array of numbers."""
+        array = np.ascontiguousarray(numbers, dtype=np.float64)
+        return cls(array.shape, array.tobytes())
+
+    @property
+    def array(self) -> Array:
+        """The numbers, read-only."""
+        return np.frombuffer(self.content).reshape(self.shape)
+
+
+Parameter = float | Values
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the results of a function of x, f and parameters: its value, score or curvature."""
+
+    function: Callable[..., tuple[Any, ...]]
+    parameters: tuple[Any, ...]
+    order: int
+
+    def __call__(self, x: Any, f: Any) -> Any:
+        """Return the result at x and f."""
+        return self.function(x, f, *map(plain, self.parameters))[self.order]
+
+
+def plain(parameter: Any) -> Any:
+    """Return a parameter as arithmetic takes it."""
+    return parameter.array if isinstance(parameter, Values) else parameter
+
+
+def parts(function: Callable[..., tuple[Any, ...]], *parameters: Any) -> dict[str, Any]:
+    """Return the value, score and curvature of a likelihood, from one function that returns all three."""
+    return {name: Part(function, parameters, order) for order, name in enumerate(("value", "score", "curvature"))}
+
+
+def dense(curvature: Array) -> Array:
+    """Return the curvature of a `Rest` as a matrix (m, m).
+
+    >>> dense(np.array([1.0, 2.0])).tolist()
+    [[1.0, 0.0], [0.0, 2.0]]
+    """
+    if curvature.ndim != 3:
+        return np.diag(curvature) if curvature.ndim == 1 else curvature
+    (d, r, _), matrix = curvature.shape, np.zeros((curvature.shape[0] * curvature.shape[1],) * 2)
+    for i, j in np.ndindex(r, r):
+        matrix[i * d + np.arange(d), j * d + np.arange(d)] = curvature[:, i, j]
+    return matrix
+
+
 def library(f: Any) -> Any:
     """Return the library whose arrays these are: NumPy or JAX."""
     return f.__array_namespace__() if hasattr(f, "__array_namespace__") else np
 
 
 KNOWN: dict[str, Likelihood] = {}  # by name
+#: By the name before the bracket: an example, and the reader of what stands in the bracket.
+MAKERS: dict[str, tuple[str, Callable[[str], Likelihood]]] = {}
+CALL = re.compile(r"\s*([a-z0-9-]+)\s*(?:\((.*)\))?\s*")
+
+
+def of_numbers(maker: Callable[..., Likelihood]) -> Callable[[str], Likelihood]:
+    """Return the reader of "0.5, 4": the likelihood that a function makes of these numbers."""
+
+    def read(text: str) -> Likelihood:
+        words = text.split(",") if text.strip() else []
+        if not all(NUMBER.fullmatch(word.strip()) for word in words):
+            raise InputError(f"The parameters ({text}) of a likelihood cannot be read as numbers.", "likelihood")
+        try:
+            inspect.signature(maker).bind(*words)
+        except TypeError as problem:
+            raise InputError(f"The parameters ({text}) of a likelihood do not fit: {problem}.", "likelihood") from None
+        return maker(*map(float, words))
+
+    return read
+
+
+def named(name: str, *parameters: Parameter) -> str:
+    """Return the name that `as_likelihood` reads back; parameters of single features are not written down.
+
+    >>> named("huber", 0.5), named("negative-binomial", Values.of([1, 2]))
+    ('huber(0.5)', 'negative-binomial(per feature)')
+    """
+    words = [PER_FEATURE if isinstance(each, Values) else f"{each:.15g}" for each in parameters]
+    return f"{name}({','.join(words)})"
+
+
+def by_name(name: str) -> Likelihood | None:
+    """Return the likelihood of a name, "huber(0.5)" for one; None where there is none."""
+    match = CALL.fullmatch(name)
+    if name in KNOWN or match is None or match[1] not in MAKERS:
+        return KNOWN.get(name)
+    if PER_FEATURE in name:
+        raise InputError(
+            f"The likelihood {name!r} has parameters of single features, which its name does not hold: give the "
+            "object that it was made as.", "likelihood"
+        )  # fmt: skip
+    return MAKERS[match[1]][1](match[2] or "")
 
 
 def as_likelihood(likelihood: Any) -> Likelihood:
@@ -293,7 +516,9 @@ def as_likelihood(likelihood: Any) -> Likelihood:
 
     Parameters
     ----------
-    likelihood : Likelihood or {"gaussian", "bernoulli", "poisson", "family"}
+    likelihood : Likelihood or str
+        "gaussian", "bernoulli", "poisson", "laplace", "huber(0.5)", "student-t(4)",
+        "negative-binomial(2)", "categorical(3,4)" and so on.
 
     Returns
     -------
@@ -306,10 +531,12 @@ def as_likelihood(likelihood: Any) -> Likelihood:
 
     Examples
     --------
-    >>> from landau_vae.likelihoods import BERNOULLI
-    >>> as_likelihood("bernoulli") is BERNOULLI
-    True
+    >>> from landau_vae.likelihoods import BERNOULLI, huber
+    >>> as_likelihood("bernoulli") is BERNOULLI, as_likelihood("huber(0.5)") == huber(0.5)
+    (True, True)
     """
     if isinstance(likelihood, Likelihood):
         return likelihood
-    return KNOWN[one_of(likelihood, "likelihood", tuple(KNOWN))]
+    found = by_name(likelihood) if isinstance(likelihood, str) else None
+    examples = [example for example, _ in MAKERS.values() if example[-2].isdigit() or "[" in example]
+    return found or KNOWN[one_of(likelihood, "likelihood", (*KNOWN, *examples))]

@@ -1,6 +1,20 @@
 """What training really minimises: conventions, those of public code bases, and those measured on the user's own."""
 
-from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood
+from landau_vae.likelihoods import (
+    BERNOULLI,
+    FAMILY,
+    GAUSSIAN,
+    POISSON,
+    Likelihood,
+    categorical,
+    huber,
+    laplace,
+    mixed,
+    negative_binomial,
+    smooth_l1,
+    student_t,
+    zero_inflated,
+)
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.logged import Logged
 from landau_vae.loss.loss import Loss, Reduction
@@ -10,5 +24,6 @@ from landau_vae.loss.slips import Slip, possible_slips, slips_that_make
 
 __all__ = [
     "BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "PRESETS", "Constraint", "Likelihood", "Logged", "Loss", "Preset",
-    "Reduction", "Sampler", "Slip", "possible_slips", "slips_that_make",
+    "Reduction", "Sampler", "Slip", "categorical", "huber", "laplace", "mixed", "negative_binomial", "possible_slips",
+    "slips_that_make", "smooth_l1", "student_t", "zero_inflated",
 ]  # fmt: skip

@@ -25,7 +25,8 @@ from landau_vae.data.moments import Moments
 from landau_vae.data.tables import as_table, as_weights, nonfinite_problem, row_blocks
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import Likelihood
+from landau_vae.likelihoods import Likelihood, natural_parameter
+from landau_vae.spectrum._score import of_rest
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.memory_plan import in_words
 
@@ -141,7 +142,7 @@ def training_set(
 
 
 @np.errstate(all="ignore")
-def asked(likelihood: Likelihood, name: str, *arrays: Array) -> Any:
+def asked(likelihood: Likelihood, name: str, *arrays: Array | None) -> Any:
     """Return a function of arrays in NumPy; `InputError` names the likelihood if it raises anything."""
     try:
         return getattr(likelihood, name)(*arrays)
@@ -160,24 +161,14 @@ def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]
         raise InputError(
             f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source"
         )
-    low, high = likelihood.support
-    least, most = data.rows.min(), data.rows.max()
-    if least < low or most > high:
-        found = f"data {likelihood.data}, but these run from {least:g} to {most:g}"
-        raise InputError(
-            f"A {likelihood.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source"
-        )
-    origin = np.asarray(asked(likelihood, "link", data.mean))
-    for name, arrays in {"value": (data.rows[:2], origin), "mean": (origin,)}.items():
+    likelihood.must_hold(data.rows)
+    state = asked(likelihood, "rest", data.rows, data.weights)
+    two = np.broadcast_to(state.output, (len(data.rows[:2]), len(state.output)))
+    for name, arrays in {"row_value": (data.rows[:2], two), "mean": (two,)}.items():
         asked(likelihood, name, *arrays)
-    score = np.asarray(asked(likelihood, "score", data.rows, origin))
-    each = np.broadcast_to(asked(likelihood, "curvature", data.rows, origin), score.shape)
-    curvature = np.average(each, axis=0, weights=data.weights)
-    constant = np.flatnonzero(~(np.isfinite(origin) & (curvature > 0)))
-    if constant.size:
-        found = f"but column {constant[0]}, counting from 0, is {data.mean[constant[0]]:g} throughout"
-        raise InputError(f"A {likelihood.title} decoder needs columns that vary, {found}: leave it out.", "source")
-    return origin, Spectrum.from_data(score / np.sqrt(curvature), weights=data.weights)
+    finite = np.isfinite(state.output)  # that of a constant column may be infinite: networks begin nearby
+    origin = state.output if finite.all() else np.where(finite, state.output, natural_parameter(likelihood, data.mean))
+    return origin, of_rest(likelihood, state, data.rows, data.weights)
 
 
 def _split(

@@ -332,13 +332,25 @@ def test_settings_that_cannot_be(settings, complaint):
     [
         (Spectrum.from_eigenvalues([2, 1]), {"loss": Loss.bernoulli()}, "needs samples"),
         (np.random.default_rng(0).standard_normal((50, 3)), {"loss": Loss.bernoulli()}, "from 0 to 1, but these run"),
-        (np.c_[np.eye(2).repeat(9, axis=0), np.ones(18)], {"loss": Loss.bernoulli()}, "column 2"),
         (np.eye(5), {"measured_on": "test"}, "there is no such part"),
     ],
 )
 def test_data_that_a_network_cannot_take(source, settings, complaint):
     with pytest.raises(InputError, match=complaint):
         lv.scan(source, [0.1], latents=1, trainer=neural(**settings))
+
+
+@pytest.mark.parametrize("loss", [Loss.bernoulli(), Loss.poisson()])
+def test_constant_columns_cost_nothing(loss):
+    """They neither change the spectrum that T counts in, nor make a network fail: its outputs there are finite."""
+    bits = np.random.default_rng(0).integers(0, 2, (60, 2)).astype(float)
+    padded = np.c_[bits, np.zeros(60), bits[:, 0]]
+    origin, seen = seen_by(loss.likelihood, training_set(padded))
+    expected = seen_by(loss.likelihood, training_set(padded[:, [0, 1, 3]]))[1]
+    np.testing.assert_allclose(seen.eigenvalues, expected.eigenvalues, rtol=1e-12)
+    assert np.isfinite(origin).all()
+    models = lv.scan(padded, [0.1], latents=1, trainer=neural(loss=loss))
+    assert np.isfinite(models.loss).all()
 
 
 def test_a_network_larger_than_memory_is_refused_before_it_is_made(rows):

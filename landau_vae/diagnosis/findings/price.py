@@ -32,10 +32,10 @@ def kl_off(c: Comparison) -> Finding | None:
     """Find that nothing holds the latents at the prior's scale, and that the posteriors are far too narrow."""
     if not c.kl_is_off:
         return None
-    scales, price = c.posterior.second_moment[c.is_active], c.lowest_price
+    scales, price = c.scales, c.lowest_price
     return alarm(
         "kl-off",
-        "The KL term has no effect on this model: ⟨μ²⟩ + ⟨σ²⟩ of the active latents is "
+        f"The KL term has no effect on this model: {c.loss.sampler.scale} of the active latents is "
         f"{span(scales)}, where any KL weight above 0 would hold it "
         f"at 1, and the posteriors are as narrow as at {knob_at(c, price)} instead of {beta_at(c, c.price)}.",
         "Check whether the KL term enters the loss that is differentiated, with a weight above 0 (a β that is stored "
@@ -113,7 +113,8 @@ def other_price(c: Comparison) -> Finding | None:
     if c.prices is None:
         count = int(c.detected.sum())
         agreeing = f"{counted(count, 'mode')}{f' (they agree within {c.price_scatter:.1%})' if count > 1 else ''}"
-        reading = f"a nat costs τ̂ = (1 − M²) λ = {significant(price, 3)} by {agreeing}"
+        law = "(1 − M²) λ = " if c.loss.sampler.plain else ""
+        reading = f"a nat costs τ̂ = {law}{significant(price, 3)} by {agreeing}"
     words, causes, argument = _causes(c, ratio)
     return alarm(
         "lower-price" if lower else "higher-price",
@@ -181,6 +182,9 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
     if slip is not None:
         words.insert(0, f"a loss with {slip.words}")
         codes += [*slip.code.split("+")]
+    if abs(np.log(ratio / 2)) < limits.PRICE_OF_SLIP:
+        words.insert(0, "a KL without its ½ (Σ μ² + σ² − 1 − ln σ²)")
+        codes.append("kl-half-missing")
     if c.learned_ratio is not None:
         words.insert(0, "a decoder variance σ² that is learned (its error is just that)")
         codes += ["variance-learned"]
