@@ -11,6 +11,7 @@ from . import symbolic as symbolic
 from . import training as training
 from . import verification as verification
 from .diagnosis._diagnose import diagnose as diagnose
+from .diagnosis._explain import explain as explain
 from .errors import InputError as InputError
 from .errors import OutsideTheory as OutsideTheory
 from .errors import TooFewSamples as TooFewSamples
@@ -20,6 +21,7 @@ from .networks._frontier import frontier as frontier
 from .networks._onset import onset as onset
 from .numeric._choose_beta import choose_beta as choose_beta
 from .numeric._equilibrium import equilibrium as equilibrium
+from .numeric._expected import expected as expected
 from .numeric._transitions import transitions as transitions
 from .numeric.continuation._follow import follow as follow
 from .numeric.continuation.hysteresis_sweep import hysteresis as hysteresis

@@ -37,15 +37,16 @@ HOOKS = re.compile(
     r"(numeric\.problems\.\w+|networks\.FreeDecoder)\.\w+"  # a problem's functions
     r"|numeric\.continuation\.(Branch|SpecialPoint)\.\w+"
     r"|training\.(Adam|SGD|Exact|Sampled|Neural|Trainer|LinearVAE)\.\w+"  # what a scan asks of its trainer
-    r"|loss\.Likelihood\.\w+|diagnosis\.(Criterion|Evidence|Finding)\b.*"
-    r"|Loss\.must_be_fixed|Spectrum\.must_be_whole|intervals\.Uncertainty\.cells|\w*(Error|Theory|Samples)"
+    r"|loss\.Likelihood\.\w+|loss\.Sampler\.noise|diagnosis\.(Criterion|Evidence|Finding)\b.*"
+    r"|Loss\.must_be_(fixed|plain)|Spectrum\.must_be_whole|intervals\.Uncertainty\.cells|\w*(Error|Theory|Samples)"
     r"|numeric\.Landscape\.(hessian_eigenvalues|escapes)|diagnosis\.Recommendation\.sentence|training\.Trainer"
     r"|datasets\.Layers\..*|datasets\.worldclim_layers|numeric\.Transitions\.summary"
 )
 CONSTRUCTED = {
-    "Loss", "networks.FreeDecoder", "networks.Moments", "numeric.problems.ExponentialFamily", "numeric.problems.Linear",
-    "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact", "training.Patience",
-    "training.SGD", "training.Sampled", "training.Neural", "training.Schedule", "training.TrainingSet",
+    "Loss", "loss.Sampler", "networks.FreeDecoder", "networks.Moments", "numeric.problems.ExponentialFamily",
+    "numeric.problems.Linear", "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact",
+    "training.Patience", "training.SGD", "training.Sampled", "training.Neural", "training.Schedule",
+    "training.TrainingSet", "diagnosis.RunLog", "loss.Logged",
 }  # fmt: skip  # all other classes are results, or have factories
 
 
@@ -103,6 +104,7 @@ class World:
         self.rows = rng.standard_normal((40, 3)) * [2, 1, 0.5]
         self.bits = (rng.random((20, 2)) < 0.5).astype(float)
         np.save(self.folder / "rows.npy", self.rows)
+        (self.folder / "run.csv").write_text("step,kl,mse\n0,0.5,1.0\n")
         self.spectrum = lv.Spectrum.from_data(self.rows)
         self.loss = lv.Loss.gaussian(0.5)
         self.labelled = xarray.DataArray(self.rows, dims=("time", "place"), coords={"place": list("abc")})
@@ -177,8 +179,10 @@ def calls(w):
     between = {"problem": w.linear, "high": 1.5, "low": 0.7}
     layout = {"spectrum": w.spectrum, "loss": w.loss}
     table = {
-        "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss.family": {}, "Loss": {"beta": 1.0},
-        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3},
+        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3, "valid": 2,
+                        "likelihood": "gaussian", "noise_scale": 0.5, "kl_weight": 2.0, "reconstruction_weight": 2.0},
+        "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss": {"beta": 1.0},
+        "Loss.of": {"likelihood": "poisson"},
         "Loss.measure": {"function": mine, "features": 2, "latents": 1, "batch": 2},
         "Loss.weights": {"self": w.loss, "dimension": 3}, "Loss.price": {"self": w.loss, "spectrum": w.spectrum},
         "Loss.charge": {"self": w.loss, "features": 3}, "Loss.at": {"self": w.loss, "beta": 2.0},
@@ -187,8 +191,19 @@ def calls(w):
         "Loss.with_latents": {"self": w.loss, "latents": 3}, "Loss.explain": {"self": w.loss, "spectrum": w.spectrum},
         "Loss.equivalent": lambda: {"self": w.loss, "other": lv.Loss.gaussian(half=False), "spectrum": w.spectrum},
         "Loss.translation": lambda: {"self": w.loss, "other": lv.Loss.gaussian(half=False), "spectrum": w.spectrum},
+        "loss.Sampler": {}, "loss.Sampler.law": lambda: {"self": lv.loss.Sampler(log_std=True), "ratio": 0.5},
+        "loss.Sampler.ratio": {"self": lv.loss.Sampler(log_std=True), "residual": 0.5},
         "Loss.from_dict": {"content": w.loss.to_dict()}, "Loss.reductions": {"self": w.loss, "features": 2},
-        "Loss.without_price": {"self": w.loss, "spectrum": w.spectrum},
+        **{f"Loss.{name}": {"self": w.loss, "spectrum": w.spectrum} for name in
+           ("without_price", "nominal_price", "demand")},
+        **{f"Loss.{name}": {"self": w.loss, "price": 0.3, "spectrum": w.spectrum} for name in
+           ("without_beta", "collapse_beta")},
+        "Loss.constrained": {"self": w.loss, "kind": "hinge", "value": 1.0},
+        "loss.Constraint": {"kind": "hinge", "value": 1.0},
+        "loss.Constraint.formula": {"self": lv.loss.Constraint("hinge", 1.0), "error": "½ Σ(x − x̂)²", "weight": "",
+                                    "reduction": "Σ"},
+        "numeric.free_bits": lambda: {"spectrum": w.spectrum,
+                                      "loss": w.loss.with_latents(2).constrained("hinge", 0.1, per="latent")},
         "Spectrum.from_data": {"data": w.rows}, "Spectrum.from_chunks": {"chunks": [w.rows[:20], w.rows[20:]]},
         "Spectrum.from_file": {"path": w.folder / "rows.npy"},
         "Spectrum.from_xarray": {"array": w.labelled, "samples": "time"},
@@ -196,6 +211,8 @@ def calls(w):
         "Spectrum.rank": {"self": w.spectrum, "tolerance": 0.1},
         "choose_beta": {**layout, "keep": 1}, "equilibrium": layout, "transitions": layout,
         "diagnose": {"mean": w.rows[:, :1] * 0.4, "variance": w.rows[:, :1] * 0 + 0.5, "loss": w.loss, "data": w.rows},
+        "expected": {**layout, "schedule": [0.5, 1.0], "updates": 10},
+        "explain": {**layout, "kl": 0.5, "reconstruction": 1.0},
         "follow": {"problem": w.linear, "start": 2.0, "stop": 0.5, "max_points": 30}, "hysteresis": between,
         "frontier": {"data": w.rows, "loss": w.loss},
         **{f"networks.Frontier.{name}": lambda: {"self": lv.frontier(w.rows, w.loss), "price": 1.0} for name in
@@ -233,12 +250,23 @@ def calls(w):
         "datasets.Dataset.prepared": lambda: {"self": lv.datasets.load("worldclim")},
         "datasets.Dataset.spectrum": lambda: {"self": lv.datasets.load("worldclim")},
         "datasets.WorldClim.spectrum": lambda: {"self": lv.datasets.worldclim()},
+        "diagnosis.RunLog": {"kl": [0.5, 0.6], "reconstruction": [1.0, 0.9]},
+        "diagnosis.read_run": {"path": w.folder / "run.csv"},
         "diagnosis.Diagnosis.recommend": lambda: {"self": w.diagnosed},
         "diagnosis.recommend": {**layout, "keep": 1, "samples": 40},
         "intervals.bootstrap": {"data": w.rows, "replications": 20},
+        "loss.Logged": {},
+        **{f"loss.Logged.{name}": {"self": lv.loss.Logged(), quantity: 0.5, "loss": w.loss, "features": 3}
+           for name, quantity in (("rate", "kl"), ("logged_rate", "rate"), ("error", "reconstruction"),
+                                  ("logged_error", "error"))},
         "loss.possible_slips": {"features": 4, "latents": 2, "loss": w.loss},
         "loss.slips_that_make": {"factor": 2.0, "features": 4, "latents": 2},
         "loss.as_likelihood": {"likelihood": "poisson"},
+        "loss.any_loss": {"function": lambda x, f: (x - f) ** 2}, "loss.categorical": {"groups": [2, 3]},
+        "loss.gaussian": {}, "loss.huber": {}, "loss.laplace": {}, "loss.mixed": {"groups": [("gaussian", [0, 1])]},
+        "loss.negative_binomial": {"dispersion": 2.0}, "loss.perceptual": {"features": lambda x: x},
+        "loss.quadratic": {"metric": np.eye(2)}, "loss.smooth_l1": {}, "loss.student_t": {"freedom": 4.0},
+        "loss.zero_inflated": {"dispersion": 2.0},
         "numeric.Equilibrium.utility": lambda: {"self": lv.equilibrium(**layout)},
         "numeric.Landscape.plateau": lambda: {"self": lv.numeric.landscape(**layout)},
         "numeric.Landscape.summary": lambda: {"self": lv.numeric.landscape(**layout)},
@@ -280,6 +308,7 @@ def calls(w):
         "spectrum.Partial.spectrum": {"self": w.part}, "spectrum.Partial.merge": {"self": w.part, "others": w.part},
         "spectrum.conditional": two, "spectrum.supervised": two,
         "spectrum.noise_metric": {"data": w.rows, "noise": [1.0, 2.0, 3.0]},
+        "spectrum.score": {"data": w.rows, "loss": lv.loss.huber()},
         "spectrum.exponential_family": {"data": w.bits, "variance": lambda mean: mean * (1 - mean)},
         "symbolic.Landau": quartic,
         "symbolic.Landau.with_loss": lambda: {"self": lv.symbolic.Landau(**quartic), "loss": a},
@@ -332,6 +361,7 @@ def calls(w):
         **{name: lambda: {"found": lv.verification.onsets(w.scan)} for name in
            ("distortion_curves", "effective_dimension", "identity", "onset_branches", "onset_rates", "rank_distortion",
             "spectroscopy_page")},
+        "expected": lambda: {"result": lv.expected(**layout, schedule=[0.5, 1.0])},
         "frontier": lambda: {"result": lv.frontier(w.rows, w.loss)},
         "onset": lambda: {"result": lv.onset(w.rows, w.loss, degree=4)},
         "prices_in_effect": lambda: {"result": w.decoded},

@@ -2,12 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
 import landau_vae as lv
-from landau_vae.cli.options import Family, Inputs
+from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import INTERRUPTED, AsJson, command, option, say, say_written
 from landau_vae.display import Column, counted, progress_bar, significant
 from landau_vae.errors import InputError
@@ -27,6 +27,8 @@ STARTS = 8  # random starts at each of five β, from which coexisting minima are
 LATENTS = 3  # default where the decoder is not Gaussian
 BRANCHES = "Model and branches"
 
+Family = Literal["gaussian", "bernoulli", "poisson"]
+
 
 @command
 def bifurcate(
@@ -44,8 +46,14 @@ def bifurcate(
     """Follow equilibria against β and list bifurcations, folds and jumps."""
     if output is not None:
         lv.report.check_picture(output)  # before the work, not after it
-    if not inputs.loss.likelihood.squared:
-        decoder = inputs.loss.likelihood.name  # type: ignore[assignment]
+    likelihood = inputs.loss.likelihood
+    if not (likelihood.squared or likelihood.canonical):
+        raise InputError(
+            f"Equilibria of a {likelihood} decoder have no closed form to follow: `thresholds` says where the first "
+            "latent collapses, and lv.training.Neural trains networks with it."
+        )
+    if not likelihood.squared:
+        decoder = likelihood.name  # type: ignore[assignment]
     if exact := decoder == GAUSSIAN.name:
         problem = _linear(inputs, decoder_decay, encoder_decay, prior_variance)
     else:

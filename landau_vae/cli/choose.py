@@ -1,4 +1,4 @@
-"""`landau-vae choose FILE`: which β keeps a number of latents, loses a share of the variance, or avoids noise."""
+"""`landau-vae choose FILE`: which β keeps latents, loses a share of the variance, has a rate, or avoids noise."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,8 +7,9 @@ import landau_vae as lv
 from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
 from landau_vae.errors import InputError
+from landau_vae.numeric._choose_beta import Unit
 
-QUESTION = "Question (one of three)"
+QUESTION = "Question (one of five)"
 
 
 @command
@@ -17,14 +18,18 @@ def choose(
     keep: Annotated[int | None, option("Keep this many latents active", panel=QUESTION)] = None,
     tolerance: Annotated[float | None, option("Share of the variance that may be lost", panel=QUESTION)] = None,
     noise_floor: Annotated[bool, option("Stay above sampling noise", "--noise-floor", panel=QUESTION)] = False,
+    rate: Annotated[float | None, option("KL of all latents together", panel=QUESTION)] = None,
+    codes: Annotated[int | None, option("What this many codes of a codebook can carry", panel=QUESTION)] = None,
+    unit: Annotated[Unit, option("Of --rate: nats, bits, bits per dimension", metavar="UNIT", panel=QUESTION)] = "nats",
     mean: Annotated[bool, option("Decode z = μ(x), not a sampled z", "--mean", panel=QUESTION)] = False,
     as_json: AsJson = False,
     output: Annotated[Path | None, option("Draw the cascade (.png, .pdf, .svg)")] = None,
 ) -> int:
-    """Choose β to keep latents, to lose little variance, or to stay above noise."""
+    """Choose β to keep latents, to lose little variance, to have a rate, or to stay above noise."""
     if noise_floor and inputs.reading.weights is not None:
         raise InputError("The noise floor needs rows of equal weight: leave --weights out, or ask another question.")
     question: dict[str, Any] = {"keep": keep, "tolerance": tolerance, "noise_floor": noise_floor}
+    question |= {"rate": rate, "codes": codes, "unit": unit}
     choice = lv.choose_beta(inputs.spectrum, inputs.loss, reconstruction="mean" if mean else "sampled", **question)
     content = {"file": inputs.name, "spectrum": inputs.spectrum, **choice.to_dict()}
     say(content if as_json else f"{inputs.heading()}\n{choice.summary()}")

@@ -39,7 +39,7 @@ def diagnose(
 ) -> int:
     """Diagnose a trained model by the codes of its rows.
 
-    A decoder, with which prices are measured, is given in Python only: lv.diagnose(…, decode=model.decode).
+    Prices are measured with a decoder, in Python: lv.diagnose(…, decode=model.decode).
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"The report is a page, but {output.name} does not end with .html: rename it, or use --json.")

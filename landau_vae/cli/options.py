@@ -1,9 +1,10 @@
 """Groups of options that commands share: the data and how to read them, the spectrum to form, the loss."""
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -18,14 +19,16 @@ from landau_vae.datasets import NAMES, Dataset, load
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
-from landau_vae.loss import Reduction
+from landau_vae.loss import PRESETS, Reduction
+from landau_vae.loss.presets.preset import asks
 from landau_vae.spectrum.build import Divisor
 
 Names = list[str] | None
-Family = Literal["gaussian", "bernoulli", "poisson"]
 
-FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, or what `gather` wrote"
+FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, AnnData, or what `gather` wrote"
 TARGET = "target"  # in --given and --target: all columns of a public data set's target
+
+PARTS = ("capacity", "noise_scale", "kl_weight", "reconstruction_weight")
 
 in_model = partial(option, panel="Condition, target, noise")
 in_loss = partial(option, panel="Loss")
@@ -46,7 +49,7 @@ class Reading:
     columns: Annotated[Names, in_data("Use only this column (may be repeated)", "--column", metavar="NAME")] = None
     exclude: Annotated[Names, in_data("Leave this column out (may be repeated)", metavar="NAME")] = None
     weights: Annotated[str | None, in_data("Column that holds sample weights", metavar="NAME")] = None
-    array: Annotated[str | None, in_data("Array to read from an NPZ, Zarr or netCDF file", metavar="NAME")] = None
+    array: Annotated[str | None, in_data("Array of an NPZ, Zarr, netCDF file; layer of .h5ad", metavar="NAME")] = None
     samples: Annotated[Names, in_data("Zarr, netCDF: the dimension that counts rows (first)", metavar="NAME")] = None
     header: Annotated[bool | None, in_data("Whether a CSV has a header (detected)", "--header/--no-header")] = None
 
@@ -67,10 +70,14 @@ class LossOptions:
     half: Annotated[bool | None, in_loss("Squared error with ½ (yes; mse_loss: no)", "--half/--no-half")] = None
     decoder_variance: Annotated[float | None, in_loss("σ² that divides the squared error (1)")] = None
     learned_variance: Annotated[bool, in_loss("The decoder's variance is trained too", "--learned-variance")] = False
-    likelihood: Annotated[Family | None, in_loss("gaussian, bernoulli or poisson (gaussian)", metavar="NAME")] = None
+    likelihood: Annotated[
+        str | None, in_loss('gaussian, bernoulli, poisson, laplace, "huber(0.5)", …', metavar="NAME")
+    ] = None
     latents: Annotated[int | None, in_loss("Number of latents of your model")] = None
     batch: Annotated[int | None, in_loss("Rows of a batch (verify: 256)")] = None
     channels: Annotated[int | None, in_loss("Channels of an image, if the loss depends on it")] = None
+    valid: Annotated[int | None, in_loss("Entries of a sample that no mask hides")] = None
+    parts: Annotated[Names, in_loss("What else --loss takes: capacity=20, … (repeat)", "--with", metavar="X=Y")] = None
 
     @cached_property
     def loss(self) -> Loss:
@@ -82,13 +89,35 @@ class LossOptions:
                 raise InputError("A learned decoder variance has no fixed value: leave --decoder-variance out.")
             terms["decoder_variance"] = "learned"
         if self.code is None:
-            if self.channels is not None:
-                raise InputError("--channels belongs to losses of code bases that depend on it: name one (--loss).")
+            for name in ("channels", "valid", "parts"):
+                if getattr(self, name) is not None:
+                    option = {"parts": "with"}.get(name, name)
+                    raise InputError(f"--{option} belongs to losses of code bases: name one (--loss).")
             return Loss(np.asarray(1.0 if self.beta is None else self.beta), **terms, latents=self.latents)
+        sizes = {name: getattr(self, name) for name in ("latents", "batch", "channels", "valid")}
+        sizes |= parts_of(self.parts)
+        if self.code in PRESETS and asks(PRESETS[self.code], "likelihood"):
+            sizes["likelihood"] = terms.pop("likelihood", None)
         if terms:
             name = "learned-variance" if self.learned_variance else next(iter(terms)).replace("_", "-")
             raise InputError(f"--loss {self.code} says how that loss is formed, so does --{name}: give one of the two.")
-        return Loss.preset(self.code, self.beta, latents=self.latents, batch=self.batch, channels=self.channels)
+        return Loss.preset(self.code, self.beta, **sizes)
+
+
+def parts_of(pairs: Names) -> dict[str, float]:
+    """Return what --with gives: arguments of `Loss.preset` that are numbers."""
+    split = [text.partition("=") for text in pairs or ()]
+    for name, _, value in split:
+        if name not in PARTS or not _is_number(value):
+            raise InputError(
+                f"--with {name}={value} cannot be used: give one of {', '.join(PARTS)} and a number, as in "
+                f"--with {PARTS[0]}=20."
+            )
+    return {name: float(value) for name, _, value in split}
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text.lower()))
 
 
 @dataclass(frozen=True, kw_only=True)

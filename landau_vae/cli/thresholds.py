@@ -41,7 +41,7 @@ def thresholds(
             cascade.summary(limit=modes, intervals=None if errors is None else errors.cells(cascade)),
             *([f"… and {hidden} more (--modes)"] if hidden > 0 else []),
             "",
-            f"{_totals(state)}everything is collapsed from β = {cascade.beta[0]:.6g} on.",
+            f"{_totals(state)}{_all_collapsed(cascade)}",
             *[spectrum.unresolved_note] * bool(spectrum.unresolved),
             *(["", *errors.remarks()] if errors is not None else []),
             *_skewed(inputs),
@@ -72,6 +72,13 @@ def _skewed(inputs: Inputs) -> list[str]:
         f"The first component is skewed (κ = {skewness}): the first latent of a nonlinear VAE can stay active at "
         "larger β, and collapse by a jump (see `landau-vae onset`)."
     ]
+
+
+def _all_collapsed(cascade: "lv.numeric.Transitions") -> str:
+    """Return from which β on everything is collapsed."""
+    if np.isfinite(cascade.beta[0]):
+        return f"everything is collapsed from β = {cascade.beta[0]:.6g} on."
+    return f"the constraint keeps {int(cascade.multiplicity @ np.isinf(cascade.beta))} of them active at every β."
 
 
 def _totals(state: "lv.numeric.Equilibrium") -> str:

@@ -1,4 +1,4 @@
-"""Data files → named columns, read by blocks: CSV, Parquet, NPY, NPZ, Zarr, netCDF.
+"""Data files → named columns, read by blocks: CSV, Parquet, NPY, NPZ, Zarr, netCDF, AnnData.
 
 A file is opened once its first bytes agree with its suffix; nothing is ever unpickled. An NPY
 is mapped, all others but an NPZ are streamed, so that memory does not grow with the file.
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from landau_vae.data.accumulate import Collected, select
 from landau_vae.data.archive import is_partial, load_partial
 from landau_vae.data.read_csv import open_csv
+from landau_vae.data.read_h5ad import open_h5ad
 from landau_vae.data.read_xarray import open_labelled
 from landau_vae.data.tables import as_table, as_weights, choose, first_bytes, guarded, row_blocks, rows_at_a_time
 from landau_vae.display import Array
@@ -24,12 +25,13 @@ T = TypeVar("T")
 Rows = Callable[[list[int], int], Iterator[Any]]  # columns to keep, first row → blocks of rows, arrays or frames
 
 KINDS = dict.fromkeys((".csv", ".tsv", ".txt"), "CSV") | dict.fromkeys((".parquet", ".pq"), "Parquet")
-KINDS |= {".npy": "NPY", ".npz": "NPZ", ".zarr": "Zarr", ".nc": "netCDF", ".nc4": "netCDF"}
+KINDS |= {".npy": "NPY", ".npz": "NPZ", ".zarr": "Zarr", ".nc": "netCDF", ".nc4": "netCDF", ".h5ad": "AnnData"}
 MAGIC = {b"PAR1": "Parquet", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ", b"CDF": "netCDF", b"\x89HDF": "netCDF"}
+HDF = ("netCDF", "AnnData")
 LABELLED = ("Zarr", "netCDF")
 SUPPORTED = (
-    "CSV (.csv, .tsv, .txt, also .gz), Parquet (.parquet), NPY (.npy), NPZ (.npz), Zarr (.zarr) and netCDF (.nc) "
-    "files are read"
+    "CSV (.csv, .tsv, .txt, also .gz), Parquet (.parquet), NPY (.npy), NPZ (.npz), Zarr (.zarr), netCDF (.nc) and "
+    "AnnData (.h5ad) files are read"
 )
 
 
@@ -73,10 +75,10 @@ def read(
     """
     path = Path(path)
     kind = _kind(path)
-    if array is not None and kind not in ("NPZ", *LABELLED):
+    if array is not None and kind not in ("NPZ", "AnnData", *LABELLED):
         raise InputError(
-            f"array={array!r} names an array inside an NPZ, Zarr or netCDF file, but {path.name} is a {kind} file: "
-            "leave that option out."
+            f"array={array!r} names an array inside an NPZ, Zarr, netCDF or AnnData file, but {path.name} is a {kind} "
+            "file: leave that option out."
         )
     if samples is not None and kind not in LABELLED:
         raise InputError(
@@ -93,6 +95,8 @@ def read(
     elif kind == "CSV":
         names, text = open_csv(path, header)
         rows, count = (lambda keep, first: from_row(text(keep), first)), None
+    elif kind == "AnnData":
+        names, rows, count = open_h5ad(path, array)
     elif kind in LABELLED:
         slabs = open_labelled(path, kind, array, samples)
         names, rows, count = slabs.names, slabs.columns, slabs.rows
@@ -144,7 +148,7 @@ def _kind(path: Path) -> str:
     found = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
     if kind == "CSV" and found is None:
         found = "CSV" if zipped or b"\0" not in head else "a binary (or UTF-16 text)"
-    if found != kind:
+    if found != kind and not (found in HDF and kind in HDF):
         raise InputError(
             f"{path.name} is not the {kind} file that its suffix says"
             f"{', but ' + found + ' by its first bytes' if found else ''}: rename it to what it is, or write it again."

@@ -138,6 +138,8 @@ def guarded(path: Path, action: Callable[[], T]) -> T:
         with warnings.catch_warnings():  # a row longer than the header must not be cut to fit
             warnings.filterwarnings("error", message="Length of header or names")
             return action()
+    except InputError:
+        raise
     except Warning:
         problem = "its rows have more fields than its first line"
     except UnicodeDecodeError:

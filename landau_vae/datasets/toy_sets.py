@@ -7,6 +7,7 @@ iris            150 flowers, 4 lengths, three species                 extra `dat
 diabetes        442 patients, 10 measures, progression as target      extra `datasets`
 terrain         2150 patches of 8 × 8 elevations                      (Matplotlib)
 worldclim       19 climate variables of all land, as correlations     (shipped)
+counts          1000 cells, 40 genes, drawn with library sizes        (from a seed)
 """
 
 import importlib
@@ -42,6 +43,7 @@ class Dataset:
     standardize: bool = False  #: whether features have units of their own, so that they are meant to be standardised
     levels: int = 0  #: of intensities: this times the table are whole numbers from 0 to this; 0: no intensities
     covariance: bool = False  #: whether only a covariance is known, not the samples
+    counts: bool = False  #: whether the table holds counts
     note: str = ""  #: what has been done to the table
 
     @property
@@ -101,6 +103,8 @@ class Dataset:
         likelihood = as_likelihood(likelihood)
         if likelihood.unit_metric:
             return self._varying() if standardize and not self.covariance else self
+        if self.counts and not np.isfinite(likelihood.support[1]):
+            return self
         if not self.levels:
             raise InputError(
                 f"The data set {self.name} is neither binary nor counts, as a {likelihood} decoder needs them: take a "
@@ -173,7 +177,7 @@ SKLEARN = {
     "wine": (True, f"Chemical measures of wines of three cultivars. Aeberhard and Forina (1991), Wine. {UCI}"),
 }
 INK = 16  # the largest intensity of `digits`
-NAMES = tuple(sorted([*SKLEARN, "terrain", "worldclim"]))
+NAMES = tuple(sorted([*SKLEARN, "counts", "terrain", "worldclim"]))
 
 
 @checked
@@ -207,6 +211,10 @@ def load(name: str) -> Dataset:
         raise InputError(f"There is no data set {name!r}: the names are {', '.join(NAMES)}.", "name")
     if name == "terrain":
         return terrain()
+    if name == "counts":
+        from landau_vae.datasets.drawn_counts import counts
+
+        return counts()
     return _climate() if name == "worldclim" else _from_sklearn(name, *SKLEARN[name])
 
 

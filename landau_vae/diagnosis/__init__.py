@@ -5,6 +5,7 @@ subject), `criteria`, `ranked_pruning`, `recommendations`.
 """
 
 from landau_vae.diagnosis._diagnose import diagnose
+from landau_vae.diagnosis._explain import Explanation, explain
 from landau_vae.diagnosis.criteria import CRITERIA, Criterion
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings import CODES
@@ -12,8 +13,9 @@ from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.diagnosis.ranked_pruning import Decoded
 from landau_vae.diagnosis.recommendations import Recommendation, recommend
+from landau_vae.diagnosis.run_log import RunLog, read_run
 
 __all__ = [
-    "CODES", "CRITERIA", "Criterion", "Decoded", "Diagnosis", "Observed", "Posterior", "Recommendation", "diagnose",
-    "recommend",
+    "CODES", "CRITERIA", "Criterion", "Decoded", "Diagnosis", "Explanation", "Observed", "Posterior", "Recommendation",
+    "RunLog", "diagnose", "explain", "read_run", "recommend",
 ]  # fmt: skip

@@ -150,7 +150,7 @@ class Uncertainty(Result):
         reached = self.mode <= (loss.latents or self.spectrum.modes)
         lam = self.eigenvalue
         if not loss.learned:
-            ends = (lam.value, lam.error, lam.low, lam.high)
+            ends = [each * loss.sampler.threshold for each in (lam.value, lam.error, lam.low, lam.high)]
             return Estimate(*(readonly(loss.beta_at(x, self.spectrum)[reached]) for x in ends))
         means = replace(self.spectrum, eigenvalues=readonly(np.repeat(lam.value, self.multiplicity)))
         beta = loss.beta_at(lam.value, means)
@@ -186,7 +186,7 @@ class Uncertainty(Result):
         """
 
         def above(spectrum: Spectrum) -> Integers:
-            beta = loss.beta_at(spectrum.eigenvalues[: loss.latents], spectrum)
+            beta = loss.beta_at(spectrum.eigenvalues[: loss.latents] * loss.sampler.threshold, spectrum)
             return np.count_nonzero(beta > loss.beta[..., None], axis=-1)
 
         if self.resampled is not None:

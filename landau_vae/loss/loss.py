@@ -14,7 +14,7 @@ those of the collapsed state.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from math import isclose, prod
+from math import isclose
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
@@ -24,9 +24,10 @@ from landau_vae.checks import Count, Positive, check_fields, checked, numbers
 from landau_vae.display import Array, jsonable, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood, as_likelihood
-from landau_vae.loss.constraint import Constraint
+from landau_vae.loss.constraint import Constraint, Kind, Per
 from landau_vae.loss.learned_price import beta_of_learned, price_of_learned, without_price
-from landau_vae.loss.presets import PRESETS
+from landau_vae.loss.presets import arguments, preset_called
+from landau_vae.loss.price_in_effect import Demand
 from landau_vae.loss.sampler import Sampler
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     reconstruction_weight: float
     kl_weight: float
     features: int | None
+    sampler: Sampler
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +93,18 @@ class Loss:
                 raise InputError(
                     f"A {self.likelihood} likelihood has no decoder variance: omit it.", "decoder_variance"
                 )
+        if self.learned and not self.sampler.plain:
+            raise InputError(
+                "A learned decoder variance is solved for the usual sampler, but z is drawn with "
+                f"{self.sampler.words}: give the variance that was reached.",
+                "decoder_variance",
+            )
         if self.kl == "mean" and self.latents is None:
             raise InputError(
                 "A KL averaged over latents depends on their number: give latents=K (--latents K).", "latents"
             )
+        if self.constraint is not None and self.constraint.per == "latent" and self.latents is None:
+            raise InputError("What free bits per latent do depends on their number: give latents=K.", "latents")
 
     # ------------------------------------------------------------------------------ constructors
 
@@ -112,6 +122,7 @@ class Loss:
         reconstruction_weight: Positive = 1.0,
         kl_weight: Positive = 1.0,
         features: Count | None = None,
+        sampler: Sampler | None = None,
     ) -> "Loss":
         """Make the loss [½] reduce_features (x − x̂)² / σ_dec² + β reduce_latents KL.
 
@@ -133,18 +144,30 @@ class Loss:
         latents : int, optional
             K. Unless given, there are at least as many latents as modes.
         reconstruction_weight, kl_weight : float, default 1
-            What else multiplies a term.
+            What else multiplies a term. A KL without its ½ has `kl_weight=2`.
         features : int, optional
             d of the model, where it is known: a diagnosis compares it with the data.
+        sampler : Sampler, optional
+            How z is drawn, where it is not drawn from the posterior that the KL charges, or the
+            encoder cannot give every σ².
 
         Returns
         -------
         Loss
             With this convention.
+
+        Examples
+        --------
+        With σ² = 1 throughout a linear model has ⟨μ²⟩ = √(λ/τ) − 1.
+
+        >>> loss = Loss.gaussian(sampler=Sampler(variance=1.0))
+        >>> float(loss.sampler.law(0.25).mean_square)
+        1.0
         """
         return cls(
             numbers(beta, "beta"), decoder_variance, reconstruction, kl, half, latents,
             reconstruction_weight=reconstruction_weight, kl_weight=kl_weight, features=features,
+            sampler=sampler or Sampler(),
         )  # fmt: skip
 
     @classmethod
@@ -197,17 +220,20 @@ class Loss:
         return cls(numbers(beta, "beta"), likelihood=POISSON, **options)
 
     @classmethod
-    def family(cls, beta: ArrayLike = 1.0, likelihood: Likelihood = FAMILY, **options: Unpack[Options]) -> "Loss":
-        """Make the loss −ln p(x | x̂) + β KL of any exponential family.
+    def of(cls, likelihood: Likelihood | str, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
+        """Make the loss ℓ(x, f) + β KL of any likelihood.
+
+        Its price belongs to the spectrum seen from the collapsed state: `spectrum.score` makes
+        it, and for exponential families `Spectrum.from_data` and `spectrum.exponential_family`
+        as well.
 
         Parameters
         ----------
+        likelihood : Likelihood or str
+            An object, or its name: "gaussian", "bernoulli", "poisson", "family" (of an
+            exponential family that the spectrum knows).
         beta : float or array_like, default 1
             β, the weight of the KL term.
-        likelihood : Likelihood, optional
-            Unless given, the price belongs to a spectrum of
-            `landau_vae.spectrum.exponential_family`, else to that of `Spectrum.from_data` with
-            this likelihood.
         **options
             `reconstruction`, `kl`, `latents`, `reconstruction_weight`, `kl_weight`, `features`,
             as in `Loss.gaussian`.
@@ -221,10 +247,10 @@ class Loss:
         --------
         >>> geometric = Likelihood("geometric", variance=lambda m: m + m**2, support=(0, np.inf))
         >>> spectrum = Spectrum.from_data([[0, 4], [2, 4], [4, 1], [2, 3]], likelihood=geometric)
-        >>> float(Loss.family(0.5, geometric).price(spectrum)), spectrum.eigenvalues.round(4).tolist()
+        >>> float(Loss.of(geometric, 0.5).price(spectrum)), spectrum.eigenvalues.round(4).tolist()
         (0.5, [0.4344, 0.024])
         """
-        return cls(numbers(beta, "beta"), likelihood=likelihood, **options)
+        return cls(numbers(beta, "beta"), likelihood=as_likelihood(likelihood), **options)
 
     @classmethod
     @checked
@@ -236,7 +262,12 @@ class Loss:
         latents: Count | None = None,
         batch: Count | None = None,
         channels: Count | None = None,
+        valid: Count | None = None,
+        likelihood: Likelihood | str | None = None,
+        capacity: Positive | None = None,
+        noise_scale: Positive | None = None,
         kl_weight: Positive | None = None,
+        reconstruction_weight: Positive | None = None,
     ) -> "Loss":
         """Return the loss of a public code base.
 
@@ -245,12 +276,20 @@ class Loss:
         name : str
             One of `landau_vae.loss.PRESETS`.
         beta : float or array_like, optional
-            What the code base calls β; its own default, unless given.
-        latents, batch, channels : int, optional
-            Number of latents, rows of a batch, channels of an image, for losses whose price
-            depends on them.
-        kl_weight : float, optional
-            In place of the code base's own further factor on β.
+            What the code base calls β, also where it divides the KL; its own default, unless
+            given.
+        latents, batch, channels, valid : int, optional
+            Number of latents, rows of a batch, channels of an image, entries of a sample that
+            are neither padded nor masked, for losses whose price depends on them.
+        likelihood : Likelihood or str, optional
+            The reconstruction term of a code base whose own has no name here.
+        capacity : float, optional
+            Nats, in place of those of the code base's constraint: of the sum or the mean of the KL
+            over latents, as the code base has it.
+        noise_scale : float, optional
+            In place of the code base's own factor on the noise of the latents.
+        kl_weight, reconstruction_weight : float, optional
+            In place of the code base's own further factor on β, and on the error.
 
         Returns
         -------
@@ -269,24 +308,11 @@ class Loss:
         >>> loss.formula, float(loss.price(Spectrum.from_eigenvalues([1.0] * 12288)))
         ('mean(x − x̂)² + β Σ KL', 1.536)
         """
-        key = name.lower()
-        if key not in PRESETS:
-            near = [each for each in PRESETS if key.split("-")[0] in each or each.split("-")[0] in key]
-            meant = f" (did you mean {near[0]}?)" if near else ""
-            raise InputError(f"There is no loss called {name!r}{meant}: known are {', '.join(PRESETS)}.", "name")
-        preset = PRESETS[key]
-        if preset.refused:
-            raise InputError(preset.refused, "name")
-        for size, value in (("latents", latents), ("batch", batch)):
-            if value is None and size in preset.needs:
-                raise InputError(f"The price of {key} depends on its {size}: give it ({size}=…; --{size}).", size)
-        convention = preset.convention | ({} if kl_weight is None else {"kl_weight": kl_weight})
-        if batch is not None and "batch" in preset.needs:  # the KL is summed over it, the error is not
-            convention["kl_weight"] = convention.get("kl_weight", 1.0) * batch
-        if channels is not None and "channels" in preset.needs:
-            convention["reconstruction_weight"] = 1 / channels
-        knob = preset.shipped if beta is None else beta
-        return cls(numbers(knob, "beta"), **convention, latents=latents, name=key, knob=preset.knob)
+        key, preset = preset_called(name)
+        given = {"latents": latents, "batch": batch, "channels": channels, "valid": valid, "likelihood": likelihood,
+                 "capacity": capacity, "noise_scale": noise_scale, "kl_weight": kl_weight,
+                 "reconstruction_weight": reconstruction_weight}  # fmt: skip
+        return cls(**arguments(key, preset, None if beta is None else _checked_beta(beta), given))
 
     @classmethod
     @checked
@@ -294,11 +320,12 @@ class Loss:
         cls,
         function: Callable[..., Any],
         *,
-        features: Count | Sequence[Count],
-        latents: Count,
-        batch: Count = 8,
+        like: Any = None,
+        features: Count | Sequence[Count] | None = None,
+        latents: Count | Sequence[Count] | None = None,
+        batch: Count | None = None,
         beta: Positive | None = None,
-        parametrisation: Parametrisation = "log_variance",
+        parametrisation: Parametrisation | None = None,
         to: Callable[[Any], Any] | None = None,
     ) -> "Loss":
         """Return the loss that a function computes, measured by finite differences.
@@ -310,19 +337,26 @@ class Loss:
         Parameters
         ----------
         function : callable
-            `function(x, x_hat, mean, log_variance)` returns the loss of a batch: a number, a
-            tuple that begins with it, or a mapping with the key "loss".
-        features : int or sequence of int
-            Shape of one sample.
-        latents : int
-            K.
-        batch : int, default 8
-            Rows of a training batch.
+            It returns the loss of a batch: a number, a tuple or mapping that holds it, or its two
+            terms (then `beta` is the weight of the second). Its arguments are x, x̂, the mean and
+            the log-variance of the posterior, in any order that their names tell, else in this
+            one.
+        like : tuple of arrays or tuple or mapping, optional
+            (x, x_hat, mean, log_variance) of one batch, arrays of any library. They give the
+            sizes, the batch and the kind of array. A function of other arguments, such as
+            (model_output, batch), has them here as it takes them.
+        features : int or sequence of int, optional
+            Shape of one sample; needed without `like`.
+        latents : int or sequence of int, optional
+            K, or the shape of a sample's latents; needed without `like`.
+        batch : int, optional
+            Rows of a training batch. It is asked for where the price depends on it.
         beta : float, optional
             The β that the function runs at. Unless given, β counts in multiples of the weight
             that the KL has now.
-        parametrisation : {"log_variance", "variance", "std", "log_std"}, default "log_variance"
-            What the fourth argument of the function is.
+        parametrisation : {"log_variance", "variance", "std", "log_std"}, optional
+            What the last argument of the function is. Unless given, its name or the first that
+            fits tells.
         to : callable, optional
             Makes the arrays that the function takes from NumPy's, such as `torch.as_tensor`.
 
@@ -346,19 +380,18 @@ class Loss:
         ('mean(x − x̂)² + β Σ KL', 4.0)
         """
         from landau_vae.loss._measure import measure
-        from landau_vae.loss.probes import Probe
+        from landau_vae.loss.sizes import candidates
 
-        shape = (features,) if isinstance(features, int) else tuple(features)
-        if not shape:
-            raise InputError("features is empty, but a number or the shape of one sample is expected.", "features")
-        measured = measure(Probe(function, shape, latents, batch, parametrisation, to))
+        probes = candidates(function, like, features, latents, batch, beta, parametrisation, to)
+        measured = measure(probes, beta=beta, batch_known=like is not None or batch is not None)
         value = beta or 1.0
         weight = measured.kl_weight / value
         weight = 1.0 if isclose(weight, 1.0, rel_tol=1e-6) else weight
         knob, notes = ("β", measured.notes) if beta else (RELATIVE, (*measured.notes, RELATIVELY))
         return cls(
             numbers(value, "beta"), measured.decoder_variance, measured.reconstruction, measured.kl, measured.half,
-            latents, measured.likelihood, measured.reconstruction_weight, weight, "measured", knob, notes, prod(shape),
+            probes[0].latents, measured.likelihood, measured.reconstruction_weight, weight, "measured", knob, notes,
+            probes[0].dimension, measured.constraint, measured.sampler,
         )  # fmt: skip
 
     # -------------------------------------------------------------------------------- quantities
@@ -393,13 +426,13 @@ class Loss:
 
     @checked
     def price(self, spectrum: Spectrum) -> Array:
-        """Return the price τ = b / (2a), data² per nat, of the shape of `beta`.
+        """Return the price τ = b / (2a), data² per nat, of the shape of `beta`; under a constraint, that in effect.
 
         Parameters
         ----------
         spectrum : Spectrum
-            Of the data, for the same likelihood. With a learned σ_dec² the price depends on all
-            of it and on K; otherwise on the number of features alone.
+            Of the data, for the same likelihood. With a learned σ_dec² or a constraint the price
+            depends on all of it and on K; otherwise on the number of features alone.
 
         Returns
         -------
@@ -409,19 +442,74 @@ class Loss:
         Raises
         ------
         OutsideTheory
-            If a learned σ_dec² has no equilibrium at this β (`without_price` asks first).
+            If a learned σ_dec² or a constraint leaves no price at this β (`without_price` asks
+            first).
         """
-        with np.errstate(all="ignore"):
-            scaled = self.beta * self.price_per_beta(spectrum)
-        price = np.asarray(price_of_learned(scaled, spectrum, self.latents) if self.learned else scaled)
+        price, demand = self.nominal_price(spectrum), self.demand(spectrum)
+        if demand is not None:
+            if (problem := demand.without_price(price)) is not None:
+                raise OutsideTheory(problem)
+            price = demand.price(price)
         if not np.all((price > LEAST) & (price < MOST)):
             advice = "choose a β and a decoder variance nearer to the data's own scale"
             raise InputError(f"The price τ is beyond what can be computed ({LEAST:g} … {MOST:g}): {advice}.", "beta")
         return price
 
     @checked
+    def nominal_price(self, spectrum: Spectrum) -> Array:
+        """Return the price that this loss would have without its constraint, of the shape of `beta`.
+
+        Parameters
+        ----------
+        spectrum : Spectrum
+            Of the data, for the same likelihood.
+
+        Returns
+        -------
+        array
+            τ, data² per nat.
+
+        Raises
+        ------
+        OutsideTheory
+            If a learned σ_dec² has no equilibrium at this β.
+
+        Examples
+        --------
+        >>> spectrum, loss = Spectrum.from_eigenvalues([4, 1]), Loss.gaussian(3.0).constrained("hinge", np.log(2))
+        >>> float(loss.nominal_price(spectrum)), round(float(loss.price(spectrum)), 9)
+        (3.0, 1.0)
+        """
+        with np.errstate(all="ignore"):
+            scaled = np.asarray(self.beta * self.price_per_beta(spectrum))
+        if not self.learned or (self.constraint is not None and self.constraint.sets_price):
+            return scaled
+        return np.asarray(price_of_learned(scaled, spectrum, self.latents))
+
+    @checked
+    def demand(self, spectrum: Spectrum) -> Demand | None:
+        """Return what the constraint demands of these data, or None without a constraint.
+
+        Parameters
+        ----------
+        spectrum : Spectrum
+            Of the data.
+
+        Returns
+        -------
+        Demand or None
+            The constraint in totals, with the price that it leads to.
+        """
+        if self.constraint is None:
+            return None
+        a = self.weights(spectrum.dimension)[0]
+        averaged = self.latents if self.kl == "mean" and self.latents else 1
+        sampler = "" if self.sampler.plain else self.sampler.words
+        return Demand(self.constraint, spectrum, self.latents, averaged, a, self.learned, sampler)
+
+    @checked
     def without_price(self, spectrum: Spectrum) -> str | None:
-        """Return why a learned decoder variance has no equilibrium, or None where the loss has a price.
+        """Return why a learned decoder variance or a constraint leaves no price, or None where the loss has one.
 
         Parameters
         ----------
@@ -438,9 +526,12 @@ class Loss:
         >>> Loss.gaussian(0.5, decoder_variance="learned").without_price(Spectrum.from_eigenvalues([4, 1]))[:26]
         'β = 0.5 has no equilibrium'
         """
-        if not self.learned:
-            return None
-        return without_price(self.beta * self.price_per_beta(spectrum), spectrum, self.latents)
+        demand = self.demand(spectrum)
+        if self.learned and not (demand and demand.constraint.sets_price):
+            problem = without_price(self.beta * self.price_per_beta(spectrum), spectrum, self.latents)
+            if problem is not None:
+                return problem
+        return None if demand is None else demand.without_price(self.nominal_price(spectrum))
 
     @checked
     def charge(self, features: Count) -> Array:
@@ -479,16 +570,76 @@ class Loss:
         array
             β, of the shape of `price`.
 
+        Raises
+        ------
+        OutsideTheory
+            If a constraint leaves this price to no β, or to many (`without_beta` asks first;
+            `partial`: β where there is one, else infinity).
+
         Examples
         --------
         >>> loss = Loss.gaussian(reconstruction="mean")
         >>> float(loss.beta_at(3.0, Spectrum.from_eigenvalues([4, 1])))
         1.5
         """
-        scaled = numbers(price, "price")
-        if self.learned:
-            scaled = beta_of_learned(scaled, spectrum, self.latents)
-        return np.asarray(scaled / self.price_per_beta(spectrum))
+        if (problem := self.without_beta(price, spectrum)) is not None:
+            raise OutsideTheory(problem, partial=self.collapse_beta(price, spectrum))
+        return self.collapse_beta(price, spectrum)
+
+    @checked
+    def without_beta(self, price: ArrayLike, spectrum: Spectrum) -> str | None:
+        """Return why there is no β, or no single one, at which this loss has a price; None where there is one.
+
+        Parameters
+        ----------
+        price : float or array_like
+            τ, of any shape.
+        spectrum : Spectrum
+            Of the data.
+
+        Returns
+        -------
+        str or None
+            A sentence.
+
+        Examples
+        --------
+        >>> loss = Loss.gaussian().constrained("hinge", np.log(2))
+        >>> loss.without_beta(2.0, Spectrum.from_eigenvalues([4, 1]))[:33]
+        'No β gives a price of 2: the cons'
+        """
+        demand, most = self.demand(spectrum), float(np.max(numbers(price, "price"), initial=0.0))
+        return None if demand is None else demand.without_beta(most)
+
+    @checked
+    def collapse_beta(self, price: ArrayLike, spectrum: Spectrum) -> Array:
+        """Return the β from which on a mode of variance `price` is inactive.
+
+        Parameters
+        ----------
+        price : float or array_like
+            λ, data²: the price from which on the mode is inactive.
+        spectrum : Spectrum
+            Of the data.
+
+        Returns
+        -------
+        array
+            As in `beta_at`; infinite where a constraint keeps the mode active at every β, 0 where
+            it keeps it inactive.
+
+        Examples
+        --------
+        >>> loss = Loss.gaussian(reconstruction="mean").constrained("hinge", np.log(2))
+        >>> loss.collapse_beta([4, 0.5], Spectrum.from_eigenvalues([4, 1])).tolist()
+        [inf, 0.25]
+        """
+        scaled, demand = numbers(price, "price"), self.demand(spectrum)
+        with np.errstate(invalid="ignore"):
+            scaled = scaled if demand is None else demand.nominal(scaled)
+            if self.learned:
+                scaled = beta_of_learned(scaled, spectrum, self.latents)
+            return np.asarray(scaled / self.price_per_beta(spectrum))
 
     @checked
     def price_per_beta(self, spectrum: Spectrum) -> float:
@@ -522,11 +673,31 @@ class Loss:
         purpose : str
             What is known for such losses only, with its verb ("the landscape is known").
         """
-        if self.learned or not self.likelihood.squared:
+        self.must_be_plain(purpose)
+        if self.learned or not self.likelihood.squared or self.constraint:
             part = "a learned decoder variance" if self.learned else f"a {self.likelihood} likelihood"
+            part = "a constraint" if self.constraint else part
+            instead = "train networks instead (lv.training.Neural)"
+            if (self.learned or self.likelihood.canonical) and not self.constraint:
+                instead = "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)"
             raise OutsideTheory(
-                f"The loss has {part}, but {purpose} for squared errors with a fixed decoder variance only: "
-                "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)."
+                f"The loss has {part}, but {purpose} for squared errors with a fixed decoder variance and a plain β KL "
+                f"only: {instead}."
+            )
+
+    @checked
+    def must_be_plain(self, purpose: str) -> None:
+        """Raise `OutsideTheory` unless z is drawn from the posterior that the KL charges, with any σ².
+
+        Parameters
+        ----------
+        purpose : str
+            What is known for such losses only, with its verb ("the landscape is known").
+        """
+        if not self.sampler.plain:
+            raise OutsideTheory(
+                f"z is drawn with {self.sampler.words}, but {purpose} for the usual sampler only, z = μ + σε with a "
+                "free σ: see lv.transitions and lv.equilibrium."
             )
 
     @property
@@ -565,6 +736,41 @@ class Loss:
             Otherwise as this one.
         """
         return replace(self, latents=latents)
+
+    @checked
+    def constrained(self, kind: Kind, value: Positive, per: Per = "mean") -> "Loss":
+        """Return the same loss with a constraint on the rate or on the distortion, in place of a plain β KL.
+
+        Parameters
+        ----------
+        kind : {"hinge", "absolute", "square", "target", "distortion"}
+            β max(R, C), β |R − C|, β (R − C)², a β that is moved until R = C, or one that is
+            moved until the reconstruction term is C.
+        value : float
+            C, nats of the sum or the mean of the KL as the loss has it (1 bit is ln 2 nats), or
+            in the unit of the loss's reconstruction term.
+        per : {"mean", "sample", "latent"}, default "mean"
+            Whether the rate is the mean over rows, that of each row, or the mean of each latent.
+
+        Returns
+        -------
+        Loss
+            Otherwise as this one.
+
+        Notes
+        -----
+        Under a constraint on the mean the price in effect is exact for linear models, as all
+        prices are. One on each row is priced as if it were one on the mean: see
+        `landau_vae.loss.Constraint` for how far that is off.
+
+        Examples
+        --------
+        >>> loss = Loss.gaussian(3.0).constrained("hinge", np.log(2))  # one bit is free
+        >>> spectrum = Spectrum.from_eigenvalues([4, 1])
+        >>> loss.formula, round(float(loss.price(spectrum)), 9)  # ½ ln(4/1) = ln 2
+        ('½ Σ(x − x̂)² + β max(⟨Σ KL⟩, 0.693147)', 1.0)
+        """
+        return replace(self, constraint=Constraint(kind, value, per))
 
     @checked
     def equivalent(self, other: "Loss", spectrum: Spectrum | Count) -> "Loss":
@@ -618,13 +824,18 @@ class Loss:
         beta = 4 in beta-vae is kld_weight = 0.00510204 in pytorch-vae (d = 784): τ = 2.
         """
         spectrum = _spectrum(spectrum, self, other)
-        there, tau = self.equivalent(other, spectrum), float(self.price(spectrum))
+        there, tau = self.equivalent(other, spectrum), significant(float(self.price(spectrum)))
         sizes = [f"d = {spectrum.dimension}"] + [f"K = {each.latents}" for each in (self, other) if each.kl == "mean"]
-        here = f"{self.knob} = {significant(float(self.beta))} in {self._title}"
-        equal = f"{other.knob} = {significant(float(there.beta))} in {other._title}"
-        return f"{here} is {equal} ({', '.join(dict.fromkeys(sizes))}): τ = {significant(tau)}."
+        here, equal = (f"{each.setting} in {each._title}" for each in (self, there))
+        return f"{here} is {equal} ({', '.join(dict.fromkeys(sizes))}): τ = {tau}."
 
     # ------------------------------------------------------------------------------------ output
+
+    @property
+    def setting(self) -> str:
+        """The code base's own knob at this β, which it may divide by."""
+        value = 1 / float(self.beta) if self.knob.startswith("1/") else float(self.beta)
+        return f"{self.knob.removeprefix('1/')} = {significant(value)}"
 
     @property
     def _title(self) -> str:
@@ -642,7 +853,10 @@ class Loss:
         elif self.decoder_variance != 1.0:
             error += f"/{significant(float(self.decoder_variance))}"
         weight = "" if self.kl_weight == 1.0 else f"{significant(self.kl_weight)} "
-        return f"{error} + {weight}β {'mean' if self.kl == 'mean' else 'Σ'} KL"
+        mean_or_sum = "mean" if self.kl == "mean" else "Σ"
+        if self.constraint is not None:
+            return self.constraint.formula(error, weight, mean_or_sum)
+        return f"{error} + {weight}β {mean_or_sum} KL"
 
     @checked
     def reductions(self, features: Count) -> str:
@@ -708,6 +922,8 @@ class Loss:
             f"τ = {'b/2a' if self.likelihood.squared else 'b/a'} = {significant(per_beta)} β{' σ²' * self.learned}"
             f"{self._price_in_words(spectrum, per_beta)}",
         ]
+        if not self.sampler.plain:
+            lines.append(self.sampling)
         if self.notes:
             lines.append(" ".join(self.notes))
         if not self.likelihood.squared:
@@ -717,14 +933,28 @@ class Loss:
             )
         return "\n".join(lines)
 
+    @property
+    def sampling(self) -> str:
+        """How z is drawn, and what it does to thresholds."""
+        s, ratio = self.sampler, significant(self.sampler.threshold)
+        jump = (
+            f"with a jump (unstable below {significant(s.unstable)} λ, active states up to {significant(s.spinodal)} λ)"
+        )
+        return (
+            f"z is drawn with {s.words}: in a linear model a mode is lost at τ = {ratio} λ, "
+            f"{jump if s.jumps else 'without a jump'}."
+        )
+
     def _price_in_words(self, spectrum: Spectrum, per_beta: float) -> str:
         problem = self.without_price(spectrum)
         if problem is not None:
             return f". {problem}"
         if self.beta.ndim:
             return "."
-        tau = float(self.price(spectrum))
+        tau, demand = float(self.price(spectrum)), self.demand(spectrum)
         more = f"T = τ/V = {significant(tau / spectrum.total_variance)}"
+        if demand is not None:
+            return f".\n{demand.in_words(float(self.nominal_price(spectrum)), tau)} ({more})."
         if self.learned:
             more += f", σ² = {significant(tau / (per_beta * float(self.beta)))}"
         return f": {significant(tau)} at β = {significant(float(self.beta))} ({more})."
@@ -789,6 +1019,7 @@ def _spectrum(spectrum: Spectrum | int, *losses: Loss) -> Spectrum:
     """Return a spectrum, made of the number of features where losses depend on nothing else."""
     if isinstance(spectrum, Spectrum):
         return spectrum
-    if any(loss.learned for loss in losses):
-        raise InputError("The price of a learned decoder variance depends on the data's spectrum: give it.", "spectrum")
+    if any(loss.learned or loss.constraint for loss in losses):
+        part = "a learned decoder variance" if any(loss.learned for loss in losses) else "a constrained loss"
+        raise InputError(f"The price of {part} depends on the data's spectrum: give it.", "spectrum")
     return replace(Spectrum.from_eigenvalues(np.ones(spectrum)), likelihood=losses[0].likelihood)

@@ -23,10 +23,12 @@ from scipy.special import logsumexp
 
 from landau_vae.checks import Count, Seed, checked
 from landau_vae.display import Array, Column, Integers, Result, Table, counted, progress_bar, readonly, significant
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.limits import MEMORISED
 from landau_vae.loss import Loss
-from landau_vae.networks.mixture import TOLERANCE, Mixture, Rows, alone, fitted
+from landau_vae.networks.mixture import TOLERANCE, alone, fitted
+from landau_vae.networks.priced_rows import CanonicalRows, Mixture, OtherRows, Rows
+from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.training_set import TrainingSet, seen_by, training_set
 
@@ -199,8 +201,7 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     data : (n, d) array, DataFrame or TrainingSet
         The rows that are trained on.
     loss : Loss
-        With one β or several; of squared errors with a fixed variance, or of an
-        exponential family.
+        With one β or several, and any likelihood; of squared errors with a fixed variance.
     rows : int, default 2000
         How many rows are used, at most; as many others give the held-out values.
     seed : int, default 0
@@ -236,6 +237,8 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
         raise InputError("data is a Spectrum, but the frontier needs the rows: give the table.", "data")
     if loss.learned:
         raise InputError("The loss learns its variance, which has no bound here: give the variance reached.", "loss")
+    if not loss.sampler.honest:
+        raise OutsideTheory(f"z is drawn with {loss.sampler.words}: then the KL does not bound what z can carry.")
     weights = np.ones(len(table.rows)) if table.weights is None else table.weights
     order = np.random.default_rng(seed).permutation(np.flatnonzero(weights))
     chosen, others = np.sort(order[:rows]), np.sort(order[rows : 2 * rows])
@@ -244,20 +247,20 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     # Squared errors are solved about the mean, in units of √λ₁: then they do not depend on the unit of the data.
     center, scale = (used.mean, float(np.sqrt(first))) if squared else (np.zeros(table.features), 1.0)
     here, which = _distinct((table.rows[chosen] - center) / scale, weights[chosen], loss)
-    elsewhere, _ = _distinct((table.rows[others] - center) / scale, weights[others], loss)
-    starts, mixtures = _starts(here, used.spectrum, scale), []
+    elsewhere, _ = _distinct((table.rows[others] - center) / scale, weights[others], loss, here)
+    starts, mixtures = _starts(here), []
     with progress_bar(len(price), "frontier", progress, unit=" prices") as bar:
         for c in price:
             mixtures.append(fitted(replace(here, price=float(c) / scale**2), starts))
             bar.update()
     constant = alone(here)
     best, area = np.array([here.loss(mixture) for mixture in mixtures]), scale**2
-    bound = np.maximum(best - [mixture.gap for mixture in mixtures], here.perfect)
+    bound = np.fmax(best - [mixture.gap for mixture in mixtures], here.perfect)
     sharing = [_sharing(here, mixture) for mixture in mixtures]
     return Frontier(
         loss, loss.weights(table.features)[0] * loss.likelihood.curvature_of_term, readonly(price),
         area * here.perfect, area * here.loss(constant),
-        readonly(_linear(used.spectrum, price) if squared else np.full(len(price), np.nan)),
+        readonly(_linear(used.spectrum, loss, price) if squared else np.full(len(price), np.nan)),
         readonly(area * best), readonly(area * bound),
         readonly([area * elsewhere.loss(mixture) for mixture in mixtures]), area * elsewhere.loss(constant), first,
         area * _proxy(here, starts, 1.0) if squared else np.nan, area * _memorising(here) if squared else np.nan,
@@ -272,7 +275,7 @@ def bounds(rows: Array, weights: Array) -> tuple[float, float]:
     used = training_set(rows, weights=weights)
     scale = float(np.sqrt(used.spectrum.eigenvalues[0]))
     here, _ = _distinct((rows - used.mean) / scale, weights, Loss.gaussian())
-    return scale**2 * _proxy(here, _starts(here, used.spectrum, scale), 1.0), scale**2 * _memorising(here)
+    return scale**2 * _proxy(here, _starts(here), 1.0), scale**2 * _memorising(here)
 
 
 def first_price(loss: Loss, data: TrainingSet) -> float:
@@ -282,17 +285,22 @@ def first_price(loss: Loss, data: TrainingSet) -> float:
     return float(seen_by(loss.likelihood, varying)[1].eigenvalues[0])
 
 
-def _distinct(table: Array, weights: Array, loss: Loss) -> tuple[Rows, Integers]:
-    """Return distinct rows with their shares, and which of them each row is."""
+def _distinct(table: Array, weights: Array, loss: Loss, like: Rows | None = None) -> tuple[Rows, Integers]:
+    """Return distinct rows with their shares, and which of them each row is; outputs count as those of `like` do."""
     distinct, which = np.unique(table, axis=0, return_inverse=True)
-    return Rows(distinct, np.bincount(which, weights) / max(weights.sum(), TINY), loss.likelihood), which
+    parts = distinct, np.bincount(which, weights) / max(weights.sum(), TINY), loss.likelihood
+    if loss.likelihood.canonical:
+        return CanonicalRows(*parts), which
+    rest = like.rest if isinstance(like, OtherRows) else loss.likelihood.rest(distinct, parts[1])
+    return OtherRows(*parts, rest=rest), which
 
 
-def _starts(rows: Rows, spectrum: Spectrum, scale: float) -> Array:
+def _starts(rows: Rows) -> Array:
     """Return where outputs are looked for: at rows, nearer to the mean, and along principal components."""
+    spectrum = Spectrum.from_data(rows.own, weights=rows.share)
     assert spectrum.vectors is not None
-    axes = (spectrum.vectors * np.sqrt(spectrum.eigenvalues)[: spectrum.vectors.shape[1]]).T[:DIRECTIONS] / scale
-    return np.vstack([rows.table, rows.mean + 0.3 * (rows.table - rows.mean), rows.mean + axes, rows.mean - axes])
+    axes = (spectrum.vectors * np.sqrt(spectrum.eigenvalues)[: spectrum.vectors.shape[1]]).T[:DIRECTIONS]
+    return np.vstack([rows.own, rows.mean + 0.3 * (rows.own - rows.mean), rows.mean + axes, rows.mean - axes])
 
 
 def _sharing(rows: Rows, mixture: Mixture) -> tuple[NDArray[np.bool_], float]:
@@ -306,8 +314,10 @@ def _sharing(rows: Rows, mixture: Mixture) -> tuple[NDArray[np.bool_], float]:
     return mask, share
 
 
-def _linear(spectrum: Spectrum, price: Array) -> Array:
-    """Return ½V − Σ ½[λ − τ − τ ln(λ/τ)] over modes above the price, (b,)."""
+def _linear(spectrum: Spectrum, loss: Loss, price: Array) -> Array:
+    """Return ½V − Σ ½[λ − τ − τ ln(λ/τ)] over modes above the price, (b,); of another sampler by its law."""
+    if not loss.sampler.plain:
+        return equilibrium(spectrum, loss.at(loss.beta.ravel())).free_energy
     ratio = np.maximum(spectrum.eigenvalues / price[:, None], 1.0)
     return 0.5 * (spectrum.total_variance - price * (ratio - 1 - np.log(ratio)).sum(axis=1))
 

@@ -104,6 +104,7 @@ def onset(
     table = training_set(data)
     if table.rows is None:
         raise InputError("data is a Spectrum, but the onset needs the rows: give the table.", "data")
+    loss.must_be_plain("the first collapse is solved")
     linear = _linear(loss, table)
     weights = np.ones(len(table.rows)) if table.weights is None else table.weights
     labels = None if blocks is None else as_blocks(blocks, len(table.rows), table.weights)

@@ -10,25 +10,23 @@ quasi-Newton steps. New outputs come where
 
     D(y) = ⟨e^{−ℓ(x, y)/c} / Σ_y' q(y') e^{−ℓ(x, y')/c}⟩ − 1
 
-is positive; F(q) − c ln(1 + sup D) bounds the minimum from below. ℓ = A(f) − x f is that of a
-canonical exponential family, of which the squared error is one, and y the mean A′(f).
+is positive; F(q) − c ln(1 + sup D) bounds the minimum from below.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
 from landau_vae.display import Array
-from landau_vae.likelihoods import Likelihood, natural_parameter
+from landau_vae.networks.priced_rows import CLIMBS, Mixture, Rows
 
 TOLERANCE = 1e-6  # of sup D
 WORK, ROUNDS = 2e11, 100  # products and rounds, after which it ends where it is
 CLIMBING = 256  # ascents in a round, or twice as many as there are outputs
 ADDED = 128  # outputs in a round, at most, or as many as there are
-CLIMBS = 25  # steps of an ascent
 MOVES, MOST = 20, 4000  # quasi-Newton steps in a round: at least, and times outputs
 NEWTON = 30  # steps for the weights in a round, at most
 FIRST = 256  # rows that a mixture begins with, beside the mean
@@ -39,103 +37,6 @@ PIVOTS = 10  # exchanges of all infeasible weights that may fail to leave fewer 
 SETTLED = 1e-13  # of the weights' gradient
 ROUGHLY = 0.01  # of sup D: where weights settle before outputs move
 RIDGE = 1e-10  # of the trace of the weights' Hessian
-
-
-@dataclass(frozen=True, eq=False)
-class Mixture:
-    """A distribution of outputs, and how much better the best one may be on the rows that it was fitted to."""
-
-    outputs: Array  #: y, (m, d); of squared errors they are counted from the mean of the rows
-    weights: Array  #: q(y), (m,)
-    price: float = 1.0  #: c
-    excess: float = 0.0  #: sup D, as far as ascents have found it
-
-    @property
-    def gap(self) -> float:
-        """The loss that F(q) may be above the minimum: c ln(1 + sup D)."""
-        return self.price * float(np.log1p(max(0.0, self.excess)))
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Distinct rows with their shares, and what a likelihood says of outputs for them."""
-
-    table: Array  #: x, (n, d)
-    share: Array  #: of each row, (n,)
-    likelihood: Likelihood
-    price: float = 1.0  #: c
-
-    @property
-    def mean(self) -> Array:
-        """⟨x⟩, (d,): the output of the collapsed state."""
-        return self.share @ self.table
-
-    @property
-    def constant(self) -> float:
-        """What belongs to x alone: ½⟨‖x‖²⟩ if errors are squared."""
-        return float(0.5 * self.share @ np.square(self.table).sum(axis=1) * self.likelihood.squared)
-
-    @property
-    def perfect(self) -> float:
-        """⟨ℓ(x, x)⟩, with what belongs to x alone."""
-        natural, value = self.natural(self.table)
-        return self.constant + float(self.share @ (value - (self.table * natural).sum(axis=1)))
-
-    def loss(self, mixture: Mixture) -> float:
-        """Return F(q), with what belongs to x alone; NaN without rows."""
-        rows = replace(self, price=mixture.price)
-        value = rows.value(rows.logarithms(mixture.outputs), mixture.weights)[0]
-        return self.constant + value if len(self.table) else np.nan
-
-    def rates(self, mixture: Mixture) -> Array:
-        """Return the nats that the best posterior of each row over the outputs costs, (n,)."""
-        logarithms = replace(self, price=mixture.price).logarithms(mixture.outputs)
-        logarithms -= logarithms.max(axis=1)[:, None]  # where little but the nearest output counts, all digits count
-        log_p = logsumexp(logarithms, axis=1, b=mixture.weights)
-        response = np.exp(logarithms - log_p[:, None]) * mixture.weights
-        return np.asarray((response * logarithms).sum(axis=1) - log_p)
-
-    def logarithms(self, outputs: Array) -> Array:
-        """Return −ℓ(x, y)/c, (n, m)."""
-        natural, value = self.natural(outputs)
-        return (self.table @ natural.T - value) / self.price
-
-    def natural(self, outputs: Array) -> tuple[Array, Array]:
-        """Return f, (m, d), and Σ_j A(f_j), (m,)."""
-        natural = natural_parameter(self.likelihood, outputs)
-        return natural, self.generated(natural)[1]
-
-    def generated(self, natural: Array) -> tuple[Array, Array]:
-        """Return y = A′(f), (m, d), and Σ_j A(f_j), (m,)."""
-        generator = self.likelihood.generator(natural)
-        return np.asarray(generator.mean), np.asarray(generator.value).sum(axis=1)
-
-    def value(self, logarithms: Array, weights: Array) -> tuple[float, Array]:
-        """Return F and ln p of each row, (n,)."""
-        top = logarithms.max(axis=1)
-        each = top + np.log(np.maximum(np.exp(logarithms - top[:, None]) @ weights, np.finfo(float).tiny))
-        return -self.price * float(self.share @ each), each
-
-    def slope(self, outputs: Array, log_p: Array) -> tuple[Array, Array]:
-        """Return D(y), (m,), and the y that an ascent goes to next, (m, d)."""
-        ratio = np.exp(np.minimum(self.logarithms(outputs) - log_p[:, None], 500.0)) * self.share[:, None]
-        total = ratio.sum(axis=0)
-        return total - 1, (ratio.T @ self.table) / np.maximum(total, np.finfo(float).tiny)[:, None]
-
-    def climb(self, starts: Array, log_p: Array, most: int) -> tuple[Array, Array]:
-        """Return the tops of D that the best of the starts lead to, with their D, by falling D."""
-        height, following = self.slope(starts, log_p)
-        best = np.argsort(-height, kind="stable")[:most]
-        outputs = following[best]
-        for _ in range(CLIMBS):
-            height, following = self.slope(outputs, log_p)
-            done = np.abs(following - outputs).max() <= 1e-7 * np.abs(following).max()
-            outputs = following
-            if done:
-                break
-        height = self.slope(outputs, log_p)[0]
-        order = np.argsort(-height, kind="stable")
-        return outputs[order], height[order]
 
 
 def alone(rows: Rows, starts: Array | None = None) -> Mixture:
@@ -156,7 +57,7 @@ def fitted(rows: Rows, starts: Array, tolerance: float = TOLERANCE) -> Mixture:
     mixture, work = alone(rows, starts), 0.0
     if mixture.excess <= tolerance:
         return mixture
-    some = rows.table[:: -(-len(rows.table) // FIRST)]
+    some = rows.own[:: -(-len(rows.table) // FIRST)]
     outputs, weights = np.vstack([rows.mean, some]), np.append(0.5, np.full(len(some), 0.5 / len(some)))
     for _ in range(ROUNDS):
         outputs, weights = _moved(rows, *_weighed(rows, outputs, weights, ROUGHLY * min(mixture.excess, 0.1)))
@@ -195,23 +96,22 @@ def _moved(rows: Rows, outputs: Array, weights: Array) -> tuple[Array, Array]:
     Light outputs would hardly move: the curvature along each is its weight, which is scaled
     away.
     """
-    shape, natural = outputs.shape, rows.natural(outputs)[0]
+    shape, natural = outputs.shape, rows.natural(outputs)
     unit = np.sqrt(weights)
 
     def value_and_slope(flat: Array) -> tuple[float, Array]:
         share, moved = softmax(flat[: shape[0]] / unit), (flat[shape[0] :].reshape(shape) / unit[:, None])
-        mean, value = rows.generated(moved)
-        logarithms = (rows.table @ moved.T - value) / rows.price
+        logarithms, pull = rows.tangent(moved)
         loss, log_p = rows.value(logarithms, share)
         response = np.exp(logarithms - log_p[:, None]) * share * rows.share[:, None]
         total = response.sum(axis=0)
-        slope = (total[:, None] * mean - response.T @ rows.table) / (rows.price * unit[:, None])
+        slope = pull(response) / (rows.price * unit[:, None])
         return loss / rows.price, np.concatenate([(share - total) / unit, slope.ravel()])
 
     start = np.concatenate([np.log(weights) * unit, (natural * unit[:, None]).ravel()])
     options = {"maxiter": max(MOVES, MOST // len(weights)), "ftol": 0.0, "gtol": SETTLED}
     found = minimize(value_and_slope, start, jac=True, method="L-BFGS-B", options=options).x
-    return rows.generated(found[shape[0] :].reshape(shape) / unit[:, None])[0], softmax(found[: shape[0]] / unit)
+    return rows.outputs(found[shape[0] :].reshape(shape) / unit[:, None]), softmax(found[: shape[0]] / unit)
 
 
 def _weighed(rows: Rows, outputs: Array, weights: Array, settled: float = SETTLED) -> tuple[Array, Array]:

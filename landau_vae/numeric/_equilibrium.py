@@ -22,6 +22,7 @@ from landau_vae.display import Array, Column, Content, Integers, Result, Table, 
 from landau_vae.errors import OutsideTheory
 from landau_vae.loss import Loss
 from landau_vae.loss.learned_price import tail
+from landau_vae.loss.sampler import Law
 from landau_vae.spectrum.spectrum import Spectrum
 
 Reconstruction = Literal["sampled", "mean"]
@@ -53,7 +54,7 @@ class Equilibrium(Result):
 
         Its `partial` is the number among the modes that were kept.
         """
-        kept = np.searchsorted(-self.spectrum.eigenvalues, -self.price, side="left")
+        kept = np.searchsorted(-self.spectrum.eigenvalues, -self.price / self.loss.sampler.threshold, side="left")
         kept = np.asarray(np.minimum(kept, self.loss.latents or self.spectrum.modes), dtype=np.int64)
         if self.incomplete:
             raise OutsideTheory(
@@ -67,31 +68,40 @@ class Equilibrium(Result):
     # ------------------------------------------------------------------------------ mode by mode
 
     @cached_property
+    def law(self) -> Law:
+        """Return the state of each mode by the law of the loss's sampler; inactive for modes without a latent."""
+        ratio = np.divide.outer(self.price, self.spectrum.eigenvalues)
+        ratio[..., self.served :] = np.inf
+        return self.loss.sampler.law(ratio)
+
+    @cached_property
     def signal_fraction(self) -> Array:
-        """Return M²_k = ⟨μ²⟩ / (⟨μ²⟩ + ⟨σ²⟩), (…, modes): the order parameter; equal to ⟨μ_k²⟩, because A²_k = 1."""
-        return 1.0 - self.posterior_variance
+        """Return M²_k, (…, modes): signal's share of the second moment of a sampled z; the order parameter.
+
+        Where noise and posterior are one it is ⟨μ²⟩ / (⟨μ²⟩ + ⟨σ²⟩), equal to ⟨μ_k²⟩, because A²_k = 1.
+        """
+        return 1.0 - self.law.residual
 
     @cached_property
     def posterior_variance(self) -> Array:
-        """Return s_k = ⟨σ_k²⟩ = min(1, τ/λ_k), and 1 for modes without a latent, (…, modes)."""
-        share = np.minimum(np.divide.outer(self.price, self.spectrum.eigenvalues), 1.0)
-        share[..., self.loss.latents or self.spectrum.modes :] = 1.0
-        return share
+        """Return s_k = ⟨σ_k²⟩ as the KL has it, (…, modes): min(1, τ/λ_k), and 1 for modes without a latent."""
+        return self._of_latents(self.law.variance, 1.0)
 
     @cached_property
     def decoder_norm(self) -> Array:
         """Return ‖w_k‖ of the decoder's column, (…, modes), data units."""
-        return np.sqrt(self.spectrum.eigenvalues * self.signal_fraction)
+        scale = self.law.residual / self.law.noise  # w² N = λ M² (1 − M²)
+        return np.sqrt(self.spectrum.eigenvalues * self.signal_fraction * scale)
 
     @cached_property
     def rate(self) -> Array:
-        """Return the rate R_k, (…, modes), nats."""
-        return 0.0 - 0.5 * np.log(self.posterior_variance)
+        """Return the rate R_k, (…, modes), nats; 0 for modes without a latent."""
+        return self._of_latents(self.law.rate, 0.0)
 
     @cached_property
     def distortion(self) -> Array:
-        """Return the share of V that a sampled reconstruction leaves in mode k, min(λ_k, τ)/V, (…, modes)."""
-        return self.spectrum.normalized * self.posterior_variance
+        """Return the share of V that a sampled reconstruction leaves in mode k, (…, modes): min(λ_k, τ)/V."""
+        return self.spectrum.normalized * self.law.residual
 
     @checked
     def utility(self, reconstruction: Reconstruction = "sampled") -> Array:
@@ -106,7 +116,8 @@ class Equilibrium(Result):
         Returns
         -------
         (…, modes) array
-            (λ_k − τ)/V if sampled, (λ_k − τ²/λ_k)/V if mean; both tend to λ_k/V for τ → 0.
+            (λ_k − τ)/V if sampled, (λ_k − τ²/λ_k)/V if mean; both tend to λ_k/V for τ → 0. (By
+            the law of the loss's sampler, where it is another one.)
 
         Raises
         ------
@@ -119,19 +130,25 @@ class Equilibrium(Result):
         >>> state.utility("sampled").tolist(), state.utility("mean").tolist()
         ([0.4, 0.0], [0.6000000000000001, 0.0])
         """
-        return self.spectrum.normalized * (1.0 - self.posterior_variance ** NOISE_POWER[reconstruction])
+        return self.spectrum.normalized * (1.0 - self.law.residual ** NOISE_POWER[reconstruction])
 
     # ------------------------------------------------------------------------------------ totals
 
     @cached_property
     def total_rate(self) -> Array:
-        """Return R = Σ_k R_k, (…), nats."""
+        """Return R = Σ_k R_k, (…), nats; latents without a mode too, where σ² is held away from 1."""
+        if not self.loss.sampler.plain:
+            spare = max(0, (self.loss.latents or 0) - self.spectrum.modes)
+            return np.asarray(self.rate.sum(axis=-1) + spare * self.loss.sampler.law(np.inf).rate)
         logs = np.concatenate([[0.0], np.cumsum(np.log(self.spectrum.eigenvalues))])
         return np.asarray(0.5 * (logs[self.active] - self.active * np.log(self.price)))
 
     @cached_property
     def total_distortion(self) -> Array:
         """Return D̃ of the sampled reconstruction, as in the loss, (…)."""
+        if not self.loss.sampler.plain:
+            beyond = tail(self.spectrum)[-1] / self.spectrum.total_variance
+            return np.asarray(self.distortion.sum(axis=-1) + beyond)
         return self.active * self.temperature + tail(self.spectrum)[self.active] / self.spectrum.total_variance
 
     @cached_property
@@ -144,13 +161,18 @@ class Equilibrium(Result):
         """Return a D + b R, (…): the least value of the user's own per-sample loss, without constants of a log-density.
 
         With a learned σ² it is a (D/σ² + d ln σ²) + b R; of other likelihoods −ln p is taken to
-        second order, ½ a D.
+        second order, ½ a D. A constraint is charged in place of R; where a controller sets β, b is
+        the one it has come to.
         """
-        a, b = self.loss.weights(self.spectrum.dimension)
-        if self.loss.learned:
-            variance = 2 * a * self.price / b
-            return 2 * a * self.free_energy / variance + a * self.spectrum.dimension * np.log(variance)
-        return a * self.loss.likelihood.curvature_of_term * self.free_energy
+        (a, b), demand = self.loss.weights(self.spectrum.dimension), self.loss.demand(self.spectrum)
+        distortion, d = self.total_distortion * self.spectrum.total_variance, self.spectrum.dimension
+        curvature, charged = self.loss.likelihood.curvature_of_term, self.total_rate
+        variance = distortion / d if self.loss.learned else np.ones(())
+        if demand is not None:
+            charged = demand.charged(self.total_rate)
+            b = a * curvature * self.price / variance if demand.constraint.sets_price else b
+        constant = a * d * np.log(variance)
+        return a * curvature / 2 * distortion / variance + constant + b * charged
 
     # ----------------------------------------------------------------------------------- helpers
 
@@ -159,7 +181,18 @@ class Equilibrium(Result):
         """Return whether modes that were not kept may be active, so that totals are unknown."""
         spectrum, latents = self.spectrum, self.loss.latents
         free = spectrum.truncated and (latents is None or latents > spectrum.modes)
-        return free and bool(np.any(self.price < spectrum.eigenvalues[-1]))
+        return free and bool(np.any(self.price < spectrum.eigenvalues[-1] * self.loss.sampler.threshold))
+
+    @property
+    def served(self) -> int:
+        """Return how many modes have a latent."""
+        return min(self.loss.latents or self.spectrum.modes, self.spectrum.modes)
+
+    def _of_latents(self, values: Array, without: float) -> Array:
+        """Return values of modes, with another one for modes without a latent, (…, modes)."""
+        if self.served == self.spectrum.modes:
+            return values
+        return np.where(np.arange(self.spectrum.modes) < self.served, values, without)
 
     # ------------------------------------------------------------------------------------ output
 

@@ -175,7 +175,7 @@ def activation(
     factors = np.ones(1) if schedule is None else numbers(schedule(shares), "schedule", shape=shares.shape)
     worth = np.inf if updates is None else updates * float(factors.mean())
     if optimizer == "adam":
-        steps = distance(scene, start) / learning_rate
+        steps = distance(spectrum, scene.latents, scene.price, start)[: len(lam)] / learning_rate
         rate, needed, limit = np.full(len(lam), np.nan), updates_for(steps), np.nan
         late = needed > worth if schedule is None else steps > factors @ longest_steps(len(shares))
     else:
@@ -222,19 +222,19 @@ def updates_for(steps: Array) -> Array:
     return np.where(steps > reach[-1], beyond, np.searchsorted(reach, steps) + (steps > 0.0))
 
 
-def distance(scene: Landscape, start: float) -> Array:
-    """Return how far some weight has to go before a mode has half of its final M², (modes above the price,).
+def distance(spectrum: Spectrum, latents: int, price: float | Array, start: float) -> Array:
+    """Return how far some weight has to go before a mode has half of its final M², (…, modes); 0 at or below the price.
 
     All weights within x/(√K ‖v‖₁) of the start bring the mode's amplitudes in K latents to
     start · w + x in the decoder and to start · e + x in the encoder at most, and M² to their
     product; w = √(λ−τ) and e = w/λ are the final ones. ‖v‖₁ = Σ_i |v_i| is that of the
     eigenvector, √d where it is not known.
     """
-    lam = scene.above
-    w = np.sqrt(lam - scene.price)
+    lam = spectrum.eigenvalues
+    w = np.sqrt(np.maximum(np.subtract.outer(-np.asarray(price), -lam), 0.0))
     e = w / lam
     x = np.sqrt(w * e / 2 + (start * (w - e) / 2) ** 2) - start * (w + e) / 2  # (start w + x)(start e + x) = we/2
-    return np.maximum(x, 0.0) / (np.sqrt(scene.latents) * _absolute_sums(scene.spectrum)[: len(lam)])
+    return np.maximum(x, 0.0) / (np.sqrt(latents) * _absolute_sums(spectrum))
 
 
 def _absolute_sums(spectrum: Spectrum) -> Array:

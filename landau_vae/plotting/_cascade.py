@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from landau_vae.checks import Positive, checked
+from landau_vae.errors import OutsideTheory
 from landau_vae.loss import Loss
 from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.numeric._transitions import transitions
@@ -39,6 +40,9 @@ def cascade(spectrum: Spectrum, loss: Loss, ax: Axes | None = None, *, chosen: P
     """
     with axes(ax, (6.4, 3.8)) as ax:
         thresholds = transitions(spectrum, loss).beta
+        thresholds = thresholds[np.isfinite(thresholds) & (thresholds > 0)]  # a constraint leaves some modes none
+        if thresholds.size == 0:
+            raise OutsideTheory(loss.without_beta(spectrum.eigenvalues, spectrum) or "No mode has a threshold.")
         lowest = 1.0 if spectrum.truncated else 0.3  # modes that were not kept may be active below the last one
         beta = np.geomspace(lowest * thresholds[-1], 3.0 * thresholds[0], 1500)
         # Each step is drawn at its threshold, between two points that differ by rounding only.

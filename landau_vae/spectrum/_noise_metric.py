@@ -84,7 +84,7 @@ def exponential_family(
     weights: ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> Spectrum:
-    """Return the spectrum for a likelihood that is known by its variance function; its loss is `Loss.family`.
+    """Return the spectrum for a likelihood that is known by its variance function; its loss is `Loss.of`.
 
     Bernoulli and Poisson decoders have it by name:
     `Spectrum.from_data(X, likelihood="bernoulli")`.

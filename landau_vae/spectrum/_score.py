@@ -112,20 +112,27 @@ def of_rest(
     names: tuple[str, ...] | None = None, modes: int | None = None,
 ) -> Spectrum:  # fmt: skip
     """Return the spectrum of the first collapse of rows whose collapsed state is known."""
-    note = _note(likelihood, encoder, rest)
-    fields: dict[str, Any] = {"dimension": rows.shape[1], "names": names, "kind": "score", "likelihood": likelihood}
-    fields |= {"mean": readonly(np.average(rows, axis=0, weights=weights)), "scale": None, "note": note}
     if callable(rest.curvature):
         if encoder == "linear":
             raise OutsideTheory(f"Of {len(rest.output)} outputs no curvature is formed; a linear encoder needs it.")
-        own = _by_rows(rest, weights, modes)
-        return Spectrum(**own | fields | {"note": f"{note} {own.get('note', '')}".strip()})
-    scores = _in_unit(rest, weights)
-    if encoder == "linear":
-        found = supervised(rows, scores, weights=weights)
+        found = Spectrum(**_by_rows(rest, weights, modes))
+    elif encoder == "linear":
+        found = supervised(rows, in_unit(rest, weights), weights=weights)
     else:
-        found = Spectrum.from_data(scores, weights=weights, modes=modes)
-    return replace(found, **fields)
+        found = Spectrum.from_data(in_unit(rest, weights), weights=weights, modes=modes)
+    return as_score(found, likelihood, rest, rows, weights, encoder, names)
+
+
+def as_score(
+    spectrum: Spectrum, likelihood: Likelihood, rest: Rest, rows: Array, weights: Array | None = None,
+    encoder: Encoder = "free", names: tuple[str, ...] | None = None,
+) -> Spectrum:  # fmt: skip
+    """Return the spectrum of scores as one of the rows, with what is to be known of it."""
+    note = _note(likelihood, encoder, rest) + (f" {spectrum.note}" if callable(rest.curvature) else "")
+    return replace(
+        spectrum, dimension=rows.shape[1], names=names, kind="score", likelihood=likelihood, scale=None,
+        mean=readonly(np.average(rows, axis=0, weights=weights)), note=note.strip(),
+    )  # fmt: skip
 
 
 def _note(likelihood: Likelihood, encoder: Encoder, rest: Rest) -> str:
@@ -138,7 +145,7 @@ def _note(likelihood: Likelihood, encoder: Encoder, rest: Rest) -> str:
     return f"{note} {rest.note}".strip()
 
 
-def _in_unit(rest: Rest, weights: Array | None) -> Array:
+def in_unit(rest: Rest, weights: Array | None) -> Array:
     """Return the scores times ⟨H⟩^−½, without the directions that have no curvature."""
     score = rest.score - np.average(rest.score, axis=0, weights=weights)
     curvature, n = rest.curvature, len(score)

@@ -209,7 +209,7 @@ class Spectrum(Result):
         Parameters
         ----------
         path : str or Path
-            A CSV, Parquet, NPY, NPZ, Zarr or netCDF file, or what `Partial.save` or
+            A CSV, Parquet, NPY, NPZ, Zarr, netCDF or AnnData file, or what `Partial.save` or
             `landau-vae gather` wrote.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
@@ -220,7 +220,7 @@ class Spectrum(Result):
         exclude : str or sequence of str, optional
             The features to leave out.
         array : str, optional
-            The array inside an NPZ, Zarr or netCDF file.
+            The array inside an NPZ, Zarr or netCDF file; the layer of an AnnData file.
         samples : str or sequence of str, optional
             The dimensions of a Zarr or netCDF array that count the samples; by default the
             first.

@@ -66,19 +66,22 @@ class Objective:
     network: Network
     likelihood: Likelihood = field(compare=False)
     squared: float  #: a
+    knows_mean: bool = True  #: whether the likelihood says the mean of x at an output
     code: bytes = field(init=False)  #: of the likelihood, which is the same in every copy of it
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", _code(self.likelihood))
 
     def residual(self, target: Any, output: Any) -> Any:
-        """Return x − x̂."""
-        return target - (output if self.likelihood.squared else _called(self.likelihood, "mean", output))
+        """Return x − x̂; NaN of a likelihood that does not say its mean."""
+        if not self.knows_mean:
+            return jnp.full_like(target, jnp.nan)
+        return target - (output if self.likelihood.squared else _called(self.likelihood, "mean", target.shape, output))
 
     def term(self, weights: Weights, target: Any, output: Any) -> Any:
         """Return the reconstruction term of the loss, of each row."""
         if not self.likelihood.squared:
-            return self.squared * _value(self.likelihood)(target, output).sum(-1)
+            return self.squared * _value(self.likelihood)(target, output)
         error = jnp.square(target - output).sum(-1)
         if not self.network.learned_variance:
             return self.squared * error
@@ -103,23 +106,27 @@ def _code(likelihood: Likelihood) -> bytes:
 
 
 def _value(likelihood: Likelihood) -> Callable[[Any, Any], Any]:
-    """Return ℓ(x, f), whose gradient by f is the score, whether JAX can trace the functions or not."""
-    value = jax.custom_vjp(partial(_called, likelihood, "value"))
-    value.defvjp(
-        lambda *arrays: (_called(likelihood, "value", *arrays), arrays),
-        lambda arrays, gradient: (None, gradient * _called(likelihood, "score", *arrays)),
-    )
+    """Return Σ ℓ(x, f) of rows, whose gradient by f is the score, whether JAX can trace the functions or not."""
+
+    def called(x: Any, f: Any) -> Any:
+        return _called(likelihood, "row_value", f.shape[:-1], x, f)
+
+    def pulled(arrays: Any, gradient: Any) -> Any:
+        return None, gradient[..., None] * _called(likelihood, "score", arrays[1].shape, *arrays)
+
+    value = jax.custom_vjp(called)
+    value.defvjp(lambda *arrays: (called(*arrays), arrays), pulled)
     return value
 
 
-def _called(likelihood: Likelihood, name: str, *arrays: Any) -> Any:
+def _called(likelihood: Likelihood, name: str, shape: tuple[int, ...], *arrays: Any) -> Any:
     """Return a function of arrays; one that takes NumPy arrays only is called back from the compiled loop."""
     try:
         return getattr(likelihood, name)(*arrays)
     except Exception:  # of tracing, or the user's own, which comes again
-        shape = jax.ShapeDtypeStruct(arrays[-1].shape, arrays[-1].dtype)
-        back = lambda *each: np.asarray(asked(likelihood, name, *map(np.asarray, each)), shape.dtype)  # noqa: E731
-        return jax.pure_callback(back, shape, *arrays, vmap_method="broadcast_all")
+        like = jax.ShapeDtypeStruct(shape, arrays[-1].dtype)
+        back = lambda *each: np.asarray(asked(likelihood, name, *map(np.asarray, each)), like.dtype)  # noqa: E731
+        return jax.pure_callback(back, like, *arrays, vmap_method="broadcast_all")
 
 
 @lru_cache(maxsize=32)
@@ -249,9 +256,10 @@ class Descent:
         self.dtype = np.dtype(settings.precision)
         self.network = settings.network(data.features, latents)
         likelihood, a = settings.loss.likelihood, settings.squared_weight(data)
-        self.objective = Objective(self.network, likelihood, a)
         self.origin, self.seen = seen_by(likelihood, data)
-        self.knows_mean = bool(np.isfinite(asked(likelihood, "mean", self.origin)).all())
+        mean = np.asarray(asked(likelihood, "mean", self.origin))
+        self.knows_mean = mean.shape == data.mean.shape and bool(np.isfinite(mean).all())
+        self.objective = Objective(self.network, likelihood, a, self.knows_mean)
         total = self.network.features if settings.learned_variance else self.seen.total_variance
         self.unit = likelihood.curvature_of_term * a * total  # b at T = 1
 
@@ -395,8 +403,12 @@ class Descent:
         likelihood, rows = self.objective.likelihood, self._blocks("training", WATCHED)
         loss = np.asarray(loop.loss(weights, price, self._shift(), rows), np.float64)
         part, _, share = (np.concatenate(each).astype(np.float64) for each in rows)
-        each = np.square(part) if likelihood.squared else asked(likelihood, "value", part + self._shift(), self.origin)
-        return np.asarray(loss > self.objective.squared * share @ each.sum(axis=-1) + WORSE_THAN_DEAD * self.unit)
+        if likelihood.squared:
+            each = np.square(part).sum(axis=-1)
+        else:
+            constant = np.broadcast_to(self.origin, (len(part), len(self.origin)))
+            each = asked(likelihood, "row_value", part + self._shift(), constant)
+        return np.asarray(loss > self.objective.squared * share @ each + WORSE_THAN_DEAD * self.unit)
 
 
 class _Stopping:

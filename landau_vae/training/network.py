@@ -50,12 +50,13 @@ class Network:
     hidden: tuple[int, ...] = ()  #: widths of the encoder's hidden layers; the decoder mirrors them
     activation: str = "silu"
     learned_variance: bool = False  #: whether σ_dec² is a weight
+    outputs: int | None = None  #: numbers that the decoder gives for a row; as many as features, unless given
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
         """Inputs and outputs of each layer."""
         inward = (self.features, *self.hidden, 2 * self.latents)
-        return [*pairwise(inward), *pairwise((self.latents, *self.hidden[::-1], self.features))]
+        return [*pairwise(inward), *pairwise((self.latents, *self.hidden[::-1], self.outputs or self.features))]
 
     @property
     def size(self) -> int:

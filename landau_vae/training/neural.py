@@ -106,6 +106,7 @@ class Neural(Trainer):
 
     def __post_init__(self) -> None:
         check_fields(self)
+        self.loss.must_be_plain("models are trained")
         if self.loss.learned:
             object.__setattr__(self, "learned_variance", True)
         if self.learned_variance and not self.loss.likelihood.squared:
@@ -132,7 +133,8 @@ class Neural(Trainer):
         -------
         Network
         """
-        return Network(features, latents, self.hidden, self.activation, self.learned_variance)
+        outputs = self.loss.likelihood.outputs(features)
+        return Network(features, latents, self.hidden, self.activation, self.learned_variance, outputs)
 
     def train(
         self, data: TrainingSet, temperature: Array, starts: Starts, latents: int, on_progress: Progress
@@ -188,7 +190,8 @@ class Neural(Trainer):
         most = max(4 * MEASURED, 2 * d) if rows is None else max(map(len, [rows, *data.held_out.values()]))
         measured = (most + 2 * MEASURED) * (3 * self._size * d + (24 + 3 * self._size) * latents)
         drawn = 0 if rows is None else seeds * 32 * (AT_ONCE + self.batch + len(rows))
-        judged = 0 if rows is None or self.loss.likelihood.squared else 6 * rows.nbytes  # score and curvature
+        outputs = self.loss.likelihood.outputs(d)
+        judged = 0 if rows is None or self.loss.likelihood.squared else 48 * len(rows) * outputs  # score and curvature
         copied = 5 * 8 * most * d if rows is None else self._size * rows.size
         copied += 2 * self.updates  # what the schedule is summed over in pieces
         return COMPILER + copied + max(measured, judged) + drawn + at_once * self._bytes(data, latents)
@@ -204,7 +207,8 @@ class Neural(Trainer):
 
     def _bytes(self, data: TrainingSet, latents: int) -> int:
         """Return the bytes that one model is trained or measured with."""
-        widest = 2 * sum(self.hidden) + 4 * latents + 2 * data.features
+        outputs = self.loss.likelihood.outputs(data.features)
+        widest = 2 * sum(self.hidden) + 4 * latents + data.features + outputs
         return self._size * (5 * self.network(data.features, latents).size + 3 * max(self.batch, MEASURED) * widest)
 
     def squared_weight(self, data: TrainingSet) -> float:

@@ -96,6 +96,7 @@ class Sampled(Trainer):
 
     def __post_init__(self) -> None:
         check_fields(self)
+        self.loss.must_be_plain("models are trained")
         if self.loss.learned:
             object.__setattr__(self, "learned_variance", True)
         if not self.loss.likelihood.squared:

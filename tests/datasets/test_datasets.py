@@ -70,7 +70,7 @@ def test_the_layers_give_the_published_spectra(layers_folder, weighted, publishe
 
 def bundled(name):
     """A data set, if the library that it comes with is installed."""
-    if name not in ("terrain", "worldclim"):
+    if name not in ("counts", "terrain", "worldclim"):
         pytest.importorskip("sklearn", reason="the extra 'datasets' is not installed")
     return datasets.load(name)
 

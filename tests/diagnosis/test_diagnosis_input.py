@@ -536,7 +536,7 @@ def test_half_of_the_data_may_be_quiet(rng):
     assert not {each["code"]: each["latents"][3] for each in diagnose(mean, variance, data).criteria}["epsilon-delta"]
 
 
-@pytest.mark.parametrize("rule", CRITERIA, ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", [each for each in CRITERIA if each.encoded is None], ids=lambda rule: rule.code)
 def test_every_criterion_turns_at_its_ratio(rule):
     """Just below τ/λ of its own a mode at equilibrium lives by it, just above it does not."""
     n = 40_000
@@ -547,6 +547,41 @@ def test_every_criterion_turns_at_its_ratio(rule):
     q = read_posterior(y * np.sqrt(1 - ratio), np.tile(ratio, (n, 1)), "variance")
     assert rule.active(q).tolist() == [True, False]
     assert rule.predicted(1.0, 1 / ratio) == 1
+
+
+@pytest.mark.parametrize(("code", "limit"), [("drvi-0.1", 0.1), ("drvi-0.5", 0.5)])
+def test_a_latent_vanishes_by_its_largest_mean(code, limit):
+    """Of many draws of n rows, half are on either side of the ratio that is stated for n rows."""
+    rule = {each.code: each for each in CRITERIA}[code]
+    rng, n, draws = np.random.default_rng(3), 500, 400
+    largest = np.abs(rng.standard_normal((draws, n))).max(axis=1)
+    at = next(t for t in np.linspace(0, 1, 100_001)[1:] if not rule.predicted(t, np.ones(1), n))
+    share = np.mean(np.sqrt(1 - at) * largest >= limit)
+    assert share == pytest.approx(0.5, abs=3 * 0.5 / np.sqrt(draws))  # three standard errors of a share of one half
+    assert not rule.predicted(rule.ratio + 1e-6, np.ones(1))
+    assert rule.predicted(rule.ratio - 1e-6, np.ones(1))
+    mean = np.zeros((n, 2))
+    mean[7] = [-1.001 * limit, 0.999 * limit]  # one row decides, by its size
+    assert rule.active(read_posterior(mean, np.ones((n, 2)), "variance")).tolist() == [True, False]
+
+
+def test_relevance_is_that_of_the_decoder():
+    """ARD-VAE's weights from a linear decoder's own Jacobian, its estimate of the variance, and its 99 %."""
+    lam, price, n = np.array([9.0, 3.0, 1.5, 1.04, 1.02, 0.7]), 1.0, 4000
+    rng = np.random.default_rng(5)
+    y = rng.standard_normal((n, 6))
+    y = np.linalg.qr(y - y.mean(axis=0))[0] * np.sqrt(n)  # exact moments
+    signal = np.clip(1 - price / lam, 0, None)
+    q = read_posterior(y * np.sqrt(signal), np.tile(1 - signal, (n, 1)), "variance")
+    weight = np.sqrt(np.clip(lam - price, 0, None))  # of the decoder x̂_k = w_k z_k at equilibrium
+    variance = (y**2 * signal + (1 - signal)).mean(axis=0)
+    share = np.sort(weight**2 * variance)[::-1].cumsum() / (weight**2 * variance).sum()
+    fewest = int(np.argmax(share > 0.99)) + 1
+    rule = {each.code: each for each in CRITERIA}["ard-vae"]
+    assert fewest == 3  # of five that are active
+    assert rule.active(q).tolist() == [True] * fewest + [False] * 3
+    assert rule.predicted(price, lam) == fewest
+    assert rule.predicted(10.0, lam) == 0
 
 
 def test_kinds_of_spread_are_one(model):

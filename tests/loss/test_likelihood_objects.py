@@ -81,7 +81,7 @@ def test_a_new_likelihood_needs_nothing_but_its_object(rng):
     assert first == pytest.approx(expected, rel=1e-10)
     assert int(lv.equilibrium(spectrum, loss.at(1.01 * first)).active) == 0
     assert int(lv.equilibrium(spectrum, loss.at(0.99 * first)).active) == 1
-    assert first == pytest.approx(float(lv.transitions(_by_function(counts), Loss.family()).beta[0]), rel=1e-10)
+    assert first == pytest.approx(float(lv.transitions(_by_function(counts), Loss.of("family")).beta[0]), rel=1e-10)
     problem = ExponentialFamily(counts, family=NEGATIVE_BINOMIAL)
 
     def softest(beta):

@@ -307,7 +307,7 @@ def test_the_summary_is_in_the_units_of_the_loss():
         ([[1.0, 1.0], [1.0, 1.0]], Loss.gaussian(), "All rows are equal"),
         (
             [[0.0, 1.0], [3.0, 0.0]],
-            Loss.family(1.0, Likelihood("geometric", variance=lambda m: m + m**2, support=(0, np.inf))),
+            Loss.of(Likelihood("geometric", variance=lambda m: m + m**2, support=(0, np.inf))),
             "lacks a function",
         ),
     ],

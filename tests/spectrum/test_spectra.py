@@ -204,7 +204,7 @@ def test_negative_binomial_threshold():
     mean = 3 * np.exp(0.5 * rng.standard_normal((300, 1)) * np.array([[1.0, 0.7, 0.3]]))
     X = rng.negative_binomial(theta, theta / (theta + mean)).astype(float)
     spectrum = spectra.exponential_family(X, lambda m: m + m**2 / theta)
-    first = float(lv.transitions(spectrum, Loss.family()).beta[0])
+    first = float(lv.transitions(spectrum, Loss.of("family")).beta[0])
     assert first == pytest.approx(spectrum.eigenvalues[0])
     nodes, weights = np.polynomial.hermite_e.hermegauss(20)
     weights = weights / weights.sum()

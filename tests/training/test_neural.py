@@ -144,7 +144,7 @@ def test_other_likelihoods_live_below_the_top_of_their_spectrum_and_die_above(li
     data, loss = {
         "bernoulli": ((log_mean + 0.5 * rng.logistic(size=(2000, 4)) > 0).astype(float), Loss.bernoulli()),
         "poisson": (rng.poisson(np.exp(log_mean)).astype(float), Loss.poisson()),
-        "own": (log_mean, Loss.family(likelihood=log_cosh())),
+        "own": (log_mean, Loss.of(log_cosh())),
     }[likelihood]
     first = seen_by(loss.likelihood, training_set(data))[1].normalized[0]
     how = Neural(hidden=(16,), updates=1500, batch=128, loss=loss, optimizer=Adam(3e-3))
@@ -418,7 +418,7 @@ def test_a_folder_knows_likelihoods_of_one_name_apart(rows, tmp_path):
             curvature=lambda x, f: (x + shape) * shape * np.exp(f) / (shape + np.exp(f)) ** 2,
         )  # fmt: skip
         counts = np.random.default_rng(0).poisson(3.0, (60, 2)).astype(float)
-        trainer = Neural(**SMALL, loss=Loss.family(1.0, own))
+        trainer = Neural(**SMALL, loss=Loss.of(own))
         return lv.scan(counts, [0.5], latents=1, trainer=trainer, folder=tmp_path)
 
     train(0.5)

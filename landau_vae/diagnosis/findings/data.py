@@ -109,7 +109,7 @@ def other_units(c: Comparison) -> Finding | None:
     if m is None or c.own_term or c.unreadable or c.rows_mismatched or m.decoder.better_link is not None:
         return None
     scaled = np.isfinite(m.slope) and not 1 / limits.OTHER_SCALE < m.slope < limits.OTHER_SCALE
-    if not scaled and m.shift < limits.OTHER_MEAN:
+    if not scaled and not m.shift >= limits.OTHER_MEAN:  # it is NaN where it is not known
         return None
     words = f"shifted from the reconstructions: one constant makes {m.shift:.0%} of the squared error"
     if scaled:

@@ -71,6 +71,7 @@ class Linear(Problem):
         learned_variance: bool = False,
     ) -> None:
         loss = Loss.gaussian() if loss is None else loss
+        loss.must_be_plain("branches are followed")
         decays = bool(decoder_decay or encoder_decay)
         if loss.learned:
             learned_variance, loss = True, replace(loss, decoder_variance=1.0)

@@ -1,0 +1,112 @@
+"""AnnData files (.h5ad) → cells × genes, by blocks of cells; h5py reads them, the AnnData library is not needed.
+
+X, or a layer, is a dense array or a compressed sparse matrix (data, indices, indptr). Names of
+genes are the index of var; a column of obs belongs to the cells.
+Format: anndata.readthedocs.io/en/stable/fileformat-prose.html
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landau_vae.data.tables import guarded, rows_at_a_time
+from landau_vae.display import Array
+from landau_vae.errors import InputError
+
+
+def open_h5ad(path: Path, layer: str | None = None) -> tuple[tuple[str, ...], Any, int]:
+    """Return the names of the genes, a function that yields cells, and how many there are."""
+    place = "X" if layer in (None, "X") else f"layers/{layer}"
+    (n, d), names = guarded(path, lambda: _look(path, place))
+
+    def rows(keep: list[int], first: int) -> Iterator[NDArray[Any]]:
+        import h5py
+
+        where = slice(None) if len(keep) == d else keep
+        with h5py.File(path) as file:
+            cells = _cells(file[place])
+            for start in range(first, n, step := rows_at_a_time(d)):
+                yield cells(start, min(start + step, n))[:, where]
+
+    return names, rows, n
+
+
+def read_obs(path: Path, column: str) -> Array:
+    """Return a column of numbers of the cells, (n,)."""
+    return guarded(path, lambda: _obs(path, column))
+
+
+def _obs(path: Path, column: str) -> Array:
+    import h5py
+
+    with h5py.File(path) as file:
+        names = _columns(file["obs"])
+        if column not in names:
+            there = f"its columns are {', '.join(names[:12])}" if names else "it has none"
+            raise InputError(f"{path.name} has no column {column!r} in obs: {there}.", "sizes")
+        values = _values(file["obs"][column])
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"The column {column!r} of obs holds no numbers: name another.", "sizes")
+    return np.asarray(values, dtype=np.float64)
+
+
+def _look(path: Path, place: str) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """Return the shape of a matrix and the names of its columns."""
+    import h5py
+
+    with h5py.File(path) as file:
+        if place not in file or "var" not in file:
+            layers = ", ".join(["X", *file.get("layers", ())])
+            raise InputError(
+                f"{path.name} has no {place.removeprefix('layers/')!r}: its matrices are {layers}.", "array"
+            )
+        shape, var = _shape(file[place]), file["var"]
+        index = var.attrs.get("_index", "index") if hasattr(var, "keys") else var.dtype.names[0]
+        names = _values(var[index])
+    if len(shape) != 2 or min(shape) == 0:
+        raise InputError(f"{path.name} holds an array of shape {shape}, but cells × genes are expected.", "array")
+    return (shape[0], shape[1]), tuple(each.decode() if isinstance(each, bytes) else str(each) for each in names)
+
+
+def _shape(matrix: Any) -> tuple[int, ...]:
+    if hasattr(matrix, "shape"):
+        return tuple(matrix.shape)
+    return tuple(map(int, matrix.attrs["shape" if "shape" in matrix.attrs else "h5sparse_shape"]))
+
+
+def _columns(frame: Any) -> list[str]:
+    """Return the names of the columns of a stored table, those of old files too."""
+    names = frame.keys() if hasattr(frame, "keys") else frame.dtype.names
+    return [name for name in names if not name.startswith("_")]
+
+
+def _values(stored: Any) -> NDArray[Any]:
+    """Return a stored column: plain, of categories, or one that knows missing values."""
+    if not hasattr(stored, "keys"):
+        return np.asarray(stored[:])
+    if "codes" in stored:
+        return np.asarray(stored["categories"][:])[stored["codes"][:]]
+    values = np.asarray(stored["values"][:])
+    return np.where(stored["mask"][:], np.nan, values) if values.dtype.kind in "fiub" else values
+
+
+def _cells(matrix: Any) -> Any:
+    """Return the function of two ends that gives the cells between them."""
+    if hasattr(matrix, "shape"):
+        return lambda start, stop: np.asarray(matrix[start:stop])
+    from scipy.sparse import csc_array, csr_array
+
+    shape, ends = _shape(matrix), np.asarray(matrix["indptr"][:])
+    if len(ends) != shape[0] + 1 or "csc" in str(matrix.attrs.get("encoding-type", "csr")):  # by genes: all at once
+        whole = csc_array((matrix["data"][:], matrix["indices"][:], ends), shape=shape).tocsr()
+        return lambda start, stop: whole[start:stop].toarray()
+
+    def cells(start: int, stop: int) -> NDArray[Any]:
+        part = slice(ends[start], ends[stop])
+        content = matrix["data"][part], matrix["indices"][part], ends[start : stop + 1] - ends[start]
+        return np.asarray(csr_array(content, shape=(stop - start, shape[1])).toarray())
+
+    return cells
