@@ -129,7 +129,7 @@ class Likelihood:
 
     @property
     def linear_law(self) -> bool:
-        """Whether a linear VAE of some covariance is all there is to it, so that every mode of its spectrum is exact."""
+        """Whether a linear VAE of some covariance is all there is to it: every mode of its spectrum is exact."""
         return self.squared or self.quadratic
 
     @property
@@ -139,7 +139,7 @@ class Likelihood:
 
     @property
     def by_mean(self) -> bool:
-        """Whether means and covariances suffice for its spectrum: squared errors, and all with a variance function."""
+        """Whether means and covariances suffice for its spectrum: of squares, or with a variance function."""
         return self.squared or self.variance is not _not_given or self == KNOWN.get("family")
 
     def mean(self, f: Any) -> Any:
@@ -511,7 +511,7 @@ def by_name(name: str) -> Likelihood | None:
     return MAKERS[match[1]][1](match[2] or "")
 
 
-def as_likelihood(likelihood: Any) -> Likelihood:
+def as_likelihood(likelihood: Any, argument: str = "likelihood") -> Likelihood:
     """Return a likelihood given as an object or by its name.
 
     Parameters
@@ -519,6 +519,8 @@ def as_likelihood(likelihood: Any) -> Likelihood:
     likelihood : Likelihood or str
         "gaussian", "bernoulli", "poisson", "laplace", "huber(0.5)", "student-t(4)",
         "negative-binomial(2)", "categorical(3,4)" and so on.
+    argument : str, default "likelihood"
+        What errors call it.
 
     Returns
     -------
@@ -539,4 +541,4 @@ def as_likelihood(likelihood: Any) -> Likelihood:
         return likelihood
     found = by_name(likelihood) if isinstance(likelihood, str) else None
     examples = [example for example, _ in MAKERS.values() if example[-2].isdigit() or "[" in example]
-    return found or KNOWN[one_of(likelihood, "likelihood", (*KNOWN, *examples))]
+    return found or KNOWN[one_of(likelihood, argument, (*KNOWN, *examples))]

@@ -30,5 +30,6 @@ from landau_vae.loss.slips import Slip, possible_slips, slips_that_make
 __all__ = [
     "BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "PRESETS", "Constraint", "Likelihood", "Logged", "Loss", "Preset",
     "Reduction", "Sampler", "Slip", "any_loss", "categorical", "gaussian", "huber", "laplace", "mean_variance", "mixed",
-    "negative_binomial", "perceptual", "possible_slips", "quadratic", "slips_that_make", "smooth_l1", "student_t", "zero_inflated",
+    "negative_binomial", "perceptual", "possible_slips", "quadratic", "slips_that_make", "smooth_l1", "student_t",
+    "zero_inflated",
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from landau_vae.spectrum.build import Fields, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 FLAT = 1e-10  # of the largest curvature: what counts as none
-SILENT = 1e-12  # of the variance of all scores: what counts as none along a flat direction
+SILENT = 1e-12  # of the variance of scores: what counts as none along a flat direction
 WHOLE = 300  # rows up to which all modes are found, where the curvature is not formed
 FIRST = 6  # modes that are found of more rows, unless their number is given
 PROBES = 32  # random directions that the total variance is then estimated from
@@ -94,7 +94,7 @@ def score(
     >>> score([[-3.0], [-1.0], [1.0], [3.0]], huber(2.0)).eigenvalues.round(9).tolist()  # ⟨s²⟩/⟨H⟩ = 2.5/.5
     [5.0]
     """
-    likelihood = as_likelihood(getattr(loss, "likelihood", loss))
+    likelihood = as_likelihood(getattr(loss, "likelihood", loss), "loss")
     if likelihood.by_mean:
         return Spectrum.from_data(data, weights=weights, names=names, likelihood=likelihood, modes=modes)
     table, own_names = as_table(data)
@@ -162,21 +162,21 @@ def in_unit(rest: Rest, weights: Array | None) -> Array:
         axes = score @ vectors
     curved = values > FLAT * np.max(values[np.isfinite(values)], initial=0.0) * (curvature.ndim > 1)
     variance = np.average(np.square(axes), axis=0, weights=weights)
-    _check_flat(values, variance, curved)
+    own_unit = np.average(np.square(rest.score), axis=0, weights=weights) if curvature.ndim == 1 else variance.sum()
+    _check_flat(values, ~curved & (variance > SILENT * own_unit))
     return np.asarray(axes / np.sqrt(np.where(curved, values, np.inf)))
 
 
-def _check_flat(values: Array, variance: Array, curved: NDArray[np.bool_]) -> None:
+def _check_flat(values: Array, speaks: NDArray[np.bool_]) -> None:
     """Raise an error where the loss has a score along a direction, and no curvature."""
-    speaks = ~curved & (variance > SILENT * variance.sum())
     if not speaks.any():
         return
     if values[speaks].min() < -FLAT * np.max(np.abs(values[np.isfinite(values)])):
         raise InputError(NO_MINIMUM, "loss")
     raise OutsideTheory(
         "Along some outputs the loss has scores and no mean curvature: the collapsed state is unstable at every price "
-        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with kinks, "
-        "such as an absolute error, has its curvature in the density of the data: take laplace() or smooth_l1().",
+        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with "
+        "kinks, such as an absolute error, has its curvature in the density of the data: take laplace().",
         np.inf,
     )
 
