@@ -386,7 +386,7 @@ def _run(
     if (updates is None) != (learning_rate is None):
         raise InputError("Of a run both are needed, updates=… and learning_rate=…: give the other one too.")
     # How long the plateau lasts is known for squared errors of a fixed variance.
-    known = loss.likelihood.squared and loss.sampler.plain and not loss.learned
+    known = loss.likelihood.squared and loss.sampler.plain and not (loss.learned or loss.constraint)
     if updates is None or learning_rate is None or not known:
         return None
     return activation(spectrum, loss, learning_rate=learning_rate, updates=updates, optimizer=optimizer)

@@ -678,6 +678,7 @@ class Loss:
             part = "a learned decoder variance" if self.learned else f"a {self.likelihood} likelihood"
             part = "a constraint" if self.constraint else part
             instead = "train networks instead (lv.training.Neural)"
+            instead = "give the plain loss at the price in effect instead (Loss.price)" if self.constraint else instead
             if (self.learned or self.likelihood.canonical) and not self.constraint:
                 instead = "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)"
             raise OutsideTheory(
