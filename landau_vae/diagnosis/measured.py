@@ -30,17 +30,7 @@ ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 DRAWS = 4  # of z, for losses
 LOOKS = 8  # of z, for the onset of the next latent: twice as many decodes
 HALF = ROWS // 2  # rows for the onset, whose algebra costs as much as its decodes
-PRICES = {
-    "constant",
-    "constant_error",
-    "linear",
-    "linear_error",
-    "on_rows",
-    "bulk",
-    "bulk_error",
-    "places",
-    "places_error",
-}
+PRICES = ("constant", "linear", "on_rows", "bulk", "places")  # that onsets hold, with their errors
 NOTHING = 1e-12  # share of the variance that is rounding
 TOLD = 32  # latents whose price is measured, at most
 BUDGET = 240  # decodes of that many rows for the prices, unless one draw takes more
@@ -147,7 +137,7 @@ def _mean(likelihood: Likelihood, f: Array, x: Array) -> Array:
 
 def by_sampler(onset: Onset, sampler: Sampler) -> Onset:
     """Return readings of Λ* as prices below which a latent of this sampler pays."""
-    names = [name for name in onset.json_fields if name in PRICES]
+    names = [name for name in onset.json_fields if name.removesuffix("_error") in PRICES]
     return replace(onset, **{name: sampler.unstable * getattr(onset, name) for name in names})
 
 
