@@ -15,7 +15,7 @@ from landau_vae.diagnosis.condition import as_condition, rest_of
 from landau_vae.diagnosis.constrained import in_effect
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
-from landau_vae.diagnosis.measured import NUMBERS, ROWS, measure, tells_a_price
+from landau_vae.diagnosis.measured import NUMBERS, ROWS, by_sampler, measure, tells_a_price
 from landau_vae.diagnosis.modes import Observed, mode_cross, observe
 from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
@@ -362,7 +362,7 @@ class _Model:
         sampler, mean = self.loss.sampler, np.asarray(self.mu[rows], dtype=np.float64)
         width = np.sqrt(sampler.noise(deviation(self.spread[rows], self.kind) ** 2))
         found = next_latent_by_kernel(mean, width, self.seen(rows, result), active, beside=beside, seed=self.seed)
-        return found.times(sampler.unstable)
+        return by_sampler(found, sampler)
 
 
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:

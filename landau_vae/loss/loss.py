@@ -93,11 +93,12 @@ class Loss:
                 raise InputError(
                     f"A {self.likelihood} likelihood has no decoder variance: omit it.", "decoder_variance"
                 )
-        if self.learned and not self.sampler.plain:
+        if (self.learned or self.constraint) and not self.sampler.plain:
+            part = "A learned decoder variance" if self.learned else "A constraint"
+            cure = "the variance that was reached" if self.learned else "the loss without it, at the β it led to"
             raise InputError(
-                "A learned decoder variance is solved for the usual sampler, but z is drawn with "
-                f"{self.sampler.words}: give the variance that was reached.",
-                "decoder_variance",
+                f"{part} is solved for the usual sampler, but z is drawn with {self.sampler.words}: give {cure}.",
+                "sampler",
             )
         if self.kl == "mean" and self.latents is None:
             raise InputError(
