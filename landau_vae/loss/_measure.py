@@ -29,7 +29,11 @@ from landau_vae.loss.probes import COARSE, LOOSE, Probe
 from landau_vae.loss.sampler import Sampler
 from landau_vae.loss.terms import Terms, terms_of
 
-MEANINGS: dict[Any, str] = {"logit": "logits", "log": "log-means", BERNOULLI: "probabilities", POISSON: "means"}
+MEANINGS: dict[Any, str] = {
+    "logit": "logits", "log": "log-means", "tanh": "what tanh makes the reconstruction of",
+    "logits": "logits of classes", "log-shares": "logarithms of shares of classes", "shares": "shares of classes",
+    BERNOULLI: "probabilities", POISSON: "means",
+}  # fmt: skip
 USUAL = (0.5, 1.0)
 RATIOS = {"sum": 1.0, "mean": 0.5}  # of a weight at twice the size
 VERBS = {"sum": "summed", "mean": "averaged"}
@@ -96,7 +100,9 @@ def _sums(terms: Terms) -> _Sums:
     return _Sums(
         _reduction(a, batch[0], terms),
         _reduction(b, batch[1], terms),
-        tuple(_reduction(a, _at(terms, shape=shape)[0], terms) for shape in _doubled(probe.shape)),
+        ()
+        if terms.error.trial.rigid
+        else tuple(_reduction(a, _at(terms, shape=shape)[0], terms) for shape in _doubled(probe.shape)),
         tuple(_reduction(b, _at(terms, latent_shape=shape)[1], terms) for shape in _doubled(probe.latent_shape)),
     )
 
@@ -194,13 +200,14 @@ def _notes(terms: Terms, sums: _Sums, measured: Measured) -> Iterator[str]:
     if measured.decoder_variance == "learned":
         term = "d/2 times the logarithm of the mean squared error (σ² learned)"
     yield f"x̂ is read as {measured.link}, and the error is {term}."
-    if likelihood.squared and measured.link == "logits":
-        yield "The reconstruction is sigmoid(x̂): the first threshold is as without it, later ones nearly so."
+    if likelihood.squared and (function := {"logit": "sigmoid", "tanh": "tanh"}.get(terms.error.trial.link)):
+        yield f"The reconstruction is {function}(x̂): the first threshold is as without it, later ones nearly so."
     if measured.reconstruction_weight != 1.0:
         yield f"The error is multiplied by {significant(measured.reconstruction_weight)}."
     elif likelihood.squared:
         yield f"The error has {'the ½' if measured.half else 'no ½'} of a Gaussian likelihood."
-    yield f"The error is {_over_features(probe, sums, measured)}."
+    if not terms.error.trial.rigid:
+        yield f"The error is {_over_features(probe, sums, measured)}."
     yield f"The KL is {VERBS[measured.kl]} over the {probe.latents} latents."
     yield _over_batch(probe.batch, sums.error_over_batch, sums.rate_over_batch)
     if "unknown" in (*sums.over_axes, *sums.over_latents):
