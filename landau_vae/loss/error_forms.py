@@ -33,6 +33,8 @@ class Error:
     trial: Trial
     likelihood: Likelihood
     fit: Fit  #: a, where ℓ is summed over the batch and all features
+    owner: str = ""  #: the parameter of the function that is its variance
+    unit: float = 1.0  #: a at the variance 1 over a at the present one
 
 
 def trials(probe: Probe) -> tuple[Trial, ...]:

@@ -18,6 +18,7 @@ from landau_vae.errors import InputError
 from landau_vae.loss import error_forms, probes, rate_forms
 from landau_vae.loss.calling import Call
 from landau_vae.loss.error_forms import Error
+from landau_vae.loss.learned_sigma import learned_weight
 from landau_vae.loss.probes import LOOSE, Probe
 from landau_vae.loss.rate_forms import Rate
 from landau_vae.loss.refusals import refused, why_no_error, why_no_rate
@@ -85,7 +86,16 @@ def _tried(probe: Probe, beta: float | None) -> Terms | Refusal:
         return Refusal(2, lambda: _random(probe) or why_no_rate(probe, x, x_hat))
     if not _add_up(probe, rate, x, [x_hat, moved]):
         return Refusal(3, lambda: _random(probe) or refused("GECO"))
-    return Terms(probe, error, rate)
+    return Terms(probe, _owned(probe, error, x, x_hat, moved), rate)
+
+
+def _owned(probe: Probe, error: Error, x: Array, x_hat: Array, moved: Array) -> Error:
+    """Return the error with the parameter of the function that is its variance, if there is one."""
+    plain = error.likelihood.squared and error.trial.link == "identity" and not error.trial.learned
+    learned = learned_weight(probe, x, x_hat, moved) if plain else None
+    if learned is None:
+        return error
+    return replace(error, owner=learned[0], unit=learned[1] / 2 / error.fit.weight)
 
 
 def _random(probe: Probe) -> InputError | None:
