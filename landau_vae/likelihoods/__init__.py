@@ -12,10 +12,12 @@ from landau_vae.likelihoods.likelihood import (
     by_name,
     natural_parameter,
 )
+from landau_vae.likelihoods.own import any_loss, perceptual
+from landau_vae.likelihoods.quadratic import gaussian, mean_variance, quadratic
 from landau_vae.likelihoods.robust import huber, laplace, smooth_l1, student_t
 
 __all__ = [
-    "BERNOULLI", "FAMILY", "GAUSSIAN", "KNOWN", "POISSON", "Generator", "Likelihood", "Rest", "as_likelihood",
-    "by_name", "categorical", "huber", "laplace", "mixed", "natural_parameter", "negative_binomial", "smooth_l1",
-    "student_t", "zero_inflated",
+    "BERNOULLI", "FAMILY", "GAUSSIAN", "KNOWN", "POISSON", "Generator", "Likelihood", "Rest", "any_loss",
+    "as_likelihood", "by_name", "categorical", "gaussian", "huber", "laplace", "mean_variance", "mixed",
+    "natural_parameter", "negative_binomial", "perceptual", "quadratic", "smooth_l1", "student_t", "zero_inflated",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.presets.preset import (
+    ABSOLUTE,
     AVERAGED,
     CAPACITY_PER_LATENT,
     CHANNELS,
@@ -107,6 +108,17 @@ PRESETS: dict[str, Preset] = {
         "SVG, train_svg_lp.py", "2018", AVERAGED, "beta", 1e-4,
         note="d counts the numbers of one frame. The decoder is given the frames before, so the spectrum is that of a "
              "frame given those (lv.spectrum.conditional). The learned prior leaves the thresholds as they are.",
+    ),
+    "monai": Preset(
+        "MONAI, AutoencoderKL tutorials", "2024-07", ABSOLUTE, "kl_weight", 1e-6,
+        note="Its perceptual and adversarial terms have no price; this is the absolute error. d counts voxels.",
+    ),
+    "unit": Preset(
+        "mingyuliutw/UNIT", "2026-11",
+        ABSOLUTE | {"reconstruction_weight": 10.0, "kl": "mean", "kl_weight": 2.0, "sampler": Sampler(variance=1.0)},
+        "recon_kl_w", 0.01, (LATENTS,),
+        note="w mean(μ²) with σ = 1: each latent's KL is μ²/2, so it costs 2w/K a nat. The adversarial, cyclic and "
+             "perceptual terms have no price; this is the absolute error, with recon_x_w = 10.",
     ),
     "old-photos": Preset(
         "microsoft/Bringing-Old-Photos-Back-to-Life", "2026-11",

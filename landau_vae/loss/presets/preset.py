@@ -36,6 +36,7 @@ OPTIONS = {part: f"--with {part}=…" for part in ("capacity", "reconstruction_w
 
 SQUARES = {"half": False}
 AVERAGED = {"reconstruction": "mean", "half": False}
+ABSOLUTE = {"likelihood": "laplace", "reconstruction": "mean"}
 ENTROPY = {"likelihood": "bernoulli"}
 
 
