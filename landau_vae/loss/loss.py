@@ -423,7 +423,22 @@ class Loss:
         """
         variance = 1.0 if isinstance(self.decoder_variance, str) else self.decoder_variance
         a = (0.5 if self.half else 1.0) * self.reconstruction_weight / variance
-        return (a / dimension if self.reconstruction == "mean" else a), self.beta * self._per_beta
+        d = self._features_of_model(dimension)
+        return (a / d if self.reconstruction == "mean" else a), self.beta * self._per_beta
+
+    def _features_of_model(self, dimension: int) -> int:
+        """Return d of the model: more than the data have where constant columns were left out, never fewer."""
+        features = self.features or dimension
+        if features < dimension or (self.learned and features != dimension):
+            how = "was measured with" if self.name == "measured" else "is one of"
+            mend = "shape of one sample (of images (channels, height, width)), or like=… with arrays of one batch"
+            if features > dimension:
+                mend = "number of the data's columns, or keep constant columns in the data (a learned variance counts them)"
+            raise InputError(
+                f"The loss {how} {features} features, but the data have {dimension}: give features=… as the {mend}.",
+                "features",
+            )
+        return features
 
     @checked
     def price(self, spectrum: Spectrum) -> Array:
@@ -915,15 +930,21 @@ class Loss:
         τ = b/2a = 2 β: 8 at β = 4 (T = τ/V = 1.6).
         """
         a, per_beta = self.weights(spectrum.dimension)[0], self.price_per_beta(spectrum)
-        sizes = f"d = {spectrum.dimension}" + (f", K = {self.latents}" if self.kl == "mean" else "")
+        sizes = f"d = {self.features or spectrum.dimension}" + (f", K = {self.latents}" if self.kl == "mean" else "")
         weight = "β" if self.kl_weight == 1.0 else f"{significant(self.kl_weight)} β"
+        d = self._features_of_model(spectrum.dimension)
         lines = [
-            f"The loss {self.formula} {self.reductions(spectrum.dimension)}.",
+            f"The loss {self.formula} {self.reductions(d)}.",
             f"One {self.likelihood.unit} costs a = {significant(a)}{'/σ²' * self.learned}, one nat of KL costs "
             f"b = {weight}{'/K' if self.kl == 'mean' else ''} ({sizes}), so the price of a nat is",
             f"τ = {'b/2a' if self.likelihood.squared else 'b/a'} = {significant(per_beta)} β{' σ²' * self.learned}"
             f"{self._price_in_words(spectrum, per_beta)}",
         ]
+        if d > spectrum.dimension:
+            lines.append(
+                f"The data have {spectrum.dimension} of the model's {d} features: the others are taken to be constant, "
+                "which cost nothing."
+            )
         if not self.sampler.plain:
             lines.append(self.sampling)
         if self.notes:
