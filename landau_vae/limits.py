@@ -84,6 +84,9 @@ KNOWN_BULK = Limit(10, "eigenvalues of noise from which its level is known")
 # Heads.
 DIVERGED = Limit(10.0, "⟨σ²⟩ from which a posterior has diverged")
 FROZEN = Limit(1e-3, "distance of σ² from 1 that a head which cannot fall below 0 leaves")
+OUT_OF_BOUNDS = Limit(2e-3, "relative distance of σ² from a bound of its head from which it is not at it")
+HIDDEN = Limit(0.5, "share of the variance that z = μ leaves, with posteriors as wide as the prior")
+MODES_OF_A_LAW = Limit(3, "modes from which the width of the noise is read off a linear model alone")
 OFFSET_COST = Limit(0.05, "nats that a latent pays for a constant mean from which it is a fault")
 OFFSET_SHARE = Limit(0.1, "share of a latent's rate that its constant mean costs, from which it is a fault")
 SAME_SPREAD = Limit(0.02, "relative difference of Var μ between latents up to which a batch norm made them equal")
@@ -150,6 +153,14 @@ WORTH = Limit(0.01, "gain over the collapsed state, in prices of a nat, from whi
 LINEAR_SHARE = Limit(0.9, "share of μ that is linear in x, below which an encoder is nonlinear")
 SURELY_LINEAR = Limit(1e-3, "share of μ that is not linear in x, below which an encoder is linear")
 BETTER_DECODER = Limit(0.9, "distortion over that of the best linear decoder, below which a decoder is nonlinear")
+
+# Constraints on the rate.
+RATE_REACHED = Limit(0.05, "relative distance of a rate from the one that a constraint demands, up to which it is met")
+RATE_OF_ROWS = Limit(
+    0.15, "the same, of a constraint on each row, where the mean over rows is not held itself",
+    "tests/studies/constraint_per_row.json: rates from 0.86 of the limit on",
+)  # fmt: skip
+RATE_MISSED = Limit(0.2, "the same, from which it is missed")
 
 # Free bits.
 EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the same")

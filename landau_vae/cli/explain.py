@@ -6,19 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import DataInputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
-from landau_vae.diagnosis import Explanation, RunLog, read_run
+from landau_vae.display import counted
 from landau_vae.errors import InputError
 from landau_vae.loss import Logged
 from landau_vae.loss.logged import LoggedError, LoggedKL
 
+PAUSE = 0.5  # seconds between two looks at a file
 CLEAR = "\x1b[2J\x1b[H"  # what clears a terminal
 
 of_log = partial(option, panel="Log")
@@ -46,11 +48,11 @@ class LogOptions:
         """Return what the numbers are."""
         return Logged(self.kl_as, self.reconstruction_as, self.rows_summed, self.constant)
 
-    def read(self, path: Path) -> RunLog:
-        """Return the log as it is now."""
+    def read(self, path: Path) -> "lv.diagnosis.RunLog | str":
+        """Return the log as it is now, or why there is none."""
         kinds = ("kl", "reconstruction", "total", "beta", "step")
         names = {kind: name for kind in kinds if (name := getattr(self, f"{kind}_column")) is not None}
-        return read_run(path, names=names, validation=self.validation)
+        return lv.diagnosis.run_log.log_or_problem(path, names, validation=self.validation)
 
 
 @command
@@ -59,7 +61,6 @@ def explain(
     inputs: DataInputs,
     columns: LogOptions,
     follow: Annotated[bool, option("Explain again as the file grows, until Ctrl-C", "--follow")] = False,
-    every: Annotated[float, Range(above=0), option("Seconds between two looks of --follow (2)")] = 2.0,
     as_json: AsJson = False,
     output: Annotated[Path | None, option("Draw log and expectation (.png, .pdf, .svg)")] = None,
 ) -> int:
@@ -68,28 +69,27 @@ def explain(
         lv.report.check_picture(output)
     show = partial(_show, log, inputs, columns, as_json=as_json, output=output)
     if follow:
-        assert inputs.spectrum.modes  # bad data are told now: a log may still become good
-        return _followed(log, show, every)
-    show()
+        assert inputs.spectrum.modes  # bad data are an error now: only a log may still become good
+        return _followed(log, show)
+    if (problem := show()) is not None:
+        raise InputError(problem)
     return 0
 
 
-def _show(log: Path, inputs: DataInputs, columns: LogOptions, *, as_json: bool, output: Path | None) -> None:
-    """Print, and draw, what the log says now."""
+def _show(log: Path, inputs: DataInputs, columns: LogOptions, *, as_json: bool, output: Path | None) -> str | None:
+    """Print, and draw, what the log says now; return why it says nothing yet."""
     run = columns.read(log)
+    if isinstance(run, str):
+        return run
     result = _explained(run, inputs, columns.logged)
     content = {"log": log.name, "file": inputs.name, "steps": len(run), **result.to_dict()}
-    say(content if as_json else f"{log.name} ({len(run)} steps) on {inputs.heading()}\n{result.summary()}")
+    say(content if as_json else f"{log.name} ({counted(len(run), 'step')}) on {inputs.heading()}\n{result.summary()}")
     if output is not None:
-        beta = result.loss.beta if run.beta is None or inputs.terms.beta is not None else run.beta
-        schedule = [float(beta)] * len(run) if beta.ndim == 0 else beta
-        curves = lv.expected(
-            inputs.spectrum, result.loss, schedule, steps=run.step, logged=columns.logged, mean_error=result.mean_error
-        )
-        say_written(lv.report.save_figure(output, lv.plotting.expected(curves, log=run)))
+        say_written(lv.report.save_figure(output, _drawn(run, result)))
+    return None
 
 
-def _explained(run: RunLog, inputs: DataInputs, logged: Logged) -> Explanation:
+def _explained(run: "lv.diagnosis.RunLog", inputs: DataInputs, logged: Logged) -> "lv.diagnosis.Explanation":
     """Return the explanation; a β of the command line goes before that of the log."""
     beta = None if inputs.terms.beta is not None else run.beta
     needs_rows = not inputs.loss.likelihood.squared and inputs.has_rows
@@ -97,7 +97,17 @@ def _explained(run: RunLog, inputs: DataInputs, logged: Logged) -> Explanation:
     return lv.explain(run.kl, run.reconstruction, loss=inputs.loss, logged=logged, step=run.step, beta=beta, **data)
 
 
-def _followed(path: Path, show: Callable[[], None], every: float) -> int:
+def _drawn(run: "lv.diagnosis.RunLog", result: "lv.diagnosis.Explanation") -> Any:
+    """Return the picture of a log beside what is expected at rest, step by step."""
+    beta = result.course.beta
+    schedule = np.full(len(run), result.loss.beta) if beta is None else beta
+    curves = lv.expected(
+        result.spectrum, result.loss, schedule, steps=run.step, logged=result.logged, mean_error=result.mean_error
+    )
+    return lv.plotting.expected(curves, log=run)
+
+
+def _followed(path: Path, show: Callable[[], str | None]) -> int:
     """Show whenever the file has changed, until the user interrupts."""
     seen: object = ()
     try:
@@ -108,10 +118,8 @@ def _followed(path: Path, show: Callable[[], None], every: float) -> int:
                 seen = now
                 if sys.stdout.isatty():
                     print(CLEAR, end="")
-                try:
-                    show()
-                except InputError as problem:  # a file that has just been begun: it is looked at again
+                if (problem := show()) is not None:
                     print(f"landau-vae: {problem}", file=sys.stderr, flush=True)
-            time.sleep(every)
+            time.sleep(PAUSE)
     except KeyboardInterrupt:
         return 0

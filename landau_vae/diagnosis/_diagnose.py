@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from landau_vae import limits
 from landau_vae.checks import Count, Positive, Seed, checked, numbers
 from landau_vae.data.convert import as_rows, variances
 from landau_vae.diagnosis.condition import as_condition, rest_of
+from landau_vae.diagnosis.constrained import in_effect
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
 from landau_vae.diagnosis.measured import NUMBERS, ROWS, measure, tells_a_price
@@ -20,7 +21,7 @@ from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, r
 from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import Likelihood, natural_parameter
+from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
@@ -28,6 +29,7 @@ from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
+from landau_vae.spectrum._score import as_score, in_unit
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -162,6 +164,8 @@ def diagnose(
         result = _compare(read_posterior(mu, spread, kind, loss.sampler), spectrum, loss)
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
+        if standardize and not loss.likelihood.by_mean:  # scores are those of rows as the loss had them
+            x, standardize = _standardized(x), False
         how = (names, given, loss, standardize, rows == "training", seed)
         model = _Model(mu, spread, kind, shape, units, x, of_row, *how)
         result = model.compared()
@@ -217,6 +221,7 @@ def _in_units(mu: Rows, spread: Rows, kind: Spread, m: Array, deviation: Array) 
 
 def _compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Observed | None = None) -> Diagnosis:
     """Return posteriors beside what spectrum and loss predict."""
+    loss = in_effect(loss, spectrum, posterior)
     # Where a learned σ² has no equilibrium, the prediction is that of a price below all modes.
     price = loss.price(spectrum) if loss.without_price(spectrum) is None else np.asarray(spectrum.floor)
     floor = None if why_no_noise_floor(spectrum, spectrum.samples or 0) else noise_floor(spectrum)
@@ -243,11 +248,16 @@ class _Model:
 
     def compared(self) -> Diagnosis:
         """Return posteriors beside their prediction, from one pass over rows and posteriors."""
-        x = self.x if self.given is None else rest_of(np.asarray(self.x, dtype=np.float64), self.given)
+        likelihood, x = self.loss.likelihood, self.x if self.rest is None else in_unit(self.rest, None)
+        x = x if self.given is None else rest_of(np.asarray(x, dtype=np.float64), self.given)
         posterior, moments, _ = reading = read_with_data(self.mu, self.spread, self.kind, x, self.loss.sampler)
         moments.vectors_needed = True  # by `mode_cross`
-        fields = fields_of(moments, self.names, standardize=self.standardize, likelihood=self.loss.likelihood)
-        spectrum = Spectrum(**fields)
+        if self.rest is None:
+            fields = fields_of(moments, self.names, standardize=self.standardize, likelihood=likelihood)
+            spectrum = Spectrum(**fields)
+        else:
+            fields = fields_of(moments, None)
+            spectrum = as_score(Spectrum(**fields), likelihood, self.rest, np.asarray(self.x), names=self.names)
         cross = mode_cross(reading, fields["decomposition"], spectrum.modes, fields["scale"], self.mu)
         result = _compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
         result = replace(
@@ -258,9 +268,19 @@ class _Model:
             sample=partial(self.seen, some_rows(len(self.x), SAMPLE), result),
         )
         if result.linear_share < limits.LINEAR_SHARE:
-            mismatch = code_mismatch(self.mu, x, fields["scale"], result.is_active)
+            rows, scale = (x, fields["scale"]) if self.rest is None else (self.x, np.ones(self.x.shape[1]))
+            mismatch = code_mismatch(self.mu, rows, scale, result.is_active)
             result = replace(result, code_mismatch=mismatch)
         return result
+
+    @cached_property
+    def rest(self) -> Rest | None:
+        """The collapsed state; None where the means of the data are enough for their spectrum."""
+        if (likelihood := self.loss.likelihood).by_mean:
+            return None
+        x = np.asarray(self.x, dtype=np.float64)
+        likelihood.must_hold(x)
+        return likelihood.rest(x)
 
     def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:
         """Return some rows as the loss had them."""
@@ -278,7 +298,8 @@ class _Model:
         mean = np.asarray(self.mu[rows], dtype=np.float64)
         width, x = deviation(self.spread[rows], self.kind), self.seen(rows, result)
         likelihood = self.loss.likelihood
-        own = {"shape": self.shape, "prior": self.units, "given": self.given, "rows": rows[:2]}
+        outputs = d if reconstruction is not None else likelihood.outputs(d)
+        own = {"shape": self.shape, "prior": self.units, "given": self.given, "rows": rows[:2], "outputs": outputs}
         decoder = Decoder.wrap(decode, mean[:2], self.of_row, **own)
         if reconstruction is None:
             decoder = choose_link(decoder, mean, x, likelihood, rows)
@@ -290,8 +311,9 @@ class _Model:
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term, self.shape,
             all_rows=self.trained_on and len(rows) == n, onset=reconstruction is None, seed=self.seed,
         )  # fmt: skip
-        decoded = None  # what outputs are is known of likelihoods only
-        if reconstruction is None:
+        # What outputs are is known of likelihoods only, and their spectrum is of errors if it is of means.
+        decoded = None
+        if reconstruction is None and self.rest is None:
             unit = np.ones(d) if likelihood.squared else np.asarray(result.spectrum.scale)
             decoded = prune(
                 lambda z: likelihood.mean(decoder.output(z, rows)), mean, np.sqrt(self.loss.sampler.noise(width**2)),
@@ -342,15 +364,24 @@ class _Model:
         return found.times(sampler.unstable)
 
 
+def _standardized(x: Rows) -> Array:
+    """Return rows about their mean, in units of the deviation of each column that varies."""
+    rows = np.asarray(x, dtype=np.float64)
+    deviation = rows.std(axis=0)
+    return (rows - rows.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+
+
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:
     """Return the reconstruction term of each row at weight 1."""
     if likelihood.squared:
         return 0.5 * np.square(x - f).sum(axis=1)
-    return likelihood.value(x, f).sum(axis=1)
+    return np.asarray(likelihood.row_value(x, f))
 
 
 def _without_code(likelihood: Likelihood, x: Array, given: Any) -> Array:
     """Return the best output without z: one constant, or one for each condition; within the range of the likelihood."""
+    if not likelihood.by_mean:
+        return likelihood.rest(x).output
     mean = x.mean(axis=0) if given is None else x - rest_of(x, given) + x.mean(axis=0)
     return mean if likelihood.squared else natural_parameter(likelihood, mean)
 

@@ -1,6 +1,6 @@
 """`explain`: what the two numbers mean that every loop prints, KL and reconstruction.
 
-Is the model alive, and with how many latents? Is the reconstruction that of the mean predictor?
+Which latents are active? Is the reconstruction that of the mean predictor?
 What should both be here? What happened on the way? Rates and prices are those of linear models
 at rest (J. Hirn, arXiv:2605.22691); of networks they are predictions from the collapsed
 background.
@@ -97,7 +97,7 @@ def explain(
         The rows as the loss has them (with `standardize`, before each feature is divided by its
         standard deviation).
     standardize : bool, default False
-        Whether the model sees features divided by their standard deviations.
+        Whether the model is given features divided by their standard deviations.
     logged : Logged, optional
         In which units the numbers are. Unless given, the KL is summed or averaged over latents
         as in the loss, without its weight, the reconstruction is the term of the loss, and both

@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae import limits
+from landau_vae.diagnosis.constrained import allowed_prices
 from landau_vae.diagnosis.measured import Measured
 from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.diagnosis.ranked_pruning import Decoded
 from landau_vae.display import Array, significant, with_error
 from landau_vae.loss import Loss
+from landau_vae.loss.price_in_effect import Demand
 from landau_vae.loss.slips import slip_with_price
 from landau_vae.networks import Frontier, KernelOnset, NextLatent, PricesInEffect, frontier
 from landau_vae.networks.identities import LAST_UPDATES
@@ -121,8 +123,12 @@ class Comparison:
 
     @cached_property
     def collapsed(self) -> bool:
-        """Whether no latent encodes anything."""
-        least = np.clip(self.predicted_signal[0] / 4, limits.COLLAPSED, limits.ACTIVE)
+        """Whether no latent encodes anything.
+
+        Just below the threshold M² is small; how small is known of squared errors.
+        """
+        likely = self.predicted_signal[0] / 4 if self.loss.likelihood.squared else 0.0
+        least = np.clip(likely, limits.COLLAPSED, limits.ACTIVE)
         return bool(self.posterior.signal_fraction.max() < least) and not self.diverged.size
 
     @property
@@ -171,6 +177,30 @@ class Comparison:
         apart = np.log(np.cosh(ratio / 2)) > limits.DEGENERATE  # ln of arithmetic over geometric mean
         return np.concatenate([[0], np.cumsum(apart)])[: len(self.predicted_signal)]
 
+    # ------------------------------------------------------------------------------------ constraints
+
+    @cached_property
+    def stated_loss(self) -> Loss:
+        """The loss as it was given, with its constraint, for K latents."""
+        return self.loss if self.stated is None else self.stated.with_latents(self.posterior.latents)
+
+    @cached_property
+    def demand(self) -> Demand | None:
+        """What a constraint of the loss demands of these data; None without one, or for a term of the user's own."""
+        return None if self.own_term else self.stated_loss.demand(self.spectrum)
+
+    @cached_property
+    def allowed(self) -> tuple[float, float]:
+        """The least and the largest price that the loss allows: the stated one, unless a constraint leaves it open."""
+        if self.demand is None:
+            return self.price, self.price
+        return allowed_prices(self.stated_loss, self.demand, self.posterior)
+
+    @property
+    def one_price(self) -> bool:
+        """Whether all latents must obey one price: not where a constraint is on each row or each latent."""
+        return self.demand is None or self.demand.constraint.per == "mean"
+
     # ------------------------------------------------------------------------------------ convergence
 
     @property
@@ -189,8 +219,12 @@ class Comparison:
 
     @property
     def converged(self) -> bool:
-        """Whether the active latents have the scale of a model at rest."""
-        return self.scale_error <= limits.SCALE_ERROR
+        """Whether the active latents have the scale of a model at rest.
+
+        A constraint on each row holds a weighted A² at 1, which is not known.
+        """
+        by_row = self.demand is not None and self.demand.constraint.per == "sample"
+        return self.scale_error <= limits.SCALE_ERROR or by_row
 
     @property
     def stopped_early(self) -> bool:
@@ -243,12 +277,12 @@ class Comparison:
         """
         if self.own_term:
             return float(self.loss.weights(self.spectrum.dimension)[1])
-        if self.loss.learned and (variance := self._own_variance) is not None:
+        if self.loss.learned and (variance := self.own_variance) is not None:
             return float(self.loss.beta * self.loss.price_per_beta(self.spectrum)) * variance
         return float(self.predicted.price)
 
     @property
-    def _own_variance(self) -> float | None:
+    def own_variance(self) -> float | None:
         """The mean squared error of a feature that the model leaves, data²; None where it is not known."""
         if self.measured is None or not self.loss.likelihood.squared or self.own_term:
             return None
@@ -299,7 +333,7 @@ class Comparison:
     @cached_property
     def at_odds(self) -> bool:
         """Whether means and widths surely obey prices that are far apart."""
-        if self.prices is None or self.price_in_effect is None:
+        if self.prices is None or self.price_in_effect is None or not self.one_price:
             return False
         (by_mean, error), by_width = self.mean_price, self.price_in_effect
         sure = abs(by_mean - by_width) > limits.SURELY * np.hypot(error, self.price_in_effect_error or 0.0)
@@ -314,7 +348,7 @@ class Comparison:
     @property
     def learned_variance(self) -> float | None:
         """The price, if the decoder's variance were learned: that of the model's own mean squared error."""
-        if self.loss.learned or (variance := self._own_variance) is None:
+        if self.loss.learned or (variance := self.own_variance) is None:
             return None
         return self.price * variance / float(self.loss.decoder_variance)
 
@@ -380,8 +414,11 @@ class Comparison:
         if price is None or error is None or self.rows_mismatched or self.separate.size:
             return None
         if self.prices is not None:
-            sure = abs(price - self.price) > limits.SURELY * error
-            return price if sure and not 1 / limits.OTHER_PRICE < price / self.price < limits.OTHER_PRICE else None
+            nearest = float(np.clip(price, *self.allowed))
+            sure = abs(price - nearest) > limits.SURELY * error
+            return price if sure and not 1 / limits.OTHER_PRICE < price / nearest < limits.OTHER_PRICE else None
+        if self.allowed[0] < price < self.allowed[1]:
+            return None
         return price if self._linear_price_is_other(price) else None
 
     def _linear_price_is_other(self, price: float) -> bool:
@@ -403,7 +440,7 @@ class Comparison:
     @cached_property
     def separate(self) -> NDArray[np.intp]:
         """Latents that pay surely less for a nat than the dearest one; empty where one price fits all."""
-        if self.prices is None or len(self.prices.latent) < 2:
+        if self.prices is None or len(self.prices.latent) < 2 or not self.one_price:
             return np.zeros(0, dtype=np.intp)
         value, error = self.prices.width, self.prices.width_error
         most = int(np.argmax(value - limits.SURELY * error))
@@ -415,7 +452,8 @@ class Comparison:
     @property
     def effective(self) -> float:
         """The price that the model obeys, as far as it is known, else the one stated."""
-        return self.other_price or self.price
+        open_ = self.allowed[0] < self.allowed[1] and self.prices is not None and not self.own_term
+        return self.other_price or (open_ and self.price_in_effect) or self.price
 
     @cached_property
     def pays(self) -> bool | None:

@@ -12,6 +12,7 @@ from landau_vae.diagnosis.run_log import RunLog
 from landau_vae.diagnosis.two_numbers import ALIVE, DEAD, TwoNumbers
 from landau_vae.display import Array, Booleans, significant
 from landau_vae.findings import Finding, remark
+from landau_vae.limits import ACTIVE
 from landau_vae.numeric.expected_curves import charged_per_beta, total_loss
 
 NORMAL = "Every run from small weights has that plateau, and a KL that rises from it is normal."
@@ -43,7 +44,7 @@ def _smoothed(values: Array) -> Array:
 
 
 def _alive(rate: Array) -> Booleans:
-    """Return whether the model is alive at each step; between the two limits it is as it was before.
+    """Return whether the model is active at each step; between the two limits it is as it was before.
 
     >>> _alive(np.array([0.0, 0.03, 0.06, 0.03, 0.0])).tolist()
     [False, False, True, True, False]
@@ -56,7 +57,7 @@ def _alive(rate: Array) -> Booleans:
 
 
 def _turns(log: RunLog, rate: Array, beta: Array, t: TwoNumbers) -> list[Finding]:
-    """Return each passage between collapsed and alive."""
+    """Return each passage between collapsed and active."""
     assert log.step is not None
     alive = _alive(rate)
     found, was_alive = [], bool(alive[0])
@@ -79,8 +80,8 @@ def _why_collapsed(beta: float, t: TwoNumbers) -> str:
     if t.equilibrium is None:
         return ""
     first = float(t.loss.collapse_beta(t.spectrum.eigenvalues[0], t.spectrum))
-    if beta >= first:
-        return f"β had passed the first threshold, {significant(first, 3)}, where that is due."
+    if beta >= (1 - ACTIVE) * first:  # from there on the signal fraction of the first latent is below 0.1
+        return f"β had come to the first threshold, {significant(first, 3)}, where that is due."
     words = f"β was below the first threshold, {significant(first, 3)}"
     return f"{words}: the KL weighs more than stated, or training had become unstable."
 

@@ -85,8 +85,9 @@ class Diagnosis(Comparison, Result):
                 f"{significant(self.price, 4)} at {self.loss.knob} = {significant(float(self.loss.beta), 4)}, in "
                 "the unit of that function; nothing is predicted from the spectrum."
             )
-        problem = self.loss.without_price(self.spectrum)
-        return self.loss.explain(self.spectrum) if problem is None else f"The loss is {self.loss.formula}. {problem}"
+        stated = self.stated_loss
+        problem = stated.without_price(self.spectrum)
+        return stated.explain(self.spectrum) if problem is None else f"The loss is {stated.formula}. {problem}"
 
     @cached_property
     def status(self) -> tuple[str, ...]:

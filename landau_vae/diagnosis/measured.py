@@ -96,7 +96,7 @@ def measure(
         guess.append(_mean(likelihood, f, x))
     active, varies = np.flatnonzero(posterior.signal_fraction > ACTIVE), bool(np.ptp(f, axis=0).any())
     slope, correlation, shift = _regressed(x, guess) if active.size else (np.nan, np.nan, _shift(x, guess))
-    if not (likelihood.squared or likelihood.canonical):
+    if not likelihood.mean_is_best:
         slope = shift = np.nan
     telling, prices, budget = tells_a_price(posterior, shape), None, BUDGET * ROWS // len(x)
     if telling.size and varies:
@@ -106,7 +106,7 @@ def measure(
         )  # fmt: skip
     following = None
     enough = len(x) >= ROWS_PER_FEATURE * (1 + len(active))
-    if onset and enough and (likelihood.squared or likelihood.canonical):
+    if onset and enough and likelihood.curved:
         part = some_rows(len(x), HALF)
         following = next_latent(
             mean[part], width[part], lambda z: decoder.output(z, rows[part]), x[part], likelihood, active,

@@ -89,14 +89,13 @@ class TwoNumbers:
 
     @property
     def efficiency(self) -> float:
-        """Return what these nats save of the squared error, over what they save in the best linear model."""
-        return self.efficiency_of(self.rate, self.distortion)
+        """Return what these nats save of the squared error, over what they save in the best linear model.
 
-    def efficiency_of(self, rate: float, distortion: float) -> float:
-        """Return the same of another rate, nats, and another distortion, data²; infinite at rate 0."""
-        price = price_of_rate(max(rate, 0.0), self.spectrum, self.loss.latents)
+        Infinite at rate 0.
+        """
+        price = price_of_rate(max(self.rate, 0.0), self.spectrum, self.loss.latents)
         best = np.maximum(self.spectrum.eigenvalues[: self.loss.latents] - price, 0.0).sum()
-        saved = self.spectrum.total_variance - distortion
+        saved = self.spectrum.total_variance - self.distortion
         return float(saved / best) if best > 0 else float(np.inf * np.sign(saved))
 
     @property

@@ -12,6 +12,7 @@ independent each has two eigenvalues 1, of columns with heavy tails the second i
 the kurtosis κ.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -24,11 +25,13 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods.likelihood import (
     KNOWN,
     MAKERS,
+    Halves,
     Likelihood,
     Parameter,
     Rest,
     Values,
     library,
+    log_of,
     named,
     of_numbers,
     parts,
@@ -73,6 +76,14 @@ class WithVariance(Likelihood):
         """Return 2d: the means, then the logarithms of variances."""
         return 2 * features
 
+    def readings(self) -> dict[str, Callable[[Array], Array]]:
+        """Return what the two kinds of outputs may be."""
+        return {
+            "means and log-variances": np.asarray,
+            "means and variances": Halves(np.asarray, log_of),
+            "means and standard deviations": Halves(np.asarray, _twice_log),
+        }
+
     def constant(self, x: Array, weights: Array | None = None) -> Array:
         """Return the means and the logarithms of the variances of the data."""
         mean, variance = _moments(x, weights)
@@ -108,6 +119,10 @@ def _must_vary(variance: Array) -> None:
             f"Column {int(np.argmin(variance))}, counting from 0, is constant: a trained variance there falls to zero "
             "and the loss has no minimum. Leave the column out, or give the least variance of the model.", "data"
         )  # fmt: skip
+
+
+def _twice_log(deviation: Array) -> Array:
+    return 2 * log_of(deviation)
 
 
 def _square(x: Any, f: Any, variance: Any) -> tuple[Any, ...]:
@@ -182,7 +197,7 @@ def gaussian(
     number: Parameter = Values.of(square) if square.ndim else float(square)
     return Likelihood(
         named("gaussian", number), *words, variance=Constant(number), slope=Constant(0.0), link=np.copy, quadratic=True,
-        **parts(_square, number),
+        convex=True, **parts(_square, number),
     )  # fmt: skip
 
 

@@ -12,25 +12,22 @@ right in any case. A loss that has another form is refused, and the message says
 (`refusals`).
 """
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from math import hypot, isclose
+from math import isclose
 from typing import Any, Literal
 
 import numpy as np
 
-from landau_vae.display import Array, significant
+from landau_vae.display import significant
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, POISSON, Likelihood
-from landau_vae.loss import error_forms, probes, rate_forms
-from landau_vae.loss.calling import Call
+from landau_vae.loss import probes, rate_forms
 from landau_vae.loss.constraint import Constraint
-from landau_vae.loss.error_forms import Error
 from landau_vae.loss.probes import COARSE, LOOSE, Probe
-from landau_vae.loss.rate_forms import Rate
-from landau_vae.loss.refusals import refused, why_no_error, why_no_rate
-from landau_vae.loss.results import total
 from landau_vae.loss.sampler import Sampler
+from landau_vae.loss.terms import Terms, terms_of
 
 MEANINGS: dict[Any, str] = {"logit": "logits", "log": "log-means", BERNOULLI: "probabilities", POISSON: "means"}
 USUAL = (0.5, 1.0)
@@ -55,25 +52,6 @@ class Measured:
     notes: tuple[str, ...] = ()  #: what was found, in sentences
 
 
-@dataclass(frozen=True)
-class Terms:
-    """A loss that is a ℓ + b KL, with the sums over the whole batch."""
-
-    probe: Probe
-    error: Error
-    rate: Rate
-
-    @property
-    def tolerance(self) -> probes.Tolerance:
-        """The wider of the two."""
-        return max(self.error.fit.tolerance, self.rate.fit.tolerance)
-
-    @property
-    def chance(self) -> float:
-        """Relative standard error of a price, where the function draws random numbers."""
-        return hypot(self.error.fit.chance, self.rate.fit.chance)
-
-
 def measure(candidates: list[Probe], *, beta: float | None = None, batch_known: bool = True) -> Measured:
     """Return the convention of a loss function, from the ways in which it may be called; see `Loss.measure`.
 
@@ -85,114 +63,13 @@ def measure(candidates: list[Probe], *, beta: float | None = None, batch_known: 
     >>> measured.reconstruction, measured.half, measured.kl_weight, measured.link
     ('sum', True, 3.0, 'reconstruction')
     """
-    refusals = []
-    for probe in candidates:
-        terms = _terms(probe, beta)
-        if isinstance(terms, Terms):
-            return _convention(terms, batch_known=batch_known)
-        refusals.append(terms)
-    for other, sentence in _misread(candidates[0]):
-        explained = _terms(other, beta)
-        swapped = other.call.roles.index("x") != candidates[0].call.roles.index("x")
-        if isinstance(explained, Terms) and not (swapped and _symmetric(explained)):
-            raise InputError(f"Your function {sentence}.", "function")
-    raise refusals[0]()
-
-
-def _symmetric(terms: Terms) -> bool:
-    """Whether x and x̂ can be exchanged."""
-    return terms.error.likelihood.squared and terms.error.trial.link == "identity"
-
-
-# --------------------------------------------------------------------------------------- the two terms
-
-
-def _terms(probe: Probe, beta: float | None) -> Terms | Callable[[], InputError]:
-    """Return the two terms, or what gives the error that says why the loss is not made of them."""
-    probe = _prepared(probe, beta)
-    error = error_forms.identified(probe)
-    if error is None:
-        return lambda: _random(probe) or why_no_error(probe)
-    x, means = error.trial.states(probe)
-    x_hat, moved = error.trial.x_hat(means[0]), error.trial.x_hat(means[1])
-    rate = rate_forms.identified(probe, x, x_hat)
-    if rate is None:
-        return lambda: _random(probe) or why_no_rate(probe, x, x_hat)
-    if not _add_up(probe, rate, x, [x_hat, moved]):
-        return lambda: _random(probe) or refused("GECO")
-    return Terms(probe, error, rate)
-
-
-def _random(probe: Probe) -> InputError | None:
-    """Return what two calls with the same arrays gave, or None where they agree."""
-    if probe.draws == 1:
-        return None
-    trial, single = error_forms.TRIALS[0], replace(probe, draws=1)
-    x, means = trial.states(probe)
-    first, second = (single(x, means[1], probes.posteriors(probe)[-19]) for _ in range(2))
-    return refused("random", first=significant(first), second=significant(second))
-
-
-def _prepared(probe: Probe, beta: float | None) -> Probe:
-    """Return the probe with the numbers that make the loss, and with the calls that have to be averaged."""
-    place = probes.posteriors(probe)[-19]
-    for trial in error_forms.TRIALS:
-        x, means = trial.states(probe)
-        x_hat, moved = trial.x_hat(means[0]), trial.x_hat(means[1])
-        places = ((moved, place), (moved, place), (x_hat, None), (moved, None), (x_hat, place))
-        found = [probe.components(x, *each) for each in places]
-        if not any(isinstance(each, InputError) or not np.isfinite(list(each.values())).any() for each in found):
-            draws = 1 if found[0] == found[1] else probes.MANY
-            return replace(probe, total=total(*found[2:], beta), draws=draws)
-    return probe
-
-
-def _add_up(probe: Probe, rate: Rate, x: Array, x_hats: list[Array]) -> bool:
-    """Whether a move of x̂ and one of the posterior cost together what they cost apart."""
-    for place in probes.posteriors(probe)[0], probes.posteriors(probe)[-19]:
-        readings = probe.read(x, [(x_hat, each) for each in (probe.prior, place) for x_hat in x_hats])
-        base, moved, wider, both = readings.values
-        charge = abs(wider - base)
-        near = max(rate.fit.tolerance, LOOSE)
-        grain = 4 * near.grain * np.abs(readings.values).max() + readings.errors.sum()
-        if np.isfinite(charge) and not abs(both - moved - wider + base) <= near.relative * charge + grain:
-            return False
-    return True
-
-
-# ------------------------------------------------------------------------------------- misunderstandings
-
-
-def _misread(probe: Probe) -> Iterator[tuple[Probe, str]]:
-    """Yield other ways in which the function may read its arguments, and what to say if one of them fits."""
-    stated, call = probe.parametrisation, probe.call
-    for name in (each for each in probes.PARAMETRISATIONS if each != stated):
-        yield replace(probe, parametrisation=name), _other_spread(call, stated, name)
-    x, x_hat, mean, spread = (call.name(role) for role in ("x", "x_hat", "mean", "spread"))
-    swapped = "has them in that order, or exchange them in its formula"
-    yield (
-        replace(probe, call=call.exchanged("x", "x_hat")),
-        f"takes x̂ before x: it uses its argument {x!r} as x̂ and {x_hat!r} as x: call it so that it {swapped}",
-    )
-    yield (
-        replace(probe, call=call.exchanged("mean", "spread")),
-        f"takes the {stated} before the mean: it uses its argument {mean!r} as the {stated} and {spread!r} as the mean: "
-        f"call it so that it {swapped}",
-    )
-
-
-def _other_spread(call: Call, stated: str, found: str) -> str:
-    """Return what to say of a KL whose formula is that of another spread."""
-    text = f"takes its argument {call.name('spread')!r} as {found}, not as {stated}: give parametrisation={found!r}"
-    if stated == "log_variance":
-        text += (
-            f" if your encoder gives that. If it gives log-variances, so that z is drawn with σ = exp(½ logvar), the "
-            f"formula of the KL is wrong: it has to be {FORMULA}"
-        )
-    return text
-
-
-FORMULA = "½ Σ (mean² + exp(logvar) − 1 − logvar)"
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # what is tried may be out of its domain
+        terms = terms_of(candidates, beta)
+        sums = _sums(terms)
+        if terms.probe.rows < terms.probe.batch and (terms.rate.form.constraint or not sums.clear):
+            terms = terms_of([replace(terms.probe, rows=terms.probe.batch)], beta)
+            sums = _sums(terms)
+        return _convention(terms, sums, batch_known=batch_known)
 
 
 # ---------------------------------------------------------------------------------------- the convention
@@ -207,10 +84,15 @@ class _Sums:
     over_axes: tuple[str, ...]
     over_latents: tuple[str, ...]
 
+    @property
+    def clear(self) -> bool:
+        """Whether each term is a sum or a mean over the batch."""
+        return {self.error_over_batch, self.rate_over_batch} <= RATIOS.keys()
+
 
 def _sums(terms: Terms) -> _Sums:
     probe, a, b = terms.probe, terms.error.fit.weight, terms.rate.fit.weight
-    batch = _at(terms, batch=2 * probe.batch)
+    batch = _at(terms, rows=2 * probe.rows)
     return _Sums(
         _reduction(a, batch[0], terms),
         _reduction(b, batch[1], terms),
@@ -245,17 +127,19 @@ def _reduction(here: float, there: float, terms: Terms) -> str:
     return next((name for name, ratio in RATIOS.items() if isclose(there / here, ratio, rel_tol=near)), "other")
 
 
-def _convention(terms: Terms, *, batch_known: bool) -> Measured:
+def _convention(terms: Terms, sums: _Sums, *, batch_known: bool) -> Measured:
     """Return what is a sum, what a mean and what a ½, as fields of `Loss`."""
-    sums, probe, error, form = _sums(terms), terms.probe, terms.error, terms.rate.form
-    if not batch_known and {sums.error_over_batch, sums.rate_over_batch} not in ({"sum"}, {"mean"}):
+    probe, error, form = terms.probe, terms.error, terms.rate.form
+    if not batch_known and not (sums.clear and sums.error_over_batch == sums.rate_over_batch):
         raise _needs_batch(sums, probe)
-    d, batch, latents, a, b = probe.dimension, probe.batch, probe.latents, error.fit.weight, terms.rate.fit.weight
+    d, latents, a, b = probe.dimension, probe.latents, error.fit.weight, terms.rate.fit.weight
     averaged = sums.error_over_batch == "mean"
     if sums.error_over_batch in ("unknown", "other"):  # an overall factor drops out, so this is only for the eye
-        averaged = _usual(a * batch, terms) or _usual(a * batch * d, terms)
+        averaged = _usual(a * probe.batch, terms) or _usual(a * probe.batch * d, terms)
     if averaged:
-        a, b = a * batch, b * batch
+        a, b = a * probe.rows, b * probe.batch
+    if sums.rate_over_batch == "mean":
+        b *= probe.rows / probe.batch
     mean = set(sums.over_axes) == {"mean"}
     if "unknown" in sums.over_axes or (mean and _usual(a, terms)):  # view(-1, 784) takes further features for rows
         mean = _usual(a * d, terms) and not (_usual(a, terms) and d > 1)
@@ -272,14 +156,14 @@ def _convention(terms: Terms, *, batch_known: bool) -> Measured:
         kl_weight=_rounded(b * latents if over_latents else b, terms),
         link=MEANINGS.get(error.trial.link, MEANINGS.get(error.likelihood, "reconstruction")),
         constraint=form.constraint,
-        sampler=Sampler(variance=1.0) if form.frozen else Sampler(),
+        sampler=Sampler(variance=form.frozen),
     )
     return replace(measured, notes=tuple(_notes(terms, sums, measured)))
 
 
 def _needs_batch(sums: _Sums, probe: Probe) -> InputError:
     kinds = {"sum": "summed over the batch", "mean": "averaged over the batch"}
-    if {sums.error_over_batch, sums.rate_over_batch} <= kinds.keys():
+    if sums.clear:
         found = f"The error is {kinds[sums.error_over_batch]} and the KL is {kinds[sums.rate_over_batch]}"
     else:
         found = f"What another batch than one of {probe.batch} rows does to the two terms is not known"

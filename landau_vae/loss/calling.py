@@ -30,9 +30,9 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("x_hat", r"locimg$|recx?$|xrec|xout|yout"),
     ("log_variance", r".*log_?(var|sigma(2|sq)|v$)|lv$|logv"),
     ("log_std", r".*log_?(std|sigma|scale|sd)"),
-    ("variance", r"(z|q|enc|latent|post)?\w{0,2}(var$|variance|sigma(2|sq))"),
-    ("std", r"(z|q|enc|latent|post)?\w{0,2}(std|stddev|sigma|scale)z?$"),
-    ("mean", r"(z|q|enc|latent|post)?(mu|mean|means|loc|m)z?$"),
+    ("variance", r"((z|q|enc|latent|post)\w*)?(var$|variance|sigma(2|sq))"),
+    ("std", r"((z|q|enc|latent|post)\w*)?(std|stddev|sigma|scale)z?$"),
+    ("mean", r"((z|q|enc|latent|post)\w*)?(mu|mean|means|loc|m)z?$"),
     ("z", r"z$|zsamples?|latents?$|code$"),
     ("x", r"(x|input|target|label|true|truth|orig|real|img|image|data|batch|obs|gt)\w*$|\w*(true|target|orig)$"),
 )  # fmt: skip
@@ -107,15 +107,12 @@ def template(example: Any, name: str = "") -> Any:
         kind, count = type(example), example.reinterpreted_batch_ndims
         return Built(lambda base: kind(base, count), {"base": template(example.base_dist, name)})
     if is_array(getattr(example, "loc", None)) and is_array(getattr(example, "scale", None)):
-        return Built(
-            type(example), {"loc": Slot("mean", example=example.loc), "scale": Slot("std", example=example.scale)}
-        )
+        parts = {"loc": Slot(f"{name}_mean", example=example.loc), "scale": Slot(f"{name}_std", example=example.scale)}
+        return Built(type(example), parts)
     held = {} if callable(example) else {k: v for k, v in getattr(example, "__dict__", {}).items() if is_array(v)}
-    return (
-        Built(lambda **parts: _with(example, parts), {k: Slot(k, example=v) for k, v in held.items()})
-        if held
-        else example
-    )
+    if not held:
+        return example
+    return Built(lambda **parts: _with(example, parts), {key: Slot(key, example=part) for key, part in held.items()})
 
 
 def _with(example: Any, parts: Mapping[str, Any]) -> Any:
@@ -185,6 +182,11 @@ class Call:
     def roles(self) -> tuple[str, ...]:
         """Roles of the arguments, from left to right."""
         return tuple(slot.role for slot in slots(self.arguments) if slot.role)
+
+    def example(self, role: str) -> Any:
+        """Return the example of a role, or None."""
+        own = [slot.example for slot in slots(self.arguments) if slot.role == role and slot.example is not None]
+        return own[0] if own else self.examples.get(role)
 
     def name(self, role: str) -> str:
         """Return what the function calls an argument."""
@@ -307,7 +309,7 @@ def _orders(roles: list[str | None], examples: list[Any]) -> list[tuple[str, ...
     open_slots = [i for i, role in enumerate(roles) if role is None]
     missing = [role for role in ROLES if role not in roles][: len(open_slots)]
     missing += [""] * (len(open_slots) - len(missing))
-    orders = {}
+    orders: dict[tuple[str, ...], None] = {}
     for arrangement in permutations(missing):
         order = [role or "" for role in roles]
         for i, role in zip(open_slots, arrangement, strict=True):

@@ -51,7 +51,7 @@ class Trial:
     def states(self, probe: Probe) -> tuple[Array, list[Array]]:
         """Return x, and the means to go to: first the base, then the largest move. The same at each call."""
         rng = np.random.default_rng(1)
-        shape = (probe.batch, *probe.shape)
+        shape = (probe.rows, *probe.shape)
         if self.data == "fractions":  # in order, so that a part of the array differs from the whole in its curvature
             x = base = on_grid(np.sort(rng.uniform(0.2, 0.8, shape), axis=None)).reshape(shape)
         else:
@@ -126,7 +126,7 @@ def _explained(probe: Probe, trial: Trial) -> Error | None:
         return probe(x, trial.x_hat(means[0] + scale * (means[1] - means[0])))
 
     for tolerance in (TIGHT, LOOSE, COARSE):
-        if tolerance is COARSE and not is_coarse(whole):
+        if tolerance is COARSE and not probe.half and not is_coarse(whole):
             break
         for likelihood in trial.likelihoods:
             fit = fitted(readings, *trial.changes(likelihood, x, means), tolerance)
@@ -140,7 +140,7 @@ def _explained(probe: Probe, trial: Trial) -> Error | None:
 
 def _stays_square(probe: Probe, found: Error) -> bool:
     """Whether an error that is a square near x is one far from it; a function that raises there passes."""
-    value, square = _profile(probe)(REMOTE), found.fit.weight * probe.batch * probe.dimension * REMOTE**2
+    value, square = _profile(probe)(REMOTE), found.fit.weight * probe.rows * probe.dimension * REMOTE**2
     return not np.isfinite(value) or abs(value / square - 1) <= 10 * (found.fit.tolerance.relative + found.fit.chance)
 
 

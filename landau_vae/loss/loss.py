@@ -504,7 +504,8 @@ class Loss:
             return None
         a = self.weights(spectrum.dimension)[0]
         averaged = self.latents if self.kl == "mean" and self.latents else 1
-        return Demand(self.constraint, spectrum, self.latents, averaged, a, self.learned)
+        sampler = "" if self.sampler.plain else self.sampler.words
+        return Demand(self.constraint, spectrum, self.latents, averaged, a, self.learned, sampler)
 
     @checked
     def without_price(self, spectrum: Spectrum) -> str | None:

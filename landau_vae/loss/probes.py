@@ -24,10 +24,15 @@ from landau_vae.loss.results import Weights, components
 PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
     "log_variance": lambda s: s, "variance": np.exp, "std": lambda s: np.exp(s / 2), "log_std": lambda s: s / 2,
 }  # fmt: skip
+SQUARED: dict[str, Callable[[Array], Array]] = {  # σ² of each
+    "log_variance": np.exp, "variance": np.copy, "std": np.square, "log_std": lambda s: np.exp(2 * s),
+}  # fmt: skip
 LINKS: dict[str, Callable[[Array], Array]] = {"identity": np.copy, "logit": BERNOULLI.link, "log": POISSON.link}
 GRID = 64.0  # entries are multiples of its inverse
 STEP = 8 / GRID  # of m, whose base is 0.2 … 0.8: it stays a probability
 FAR = 1000.0  # of μ: even a KL of weight 1e-6 shows beside a cross-entropy then
+FAR_ONES = 3  # far posteriors at the head of `posteriors`
+ROWS = 8  # that a function is called with, where its batch does not matter or is a sum or a mean
 MANY = 24  # calls that are averaged where a function draws random numbers
 SURE = 4.0  # standard errors
 
@@ -64,12 +69,18 @@ class Probe:
     call: Call
     shape: tuple[int, ...]  #: of one sample
     latent_shape: tuple[int, ...]
-    batch: int
+    batch: int  #: rows that training has
     parametrisation: str = "log_variance"
+    rows: int = 0  #: rows that it is called with; those of the batch, unless given
     total: Weights = field(
         default_factory=dict
     )  #: which of the numbers it returns make the loss; the first, unless given
     draws: int = 1  #: calls that are averaged
+    half: bool = False  #: whether what it returns has the few digits of half precision
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            object.__setattr__(self, "rows", self.batch)
 
     @property
     def dimension(self) -> int:
@@ -84,7 +95,7 @@ class Probe:
     @property
     def prior(self) -> Posterior:
         """The posterior that costs nothing."""
-        mean, log_variance = np.zeros((2, self.batch, *self.latent_shape))
+        mean, log_variance = np.zeros((2, self.rows, *self.latent_shape))
         return mean, log_variance
 
     def components(self, x: Array, x_hat: Array, posterior: Posterior | None = None) -> dict[str, float] | InputError:
@@ -96,8 +107,7 @@ class Probe:
         for sign in signs:
             z = mean + sign * np.exp(log_variance / 2) * np.where(np.indices(mean.shape).sum(axis=0) % 2, 1, -1)
             try:
-                with np.errstate(all="ignore"):  # what is tried on purpose may lie outside the function's domain
-                    result = self.call(arrays | {"z": z})
+                result = self.call(arrays | {"z": z})
             except Exception as problem:  # anything: it is not our code
                 return self._raised(problem)
             found.append(components(result))
@@ -109,7 +119,7 @@ class Probe:
         text = "".join(str(problem).splitlines()[:1]).rstrip(".")
         error = InputError(
             f"Your function raised {type(problem).__name__}{f' ({text})' if text else ''} for x and x̂ of shape "
-            f"{(self.batch, *self.shape)} and a posterior of shape {(self.batch, *self.latent_shape)}: give like=(x, "
+            f"{(self.rows, *self.shape)} and a posterior of shape {(self.rows, *self.latent_shape)}: give like=(x, "
             "x_hat, mean, log_variance) of one batch, or features=…, latents=…, batch=… and to=… as it expects them.",
             "function",
         )
@@ -176,6 +186,11 @@ def posteriors(probe: Probe) -> list[Posterior]:
     return [*far, (1.5 * mean[0], 1.5 * wide[0]), *alone]
 
 
+def both(probe: Probe) -> Posterior:
+    """Return a posterior near the prior that differs from it in mean and spread."""
+    return posteriors(probe)[FAR_ONES]
+
+
 def nats(posterior: Posterior) -> Array:
     """Return the KL of every latent, of the posterior's shape."""
     mean, log_variance = posterior
@@ -200,13 +215,26 @@ def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance)
     values, best = readings.values, int(np.argmax(np.abs(change)))
     moved, by_chance = values[1:] - values[0], readings.errors[1:] + readings.errors[0]
     rounding = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))
-    if not (moved[best] / change[best] > 0 and abs(moved[best]) > 10 * rounding[best] + by_chance[best]):
+    if not (moved[best] * np.sign(change[best]) > 0 and abs(moved[best]) > 10 * rounding[best] + by_chance[best]):
         return None
     weight, chance = float(moved[best] / change[best]), float(by_chance[best] / abs(moved[best]))
+    if np.all(by_chance > 0):  # least squares of what draws leave uncertain
+        precision = np.sum((change / by_chance) ** 2)
+        weight, chance = float(np.sum(moved * change / by_chance**2) / precision), float(precision**-0.5 / weight)
     allowed = (tolerance.relative + chance) * weight * size + rounding + by_chance
     if not np.all(np.abs(moved - weight * change) <= allowed):
         return None
     return Fit(weight, chance / SURE, tolerance)
+
+
+def has_few_bits(value: float) -> bool:
+    """Return whether a number is one of half precision.
+
+    >>> has_few_bits(1.5), has_few_bits(0.1)
+    (True, False)
+    """
+    mantissa = np.ldexp(np.frexp(value)[0], 12)
+    return not np.isfinite(value) or mantissa == np.round(mantissa)
 
 
 def is_coarse(gain: Callable[[float], float]) -> bool:

@@ -12,27 +12,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landau_vae.checks import numbers
 from landau_vae.display import Array, significant
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.error_forms import neat
 from landau_vae.loss.probes import (
     COARSE,
+    FAR_ONES,
     LOOSE,
+    SQUARED,
     TIGHT,
     Fit,
     Posterior,
     Probe,
     Readings,
+    both,
     fitted,
     is_coarse,
     moves,
     nats,
     posteriors,
-)
+)  # fmt: skip
 
 MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
 LEAST = 1e-6  # nats of a constraint
-FAR_ONES = 3  # far posteriors at the head of `posteriors`
 BOUND = 20.0  # |ln σ²| beyond which it may be clamped: σ from 5e-5 to 2e4
 ALIKE = 0.02
 
@@ -44,7 +47,7 @@ class Form:
     charge: Callable[[Posterior], float]
     constraint: Constraint | None = None
     prior: tuple[float, float] | None = None  #: its mean and variance, unless standard
-    frozen: bool = False  #: whether it leaves σ out
+    frozen: float | None = None  #: σ², where the charge leaves it out because it is not trained
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,9 @@ def identified(probe: Probe, x: Array, x_hat: Array) -> Rate | None:
 def _fitted(
     probe: Probe, forms: list[Form], places: list[Posterior], readings: Readings, gain: Callable[[Posterior], float]
 ) -> Rate | None:
-    near = posteriors(probe)[FAR_ONES]
+    near = both(probe)
     for tolerance in (TIGHT, LOOSE, COARSE):
-        if tolerance is COARSE and not is_coarse(lambda scale: gain((scale * near[0], near[1]))):
+        if tolerance is COARSE and not probe.half and not is_coarse(lambda scale: gain((scale * near[0], near[1]))):
             break
         for form in forms:
             charges, rest = np.array([form.charge(place) for place in places]), form.charge(probe.prior)
@@ -111,10 +114,20 @@ def _forms(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[tuple[l
                 for move in (one, *each[-3:], one * (np.arange(probe.latents) == 0).reshape(probe.latent_shape))
             ],
         )
-    if gain((zero, one)) == gain((zero, -one)) == 0:
-        yield [Form(lambda place: float(np.sum(place[0] ** 2) / 2), frozen=True)], []
+    frozen = frozen_variance(probe)
+    if frozen is not None and gain((zero, one)) == gain((zero, -one)) == 0:
+        yield [Form(lambda place: float(np.sum(place[0] ** 2) / 2), frozen=frozen)], []
     if (prior := other_prior(probe, gain)) is not None:
         yield [Form(_from_prior(*prior), prior=prior)], []
+
+
+def frozen_variance(probe: Probe) -> float | None:
+    """Return σ² where no spread is given (1), or where that of the example is the same throughout; else None."""
+    if "spread" not in probe.call.roles:
+        return 1.0
+    example = probe.call.example("spread")
+    values = None if example is None else np.unique(numbers(example, "like"))
+    return float(SQUARED[probe.parametrisation](values[0])) if values is not None and values.size == 1 else None
 
 
 def _from_prior(mean: float, variance: float) -> Callable[[Posterior], float]:
@@ -136,11 +149,12 @@ def _constraints(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[F
     if not second > max(first, 0.0):
         return
     kind = "hinge" if little >= 0 else "absolute"
-    if abs(second / first - 4) < ALIKE and little < 0:
+    if little < 0 and abs(second - 4 * first) < ALIKE * second:
         kind = "square"
     rough = _limit(probe, gain, kind, MUCH)
     value = _limit(probe, gain, kind, 4 * rough) if rough > LEAST else 0.0  # less is lost beside a smaller rate
-    for per in ("mean", "sample", "latent") if value > LEAST else ():
+    levels = ("mean", "sample", "latent") if kind == "hinge" else ("mean", "sample")
+    for per in levels if value > LEAST else ():
         limit = neat(value / probe.latents if per == "latent" else value)
         yield Form(_charge(kind, per, limit), Constraint(kind, limit, per))  # type: ignore[arg-type]
 
@@ -209,8 +223,11 @@ def bounds(probe: Probe, rate: Rate, x: Array, x_hat: Array) -> tuple[float | No
 def words(rate: Rate) -> Iterator[str]:
     """Yield what has to be known of a charge that is not the plain KL."""
     form = rate.form
-    if form.frozen:
-        yield "The loss has no term in σ: its KL is that of a posterior variance that is frozen."
+    if form.frozen is not None:
+        yield (
+            f"The loss has no term in σ: it is read as that of a posterior variance frozen at "
+            f"{significant(form.frozen)}. If σ is trained, nothing keeps it from 0, and nothing collapses."
+        )
     if form.prior is not None:
         mean, variance = (significant(each, 4) for each in form.prior)
         yield f"The prior is N({mean}, {variance}), which leaves thresholds as they are: compare posteriors with it."

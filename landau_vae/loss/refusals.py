@@ -56,8 +56,8 @@ SENTENCES = {
     "0.2 to 4.5), but a KL is finite everywhere: check what the last two arguments are.",
     "no KL": "The loss does not change with the posterior, so its KL is missing, has weight 0 or is clamped at 0: "
     "information has no price, and nothing collapses. Add β times the KL itself.",
-    "free bits": "The KL has free bits, it costs nothing up to λ = {nats} nats of {holder}, so that there is no "
-    "threshold: measure the loss without them (λ = 0), or count those nats as free.",
+    "free bits": "The KL has free bits: it costs nothing up to λ = {nats} nats of {holder}. A law is known for free "
+    "bits of the KL's mean over the batch only (of each latent, or of all together): take the mean before the maximum.",
     "negative": "The KL enters with a negative sign, so that information is rewarded: turn its sign.",
     "capacity": "The loss charges |KL − C| with a capacity of C = {nats} nats per sample (all latents together), so "
     "its optimum is a given rate and not a price: measure it with C = 0 and the KL's own weight.",
@@ -103,7 +103,7 @@ def why_no_error(probe: Probe) -> InputError:
     whole = [gain(size, every[0]) for size in (STEP, -STEP, BEYOND)]
     if max(map(abs, whole)) <= TIGHT.grain * abs(base):
         return refused("no error")
-    if is_coarse(lambda scale: gain(scale * STEP, every[0])):
+    if probe.half or is_coarse(lambda scale: gain(scale * STEP, every[0])):
         return refused("precision", part="reconstruction error")
     logs = np.diff([gain(WIDE * 10**k, every[0]) for k in range(3)])
     if logs[0] > 0 and abs(logs[1] / logs[0] - 1) < 1e-3:
@@ -147,7 +147,7 @@ def _ratio(above: float, below: float) -> float:
 def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
     """Return what the function does with the posterior where it is no multiple of the KL from a standard normal."""
     base = probe(x, x_hat)
-    ones = np.ones((probe.batch, probe.latents))
+    ones = np.ones((probe.rows, probe.latents))
 
     def gain(place: tuple[Array, Array]) -> float:
         return probe(x, x_hat, place) - base
@@ -170,14 +170,14 @@ def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
 
 def _free_bits(probe: Probe, base: float, _gain: Gain, charged: Charged) -> InputError | None:
     """max(KL, λ): nothing is charged up to λ, and everything beyond."""
-    ones = np.ones((probe.batch, probe.latents))
+    ones = np.ones((probe.rows, probe.latents))
     start = _onset(charged, ones, TIGHT.grain * abs(base))
     if start is None or abs(charged(3 * start) / charged(2 * start) - 2) > 10 * ALIKE:
         return None
     one = ones * (np.arange(probe.latents) == 0)  # one latent throughout the batch
     alone = _onset(charged, one, TIGHT.grain * abs(base))
     total = alone is not None and alone > start * (1 + ALIKE)
-    nats, holder = (start * probe.latents, "all latents together") if total else (start, "each latent")
+    nats, holder = (start * probe.latents, "all latents") if total else (start, "each latent of each sample")
     return refused("free bits", nats=significant(nats, 4), holder=holder)
 
 
@@ -221,7 +221,7 @@ def _clamped(probe: Probe, _base: float, _gain: Gain, charged: Charged) -> Input
 def _no_kl(probe: Probe, base: float, gain: Gain) -> InputError:
     """Return which arguments matter, and what several rows and latents do together."""
     grain = TIGHT.grain * abs(base)
-    ones, zero = np.ones((probe.batch, probe.latents)), np.zeros((probe.batch, probe.latents))
+    ones, zero = np.ones((probe.rows, probe.latents)), np.zeros((probe.rows, probe.latents))
     if max(abs(gain((zero, s * ones))) for s in (1.0, -1.0)) <= grain:
         return refused("no spread", spread=probe.parametrisation)
     if max(abs(gain((s * ones, zero))) for s in (1.0, -1.0)) <= grain:

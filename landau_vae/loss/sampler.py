@@ -8,7 +8,7 @@ A mode of a linear model at the price τ = tλ, with u = w²/τ and the encoder'
 
 and where u dN/dσ² + 1 = 1/σ², or σ² is at a bound of its head. It is lost without a jump, at t = 1/N(1), unless N
 falls steeply with u: beyond c² = 2 (c² = ½ with `log_std`). Of a latent that stays at σ² = v only N(v) counts. Proof:
-`landau-vae derive samplers`. Source: this package; of a fixed σ², Wang & Ziyin, arXiv:2205.04009.
+`landau-vae derive samplers-and-heads`. Source: this package; of a fixed σ², Wang & Ziyin, arXiv:2205.04009.
 """
 
 from dataclasses import asdict, dataclass

@@ -63,7 +63,8 @@ def expected(
     updates : int, optional
         Length of the run. Unless given, that of `steps`.
     steps : (n,) array, optional
-        At which there are numbers, rising. Unless given, up to 500 from 0 to `updates`.
+        At which there are numbers, rising; of more than 500 some are left out. Unless given,
+        up to 500 from 0 to `updates`.
     learning_rate : float, optional
         η. Unless given, the model is at rest at every β.
     momentum : float, default 0

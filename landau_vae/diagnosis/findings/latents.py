@@ -48,7 +48,8 @@ def mixed(c: Comparison) -> Finding | None:
     """Find latents of a linear model that share modes which are not degenerate."""
     shared, within, purity = _shared(c)
     bad = np.flatnonzero(shared & ~within)
-    if not bad.size or not c.linear or c.loss.sampler.frozen:  # rotations of latents of one σ cost nothing
+    bad = bad[~c.posterior.bounded[bad]]  # to rotate latents of one σ costs nothing
+    if not bad.size or not c.linear:
         return None
     excused = not c.converged or c.other_price or _all_else_right(c)
     others = "A KL term without effect, or a posterior with a full covariance, leaves them mixed."
