@@ -2,6 +2,7 @@
 
 from landau_vae.likelihoods.canonical import BERNOULLI, FAMILY, GAUSSIAN, POISSON
 from landau_vae.likelihoods.counts import negative_binomial, zero_inflated
+from landau_vae.likelihoods.dispersed import Dispersed, dispersed
 from landau_vae.likelihoods.groups import categorical, mixed
 from landau_vae.likelihoods.likelihood import (
     KNOWN,
@@ -13,9 +14,10 @@ from landau_vae.likelihoods.likelihood import (
     natural_parameter,
 )
 from landau_vae.likelihoods.robust import huber, laplace, smooth_l1, student_t
+from landau_vae.likelihoods.sizes import Sized, sized, with_sizes
 
 __all__ = [
-    "BERNOULLI", "FAMILY", "GAUSSIAN", "KNOWN", "POISSON", "Generator", "Likelihood", "Rest", "as_likelihood",
-    "by_name", "categorical", "huber", "laplace", "mixed", "natural_parameter", "negative_binomial", "smooth_l1",
-    "student_t", "zero_inflated",
+    "BERNOULLI", "FAMILY", "GAUSSIAN", "KNOWN", "POISSON", "Dispersed", "Generator", "Likelihood", "Rest", "Sized",
+    "as_likelihood", "by_name", "categorical", "dispersed", "huber", "laplace", "mixed", "natural_parameter",
+    "negative_binomial", "sized", "smooth_l1", "student_t", "with_sizes", "zero_inflated",
 ]  # fmt: skip
