@@ -84,6 +84,9 @@ KNOWN_BULK = Limit(10, "eigenvalues of noise from which its level is known")
 # Heads.
 DIVERGED = Limit(10.0, "⟨σ²⟩ from which a posterior has diverged")
 FROZEN = Limit(1e-3, "distance of σ² from 1 that a head which cannot fall below 0 leaves")
+OUT_OF_BOUNDS = Limit(2e-3, "relative distance of σ² from a bound of its head from which it is not at it")
+HIDDEN = Limit(0.5, "share of the variance that z = μ leaves, with posteriors as wide as the prior")
+MODES_OF_A_LAW = Limit(3, "modes from which the width of the noise is read off a linear model alone")
 OFFSET_COST = Limit(0.05, "nats that a latent pays for a constant mean from which it is a fault")
 OFFSET_SHARE = Limit(0.1, "share of a latent's rate that its constant mean costs, from which it is a fault")
 SAME_SPREAD = Limit(0.02, "relative difference of Var μ between latents up to which a batch norm made them equal")
@@ -151,6 +154,14 @@ LINEAR_SHARE = Limit(0.9, "share of μ that is linear in x, below which an encod
 SURELY_LINEAR = Limit(1e-3, "share of μ that is not linear in x, below which an encoder is linear")
 BETTER_DECODER = Limit(0.9, "distortion over that of the best linear decoder, below which a decoder is nonlinear")
 
+# Constraints on the rate.
+RATE_REACHED = Limit(0.05, "relative distance of a rate from the one that a constraint demands, up to which it is met")
+RATE_OF_ROWS = Limit(
+    0.15, "the same, of a constraint on each row, where the mean over rows is not held itself",
+    "tests/studies/constraint_per_row.json: rates from 0.86 of the limit on",
+)  # fmt: skip
+RATE_MISSED = Limit(0.2, "the same, from which it is missed")
+
 # Free bits.
 EQUAL_RATES = Limit(1.03, "ratio of the rates of latents that are one and the same")
 NEARLY_EQUAL_RATES = Limit(1.15, "the same, of latents that are known to pay less than the price")
@@ -159,14 +170,19 @@ FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for 
 # ----------------------------------------------------------------------------------- explained: two numbers of a loop
 
 MEAN_PREDICTED = Limit(0.01, "share of the variance explained, below which a reconstruction is the mean predictor's")
-TOO_GOOD = Limit(
-    5.0,
-    "what nats save of the error over what they save in the best linear model, beyond which units are in doubt",
-    "tests/studies/expected_kl.json",
-)
-NETWORK_RATE_LEAST = Limit(0.4, "least KL of networks at rest over that of a linear model", "the same networks")
-NETWORK_RATE = Limit(2.0, "largest KL of networks at rest over that of a linear model", "the same networks")
-NETWORK_ERROR = Limit(1.05, "largest error of networks at rest over that of a linear model", "the same networks")
+NETWORK_RATE_LEAST = Limit(
+    0.4, "least KL of trained networks over that of a linear model at the same price",
+    "tests/studies/expected_kl.json, 66 networks on eleven data sets: 0.41 (clusters)",
+)  # fmt: skip
+NETWORK_RATE = Limit(
+    2.0, "largest KL of trained networks over that of a linear model at the same price",
+    "the same networks: 1.98 (digits)",
+)  # fmt: skip
+NETWORK_GAIN = Limit(
+    2.3, "what nats save of the error in trained networks, over what they save in the best linear model",
+    "the same networks: 1.00 to 2.23",
+)  # fmt: skip
+TOO_GOOD = Limit(5.0, "the same, beyond which two numbers are not taken for those of one model", "twice the largest")
 
 # -------------------------------------------------------------------------------------------------- absolute errors
 

@@ -46,7 +46,7 @@ CONSTRUCTED = {
     "Loss", "loss.Sampler", "networks.FreeDecoder", "networks.Moments", "numeric.problems.ExponentialFamily",
     "numeric.problems.Linear", "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact",
     "training.Patience", "training.SGD", "training.Sampled", "training.Neural", "training.Schedule",
-    "training.TrainingSet",
+    "training.TrainingSet", "diagnosis.RunLog", "loss.Logged",
 }  # fmt: skip  # all other classes are results, or have factories
 
 
@@ -104,6 +104,7 @@ class World:
         self.rows = rng.standard_normal((40, 3)) * [2, 1, 0.5]
         self.bits = (rng.random((20, 2)) < 0.5).astype(float)
         np.save(self.folder / "rows.npy", self.rows)
+        (self.folder / "run.csv").write_text("step,kl,mse\n0,0.5,1.0\n")
         self.spectrum = lv.Spectrum.from_data(self.rows)
         self.loss = lv.Loss.gaussian(0.5)
         self.labelled = xarray.DataArray(self.rows, dims=("time", "place"), coords={"place": list("abc")})
@@ -178,9 +179,10 @@ def calls(w):
     between = {"problem": w.linear, "high": 1.5, "low": 0.7}
     layout = {"spectrum": w.spectrum, "loss": w.loss}
     table = {
+        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3, "valid": 2,
+                        "likelihood": "gaussian", "noise_scale": 0.5, "kl_weight": 2.0, "reconstruction_weight": 2.0},
         "Loss.gaussian": {}, "Loss.bernoulli": {}, "Loss.poisson": {}, "Loss": {"beta": 1.0},
         "Loss.of": {"likelihood": "poisson"},
-        "Loss.preset": {"name": "pytorch-vae", "latents": 4, "batch": 8, "channels": 3},
         "Loss.measure": {"function": mine, "features": 2, "latents": 1, "batch": 2},
         "Loss.weights": {"self": w.loss, "dimension": 3}, "Loss.price": {"self": w.loss, "spectrum": w.spectrum},
         "Loss.charge": {"self": w.loss, "features": 3}, "Loss.at": {"self": w.loss, "beta": 2.0},
@@ -209,6 +211,8 @@ def calls(w):
         "Spectrum.rank": {"self": w.spectrum, "tolerance": 0.1},
         "choose_beta": {**layout, "keep": 1}, "equilibrium": layout, "transitions": layout,
         "diagnose": {"mean": w.rows[:, :1] * 0.4, "variance": w.rows[:, :1] * 0 + 0.5, "loss": w.loss, "data": w.rows},
+        "expected": {**layout, "schedule": [0.5, 1.0], "updates": 10},
+        "explain": {**layout, "kl": 0.5, "reconstruction": 1.0},
         "follow": {"problem": w.linear, "start": 2.0, "stop": 0.5, "max_points": 30}, "hysteresis": between,
         "frontier": {"data": w.rows, "loss": w.loss},
         **{f"networks.Frontier.{name}": lambda: {"self": lv.frontier(w.rows, w.loss), "price": 1.0} for name in
@@ -246,9 +250,15 @@ def calls(w):
         "datasets.Dataset.prepared": lambda: {"self": lv.datasets.load("worldclim")},
         "datasets.Dataset.spectrum": lambda: {"self": lv.datasets.load("worldclim")},
         "datasets.WorldClim.spectrum": lambda: {"self": lv.datasets.worldclim()},
+        "diagnosis.RunLog": {"kl": [0.5, 0.6], "reconstruction": [1.0, 0.9]},
+        "diagnosis.read_run": {"path": w.folder / "run.csv"},
         "diagnosis.Diagnosis.recommend": lambda: {"self": w.diagnosed},
         "diagnosis.recommend": {**layout, "keep": 1, "samples": 40},
         "intervals.bootstrap": {"data": w.rows, "replications": 20},
+        "loss.Logged": {},
+        **{f"loss.Logged.{name}": {"self": lv.loss.Logged(), quantity: 0.5, "loss": w.loss, "features": 3}
+           for name, quantity in (("rate", "kl"), ("logged_rate", "rate"), ("error", "reconstruction"),
+                                  ("logged_error", "error"))},
         "loss.possible_slips": {"features": 4, "latents": 2, "loss": w.loss},
         "loss.slips_that_make": {"factor": 2.0, "features": 4, "latents": 2},
         "loss.as_likelihood": {"likelihood": "poisson"},
@@ -345,6 +355,7 @@ def calls(w):
         **{name: lambda: {"found": lv.verification.onsets(w.scan)} for name in
            ("distortion_curves", "effective_dimension", "identity", "onset_branches", "onset_rates", "rank_distortion",
             "spectroscopy_page")},
+        "expected": lambda: {"result": lv.expected(**layout, schedule=[0.5, 1.0])},
         "frontier": lambda: {"result": lv.frontier(w.rows, w.loss)},
         "onset": lambda: {"result": lv.onset(w.rows, w.loss, degree=4)},
         "prices_in_effect": lambda: {"result": w.decoded},

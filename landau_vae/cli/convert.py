@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from landau_vae.checks import Range
+from landau_vae.cli.options import Names, parts_of
 from landau_vae.cli.program import AsJson, command, option, say
 from landau_vae.display import Column, Table, counted, significant
 from landau_vae.errors import InputError
@@ -24,18 +25,21 @@ def convert(
     batch: Annotated[int, option("Rows of a batch (128)", panel=SIZES)] = 128,
     channels: Annotated[int, option("Channels of an image (1)", panel=SIZES)] = 1,
     valid: Annotated[int | None, option("Entries of a sample that no mask hides (d)", panel=SIZES)] = None,
+    likelihood: Annotated[str | None, option("Error of losses that leave it to you", panel=SIZES)] = None,
+    parts: Annotated[Names, option("What else they take: capacity=20, …", "--with", panel=SIZES)] = None,
     as_json: AsJson = False,
 ) -> int:
     """Convert β between the losses of public code bases, or list these losses."""
     sizes: dict[str, Any] = {"latents": latents, "batch": batch, "channels": channels, "valid": valid or features}
+    own = parts_of(parts) | {"likelihood": likelihood}
     if source is None:
         if target is not None or beta is not None:
             raise InputError("To convert, say where β comes from: --from NAME (without it all losses are listed).")
         say(_content(features, sizes) if as_json else _list(features, sizes))
         return 0
-    here = Loss.preset(source, beta, **sizes)
+    here = _named(source, beta, sizes | own)
     if target is not None:
-        losses = [Loss.preset(target, _any_beta(target), **sizes)]
+        losses = [_named(target, _any_beta(target), sizes | own)]
     else:
         every = (_example(name, sizes) for name in PRESETS if name != here.name)
         losses = [loss for loss in every if loss is not None and _alike(here, loss)]
@@ -43,6 +47,12 @@ def convert(
     content = {"features": features, **sizes, "from": here, "to": there}
     say(content if as_json else "\n".join(here.translation(loss, features) for loss in losses))
     return 0
+
+
+def _named(name: str, beta: float | None, given: dict[str, Any]) -> Loss:
+    """Return a loss, with the parts of it that are not its own to give."""
+    left_out = () if name in PRESETS and asks(PRESETS[name], "likelihood") else ("likelihood",)
+    return Loss.preset(name, beta, **{part: value for part, value in given.items() if part not in left_out})
 
 
 def _any_beta(name: str) -> float | None:
@@ -63,6 +73,8 @@ def _example(name: str, sizes: dict[str, Any]) -> Loss | None:
         return None
     given: dict[str, Any] = {"likelihood": FAMILY} if asks(preset, "likelihood") else {}
     given |= {part: 1.0 for part in ("capacity", "reconstruction_weight") if asks(preset, part)}
+    if callable(preset.convention.get("likelihood")):  # of the smallest table: the price is the same
+        sizes = sizes | {"valid": sizes["channels"]}
     return Loss.preset(name, _any_beta(name), **sizes, **given)
 
 

@@ -94,7 +94,8 @@ class LossOptions:
                     option = {"parts": "with"}.get(name, name)
                     raise InputError(f"--{option} belongs to losses of code bases: name one (--loss).")
             return Loss(np.asarray(1.0 if self.beta is None else self.beta), **terms, latents=self.latents)
-        sizes = {name: getattr(self, name) for name in ("latents", "batch", "channels", "valid")} | self._parts
+        sizes = {name: getattr(self, name) for name in ("latents", "batch", "channels", "valid")}
+        sizes |= parts_of(self.parts)
         if self.code in PRESETS and asks(PRESETS[self.code], "likelihood"):
             sizes["likelihood"] = terms.pop("likelihood", None)
         if terms:
@@ -102,17 +103,17 @@ class LossOptions:
             raise InputError(f"--loss {self.code} says how that loss is formed, so does --{name}: give one of the two.")
         return Loss.preset(self.code, self.beta, **sizes)
 
-    @property
-    def _parts(self) -> dict[str, float]:
-        """Return what --with gives: arguments of `Loss.preset` that are numbers."""
-        pairs = [text.partition("=") for text in self.parts or ()]
-        for name, _, value in pairs:
-            if name not in PARTS or not _is_number(value):
-                raise InputError(
-                    f"--with {name}={value} cannot be used: give one of {', '.join(PARTS)} and a number, as in "
-                    f"--with {PARTS[0]}=20."
-                )
-        return {name: float(value) for name, _, value in pairs}
+
+def parts_of(pairs: Names) -> dict[str, float]:
+    """Return what --with gives: arguments of `Loss.preset` that are numbers."""
+    split = [text.partition("=") for text in pairs or ()]
+    for name, _, value in split:
+        if name not in PARTS or not _is_number(value):
+            raise InputError(
+                f"--with {name}={value} cannot be used: give one of {', '.join(PARTS)} and a number, as in "
+                f"--with {PARTS[0]}=20."
+            )
+    return {name: float(value) for name, _, value in split}
 
 
 def _is_number(text: str) -> bool:

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae import limits
-from landau_vae.checks import Count, Positive, Seed, checked
+from landau_vae.checks import Count, Positive, Seed, checked, numbers
 from landau_vae.data.convert import as_rows, variances
 from landau_vae.diagnosis.condition import as_condition, rest_of
+from landau_vae.diagnosis.constrained import in_effect
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
 from landau_vae.diagnosis.measured import NUMBERS, ROWS, measure, tells_a_price
@@ -20,7 +21,7 @@ from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, r
 from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import Likelihood, natural_parameter
+from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
@@ -28,6 +29,7 @@ from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
+from landau_vae.spectrum._score import as_score, in_unit
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -43,6 +45,7 @@ def diagnose(
     log_variance: Any = None,
     std: Any = None,
     covariance: Any = None,
+    prior: tuple[Any, Any] | None = None,
     loss: Loss,
     data: Any = None,
     spectrum: Spectrum | None = None,
@@ -72,8 +75,13 @@ def diagnose(
         What the encoder returns beside the mean: σ², ln σ² or σ, exactly one of them.
     covariance : (n, K, K) array
         Full covariances in place of these; their diagonal is used.
+    prior : pair of floats or (K,) arrays, optional
+        Mean m and variance v of the prior, fixed or as it was learned, if it is not
+        N(0, 1). All that is found counts in its units: (μ − m)/√v, σ²/v, thresholds as
+        with N(0, 1).
     loss : Loss
-        The loss that the model was trained with, at its one β.
+        The loss that the model was trained with, at its one β, and with its sampler if
+        z is not drawn as μ + σε with a free σ.
     data : (n, d) array, optional
         The very rows that were encoded, in their order, as the loss had them (with
         `standardize`, before each feature was divided by its standard deviation).
@@ -148,12 +156,18 @@ def diagnose(
     if given is not None and data is None:
         raise InputError("given needs the rows that it belongs to: give data=X.", "given")
     mu, spread, kind, shape = _posterior_of(mean, variance, log_variance, std, covariance)
+    units = None if prior is None else _units(prior, mu.shape[1])
+    if units is not None:
+        mu, spread = _in_units(mu, spread, kind, *units)
     stated, loss = loss, loss.with_latents(mu.shape[1])
     if spectrum is not None:
-        result = _compare(read_posterior(mu, spread, kind), spectrum, loss)
+        result = _compare(read_posterior(mu, spread, kind, loss.sampler), spectrum, loss)
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
-        model = _Model(mu, spread, kind, shape, x, of_row, names, given, loss, standardize, rows == "training", seed)
+        if standardize and not loss.likelihood.by_mean:  # scores are those of rows as the loss had them
+            x, standardize = _standardized(x), False
+        how = (names, given, loss, standardize, rows == "training", seed)
+        model = _Model(mu, spread, kind, shape, units, x, of_row, *how)
         result = model.compared()
         if decode is not None:
             result = model.decoded(result, decode, reconstruction)
@@ -188,8 +202,26 @@ def _posterior_of(
     return mu, as_rows(named[kind], f"{kind} of the posterior", rows=len(mu), ordered=True)[0], kind, shape
 
 
+def _units(prior: tuple[Any, Any], latents: int) -> tuple[Array, Array]:
+    """Return m and √v of the prior, (K,) each."""
+    pair = [numbers(each, "prior", finite=True) for each in prior]
+    if any(each.shape not in ((), (latents,)) for each in pair) or np.any(pair[1] <= 0):
+        found = f"prior has shapes {pair[0].shape} and {pair[1].shape} and a least variance of {pair[1].min():g}"
+        raise InputError(f"{found}: give its mean and its variance, each as a number or one for each latent.", "prior")
+    m, v = (np.broadcast_to(each, (latents,)) for each in pair)
+    return m, np.sqrt(v)
+
+
+def _in_units(mu: Rows, spread: Rows, kind: Spread, m: Array, deviation: Array) -> tuple[Rows, Rows]:
+    """Return means and spreads in units of the prior."""
+    if kind == "log_variance":
+        return (mu - m) / deviation, spread - 2 * np.log(deviation)
+    return (mu - m) / deviation, spread / (deviation if kind == "std" else deviation**2)
+
+
 def _compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Observed | None = None) -> Diagnosis:
     """Return posteriors beside what spectrum and loss predict."""
+    loss = in_effect(loss, spectrum, posterior)
     # Where a learned σ² has no equilibrium, the prediction is that of a price below all modes.
     price = loss.price(spectrum) if loss.without_price(spectrum) is None else np.asarray(spectrum.floor)
     floor = None if why_no_noise_floor(spectrum, spectrum.samples or 0) else noise_floor(spectrum)
@@ -204,6 +236,7 @@ class _Model:
     spread: Rows
     kind: Spread
     shape: tuple[int, ...]  # of one code
+    units: tuple[Array, Array] | None  # m and √v of the prior, in which μ and σ are given here
     x: Rows
     of_row: tuple[int, ...]  # shape of one row of x
     names: tuple[str, ...] | None
@@ -215,11 +248,16 @@ class _Model:
 
     def compared(self) -> Diagnosis:
         """Return posteriors beside their prediction, from one pass over rows and posteriors."""
-        x = self.x if self.given is None else rest_of(np.asarray(self.x, dtype=np.float64), self.given)
-        posterior, moments, _ = reading = read_with_data(self.mu, self.spread, self.kind, x)
+        likelihood, x = self.loss.likelihood, self.x if self.rest is None else in_unit(self.rest, None)
+        x = x if self.given is None else rest_of(np.asarray(x, dtype=np.float64), self.given)
+        posterior, moments, _ = reading = read_with_data(self.mu, self.spread, self.kind, x, self.loss.sampler)
         moments.vectors_needed = True  # by `mode_cross`
-        fields = fields_of(moments, self.names, standardize=self.standardize, likelihood=self.loss.likelihood)
-        spectrum = Spectrum(**fields)
+        if self.rest is None:
+            fields = fields_of(moments, self.names, standardize=self.standardize, likelihood=likelihood)
+            spectrum = Spectrum(**fields)
+        else:
+            fields = fields_of(moments, None)
+            spectrum = as_score(Spectrum(**fields), likelihood, self.rest, np.asarray(self.x), names=self.names)
         cross = mode_cross(reading, fields["decomposition"], spectrum.modes, fields["scale"], self.mu)
         result = _compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
         result = replace(
@@ -230,9 +268,19 @@ class _Model:
             sample=partial(self.seen, some_rows(len(self.x), SAMPLE), result),
         )
         if result.linear_share < limits.LINEAR_SHARE:
-            mismatch = code_mismatch(self.mu, x, fields["scale"], result.is_active)
+            rows, scale = (x, fields["scale"]) if self.rest is None else (self.x, np.ones(self.x.shape[1]))
+            mismatch = code_mismatch(self.mu, rows, scale, result.is_active)
             result = replace(result, code_mismatch=mismatch)
         return result
+
+    @cached_property
+    def rest(self) -> Rest | None:
+        """The collapsed state; None where the means of the data are enough for their spectrum."""
+        if (likelihood := self.loss.likelihood).by_mean:
+            return None
+        x = np.asarray(self.x, dtype=np.float64)
+        likelihood.must_hold(x)
+        return likelihood.rest(x)
 
     def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:
         """Return some rows as the loss had them."""
@@ -250,7 +298,9 @@ class _Model:
         mean = np.asarray(self.mu[rows], dtype=np.float64)
         width, x = deviation(self.spread[rows], self.kind), self.seen(rows, result)
         likelihood = self.loss.likelihood
-        decoder = Decoder.wrap(decode, mean[:2], self.of_row, shape=self.shape, given=self.given, rows=rows[:2])
+        outputs = d if reconstruction is not None else likelihood.outputs(d)
+        own = {"shape": self.shape, "prior": self.units, "given": self.given, "rows": rows[:2], "outputs": outputs}
+        decoder = Decoder.wrap(decode, mean[:2], self.of_row, **own)
         if reconstruction is None:
             decoder = choose_link(decoder, mean, x, likelihood, rows)
             term: Callable[[Array, Array], Array] = partial(_term, likelihood)
@@ -261,20 +311,21 @@ class _Model:
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term, self.shape,
             all_rows=self.trained_on and len(rows) == n, onset=reconstruction is None, seed=self.seed,
         )  # fmt: skip
-        own = reconstruction is not None
-        decoded = None  # what outputs are is known of likelihoods only
-        if not own:
+        # What outputs are is known of likelihoods only, and their spectrum is of errors if it is of means.
+        decoded = None
+        if reconstruction is None and self.rest is None:
             unit = np.ones(d) if likelihood.squared else np.asarray(result.spectrum.scale)
             decoded = prune(
-                lambda z: likelihood.mean(decoder.output(z, rows)), mean, width, x, unit, result.posterior.ranking
-            )
+                lambda z: likelihood.mean(decoder.output(z, rows)), mean, np.sqrt(self.loss.sampler.noise(width**2)),
+                x, unit, result.posterior.ranking,
+            )  # fmt: skip
         return replace(
             result,
             decoded=decoded,
             measured=measured,
             prices=measured.prices,
             following=measured.following,
-            own_term=own,
+            own_term=reconstruction is not None,
         )
 
     def differentiated(self, result: Diagnosis, gradients: tuple[Any, Any], *, own_term: bool) -> Diagnosis:
@@ -284,7 +335,9 @@ class _Model:
             if each.shape != self.mu.shape:
                 found = f"gradients have shape {each.shape}, but the means have {self.mu.shape}"
                 raise InputError(f"{found}: give ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of each row and latent.", "gradients")
-        if not (np.any(by_mean) and np.any(by_log)):
+        if self.units is not None:
+            by_mean = by_mean * self.units[1]
+        if not (np.any(by_mean) and (np.any(by_log) or self.loss.sampler.frozen)):
             raise InputError(
                 "gradients are 0 throughout, but latents that are used have some: take them of the reconstruction "
                 "term by the μ and ln σ² that z was made of, before anything is detached.",
@@ -296,7 +349,8 @@ class _Model:
         width = deviation(self.spread, self.kind)
         a, _ = self.loss.weights(self.x.shape[1])
         unit = 1.0 if own_term else a * self.loss.likelihood.curvature_of_term
-        prices = prices_from_gradients(self.mu, width, by_mean / unit, by_log / unit, list(telling))
+        gradients = by_mean / unit, by_log / unit
+        prices = prices_from_gradients(self.mu, width, *gradients, list(telling), sampler=self.loss.sampler)
         return replace(result, prices=prices, own_term=own_term)
 
     def by_kernel(self, result: Diagnosis, *, beside: bool = False) -> KernelOnset | None:
@@ -304,20 +358,30 @@ class _Model:
         rows, active = some_rows(len(self.x), CODES), np.flatnonzero(result.is_active)
         if len(rows) < FEWEST:
             return None
-        width = deviation(self.spread[rows], self.kind)
-        mean = np.asarray(self.mu[rows], dtype=np.float64)
-        return next_latent_by_kernel(mean, width, self.seen(rows, result), active, beside=beside, seed=self.seed)
+        sampler, mean = self.loss.sampler, np.asarray(self.mu[rows], dtype=np.float64)
+        width = np.sqrt(sampler.noise(deviation(self.spread[rows], self.kind) ** 2))
+        found = next_latent_by_kernel(mean, width, self.seen(rows, result), active, beside=beside, seed=self.seed)
+        return found.times(sampler.unstable)
+
+
+def _standardized(x: Rows) -> Array:
+    """Return rows about their mean, in units of the deviation of each column that varies."""
+    rows = np.asarray(x, dtype=np.float64)
+    deviation = rows.std(axis=0)
+    return (rows - rows.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
 
 
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:
     """Return the reconstruction term of each row at weight 1."""
     if likelihood.squared:
         return 0.5 * np.square(x - f).sum(axis=1)
-    return likelihood.value(x, f).sum(axis=1)
+    return np.asarray(likelihood.row_value(x, f))
 
 
 def _without_code(likelihood: Likelihood, x: Array, given: Any) -> Array:
     """Return the best output without z: one constant, or one for each condition; within the range of the likelihood."""
+    if not likelihood.by_mean:
+        return likelihood.rest(x).output
     mean = x.mean(axis=0) if given is None else x - rest_of(x, given) + x.mean(axis=0)
     return mean if likelihood.squared else natural_parameter(likelihood, mean)
 
@@ -328,6 +392,7 @@ def _run(
     if (updates is None) != (learning_rate is None):
         raise InputError("Of a run both are needed, updates=… and learning_rate=…: give the other one too.")
     # How long the plateau lasts is known for squared errors of a fixed variance.
-    if updates is None or learning_rate is None or loss.learned or not loss.likelihood.squared:
+    known = loss.likelihood.squared and loss.sampler.plain and not loss.learned
+    if updates is None or learning_rate is None or not known:
         return None
     return activation(spectrum, loss, learning_rate=learning_rate, updates=updates, optimizer=optimizer)

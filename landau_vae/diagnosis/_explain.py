@@ -1,6 +1,6 @@
 """`explain`: what the two numbers mean that every loop prints, KL and reconstruction.
 
-Is the model alive, and with how many latents? Is the reconstruction that of the mean predictor?
+Which latents are active? Is the reconstruction that of the mean predictor?
 What should both be here? What happened on the way? Rates and prices are those of linear models
 at rest (J. Hirn, arXiv:2605.22691); of networks they are predictions from the collapsed
 background.
@@ -23,7 +23,7 @@ from landau_vae.errors import InputError
 from landau_vae.findings import Finding, in_words
 from landau_vae.loss import Logged, Loss
 from landau_vae.numeric import equilibrium
-from landau_vae.numeric._expected import mean_predictor
+from landau_vae.numeric.expected_curves import mean_predictor
 from landau_vae.spectrum.spectrum import Spectrum
 
 NOTE = "expected: of a linear model at rest at this β; of networks a prediction from the collapsed background"
@@ -45,7 +45,7 @@ class Explanation(TwoNumbers, Result):
         return (*statements(self), *course_findings(self.course, self))
 
     def __repr__(self) -> str:
-        latents = f" in about {counted(self.active, 'latent')}" if self.verdict == "active" else ""
+        latents = f" in about {counted(self.active, 'latent')}" if self.active and self.verdict == "active" else ""
         explained = f"{self.explained:.1%} of the variance explained"
         return f"Explanation({self.verdict}: {significant(self.rate, 4)} nats of a row{latents}, {explained})"
 
@@ -97,7 +97,7 @@ def explain(
         The rows as the loss has them (with `standardize`, before each feature is divided by its
         standard deviation).
     standardize : bool, default False
-        Whether the model sees features divided by their standard deviations.
+        Whether the model is given features divided by their standard deviations.
     logged : Logged, optional
         In which units the numbers are. Unless given, the KL is summed or averaged over latents
         as in the loss, without its weight, the reconstruction is the term of the loss, and both
@@ -121,9 +121,11 @@ def explain(
 
     Notes
     -----
-    What a linear model has at rest is exact. Nonlinear networks of the record
-    (tests/studies/expected_kl.json, 66 networks at rest on eleven kinds of data) had {RATES}
-    times its KL, and {ERRORS} times its error.
+    What a linear model has at rest is exact, and trained ones are within 10 %. 66 nonlinear
+    networks on eleven data sets (tests/studies/expected_kl.json) had 0.4 to 2 times its KL at the
+    same price, half of them 0.9 to 1.3 times, and 0.05 to 1 times its error. The number of active
+    latents is that of a linear model of this rate: right for all linear models, and for networks
+    by up to 3 too high.
 
     Examples
     --------
@@ -147,7 +149,7 @@ def explain(
         mean_error = _error_at_rest(np.asarray(rows, dtype=np.float64), loss)
     if np.isnan(mean_error):
         mean_error = mean_predictor(spectrum, loss)
-    state = equilibrium(spectrum, loss) if loss.without_price(spectrum) is None else None
+    state = None if loss.without_price(spectrum) else equilibrium(spectrum, loss)
     last = (float(course.kl[-1]), float(course.reconstruction[-1]))
     return Explanation(spectrum, loss, logged, *last, mean_error, state, course)
 

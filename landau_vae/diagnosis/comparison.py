@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae import limits
+from landau_vae.diagnosis.constrained import allowed_prices
 from landau_vae.diagnosis.measured import Measured
 from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.diagnosis.ranked_pruning import Decoded
 from landau_vae.display import Array, significant, with_error
 from landau_vae.loss import Loss
+from landau_vae.loss.price_in_effect import Demand
 from landau_vae.loss.slips import slip_with_price
 from landau_vae.networks import Frontier, KernelOnset, NextLatent, PricesInEffect, frontier
 from landau_vae.networks.identities import LAST_UPDATES
@@ -105,7 +107,7 @@ class Comparison:
         A linear model of one latent, or of equal eigenvalues, has one σ too, and then
         A² = 1.
         """
-        if not self.posterior.frozen or self.collapsed:
+        if not self.posterior.frozen or self.collapsed or self.loss.sampler.frozen:
             return False
         if abs(float(self.posterior.variance[0]) - 1) <= limits.FROZEN:
             return True
@@ -121,8 +123,12 @@ class Comparison:
 
     @cached_property
     def collapsed(self) -> bool:
-        """Whether no latent encodes anything."""
-        least = np.clip(self.predicted_signal[0] / 4, limits.COLLAPSED, limits.ACTIVE)
+        """Whether no latent encodes anything.
+
+        Just below the threshold M² is small; how small is known of squared errors.
+        """
+        likely = self.predicted_signal[0] / 4 if self.loss.likelihood.squared else 0.0
+        least = np.clip(likely, limits.COLLAPSED, limits.ACTIVE)
         return bool(self.posterior.signal_fraction.max() < least) and not self.diverged.size
 
     @property
@@ -149,6 +155,21 @@ class Comparison:
         """Eigenvalues of the modes that are compared, (modes,), data²."""
         return self.spectrum.eigenvalues[: len(self.observed_signal)]
 
+    @property
+    def thresholds(self) -> Array:
+        """Prices at which the modes of a linear model collapse, λ_k by the usual sampler, data²."""
+        return self.spectrum.eigenvalues * self.loss.sampler.threshold
+
+    @property
+    def unstable_below(self) -> float:
+        """The price below which the collapsed state of any network is unstable, data²."""
+        return float(self.spectrum.eigenvalues[0]) * self.loss.sampler.unstable
+
+    @property
+    def stable_from(self) -> float:
+        """The price from which the collapsed state of any network is stable, data²."""
+        return float(self.spectrum.eigenvalues[0]) * self.loss.sampler.stable
+
     @cached_property
     def mode_groups(self) -> NDArray[np.intp]:
         """Number of the near-degenerate group of each mode, (modes,)."""
@@ -156,18 +177,54 @@ class Comparison:
         apart = np.log(np.cosh(ratio / 2)) > limits.DEGENERATE  # ln of arithmetic over geometric mean
         return np.concatenate([[0], np.cumsum(apart)])[: len(self.predicted_signal)]
 
+    # ------------------------------------------------------------------------------------ constraints
+
+    @cached_property
+    def stated_loss(self) -> Loss:
+        """The loss as it was given, with its constraint, for K latents."""
+        return self.loss if self.stated is None else self.stated.with_latents(self.posterior.latents)
+
+    @cached_property
+    def demand(self) -> Demand | None:
+        """What a constraint of the loss demands of these data; None without one, or for a term of the user's own."""
+        return None if self.own_term else self.stated_loss.demand(self.spectrum)
+
+    @cached_property
+    def allowed(self) -> tuple[float, float]:
+        """The least and the largest price that the loss allows: the stated one, unless a constraint leaves it open."""
+        if self.demand is None:
+            return self.price, self.price
+        return allowed_prices(self.stated_loss, self.demand, self.posterior)
+
+    @property
+    def one_price(self) -> bool:
+        """Whether all latents must obey one price: not where a constraint is on each row or each latent."""
+        return self.demand is None or self.demand.constraint.per == "mean"
+
     # ------------------------------------------------------------------------------------ convergence
+
+    @property
+    def scales(self) -> Array:
+        """What is 1 at rest, A² by the usual sampler, of each active latent whose σ is at no bound."""
+        return self.posterior.scale[self.is_active & ~self.posterior.bounded]
 
     @cached_property
     def scale_error(self) -> float:
-        """Median |ln A²| of the active latents: 0 wherever training has found their best scale."""
-        scales = self.posterior.second_moment[self.is_active]
+        """Median |ln A²| of the active latents: 0 wherever training has found their best scale.
+
+        By other samplers, of what takes the place of A²; of latents whose σ is at no bound.
+        """
+        scales = self.scales
         return float(np.median(np.abs(np.log(scales)))) if scales.size else 0.0
 
     @property
     def converged(self) -> bool:
-        """Whether the active latents have the scale of a model at rest."""
-        return self.scale_error <= limits.SCALE_ERROR
+        """Whether the active latents have the scale of a model at rest.
+
+        A constraint on each row holds a weighted A² at 1, which is not known.
+        """
+        by_row = self.demand is not None and self.demand.constraint.per == "sample"
+        return self.scale_error <= limits.SCALE_ERROR or by_row
 
     @property
     def stopped_early(self) -> bool:
@@ -220,12 +277,12 @@ class Comparison:
         """
         if self.own_term:
             return float(self.loss.weights(self.spectrum.dimension)[1])
-        if self.loss.learned and (variance := self._own_variance) is not None:
+        if self.loss.learned and (variance := self.own_variance) is not None:
             return float(self.loss.beta * self.loss.price_per_beta(self.spectrum)) * variance
         return float(self.predicted.price)
 
     @property
-    def _own_variance(self) -> float | None:
+    def own_variance(self) -> float | None:
         """The mean squared error of a feature that the model leaves, data²; None where it is not known."""
         if self.measured is None or not self.loss.likelihood.squared or self.own_term:
             return None
@@ -276,7 +333,7 @@ class Comparison:
     @cached_property
     def at_odds(self) -> bool:
         """Whether means and widths surely obey prices that are far apart."""
-        if self.prices is None or self.price_in_effect is None:
+        if self.prices is None or self.price_in_effect is None or not self.one_price:
             return False
         (by_mean, error), by_width = self.mean_price, self.price_in_effect
         sure = abs(by_mean - by_width) > limits.SURELY * np.hypot(error, self.price_in_effect_error or 0.0)
@@ -291,7 +348,7 @@ class Comparison:
     @property
     def learned_variance(self) -> float | None:
         """The price, if the decoder's variance were learned: that of the model's own mean squared error."""
-        if self.loss.learned or (variance := self._own_variance) is None:
+        if self.loss.learned or (variance := self.own_variance) is None:
             return None
         return self.price * variance / float(self.loss.decoder_variance)
 
@@ -329,7 +386,7 @@ class Comparison:
     @cached_property
     def mode_prices(self) -> Array:
         """Price that each detected mode fits in a linear model, τ̂ = (1 − M²) λ, data² per nat."""
-        return ((1 - self.observed_signal) * self.eigenvalues)[self.detected]
+        return (self.loss.sampler.ratio(1 - self.observed_signal) * self.eigenvalues)[self.detected]
 
     @cached_property
     def mode_price(self) -> float | None:
@@ -347,7 +404,8 @@ class Comparison:
     def latent_price(self) -> float | None:
         """Median (1 − M²) λ of the active latents by rank, whatever they encode, data² per nat."""
         ranked = np.sort(self.posterior.signal_fraction[self.is_active])[::-1][: self.spectrum.modes]
-        return float(np.median((1 - ranked) * self.spectrum.eigenvalues[: len(ranked)])) if ranked.size else None
+        prices = self.loss.sampler.ratio(1 - ranked) * self.spectrum.eigenvalues[: len(ranked)]
+        return float(np.median(prices)) if ranked.size else None
 
     @cached_property
     def other_price(self) -> float | None:
@@ -356,8 +414,11 @@ class Comparison:
         if price is None or error is None or self.rows_mismatched or self.separate.size:
             return None
         if self.prices is not None:
-            sure = abs(price - self.price) > limits.SURELY * error
-            return price if sure and not 1 / limits.OTHER_PRICE < price / self.price < limits.OTHER_PRICE else None
+            nearest = float(np.clip(price, *self.allowed))
+            sure = abs(price - nearest) > limits.SURELY * error
+            return price if sure and not 1 / limits.OTHER_PRICE < price / nearest < limits.OTHER_PRICE else None
+        if self.allowed[0] < price < self.allowed[1]:
+            return None
         return price if self._linear_price_is_other(price) else None
 
     def _linear_price_is_other(self, price: float) -> bool:
@@ -379,7 +440,7 @@ class Comparison:
     @cached_property
     def separate(self) -> NDArray[np.intp]:
         """Latents that pay surely less for a nat than the dearest one; empty where one price fits all."""
-        if self.prices is None or len(self.prices.latent) < 2:
+        if self.prices is None or len(self.prices.latent) < 2 or not self.one_price:
             return np.zeros(0, dtype=np.intp)
         value, error = self.prices.width, self.prices.width_error
         most = int(np.argmax(value - limits.SURELY * error))
@@ -391,7 +452,8 @@ class Comparison:
     @property
     def effective(self) -> float:
         """The price that the model obeys, as far as it is known, else the one stated."""
-        return self.other_price or self.price
+        open_ = self.allowed[0] < self.allowed[1] and self.prices is not None and not self.own_term
+        return self.other_price or (open_ and self.price_in_effect) or self.price
 
     @cached_property
     def pays(self) -> bool | None:
@@ -426,7 +488,7 @@ class Comparison:
         if (self.collapsed or self.linear) and not self.own_term:
             place = int(np.count_nonzero(self.detected)) * (not self.collapsed)
             if place < self.spectrum.modes:
-                first = float(self.spectrum.eigenvalues[place])
+                first = float(self.thresholds[place]) if place else self.stable_from
                 return NextOnset(first * to_beta, 0.0, first, " (exact for these rows)", first * to_beta)
         return None
 
@@ -434,7 +496,7 @@ class Comparison:
     def frontier(self) -> Frontier | None:
         """The least loss of any VAE on these rows at this β; None where it is not known."""
         known = self.loss.likelihood.canonical and not (self.loss.learned or self.own_term or self.conditional)
-        if not known or self.sample is None:
+        if not known or self.sample is None or not self.loss.sampler.honest:
             return None
         x = self.sample()
         part = frontier(x, self.loss, rows=PART)  # the other rows say what is gained by more than memorising
@@ -445,7 +507,8 @@ class Comparison:
     @cached_property
     def expected_signal(self) -> Array:
         """M² of each mode in a linear model at the price in effect, (modes,): zero for modes without a latent."""
-        signal = np.clip(1 - self.effective / self.spectrum.eigenvalues[: len(self.predicted_signal)], 0.0, None)
+        ratio = self.effective / self.spectrum.eigenvalues[: len(self.predicted_signal)]
+        signal = 1 - self.loss.sampler.law(ratio).residual
         signal[self.posterior.latents :] = 0.0
         return signal
 
@@ -471,7 +534,7 @@ class Comparison:
     @cached_property
     def below_threshold(self) -> NDArray[np.intp]:
         """Modes that are encoded although a linear model would not do so at the price in effect."""
-        unworthy = self.eigenvalues < self.effective / self.tolerated
+        unworthy = self.eigenvalues * self.loss.sampler.spinodal < self.effective / self.tolerated
         return np.flatnonzero(unworthy & (self.observed_signal > limits.ACTIVE) & self.detected)
 
 

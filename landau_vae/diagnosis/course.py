@@ -12,7 +12,8 @@ from landau_vae.diagnosis.run_log import RunLog
 from landau_vae.diagnosis.two_numbers import ALIVE, DEAD, TwoNumbers
 from landau_vae.display import Array, Booleans, significant
 from landau_vae.findings import Finding, remark
-from landau_vae.numeric._expected import total_loss
+from landau_vae.limits import ACTIVE
+from landau_vae.numeric.expected_curves import charged_per_beta, total_loss
 
 NORMAL = "Every run from small weights has that plateau, and a KL that rises from it is normal."
 FEWEST = 4  # numbers from which there is a course
@@ -43,7 +44,7 @@ def _smoothed(values: Array) -> Array:
 
 
 def _alive(rate: Array) -> Booleans:
-    """Return whether the model is alive at each step; between the two limits it is as it was before.
+    """Return whether the model is active at each step; between the two limits it is as it was before.
 
     >>> _alive(np.array([0.0, 0.03, 0.06, 0.03, 0.0])).tolist()
     [False, False, True, True, False]
@@ -56,19 +57,19 @@ def _alive(rate: Array) -> Booleans:
 
 
 def _turns(log: RunLog, rate: Array, beta: Array, t: TwoNumbers) -> list[Finding]:
-    """Return each passage between collapsed and alive."""
+    """Return each passage between collapsed and active."""
     assert log.step is not None
     alive = _alive(rate)
     found, was_alive = [], bool(alive[0])
     for before, after in pairwise(range(len(rate))):
         if alive[before] == alive[after]:
             continue
-        at = f"at step {significant(log.step[after])}, β = {significant(float(beta[after]), 3)}"
+        at = f"step {significant(log.step[after])} (β = {significant(float(beta[after]), 3)})"
         if not alive[after]:
             why = _why_collapsed(float(beta[after]), t)
-            found.append(remark("collapse", f"The model collapsed {at}: the KL fell to 0. {why}".rstrip()))
+            found.append(remark("collapse", f"The model collapsed at {at}: the KL fell to 0. {why}".rstrip()))
         elif was_alive:
-            found.append(remark("revival", f"It revived {at}: the KL rose again from 0."))
+            found.append(remark("revival", f"It revived at {at}: the KL rose again from 0."))
         else:
             found.append(remark("plateau", f"The KL was 0 up to {at}, where the first latent woke up. {NORMAL}"))
         was_alive |= bool(alive[after])
@@ -78,9 +79,9 @@ def _turns(log: RunLog, rate: Array, beta: Array, t: TwoNumbers) -> list[Finding
 def _why_collapsed(beta: float, t: TwoNumbers) -> str:
     if t.equilibrium is None:
         return ""
-    first = float(t.loss.beta_at(t.spectrum.eigenvalues[0], t.spectrum))
-    if beta >= first:
-        return f"β had passed the first threshold, {significant(first, 3)}, where that is due."
+    first = float(t.loss.collapse_beta(t.spectrum.eigenvalues[0], t.spectrum))
+    if beta >= (1 - ACTIVE) * first:  # from there on the signal fraction of the first latent is below 0.1
+        return f"β had come to the first threshold, {significant(first, 3)}, where that is due."
     words = f"β was below the first threshold, {significant(first, 3)}"
     return f"{words}: the KL weighs more than stated, or training had become unstable."
 
@@ -108,9 +109,9 @@ def _moving(log: RunLog, rate: Array, beta: Array, t: TwoNumbers) -> Finding | N
 def _rising_loss(log: RunLog, rate: Array, error: Array, beta: Array, t: TwoNumbers) -> Finding | None:
     """Say whether β explains a loss that rises while β does."""
     assert log.step is not None
-    total = total_loss(error, rate, beta, t.loss, t.logged, t.spectrum.dimension)
-    per_beta = t.logged.rows * t.loss.at(1.0).weights(t.spectrum.dimension)[1]
-    paid = np.diff(beta) * (rate[1:] + rate[:-1]) / 2 * per_beta
+    total = total_loss(error, rate, beta, t.loss, t.logged, t.spectrum)
+    slope = charged_per_beta(rate, t.loss, t.logged, t.spectrum)
+    paid = np.diff(beta) * (slope[1:] + slope[:-1]) / 2
     up = (np.diff(beta) > 0) & (np.diff(total) > 0)
     rise, owed = float(np.diff(total)[up].sum()), float(paid[up].sum())
     if not up.any() or rise <= MOVING * np.ptp(total):

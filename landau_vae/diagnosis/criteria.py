@@ -23,6 +23,7 @@ from scipy.stats import norm
 from landau_vae.diagnosis.posterior import EPSILON, Posterior
 from landau_vae.display import Array, Column, Table
 from landau_vae.limits import ACTIVE
+from landau_vae.loss.sampler import PLAIN, Sampler
 
 DELTA = 0.01  #: share of the data that (ε, δ)-collapse leaves out
 ROWS = 10_000  #: for which the ratio of a criterion is stated that depends on their number
@@ -41,7 +42,7 @@ class Criterion:
     #: whether modes at equilibrium are active, by their τ/λ (modes,) and the number of rows; those below the ratio
     encoded: Callable[[Array, int], NDArray[np.bool_]] | None = None
 
-    def predicted(self, price: float, eigenvalues: Array, samples: int = ROWS) -> int:
+    def predicted(self, price: float, eigenvalues: Array, samples: int = ROWS, sampler: Sampler = PLAIN) -> int:
         """Return how many modes this criterion calls active at equilibrium.
 
         Parameters
@@ -52,6 +53,8 @@ class Criterion:
             λ of the modes that have a latent, data².
         samples : int, default 10 000
             Number of rows, which are taken to be Gaussian.
+        sampler : Sampler, optional
+            How z is drawn; of another one than usual the law is asked, not the ratio.
 
         Returns
         -------
@@ -59,7 +62,20 @@ class Criterion:
             How many.
         """
         ratio = price / eigenvalues
+        if not sampler.plain:
+            return int(np.count_nonzero(self.active(_at_rest(sampler, ratio, samples))))
         return int(np.count_nonzero(ratio < self.ratio if self.encoded is None else self.encoded(ratio, samples)))
+
+
+def _at_rest(sampler: Sampler, ratio: Array, samples: int) -> Posterior:
+    """Return the posteriors of Gaussian modes by the law of a sampler."""
+    law, zero = sampler.law(ratio), np.zeros(len(ratio))
+    least = law.variance - 1 - np.log(law.variance)  # 2 KL of a row whose mean is 0
+    limit = np.divide(2 * EPSILON - least, law.mean_square, out=zero + np.inf, where=law.mean_square > 0)
+    quiet = np.where(least < 2 * EPSILON, 2 * norm.cdf(np.sqrt(np.maximum(limit, 0.0))) - 1, 0.0)
+    far = np.sqrt(law.mean_square) * _largest(samples)
+    spread = (law.variance, law.rate, quiet, law.variance, law.variance, -far, far, law.variance**2)
+    return Posterior(1, zero, np.diag(law.mean_square), *spread, sampler)
 
 
 def _quiet_ratio() -> float:
@@ -71,10 +87,14 @@ def _quiet_ratio() -> float:
     return float(brentq(lambda t: square * (1 - t) + t - 1 - np.log(t) - 2 * EPSILON, 0.5, 1.0))
 
 
+def _largest(samples: int) -> float:
+    """Return the median of the largest of so many |z|, z standard normal."""
+    return float(norm.isf(-np.expm1(np.log(0.5) / samples) / 2))
+
+
 def _vanishing_ratio(limit: float, samples: int) -> float:
     """Return τ/λ of Gaussian data at which the largest |μ| of all rows has its median at the limit."""
-    largest = float(norm.isf(-np.expm1(np.log(0.5) / samples) / 2))
-    return 1 - min(1.0, limit / largest) ** 2
+    return 1 - min(1.0, limit / _largest(samples)) ** 2
 
 
 def _vanished(code: str, limit: float, source: str) -> Criterion:
@@ -120,7 +140,7 @@ def scores(posterior: Posterior, price: float, eigenvalues: Array) -> tuple[dict
         active = each.active(posterior)
         counts = {
             "observed": int(active.sum()),
-            "predicted": each.predicted(price, encodable, posterior.samples),
+            "predicted": each.predicted(price, encodable, posterior.samples, posterior.sampler),
             "latents": active,
         }
         rows.append({"code": each.code, "rule": each.rule, "source": each.source, **counts})

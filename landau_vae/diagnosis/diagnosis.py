@@ -85,8 +85,9 @@ class Diagnosis(Comparison, Result):
                 f"{significant(self.price, 4)} at {self.loss.knob} = {significant(float(self.loss.beta), 4)}, in "
                 "the unit of that function; nothing is predicted from the spectrum."
             )
-        problem = self.loss.without_price(self.spectrum)
-        return self.loss.explain(self.spectrum) if problem is None else f"The loss is {self.loss.formula}. {problem}"
+        stated = self.stated_loss
+        problem = stated.without_price(self.spectrum)
+        return stated.explain(self.spectrum) if problem is None else f"The loss is {stated.formula}. {problem}"
 
     @cached_property
     def status(self) -> tuple[str, ...]:
@@ -112,10 +113,9 @@ class Diagnosis(Comparison, Result):
     def _waiting(self, count: int) -> list[str]:
         """Return the states of the first inactive latents by rank: which of them would have been active is chance."""
         if self.collapsed and not self.own_term:
-            first = float(self.spectrum.eigenvalues[0])
-            surely = first > limits.SURELY_UNSTABLE * self.price
+            surely = self.unstable_below > limits.SURELY_UNSTABLE * self.price
             worth = int(np.count_nonzero(self.predicted_signal > limits.ACTIVE))
-            return ["should be active"] * worth if surely else ["inactive, undecided"] * (first > self.price)
+            return ["should be active"] * worth if surely else ["inactive, undecided"] * (self.stable_from > self.price)
         if self.pays is not None:
             near = self.following is not None and self.following.value > self.effective / limits.PAYS
             return ["should be active"] if self.pays else ["inactive, undecided"] * near
@@ -261,7 +261,7 @@ class Diagnosis(Comparison, Result):
         ]
         note = (
             "M²: share of a latent's second moment that is signal (0: inactive, 1: free of noise). R: rate, its mean\n"
-            "KL. A²: second moment ⟨μ²⟩ + ⟨σ²⟩, 1 where training has converged."
+            f"KL. A²: second moment ⟨μ²⟩ + ⟨σ²⟩, {self._rest_of_scale}."
         )
         ratios = self.price_ratios
         if ratios is not None:
@@ -283,6 +283,13 @@ class Diagnosis(Comparison, Result):
         columns.append(Column("verdict", [self.status[k] for k in order], key="status", text=True))
         return Table(columns, note=note, limit=SHOWN)
 
+    @property
+    def _rest_of_scale(self) -> str:
+        """What A² is at rest, in words."""
+        if self.posterior.bounded[self.is_active].any():
+            return "not known at rest where σ is held at one value"
+        return "1 where training has converged" if self.posterior.sampler.power == 1 else "1 − ⟨μ²⟩ at rest"
+
     @cached_property
     def price_ratios(self) -> dict[str, Array] | None:
         """Measured prices of each latent over the stated one, with errors, (K,) each; NaN where a latent tells none."""
@@ -300,7 +307,7 @@ class Diagnosis(Comparison, Result):
     def _modes(self) -> Table:
         shown = max(int(np.count_nonzero(self.detected | (self.predicted_signal > 0))) + 1, 3)
         four, source = "{:.4f}".format, "by rank" if self.observed is None else "observed"
-        thresholds = self.loss.beta_at(self.spectrum.eigenvalues, self.spectrum)[: len(self.observed_signal)]
+        thresholds = self.loss.beta_at(self.thresholds, self.spectrum)[: len(self.observed_signal)]
         columns = [
             Column("mode", np.arange(1, len(self.observed_signal) + 1)),
             Column("λ", self.eigenvalues, key="eigenvalue"),
@@ -309,6 +316,8 @@ class Diagnosis(Comparison, Result):
             Column(f"M² {source}", self.observed_signal, four, "observed"),
         ]
         note = "λ: variance of the data along a mode. A mode is worth a latent where λ is above the price τ of a nat."
+        if self.loss.sampler.threshold != 1:
+            note = f"λ: variance of the data along a mode. {self.loss.sampling}"
         return Table(columns, note=note, limit=shown)
 
     def _mode_of(self, observed: Observed) -> list[int | None]:

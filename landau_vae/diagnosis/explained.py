@@ -1,7 +1,8 @@
-"""What a KL and a reconstruction mean, in sentences: alive or collapsed, as expected or not, and in which units."""
+"""What a KL and a reconstruction mean, in sentences: active or collapsed, as expected or not, and in which units."""
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from math import log
 from typing import get_args
 
@@ -10,7 +11,7 @@ import numpy as np
 from landau_vae.diagnosis.two_numbers import TwoNumbers
 from landau_vae.display import counted, significant
 from landau_vae.findings import Finding, alarm, by_severity, remark
-from landau_vae.limits import NETWORK_ERROR, NETWORK_RATE, NETWORK_RATE_LEAST, OTHER_PRICE, PRICE_ERROR, TOO_GOOD
+from landau_vae.limits import NETWORK_GAIN, NETWORK_RATE, NETWORK_RATE_LEAST, OTHER_PRICE, PRICE_ERROR
 from landau_vae.loss import Logged
 from landau_vae.loss.logged import LoggedError, LoggedKL
 from landau_vae.loss.slips import slip_with_price
@@ -40,12 +41,12 @@ def statements(t: TwoNumbers) -> tuple[Finding, ...]:
 
 
 def _collapsed(t: TwoNumbers) -> Finding:
-    first = float(t.spectrum.eigenvalues[0])
+    first = float(t.spectrum.eigenvalues[0]) * t.loss.sampler.unstable
     found = f"The model has collapsed: {_short(t.rate)} nats of a row, no latent in use{_reconstructs(t)}."
     if not t.price < first:
         costs = f"a nat costs τ = {_short(t.price)}, more than the strongest mode is worth (λ₁ = {_short(first)})"
         later = "A nonlinear network may keep a latent somewhat above it: lv.onset says up to where"
-        advice = f"Train with β below {_short(float(t.loss.beta_at(first, t.spectrum)))}. {later}."
+        advice = f"Train with β below {_short(float(t.loss.collapse_beta(first, t.spectrum)))}. {later}."
         return remark("collapsed", f"{found} That is as predicted: {costs}." if np.isfinite(t.price) else found, advice)
     return remark(
         "collapsed-below-threshold",
@@ -57,11 +58,8 @@ def _collapsed(t: TwoNumbers) -> Finding:
 
 
 def _active(t: TwoNumbers) -> Finding:
-    latents = counted(t.active, "latent")
-    spread = "" if np.isnan(t.by_rate) else ", as a linear model would spread them"
-    return remark(
-        "active", f"The model is alive: {_short(t.rate)} nats of a row, in about {latents}{spread}{_reconstructs(t)}."
-    )
+    latents = "" if t.active is None else f" in about {counted(t.active, 'latent')}, as a linear model spreads them"
+    return remark("active", f"The model is active: {_short(t.rate)} nats of a row{latents}{_reconstructs(t)}.")
 
 
 def _ignored(t: TwoNumbers) -> Finding:
@@ -89,8 +87,8 @@ def _inconsistent(t: TwoNumbers) -> Finding:
     return alarm(
         "inconsistent",
         f"{_short(t.rate)} nats of a row cannot explain {t.explained:.1%} of the variance: that is {times} as the best "
-        f"linear model does with them, and no network of the record had more than {TOO_GOOD / 2:g}.",
-        "Either one of the two is logged in another unit than stated, or the decoder sees more than z (skip "
+        f"linear model does with them, and no network of the record had more than {NETWORK_GAIN:g}.",
+        "Either one of the two is logged in another unit than stated, or the decoder is given more than z (skip "
         "connections, earlier steps of a sequence, a condition).",
     )
 
@@ -134,8 +132,8 @@ def _expected(t: TwoNumbers) -> Finding | None:
     if t.expected_rate > 0 and t.rate > 0:
         expected += f"; here the KL is {_short(t.rate / t.expected_rate)} times that"
     advice = (
-        f"The nonlinear networks of the record had {NETWORK_RATE_LEAST:g} to {NETWORK_RATE:g} times this KL, and up to "
-        f"{NETWORK_ERROR:g} times this error, often far less. For them it is a prediction from the collapsed state."
+        f"Nonlinear networks of the record had {NETWORK_RATE_LEAST:g} to {NETWORK_RATE:g} times this KL and no larger "
+        "error: for them it is a prediction from the collapsed state."
     )
     second = "" if t.loss.likelihood.squared else " (to second order about the mean predictor)"
     return remark("expected", f"{expected}{second}.", advice)
@@ -165,10 +163,9 @@ def _as_linear(t: TwoNumbers) -> Finding | None:
 
 def _one_linear_model(t: TwoNumbers) -> Finding:
     price = float(np.sqrt(t.by_rate * t.by_error))
-    beta = significant(float(t.loss.beta_at(price, t.spectrum)), 3)
-    agree = (
-        f"The two numbers agree with one linear model at rest, of price τ = {_short(price)} ({t.loss.knob} = {beta})"
-    )
+    beta = float(t.loss.collapse_beta(price, t.spectrum))
+    at = f" ({t.loss.knob} = {_short(beta)})" if 0 < beta < np.inf else ""
+    agree = f"The two numbers agree with one linear model at rest, of price τ = {_short(price)}{at}"
     if not t.price > 0 or abs(log(price / t.price)) <= log(OTHER_PRICE):
         return remark("one-linear-model", f"{agree}.")
     slip = slip_with_price(price, t.loss.with_latents(t.loss.latents or t.spectrum.modes), t.spectrum)
@@ -195,36 +192,44 @@ def _units(t: TwoNumbers) -> Finding:
 
 
 def _other_units(t: TwoNumbers) -> Finding | None:
-    """Propose other units in which inconsistent numbers would be those of one model at the stated price."""
-    if t.verdict not in ("inconsistent", "ignored", "worse than the mean", "collapsed"):
+    """Propose other units in which the numbers would be those of one model at the stated price."""
+    doubtful = t.verdict != "active" or t.efficiency > NETWORK_GAIN
+    readings = [each for each in _readings(t) if _fits(each, t.price, loosely=doubtful)]
+    if not readings or _fits(t, t.price, loosely=False):
         return None
-    fitting = sorted(_readings(t), key=lambda each: abs(log(each[0])))[:PROPOSED]
-    if not fitting:
-        return None
-    words = " or ".join(
-        f"the KL is logged {KL_IN_WORDS[kl]} and the reconstruction {ERROR_IN_WORDS[error]}" for _, kl, error in fitting
-    )
-    best = fitting[0]
+    units = [(each.logged.kl, each.logged.reconstruction) for each in sorted(readings, key=_misfit)[:PROPOSED]]
+    words = " or ".join(f"the KL is logged {KL_IN_WORDS[kl]}, the error {ERROR_IN_WORDS[error]}" for kl, error in units)
     return remark(
         "other-units",
         f"The two would be those of one model near the stated price if {words}.",
-        f"Then say so: Logged(kl={best[1]!r}, reconstruction={best[2]!r}).",
-        {"readings": [each[1:] for each in fitting]},
+        "Then say so: Logged(kl={!r}, reconstruction={!r}).".format(*units[0]),
+        {"readings": units},
     )
 
 
-def _readings(t: TwoNumbers) -> Iterator[tuple[float, LoggedKL, LoggedError]]:
-    """Yield the efficiency of other readings of the two numbers that fit one another and the stated price."""
-    for kl in get_args(LoggedKL):
-        for error in get_args(LoggedError):
-            if kl == "latent" and t.loss.latents is None:
-                continue
-            other = replace(t, logged=Logged(kl, error, t.logged.rows, t.logged.constant))
-            same = np.isclose(other.rate, t.rate) and np.isclose(other.error, t.error)
-            if same or other.verdict != "active" or not 1 / FITTING < other.efficiency < TOO_GOOD:
-                continue
-            if not t.price > 0 or abs(log(other.by_rate / t.price)) < log(FITTING):
-                yield other.efficiency, kl, error
+def _readings(t: TwoNumbers) -> Iterator[TwoNumbers]:
+    """Yield the same two numbers in every other unit."""
+    for kl, error in product(get_args(LoggedKL), get_args(LoggedError)):
+        if (kl == "latent" and t.loss.latents is None) or (kl == "weighted" and t.loss.constraint is not None):
+            continue
+        other = replace(t, logged=Logged(kl, error, t.logged.rows, t.logged.constant))
+        if not (np.isclose(other.rate, t.rate) and np.isclose(other.error, t.error)):
+            yield other
+
+
+def _fits(t: TwoNumbers, price: float, *, loosely: bool) -> bool:
+    """Return whether the numbers are those of one model at a price: of any network, or of a linear one."""
+    if t.verdict != "active" or not t.by_rate > 0:
+        return False
+    if loosely:
+        near = not price > 0 or abs(log(t.by_rate / price)) < log(FITTING)
+        return near and 1 / FITTING < t.efficiency < NETWORK_GAIN
+    both = price > 0 and t.by_error > 0
+    return both and max(abs(log(each / price)) for each in (t.by_rate, t.by_error)) < PRICE_ERROR
+
+
+def _misfit(t: TwoNumbers) -> float:
+    return abs(log(t.efficiency))
 
 
 def _unknown(t: TwoNumbers) -> Finding | None:

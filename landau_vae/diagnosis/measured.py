@@ -66,7 +66,8 @@ def tells_a_price(posterior: Posterior, shape: tuple[int, ...]) -> NDArray[np.in
     """
     channels = channels_of(shape)
     signal, narrow = posterior.signal_fraction[channels].mean(axis=1), 1 - posterior.variance[channels].mean(axis=1)
-    tells = np.flatnonzero((signal > ACTIVE) & (narrow > TELLS_A_PRICE))
+    pinned = posterior.bounded[channels].all(axis=1)  # its means tell the price
+    tells = np.flatnonzero((signal > ACTIVE) & ((narrow > TELLS_A_PRICE) | pinned))
     ranked = tells[np.argsort(-signal[tells], kind="stable")]
     return channels[np.sort(ranked[evenly(len(ranked), TOLD)])] if tells.size else channels[:0]
 
@@ -88,31 +89,33 @@ def measure(
     def output(z: Array) -> Array:
         return decoder.output(z, rows)
 
-    each, guess = np.zeros(len(x)), []
+    each, guess, width = np.zeros(len(x)), [], np.sqrt(posterior.sampler.noise(deviation**2))
     for _ in range(DRAWS):
-        f = output(mean + deviation * rng.standard_normal(mean.shape))
+        f = output(mean + width * rng.standard_normal(mean.shape))
         each += term(x, f) / DRAWS
         guess.append(_mean(likelihood, f, x))
     active, varies = np.flatnonzero(posterior.signal_fraction > ACTIVE), bool(np.ptp(f, axis=0).any())
     slope, correlation, shift = _regressed(x, guess) if active.size else (np.nan, np.nan, _shift(x, guess))
-    if not (likelihood.squared or likelihood.canonical):
+    if not likelihood.mean_is_best:
         slope = shift = np.nan
     telling, prices, budget = tells_a_price(posterior, shape), None, BUDGET * ROWS // len(x)
     if telling.size and varies:
         prices = prices_in_effect(
-            mean, deviation, lambda z: term(x, output(z)), list(telling), all_rows=all_rows, budget=budget, seed=seed
-        )
+            mean, deviation, lambda z: term(x, output(z)), list(telling),
+            sampler=posterior.sampler, all_rows=all_rows, budget=budget, seed=seed,
+        )  # fmt: skip
     following = None
     enough = len(x) >= ROWS_PER_FEATURE * (1 + len(active))
-    if onset and enough and (likelihood.squared or likelihood.canonical):
+    if onset and enough and likelihood.curved:
         part = some_rows(len(x), HALF)
         following = next_latent(
-            mean[part], deviation[part], lambda z: decoder.output(z, rows[part]), x[part], likelihood, active,
+            mean[part], width[part], lambda z: decoder.output(z, rows[part]), x[part], likelihood, active,
             draws=LOOKS, seed=seed,
         )  # fmt: skip
     beside = None
     if following is not None and likelihood.squared and 0 < active.size < x.shape[1]:
-        beside = _beside(mean[part], deviation[part], lambda z: decoder.output(z, rows[part]), x[part], active, seed)
+        beside = _beside(mean[part], width[part], lambda z: decoder.output(z, rows[part]), x[part], active, seed)
+    following, beside = (each and each.times(posterior.sampler.unstable) for each in (following, beside))
     dead = float(term(x, np.broadcast_to(origin, f.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))
     return Measured(

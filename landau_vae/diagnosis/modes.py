@@ -83,7 +83,7 @@ def observe(posterior: Posterior, spectrum: Spectrum, cross: Array) -> Observed:
     keeps two equal ones solvable.
     """
     lam, order = spectrum.eigenvalues[: len(cross)], posterior.ranking
-    total = (posterior.covariance + np.diag(posterior.variance))[np.ix_(order, order)]
+    total = (posterior.covariance + np.diag(posterior.noise))[np.ix_(order, order)]
     scale = 1 / np.sqrt(total.diagonal())
     factor = np.linalg.cholesky(total * np.outer(scale, scale) + 1e-12 * np.eye(len(order)))
     added = np.square(scipy.linalg.solve_triangular(factor, (cross[:, order] * scale).T, lower=True))

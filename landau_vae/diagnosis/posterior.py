@@ -21,6 +21,7 @@ from landau_vae.data.tables import nonfinite_problem
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE
+from landau_vae.loss.sampler import AT_BOUND, PLAIN, Sampler
 
 Rows = NDArray[Any]  # a table as it comes in, of any floating type
 Spread = Literal["variance", "log_variance", "std"]
@@ -52,6 +53,25 @@ class Posterior:
     widest: Array  #: largest σ²_k of all rows, (K,)
     lowest: Array  #: least μ_k of all rows, (K,)
     highest: Array  #: largest μ_k of all rows, (K,)
+    fourth: Array  #: ⟨σ_k⁴⟩, (K,)
+    sampler: Sampler = PLAIN  #: how z is drawn
+
+    @property
+    def noise(self) -> Array:
+        """⟨N_k⟩, variance of the noise that z is drawn with, (K,); that of the posterior by the usual sampler."""
+        s = self.sampler
+        return s.noise_scale**2 * (self.fourth if s.log_std else self.variance)
+
+    @property
+    def scale(self) -> Array:
+        """A² where noise and posterior are one, else what takes its place, (K,): 1 at rest."""
+        return self.sampler.power * self.mean_square + self.variance
+
+    @property
+    def bounded(self) -> NDArray[np.bool_]:
+        """Whether σ_k² of some row is at a bound of its head, (K,): then `scale` is not known at rest."""
+        low, high = self.sampler.bounds
+        return np.asarray((self.narrowest <= low * (1 + AT_BOUND)) | (self.widest >= high * (1 - AT_BOUND)))
 
     @property
     def constant(self) -> NDArray[np.bool_]:
@@ -96,7 +116,7 @@ class Posterior:
     @property
     def signal_fraction(self) -> Array:
         """M²_k, (K,), of μ about its mean: an offset that all rows share encodes nothing."""
-        return self.mean_variance / (self.mean_variance + self.variance)
+        return self.mean_variance / (self.mean_variance + self.noise)
 
 
 class Reading(NamedTuple):
@@ -107,20 +127,20 @@ class Reading(NamedTuple):
     cross: Array | None  # ⟨(x − x̄) μᵀ⟩, (d, K); None where there are fewer rows than features
 
 
-def read_posterior(mu: Rows, spread: Rows, kind: Spread) -> Posterior:
+def read_posterior(mu: Rows, spread: Rows, kind: Spread, sampler: Sampler = PLAIN) -> Posterior:
     """Check the arrays and return their moments."""
     _check_shapes(mu, spread, kind, len(mu))
-    return _read(mu, spread, kind, mu[:, :0])[0]
+    return _read(mu, spread, kind, mu[:, :0], sampler)[0]
 
 
-def read_with_data(mu: Rows, spread: Rows, kind: Spread, data: Rows) -> Reading:
+def read_with_data(mu: Rows, spread: Rows, kind: Spread, data: Rows, sampler: Sampler = PLAIN) -> Reading:
     """Check the arrays and return their moments and those of the data, from one pass over all of them."""
     n, d = data.shape
     _check_shapes(mu, spread, kind, n, d)
     if n < d:  # a d × d matrix would be larger than the data: the Gram matrix of the rows takes its place
-        reading = Reading(read_posterior(mu, spread, kind), Gram(data), None)
+        reading = Reading(read_posterior(mu, spread, kind, sampler), Gram(data), None)
     else:
-        posterior, joint = _read(mu, spread, kind, data)
+        posterior, joint = _read(mu, spread, kind, data, sampler)
         cross = joint.covariance[:d, d:]
         cross[:, posterior.mean_variance == 0] = 0.0
         reading = Reading(posterior, joint.select(range(d)), cross)
@@ -147,7 +167,7 @@ def deviation(spread: Rows, kind: Spread) -> Array:
     return np.exp(values / 2) if kind == "log_variance" else np.sqrt(values) if kind == "variance" else values
 
 
-def _read(mu: Rows, spread: Rows, kind: Spread, data: Rows) -> tuple[Posterior, Moments]:
+def _read(mu: Rows, spread: Rows, kind: Spread, data: Rows, sampler: Sampler) -> tuple[Posterior, Moments]:
     """Return the moments of the posteriors, and the joint second moments of [x, μ]."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):  # the result is looked at
         totals = _Totals(len(mu), mu.shape[1], data)
@@ -158,16 +178,18 @@ def _read(mu: Rows, spread: Rows, kind: Spread, data: Rows) -> tuple[Posterior, 
                 raise problem
             if kind != "log_variance" and (least := float(totals.least.min())) <= 0:
                 raise _not_positive(kind, least, swapped=bool(np.min(mu) > 0))
-        if kind == "log_variance":
+        if kind == "log_variance" and sampler.bounds[0] < 1:
             _check_logs(mu, spread, float(totals.least.min()))
-        posterior = totals.posterior(kind)
+        posterior = totals.posterior(kind, sampler)
         if not (totals.finite and np.isfinite(posterior.covariance).all() and np.all(posterior.variance > TINY)):
             raise InputError(
                 f"The posteriors are beyond what can be computed, with means from {float(mu.min()):.3g} to "
                 f"{float(mu.max()):.3g} and a {kind} from {float(spread.min()):.3g} to {float(spread.max()):.3g}: "
                 "see whether training has diverged."
             )
-        _check_name(kind, posterior.mean_square, posterior.variance, totals.other / len(mu))
+        if sampler.plain:  # of others A² is another number
+            other = posterior.fourth if kind != "std" else totals.deviation / len(mu)
+            _check_name(kind, posterior.mean_square, posterior.variance, other)
     return posterior, totals.joint
 
 
@@ -178,7 +200,7 @@ class _Totals:
         self.n, self.features = n, data.shape[1]
         self.joint = Moments(self.features + K)
         self.joint.precision = spacing(data.dtype)  # of the data, whose spectrum is taken
-        self.variance, self.other, self.rate, self.quiet = np.zeros((4, K))
+        self.variance, self.fourth, self.deviation, self.rate, self.quiet = np.zeros((5, K))
         self.least, self.lowest = np.full((2, K), np.inf)  #: spread and mean so far
         self.most, self.highest = np.full((2, K), -np.inf)
         self.rows = min(n, max(64, BLOCK // max(K, min(self.features, 128))))  #: of a block
@@ -209,18 +231,17 @@ class _Totals:
             np.log(variance, out=kl)
             kl *= -2.0 if kind == "std" else -1.0
             if kind == "std":
-                self.other += ones @ variance
+                self.deviation += ones @ variance
                 np.square(variance, out=variance)
         kl += variance
         kl -= 1.0  # before μ² is added: for an inactive latent little is left, which must not be rounded away
         self.variance += ones @ variance
-        if kind != "std":
-            self.other += ones @ np.square(variance, out=variance)
+        self.fourth += ones @ np.square(variance, out=variance)
         kl += np.square(pair[:, self.features :], out=square)
         self.rate += 0.5 * (ones @ kl)
         self.quiet += ones @ np.less(kl, 2 * EPSILON, out=kl, casting="unsafe")
 
-    def posterior(self, kind: Spread) -> Posterior:
+    def posterior(self, kind: Spread, sampler: Sampler) -> Posterior:
         """Return the averages; nothing is left of a mean that is constant up to rounding."""
         offset = self.joint.mean[self.features :]
         covariance = self.joint.covariance[self.features :, self.features :]
@@ -229,7 +250,7 @@ class _Totals:
         variance, rate, quiet = (each / self.n for each in (self.variance, self.rate, self.quiet))
         narrowest, widest = (deviation(each, kind) ** 2 for each in (self.least, self.most))
         ends = narrowest, widest, self.lowest, self.highest
-        return Posterior(self.n, offset, covariance, variance, rate, quiet, *ends)
+        return Posterior(self.n, offset, covariance, variance, rate, quiet, *ends, self.fourth / self.n, sampler)
 
 
 # ---------------------------------------------------------------------------- what is wrong with the arrays

@@ -64,9 +64,12 @@ class RunLog:
         if self.step is None:
             object.__setattr__(self, "step", readonly(np.arange(len(kl))))
         for name in ("reconstruction", "step", "beta", "total"):
-            if (values := getattr(self, name)) is not None:
-                array = np.atleast_1d(numbers(values, name, finite=True))
-                object.__setattr__(self, name, readonly(numbers(array, name, shape=kl.shape)))
+            if (values := getattr(self, name)) is None and name != "reconstruction":
+                continue
+            array = np.atleast_1d(numbers(values, name, finite=True))
+            if array.shape != kl.shape:
+                raise InputError(f"{name} has shape {array.shape}, but that of kl, {kl.shape}, is expected.", name)
+            object.__setattr__(self, name, readonly(array))
 
     def __len__(self) -> int:
         return len(self.kl)
@@ -97,19 +100,28 @@ def read_run(path: str | Path, *, names: Mapping[str, str] | None = None, valida
     InputError
         If there is no such file, a column is missing, or no row has both numbers.
     """
-    path = Path(path)
+    found = log_or_problem(Path(path), dict(names or {}), validation=validation)
+    if isinstance(found, str):
+        raise InputError(found, "path")
+    return found
+
+
+def log_or_problem(path: Path, names: dict[str, str], *, validation: bool) -> RunLog | str:
+    """Return the log of a run, or why there is none yet, for a file that is still being written."""
     if not path.is_file():
-        raise InputError(f"There is no file {path}: name the CSV file that the run logs to.", "path")
+        return f"There is no file {path}: name the CSV file that the run logs to."
     header, rows = _cells(path.read_bytes().decode("utf-8-sig", errors="replace"))
-    columns = {kind: _column(kind, header, dict(names or {}), validation) for kind in USUAL}
+    shown = ", ".join(header) or "(none)"
+    if unknown := [name for name in names.values() if name not in header]:
+        return f"There is no column {unknown[0]!r} in {path.name}: the columns are {shown}."
+    columns = {kind: names.get(kind) or _column(kind, header, validation) for kind in USUAL}
     if columns["kl"] is None or (columns["reconstruction"] is None and columns["total"] is None):
         missing = "kl" if columns["kl"] is None else "reconstruction"
-        raise InputError(
-            f"{path.name} has the columns {', '.join(header) or '(none)'}, but none is known as its {missing}: say "
-            f"which (--{missing}-column NAME).", "names"
-        )  # fmt: skip
+        of = f"{path.name} has the columns {shown}, but none is known as its {missing}"
+        return f"{of}: say which (--{missing}-column NAME)."
     values = {kind: _numbers(rows, header.index(name)) for kind, name in columns.items() if name is not None}
-    return _assembled(values, columns["step"] == "epoch", path.name)
+    log = _assembled(values)
+    return f"No row of {path.name} has a KL and a reconstruction that are numbers." if log is None else log
 
 
 def _cells(text: str) -> tuple[list[str], list[list[str]]]:
@@ -124,12 +136,8 @@ def _cells(text: str) -> tuple[list[str], list[list[str]]]:
     return names, [row for row in rows if len(row) == len(names)]
 
 
-def _column(kind: str, header: Sequence[str], names: dict[str, str], validation: bool) -> str | None:
+def _column(kind: str, header: Sequence[str], validation: bool) -> str | None:
     """Return the name of the column that holds something, or None."""
-    if kind in names:
-        if names[kind] not in header:
-            raise InputError(f"There is no column {names[kind]!r}: the columns are {', '.join(header)}.", "names")
-        return names[kind]
     plain = {re.sub(r"[/ .-]+", "_", name.lower()): name for name in reversed(header)}
     prefixes = sorted(PREFIXES, key=lambda prefix: prefix in HELD_OUT, reverse=True) if validation else PREFIXES
     wanted = (prefix + usual + suffix for prefix in prefixes for suffix in SUFFIXES for usual in USUAL[kind])
@@ -148,8 +156,8 @@ def _number(cell: str) -> float:
         return np.nan
 
 
-def _assembled(values: dict[str, Array], by_epoch: bool, name: str) -> RunLog:
-    """Return the log of the rows that have both numbers; β and steps are carried on from the rows before."""
+def _assembled(values: dict[str, Array]) -> RunLog | None:
+    """Return the log of the rows that have both numbers, if there are any; β and steps are those of the rows before."""
     kl = values["kl"]
     beta = _carried(values["beta"]) if "beta" in values else None
     total = values.get("total")
@@ -157,7 +165,7 @@ def _assembled(values: dict[str, Array], by_epoch: bool, name: str) -> RunLog:
         reconstruction = values["total"] - (1.0 if beta is None else beta) * kl
     whole = np.isfinite(kl) & np.isfinite(reconstruction)
     if not whole.any():
-        raise InputError(f"No row of {name} has a KL and a reconstruction that are numbers.", "path")
+        return None
     step = _carried(values["step"]) if "step" in values else np.arange(len(kl), dtype=float)
     if not np.isfinite(step[whole]).all() or np.any(np.diff(step[whole]) < 0):
         step = np.arange(len(kl), dtype=float)  # a run that was begun again

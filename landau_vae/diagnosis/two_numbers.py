@@ -14,12 +14,11 @@ from typing import Literal
 
 import numpy as np
 
-from landau_vae.display import Array
 from landau_vae.limits import ACTIVE, COLLAPSED, MEAN_PREDICTED, TOO_GOOD, WORSE_THAN_CONSTANT
 from landau_vae.loss import Logged, Loss
+from landau_vae.loss.water_filling import price_of_distortion, price_of_rate
 from landau_vae.numeric import Equilibrium
-from landau_vae.numeric._expected import error_of
-from landau_vae.numeric.water_filling import price_of_distortion, price_of_rate
+from landau_vae.numeric.expected_curves import error_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 DEAD = -0.5 * float(np.log(1 - COLLAPSED))  # nats of all latents together, up to which a model has collapsed
@@ -47,6 +46,12 @@ class TwoNumbers:
         return float(self.logged.rate(self.kl, self.loss, self.spectrum.dimension))
 
     @property
+    def in_use(self) -> float:
+        """Return the rate beyond that of latents which encode nothing, 0 unless their σ² is held away from 1."""
+        latents = self.loss.latents or self.spectrum.modes
+        return self.rate - latents * float(self.loss.sampler.law(np.inf).rate)
+
+    @property
     def error(self) -> float:
         """Return E of a row: Σ(x − x̂)², or −ln p."""
         return float(self.logged.error(self.reconstruction, self.loss, self.spectrum.dimension))
@@ -67,34 +72,41 @@ class TwoNumbers:
     @cached_property
     def by_rate(self) -> float:
         """Return the price τ at which a linear model has this rate, data² per nat; λ₁ where the rate is 0."""
-        return self._inverted(price_of_rate(np.asarray(max(self.rate, 0.0)), self.spectrum, self.loss.latents))
+        return self._known(price_of_rate(max(self.rate, 0.0), self.spectrum, self.loss.latents))
 
     @cached_property
     def by_error(self) -> float:
         """Return the price τ at which a linear model has this distortion, data² per nat; NaN where none has."""
-        return self._inverted(price_of_distortion(np.asarray(self.distortion), self.spectrum, self.loss.latents))
+        price = price_of_distortion(self.distortion, self.spectrum, self.loss.latents)
+        return self._known(min(price, float(self.spectrum.eigenvalues[0]))) if price > 0 else np.nan
 
-    def _inverted(self, price: Array) -> float:
-        """Return the price, NaN of posteriors that are not free: their rates are not those of water-filling."""
-        return float(price) if self.loss.sampler.plain else np.nan
+    def _known(self, price: float) -> float:
+        """Return the price; NaN where modes that were not kept are active, or the sampler is another one."""
+        spectrum, latents = self.spectrum, self.loss.latents
+        kept = not spectrum.truncated or (latents is not None and latents <= spectrum.modes)
+        known = kept or price >= spectrum.eigenvalues[-1]
+        return price if known and self.loss.sampler.plain else np.nan
 
     @property
     def efficiency(self) -> float:
-        """Return what these nats save of the squared error, over what they save in the best linear model."""
-        return self.efficiency_of(self.rate, self.distortion)
+        """Return what these nats save of the squared error, over what they save in the best linear model.
 
-    def efficiency_of(self, rate: float, distortion: float) -> float:
-        """Return the same of another rate, nats, and another distortion, data²; infinite at rate 0."""
-        price = price_of_rate(np.asarray(max(rate, 0.0)), self.spectrum, self.loss.latents)
+        Infinite at rate 0.
+        """
+        price = price_of_rate(max(self.rate, 0.0), self.spectrum, self.loss.latents)
         best = np.maximum(self.spectrum.eigenvalues[: self.loss.latents] - price, 0.0).sum()
-        saved = self.spectrum.total_variance - distortion
+        saved = self.spectrum.total_variance - self.distortion
         return float(saved / best) if best > 0 else float(np.inf * np.sign(saved))
 
     @property
-    def active(self) -> int:
-        """Return with about how many latents: those of a linear model of this rate with a signal fraction above 0.1."""
+    def active(self) -> int | None:
+        """Return with about how many latents, those of a linear model of this rate whose signal fraction is above 0.1.
+
+        None where the sampler is another one.
+        """
         served = self.spectrum.eigenvalues[: self.loss.latents]
-        return int(np.count_nonzero(served * (1 - ACTIVE) > self.by_rate)) or int(self.rate > DEAD)
+        count = int(np.count_nonzero(served * (1 - ACTIVE) > self.by_rate)) or int(self.in_use > DEAD)
+        return None if np.isnan(self.by_rate) else count
 
     # ------------------------------------------------------------------------------------- as expected
 
@@ -128,8 +140,8 @@ class TwoNumbers:
 
     @property
     def expected_active(self) -> int | None:
-        """Return how many latents should be active."""
-        return None if self.equilibrium is None else int(self.equilibrium.active)
+        """Return how many latents should have a signal fraction above 0.1."""
+        return None if self.equilibrium is None else int(np.count_nonzero(self.equilibrium.rate > ALIVE))
 
     # ---------------------------------------------------------------------------------------- verdict
 
@@ -138,7 +150,7 @@ class TwoNumbers:
         """Return what the two numbers are together."""
         if self.explained > MEAN_PREDICTED and self.efficiency > TOO_GOOD:
             return "inconsistent"
-        if self.rate <= DEAD:
+        if self.in_use <= DEAD:
             return "collapsed"
         if self.explained < -WORSE_THAN_CONSTANT:
             return "worse than the mean"

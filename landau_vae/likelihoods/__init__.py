@@ -13,11 +13,14 @@ from landau_vae.likelihoods.likelihood import (
     by_name,
     natural_parameter,
 )
+from landau_vae.likelihoods.own import any_loss, perceptual
+from landau_vae.likelihoods.quadratic import gaussian, mean_variance, quadratic
 from landau_vae.likelihoods.robust import huber, laplace, smooth_l1, student_t
 from landau_vae.likelihoods.sizes import Sized, sized, with_sizes
 
 __all__ = [
     "BERNOULLI", "FAMILY", "GAUSSIAN", "KNOWN", "POISSON", "Dispersed", "Generator", "Likelihood", "Rest", "Sized",
-    "as_likelihood", "by_name", "categorical", "dispersed", "huber", "laplace", "mixed", "natural_parameter",
-    "negative_binomial", "sized", "smooth_l1", "student_t", "with_sizes", "zero_inflated",
+    "any_loss", "as_likelihood", "by_name", "categorical", "dispersed", "gaussian", "huber", "laplace", "mean_variance",
+    "mixed", "natural_parameter", "negative_binomial", "perceptual", "quadratic", "sized", "smooth_l1", "student_t",
+    "with_sizes", "zero_inflated",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ binomial is linear in x, and its spectrum is that of the Pearson residuals
 score is not linear, and an encoder that is linear in x has a lower threshold.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +23,13 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods.descend import descend
 from landau_vae.likelihoods.likelihood import (
     MAKERS,
+    Halves,
     Likelihood,
     Parameter,
     Values,
     library,
+    log_of,
+    logit_of,
     named,
     of_numbers,
     parts,
@@ -67,6 +71,15 @@ class Dropout(Likelihood):
     def outputs(self, features: int) -> int:
         """Return 2d: the logarithms of means, then the logits."""
         return 2 * features
+
+    def readings(self) -> dict[str, Callable[[Array], Array]]:
+        """Return what the two kinds of outputs may be."""
+        return {
+            "natural": np.asarray,
+            "means and logits": Halves(log_of, np.asarray),
+            "log-means and shares of zeros": Halves(np.asarray, logit_of),
+            "means and shares of zeros": Halves(log_of, logit_of),
+        }
 
     def constant(self, x: Array, weights: Array | None = None) -> Array:
         """Return the best constant log-means and logits."""
@@ -165,7 +178,7 @@ def negative_binomial(dispersion: ArrayLike) -> Likelihood:
     return Likelihood(
         named("negative-binomial", theta), "negative-binomial", "−ln NB(x; x̂)", "nat of −ln p", COUNTS, (0.0, np.inf),
         variance=Pearson(theta, 0), slope=Pearson(theta, 1), link=np.log, response=Exponential(),
-        **parts(_counts, theta),
+        convex=True, **parts(_counts, theta),
     )  # fmt: skip
 
 

@@ -117,13 +117,36 @@ def categorical(groups: Sequence[Count]) -> Likelihood:
         raise InputError("groups is empty, but the number of columns of at least one group is expected.", "groups")
     return Categorical(
         named("categorical", *sizes), "softmax", "−Σ x ln x̂", "nat of cross-entropy", "shares or counts, from 0 on",
-        (0.0, np.inf), response=Softmax(sizes), groups=sizes, **parts(_labels, sizes),
+        (0.0, np.inf), link=np.log, response=Softmax(sizes), groups=sizes, **parts(_labels, sizes),
     )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------- groups of different kinds
 
 Piece = tuple[Likelihood, tuple[int, ...], float]  # with its columns and its weight
+
+
+def _places(pieces: tuple[Piece, ...]) -> list[tuple[Likelihood, list[int], list[int], float]]:
+    """Return each part with its columns, its outputs and its weight."""
+    end, places = sum(len(columns) for _, columns, _ in pieces), []
+    for likelihood, columns, weight in pieces:
+        more = likelihood.outputs(len(columns)) - len(columns)
+        places.append((likelihood, list(columns), [*columns, *range(end, end + more)], weight))
+        end += more
+    return places
+
+
+@dataclass(frozen=True)
+class _ScoreOf:
+    """∂ℓ/∂f of a mixture, in the order of its outputs."""
+
+    pieces: tuple[Piece, ...]
+
+    def __call__(self, x: Any, f: Any) -> Any:
+        places = _places(self.pieces)
+        parts = [a * each.score(x[..., np.array(columns)], f[..., np.array(outputs)])
+                 for each, columns, outputs, a in places]  # fmt: skip
+        return library(f).concatenate(parts, axis=-1)[..., _order(outputs for _, _, outputs, _ in places)]
 
 
 @dataclass(frozen=True)
@@ -136,14 +159,9 @@ class Mixed(Likelihood):
 
     pieces: tuple[Piece, ...] = field(default=(), repr=False)  #: each with its columns and its weight
 
-    def _places(self) -> list[tuple[Likelihood, list[int], list[int], float]]:
-        """Return each part with its columns, its outputs and its weight."""
-        end, places = sum(len(columns) for _, columns, _ in self.pieces), []
-        for likelihood, columns, weight in self.pieces:
-            more = likelihood.outputs(len(columns)) - len(columns)
-            places.append((likelihood, list(columns), [*columns, *range(end, end + more)], weight))
-            end += more
-        return places
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set_default("score", _ScoreOf(self.pieces))
 
     def must_hold(self, x: Array) -> None:
         """Raise `InputError` unless each group holds what its likelihood is for."""
@@ -160,12 +178,12 @@ class Mixed(Likelihood):
         """Return Σ a ℓ(x, f) over the parts, of each row."""
         return sum(
             weight * likelihood.row_value(x[..., np.array(columns)], f[..., np.array(outputs)])
-            for likelihood, columns, outputs, weight in self._places()
+            for likelihood, columns, outputs, weight in _places(self.pieces)
         )
 
     def mean(self, f: Any) -> Any:
         """Return x̂ of all columns."""
-        xp, places = library(f), self._places()
+        xp, places = library(f), _places(self.pieces)
         parts = [each.mean(f[..., np.array(outputs)]) for each, _, outputs, _ in places]
         return xp.concatenate(parts, axis=-1)[..., _order(columns for _, columns, _, _ in places)]
 
@@ -173,7 +191,7 @@ class Mixed(Likelihood):
         """Return the collapsed states of all parts, side by side."""
         m, n = self.outputs(x.shape[1]), len(x)
         output, score, curvature, notes = np.zeros(m), np.zeros((n, m)), np.zeros((m, m)), []
-        for likelihood, columns, outputs, weight in self._places():
+        for likelihood, columns, outputs, weight in _places(self.pieces):
             part = likelihood.rest(x[:, columns], weights)
             output[outputs], score[:, outputs] = part.output, weight * part.score
             curvature[np.ix_(outputs, outputs)] = weight * dense(part.curvature)

@@ -13,6 +13,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,7 +49,8 @@ class Rest(NamedTuple):
     score: Array  #: ∂ℓ/∂f at f₀ of each row, (n, m)
     #: ⟨∂²ℓ/∂f²⟩ at f₀: (m,) where outputs do not mix; (d, r, r) where only the r outputs j, d + j, … of a feature j do;
     #: else (m, m). ∞ where an output cannot move by a small amount.
-    curvature: Array
+    #: A function that multiplies vectors (m, k) by the matrix, where it was not formed.
+    curvature: Any
     note: str = ""  #: what has to be known of it, in sentences
 
 
@@ -85,7 +87,9 @@ class Likelihood:
     score: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂ℓ/∂f; of A, unless given
     curvature: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂²ℓ/∂f²; of A, unless given
     response: Callable[[Any], Array] = field(default=_not_given, repr=False)  #: x̂ of f; A′ or f itself, unless given
+    quadratic: bool = field(default=False, repr=False)  #: ½(x − f)ᵀM(x − f): a linear VAE of another covariance, exact
     squared: bool = field(default=False, repr=False)  #: written as (x − x̂)², whose curvature is 2: τ = b/2a
+    convex: bool = field(default=False, repr=False)  #: whether each feature has an output, in which ℓ is convex
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -112,6 +116,21 @@ class Likelihood:
     def canonical(self) -> bool:
         """Whether its A, A′ and A″ are known."""
         return self.generator is not _not_given
+
+    @property
+    def curved(self) -> bool:
+        """Whether each feature has an output, with a curvature in each row that is never negative."""
+        return self.squared or self.canonical or self.convex
+
+    @property
+    def mean_is_best(self) -> bool:
+        """Whether the best output is that whose x̂ is the mean of x: of squared errors and canonical families."""
+        return self.squared or self.canonical or self.quadratic
+
+    @property
+    def linear_law(self) -> bool:
+        """Whether a linear VAE of some covariance is all there is to it, so that every mode of its spectrum is exact."""
+        return self.squared or self.quadratic
 
     @property
     def unit_metric(self) -> bool:
@@ -144,6 +163,18 @@ class Likelihood:
             return self.generator(f).mean
         plain = self.link is _not_given or np.allclose(self.link(MEANS), MEANS)
         return f if plain else np.nan * f
+
+    def readings(self) -> dict[str, Callable[[Array], Array]]:
+        """Return what a decoder may give instead of f, by name, each with the function that makes f of it.
+
+        Returns
+        -------
+        dict
+            "natural": f itself; "mean": x̂. Where x̂ is f, it is called the mean.
+        """
+        if self.link is _not_given or np.allclose(self.link(MEANS), MEANS):
+            return {"mean": np.asarray}
+        return {"natural": np.asarray, "mean": partial(natural_parameter, self)}
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return (as_likelihood, (self.name,)) if self is KNOWN.get(self.name) else super().__reduce__()
@@ -260,7 +291,8 @@ class Likelihood:
         array
             As in `Rest`.
         """
-        return np.average(np.broadcast_to(self.curvature(x, output), x.shape), axis=0, weights=weights)
+        each = np.broadcast_to(self.curvature(x, output), (len(x), len(output)))
+        return np.average(each, axis=0, weights=weights)
 
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:
         """Return √𝒱(x̄), the standard deviation that the likelihood has at the mean of each column.
@@ -311,7 +343,7 @@ class Likelihood:
         if self.variance is _not_given:
             raise InputError(
                 f"The likelihood {self.name!r} does not say its variance at the mean: build its spectrum with "
-                "lv.spectrum.exponential_family(data, variance)."
+                "lv.spectrum.score(data, likelihood), or with lv.spectrum.exponential_family(data, variance)."
             )
         task = "it takes an array of means and returns as many variances."
         try:
@@ -336,6 +368,29 @@ def natural_parameter(likelihood: Likelihood, mean: Array) -> Array:
     low, high = likelihood.support
     width = min(high - low, 1.0)
     return np.asarray(likelihood.link(np.clip(mean, low + EDGE * width, high - EDGE * width)))
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A function of the first half of outputs, and another of the second."""
+
+    first: Callable[[Array], Array]
+    second: Callable[[Array], Array]
+
+    def __call__(self, y: Array) -> Array:
+        """Return both."""
+        d = y.shape[-1] // 2
+        return np.concatenate([self.first(y[..., :d]), self.second(y[..., d:])], axis=-1)
+
+
+def log_of(y: Array) -> Array:
+    """Return ln y, finite at 0."""
+    return np.log(np.where(y < 0, np.nan, np.maximum(y, EDGE)))
+
+
+def logit_of(y: Array) -> Array:
+    """Return the logit of shares, finite at 0 and 1."""
+    return log_of(y) - log_of(1 - y)
 
 
 @dataclass(frozen=True)
@@ -500,5 +555,5 @@ def as_likelihood(likelihood: Any) -> Likelihood:
     if isinstance(likelihood, Likelihood):
         return likelihood
     found = by_name(likelihood) if isinstance(likelihood, str) else None
-    examples = [example for example, _ in MAKERS.values()]
+    examples = [example for example, _ in MAKERS.values() if example[-2].isdigit() or "[" in example]
     return found or KNOWN[one_of(likelihood, "likelihood", (*KNOWN, *examples))]

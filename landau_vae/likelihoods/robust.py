@@ -168,7 +168,7 @@ def huber(delta: Positive = 1.0) -> Likelihood:
     """
     return Located(
         named("huber", delta), "Huber", f"Huber(x − x̂; δ = {delta:g})", "unit of the Huber loss", "real numbers",
-        link=np.copy, **parts(_huber, delta),
+        link=np.copy, convex=True, **parts(_huber, delta),
     )  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def smooth_l1(delta: Positive = 1.0) -> Likelihood:
     """
     return Located(
         named("smooth-l1", delta), "smooth-L1", f"smooth L1(x − x̂; δ = {delta:g})", "unit of the smooth absolute error",
-        "real numbers", link=np.copy, **parts(_smooth, delta),
+        "real numbers", link=np.copy, convex=True, **parts(_smooth, delta),
     )  # fmt: skip
 
 

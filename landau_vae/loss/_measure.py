@@ -12,8 +12,9 @@ right in any case. A loss that has another form is refused, and the message says
 (`refusals`).
 """
 
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isclose
 from typing import Any, Literal
 
@@ -22,9 +23,11 @@ import numpy as np
 from landau_vae.display import significant
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, POISSON, Likelihood
-from landau_vae.loss import probes
-from landau_vae.loss.probes import LOOSE, TIGHT, Probe, Tolerance, Trial
-from landau_vae.loss.refusals import refused, saturates, why_no_error, why_no_rate
+from landau_vae.loss import probes, rate_forms
+from landau_vae.loss.constraint import Constraint
+from landau_vae.loss.probes import COARSE, LOOSE, Probe
+from landau_vae.loss.sampler import Sampler
+from landau_vae.loss.terms import Terms, terms_of
 
 MEANINGS: dict[Any, str] = {"logit": "logits", "log": "log-means", BERNOULLI: "probabilities", POISSON: "means"}
 USUAL = (0.5, 1.0)
@@ -44,115 +47,29 @@ class Measured:
     reconstruction_weight: float  #: what else multiplies it
     kl_weight: float  #: the whole factor on the KL, β included
     link: str  #: what x̂ is: a reconstruction, probabilities, logits, means, log-means
+    constraint: Constraint | None = None
+    sampler: Sampler = field(default_factory=Sampler)
     notes: tuple[str, ...] = ()  #: what was found, in sentences
 
 
-@dataclass(frozen=True)
-class Terms:
-    """A loss that is a ℓ + b KL, with the sums over the whole batch."""
+def measure(candidates: list[Probe], *, beta: float | None = None, batch_known: bool = True) -> Measured:
+    """Return the convention of a loss function, from the ways in which it may be called; see `Loss.measure`.
 
-    trial: Trial
-    likelihood: Likelihood
-    tolerance: Tolerance
-    a: float
-    b: float
-    near: bool  #: whether the KL near the prior is above the rounding of the whole loss
-
-
-def measure(probe: Probe) -> Measured:
-    """Return the convention of a loss function; see `Loss.measure`.
-
+    >>> from landau_vae.loss.calling import calls
     >>> def mine(x, x_hat, mean, std):
     ...     kl = (mean**2 + std**2 - 1) / 2 - np.log(std)
     ...     return ((x - x_hat) ** 2).sum() / 2 + 3 * kl.sum()
-    >>> measured = measure(Probe(mine, (10,), latents=3, batch=8, parametrisation="std"))
+    >>> measured = measure([Probe(calls(mine)[0], (10,), (3,), 8, "std")])
     >>> measured.reconstruction, measured.half, measured.kl_weight, measured.link
     ('sum', True, 3.0, 'reconstruction')
     """
-    terms = _terms(probe)
-    if isinstance(terms, Terms):
-        return _convention(probe, terms)
-    _check_repeatable(probe)
-    for other, sentence in _misread(probe):
-        explained = _terms(other)
-        if isinstance(explained, Terms) and not (other.order[:2] == (1, 0) and _symmetric(explained)):
-            raise InputError(f"Your function {sentence}.", "function")
-    raise terms
-
-
-def _symmetric(terms: Terms) -> bool:
-    """Whether x and x̂ can be exchanged."""
-    return terms.likelihood.squared and terms.trial.link == "identity"
-
-
-# --------------------------------------------------------------------------------------- the two terms
-
-
-def _terms(probe: Probe) -> Terms | InputError:
-    """Return the two terms, or the error that says why the loss is not made of them."""
-    error = _error(probe)
-    if isinstance(error, InputError):
-        return error
-    trial, likelihood, first, a = error
-    x, means = trial.states(probe)
-    x_hat, moved = trial.x_hat(means[0]), trial.x_hat(means[1])
-    places = probes.posteriors(probe)
-    values = np.array([probe(x, x_hat), *(probe(x, x_hat, place) for place in places)])
-    nats = np.array([probes.kl(place) for place in places])
-    for tolerance in (first,) if first is LOOSE else (TIGHT, LOOSE):
-        b = probes.fitted(values, nats, nats, tolerance)
-        if b is not None and b > 0:
-            break
-    else:
-        return why_no_rate(probe, x, x_hat)
-    both = probe(x, moved, places[1]) - values[0]  # each alone is known by now
-    gain = probe(x, moved) - values[0]
-    grain = 4 * tolerance.grain * (abs(values[0]) + abs(both))
-    if not abs(both - gain - b * nats[1]) <= tolerance.relative * b * nats[1] + grain:
-        return refused("GECO")
-    return Terms(trial, likelihood, tolerance, a, b, near=b * nats[1] > 10 * grain)
-
-
-def _error(probe: Probe) -> tuple[Trial, Likelihood, Tolerance, float] | InputError:
-    """Return the first likelihood that explains how the loss answers to x̂, and its weight; or why there is none."""
-    for trial in probes.TRIALS:
-        x, means = trial.states(probe)
-        base = probe(x, trial.x_hat(means[0]))
-        if np.isnan(base):
-            continue
-        values = np.array([base, *(probe(x, trial.x_hat(mean)) for mean in means[1:])])
-        for tolerance in (TIGHT, LOOSE):
-            for likelihood in trial.likelihoods:
-                a = probes.fitted(values, *trial.changes(likelihood, x, means), tolerance)
-                if a is not None and a > 0:
-                    bound = None
-                    if likelihood.squared and trial.link == "identity" and not trial.learned:
-                        bound = saturates(probe, x, base, a, tolerance)
-                    return bound or (trial, likelihood, tolerance, a)
-    return why_no_error(probe)
-
-
-# ------------------------------------------------------------------------------------- misunderstandings
-
-
-def _check_repeatable(probe: Probe) -> None:
-    """Raise where two calls with the same arrays differ."""
-    trial, place = probes.TRIALS[0], probes.posteriors(probe)[1]
-    x, means = trial.states(probe)
-    for link in probes.LINKS.values():
-        first, second = (probe(x, link(means[1]), place) for _ in range(2))
-        if np.isfinite(first) and first != second:
-            raise refused("random", first=significant(first), second=significant(second))
-
-
-def _misread(probe: Probe) -> Iterator[tuple[Probe, str]]:
-    """Yield other ways in which the function may read its arguments, and what to say if one of them fits."""
-    stated, swap = probe.parametrisation, "call it as lambda x, x_hat, mean, spread: yours"
-    for name in (each for each in probes.PARAMETRISATIONS if each != stated):
-        sentence = f"takes its fourth argument as {name}, not as {stated}: give parametrisation={name!r}"
-        yield replace(probe, parametrisation=name), sentence
-    yield replace(probe, order=(1, 0, 2, 3)), f"takes x̂ before x: {swap}(x_hat, x, mean, spread)"
-    yield replace(probe, order=(0, 1, 3, 2)), f"takes the {stated} before the mean: {swap}(x, x_hat, spread, mean)"
+    with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # what is tried may be out of its domain
+        terms = terms_of(candidates, beta)
+        sums = _sums(terms)
+        if terms.probe.rows < terms.probe.batch and (terms.rate.form.constraint or not sums.clear):
+            terms = terms_of([replace(terms.probe, rows=terms.probe.batch)], beta)
+            sums = _sums(terms)
+        return _convention(terms, sums, batch_known=batch_known)
 
 
 # ---------------------------------------------------------------------------------------- the convention
@@ -160,66 +77,101 @@ def _misread(probe: Probe) -> Iterator[tuple[Probe, str]]:
 
 @dataclass(frozen=True)
 class _Sums:
-    """What twice the batch, each axis of a sample, and the latents do: "sum", "mean", "other" or "unknown"."""
+    """What twice the batch, each axis of a sample, and of the latents do: "sum", "mean", "other" or "unknown"."""
 
     error_over_batch: str
     rate_over_batch: str
     over_axes: tuple[str, ...]
-    over_latents: str
+    over_latents: tuple[str, ...]
+
+    @property
+    def clear(self) -> bool:
+        """Whether each term is a sum or a mean over the batch."""
+        return {self.error_over_batch, self.rate_over_batch} <= RATIOS.keys()
 
 
-def _sums(probe: Probe, terms: Terms) -> _Sums:
-    larger = [(*probe.shape[:i], 2 * size, *probe.shape[i + 1 :]) for i, size in enumerate(probe.shape)]
-    a, b = _at(probe, terms, batch=2 * probe.batch)
+def _sums(terms: Terms) -> _Sums:
+    probe, a, b = terms.probe, terms.error.fit.weight, terms.rate.fit.weight
+    batch = _at(terms, rows=2 * probe.rows)
     return _Sums(
-        _reduction(terms.a, a),
-        _reduction(terms.b, b),
-        tuple(_reduction(terms.a, _at(probe, terms, shape=shape)[0]) for shape in larger),
-        _reduction(terms.b, _at(probe, terms, latents=2 * probe.latents)[1]),
+        _reduction(a, batch[0], terms),
+        _reduction(b, batch[1], terms),
+        tuple(_reduction(a, _at(terms, shape=shape)[0], terms) for shape in _doubled(probe.shape)),
+        tuple(_reduction(b, _at(terms, latent_shape=shape)[1], terms) for shape in _doubled(probe.latent_shape)),
     )
 
 
-def _at(probe: Probe, terms: Terms, **sizes: Any) -> tuple[float, float]:
+def _doubled(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    return [(*shape[:i], 2 * size, *shape[i + 1 :]) for i, size in enumerate(shape)]
+
+
+def _at(terms: Terms, **sizes: Any) -> tuple[float, float]:
     """Return (a, b) at another size of the arrays; NaN where the function does not take them."""
-    other = replace(probe, **sizes)
-    x, means = terms.trial.states(other)
-    x_hat, far = terms.trial.x_hat(means[0]), probes.posteriors(other)[0]
+    other, trial, form = replace(terms.probe, **sizes), terms.error.trial, terms.rate.form
+    x, means = trial.states(other)
+    x_hat = trial.x_hat(means[0])
     base = other(x, x_hat)
-    a = (other(x, terms.trial.x_hat(means[1])) - base) / terms.trial.changes(terms.likelihood, x, means[:2])[0][0]
-    return a, (other(x, x_hat, far) - base) / probes.kl(far)
+    a = (other(x, trial.x_hat(means[1])) - base) / trial.changes(terms.error.likelihood, x, means[:2])[0][0]
+    mean, log_variance = probes.posteriors(other)[0]
+    near, far = ((scale * mean, log_variance) for scale in (0.5, 1.0))
+    # Between two far posteriors, a constant of the charge drops out.
+    b = (other(x, x_hat, far) - other(x, x_hat, near)) / (form.charge(far) - form.charge(near))
+    return a, b
 
 
-def _reduction(here: float, there: float) -> str:
+def _reduction(here: float, there: float, terms: Terms) -> str:
     """Return what a weight that is `there` at twice the size does over that size."""
     if np.isnan(there):
         return "unknown"
-    return next((name for name, ratio in RATIOS.items() if isclose(there / here, ratio, rel_tol=1e-3)), "other")
+    near = max(1e-3, 2 * terms.tolerance.relative, 0.2 * (terms.chance > 0))
+    return next((name for name, ratio in RATIOS.items() if isclose(there / here, ratio, rel_tol=near)), "other")
 
 
-def _convention(probe: Probe, terms: Terms) -> Measured:
+def _convention(terms: Terms, sums: _Sums, *, batch_known: bool) -> Measured:
     """Return what is a sum, what a mean and what a ½, as fields of `Loss`."""
-    sums, d, batch, a, b = _sums(probe, terms), probe.dimension, probe.batch, terms.a, terms.b
+    probe, error, form = terms.probe, terms.error, terms.rate.form
+    if not batch_known and not (sums.clear and sums.error_over_batch == sums.rate_over_batch):
+        raise _needs_batch(sums, probe)
+    d, latents, a, b = probe.dimension, probe.latents, error.fit.weight, terms.rate.fit.weight
     averaged = sums.error_over_batch == "mean"
-    if sums.error_over_batch == "unknown":  # an overall factor drops out of the price, so this is only for the eye
-        averaged = _usual(a * batch, terms) or _usual(a * batch * d, terms)
+    if sums.error_over_batch in ("unknown", "other"):  # an overall factor drops out, so this is only for the eye
+        averaged = _usual(a * probe.batch, terms) or _usual(a * probe.batch * d, terms)
     if averaged:
-        a, b = a * batch, b * batch
+        a, b = a * probe.rows, b * probe.batch
+    if sums.rate_over_batch == "mean":
+        b *= probe.rows / probe.batch
     mean = set(sums.over_axes) == {"mean"}
     if "unknown" in sums.over_axes or (mean and _usual(a, terms)):  # view(-1, 784) takes further features for rows
         mean = _usual(a * d, terms) and not (_usual(a, terms) and d > 1)
     weight = _rounded(a * d if mean else a, terms)
-    half = terms.likelihood.squared and weight == 0.5
+    half = error.likelihood.squared and weight == 0.5
+    over_latents = form.constraint is None and set(sums.over_latents) == {"mean"}
     measured = Measured(
-        likelihood=terms.likelihood,
-        decoder_variance="learned" if terms.trial.learned else 1.0,
+        likelihood=error.likelihood,
+        decoder_variance="learned" if error.trial.learned else 1.0,
         reconstruction="mean" if mean else "sum",
-        kl="mean" if sums.over_latents == "mean" else "sum",
+        kl="mean" if over_latents else "sum",
         half=half,
         reconstruction_weight=1.0 if half else weight,
-        kl_weight=_rounded(b * probe.latents if sums.over_latents == "mean" else b, terms),
-        link=MEANINGS.get(terms.trial.link, MEANINGS.get(terms.likelihood, "reconstruction")),
+        kl_weight=_rounded(b * latents if over_latents else b, terms),
+        link=MEANINGS.get(error.trial.link, MEANINGS.get(error.likelihood, "reconstruction")),
+        constraint=form.constraint,
+        sampler=Sampler(variance=form.frozen),
     )
-    return replace(measured, notes=tuple(_notes(probe, terms, sums, measured)))
+    return replace(measured, notes=tuple(_notes(terms, sums, measured)))
+
+
+def _needs_batch(sums: _Sums, probe: Probe) -> InputError:
+    kinds = {"sum": "summed over the batch", "mean": "averaged over the batch"}
+    if sums.clear:
+        found = f"The error is {kinds[sums.error_over_batch]} and the KL is {kinds[sums.rate_over_batch]}"
+    else:
+        found = f"What another batch than one of {probe.batch} rows does to the two terms is not known"
+    return InputError(
+        f"{found}, so the price depends on the number of rows in a batch: give batch=…, as you train with, or "
+        "like=(x, x_hat, mean, log_variance) of one batch.",
+        "batch",
+    )
 
 
 def _usual(weight: float, terms: Terms) -> bool:
@@ -228,32 +180,44 @@ def _usual(weight: float, terms: Terms) -> bool:
 
 def _rounded(weight: float, terms: Terms) -> float:
     """Return a weight to the digits that are known of it, so that 4.000000000001 is 4."""
-    near = (usual for usual in USUAL if isclose(weight, usual, rel_tol=terms.tolerance.relative))
-    return next(near, float(f"{weight:.{terms.tolerance.digits}g}"))
+    near = max(terms.tolerance.relative, probes.SURE * terms.chance)
+    digits = terms.tolerance.digits if terms.chance < terms.tolerance.relative else 3
+    return next((usual for usual in USUAL if isclose(weight, usual, rel_tol=near)), float(f"{weight:.{digits}g}"))
 
 
 # -------------------------------------------------------------------------------------- in sentences
 
 
-def _notes(probe: Probe, terms: Terms, sums: _Sums, measured: Measured) -> Iterator[str]:
-    term = "a squared error" if terms.likelihood.squared else terms.likelihood.term
-    if terms.trial.learned:
+def _notes(terms: Terms, sums: _Sums, measured: Measured) -> Iterator[str]:
+    probe, likelihood, tolerance = terms.probe, terms.error.likelihood, terms.tolerance
+    term = "a squared error" if likelihood.squared else likelihood.term
+    if measured.decoder_variance == "learned":
         term = "d/2 times the logarithm of the mean squared error (σ² learned)"
     yield f"x̂ is read as {measured.link}, and the error is {term}."
-    if terms.likelihood.squared and measured.link == "logits":
+    if likelihood.squared and measured.link == "logits":
         yield "The reconstruction is sigmoid(x̂): the first threshold is as without it, later ones nearly so."
     if measured.reconstruction_weight != 1.0:
         yield f"The error is multiplied by {significant(measured.reconstruction_weight)}."
-    elif terms.likelihood.squared:
+    elif likelihood.squared:
         yield f"The error has {'the ½' if measured.half else 'no ½'} of a Gaussian likelihood."
     yield f"The error is {_over_features(probe, sums, measured)}."
     yield f"The KL is {VERBS[measured.kl]} over the {probe.latents} latents."
     yield _over_batch(probe.batch, sums.error_over_batch, sums.rate_over_batch)
-    if "unknown" in sums.over_axes or sums.over_latents == "unknown":
+    if "unknown" in (*sums.over_axes, *sums.over_latents):
         yield "The function takes arrays of this size only: it may scale otherwise with the features and latents."
-    if terms.tolerance is LOOSE:
+    yield from rate_forms.words(terms.rate)
+    if not probe.call.named:
+        yield f"Its arguments are taken in the order ({', '.join(probe.call.roles)})."
+    if probe.draws > 1:
+        yield (
+            f"Two calls with the same arrays differ: it draws random numbers. {probe.draws} calls were averaged, and "
+            f"the price is known to {100 * terms.chance:.2g} % (one standard error)."
+        )
+    if tolerance is COARSE:
+        yield "It was measured to one or two digits only: it is computed in half precision."
+    elif tolerance is LOOSE:
         yield "It was measured to three digits only: it is in single precision, or guards its logarithms."
-    if not terms.near:
+    if not terms.rate.near:
         yield "Near the prior its KL is lost in rounding, so free bits would go unseen: measure it in double precision."
 
 

@@ -70,6 +70,8 @@ def _pools(lam: Array, latents: int, price: float, least: float) -> Iterator[tup
         return gains
 
     yield least, shared(latents * least)
+    if latents == 1:
+        return  # paying, it would be alone
     a = (latents - 1) * least + count
     half = a - total**2 / (2 * price)
     inside = half**2 - a**2 + total**2 / price  # of r² + 2·half·r + a² − S²/τ = 0

@@ -8,11 +8,12 @@ summed or averaged over latents, features and rows. A KL of 0.05 per pixel of a 
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from landau_vae.checks import Count, check_fields
+from landau_vae.checks import Count, check_fields, checked, numbers
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss.loss import Loss
@@ -65,12 +66,13 @@ class Logged:
     def __post_init__(self) -> None:
         check_fields(self)
 
-    def rate(self, kl: Any, loss: Loss, features: int) -> Array:
+    @checked
+    def rate(self, kl: ArrayLike, loss: Loss, features: Count) -> Array:
         """Return the nats of a row that a logged KL is.
 
         Parameters
         ----------
-        kl : float or array
+        kl : float or array_like
             As logged.
         loss : Loss
             That is trained.
@@ -81,20 +83,36 @@ class Logged:
         -------
         array
         """
-        return np.asarray(kl / self._per_nat(loss, features))
+        return np.asarray(numbers(kl, "kl") / self._per_nat(loss, features))
 
-    def logged_rate(self, rate: Any, loss: Loss, features: int) -> Array:
-        """Return what is logged for a rate in nats of a row; the inverse of `rate`."""
-        return np.asarray(rate * self._per_nat(loss, features))
+    @checked
+    def logged_rate(self, rate: ArrayLike, loss: Loss, features: Count) -> Array:
+        """Return what is logged for a rate; the inverse of `rate`.
 
-    def error(self, reconstruction: Any, loss: Loss, features: int) -> Array:
+        Parameters
+        ----------
+        rate : float or array_like
+            Nats of a row.
+        loss : Loss
+            That is trained.
+        features : int
+            d.
+
+        Returns
+        -------
+        array
+        """
+        return np.asarray(numbers(rate, "rate") * self._per_nat(loss, features))
+
+    @checked
+    def error(self, reconstruction: ArrayLike, loss: Loss, features: Count) -> Array:
         """Return the error of a row that a logged reconstruction is, Σ(x − x̂)² or −ln p.
 
         With a learned σ² it is that at which σ² is the mean squared error, its best value.
 
         Parameters
         ----------
-        reconstruction : float or array
+        reconstruction : float or array_like
             As logged.
         loss : Loss
             That is trained.
@@ -105,14 +123,33 @@ class Logged:
         -------
         array
         """
-        term = (np.asarray(reconstruction) - self.constant) / (self.rows * self._per_error(loss, features))
+        term = (numbers(reconstruction, "reconstruction") - self.constant) / (
+            self.rows * self._per_error(loss, features)
+        )
         learned = loss.learned and self.reconstruction == "loss"
         return np.asarray(features * np.exp(term / features - 1) if learned else term)
 
-    def logged_error(self, error: Any, loss: Loss, features: int) -> Array:
-        """Return what is logged for the error of a row; the inverse of `error`."""
-        learned = loss.learned and self.reconstruction == "loss"
-        term = features * (1 + np.log(np.asarray(error) / features)) if learned else np.asarray(error)
+    @checked
+    def logged_error(self, error: ArrayLike, loss: Loss, features: Count) -> Array:
+        """Return what is logged for an error; the inverse of `error`.
+
+        Parameters
+        ----------
+        error : float or array_like
+            Σ(x − x̂)² of a row, or −ln p.
+        loss : Loss
+            That is trained.
+        features : int
+            d.
+
+        Returns
+        -------
+        array
+        """
+        learned, term = loss.learned and self.reconstruction == "loss", numbers(error, "error")
+        if learned:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                term = features * (1 + np.log(term / features))
         return np.asarray(self.rows * self._per_error(loss, features) * term + self.constant)
 
     def _per_nat(self, loss: Loss, features: int) -> Array:

@@ -14,7 +14,7 @@ those of the collapsed state.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from math import isclose, prod
+from math import isclose
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
@@ -284,7 +284,8 @@ class Loss:
         likelihood : Likelihood or str, optional
             The reconstruction term of a code base whose own has no name here.
         capacity : float, optional
-            Nats, in place of those of the code base's constraint on the KL.
+            Nats, in place of those of the code base's constraint: of the sum or the mean of the KL
+            over latents, as the code base has it.
         noise_scale : float, optional
             In place of the code base's own factor on the noise of the latents.
         kl_weight, reconstruction_weight : float, optional
@@ -319,11 +320,12 @@ class Loss:
         cls,
         function: Callable[..., Any],
         *,
-        features: Count | Sequence[Count],
-        latents: Count,
-        batch: Count = 8,
+        like: Any = None,
+        features: Count | Sequence[Count] | None = None,
+        latents: Count | Sequence[Count] | None = None,
+        batch: Count | None = None,
         beta: Positive | None = None,
-        parametrisation: Parametrisation = "log_variance",
+        parametrisation: Parametrisation | None = None,
         to: Callable[[Any], Any] | None = None,
     ) -> "Loss":
         """Return the loss that a function computes, measured by finite differences.
@@ -335,19 +337,26 @@ class Loss:
         Parameters
         ----------
         function : callable
-            `function(x, x_hat, mean, log_variance)` returns the loss of a batch: a number, a
-            tuple that begins with it, or a mapping with the key "loss".
-        features : int or sequence of int
-            Shape of one sample.
-        latents : int
-            K.
-        batch : int, default 8
-            Rows of a training batch.
+            It returns the loss of a batch: a number, a tuple or mapping that holds it, or its two
+            terms (then `beta` is the weight of the second). Its arguments are x, x̂, the mean and
+            the log-variance of the posterior, in any order that their names tell, else in this
+            one.
+        like : tuple of arrays or tuple or mapping, optional
+            (x, x_hat, mean, log_variance) of one batch, arrays of any library. They give the
+            sizes, the batch and the kind of array. A function of other arguments, such as
+            (model_output, batch), has them here as it takes them.
+        features : int or sequence of int, optional
+            Shape of one sample; needed without `like`.
+        latents : int or sequence of int, optional
+            K, or the shape of a sample's latents; needed without `like`.
+        batch : int, optional
+            Rows of a training batch. It is asked for where the price depends on it.
         beta : float, optional
             The β that the function runs at. Unless given, β counts in multiples of the weight
             that the KL has now.
-        parametrisation : {"log_variance", "variance", "std", "log_std"}, default "log_variance"
-            What the fourth argument of the function is.
+        parametrisation : {"log_variance", "variance", "std", "log_std"}, optional
+            What the last argument of the function is. Unless given, its name or the first that
+            fits tells.
         to : callable, optional
             Makes the arrays that the function takes from NumPy's, such as `torch.as_tensor`.
 
@@ -371,19 +380,18 @@ class Loss:
         ('mean(x − x̂)² + β Σ KL', 4.0)
         """
         from landau_vae.loss._measure import measure
-        from landau_vae.loss.probes import Probe
+        from landau_vae.loss.sizes import candidates
 
-        shape = (features,) if isinstance(features, int) else tuple(features)
-        if not shape:
-            raise InputError("features is empty, but a number or the shape of one sample is expected.", "features")
-        measured = measure(Probe(function, shape, latents, batch, parametrisation, to))
+        probes = candidates(function, like, features, latents, batch, beta, parametrisation, to)
+        measured = measure(probes, beta=beta, batch_known=like is not None or batch is not None)
         value = beta or 1.0
         weight = measured.kl_weight / value
         weight = 1.0 if isclose(weight, 1.0, rel_tol=1e-6) else weight
         knob, notes = ("β", measured.notes) if beta else (RELATIVE, (*measured.notes, RELATIVELY))
         return cls(
             numbers(value, "beta"), measured.decoder_variance, measured.reconstruction, measured.kl, measured.half,
-            latents, measured.likelihood, measured.reconstruction_weight, weight, "measured", knob, notes, prod(shape),
+            probes[0].latents, measured.likelihood, measured.reconstruction_weight, weight, "measured", knob, notes,
+            probes[0].dimension, measured.constraint, measured.sampler,
         )  # fmt: skip
 
     # -------------------------------------------------------------------------------- quantities
@@ -496,7 +504,8 @@ class Loss:
             return None
         a = self.weights(spectrum.dimension)[0]
         averaged = self.latents if self.kl == "mean" and self.latents else 1
-        return Demand(self.constraint, spectrum, self.latents, averaged, a, self.learned)
+        sampler = "" if self.sampler.plain else self.sampler.words
+        return Demand(self.constraint, spectrum, self.latents, averaged, a, self.learned, sampler)
 
     @checked
     def without_price(self, spectrum: Spectrum) -> str | None:
@@ -914,7 +923,7 @@ class Loss:
             f"{self._price_in_words(spectrum, per_beta)}",
         ]
         if not self.sampler.plain:
-            lines.append(self._sampling)
+            lines.append(self.sampling)
         if self.notes:
             lines.append(" ".join(self.notes))
         if not self.likelihood.squared:
@@ -925,8 +934,8 @@ class Loss:
         return "\n".join(lines)
 
     @property
-    def _sampling(self) -> str:
-        """Return how z is drawn, and what it does to thresholds."""
+    def sampling(self) -> str:
+        """How z is drawn, and what it does to thresholds."""
         s, ratio = self.sampler, significant(self.sampler.threshold)
         jump = (
             f"with a jump (unstable below {significant(s.unstable)} λ, active states up to {significant(s.spinodal)} λ)"

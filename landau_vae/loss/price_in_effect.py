@@ -31,6 +31,7 @@ class Demand:
     averaged: int = 1  #: K where the loss averages the KL over latents, so that C is of that mean
     unit: float = 1.0  #: a, what one squared unit costs in the loss
     learned: bool = False  #: whether the decoder's variance is trained too
+    sampler: str = ""  #: how z is drawn, in words, where that is not as usual
 
     @property
     def limit(self) -> float:
@@ -77,6 +78,24 @@ class Demand:
         excess = np.where(reached, rate_at(price, self.spectrum, self.latents) - self.limit, np.nan)
         return np.where(reached, self.averaged * price / (2 * excess), np.inf)
 
+    def allowed(self, nominal: float, rate: float, tolerance: float) -> tuple[float, float]:
+        """Return the least and the largest price that any network of a rate can have at rest.
+
+        At rest the price is τ_β times a slope of the constraint at the network's own rate, which
+        is known up to a share `tolerance`. At the corner of max(R, C) all slopes up to 1 occur.
+        """
+        c = self.constraint
+        if c.sets_price:
+            return 0.0, np.inf
+        if c.kind == "square":
+            if c.per == "sample":
+                return 0.0, np.inf
+            ends = (2 * nominal / self.averaged * (rate * (1 + t) - self.limit) for t in (-tolerance, tolerance))
+            low, high = (max(0.0, end) for end in ends)
+            return low, high
+        free = c.per != "mean" or rate <= self.limit * (1 + tolerance)
+        return 0.0 if free else nominal, nominal
+
     def charged(self, rate: Array) -> Array:
         """Return what the loss charges at its price without the constraint, nats."""
         match self.constraint.kind:
@@ -102,6 +121,8 @@ class Demand:
     def without_price(self, nominal: Array) -> str | None:
         """Return why there is no price in effect, or None where there is one."""
         c = self.constraint
+        if self.sampler:
+            return f"A constraint has a known price for the usual sampler only, but z is drawn with {self.sampler}."
         if self.learned and c.kind in ("square", "distortion"):
             return (
                 f"The price under a constraint of the kind {c.kind!r} is not known where the decoder variance is "
@@ -133,8 +154,8 @@ class Demand:
             return None
         return (
             f"With {significant(self.constraint.value)} free nats for each of {K} latents there is no one price: "
-            f"{pooled} of them take their free nats, for which they pay nothing, and which modes these serve is not "
-            "decided by β. landau_vae.numeric.free_bits solves for this state."
+            f"{pooled} of them take their free nats, or share modes with those that do, and no price says which modes "
+            "these serve. landau_vae.numeric.free_bits solves for this state."
         )
 
     def _out_of_reach(self) -> str | None:

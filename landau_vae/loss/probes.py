@@ -5,26 +5,38 @@
 m is the mean that x̂ stands for: itself, a probability given as logit, a rate given as
 logarithm. These are exact for moves of any size, so moves are large (a tenth of the data's
 range and more) and little is lost to cancellation against the loss itself. The same holds of
-KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²).
+KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²). All entries of x and of the moves are multiples of
+1/64, which half precision holds without rounding.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON, Likelihood
+from landau_vae.likelihoods import BERNOULLI, POISSON
+from landau_vae.loss.calling import Call
+from landau_vae.loss.results import Weights, components
 
 PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
     "log_variance": lambda s: s, "variance": np.exp, "std": lambda s: np.exp(s / 2), "log_std": lambda s: s / 2,
 }  # fmt: skip
+SQUARED: dict[str, Callable[[Array], Array]] = {  # σ² of each
+    "log_variance": np.exp, "variance": np.copy, "std": np.square, "log_std": lambda s: np.exp(2 * s),
+}  # fmt: skip
 LINKS: dict[str, Callable[[Array], Array]] = {"identity": np.copy, "logit": BERNOULLI.link, "log": POISSON.link}
-STEP = 0.12  # of m, whose base is 0.2 … 0.8: it stays a probability
-WIDE = 1e6  # errors beside which a floor of σ (σ-VAE's softclip at e⁻⁶) is lost: e⁻⁶/1e6 = 2e-9
+GRID = 64.0  # entries are multiples of its inverse
+STEP = 8 / GRID  # of m, whose base is 0.2 … 0.8: it stays a probability
 FAR = 1000.0  # of μ: even a KL of weight 1e-6 shows beside a cross-entropy then
+FAR_ONES = 3  # far posteriors at the head of `posteriors`
+ROWS = 8  # that a function is called with, where its batch does not matter or is a sum or a mean
+MANY = 24  # calls that are averaged where a function draws random numbers
+SURE = 4.0  # standard errors
+
+Posterior = tuple[Array, Array]  #: μ and ln σ²
 
 
 class Tolerance(NamedTuple):
@@ -39,165 +51,193 @@ class Tolerance(NamedTuple):
 TIGHT = Tolerance(1e-6, 1e-13, 9)
 # Single precision rounds at 6e-8, summed ten times that; a logarithm guarded by 1e-6 shifts a change by 1e-5 … 1e-4.
 LOOSE = Tolerance(1e-3, 1e-6, 5)
+# bfloat16 rounds at 4e-3: squares and their sums by a few of these.
+COARSE = Tolerance(3e-2, 1e-2, 2)
+
+
+class Readings(NamedTuple):
+    """The loss at several places, the first of which is the base, and how far each may be off by chance."""
+
+    values: Array
+    errors: Array
 
 
 @dataclass(frozen=True)
 class Probe:
-    """The user's function at a given size of its arrays; `order` permutes its arguments."""
+    """The user's function at a given size of its arrays."""
 
-    function: Callable[..., Any]
-    shape: tuple[int, ...]
-    latents: int
-    batch: int
+    call: Call
+    shape: tuple[int, ...]  #: of one sample
+    latent_shape: tuple[int, ...]
+    batch: int  #: rows that training has
     parametrisation: str = "log_variance"
-    to: Callable[[Any], Any] | None = None
-    order: tuple[int, ...] = (0, 1, 2, 3)
+    rows: int = 0  #: rows that it is called with; those of the batch, unless given
+    total: Weights = field(
+        default_factory=dict
+    )  #: which of the numbers it returns make the loss; the first, unless given
+    draws: int = 1  #: calls that are averaged
+    half: bool = False  #: whether what it returns has the few digits of half precision
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            object.__setattr__(self, "rows", self.batch)
 
     @property
     def dimension(self) -> int:
         """d, features of one sample."""
         return int(np.prod(self.shape))
 
-    def attempt(self, x: Array, x_hat: Array, posterior: tuple[Array, Array] | None = None) -> float | InputError:
+    @property
+    def latents(self) -> int:
+        """K of one sample."""
+        return int(np.prod(self.latent_shape))
+
+    @property
+    def prior(self) -> Posterior:
+        """The posterior that costs nothing."""
+        mean, log_variance = np.zeros((2, self.rows, *self.latent_shape))
+        return mean, log_variance
+
+    def components(self, x: Array, x_hat: Array, posterior: Posterior | None = None) -> dict[str, float] | InputError:
+        """Return all numbers in what the function returns, or the error to raise if the function raised one."""
+        mean, log_variance = posterior or self.prior
+        arrays = {"x": x, "x_hat": x_hat, "mean": mean, "spread": PARAMETRISATIONS[self.parametrisation](log_variance)}
+        signs = (1.0, -1.0) if "z" in self.call.roles else (1.0,)  # z = μ ± σ: half the sum is the mean over all z
+        found: list[dict[str, float]] = []
+        for sign in signs:
+            z = mean + sign * np.exp(log_variance / 2) * np.where(np.indices(mean.shape).sum(axis=0) % 2, 1, -1)
+            try:
+                result = self.call(arrays | {"z": z})
+            except Exception as problem:  # anything: it is not our code
+                return self._raised(problem)
+            found.append(components(result))
+        return {name: sum(each.get(name, np.nan) for each in found) / len(found) for name in found[0]}
+
+    def _raised(self, problem: Exception) -> InputError:
+        if isinstance(problem, InputError):
+            return problem
+        text = "".join(str(problem).splitlines()[:1]).rstrip(".")
+        error = InputError(
+            f"Your function raised {type(problem).__name__}{f' ({text})' if text else ''} for x and x̂ of shape "
+            f"{(self.rows, *self.shape)} and a posterior of shape {(self.rows, *self.latent_shape)}: give like=(x, "
+            "x_hat, mean, log_variance) of one batch, or features=…, latents=…, batch=… and to=… as it expects them.",
+            "function",
+        )
+        error.__cause__ = problem
+        return error
+
+    def attempt(self, x: Array, x_hat: Array, posterior: Posterior | None = None) -> float | InputError:
         """Return the loss, NaN where it is infinite, or the error to raise if the function raised one."""
-        mean, log_variance = posterior or np.zeros((2, self.batch, self.latents))  # unless given, the prior: KL = 0
-        # Copies, because a function may work in place.
-        arrays = [np.array(each) for each in (x, x_hat, mean, PARAMETRISATIONS[self.parametrisation](log_variance))]
-        try:
-            with np.errstate(all="ignore"):  # what is tried on purpose may lie outside the function's domain
-                arguments = [each if self.to is None else self.to(each) for each in (arrays[i] for i in self.order)]
-                result = self.function(*arguments)
-        except Exception as problem:  # anything: it is not our code
-            text = "".join(str(problem).splitlines()[:1]).rstrip(".")
-            error = InputError(
-                f"Your function raised {type(problem).__name__}{f' ({text})' if text else ''} for x and x̂ of shape "
-                f"{arrays[0].shape} and a posterior of shape {arrays[2].shape}: give features=…, latents=… and batch=… "
-                "as it expects them, and to=… if it takes other arrays than NumPy's.",
-                "function",
-            )
-            error.__cause__ = problem
-            return error
-        value = _number(result)
+        found = self.components(x, x_hat, posterior)
+        if isinstance(found, InputError):
+            return found
+        weights = self.total or {next(iter(found)): 1.0}
+        value = sum(weight * found.get(name, np.nan) for name, weight in weights.items())
         return value if np.isfinite(value) else np.nan
 
-    def __call__(self, x: Array, x_hat: Array, posterior: tuple[Array, Array] | None = None) -> float:
-        """Return the loss; NaN where it is infinite or the function raises."""
+    def __call__(self, x: Array, x_hat: Array, posterior: Posterior | None = None) -> float:
+        """Return the loss, its mean over draws; NaN where it is infinite or the function raises."""
+        return float(self.read(x, [(x_hat, posterior)]).values[0])
+
+    def read(self, x: Array, places: Sequence[tuple[Array, Posterior | None]]) -> Readings:
+        """Return the loss where x̂ and the posterior are so."""
+        every = np.array([[self._value(x, *place) for _ in range(self.draws)] for place in places])
+        errors = SURE * every.std(axis=1, ddof=1) / np.sqrt(self.draws) if self.draws > 1 else np.zeros(len(every))
+        return Readings(every.mean(axis=1), errors)
+
+    def _value(self, x: Array, x_hat: Array, posterior: Posterior | None) -> float:
         value = self.attempt(x, x_hat, posterior)
         return np.nan if isinstance(value, InputError) else value
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What x is, how x̂ stands for its mean, and the likelihoods that may charge it."""
-
-    data: str
-    link: str
-    likelihoods: tuple[Likelihood, ...]
-    learned: bool = False  #: whether the squared error enters as its logarithm
-
-    def states(self, probe: Probe) -> tuple[Array, list[Array]]:
-        """Return x, and the means to go to: first the base, then the largest move. The same at each call."""
-        rng = np.random.default_rng(1)
-        shape = (probe.batch, *probe.shape)
-        if self.data == "fractions":  # in order, so that a part of the array differs from the whole in its curvature
-            x = base = np.sort(rng.uniform(0.2, 0.8, shape), axis=None).reshape(shape)
-        else:
-            x = rng.integers(0, 4 if self.data == "counts" else 2, shape).astype(float)
-            base = rng.uniform(0.3, 0.7, shape)
-        if self.learned:  # ln of an error that is zero is infinite
-            return x, [x + WIDE * move for move in moves(shape, rng)]
-        return x, [base, *(base + STEP * move for move in moves(shape, rng))]
-
-    def x_hat(self, mean: Array) -> Array:
-        """Return what the function is given for the mean."""
-        return LINKS[self.link](mean)
-
-    def changes(self, likelihood: Likelihood, x: Array, means: list[Array]) -> tuple[Array, Array]:
-        """Return by what Σ ℓ changes from the first mean to each other one, and the size of what is summed."""
-        if self.learned:  # d/2 ln of the mean square is ½ Σ(x − m)²/σ² at the σ² that it stands for
-            squares = np.array([np.sum((x - mean) ** 2) for mean in means])
-            change = x.size * np.log(squares[1:] / squares[0])
-            return change, np.abs(change)
-        before = _term(likelihood, x, means[0])
-        terms = [_term(likelihood, x, mean) - before for mean in means[1:]]
-        return np.array([each.sum() for each in terms]), np.array([np.abs(each).sum() for each in terms])
+# ---------------------------------------------------------------------------------------------- moves
 
 
-def _term(likelihood: Likelihood, x: Array, mean: Array) -> Array:
-    """Return ℓ as losses write it, up to terms of x alone."""
-    return (x - mean) ** 2 if likelihood.squared else likelihood.value(x, likelihood.link(mean))
-
-
-# In the order of trying. A cross-entropy of probabilities, which may abort outside 0 … 1, is found by the first.
-TRIALS = (
-    Trial("fractions", "identity", (GAUSSIAN, BERNOULLI, POISSON)),
-    Trial("fractions", "logit", (BERNOULLI, GAUSSIAN)),
-    Trial("fractions", "log", (POISSON,)),
-    Trial("bits", "identity", (BERNOULLI,)),  # for those that insist on whole numbers
-    Trial("bits", "logit", (BERNOULLI,)),
-    Trial("counts", "identity", (POISSON,)),
-    Trial("counts", "log", (POISSON,)),
-    Trial("fractions", "identity", (GAUSSIAN,), learned=True),
-)
-
-
-def moves(shape: tuple[int, ...], rng: np.random.Generator) -> list[Array]:
+def moves(shape: tuple[int, ...], seed: int) -> list[Array]:
     """Return arrays with entries from −1 to 1: all at once, single entries, and several in one row or in many."""
+    rng = np.random.default_rng(seed)
     rows, columns = shape[0], int(np.prod(shape[1:]))
     whole = rng.uniform(0.3, 1, (rows, columns)) * rng.choice([-1.0, 1.0], (rows, columns))
     single = []
     row, column = int(rng.integers(rows)), int(rng.integers(columns))
-    for i, j, size in ((0, 0, 1.0), (0, 0, -1.0), (0, 0, 0.4), (rows - 1, columns - 1, -0.8), (row, column, 0.9)):
+    for i, j, size in ((0, 0, 1.0), (0, 0, -1.0), (0, 0, 0.5), (rows - 1, columns - 1, -0.75), (row, column, 1.0)):
         single.append(np.zeros_like(whole))
         single[-1][i, j] = size
     pair = np.zeros_like(whole)
-    pair[0, 0], pair[0, -1] = 0.8, -0.5
+    pair[0, 0], pair[0, -1] = 0.75, -0.5
     last = np.zeros_like(whole)
     last[-1] = whole[-1]
     third = whole.copy()
     third.flat[-(-whole.size // 3) :] = 0
-    return [each.reshape(shape) for each in (whole, *single, pair, last, third)]
+    return [on_grid(each, 8).reshape(shape) for each in (whole, *single, pair, last, third)]
 
 
-def posteriors(probe: Probe) -> list[tuple[Array, Array]]:
-    """Return (μ, ln σ²) to go to from the prior: first a far one, then both together, then each alone."""
-    shape = (probe.batch, probe.latents)
-    mean, zero, wide = moves(shape, np.random.default_rng(2)), np.zeros(shape), moves(shape, np.random.default_rng(3))
-    both = [(1.5 * mean[0], 1.5 * wide[0])]
+def on_grid(values: Array, steps: float = GRID) -> Array:
+    """Return values rounded to multiples of an inverse."""
+    return np.asarray(np.round(values * steps) / steps)
+
+
+def posteriors(probe: Probe) -> list[Posterior]:
+    """Return posteriors to go to from the prior: first far ones, then both together, then each alone."""
+    zero, _ = probe.prior
+    mean, wide = moves(zero.shape, 2), moves(zero.shape, 3)
+    far = [(FAR * mean[0], zero), (FAR * mean[-1], zero), (FAR * mean[-2], zero)]
     alone = [(1.5 * each, zero) for each in mean] + [(zero, 1.5 * each) for each in wide]
-    return [(FAR * mean[0], zero), *both, *alone]
+    return [*far, (1.5 * mean[0], 1.5 * wide[0]), *alone]
 
 
-def kl(posterior: tuple[Array, Array]) -> float:
-    """Return the KL, summed over the batch and the latents, nats."""
+def both(probe: Probe) -> Posterior:
+    """Return a posterior near the prior that differs from it in mean and spread."""
+    return posteriors(probe)[FAR_ONES]
+
+
+def nats(posterior: Posterior) -> Array:
+    """Return the KL of every latent, of the posterior's shape."""
     mean, log_variance = posterior
-    return float(np.sum(mean**2 + np.expm1(log_variance) - log_variance) / 2)
+    return np.asarray(mean**2 + np.expm1(log_variance) - log_variance) / 2
 
 
-def fitted(values: Array, change: Array, size: Array, tolerance: Tolerance) -> float | None:
-    """Return the one weight c with values[1:] − values[0] = c · change, or None where there is none."""
-    moved, best = values[1:] - values[0], int(np.argmax(np.abs(change)))
-    grain = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))
-    weight = float(moved[best] / change[best])
-    fits = np.abs(moved - weight * change) <= tolerance.relative * abs(weight) * size + grain
-    return weight if np.all(fits) and abs(moved[best]) > 10 * grain[best] else None
+def kl(posterior: Posterior) -> float:
+    """Return the KL, summed over the batch and the latents, nats."""
+    return float(nats(posterior).sum())
 
 
-def _number(result: Any) -> float:
-    """Return the loss in what the function returned."""
-    value = result
-    match result:
-        case {"loss": value} | object(loss=value) | [value, *_]:
-            pass
-    try:
-        if isinstance(value, str | bytes):
-            raise TypeError
-        return float(value.item() if hasattr(value, "item") else value)
-    except (TypeError, ValueError, RuntimeError):
-        shape = getattr(value, "shape", None)
-        kind = f"an array of shape {tuple(shape)}" if shape else f"a {type(value).__name__}"
-        raise InputError(
-            f"Your function returned {kind}, but the loss of a whole batch is expected as one number (or first in a "
-            "tuple, or under the key 'loss'): reduce it as the training loop does.",
-            "function",
-        ) from None
+class Fit(NamedTuple):
+    """The weight of a known form in a loss."""
+
+    weight: float
+    chance: float  #: its relative standard error, where the function draws random numbers
+    tolerance: Tolerance
+
+
+def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance) -> Fit | None:
+    """Return the one positive weight c with values[1:] − values[0] = c · change, or None where there is none."""
+    values, best = readings.values, int(np.argmax(np.abs(change)))
+    moved, by_chance = values[1:] - values[0], readings.errors[1:] + readings.errors[0]
+    rounding = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))
+    if not (moved[best] * np.sign(change[best]) > 0 and abs(moved[best]) > 10 * rounding[best] + by_chance[best]):
+        return None
+    weight, chance = float(moved[best] / change[best]), float(by_chance[best] / abs(moved[best]))
+    if np.all(by_chance > 0):  # least squares of what draws leave uncertain
+        precision = np.sum((change / by_chance) ** 2)
+        weight, chance = float(np.sum(moved * change / by_chance**2) / precision), float(precision**-0.5 / weight)
+    allowed = (tolerance.relative + chance) * weight * size + rounding + by_chance
+    if not np.all(np.abs(moved - weight * change) <= allowed):
+        return None
+    return Fit(weight, chance / SURE, tolerance)
+
+
+def has_few_bits(value: float) -> bool:
+    """Return whether a number is one of half precision.
+
+    >>> has_few_bits(1.5), has_few_bits(0.1)
+    (True, False)
+    """
+    mantissa = np.ldexp(np.frexp(value)[0], 12)
+    return not np.isfinite(value) or mantissa == np.round(mantissa)
+
+
+def is_coarse(gain: Callable[[float], float]) -> bool:
+    """Return whether a loss is computed in half precision: it answers in steps to small changes of a large move."""
+    start, near, far = (gain(1 + k * 2.0**-13) for k in range(3))
+    return start != 0 and (near == start or not abs(far - 2 * near + start) <= 0.2 * abs(far - start))

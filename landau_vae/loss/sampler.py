@@ -8,7 +8,7 @@ A mode of a linear model at the price τ = tλ, with u = w²/τ and the encoder'
 
 and where u dN/dσ² + 1 = 1/σ², or σ² is at a bound of its head. It is lost without a jump, at t = 1/N(1), unless N
 falls steeply with u: beyond c² = 2 (c² = ½ with `log_std`). Of a latent that stays at σ² = v only N(v) counts. Proof:
-`landau-vae derive samplers`. Source: this package; of a fixed σ², Wang & Ziyin, arXiv:2205.04009.
+`landau-vae derive samplers-and-heads`. Source: this package; of a fixed σ², Wang & Ziyin, arXiv:2205.04009.
 """
 
 from dataclasses import asdict, dataclass
@@ -22,6 +22,7 @@ from landau_vae.checks import Positive, check_fields, checked, numbers
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 
+AT_BOUND = 1e-3  # relative distance of σ² from a bound of its head at which it is there
 NOTHING = 1e-150  # a residual whose square can still be divided by
 
 
@@ -106,6 +107,11 @@ class Sampler:
     def power(self) -> int:
         """Return p in N = c² σ^2p."""
         return 2 if self.log_std else 1
+
+    @property
+    def scale(self) -> str:
+        """Return what is 1 at rest, whatever the network, of latents whose σ is at no bound."""
+        return f"{'2' * self.log_std}⟨μ²⟩ + ⟨σ²⟩"
 
     @property
     def words(self) -> str:

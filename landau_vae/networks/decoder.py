@@ -19,7 +19,7 @@ from functools import partial
 from itertools import pairwise
 from math import prod
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from landau_vae.checks import shown
 from landau_vae.data.convert import plain
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import Likelihood, natural_parameter
+from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import BETTER_LINK, SAME_OUTPUT
 
 ROWS, NUMBERS = 4096, 2**24  # of a call at most: rows, and numbers of its outputs
@@ -39,6 +39,7 @@ RECONSTRUCTIONS = (
     "reconstruction", "reconstructions", "reconstructed", "recon", "recon_x", "x_recon", "x_rec", "x_hat", "xhat",
     "decoded", "output", "outputs", "sample", "px", "mean", "mu", "loc", "logits", "rate", "probs",
 )  # fmt: skip
+LOGITS = ("dropout", "px_dropout", "pi", "zi_logits")
 SPREADS = ("variance", "var", "log_variance", "log_var", "logvar", "std", "stddev", "scale", "sigma")
 
 Getter = Callable[[Any], Any]
@@ -63,7 +64,10 @@ class Decoder:
 
     decode: Callable[..., Any] = field(repr=False)  #: as the user gave it
     of_row: tuple[int, ...]  #: shape of a row of the data: (d,), or (channels, height, width)
+    outputs: int  #: numbers that it gives for a row: d, or a multiple of it
     shape: tuple[int, ...] | None = None  #: shape of the latents of a row, where they are not (K,)
+    #: m and √v of the prior, where z here is (z of the decoder − m)/√v
+    prior: tuple[Array, Array] | None = field(default=None, repr=False)
     given: Any = field(default=None, repr=False)  #: what it is called with beside the latents, one entry for each row
     takes: str = ""  #: what it is called with, in words
     convert: Getter = field(default=_same, repr=False)  #: makes that of a NumPy array
@@ -73,7 +77,7 @@ class Decoder:
     stochastic: bool = False  #: whether two calls with the same latents differ
     train_mode: bool = False  #: whether it belongs to a PyTorch module in training mode
     couples_rows: bool = False  #: whether rows influence one another; not tested of a stochastic one
-    link: Literal["mean", "natural"] = "mean"  #: what its outputs are: means, or natural parameters (logits, log-means)
+    link: str = "mean"  #: what its outputs are: "mean", "natural" (logits, log-means), or two kinds, in words
     to_output: Callable[[Array], Array] = field(default=_same, repr=False)  #: makes the f of a likelihood of them
     better_link: str | None = None  #: function that outputs lack, by the data; squared errors only
     improvement: float = 1.0  #: loss with that function over the loss without
@@ -86,8 +90,10 @@ class Decoder:
         features: int | tuple[int, ...],
         *,
         shape: tuple[int, ...] | None = None,
+        prior: tuple[Array, Array] | None = None,
         given: Any = None,
         rows: NDArray[np.intp] | None = None,
+        outputs: int | None = None,
     ) -> "Decoder":
         """Return the decoder, after trying it on some latents.
 
@@ -103,10 +109,15 @@ class Decoder:
             their channels at different ends, they are moved.
         shape : tuple of int, optional
             Shape of the latents of one row, as the decoder takes them.
+        prior : pair of arrays, optional
+            m and √v: the decoder is called with m + √v z.
         given : array, tensor or DataFrame, optional
             Conditions, one entry for each row of the data.
         rows : (m,) array of int, optional
             Which rows of `given` the latents belong to; the first ones, unless given.
+        outputs : int, optional
+            Numbers that it gives for each row, in one array or in several of the shape of a
+            row; as many as features, unless given.
 
         Returns
         -------
@@ -129,11 +140,12 @@ class Decoder:
         of_row = features if isinstance(features, tuple) else (features,)
         z, rows = np.asarray(latents, dtype=np.float64), np.arange(len(latents)) if rows is None else rows
         given = given if given is None or hasattr(given, "shape") else plain(given)
-        draft = cls(decode, of_row, shape, given, train_mode=any(each.training for each in _modules(decode)))
+        training = any(each.training for each in _modules(decode))
+        draft = cls(decode, of_row, outputs or prod(of_row), shape, prior, given, train_mode=training)
         decoder, value = draft._tried(z, rows)
         others = {label: get for label, get in _parts(value, SPREADS) if label not in ("", decoder.entry)}
         beside = others.get("[1]", _nothing) if decoder.entry == "[0]" else next(iter(others.values()), _nothing)
-        spread = _fitted(_attempt(beside, value), len(z), of_row)
+        spread = draft._fitted(_attempt(beside, value), len(z)) if draft.outputs == prod(of_row) else None
         first, again = decoder(z, rows), decoder(z, rows)
         moved = np.vstack([z[:1], z[1:] + 1.0])
         unlike = SAME_OUTPUT * np.abs(first).max()
@@ -152,8 +164,8 @@ class Decoder:
             except Exception as problem:  # anything: it is the user's code
                 problems.append((takes, problem))
                 continue
-            for entry, get in _places(value):
-                if _fitted(_attempt(get, value), len(z), self.of_row) is not None:
+            for entry, get in (*_joined(value, self.outputs // prod(self.of_row)), *_places(value)):
+                if self._fitted(_attempt(get, value), len(z)) is not None:
                     return replace(decoder, entry=entry, get=get), value
             returned.append(value)
         if returned:
@@ -166,7 +178,7 @@ class Decoder:
     def __call__(self, z: Array, rows: NDArray[np.intp] | None = None) -> Array:
         """Return one output for each latent, (m, d), by some thousands of rows at a time."""
         rows = np.arange(len(z)) if rows is None else rows
-        result = np.empty((len(z), prod(self.of_row)))
+        result = np.empty((len(z), self.outputs))
         most = max(2, min(ROWS, NUMBERS // result.shape[1]))
         edges = np.linspace(0, len(z), -(-len(z) // most) + 1).astype(int)
         for start, stop in pairwise(edges):
@@ -175,7 +187,7 @@ class Decoder:
                 value = self._called(z[part], rows[part])
             except Exception as problem:
                 raise self._failure(self.takes, problem, z[part]) from problem
-            outputs = _fitted(_attempt(self.get, value), stop - start, self.of_row)
+            outputs = self._fitted(_attempt(self.get, value), stop - start)
             if outputs is None:
                 raise self._misfit(value, stop - start)
             result[part] = outputs
@@ -183,12 +195,22 @@ class Decoder:
             raise InputError("decode returned numbers that are NaN or infinite: check the model's weights.", "decode")
         return result
 
+    def _fitted(self, value: Any, rows: int) -> NDArray[Any] | None:
+        """Return outputs (m, ·) if they are these: one array, or one of the shape of a row for each kind of output."""
+        if isinstance(value, _Several):
+            parts = [_fitted(each, rows, self.of_row) for each in value]
+            fit = all(each is not None for each in parts)
+            return np.concatenate(parts, axis=1) if fit else None  # type: ignore[arg-type]
+        whole = self.outputs == prod(self.of_row)
+        return _fitted(value, rows, self.of_row if whole else (self.outputs,))
+
     def output(self, z: Array, rows: NDArray[np.intp] | None = None) -> Array:
         """Return the likelihood's f for each latent, (m, d), once `choose_link` has said what outputs are."""
         return self.to_output(self(z, rows))
 
     def _called(self, z: Array, rows: NDArray[np.intp]) -> Any:
-        arguments: list[Any] = [np.array(z).reshape(len(z), *(self.shape or z.shape[1:]))]  # its own, to write into
+        z = np.array(z) if self.prior is None else self.prior[0] + self.prior[1] * z  # its own, to write into
+        arguments: list[Any] = [z.reshape(len(z), *(self.shape or z.shape[1:]))]
         if self.given is not None:
             arguments.append(getattr(self.given, "iloc", self.given)[rows])
         with _undisturbed(self.decode):
@@ -203,9 +225,12 @@ class Decoder:
         )
 
     def _misfit(self, value: Any, rows: int) -> InputError:
+        features = prod(self.of_row)
+        expected = "one reconstruction per row, in the order of the data's features"
+        if self.outputs != features:
+            expected = f"{self.outputs} numbers per row, or {self.outputs // features} arrays of the shape of the rows"
         return InputError(
-            f"decode returned {_in_words(value)} for {rows} rows of {prod(self.of_row)} features: it has to return one "
-            "reconstruction per row, in the order of the data's features.",
+            f"decode returned {_in_words(value)} for {rows} rows of {features} features: it has to return {expected}.",
             "decode",
         )
 
@@ -220,6 +245,7 @@ class Decoder:
             "decode is stochastic: two calls with the same latents differ.": self.stochastic,
             "Rows that are decoded together influence one another, as in batch normalisation.": self.couples_rows,
             "The outputs of decode are natural parameters (logits, log-means).": self.link == "natural",
+            f"The outputs of decode are read as {self.link}.": self.link not in ("mean", "natural"),
             f"With a {self.better_link} after decode the squared error is {significant(self.improvement, 2)} of what "
             "it is: decode seems to return the outputs before their last function.": self.better_link is not None,
         }
@@ -232,8 +258,8 @@ def choose_link(
     """Return the decoder with what its outputs are: means of the likelihood, or its natural parameters.
 
     Outputs out of the range of means are natural parameters; others are what gives the lower
-    loss. Outputs for squared errors are means; whether a function of them fits the data far
-    better is measured.
+    loss, and so are further outputs, such as a variance or its logarithm. Outputs for squared
+    errors are means; whether a function of them fits the data far better is measured.
 
     Parameters
     ----------
@@ -265,11 +291,12 @@ def choose_link(
     if likelihood.squared:
         return _with_better_link(decoder, y, x)
     low, high = likelihood.support
-    to_output = partial(natural_parameter, likelihood)
-    inside = y.min() >= low - OUTSIDE and y.max() <= high + OUTSIDE
-    if inside and likelihood.value(x, to_output(y)).sum() < likelihood.value(x, y).sum():
-        return replace(decoder, link="mean", to_output=to_output)
-    return replace(decoder, link="natural", to_output=_same)
+    outside = y.min() < low - OUTSIDE or y.max() > high + OUTSIDE
+    readings = {name: f for name, f in likelihood.readings().items() if not (name == "mean" and outside)}
+    with np.errstate(all="ignore"):  # of readings that do not fit
+        losses = {name: float(likelihood.row_value(x, to_output(y)).sum()) for name, to_output in readings.items()}
+    link = min(losses, key=lambda name: np.nan_to_num(losses[name], nan=np.inf))
+    return replace(decoder, link=link, to_output=readings[link])
 
 
 def _with_better_link(decoder: Decoder, y: Array, x: Array) -> Decoder:
@@ -410,6 +437,21 @@ def _places(value: Any, depth: int = 2) -> Iterator[tuple[str, Getter]]:
         for label, get in _parts(value, RECONSTRUCTIONS):
             for more, inner in _places(_attempt(get, value), depth - 1):
                 yield label + more, lambda whole, get=get, inner=inner: inner(get(whole))  # type: ignore[misc]
+
+
+class _Several(tuple[Any, ...]):
+    """Arrays that are outputs together."""
+
+    __slots__ = ()
+
+
+def _joined(value: Any, kinds: int) -> Iterator[tuple[str, Getter]]:
+    """Yield a reconstruction and what stands beside it, where a likelihood takes two outputs of each feature."""
+    first = next(_parts(value, RECONSTRUCTIONS), None)
+    second = next((each for each in _parts(value, (*LOGITS, *SPREADS)) if first and each[0] != first[0]), None)
+    if kinds == 2 and first is not None and second is not None:
+        both = first[1], second[1]
+        yield f"{first[0]} and {second[0]}", lambda whole: _Several(get(whole) for get in both)
 
 
 def _parts(value: Any, names: tuple[str, ...]) -> Iterator[tuple[str, Getter]]:

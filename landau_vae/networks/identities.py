@@ -10,7 +10,11 @@ its units. All widths σ_k, then all means μ_k, of one latent are scaled by e^{
 noise: nothing is asked of the decoder but its outputs. A latent of several columns (the
 positions of a
 channel) is scaled as one, and sums run over its columns. Gradients of a training loop do as
-well. A latent that is not active shows nothing: 0/0. Source: this package.
+well. A latent that is not active shows nothing: 0/0. Where the noise is not σε with a free σ, (σ) reads
+
+    p ⟨∂ℓ/∂ ln √N⟩ = c ⟨1 − σ²⟩,  N = c² σ^2p,  over rows whose σ is not at a bound of its head
+
+and a latent whose σ is at a bound in most rows tells its price by (μ). Source: this package.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +27,7 @@ from numpy.typing import NDArray
 from landau_vae.checks import Count, NonNegative, Seed, checked, shown
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
+from landau_vae.loss.sampler import AT_BOUND, Sampler
 from landau_vae.networks.arguments import chosen, codes, returning, table
 
 STEP = 0.05  # by which ln σ and ln |μ| are moved
@@ -56,6 +61,7 @@ def prices_in_effect(
     term: Callable[[Array], Array],
     latents: Latents,
     *,
+    sampler: Sampler | None = None,
     all_rows: bool = False,
     precise: NonNegative = PRECISE,
     most: Count = DRAWS,
@@ -73,6 +79,8 @@ def prices_in_effect(
         The reconstruction term of each row, (n,), at latents z, (n, K).
     latents : (a,) array of int, or sequence of arrays
         Which latents, active ones: a column each, or the columns of each.
+    sampler : Sampler, optional
+        How z is drawn in training, if not as μ + σε with a free σ.
     all_rows : bool, default False
         Whether these are all the rows that were trained on; else they stand for more.
     precise : float, default 0.02
@@ -103,16 +111,21 @@ def prices_in_effect(
     """
     mean, deviation = codes(mean, deviation)
     term, columns = returning(term, "term", mean.shape[:1]), _columns(latents, mean.shape[1])
-    rng = np.random.default_rng((seed, OWN))
-    below = _below(mean, deviation, columns)
+    sampler = sampler or Sampler()
+    rng, width = np.random.default_rng((seed, OWN)), np.sqrt(sampler.noise(deviation**2))
+    inside = _inside(deviation, sampler)
+    below, pinned = _below(mean, deviation, columns, inside)
     total, square = np.zeros((2, *below.shape))
     fewest, left = 2 if all_rows else 1, np.arange(len(columns))  # latents whose price is not yet precise
     draws, spent = np.zeros(len(columns)), 2 * len(columns)
     for draw in range(1, max(most, fewest) + 1):
-        noise, some = deviation * rng.standard_normal(mean.shape), [columns[k] for k in left]
-        each = np.stack([_slopes(term, mean, noise, some, channel, STEP) for channel in (0, 1)])
+        noise, some = width * rng.standard_normal(mean.shape), [columns[k] for k in left]
+        z, free = mean + noise, noise * inside
+        each = np.stack([_slopes(term, z, free, some, STEP), -_slopes(term, z, mean, some, STEP)])
         if draw == 1:
-            halved = _slopes(term, mean, noise, columns, 0, STEP / 2).mean(axis=0) / each[0].mean(axis=0) - 1
+            half, whole = _slopes(term, z, free, columns, STEP / 2).mean(axis=0), each[0].mean(axis=0)
+            halved = np.divide(half, whole, out=np.ones(len(columns)), where=~pinned) - 1
+        each[0] = np.where(pinned[left], each[1], sampler.power * each[0])
         total[:, :, left] += each
         square[:, :, left] += each**2
         draws[left] += 1
@@ -134,6 +147,7 @@ def prices_from_gradients(
     by_log_variance: Array,
     latents: Latents | None = None,
     *,
+    sampler: Sampler | None = None,
     last_updates: NonNegative = LAST_UPDATES,
 ) -> PricesInEffect:
     """Return the prices in effect from gradients that a training loop has anyway.
@@ -148,6 +162,8 @@ def prices_from_gradients(
     latents : (a,) array of int, or sequence of arrays, optional
         Which latents, active ones: a column each, or the columns of each. By default all
         columns.
+    sampler : Sampler, optional
+        How z is drawn in training, if not as μ + σε with a free σ.
     last_updates : float, default 0.018
         Relative error that the noise of the last updates adds.
 
@@ -165,8 +181,10 @@ def prices_from_gradients(
     mean, deviation = codes(mean, deviation)
     by_mean, by_log_variance = table(by_mean, "by_mean", mean), table(by_log_variance, "by_log_variance", mean)
     columns = _columns(np.arange(mean.shape[1]) if latents is None else latents, mean.shape[1])
+    below, pinned = _below(mean, deviation, columns, _inside(deviation, sampler or Sampler()))
     slopes = np.stack([_summed(2 * by_log_variance, columns), _summed(-mean * by_mean, columns)])
-    price, error = _ratio(slopes, slopes**2, _below(mean, deviation, columns), 1, False)
+    slopes[0] = np.where(pinned, slopes[1], slopes[0])
+    price, error = _ratio(slopes, slopes**2, below, 1, False)
     halved = np.full(len(columns), np.nan)
     return _prices(mean, deviation, columns, price, np.hypot(error, last_updates * np.abs(price)), halved, 0)
 
@@ -184,29 +202,38 @@ def _summed(values: Array, columns: list[NDArray[np.intp]]) -> Array:
     return np.stack([values[:, each].sum(axis=1) for each in columns], axis=1)
 
 
-def _below(mean: Array, deviation: Array, columns: list[NDArray[np.intp]]) -> Array:
-    """Return 1 − σ² and μ² of each row and latent, (2, n, a)."""
-    return np.stack([_summed(1 - deviation**2, columns), _summed(mean**2, columns)])
+def _inside(deviation: Array, sampler: Sampler) -> NDArray[np.bool_]:
+    """Return whether σ² is within the bounds of its head, and not at one of them, (n, K)."""
+    (low, high), variance = sampler.bounds, deviation**2
+    return np.asarray((variance > low * (1 + AT_BOUND)) & (variance < high * (1 - AT_BOUND)))
+
+
+def _below(
+    mean: Array, deviation: Array, columns: list[NDArray[np.intp]], inside: NDArray[np.bool_]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return 1 − σ² and μ² of each row and latent, (2, n, a), and which latents have σ at a bound in most rows.
+
+    Rows at a bound are left out of the first, and such latents have μ² in both places.
+    """
+    pinned = np.array([inside[:, each].mean() < 0.5 for each in columns])
+    below = np.stack([_summed((1 - deviation**2) * inside, columns), _summed(mean**2, columns)])
+    below[0] = np.where(pinned, below[1], below[0])
+    return below, pinned
 
 
 def _slopes(
-    term: Callable[[Array], Array],
-    mean: Array,
-    noise: Array,
-    columns: list[NDArray[np.intp]],
-    channel: int,
-    step: float,
+    term: Callable[[Array], Array], z: Array, part: Array, columns: list[NDArray[np.intp]], step: float
 ) -> Array:
-    """Return ∂ℓ/∂ ln σ_k (channel 0) or −∂ℓ/∂ ln |μ_k| (channel 1) of each row, at z = mean + noise, (n, a)."""
+    """Return ∂ℓ/∂ ln of a part of z, its noise or its mean, for each row and latent, (n, a)."""
     slopes = []
     for each in columns:
         ends = []
         for sign in (1, -1):
-            z = mean + noise
-            z[:, each] += np.expm1(sign * step) * (noise, mean)[channel][:, each]
-            ends.append(term(z))
+            moved = z.copy()
+            moved[:, each] += np.expm1(sign * step) * part[:, each]
+            ends.append(term(moved))
         slopes.append((ends[0] - ends[1]) / (2 * step))
-    return np.stack(slopes, axis=1) * (1, -1)[channel]
+    return np.stack(slopes, axis=1)
 
 
 def _ratio(total: Array, square: Array, below: Array, draws: Any, all_rows: bool) -> tuple[Array, Array]:

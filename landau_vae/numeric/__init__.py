@@ -4,7 +4,7 @@ import lazy_loader
 
 from landau_vae.numeric._choose_beta import Choice, choose_beta
 from landau_vae.numeric._equilibrium import Equilibrium, equilibrium
-from landau_vae.numeric._expected import Expected, expected
+from landau_vae.numeric._expected import expected
 from landau_vae.numeric._fixed_encoder import FixedEncoder, fixed_encoder
 from landau_vae.numeric._free_bits import FreeBits, free_bits
 from landau_vae.numeric._hierarchy import Hierarchy, hierarchy
@@ -14,6 +14,7 @@ from landau_vae.numeric._noise_floor import NoiseFloor, noise_floor
 from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
 from landau_vae.numeric._transitions import Transitions, transitions
 from landau_vae.numeric._weight_decay import WeightDecay, weight_decay
+from landau_vae.numeric.expected_curves import Expected
 from landau_vae.numeric.plateau_activation import Activation, activation
 
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, ["continuation", "problems"])  # heavier: loaded on first use

@@ -12,21 +12,19 @@ fault.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.checks import Count, Positive, Share, checked, numbers
-from landau_vae.display import Array, Column, Content, Integers, Result, Table, counted, readonly, significant
+from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import natural_parameter
 from landau_vae.limits import ACTIVE
 from landau_vae.loss import Logged, Loss
 from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.numeric.descended_modes import descend
+from landau_vae.numeric.expected_curves import Expected, error_of
 from landau_vae.numeric.plateau_activation import distance, updates_for
 from landau_vae.numeric.plateau_growth import Momentum
 from landau_vae.spectrum.spectrum import Spectrum
@@ -34,64 +32,6 @@ from landau_vae.spectrum.spectrum import Spectrum
 POINTS = 500  # of a curve, at most
 MOST_UPDATES = 10**6  # that gradient descent is followed for
 WAKES = -0.5 * np.log(1 - ACTIVE)  # nats of a mode from which it counts as active
-SHOWN = 9  # rows of the table
-LEAST = 1e-300  # in place of β = 0
-ORIGINS = {"rest": "at rest", "gradient descent": "gradient descent", "adam": "Adam at the earliest"}
-MOVED = 0.01  # share of a curve's range, below which it counts as level
-
-
-@dataclass(frozen=True, eq=False)
-class Expected(Result):
-    """What a run should log, step by step, in its own units."""
-
-    spectrum: Spectrum = field(repr=False)  #: the modes λ_k
-    loss: Loss = field(repr=False)  #: the convention in which β is read
-    logged: Logged = field(repr=False)  #: what the numbers of the log are
-    step: Array  #: updates, or epochs, (n,)
-    beta: Array  #: β at each step, (n,)
-    rate: Array  #: R, nats of a row, (n,); NaN where β is 0 and the model at rest
-    error: Array  #: E of a row, Σ(x − x̂)² or −ln p, (n,); NaN where that of the mean predictor is not known
-    active: Integers  #: modes with a signal fraction above 0.1, (n,)
-    origin: Literal["rest", "gradient descent", "adam"]  #: rest at every β; descent; the earliest that Adam can be
-    json_fields = ("loss", "origin", "step", "beta", "kl", "reconstruction", "total", "active", "remarks")
-
-    @cached_property
-    def kl(self) -> Array:
-        """Return the KL as it is logged, (n,)."""
-        loss = self.loss.at(np.where(self.beta > 0, self.beta, LEAST))
-        return readonly(self.logged.logged_rate(self.rate, loss, self.spectrum.dimension))
-
-    @cached_property
-    def reconstruction(self) -> Array:
-        """Return the reconstruction as it is logged, (n,)."""
-        return readonly(self.logged.logged_error(self.error, self.loss, self.spectrum.dimension))
-
-    @cached_property
-    def total(self) -> Array:
-        """Return the loss as it is logged, (n,): both terms with their weights."""
-        return readonly(total_loss(self.error, self.rate, self.beta, self.loss, self.logged, self.spectrum.dimension))
-
-    @cached_property
-    def remarks(self) -> tuple[str, ...]:
-        """Return what the curves do and why, in sentences."""
-        sentences = [_begins(self), _peaks(self), _rises(self), _without_kl(self), _ends(self)]
-        return tuple(sentence for sentence in sentences if sentence)
-
-    def __repr__(self) -> str:
-        ends = f"β = {significant(self.beta[0], 3)} … {significant(self.beta[-1], 3)}"
-        active = f"{self.active[0]} … {self.active[-1]} active"
-        return f"Expected({counted(len(self.step), 'step')}, {ends}, {active}, {ORIGINS[self.origin]})"
-
-    def content(self) -> Content:
-        """Yield a table of a few steps, and the remarks."""
-        yield repr(self)
-        at = np.unique(np.linspace(0, len(self.step) - 1, SHOWN).round().astype(int))
-        yield Table([
-            Column("step", self.step[at]), Column("β", self.beta[at]), Column("KL", self.kl[at], _short, "kl"),
-            Column("reconstruction", self.reconstruction[at], _short), Column("loss", self.total[at], _short),
-            Column("active", self.active[at]),
-        ], note="KL, reconstruction and loss are in the units of the log")  # fmt: skip
-        yield "\n".join(self.remarks)
 
 
 @checked
@@ -123,7 +63,8 @@ def expected(
     updates : int, optional
         Length of the run. Unless given, that of `steps`.
     steps : (n,) array, optional
-        At which there are numbers, rising. Unless given, up to 500 from 0 to `updates`.
+        At which there are numbers, rising; of more than 500 some are left out. Unless given,
+        up to 500 from 0 to `updates`.
     learning_rate : float, optional
         η. Unless given, the model is at rest at every β.
     momentum : float, default 0
@@ -173,36 +114,6 @@ def expected(
         spectrum, loss, logged, readonly(step), readonly(beta), readonly(rate), readonly(error),
         readonly(active, np.int64), origin,
     )  # fmt: skip
-
-
-# --------------------------------------------------------------------------------- errors of a row
-
-
-def mean_predictor(spectrum: Spectrum, loss: Loss) -> float:
-    """Return the error of a row that the best constant output has; NaN where the spectrum does not know it.
-
-    V of squared errors; ⟨A(f₀) − x f₀⟩ of a canonical family, linear in x.
-    """
-    likelihood, mean = loss.likelihood, spectrum.mean
-    if likelihood.squared:
-        return spectrum.total_variance
-    if mean is None or not likelihood.canonical:
-        return np.nan
-    return float(np.sum(likelihood.value(mean, natural_parameter(likelihood, mean))))
-
-
-def error_of(distortion: Array, spectrum: Spectrum, loss: Loss, mean_error: float | None = None) -> Array:
-    """Return the error E of a row for a distortion D, data², (…); of −ln p to second order, E₀ − ½(V − D)."""
-    at_mean = mean_predictor(spectrum, loss) if mean_error is None else mean_error
-    return at_mean - 0.5 * loss.likelihood.curvature_of_term * (spectrum.total_variance - distortion)
-
-
-def total_loss(error: Array, rate: Array, beta: Array, loss: Loss, logged: Logged, features: int) -> Array:
-    """Return the loss as it is logged, (n,), where β R stands for the KL term at β = 0 too."""
-    term = Logged(rows=logged.rows, constant=logged.constant * (logged.reconstruction == "loss"))
-    per_beta = loss.at(1.0).weights(features)[1]
-    paid = np.where(beta > 0, beta * per_beta * np.where(beta > 0, rate, 0.0), 0.0)
-    return term.logged_error(error, loss, features) + logged.rows * paid
 
 
 # ------------------------------------------------------------------------------------------ the run
@@ -294,76 +205,3 @@ def _by_adam(
     awake = np.maximum.accumulate(reached, axis=0)
     gain = spectrum.eigenvalues * (1 - state.posterior_variance)
     return np.where(awake, state.rate, 0.0), spectrum.total_variance - np.where(awake, gain, 0.0).sum(axis=1)
-
-
-# ---------------------------------------------------------------------------------------- sentences
-
-
-def _begins(result: Expected) -> str:
-    """Say when the first latent wakes up, if the run begins without one."""
-    rising = np.flatnonzero(result.active > 0)
-    if not len(rising):
-        return (
-            "The KL stays at 0 throughout: every mode is below the price. The reconstruction is the mean predictor's."
-        )
-    if result.active[0]:
-        return ""
-    first = rising[0]
-    return (
-        f"The KL is 0 up to about step {significant(result.step[first])}, where the first latent wakes up, and rises "
-        "from there on: a KL that rises from 0 is what training looks like."
-    )
-
-
-def _peaks(result: Expected) -> str:
-    """Say where the KL is largest, and that it falls from there on because β rises."""
-    if not np.isfinite(result.rate).any():
-        return ""
-    top = int(np.nanargmax(result.rate))
-    lost = int(result.active[top] - result.active[-1])
-    if result.rate[-1] > (1 - MOVED) * result.rate[top] or result.beta[-1] <= result.beta[top]:
-        return ""
-    collapsed = f" {counted(lost, 'latent')} collapse{'s' * (lost == 1)} on the way." if lost > 0 else ""
-    return (
-        f"The KL peaks at step {significant(result.step[top])} with {_short(result.kl[top])} and falls to "
-        f"{_short(result.kl[-1])} while β rises from {significant(result.beta[top], 3)} to "
-        f"{significant(result.beta[-1], 3)}: that is the price of a nat, no fault.{collapsed}"
-    )
-
-
-def _rises(result: Expected) -> str:
-    """Say that the loss rises with β, by how much."""
-    up = (np.diff(result.total) > 0) & (np.diff(result.beta) > 0)
-    rise = float(np.diff(result.total)[up].sum())
-    if not up.any() or rise <= MOVED * np.ptp(result.total):
-        return ""
-    steps = np.flatnonzero(up)
-    return (
-        f"The loss rises by {_short(rise)} between steps {significant(result.step[steps[0]])} and "
-        f"{significant(result.step[steps[-1] + 1])}, because β does: at rest dL/dβ is the KL. Losses at different β "
-        "cannot be compared, so choose no checkpoint by them."
-    )
-
-
-def _without_kl(result: Expected) -> str:
-    """Say that a KL has no equilibrium at β = 0."""
-    if result.origin == "gradient descent" or not np.any(result.beta == 0):
-        return ""
-    return "Where β is 0 the KL has no equilibrium: it grows as long as β stays there, by no more than time allows."
-
-
-def _ends(result: Expected) -> str:
-    """Say what the last step has, and what it is a prediction of."""
-    share = result.error[-1] / result.error.max() if result.loss.likelihood.squared else np.nan
-    left = f" ({share:.3g} of the mean predictor's)" if np.isfinite(share) and result.active.min() == 0 else ""
-    return (
-        f"At the end: KL {_short(result.kl[-1])}, reconstruction {_short(result.reconstruction[-1])}{left}, "
-        f"{counted(int(result.active[-1]), 'active latent')}. {OF_NETWORKS}"
-    )
-
-
-def _short(value: float) -> str:
-    return significant(float(value), 4)
-
-
-OF_NETWORKS = "Exact for linear models; for nonlinear networks a prediction from the collapsed background."

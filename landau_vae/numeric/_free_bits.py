@@ -91,7 +91,7 @@ def free_bits(spectrum: Spectrum, loss: Loss) -> FreeBits:
 
     Examples
     --------
-    One latent for each mode would cost 1.0391. Both on the first mode cost less:
+    One latent for each mode would cost 1.0390. Both on the first mode cost less:
 
     >>> loss = Loss.gaussian(1.0, latents=2).constrained("hinge", 0.3, per="latent")
     >>> state = free_bits(Spectrum.from_eigenvalues([1.5, 0.1]), loss)
@@ -110,7 +110,7 @@ def free_bits(spectrum: Spectrum, loss: Loss) -> FreeBits:
     if loss.learned:
         raise OutsideTheory("Free bits per latent are not known with a learned decoder variance: fix the variance.")
     K, modes = loss.latents or spectrum.modes, spectrum.modes
-    if spectrum.truncated and K > modes:
+    if spectrum.truncated and modes < K:
         raise OutsideTheory(f"{K} latents may serve modes beyond the {modes} that were kept: keep more.")
     price = float(loss.nominal_price(spectrum))
     state = pooled_state(spectrum, K, price, constraint.value)

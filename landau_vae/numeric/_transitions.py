@@ -7,7 +7,7 @@ Each transition is a supercritical pitchfork, continuous with a kink in the rate
 arXiv:2605.22691). A multiplet of equal eigenvalues collapses at once. With K latents only the K
 strongest modes have a transition at all. A constraint on the rate keeps modes active at every β.
 A loss whose sampler departs from its KL multiplies all thresholds, and may make them jumps
-(`landau-vae derive samplers`).
+(`landau-vae derive samplers-and-heads`).
 """
 
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ keeps state.
 from landau_vae.plotting._activation import activation
 from landau_vae.plotting._cascade import cascade
 from landau_vae.plotting._dataset_size import dataset_size
+from landau_vae.plotting._expected import expected
 from landau_vae.plotting._frontier import frontier
 from landau_vae.plotting._onset import onset
 from landau_vae.plotting.bifurcation_diagram import bifurcation_page, bifurcations, landau_potential
@@ -34,8 +35,8 @@ from landau_vae.plotting.verification import branches, overview, rate_distortion
 
 __all__ = [
     "STYLE", "activation", "bifurcation_page", "bifurcations", "branches", "cascade", "dataset_size",
-    "diagnosed_cascade", "distortion_curves", "effective_dimension", "frontier", "hysteresis_loop", "identity",
-    "landau_potential", "latent_bars", "onset", "onset_branches", "onset_rates", "overview", "prices_in_effect",
-    "rank_distortion", "rank_distortion_of", "rate_distortion", "spectra", "spectroscopy_page", "spectrum_with_floor",
-    "universal_law",
+    "diagnosed_cascade", "distortion_curves", "effective_dimension", "expected", "frontier",
+    "hysteresis_loop", "identity", "landau_potential", "latent_bars", "onset", "onset_branches", "onset_rates",
+    "overview", "prices_in_effect", "rank_distortion", "rank_distortion_of", "rate_distortion", "spectra",
+    "spectroscopy_page", "spectrum_with_floor", "universal_law",
 ]  # fmt: skip

@@ -130,14 +130,16 @@ def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
     """
     with axes(ax, (6.4, 3.8)) as ax:
         knob, beta, effect = result.loss.knob, float(result.loss.beta), _beta_in_effect(result)
-        lam = result.spectrum.eigenvalues[: _line_count(result)]
+        lam = result.thresholds[: _line_count(result)]
         low = min(result.price, lam[-1], result.other_price or np.inf)
         price = np.geomspace(0.4 * low, 2.2 * max(lam[0], result.price), 600)
+        sampler = result.loss.sampler
         for threshold, predicted in zip(lam, result.predicted_signal, strict=False):
             below = np.append(price[price < threshold], threshold)
             line: Any = {"color": COOL, "lw": 1.2} if predicted > 0 else {"color": QUIET, "lw": 0.8}
             place = result.loss.beta_at(below, result.spectrum)
-            ax.plot(place, 1 - below / threshold, label="predicted", zorder=1, **line)
+            signal = 1 - sampler.law(below / threshold * sampler.threshold).residual
+            ax.plot(place, signal, label="predicted", zorder=1, **line)
         first, last = result.loss.beta_at(price[[0, -1]], result.spectrum)
         ax.set(xscale="log", xlim=(min(first, 0.7 * beta), max(last, 1.4 * beta)), ylim=(0, 1.28))
         ax.axvline(beta, 0, 1.06 / 1.28, color=INK, lw=1, zorder=2)
@@ -295,9 +297,11 @@ def spectrum_with_floor(result: Diagnosis, ax: Axes | None = None) -> Axes:
             points = states == state
             label = f"{state.removesuffix(', as predicted')} ({points.sum()})"
             _mark(ax, state, k[points], lam[points], 5 if len(lam) < 60 else 3, label=label, zorder=2)
-        prices = [(result.price, "price τ", INK, "-")]
+        ratio = result.loss.sampler.threshold
+        over = "" if ratio == 1 else f" over {significant(ratio, 3)}"
+        prices = [(result.price / ratio, f"price τ{over}", INK, "-")]
         if effect is not None and result.other_price is not None:
-            prices.append((result.other_price, "in effect", WARM, "--"))
+            prices.append((result.other_price / ratio, f"in effect{over}", WARM, "--"))
         least, most = min(prices)[0], max(prices)[0]
         low, high = max(lam[-1], 1e-3 * min(least, lam[0])), max(lam[0], most)
         low = min(low / 1.6, least / 1.6, np.inf if floor is None else floor.price / 3)
@@ -379,7 +383,7 @@ def _draw_model(ax: Axes, result: Diagnosis, beta: float, effect: float | None, 
 
 def _draw_thresholds(ax: Axes, result: Diagnosis, count: int) -> None:
     """Draw a tick where each mode collapses, with the mode's number where there is room."""
-    thresholds = result.loss.beta_at(result.spectrum.eigenvalues[:count], result.spectrum)
+    thresholds = result.loss.beta_at(result.thresholds[:count], result.spectrum)
     ax.plot(thresholds, np.zeros(count), "|", color=INK, ms=7, clip_on=False, label="threshold", zorder=3)
     low, high = np.log(ax.get_xlim())
     free = np.inf

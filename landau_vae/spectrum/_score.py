@@ -8,7 +8,7 @@ part of its score that is linear in x: Cov(s, x) Σ⁺ Cov(x, s) in place of Cov
 without curvature are left out, where the score has no part either (softmax); else c* = ∞.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -17,15 +17,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, checked
 from landau_vae.data.convert import plain
+from landau_vae.data.moments import Decomposition
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Likelihood, Rest, as_likelihood, with_sizes
 from landau_vae.spectrum._conditional import supervised
+from landau_vae.spectrum.build import Fields, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 FLAT = 1e-10  # of the largest curvature: what counts as none
 SILENT = 1e-12  # of the variance of all scores: what counts as none along a flat direction
+WHOLE = 300  # rows up to which all modes are found, where the curvature is not formed
+FIRST = 6  # modes that are found of more rows, unless their number is given
+PROBES = 32  # random directions that the total variance is then estimated from
+SETTLED = 1e-7  # residual of modes, and of linear equations, as a share
+MOST_STEPS = 3000  # of conjugate gradients
+OWN = 0x73636F72  # stream of the start of Lanczos' method, and of the probes
+NO_MINIMUM = (
+    "The best constant output that was found is not a minimum of the loss, because its mean curvature is negative "
+    "there. A term with kinks, such as an absolute error, has its curvature in the density of the data: take "
+    "laplace() or smooth_l1()."
+)
 Encoder = Literal["free", "linear"]
 
 
@@ -108,21 +121,40 @@ def of_rest(
     names: tuple[str, ...] | None = None, modes: int | None = None,
 ) -> Spectrum:  # fmt: skip
     """Return the spectrum of the first collapse of rows whose collapsed state is known."""
-    scores = _in_unit(rest, weights)
-    if encoder == "linear":
-        found = supervised(rows, scores, weights=weights)
+    if callable(rest.curvature):
+        if encoder == "linear":
+            raise OutsideTheory(f"Of {len(rest.output)} outputs no curvature is formed; a linear encoder needs it.")
+        found = Spectrum(**_by_rows(rest, weights, modes))
+    elif encoder == "linear":
+        found = supervised(rows, in_unit(rest, weights), weights=weights)
     else:
-        found = Spectrum.from_data(scores, weights=weights, modes=modes)
-    who = f"a {likelihood.title} decoder" + " and an encoder linear in x" * (encoder == "linear")
-    note = f"Spectrum of the collapsed state, for {who}. The first threshold is exact as that of the collapsed "
-    note += "state's own stability; later ones are predictions from the collapsed background."
+        found = Spectrum.from_data(in_unit(rest, weights), weights=weights, modes=modes)
+    return as_score(found, likelihood, rest, rows, weights, encoder, names)
+
+
+def as_score(
+    spectrum: Spectrum, likelihood: Likelihood, rest: Rest, rows: Array, weights: Array | None = None,
+    encoder: Encoder = "free", names: tuple[str, ...] | None = None,
+) -> Spectrum:  # fmt: skip
+    """Return the spectrum of scores as one of the rows, with what is to be known of it."""
+    note = _note(likelihood, encoder, rest) + (f" {spectrum.note}" if callable(rest.curvature) else "")
     return replace(
-        found, dimension=rows.shape[1], names=names, kind="score", likelihood=likelihood, scale=None,
-        mean=readonly(np.average(rows, axis=0, weights=weights)), note=f"{note} {rest.note}".strip(),
+        spectrum, dimension=rows.shape[1], names=names, kind="score", likelihood=likelihood, scale=None,
+        mean=readonly(np.average(rows, axis=0, weights=weights)), note=note.strip(),
     )  # fmt: skip
 
 
-def _in_unit(rest: Rest, weights: Array | None) -> Array:
+def _note(likelihood: Likelihood, encoder: Encoder, rest: Rest) -> str:
+    """Return what is exact, and what else is known."""
+    who = f"a {likelihood.title} decoder" + " and an encoder linear in x" * (encoder == "linear")
+    if likelihood.quadratic:
+        return f"Spectrum for {who}: the linear VAE of another covariance; exact."
+    note = f"Spectrum of the collapsed state, for {who}. The first threshold is exact as that of the collapsed state's "
+    note += "own stability; later ones are predictions from the collapsed background."
+    return f"{note} {rest.note}".strip()
+
+
+def in_unit(rest: Rest, weights: Array | None) -> Array:
     """Return the scores times ⟨H⟩^−½, without the directions that have no curvature."""
     score = rest.score - np.average(rest.score, axis=0, weights=weights)
     curvature, n = rest.curvature, len(score)
@@ -149,12 +181,62 @@ def _check_flat(values: Array, variance: Array, curved: NDArray[np.bool_]) -> No
     if not speaks.any():
         return
     if values[speaks].min() < -FLAT * np.max(np.abs(values[np.isfinite(values)])):
-        raise InputError(
-            "The best constant output that was found is no minimum of the loss: its mean curvature is negative there. "
-            "Check the likelihood's score and curvature.", "loss"
-        )  # fmt: skip
+        raise InputError(NO_MINIMUM, "loss")
     raise OutsideTheory(
         "Along some outputs the loss has scores and no mean curvature: the collapsed state is unstable at every price "
-        "(c* = ∞). For a Huber loss that says that no row is within δ of the best constant: take a larger δ.",
+        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with kinks, "
+        "such as an absolute error, has its curvature in the density of the data: take laplace() or smooth_l1().",
         np.inf,
+    )
+
+
+# ----------------------------------------------------------------------------- a curvature that is not formed
+
+
+def _by_rows(rest: Rest, weights: Array | None, modes: int | None) -> Fields:
+    """Return modes by rows: those of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½ are those of A ⟨H⟩⁻¹ Aᵀ, A the scores in units of shares."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    n, d = rest.score.shape
+    share = np.full(n, 1 / n) if weights is None else weights / weights.sum()
+    rows = np.sqrt(share)[:, None] * (rest.score - share @ rest.score)
+
+    def apply(block: Array) -> Array:
+        return np.asarray(rows @ _solved(rest.curvature, rows.T @ block.reshape(n, -1)))
+
+    if n <= WHOLE:
+        gram = apply(np.eye(n))
+        found = Decomposition.of((gram + gram.T) / 2, modes)
+        return resolve(found, d, found.trace, samples=n) | {"truncated": modes is not None and modes < n - 1}
+    operator, start = LinearOperator((n, n), matvec=apply, dtype=float), np.random.default_rng((0, OWN))
+    values, vectors = eigsh(operator, k=min(modes or FIRST, n - 2), tol=SETTLED, v0=start.standard_normal(n))
+    probes = start.choice([-1.0, 1.0], (n, PROBES))
+    probes -= vectors @ (vectors.T @ probes)  # the trace of what is left: Hutchinson's estimate
+    left = np.einsum("nk,nk->k", probes, apply(probes))
+    fields = resolve(Decomposition(values[::-1]), d, float(values.sum() + left.mean()), samples=n)
+    error = left.std() / np.sqrt(PROBES) / fields["total_variance"]
+    words = f"V is estimated from random directions, to {100 * error:.2g} % (one standard error)."
+    return fields | {"truncated": True, "note": words}
+
+
+def _solved(multiply: Callable[[Array], Array], right: Array) -> Array:
+    """Return ⟨H⟩⁻¹ times columns (d, k), by conjugate gradients, all columns at once."""
+    solution, residual = np.zeros_like(right), right.copy()
+    direction, size = residual.copy(), np.square(right).sum(axis=0)
+    power, goal = size.copy(), np.maximum(size * SETTLED**2, np.finfo(float).tiny)
+    for _ in range(MOST_STEPS):
+        if np.all(power <= goal):
+            return solution
+        image = multiply(direction)
+        bent = np.einsum("dk,dk->k", direction, image)
+        if np.any((bent <= 0) & (power > goal)):
+            raise InputError(NO_MINIMUM, "loss")
+        length = np.divide(power, bent, out=np.zeros_like(power), where=power > goal)
+        solution += length * direction
+        residual -= length * image
+        before, power = power, np.square(residual).sum(axis=0)
+        direction = residual + np.divide(power, before, out=np.zeros_like(power), where=before > 0) * direction
+    raise OutsideTheory(
+        f"The curvature could not be inverted in {MOST_STEPS} steps: it vanishes along some outputs, or nearly so.",
+        solution,
     )

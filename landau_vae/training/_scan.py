@@ -35,6 +35,7 @@ from landau_vae.training.schema import (
     Status,
     Trainer,
     about_temperature,
+    recorded_likelihood,
     trainer_settings,
     validate,
     which_seeds,
@@ -251,7 +252,8 @@ def started_from(other: "xarray.Dataset", work: Work) -> Work:
     if missing := [seed for seed in work.seeds if seed not in known]:
         raise InputError(f"start has the seeds {known}, but {missing} are to be trained: give seeds={known}.", "start")
     wanted = work.trainer.to_dict() | {"latents": work.latents, "features": work.data.features}
-    for name, own in vars(recorded_network(other, "start")).items():
+    wanted["outputs"] = recorded_likelihood(wanted).outputs(work.data.features)
+    for name, own in vars(recorded_network(other, name="start")).items():
         if jsonable(own) != jsonable(wanted.get(name)):
             found = (
                 f"start has networks with {name} = {jsonable(own)}, but {jsonable(wanted.get(name))} is to be trained"

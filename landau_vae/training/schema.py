@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from landau_vae.checks import checked, is_real, one_of
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import GAUSSIAN, KNOWN, Likelihood
+from landau_vae.likelihoods import GAUSSIAN, Likelihood
+from landau_vae.likelihoods.likelihood import PER_FEATURE, by_name
 from landau_vae.training.training_set import TrainingSet
 
 #: name → (dimensions after the first axis, which is the model's; values)
@@ -203,9 +204,16 @@ def about_temperature(of_data: bool) -> str:
 
 
 def recorded_likelihood(settings: Mapping[str, Any]) -> Likelihood:
-    """Return the likelihood that the settings of a trainer name; without a name, the Gaussian one."""
-    name = settings.get("loss", {}).get("likelihood", GAUSSIAN.name)
-    return KNOWN.get(name) or Likelihood(str(name))
+    """Return the likelihood that the settings of a trainer name; without a name, the Gaussian one.
+
+    Of one whose name does not hold all of it, only the name is known.
+
+    >>> recorded_likelihood({"loss": {"likelihood": "huber(0.5)"}}).score(0.0, 3.0).item()
+    0.5
+    """
+    name = str(settings.get("loss", {}).get("likelihood", GAUSSIAN.name))
+    whole = None if PER_FEATURE in name else by_name(name)
+    return whole or Likelihood(name)
 
 
 def recorded_linear(settings: Mapping[str, Any]) -> bool:

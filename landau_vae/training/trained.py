@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 from landau_vae.checks import Natural, Positive, checked, numbers
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import GAUSSIAN, KNOWN, Likelihood, as_likelihood
+from landau_vae.likelihoods import Likelihood, as_likelihood
 from landau_vae.training.network import Network, Weights
-from landau_vae.training.schema import trainer_settings, validate
+from landau_vae.training.schema import recorded_likelihood, trainer_settings, validate
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +119,9 @@ def trained_model(
         raise InputError(f"seed is {seed}, but the scan has {seeds}.", "seed")
     place = int(np.argmin(np.abs(np.log(scan.temperature.values / temperature))))
     model = scan.isel(seed=0 if seed is None else seeds.index(seed), temperature=place)
+    decoder = _decoder(settings, likelihood)
     if "network" in scan:
-        network = recorded_network(scan)
+        network = recorded_network(scan, decoder)
         weights = network.weights(model.network.values.astype(np.float64))
     elif {"decoder", "encoder"} <= set(scan.data_vars):
         network = Network(scan.sizes["feature"], scan.sizes["latent"])
@@ -130,15 +131,19 @@ def trained_model(
     plain = {"mean": np.zeros(network.features), "scale": np.ones(network.features)}
     mean, scale = (scan[name].values if name in scan else default for name, default in plain.items())
     at = float(scan.temperature.values[place])
-    return TrainedModel(at, int(model.seed), network, weights, _decoder(settings, likelihood), mean, scale)
+    return TrainedModel(at, int(model.seed), network, weights, decoder, mean, scale)
 
 
-def recorded_network(scan: Any, name: str = "scan") -> Network:
-    """Return the architecture of a scan's networks; `InputError` if it is not recorded, or weights are left out."""
+def recorded_network(scan: Any, likelihood: Likelihood | None = None, name: str = "scan") -> Network:
+    """Return the architecture of a scan's networks; `InputError` if it is not recorded, or weights are left out.
+
+    Their outputs are those of the likelihood: the one on record, unless another is given.
+    """
     settings = trainer_settings(scan)
     try:
         own = tuple(settings["hidden"]), settings["activation"], settings["learned_variance"]
-        network = Network(scan.sizes["feature"], scan.sizes["latent"], *own)
+        outputs = (likelihood or recorded_likelihood(settings)).outputs(scan.sizes["feature"])
+        network = Network(scan.sizes["feature"], scan.sizes["latent"], *own, outputs)
     except (KeyError, TypeError):
         found = f"The {name} does not say what its networks are like"
         raise InputError(f"{found}: give it with its attributes, as lv.scan gave it.", name) from None
@@ -149,15 +154,15 @@ def recorded_network(scan: Any, name: str = "scan") -> Network:
 
 
 def _decoder(settings: dict[str, Any], likelihood: Likelihood | str | None) -> Likelihood:
-    """Return the likelihood on record; one of the user's own, of which only the name is, as it is given."""
-    name = settings.get("loss", {}).get("likelihood", GAUSSIAN.name)
-    if likelihood is None or (isinstance(likelihood, str) and likelihood == name):
-        if name not in KNOWN:
-            found = f"The scan has only the name of its likelihood, {name!r}"
+    """Return the likelihood on record; one of which only the name is, as it is given."""
+    recorded = recorded_likelihood(settings)
+    if likelihood is None or likelihood == recorded.name:
+        if recorded == Likelihood(recorded.name):
+            found = f"The scan has only the name of its likelihood, {recorded.name!r}"
             raise InputError(f"{found}: give the object that it was trained with, likelihood=….", "likelihood")
-        return KNOWN[name]
-    if (given := as_likelihood(likelihood)).name != name:
-        found = f"likelihood is {given.name!r}, but the scan was trained with {name!r}"
+        return recorded
+    if (given := as_likelihood(likelihood)).name != recorded.name:
+        found = f"likelihood is {given.name!r}, but the scan was trained with {recorded.name!r}"
         raise InputError(f"{found}: give that one.", "likelihood")
     return given
 

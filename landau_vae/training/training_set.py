@@ -163,7 +163,8 @@ def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]
         )
     likelihood.must_hold(data.rows)
     state = asked(likelihood, "rest", data.rows, data.weights)
-    for name, arrays in {"value": (data.rows[:2], state.output), "mean": (state.output,)}.items():
+    two = np.broadcast_to(state.output, (len(data.rows[:2]), len(state.output)))
+    for name, arrays in {"row_value": (data.rows[:2], two), "mean": (two,)}.items():
         asked(likelihood, name, *arrays)
     finite = np.isfinite(state.output)  # that of a constant column may be infinite: networks begin nearby
     origin = state.output if finite.all() else np.where(finite, state.output, natural_parameter(likelihood, data.mean))

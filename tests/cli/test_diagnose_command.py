@@ -141,16 +141,27 @@ def test_rows_that_do_not_belong_together(files, capsys, rng):
 # ------------------------------------------------------------------------------------------------ convert
 
 
-def test_convert_lists_every_loss(capsys):
+def test_convert_lists_every_loss_in_its_group(capsys):
     code, out, _ = run(capsys, "convert")
     assert code == 0
     for name, preset in PRESETS.items():
-        assert f"\n{name} " in out
+        assert f"\n{name} " in out.split(f"\n\n{preset.group}\n")[1]
         assert (preset.note or preset.refused) in out
+        assert preset.setting in out
     code, out, _ = run(capsys, "convert", "--features", "12288", "--json")
     losses = json.loads(out)["losses"]
+    assert set(losses) == set(PRESETS)
     assert losses["pytorch-vae"]["price"] == pytest.approx(1.536)  # CONVENTIONS of the code bases: M_N D/2
     assert losses["pyod"]["price"] is None
+    assert losses["actor"]["needs"] == ["batch", "valid"]
+    assert losses["world-models"]["loss"]["constraint"]["value"] == 8.0  # .5 nats of each of 16 latents
+
+
+def test_valid_entries_are_all_unless_given(capsys):
+    """ACTOR: τ = λBN/2."""
+    for given, entries in (([], 784), (["--valid", "300"], 300)):
+        out = run(capsys, "convert", "--json", "--batch", "20", *given)[1]
+        assert json.loads(out)["losses"]["actor"]["price"] == pytest.approx(1e-5 * 20 * entries / 2)
 
 
 def test_convert_between_two(capsys):
@@ -195,6 +206,38 @@ def test_losses_by_name_in_every_command(files, capsys):
     code, out, _ = run(capsys, "choose", "data.npy", "--loss", "beta-vae", "--keep", "2")
     assert code == 0
     assert "keep 2 modes" in out
+
+
+def test_sizes_and_parts_of_losses_by_name(files, capsys):
+    """λβ-VAE: τ = β/(1 + 2λ); ACTOR: λBN/2; the reconstruction term of RAVE is the user's own."""
+    prices = {}
+    for code, *options in (
+        ("lambda-beta-vae", "--beta", "6", "--with", "reconstruction_weight=3"),
+        ("actor", "--beta", "0.1", "--batch", "4", "--valid", "10"),
+        ("rave", "--beta", "1", "--likelihood", "gaussian"),
+    ):
+        out = run(capsys, "thresholds", "data.npy", "--loss", code, *options, "--json")[1]
+        prices[code] = json.loads(out)["equilibrium"]["price"]
+    assert prices == {"lambda-beta-vae": pytest.approx(2), "actor": pytest.approx(2), "rave": pytest.approx(2)}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--loss", "rave", "--beta", "1"], "depends on its reconstruction term"),
+        (["--loss", "actor"], "--batch, --valid"),
+        (["--loss", "pythae", "--with", "nonsense=1"], "--with nonsense=1 cannot be used: give one of capacity"),
+        (["--loss", "pythae", "--with", "capacity"], "--with capacity= cannot be used"),
+        (["--loss", "pythae", "--with", "kl_weight=1e999"], "kl_weight is inf"),
+        (["--with", "capacity=2"], "--with belongs to losses of code bases"),
+        (["--valid", "2"], "--valid belongs to losses of code bases"),
+        (["--loss", "pythae", "--likelihood", "bernoulli"], "give one of the two"),
+    ],
+)
+def test_bad_sizes_and_parts(options, words, files, capsys):
+    code, _, err = run(capsys, "thresholds", "data.npy", *options)
+    assert code == 2
+    assert words in err
 
 
 def test_learned_variance_in_thresholds(files, capsys):

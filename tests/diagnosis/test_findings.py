@@ -10,7 +10,7 @@ import pytest
 
 import landau_vae as lv
 from landau_vae.diagnosis import CODES, CRITERIA
-from landau_vae.diagnosis.findings import RULES, collapse, data, heads, latents, price, training
+from landau_vae.diagnosis.findings import RULES, collapse, data, heads, latents, price, samplers, training
 from landau_vae.display import Table
 
 README = Path(lv.__file__).parents[1] / "README.md"
@@ -29,7 +29,7 @@ def result(rng):
 
 
 def test_every_code_is_explained():
-    assert set().union(*map(codes_in, (collapse, data, heads, latents, price, training))) == set(CODES)
+    assert set().union(*map(codes_in, (collapse, data, heads, latents, price, samplers, training))) == set(CODES)
     assert all(meaning.endswith(".") for meaning in CODES.values())
 
 
@@ -44,7 +44,7 @@ def test_every_alarm_has_its_line_in_the_readme():
 
 def test_every_rule_has_a_file_by_subject():
     homes = {rule.__module__.rpartition(".")[2] for rule in RULES}
-    assert homes == {"data", "heads", "price", "training", "collapse", "latents"}
+    assert homes == {"data", "heads", "samplers", "price", "training", "collapse", "latents"}
 
 
 def test_a_finding_carries_its_numbers(result):

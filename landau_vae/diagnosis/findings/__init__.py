@@ -3,7 +3,8 @@
 The rules are asked in the order of the questions below. An alarm ends it: what it
 explains is not reported again, and what rests on its answer is not asked. `data`: are
 these the data, the units and the decoder of this model, and are they enough? `heads`:
-can the encoder give what the loss asks for? `price`: which price is in effect, and is
+can the encoder give what the loss asks for? `samplers`: is z drawn as the loss states?
+`price`: which price is in effect, and is
 it one? `training`: has it come to rest? `collapse`: are inactive latents inactive
 because they should be? `latents`: what do the active ones encode?
 """
@@ -11,7 +12,7 @@ because they should be? `latents`: what do the active ones encode?
 from collections.abc import Callable, Mapping
 
 from landau_vae.diagnosis.comparison import Comparison
-from landau_vae.diagnosis.findings import collapse, data, heads, latents, price, training
+from landau_vae.diagnosis.findings import collapse, constraint, data, heads, latents, price, samplers, training
 from landau_vae.findings import Finding, by_severity
 
 #: What each code means, in a line.
@@ -24,8 +25,16 @@ CODES: Mapping[str, str] = {
     "diverged": "The posterior of a latent is far wider than the prior.",
     "frozen-variance": "σ is one number in all rows and latents.",
     "bounded-variance": "The head of the log-variance cannot fall below 0.",
+    "clamped-variance": "The log-variance of several latents is at a clamp.",
+    "other-head": "σ² is outside of what the loss states of the head.",
+    "log-std-sampled": "The sampler takes the log-variance for ln σ.",
+    "noise-scaled": "The noise of z is wider or narrower than the KL has it.",
     "one-sided-mean": "The means of the posterior are never negative.",
     "offset": "Latents pay for a mean that is the same in all rows.",
+    "rate-missed": "The constraint of the loss is not met.",
+    "constraint-met": "The constraint of the loss holds, and the price follows from the data.",
+    "constraint-idle": "The constraint of the loss does not bind.",
+    "free-nats": "Latents have the nats that are free for each of them.",
     "kl-off": "The KL term has no effect on the model.",
     "free-bits": "The KL costs nothing up to a limit.",
     "several-prices": "Some latents pay less for a nat than others.",
@@ -61,16 +70,18 @@ QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
         data.other_model, data.logits, data.other_units, data.rows_mismatched),
     "Can the encoder give what the loss asks for?": (
         heads.diverged, heads.frozen_variance, heads.bounded_variance, heads.one_sided, heads.offset),
+    "Is z drawn as the loss states?": (
+        samplers.other_head, samplers.log_variance_as_log_std, samplers.scaled_noise, samplers.clamped),
     "Does the decoder, as called here, reconstruct these rows from z?": (data.decoder_mismatch,),
     "Which price is in effect, and is it one?": (
-        price.kl_off, price.free_bits, price.several_prices, price.other_price, price.price_differs,
+        constraint.missed, price.kl_off, price.free_bits, price.several_prices, price.other_price, price.price_differs,
         price.means_at_odds, latents.unmeasured),
     "Has it come to rest?": (training.not_converged,),
     "Are inactive latents inactive because they should be?": (
         collapse.should_be_active, collapse.price_too_high, collapse.further_latent),
     "What do the active latents encode?": (latents.active_below_threshold, data.fits_noise, latents.mixed),
     "What else is worth knowing?": (
-        collapse.rightly_inactive, heads.batch_norm, latents.rotated, latents.superfluous,
+        constraint.met, collapse.rightly_inactive, heads.batch_norm, latents.rotated, latents.superfluous,
         latents.as_predicted, latents.nonlinear),
 }  # fmt: skip
 #: Remarks on the data, which no alarm makes superfluous.

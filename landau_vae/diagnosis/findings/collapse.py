@@ -47,7 +47,7 @@ LONGER = (
 
 
 def _collapsed_below(c: Comparison) -> Finding | None:
-    first = float(c.spectrum.eigenvalues[0])
+    first = c.unstable_below
     if first <= limits.SURELY_UNSTABLE * c.price:
         return None
     dearer = [slip for slip, price in priced_slips(c.loss, c.spectrum) if price >= first / limits.SURELY_UNSTABLE]
@@ -57,7 +57,7 @@ def _collapsed_below(c: Comparison) -> Finding | None:
     return alarm(
         "should-be-active",
         f"No latent encodes anything, although the collapsed state is not stable at {knob_at(c, c.price)}: the "
-        f"strongest mode is worth λ₁ = {significant(first, 4)}, {significant(ratio, 3)} times the price τ = "
+        f"strongest mode is worth {_worth_of(c)}{significant(first, 4)}, {significant(ratio, 3)} times the price τ = "
         f"{significant(c.price, 4)}. This holds for any network.{_late(c)}",
         "(1) The run was too short or its learning rate too small to leave the plateau: "
         f"{LONGER[0].lower()}{LONGER[1:]} (2) The loss is another one than stated: the collapse is as it should be "
@@ -74,7 +74,7 @@ def _collapsed_below(c: Comparison) -> Finding | None:
 
 def price_too_high(c: Comparison) -> Finding | None:
     """Find a total collapse where the collapsed state is stable: the best one, or not."""
-    first = float(c.spectrum.eigenvalues[0])
+    first = c.stable_from
     if not c.collapsed or first > c.price or c.own_term:
         return None
     evidence = {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first, "causes": ("price-too-high",)}
@@ -87,8 +87,8 @@ def price_too_high(c: Comparison) -> Finding | None:
     return alarm(
         "price-too-high",
         f"At {knob_at(c, c.price)} a nat costs τ = {significant(c.price, 4)}, more than the strongest mode is worth, "
-        f"λ₁ = {significant(first, 4)}{_which_spectrum(c)}: the collapsed state is stable, and longer training does "
-        f"not change it. {_best(c)}",
+        f"{_worth_of(c)}{significant(first, 4)}{_which_spectrum(c)}: the collapsed state is stable, and "
+        f"longer training does not change it. {_best(c)}",
         f"Lower {c.loss.knob} below {beta_at(c, first)}, where the collapsed state loses its stability"
         f"{_more_latents(c)}.{_reason(c)}",
         evidence,
@@ -112,7 +112,7 @@ def _metastable(c: Comparison, gain: float, evidence: dict[str, object]) -> Find
         f"may gain up to {significant(gain, 3)} per row over it ({gain / c.price:.2g} times the price of a nat). "
         "Training from small weights does not find it.",
         f"Start from a smaller {c.loss.knob} and raise it slowly (a warm-up of the KL weight), or start from a "
-        f"model that was trained below {beta_at(c, float(c.spectrum.eigenvalues[0]))}, where latents become active "
+        f"model that was trained below {beta_at(c, c.unstable_below)}, where latents become active "
         "by themselves.",
         evidence | {"causes": ("metastable",)},
     )
@@ -202,6 +202,11 @@ def _one_mode(c: Comparison) -> str:
     return f" (The active mode would also fit {fitted}, at which the others are inactive: check your loss.)"
 
 
+def _worth_of(c: Comparison) -> str:
+    first = f"λ₁ = {significant(float(c.spectrum.eigenvalues[0]), 4)}"
+    return "λ₁ = " if c.loss.sampler.plain else f"{first} and by its sampler "
+
+
 def _which_spectrum(c: Comparison) -> str:
     """Return which matrix the eigenvalue is of, where it is not the covariance."""
     likelihood = c.loss.likelihood
@@ -214,7 +219,7 @@ def _which_spectrum(c: Comparison) -> str:
 def _more_latents(c: Comparison) -> str:
     """Return where five latents are active."""
     k = min(5, c.spectrum.modes, c.posterior.latents)
-    below = beta_at(c, float(c.spectrum.eigenvalues[k - 1]))
+    below = beta_at(c, float(c.thresholds[k - 1]))
     return f" and the first latent becomes active; {k} are active below {below}" if k > 1 else ""
 
 
@@ -225,4 +230,4 @@ def _reason(c: Comparison) -> str:
         return ""
     price, reductions = float(summed.price(c.spectrum)), c.loss.reductions(c.spectrum.dimension)
     reason = f" The price is so high because this loss {reductions}. If it summed the error over features, the price"
-    return f"{reason} at the same β would be τ = {significant(price, 3)}." if price < c.spectrum.eigenvalues[0] else ""
+    return f"{reason} at the same β would be τ = {significant(price, 3)}." if price < c.unstable_below else ""

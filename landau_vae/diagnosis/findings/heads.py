@@ -41,8 +41,9 @@ def frozen_variance(c: Comparison) -> Finding | None:
         "leave this value (a ReLU on the log-variance gives σ² = 1 throughout). Then ⟨μ²⟩ + ⟨σ²⟩ is not 1 at rest, "
         "and latents pay for a noise that they cannot lower: a linear model with σ² = 1 would have ⟨μ²⟩ = √(λ/τ) − "
         f"1 ({', '.join(significant(float(each), 3) for each in law[:3])}{', …' if len(law) > 3 else ''}).",
-        "If σ is fixed on purpose, read the latents by ⟨μ²⟩ alone. Else let the head be linear in ln σ², without an "
-        "activation, and see that its weights are given to the optimiser and that its gradient is not stopped.",
+        f"If σ is fixed on purpose, state it: sampler=Sampler(variance={significant(value, 4)}). Else let "
+        "the head be linear in ln σ², without an activation, and see that its weights are given to the optimiser and "
+        "that its gradient is not stopped.",
         {"variance": value, "mean_square": q.mean_square, "expected_mean_square": law, "causes": ("frozen-variance",)},
     )
 
@@ -52,13 +53,16 @@ def bounded_variance(c: Comparison) -> Finding | None:
     q = c.posterior
     if q.frozen or not c.is_active.any() or c.diverged.size or float(q.narrowest.min()) < 1 - limits.FROZEN:
         return None
+    if c.loss.sampler.bounds[0] >= 1:  # it is stated
+        return None
     return alarm(
         "bounded-variance",
         f"No σ² is below 1, in any row or latent (least {significant(float(q.narrowest.min()), 5)}), although "
         f"{counted(int(c.is_active.sum()), 'latent')} encode the rows by their means: the log-variance head cannot "
         "fall below 0, as with a softplus or a ReLU on it.",
-        "Let the head be linear in ln σ² (no activation), or apply the softplus to σ itself and pass std=… . Until "
-        "then the price in effect cannot be read from widths, and each nat buys less than it should.",
+        "Let the head be linear in ln σ² (no activation), or apply the softplus to σ itself and pass std=… . If it is "
+        "to stay, state it: sampler=Sampler(least=1). Until then the price in effect cannot be read from widths, and "
+        "each nat buys less than it should.",
         {"least": float(q.narrowest.min()), "second_moment": q.second_moment, "causes": ("softplus-head",)},
     )
 
@@ -85,7 +89,7 @@ def offset(c: Comparison) -> Finding | None:
     paying = np.flatnonzero((cost > limits.OFFSET_COST) & (cost > limits.OFFSET_SHARE * q.rate))
     if not c.converged:  # active latents that are not at rest have offsets too
         paying = np.setdiff1d(paying, np.flatnonzero(c.is_active))
-    untrained = c.collapsed and c.spectrum.eigenvalues[0] > limits.SURELY_UNSTABLE * c.price
+    untrained = c.collapsed and c.unstable_below > limits.SURELY_UNSTABLE * c.price
     if c.prices is not None:  # where the KL costs nothing, an offset does not either
         paying = np.setdiff1d(paying, c.prices.latent[c.prices.width < limits.NO_KL * c.price])
     if not paying.size or untrained:

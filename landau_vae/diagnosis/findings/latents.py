@@ -48,6 +48,7 @@ def mixed(c: Comparison) -> Finding | None:
     """Find latents of a linear model that share modes which are not degenerate."""
     shared, within, purity = _shared(c)
     bad = np.flatnonzero(shared & ~within)
+    bad = bad[~c.posterior.bounded[bad]]  # to rotate latents of one σ costs nothing
     if not bad.size or not c.linear:
         return None
     excused = not c.converged or c.other_price or _all_else_right(c)
@@ -150,7 +151,7 @@ def superfluous(c: Comparison) -> Finding | None:
         return None
     following, verb = "", "is" if worth == 1 else "are"
     if worth < c.spectrum.modes:
-        first = beta_at(c, float(c.spectrum.eigenvalues[worth]))
+        first = beta_at(c, float(c.thresholds[worth]))
         following = f" (in a linear model the {'next' if worth else 'first'} one becomes active below {first})"
     worthy = f"{counted(worth, 'mode')} of the data {verb}" if worth else "no mode of the data is"
     enough = f"{counted(worth, 'latent')} {verb} enough" if worth else "By the linear theory no latent is needed"

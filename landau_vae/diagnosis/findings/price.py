@@ -32,10 +32,10 @@ def kl_off(c: Comparison) -> Finding | None:
     """Find that nothing holds the latents at the prior's scale, and that the posteriors are far too narrow."""
     if not c.kl_is_off:
         return None
-    scales, price = c.posterior.second_moment[c.is_active], c.lowest_price
+    scales, price = c.scales, c.lowest_price
     return alarm(
         "kl-off",
-        "The KL term has no effect on this model: ⟨μ²⟩ + ⟨σ²⟩ of the active latents is "
+        f"The KL term has no effect on this model: {c.loss.sampler.scale} of the active latents is "
         f"{span(scales)}, where any KL weight above 0 would hold it "
         f"at 1, and the posteriors are as narrow as at {knob_at(c, price)} instead of {beta_at(c, c.price)}.",
         "Check whether the KL term enters the loss that is differentiated, with a weight above 0 (a β that is stored "
@@ -69,7 +69,7 @@ def free_bits(c: Comparison) -> Finding | None:
     """Find latents that have one and the same rate, and pay less than the price or are not worth it."""
     rates, paid = _cheap_rates(c)
     same = limits.NEARLY_EQUAL_RATES if paid else limits.EQUAL_RATES
-    if c.kl_is_off or len(rates) < 3:
+    if c.kl_is_off or len(rates) < 3 or not c.one_price:
         return None
     groups = (rates[first:][rates[first:] <= rates[first] * same] for first in range(len(rates) - 2))
     group = max(groups, key=len)
@@ -113,7 +113,8 @@ def other_price(c: Comparison) -> Finding | None:
     if c.prices is None:
         count = int(c.detected.sum())
         agreeing = f"{counted(count, 'mode')}{f' (they agree within {c.price_scatter:.1%})' if count > 1 else ''}"
-        reading = f"a nat costs τ̂ = (1 − M²) λ = {significant(price, 3)} by {agreeing}"
+        law = "(1 − M²) λ = " if c.loss.sampler.plain else ""
+        reading = f"a nat costs τ̂ = {law}{significant(price, 3)} by {agreeing}"
     words, causes, argument = _causes(c, ratio)
     return alarm(
         "lower-price" if lower else "higher-price",
@@ -132,12 +133,13 @@ def price_differs(c: Comparison) -> Finding | None:
     price, error = c.price_in_effect, c.price_in_effect_error
     if c.prices is None or price is None or error is None or c.other_price or c.separate.size or c.kl_is_off:
         return None
-    ratio = price / c.price
-    if abs(price - c.price) < limits.SURELY * error or 1 / limits.NEAR_PRICE < ratio < limits.NEAR_PRICE:
+    nearest = float(np.clip(price, *c.allowed))
+    ratio = price / nearest
+    if abs(price - nearest) < limits.SURELY * error or 1 / limits.NEAR_PRICE < ratio < limits.NEAR_PRICE:
         return None
     return remark(
         "price-differs",
-        f"A nat costs {with_error(ratio, error / c.price)} times its stated price. In healthy networks that is "
+        f"A nat costs {with_error(ratio, error / nearest)} times its stated price. In healthy networks that is "
         "0.92 … 1.07; averaged weights, a large learning rate to the end and early stopping move it by more.",
         f"If the run ended at rest, check the weight of the KL: in effect {c.loss.knob} was "
         f"{_in_effect(c, price, error)}.",
@@ -180,6 +182,9 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
     if slip is not None:
         words.insert(0, f"a loss with {slip.words}")
         codes += [*slip.code.split("+")]
+    if abs(np.log(ratio / 2)) < limits.PRICE_OF_SLIP:
+        words.insert(0, "a KL without its ½ (Σ μ² + σ² − 1 − ln σ²)")
+        codes.append("kl-half-missing")
     if c.learned_ratio is not None:
         words.insert(0, "a decoder variance σ² that is learned (its error is just that)")
         codes += ["variance-learned"]

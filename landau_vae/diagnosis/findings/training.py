@@ -10,15 +10,15 @@ ELSE = " (Held-out rows, averaged weights and a batch norm on μ move it too: di
 
 def not_converged(c: Comparison) -> Finding | None:
     """Find latents that do not have the scale of a model at rest."""
-    scales = c.posterior.second_moment[c.is_active]
+    scales = c.scales
     if (
         c.converged or c.normalised or (not _waiting(c) and c.pays and not c.spare)
     ):  # a model with too few latents settles last
         return None
     evidence = {"second_moment": scales, "scale_error": c.scale_error, "limit": limits.SCALE_ERROR}
     found = (
-        f"⟨μ²⟩ + ⟨σ²⟩ of the active latents is {span(scales)}, but it is 1 at any stationary point of a VAE with a "
-        "prior N(0, 1), whatever its β"
+        f"{c.loss.sampler.scale} of the active latents is {span(scales)}, but it is 1 at any stationary point of a VAE "
+        "with a prior N(0, 1), whatever its β"
     )
     if _waiting(c) and c.following is not None:
         ratio = c.following.value / c.effective

@@ -1,6 +1,29 @@
 """Single cells, genes and recordings of neurons."""
 
-from landau_vae.loss.presets.preset import SQUARES, Preset
+from collections.abc import Mapping
+from math import log
+from typing import Any
+
+from landau_vae.likelihoods import Likelihood, mixed
+from landau_vae.loss.presets.preset import LATENTS, SQUARES, Preset, Size
+from landau_vae.loss.sampler import Sampler
+
+SAMPLES = Size("channels", words="channels (the samples of the abundance matrix)")
+FREQUENCIES = 103  # of tetranucleotides
+
+
+def _of_contigs(sizes: Mapping[str, Any]) -> Likelihood:
+    """Return VAMB's error: depths in the samples, frequencies of tetranucleotides, total abundance, in this order."""
+    samples = sizes["channels"]
+    share = 0.25 if samples > 1 else 0.5  # alpha, of the frequencies
+    columns = range(samples, samples + FREQUENCIES)
+    abundance = ("gaussian", [columns.stop], 2 * (1 - share) / samples)
+    frequencies = ("gaussian", columns, 2 * share / FREQUENCIES)
+    if samples == 1:  # its depths are constant, and cost nothing
+        return mixed([("gaussian", [0]), frequencies, abundance])
+    depths = (1 - share) * (samples - 1) / (samples * log(samples))
+    return mixed([(f"categorical({samples})", range(samples), depths), frequencies, abundance])
+
 
 PRESETS: dict[str, Preset] = {
     "scvi-tools": Preset(
@@ -15,6 +38,13 @@ PRESETS: dict[str, Preset] = {
     "lfads-torch": Preset(
         "lfads-torch, Poisson", "2025-01", {"likelihood": "poisson", "reconstruction": "mean"}, "kl_scale", None,
         note="d counts bins × neurons. The scale is that of kl_ic_scale or kl_co_scale, after its ramp.",
+    ),
+    "vamb": Preset(
+        "RasmussenLab/vamb, encode.py", "2026-04",
+        {"likelihood": _of_contigs, "kl": "mean", "sampler": Sampler(variance=1.0)}, "1/beta", 200.0,
+        (LATENTS, SAMPLES),
+        note="Its beta divides the KL, and σ = 1. Columns are the depths in the samples, 103 frequencies and the total "
+             "abundance, with alpha as it ships; rows are weighted by the length of a contig.",
     ),
     "tybalt": Preset(
         "greenelab/tybalt", "2019-01", {},

@@ -2,6 +2,7 @@
 
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.presets.preset import (
+    ABSOLUTE,
     AVERAGED,
     CAPACITY_PER_LATENT,
     CHANNELS,
@@ -81,7 +82,8 @@ PRESETS: dict[str, Preset] = {
              "are.",
     ),
     "lambda-beta-vae": Preset(
-        "λβ-VAE, arXiv:2602.09277", "2026-11", {}, "beta", None, (Size("reconstruction_weight"),),
+        "λβ-VAE, arXiv:2602.09277", "2026-11", {}, "beta", None,
+        (Size("reconstruction_weight", words="weight of the reconstruction"),),
         note="½ Σ(x − x̂)² + λ Σ(x − x̂)² + β Σ KL: the weight of the reconstruction is 1 + 2λ, if both errors are of "
              "the sampled x̂.",
     ),
@@ -97,15 +99,26 @@ PRESETS: dict[str, Preset] = {
         note="The factor multiplies the mean squared error, so it divides the price: τ = d/2f.",
     ),
     "sketch-rnn": Preset(
-        "magenta, sketch-rnn", "2026-11", {"kl": "mean", "constraint": Constraint("hinge", 0.2), "capacity": 0.2},
-        "kl_weight", 0.5, (LATENTS, CAPACITY_PER_LATENT, LIKELIHOOD),
-        note="0.5 max(mean KL, kl_tolerance) with kl_tolerance = 0.2 nats per latent, beside the density of a mixture "
-             "of normals.",
+        "magenta, sketch-rnn", "2026-11", {"kl": "mean", "constraint": Constraint("hinge", 0.2)}, "kl_weight", 0.5,
+        (LATENTS, LIKELIHOOD),
+        note="0.5 max(mean KL, kl_tolerance): up to kl_tolerance = 0.2 nats per latent, on the average over a batch, "
+             "cost nothing. Its reconstruction term is the density of a mixture of normals.",
     ),
     "svg": Preset(
         "SVG, train_svg_lp.py", "2018", AVERAGED, "beta", 1e-4,
         note="d counts the numbers of one frame. The decoder is given the frames before, so the spectrum is that of a "
              "frame given those (lv.spectrum.conditional). The learned prior leaves the thresholds as they are.",
+    ),
+    "monai": Preset(
+        "MONAI, AutoencoderKL tutorials", "2024-07", ABSOLUTE, "kl_weight", 1e-6,
+        note="Its perceptual and adversarial terms have no price; this is the absolute error. d counts voxels.",
+    ),
+    "unit": Preset(
+        "mingyuliutw/UNIT", "2026-11",
+        ABSOLUTE | {"reconstruction_weight": 10.0, "kl": "mean", "kl_weight": 2.0, "sampler": Sampler(variance=1.0)},
+        "recon_kl_w", 0.01, (LATENTS,),
+        note="w mean(μ²) with σ = 1: each latent's KL is μ²/2, so it costs 2w/K a nat. The adversarial, cyclic and "
+             "perceptual terms have no price; this is the absolute error, with recon_x_w = 10.",
     ),
     "old-photos": Preset(
         "microsoft/Bringing-Old-Photos-Back-to-Life", "2026-11",

@@ -20,23 +20,23 @@ class Size:
     part: str = ""  #: argument of `Loss` that it multiplies; none where `Loss` takes it as it is
     power: int = 1  #: −1 where it divides
     default: int | None = None  #: where the code base has one
+    words: str = ""  #: what it is called in messages, if not by its name
 
 
 LATENTS = Size("latents")  # the KL is averaged over them
 KL_SUMMED_OVER_BATCH = Size("batch", "kl_weight")  # while the error is averaged over it
 ERROR_SUMMED_OVER_BATCH = Size("batch", "reconstruction_weight")  # while the KL is averaged over it
 CHANNELS = Size("channels", "reconstruction_weight", -1, default=1)  # the error is averaged over them
-VALID = Size("valid", "reconstruction_weight", -1)  # the error is averaged over the entries that are not masked
+ENTRIES = "valid entries (those of a sample that are neither padded nor masked)"
+VALID = Size("valid", "reconstruction_weight", -1, words=ENTRIES)  # the error is averaged over them
 CAPACITY_PER_LATENT = Size("latents", "capacity")
-LIKELIHOOD = Size("likelihood")  # the reconstruction term is the user's own
+LIKELIHOOD = Size("likelihood", words="reconstruction term (an object of landau_vae.likelihoods)")
 
 OPTIONS = {part: f"--with {part}=…" for part in ("capacity", "reconstruction_weight")}
-WORDS = {"valid": "valid entries (those of a sample that are neither padded nor masked)",
-         "likelihood": "reconstruction term (an object of landau_vae.likelihoods)",
-         "reconstruction_weight": "weight of the reconstruction"}  # fmt: skip
 
 SQUARES = {"half": False}
 AVERAGED = {"reconstruction": "mean", "half": False}
+ABSOLUTE = {"likelihood": "laplace", "reconstruction": "mean"}
 ENTROPY = {"likelihood": "bernoulli"}
 
 
@@ -46,7 +46,7 @@ class Preset:
 
     code: str  #: where it is found
     seen: str  #: when it was read
-    convention: dict[str, Any]  #: arguments of `Loss`; "capacity" is the value of its constraint
+    convention: dict[str, Any]  #: arguments of `Loss`; "capacity" is C; a likelihood, or what makes it of the sizes
     knob: str = "β"  #: what this code base calls the weight of the KL; "1/name" where it divides the KL
     shipped: float | None = 1.0  #: the knob's default, if it has one
     needs: tuple[Size, ...] = field(default=())  #: what the price depends on
@@ -82,6 +82,8 @@ def arguments(name: str, preset: Preset, knob: Array | None, given: Mapping[str,
     beta = _weight(name, preset, knob, given.get("latents"))
     if preset.noisy and given.get("noise_scale") is None:
         parts["noise_scale"] = beta
+    if callable(parts.get("likelihood")):
+        parts["likelihood"] = parts["likelihood"](given)
     if "capacity" in parts:
         parts["constraint"] = _bound(name, parts, parts.pop("capacity"))
     if "noise_scale" in parts:
@@ -110,7 +112,8 @@ def _must_have(name: str, preset: Preset, given: Mapping[str, Any]) -> None:
     """Raise `InputError` where a size that the price depends on is missing, in one sentence for all."""
     missing = [each for each, value in given.items() if value is None and asks(preset, each)]
     if missing:
-        what = " and its ".join(WORDS.get(each, each) for each in missing)
+        words = {size.name: size.words for size in preset.needs if size.words}
+        what = " and its ".join(words.get(each, each) for each in missing)
         how = ", ".join(f"{each}=…" for each in missing), ", ".join(OPTIONS.get(each, f"--{each}") for each in missing)
         them = "it" if len(missing) == 1 else "them"
         raise InputError(f"The price of {name} depends on its {what}: give {them} ({'; '.join(how)}).", missing[0])

@@ -1,0 +1,231 @@
+"""Which reconstruction error a loss charges: candidates, and the moves of x̂ that tell them apart.
+
+    ℓ(x, m) known, m moved:    Δ = a Σ Δℓ for one a and every move
+    ℓ = ρ(x − x̂):              p = d ln ρ/d ln t near 0 and far away:  1, 1 absolute;  2, 1 Huber;  2, 0 Student
+    negative binomial:         Δ/a between three means gives its dispersion
+
+A family with a parameter has it read off from two or three values first (`located`,
+`overdispersed`); then it must explain all moves as any other.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from math import isclose
+
+import numpy as np
+
+from landau_vae.display import Array
+from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON, Likelihood
+from landau_vae.loss.probes import (
+    COARSE,
+    LINKS,
+    LOOSE,
+    STEP,
+    TIGHT,
+    Fit,
+    Probe,
+    fitted,
+    is_coarse,
+    moves,
+    on_grid,
+)
+
+WIDE = 2.0**20  # errors beside which a floor of σ (σ-VAE's softclip at e⁻⁶) is lost: e⁻⁶/1e6 = 2e-9
+CLOSE, REMOTE = 2.0**-8, 2.0**20  # data units: where a Huber error is a square, and where it is a line
+SCALES = (STEP, 1.0, 2.0**4, 2.0**10)  # of the residuals that tell functions of x − x̂ apart
+ALIKE = 0.02  # of an exponent
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What x is, how x̂ stands for its mean, and the likelihoods that may charge it."""
+
+    data: str
+    link: str
+    likelihoods: tuple[Likelihood, ...]
+    learned: bool = False  #: whether the squared error enters as its logarithm
+    scales: tuple[float, ...] = (STEP,)  #: of the moves
+    shift: float = 0.0  #: ln of the mean that x̂ = 0 stands for, where x̂ is a logarithm
+
+    def states(self, probe: Probe) -> tuple[Array, list[Array]]:
+        """Return x, and the means to go to: first the base, then the largest move. The same at each call."""
+        rng = np.random.default_rng(1)
+        shape = (probe.rows, *probe.shape)
+        if self.data == "fractions":  # in order, so that a part of the array differs from the whole in its curvature
+            x = base = on_grid(np.sort(rng.uniform(0.2, 0.8, shape), axis=None)).reshape(shape)
+        else:
+            x = rng.integers(0, 4 if self.data == "counts" else 2, shape).astype(float)
+            base = rng.uniform(0.3, 0.7, shape)
+        every = moves(shape, 1)
+        if self.learned:  # ln of an error that is zero is infinite
+            return x, [x + WIDE * move for move in every]
+        return x, [base, *(base + scale * move for scale in self.scales[::-1] for move in every)]
+
+    def x_hat(self, mean: Array) -> Array:
+        """Return what the function is given for the mean."""
+        return LINKS[self.link](mean) - self.shift
+
+    def changes(self, likelihood: Likelihood, x: Array, means: list[Array]) -> tuple[Array, Array]:
+        """Return by what Σ ℓ changes from the first mean to each other one, and the size of what is summed."""
+        if self.learned:  # d/2 ln of the mean square is ½ Σ(x − m)²/σ² at the σ² that it stands for
+            squares = np.array([np.sum((x - mean) ** 2) for mean in means])
+            change = x.size * np.log(squares[1:] / squares[0])
+            return change, np.abs(change)
+        before = _term(likelihood, x, means[0])
+        terms = [_term(likelihood, x, mean) - before for mean in means[1:]]
+        return np.array([each.sum() for each in terms]), np.array([np.abs(each).sum() for each in terms])
+
+
+def _term(likelihood: Likelihood, x: Array, mean: Array) -> Array:
+    """Return ℓ as losses write it, up to terms of x alone."""
+    return (x - mean) ** 2 if likelihood.squared else likelihood.value(x, likelihood.link(mean))
+
+
+# In the order of trying. A cross-entropy of probabilities, which may abort outside 0 … 1, is found by the first.
+TRIALS = (
+    Trial("fractions", "identity", (GAUSSIAN, BERNOULLI, POISSON)),
+    Trial("fractions", "logit", (BERNOULLI, GAUSSIAN)),
+    Trial("fractions", "log", (POISSON,)),
+    Trial("bits", "identity", (BERNOULLI,)),  # for those that insist on whole numbers
+    Trial("bits", "logit", (BERNOULLI,)),
+    Trial("counts", "identity", (POISSON,)),
+    Trial("counts", "log", (POISSON,)),
+    Trial("fractions", "identity", (GAUSSIAN,), learned=True),
+)
+
+
+@dataclass(frozen=True)
+class Error:
+    """The reconstruction error that was found."""
+
+    trial: Trial
+    likelihood: Likelihood
+    fit: Fit  #: a, where ℓ is summed over the batch and all features
+
+
+def identified(probe: Probe) -> Error | None:
+    """Return the first likelihood that explains how the loss answers to x̂, or None where none does."""
+    for trial in TRIALS:
+        x, means = trial.states(probe)
+        if np.isnan(probe(x, trial.x_hat(means[0]))):
+            continue
+        found = _explained(probe, trial)
+        if found is not None:
+            square = found.likelihood.squared and trial.link == "identity" and not trial.learned
+            return found if not square or _stays_square(probe, found) else _of_difference(probe)
+    return _of_difference(probe) or _overdispersed(probe)
+
+
+def _explained(probe: Probe, trial: Trial) -> Error | None:
+    """Return the likelihood of a trial that explains its moves, in the precision that the function has."""
+    x, means = trial.states(probe)
+    readings = probe.read(x, [(trial.x_hat(mean), None) for mean in means])
+
+    def whole(scale: float) -> float:
+        return probe(x, trial.x_hat(means[0] + scale * (means[1] - means[0])))
+
+    for tolerance in (TIGHT, LOOSE, COARSE):
+        if tolerance is COARSE and not probe.half and not is_coarse(whole):
+            break
+        for likelihood in trial.likelihoods:
+            fit = fitted(readings, *trial.changes(likelihood, x, means), tolerance)
+            if fit is not None:
+                return Error(trial, likelihood, fit)
+    return None
+
+
+# ---------------------------------------------------------------------------------- functions of x − x̂
+
+
+def _stays_square(probe: Probe, found: Error) -> bool:
+    """Whether an error that is a square near x is one far from it; a function that raises there passes."""
+    value, square = _profile(probe)(REMOTE), found.fit.weight * probe.rows * probe.dimension * REMOTE**2
+    return not np.isfinite(value) or abs(value / square - 1) <= 10 * (found.fit.tolerance.relative + found.fit.chance)
+
+
+def _profile(probe: Probe) -> Callable[[float], float]:
+    """Return the function t → loss(x̂ = x + t) − loss(x̂ = x)."""
+    x, _ = TRIALS[0].states(probe)
+    base = probe(x, x)
+    return lambda t: probe(x, x + t) - base
+
+
+def _of_difference(probe: Probe) -> Error | None:
+    """Return the error ρ(x − x̂) whose exponents near zero and far away are those of a known family."""
+    candidates = tuple(located(_profile(probe)))
+    return _explained(probe, Trial("fractions", "identity", candidates, scales=SCALES)) if candidates else None
+
+
+def located(rho: Callable[[float], float]) -> Iterator[Likelihood]:
+    """Yield the robust likelihood of the exponents of Σ ρ(t), with the parameter that two values give.
+
+    >>> [each.name for each in located(lambda t: 3 * abs(t))]
+    ['laplace']
+    """
+    from landau_vae.likelihoods import huber, laplace, student_t
+
+    near, beyond, far, farther = (rho(t) for t in (CLOSE, 2 * CLOSE, REMOTE, 2 * REMOTE))
+    if not min(near, beyond, far, farther) > 0:
+        return
+    inner, outer = np.log2(beyond / near), np.log2(farther / far)
+    curvature, slope = near / CLOSE**2, (farther - far) / REMOTE  # ρ = c t² near 0, s t − … far away
+    if abs(inner - 1) < ALIKE and abs(outer - 1) < ALIKE:
+        yield laplace()
+    elif abs(inner - 2) < ALIKE and abs(outer - 1) < ALIKE:
+        yield huber(neat(slope / (2 * curvature)))
+    elif abs(inner - 2) < 5 * ALIKE and 0 < outer < 0.5:  # A ln(1 + t²/s), A ln 4 from far to farther
+        scale = (farther - far) / np.log(4) / curvature
+        yield student_t(neat(scale))
+
+
+def neat(value: float) -> float:
+    """Return a number rounded to four digits where it is known to be near it.
+
+    >>> neat(0.10000002), neat(0.123456)
+    (0.1, 0.123456)
+    """
+    short = float(f"{value:.4g}")
+    return short if isclose(short, value, rel_tol=1e-5) else float(value)
+
+
+# --------------------------------------------------------------------------------------------- counts
+
+MEANS = (0.5, 1.5, 6.0)  # of counts
+DISPERSIONS = np.geomspace(1e-3, 1e5, 400)
+
+
+def _overdispersed(probe: Probe) -> Error | None:
+    """Return the negative binomial of fixed dispersion θ that explains how a loss answers to means of counts."""
+    from landau_vae.likelihoods import negative_binomial
+
+    for data, link, by_logit in product(("fractions", "counts"), ("identity", "log"), (False, True)):
+        trial = Trial(data, link, ())
+        x, _ = trial.states(probe)
+        values = [probe(x, np.full(x.shape, trial.x_hat(np.array(mean)))) for mean in MEANS]
+        theta = _dispersion(x, values, by_logit=by_logit) if np.all(np.isfinite(values)) else None
+        if theta is not None and not (by_logit and link == "identity"):
+            shift = np.log(theta) if by_logit else 0.0
+            found = _explained(probe, replace(trial, likelihoods=(negative_binomial(theta),), shift=shift))
+            if found is not None:
+                return found
+    return None
+
+
+def _dispersion(x: Array, values: list[float], *, by_logit: bool) -> float | None:
+    """Return the θ at which the ratio of two changes is that of (x + θ) ln(θ + m) − x ln m."""
+
+    def excess(theta: float) -> float:
+        means = theta * np.array(MEANS) if by_logit else np.array(MEANS)
+        terms = [np.sum((x + theta) * np.log(theta + mean) - x * np.log(mean)) for mean in means]
+        return float((terms[1] - terms[0]) * (values[2] - values[0]) - (terms[2] - terms[0]) * (values[1] - values[0]))
+
+    signs = np.sign([excess(theta) for theta in DISPERSIONS])
+    changes = np.flatnonzero(signs[1:] != signs[:-1])
+    if not len(changes):
+        return None
+    low, high = np.log(DISPERSIONS[[changes[0], changes[0] + 1]])
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.sign(excess(np.exp(middle))) == signs[changes[0]] else (low, middle)
+    return neat(float(np.exp(low)))

@@ -1,0 +1,235 @@
+"""What a loss charges for the posterior: the KL from a normal prior, a penalty on means, or a constraint on the rate.
+
+    charge(after) − charge(prior) = b · (change of a known form)
+
+for one b and every move. Known are KL(N(μ, σ²) ‖ N(m, v)), ½ μ² (σ frozen), and max(R, C), |R − C|,
+(R − C)² with R the KL of the mean row, of each row, or of each latent. Parameters are read off
+from a few values first: C from the charge at far larger rates, m and v from slopes at the prior.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from landau_vae.checks import numbers
+from landau_vae.display import Array, significant
+from landau_vae.loss.constraint import Constraint
+from landau_vae.loss.error_forms import neat
+from landau_vae.loss.probes import (
+    COARSE,
+    FAR_ONES,
+    LOOSE,
+    SQUARED,
+    TIGHT,
+    Fit,
+    Posterior,
+    Probe,
+    Readings,
+    both,
+    fitted,
+    is_coarse,
+    moves,
+    nats,
+    posteriors,
+)  # fmt: skip
+
+MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
+LEAST = 1e-6  # nats of a constraint
+BOUND = 20.0  # |ln σ²| beyond which it may be clamped: σ from 5e-5 to 2e4
+ALIKE = 0.02
+
+
+@dataclass(frozen=True)
+class Form:
+    """A charge for a whole batch of posteriors, up to its weight."""
+
+    charge: Callable[[Posterior], float]
+    constraint: Constraint | None = None
+    prior: tuple[float, float] | None = None  #: its mean and variance, unless standard
+    frozen: float | None = None  #: σ², where the charge leaves it out because it is not trained
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The charge that was found."""
+
+    form: Form
+    fit: Fit  #: b, where the charge is summed over the batch and the latents
+    near: bool  #: whether the KL near the prior is above the rounding of the whole loss
+
+
+def identified(probe: Probe, x: Array, x_hat: Array) -> Rate | None:
+    """Return the first form that explains how the loss answers to the posterior, or None where none does."""
+    base = probe(x, x_hat)
+
+    def gain(place: Posterior) -> float:
+        return probe(x, x_hat, place) - base
+
+    usual = posteriors(probe)
+    readings = probe.read(x, [(x_hat, place) for place in (probe.prior, *usual)])
+    if np.isnan(readings.values[FAR_ONES + 1 :]).any():  # far ones may overflow
+        return None
+    for forms, more in _forms(probe, gain):
+        every = readings
+        if more:
+            every = Readings(*map(np.append, readings, probe.read(x, [(x_hat, place) for place in more])))
+        known = np.isfinite(every.values)
+        places = [place for place, finite in zip((*usual, *more), known[1:], strict=True) if finite]
+        found = _fitted(probe, forms, places, Readings(every.values[known], every.errors[known]), gain)
+        if found is not None:
+            return found
+    return None
+
+
+def _fitted(
+    probe: Probe, forms: list[Form], places: list[Posterior], readings: Readings, gain: Callable[[Posterior], float]
+) -> Rate | None:
+    near = both(probe)
+    for tolerance in (TIGHT, LOOSE, COARSE):
+        if tolerance is COARSE and not probe.half and not is_coarse(lambda scale: gain((scale * near[0], near[1]))):
+            break
+        for form in forms:
+            charges, rest = np.array([form.charge(place) for place in places]), form.charge(probe.prior)
+            fit = fitted(readings, charges - rest, charges + rest, tolerance)
+            if fit is not None:
+                grain = 40 * tolerance.grain * abs(readings.values[0])
+                return Rate(form, fit, near=fit.weight * nats(near).sum() > grain)
+    return None
+
+
+def _forms(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[tuple[list[Form], list[Posterior]]]:
+    """Yield forms, with further posteriors that tell them apart."""
+    zero, one = probe.prior[0], np.ones_like(probe.prior[0])
+    yield [Form(lambda place: float(nats(place).sum()))], []
+    forms = list(_constraints(probe, gain))
+    if forms:
+        limit = forms[0].constraint.value  # type: ignore[union-attr]
+        sizes, each = np.sqrt(2 * limit * np.array([0.3, 0.9, 3.0]) / probe.latents), moves(zero.shape, 5)
+        yield (
+            forms,
+            [
+                (size * move, zero)
+                for size in sizes
+                for move in (one, *each[-3:], one * (np.arange(probe.latents) == 0).reshape(probe.latent_shape))
+            ],
+        )
+    frozen = frozen_variance(probe)
+    if frozen is not None and gain((zero, one)) == gain((zero, -one)) == 0:
+        yield [Form(lambda place: float(np.sum(place[0] ** 2) / 2), frozen=frozen)], []
+    if (prior := other_prior(probe, gain)) is not None:
+        yield [Form(_from_prior(*prior), prior=prior)], []
+
+
+def frozen_variance(probe: Probe) -> float | None:
+    """Return σ² where no spread is given (1), or where that of the example is the same throughout; else None."""
+    if "spread" not in probe.call.roles:
+        return 1.0
+    example = probe.call.example("spread")
+    values = None if example is None else np.unique(numbers(example, "like"))
+    return float(SQUARED[probe.parametrisation](values[0])) if values is not None and values.size == 1 else None
+
+
+def _from_prior(mean: float, variance: float) -> Callable[[Posterior], float]:
+    return lambda place: float(nats(((place[0] - mean) / np.sqrt(variance), place[1] - np.log(variance))).sum())
+
+
+# ----------------------------------------------------------------------------------------- constraints
+
+
+def _charged(probe: Probe, gain: Callable[[Posterior], float], rate: float) -> float:
+    """Return the charge where each row has so many nats, evenly over its latents, with σ = 1."""
+    mean = np.full(probe.prior[0].shape, np.sqrt(2 * rate / probe.latents))
+    return gain((mean, probe.prior[1]))
+
+
+def _constraints(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[Form]:
+    """Yield what the charge at small and at large rates shows; R is that of the mean row, each row, or each latent."""
+    little, first, second = (_charged(probe, gain, rate) for rate in (LITTLE, MUCH, 2 * MUCH))
+    if not second > max(first, 0.0):
+        return
+    kind = "hinge" if little >= 0 else "absolute"
+    if little < 0 and abs(second - 4 * first) < ALIKE * second:
+        kind = "square"
+    rough = _limit(probe, gain, kind, MUCH)
+    value = _limit(probe, gain, kind, 4 * rough) if rough > LEAST else 0.0  # less is lost beside a smaller rate
+    levels = ("mean", "sample", "latent") if kind == "hinge" else ("mean", "sample")
+    for per in levels if value > LEAST else ():
+        limit = neat(value / probe.latents if per == "latent" else value)
+        yield Form(_charge(kind, per, limit), Constraint(kind, limit, per))  # type: ignore[arg-type]
+
+
+def _limit(probe: Probe, gain: Callable[[Posterior], float], kind: str, rate: float) -> float:
+    """Return C of a constraint, from the charges at a rate beyond it and at twice that rate."""
+    first, second = (_charged(probe, gain, nats) for nats in (rate, 2 * rate))
+    if kind == "square":  # R² − 2CR
+        bend = second - 2 * first
+        return float(rate * (bend - 2 * first) / (2 * bend)) if bend else 0.0
+    offset = 2 * rate - second * rate / (second - first) if second > first else 0.0  # C of a hinge, 2C of an absolute
+    return float(offset / 2 if kind == "absolute" else offset)
+
+
+def _charge(kind: str, per: str, limit: float) -> Callable[[Posterior], float]:
+    """Return the charge of a batch."""
+
+    def charge(place: Posterior) -> float:
+        each = nats(place).reshape(len(place[0]), -1)
+        rate = each.mean(axis=0) if per == "latent" else each.sum(axis=1)
+        rate = np.asarray(rate.mean()) if per == "mean" else rate
+        shapes = {"hinge": np.maximum(rate, limit), "absolute": np.abs(rate - limit), "square": (rate - limit) ** 2}
+        return float(shapes[kind].sum() * (1 if per == "sample" else len(each)))
+
+    return charge
+
+
+# ---------------------------------------------------------------------------------------- other priors
+
+
+def other_prior(probe: Probe, gain: Callable[[Posterior], float]) -> tuple[float, float] | None:
+    """Return (m, v) of b KL(N(μ, σ²) ‖ N(m, v)): b/v from the curvature in μ, b from the slope in ln σ², m from μ."""
+    h = 0.5
+    half, zero = np.full(probe.prior[0].shape, h), probe.prior[0]
+    up, down, wider, narrower = map(gain, ((half, zero), (-half, zero), (zero, half), (zero, -half)))
+    precision = (up + down) / h**2  # n b/v, n entries
+    if not precision > 0:
+        return None
+    mean = (down - up) / (2 * h * precision)
+    variance = (precision * np.sinh(h) - (wider - narrower)) / (h * precision)
+    return (round(float(mean), 6) + 0.0, neat(float(variance))) if variance > 0 else None
+
+
+# ------------------------------------------------------------------------------------------- in words
+
+
+def bounds(probe: Probe, rate: Rate, x: Array, x_hat: Array) -> tuple[float | None, float | None]:
+    """Return the values of ln σ² that a loss clamps it at, below and above; None where it does not."""
+    base, one = probe(x, x_hat), np.ones_like(probe.prior[0])
+
+    def clamp(sign: float) -> float | None:
+        end = (probe.prior[0], sign * BOUND * one)
+        left = (probe(x, x_hat, end) - base) / rate.fit.weight / one.size
+        expected = float(nats(end).mean())
+        if not np.isfinite(left) or left > expected * (1 - 0.01) or left <= 0:
+            return None
+        low, high = 0.0, BOUND
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if np.expm1(sign * middle) - sign * middle < 2 * left else (low, middle)
+        return sign * float(f"{low:.3g}")
+
+    return clamp(-1.0), clamp(1.0)
+
+
+def words(rate: Rate) -> Iterator[str]:
+    """Yield what has to be known of a charge that is not the plain KL."""
+    form = rate.form
+    if form.frozen is not None:
+        yield (
+            f"The loss has no term in σ: it is read as that of a posterior variance frozen at "
+            f"{significant(form.frozen)}. If σ is trained, nothing keeps it from 0, and nothing collapses."
+        )
+    if form.prior is not None:
+        mean, variance = (significant(each, 4) for each in form.prior)
+        yield f"The prior is N({mean}, {variance}), which leaves thresholds as they are: compare posteriors with it."
+    if form.constraint is not None:
+        yield "β is the weight of the constraint: the price in effect follows from it, β and the data."
