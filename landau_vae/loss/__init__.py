@@ -7,10 +7,12 @@ from landau_vae.likelihoods import (
     POISSON,
     Likelihood,
     categorical,
+    dispersed,
     huber,
     laplace,
     mixed,
     negative_binomial,
+    sized,
     smooth_l1,
     student_t,
     zero_inflated,
@@ -24,6 +26,6 @@ from landau_vae.loss.slips import Slip, possible_slips, slips_that_make
 
 __all__ = [
     "BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "PRESETS", "Constraint", "Likelihood", "Logged", "Loss", "Preset",
-    "Reduction", "Sampler", "Slip", "categorical", "huber", "laplace", "mixed", "negative_binomial", "possible_slips",
-    "slips_that_make", "smooth_l1", "student_t", "zero_inflated",
+    "Reduction", "Sampler", "Slip", "categorical", "dispersed", "huber", "laplace", "mixed", "negative_binomial",
+    "possible_slips", "sized", "slips_that_make", "smooth_l1", "student_t", "zero_inflated",
 ]  # fmt: skip
