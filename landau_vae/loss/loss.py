@@ -78,7 +78,7 @@ class Loss:
     kl_weight: Positive = 1.0  #: a further factor on β
     name: str | None = None  #: the code base's, or "measured"
     knob: str = "β"  #: what this code base calls β
-    notes: tuple[str, ...] = ()  #: of a measured loss: what was found, in sentences
+    notes: tuple[str, ...] = ()  #: what was found by measuring, or what else one has to know of a code base's loss
     features: Count | None = None  #: d of the model, where it is stated or measured
     constraint: Constraint | None = None  #: on the rate or the distortion, in place of β KL
     sampler: Sampler = field(default_factory=Sampler)  #: how z is drawn, and which posteriors there can be
