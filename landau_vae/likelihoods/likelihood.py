@@ -247,6 +247,23 @@ class Likelihood:
         score = np.asarray(self.score(x, output))
         return Rest(output, score, self.mean_curvature(x, output, weights))
 
+    def settled(self, x: Array, weights: Array | None = None) -> "Likelihood":
+        """Return the likelihood with what it takes from the data known: a dispersion that is found with the rest.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+        weights : (n,) array, optional
+            Of the rows.
+
+        Returns
+        -------
+        Likelihood
+            By default this one.
+        """
+        return self
+
     def constant(self, x: Array, weights: Array | None = None) -> Array:
         """Return the best constant output, that of the mean of the rows.
 

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, checked
+from landau_vae.data.convert import plain
 from landau_vae.data.moments import Decomposition
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, OutsideTheory
-from landau_vae.likelihoods import Likelihood, Rest, as_likelihood
+from landau_vae.likelihoods import Likelihood, Rest, as_likelihood, with_sizes
 from landau_vae.spectrum._conditional import supervised
 from landau_vae.spectrum.build import Fields, Kind, resolve
 from landau_vae.spectrum.spectrum import Spectrum
@@ -52,6 +53,7 @@ def score(
     weights: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     modes: Count | None = None,
+    sizes: Any = None,
 ) -> Spectrum:
     """Return the spectrum of the data from the collapsed state of a loss.
 
@@ -78,6 +80,10 @@ def score(
         Of the features.
     modes : int, optional
         How many of the strongest modes to find; all by default.
+    sizes : "total" or (n,) array, optional
+        Of counts: the size of each row that the decoder is given and that multiplies its means
+        (a library size), or the totals of the rows. A loss of scvi-tools has the totals of
+        itself.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def score(
     [5.0]
     """
     likelihood = as_likelihood(getattr(loss, "likelihood", loss), "loss")
-    if likelihood.by_mean:
+    if likelihood.by_mean and sizes is None:
         options: dict[str, Any] = {"standardize": standardize, "likelihood": likelihood, "modes": modes}
         return Spectrum.from_data(data, weights=weights, names=names, **options)
     table, own_names = as_table(data)
@@ -108,9 +114,12 @@ def score(
     rows: Array = np.asarray(table, dtype=np.float64)
     share = None if weights is None else as_weights(weights, len(rows))
     rows = standardized(rows, share) if standardize else rows
-    likelihood.must_hold(rows)
+    given, all_columns = with_sizes(
+        likelihood, rows, sizes if sizes is None or isinstance(sizes, str) else plain(sizes)
+    )
+    given.must_hold(all_columns)
     labels = as_names(names, rows.shape[1]) or own_names
-    return of_rest(likelihood, likelihood.rest(rows, share), rows, share, encoder, labels, modes)
+    return of_rest(likelihood, given.rest(all_columns, share), rows, share, encoder, labels, modes)
 
 
 def standardized(rows: Array, weights: Array | None = None) -> Array:
