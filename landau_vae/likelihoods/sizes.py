@@ -87,8 +87,15 @@ class Sized(Likelihood):
     def row_value(self, x: Any, f: Any) -> Any:
         """Return Σ ℓ over the features of each row, at the means that the size and the outputs make."""
         counts, log_size = split(x, self.column)
-        d = counts.shape[-1]
-        return self.base.row_value(counts, shifted(self.log_shares(f, d), log_size, d))
+        return self.base.row_value(counts, self.at_sizes(f, log_size, counts.shape[-1]))
+
+    def at_sizes(self, f: Any, log_size: Any, features: int) -> Any:
+        """Return the outputs that the likelihood of the counts alone takes, of rows whose size is known."""
+        return shifted(self.log_shares(f, features), log_size, features)
+
+    def readings(self) -> dict[str, Callable[[Array], Array]]:
+        """Return what outputs may be: those of the counts for a row of size 1."""
+        return self.base.readings()
 
     def log_shares(self, f: Any, features: int) -> Any:
         """Return outputs with log-means whose exponentials add up to 1, where a softmax makes them so."""
