@@ -30,7 +30,7 @@ from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
-from landau_vae.spectrum._score import as_score, in_unit
+from landau_vae.spectrum._score import as_score, in_unit, standardized
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -178,7 +178,7 @@ def diagnose(
             likelihood.must_hold(x)
             loss = replace(loss, likelihood=likelihood.settled(x))
         if standardize and not loss.likelihood.by_mean:  # scores are those of rows as the loss had them
-            x, standardize = _standardized(x), False
+            x, standardize = standardized(np.asarray(x, dtype=np.float64)), False
         how = (names, given, loss, standardize, rows == "training", seed)
         model = _Model(mu, spread, kind, shape, units, x, of_row, *how)
         result = model.compared()
@@ -277,6 +277,7 @@ class _Model:
             result,
             binary=zeros_and_ones(moments),
             conditional=self.given is not None,
+            first_error=0.0 if self.rest is None else self.rest.error,
             shape=self.shape,
             sample=partial(self.seen, some_rows(len(self.x), SAMPLE), result),
         )
@@ -400,13 +401,6 @@ class _Model:
         width = np.sqrt(sampler.noise(deviation(self.spread[rows], self.kind) ** 2))
         found = next_latent_by_kernel(mean, width, self.seen(rows, result), active, beside=beside, seed=self.seed)
         return found.times(sampler.unstable)
-
-
-def _standardized(x: Rows) -> Array:
-    """Return rows about their mean, in units of the deviation of each column that varies."""
-    rows = np.asarray(x, dtype=np.float64)
-    deviation = rows.std(axis=0)
-    return (rows - rows.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
 
 
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:

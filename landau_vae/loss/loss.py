@@ -947,7 +947,9 @@ class Loss:
             lines.append(self.sampling)
         if self.notes:
             lines.append(" ".join(self.notes))
-        if not self.likelihood.squared:
+        if spectrum.of_scores:
+            lines.append(spectrum.note)
+        elif not self.likelihood.linear_law:
             name = f"a {self.likelihood.title}" if self.likelihood != FAMILY else "this"
             lines.append(
                 f"For {name} decoder the first threshold is exact; later ones are those of the collapsed state."

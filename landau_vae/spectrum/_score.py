@@ -23,7 +23,7 @@ from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Likelihood, Rest, as_likelihood, with_sizes
 from landau_vae.spectrum._conditional import supervised
-from landau_vae.spectrum.build import Fields, resolve
+from landau_vae.spectrum.build import Fields, Kind, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 FLAT = 1e-10  # of the largest curvature: what counts as none
@@ -40,6 +40,7 @@ NO_MINIMUM = (
     "laplace() or smooth_l1()."
 )
 Encoder = Literal["free", "linear"]
+KINDS: dict[Encoder, Kind] = {"free": "score", "linear": "score, linear encoder"}
 
 
 @checked
@@ -48,6 +49,7 @@ def score(
     loss: Any,
     *,
     encoder: Encoder = "free",
+    standardize: bool = False,
     weights: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     modes: Count | None = None,
@@ -70,6 +72,8 @@ def score(
     encoder : {"free", "linear"}, default "free"
         Whether posteriors are any function of x, or their means and log-variances are linear
         in x.
+    standardize : bool, default False
+        Whether the loss is of features divided by their standard deviations.
     weights : array_like (n,), optional
         Of the samples; only their ratios matter.
     names : sequence of str, optional
@@ -84,7 +88,7 @@ def score(
     Returns
     -------
     Spectrum
-        Of kind "score", unless it is one that `Spectrum.from_data` returns.
+        Of kind "score" (or "score, linear encoder"), unless it is one that `Spectrum.from_data` returns.
 
     Raises
     ------
@@ -102,17 +106,26 @@ def score(
     """
     likelihood = as_likelihood(getattr(loss, "likelihood", loss))
     if likelihood.by_mean and sizes is None:
-        return Spectrum.from_data(data, weights=weights, names=names, likelihood=likelihood, modes=modes)
+        options: dict[str, Any] = {"standardize": standardize, "likelihood": likelihood, "modes": modes}
+        return Spectrum.from_data(data, weights=weights, names=names, **options)
     table, own_names = as_table(data)
     if not np.isfinite(table).all():
         raise nonfinite_problem([table], own_names)
-    rows = np.asarray(table, dtype=np.float64)
+    rows: Array = np.asarray(table, dtype=np.float64)
     share = None if weights is None else as_weights(weights, len(rows))
+    rows = standardized(rows, share) if standardize else rows
     known = isinstance(sizes, str | None)
     given, all_columns = with_sizes(likelihood, rows, sizes if known else plain(sizes))
     given.must_hold(all_columns)
     labels = as_names(names, rows.shape[1]) or own_names
     return of_rest(likelihood, given.rest(all_columns, share), rows, share, encoder, labels, modes)
+
+
+def standardized(rows: Array, weights: Array | None = None) -> Array:
+    """Return rows about their mean, in units of the deviation of each column that varies."""
+    centred = rows - np.average(rows, axis=0, weights=weights)
+    deviation = np.sqrt(np.average(np.square(centred), axis=0, weights=weights))
+    return np.asarray(centred / np.where(deviation > 0, deviation, 1.0))
 
 
 def of_rest(
@@ -138,7 +151,7 @@ def as_score(
     """Return the spectrum of scores as one of the rows, with what is to be known of it."""
     note = _note(likelihood, encoder, rest) + (f" {spectrum.note}" if callable(rest.curvature) else "")
     return replace(
-        spectrum, dimension=rows.shape[1], names=names, kind="score", likelihood=likelihood, scale=None,
+        spectrum, dimension=rows.shape[1], names=names, kind=KINDS[encoder], likelihood=likelihood, scale=None,
         mean=readonly(np.average(rows, axis=0, weights=weights)), note=note.strip(),
     )  # fmt: skip
 
@@ -183,7 +196,7 @@ def _check_flat(values: Array, variance: Array, curved: NDArray[np.bool_]) -> No
         raise InputError(NO_MINIMUM, "loss")
     raise OutsideTheory(
         "Along some outputs the loss has scores and no mean curvature: the collapsed state is unstable at every price "
-        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with kinks, "
+        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with kinks "
         "such as an absolute error, has its curvature in the density of the data: take laplace() or smooth_l1().",
         np.inf,
     )
