@@ -298,7 +298,7 @@ class Likelihood:
         array
             As in `Rest`.
         """
-        each = np.broadcast_to(self.curvature(x, output), (len(x), len(output)))
+        each = np.broadcast_to(self.curvature(x, output), (len(x), output.shape[-1]))
         return np.average(each, axis=0, weights=weights)
 
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:

@@ -51,6 +51,22 @@ class Shifted:
         return self.function(counts, shifted(f, log_size, counts.shape[-1]))
 
 
+@dataclass(frozen=True)
+class TiedScore:
+    """The score by outputs of which a softmax makes shares: s − ρ Σ s."""
+
+    function: Any
+    column: bool
+
+    def __call__(self, x: Any, f: Any) -> Any:
+        """Return the score."""
+        counts, log_size = split(x, self.column)
+        d = counts.shape[-1]
+        logs, first = log_shares(f, d), np.arange(f.shape[-1]) < d
+        score = self.function(counts, shifted(logs, log_size, d))
+        return score - library(f).exp(logs) * first * (score * first).sum(-1, keepdims=True)
+
+
 def split(x: Any, column: bool) -> tuple[Any, Any]:
     """Return counts, and the logarithm of the size of each row, (…, 1)."""
     counts, size = (x[..., :-1], x[..., -1:]) if column else (x, x.sum(-1, keepdims=True))
@@ -60,6 +76,14 @@ def split(x: Any, column: bool) -> tuple[Any, Any]:
 def shifted(f: Any, log_size: Any, features: int) -> Any:
     """Return outputs with the logarithm of the size added to the log-means, which come first."""
     return f + log_size * (np.arange(f.shape[-1]) < features)
+
+
+def log_shares(f: Any, features: int) -> Any:
+    """Return outputs with log-means whose exponentials add up to 1."""
+    xp, part = library(f), f[..., :features]
+    most = part.max(-1, keepdims=True)
+    total = most + xp.log(xp.exp(part - most).sum(-1, keepdims=True))
+    return f - total * (np.arange(f.shape[-1]) < features)
 
 
 @dataclass(frozen=True)
@@ -87,21 +111,19 @@ class Sized(Likelihood):
     def row_value(self, x: Any, f: Any) -> Any:
         """Return Σ ℓ over the features of each row, at the means that the size and the outputs make."""
         counts, log_size = split(x, self.column)
-        d = counts.shape[-1]
-        return self.base.row_value(counts, shifted(self.log_shares(f, d), log_size, d))
+        return self.base.row_value(counts, self.at_sizes(f, log_size, counts.shape[-1]))
 
-    def log_shares(self, f: Any, features: int) -> Any:
-        """Return outputs with log-means whose exponentials add up to 1, where a softmax makes them so."""
-        if not self.shares:
-            return f
-        xp, part = library(f), f[..., :features]
-        most = part.max(-1, keepdims=True)
-        total = most + xp.log(xp.exp(part - most).sum(-1, keepdims=True))
-        return f - total * (np.arange(f.shape[-1]) < features)
+    def at_sizes(self, f: Any, log_size: Any, features: int) -> Any:
+        """Return the outputs that the likelihood of the counts alone takes, of rows whose size is known."""
+        return shifted(log_shares(f, features) if self.shares else f, log_size, features)
+
+    def readings(self) -> dict[str, Callable[[Array], Array]]:
+        """Return what outputs may be: those of the counts for a row of size 1."""
+        return self.base.readings()
 
     def mean(self, f: Any) -> Any:
-        """Return x̂ of a row of size 1."""
-        return self.base.mean(self.log_shares(f, f.shape[-1] // self.base.outputs(1)))
+        """Return NaN: the size of the row is not known here."""
+        return np.nan * self.base.mean(f)
 
     def settled(self, x: Array, weights: Array | None = None) -> Likelihood:
         """Return the likelihood with the dispersion of the collapsed state, where that is found with the rest."""
@@ -206,8 +228,8 @@ class Bound:
         """Return the scores of each row by the outputs that have a best value."""
         return np.asarray(self.base.score(self.counts, self._at(output)) * self.free(output))
 
-    def mean_curvature(self, _: Any, output: Array, weights: Array | None = None, pull: float = 0.0) -> Array:
-        """Return the mean curvature of each feature's outputs, (d, r, r), with what a softmax adds; 1 if one is held."""
+    def mean_curvature(self, _: Any, output: Array, weights: Array | None = None, pull: float = 0) -> Array:
+        """Return the mean curvature of each feature, (d, r, r), with what a softmax adds; 1 where an output is held."""
         curvature, d = self.base.mean_curvature(self.counts, self._at(output), weights), self.counts.shape[1]
         blocks = curvature.reshape(d, *([len(output) // d] * 2)).copy()
         blocks[:, 0, 0] -= pull * np.exp(output[:d])
@@ -268,7 +290,7 @@ def sized(likelihood: Likelihood, size: Size = "total", shares: bool | None = No
     """
     column = size == "column"
     tied = (not column) if shares is None else shares
-    parts: dict[str, Any] = {}
+    parts: dict[str, Any] = {"score": TiedScore(likelihood.score, column)}
     if not tied:
         parts = {part: Shifted(getattr(likelihood, part), column) for part in ("value", "score", "curvature")}
     name = next(name for name, way in WAYS.items() if way == (size, tied))

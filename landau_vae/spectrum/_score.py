@@ -114,9 +114,8 @@ def score(
     rows: Array = np.asarray(table, dtype=np.float64)
     share = None if weights is None else as_weights(weights, len(rows))
     rows = standardized(rows, share) if standardize else rows
-    given, all_columns = with_sizes(
-        likelihood, rows, sizes if sizes is None or isinstance(sizes, str) else plain(sizes)
-    )
+    known = isinstance(sizes, str | None)
+    given, all_columns = with_sizes(likelihood, rows, sizes if known else plain(sizes))
     given.must_hold(all_columns)
     labels = as_names(names, rows.shape[1]) or own_names
     return of_rest(likelihood, given.rest(all_columns, share), rows, share, encoder, labels, modes)
