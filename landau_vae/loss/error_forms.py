@@ -40,7 +40,7 @@ class Error:
 
 def trials(probe: Probe) -> tuple[Trial, ...]:
     """Return what is tried, in this order."""
-    return (*TRIALS, *class_trials(probe))
+    return TRIALS if probe.half else (*TRIALS, *class_trials(probe))
 
 
 def identified(probe: Probe) -> Error | None:
@@ -53,7 +53,8 @@ def identified(probe: Probe) -> Error | None:
         if found is not None:
             square = found.likelihood.squared and trial.link == "identity" and not trial.learned
             return found if not square or _stays_square(probe, found) else _of_difference(probe)
-    return _of_difference(probe) or _overdispersed(probe) or _in_metric(probe)
+    found = _of_difference(probe)
+    return found if found or probe.half else _overdispersed(probe) or _in_metric(probe)
 
 
 def _in_metric(probe: Probe) -> Error | None:

@@ -304,7 +304,10 @@ def feature_space(x, x_hat):
         (lambda x, x_hat: np.sqrt(np.mean((x - x_hat) ** 2)), "root of a squared error"),
         (lambda x, x_hat: np.linalg.norm(x - x_hat, axis=1).mean(), "root of a squared error"),
         (feature_space, "no sum over features.* feature-space"),
-        (lambda x, x_hat: np.sum((x - x_hat) ** 2 * np.linspace(1, 2, len(x))[:, None]), "weight differs among samples"),
+        (
+            lambda x, x_hat: np.sum((x - x_hat) ** 2 * np.linspace(1, 2, len(x))[:, None]),
+            "weight differs among samples",
+        ),
         (lambda x, x_hat: np.sum((x - np.clip(x_hat, 0, 1)) ** 2), "not far from it.* clipped"),
         (lambda x, x_hat: np.sum((255 * x - x_hat) ** 2), "not least at x̂ = x.* same scale"),
         (lambda x, p: bce(p, x).sum(), "takes x̂ before x"),
