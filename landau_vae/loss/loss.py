@@ -433,7 +433,7 @@ class Loss:
             how = "was measured with" if self.name == "measured" else "is one of"
             mend = "shape of one sample (of images (channels, height, width)), or like=… with arrays of one batch"
             if features > dimension:
-                mend = "number of the data's columns, or keep constant columns in the data (a learned variance counts them)"
+                mend = "number of the data's columns, or keep constant columns: a learned variance counts them"
             raise InputError(
                 f"The loss {how} {features} features, but the data have {dimension}: give features=… as the {mend}.",
                 "features",
