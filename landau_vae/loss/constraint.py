@@ -56,6 +56,11 @@ class Constraint:
         """Whether the price follows from C alone, whatever β."""
         return self.kind in ("target", "distortion")
 
+    @property
+    def charges_beta(self) -> bool:
+        """Whether a nat beyond C costs β."""
+        return self.kind in ("hinge", "absolute")
+
     def formula(self, error: str, weight: str, reduction: str) -> str:
         """Return the loss as a formula.
 

@@ -27,7 +27,9 @@ PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
 SQUARED: dict[str, Callable[[Array], Array]] = {  # σ² of each
     "log_variance": np.exp, "variance": np.copy, "std": np.square, "log_std": lambda s: np.exp(2 * s),
 }  # fmt: skip
-LINKS: dict[str, Callable[[Array], Array]] = {"identity": np.copy, "logit": BERNOULLI.link, "log": POISSON.link}
+LINKS: dict[str, Callable[[Array], Array]] = {
+    "identity": np.copy, "logit": BERNOULLI.link, "log": POISSON.link, "tanh": np.arctanh,
+}  # fmt: skip
 GRID = 64.0  # entries are multiples of its inverse
 STEP = 8 / GRID  # of m, whose base is 0.2 … 0.8: it stays a probability
 FAR = 1000.0  # of μ: even a KL of weight 1e-6 shows beside a cross-entropy then

@@ -15,8 +15,8 @@ import numpy as np
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import probes
-from landau_vae.loss.error_forms import TRIALS, WIDE
 from landau_vae.loss.probes import LOOSE, STEP, TIGHT, Probe, is_coarse
+from landau_vae.loss.trials import TRIALS, WIDE
 
 BEYOND = 1000.0  # data units: an error that is still a square there is one
 ALIKE = 0.02  # of a ratio of two changes, where the possible ones are 1, √2, 2 and 4

@@ -88,7 +88,9 @@ def arguments(name: str, preset: Preset, knob: Array | None, given: Mapping[str,
         parts["constraint"] = _bound(name, parts, parts.pop("capacity"))
     if "noise_scale" in parts:
         parts["sampler"] = replace(parts.get("sampler", Sampler()), noise_scale=parts.pop("noise_scale"))
-    return parts | {"beta": beta, "knob": preset.knob, "name": name}
+    divided = f"β stands for {preset.knob}." if preset.knob.startswith("1/") else ""
+    notes = tuple(filter(None, (divided, preset.note)))
+    return parts | {"beta": beta, "knob": preset.knob, "name": name, "notes": notes}
 
 
 def _weight(name: str, preset: Preset, knob: Array | None, latents: int | None) -> Array:
