@@ -146,7 +146,7 @@ class Likelihood:
 
     @property
     def by_mean(self) -> bool:
-        """Whether means and covariances suffice for its spectrum: squared errors, and all with a variance function."""
+        """Whether means and covariances suffice for its spectrum: of squares, or with a variance function."""
         return self.squared or self.variance is not _not_given or self == KNOWN.get("family")
 
     def mean(self, f: Any) -> Any:
@@ -247,6 +247,23 @@ class Likelihood:
         score = np.asarray(self.score(x, output))
         return Rest(output, score, self.mean_curvature(x, output, weights))
 
+    def settled(self, x: Array, weights: Array | None = None) -> "Likelihood":
+        """Return the likelihood with what it takes from the data known: a dispersion that is found with the rest.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+        weights : (n,) array, optional
+            Of the rows.
+
+        Returns
+        -------
+        Likelihood
+            By default this one.
+        """
+        return self
+
     def constant(self, x: Array, weights: Array | None = None) -> Array:
         """Return the best constant output, that of the mean of the rows.
 
@@ -281,7 +298,7 @@ class Likelihood:
         array
             As in `Rest`.
         """
-        each = np.broadcast_to(self.curvature(x, output), (len(x), len(output)))
+        each = np.broadcast_to(self.curvature(x, output), (len(x), output.shape[-1]))
         return np.average(each, axis=0, weights=weights)
 
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:
@@ -518,7 +535,7 @@ def by_name(name: str) -> Likelihood | None:
     return MAKERS[match[1]][1](match[2] or "")
 
 
-def as_likelihood(likelihood: Any) -> Likelihood:
+def as_likelihood(likelihood: Any, argument: str = "likelihood") -> Likelihood:
     """Return a likelihood given as an object or by its name.
 
     Parameters
@@ -526,6 +543,8 @@ def as_likelihood(likelihood: Any) -> Likelihood:
     likelihood : Likelihood or str
         "gaussian", "bernoulli", "poisson", "laplace", "huber(0.5)", "student-t(4)",
         "negative-binomial(2)", "categorical(3,4)" and so on.
+    argument : str, default "likelihood"
+        What errors call it.
 
     Returns
     -------
@@ -546,4 +565,4 @@ def as_likelihood(likelihood: Any) -> Likelihood:
         return likelihood
     found = by_name(likelihood) if isinstance(likelihood, str) else None
     examples = [example for example, _ in MAKERS.values() if example[-2].isdigit() or "[" in example]
-    return found or KNOWN[one_of(likelihood, "likelihood", (*KNOWN, *examples))]
+    return found or KNOWN[one_of(likelihood, argument, (*KNOWN, *examples))]

@@ -16,17 +16,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, checked
+from landau_vae.data.convert import plain
 from landau_vae.data.moments import Decomposition
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, OutsideTheory
-from landau_vae.likelihoods import Likelihood, Rest, as_likelihood
+from landau_vae.likelihoods import Likelihood, Rest, as_likelihood, with_sizes
 from landau_vae.spectrum._conditional import supervised
 from landau_vae.spectrum.build import Fields, Kind, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 FLAT = 1e-10  # of the largest curvature: what counts as none
-SILENT = 1e-12  # of the variance of all scores: what counts as none along a flat direction
+SILENT = 1e-12  # of the variance of scores: what counts as none along a flat direction
 WHOLE = 300  # rows up to which all modes are found, where the curvature is not formed
 FIRST = 6  # modes that are found of more rows, unless their number is given
 PROBES = 32  # random directions that the total variance is then estimated from
@@ -52,6 +53,7 @@ def score(
     weights: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     modes: Count | None = None,
+    sizes: Any = None,
 ) -> Spectrum:
     """Return the spectrum of the data from the collapsed state of a loss.
 
@@ -78,6 +80,10 @@ def score(
         Of the features.
     modes : int, optional
         How many of the strongest modes to find; all by default.
+    sizes : "total" or (n,) array, optional
+        Of counts: the size of each row that the decoder is given and that multiplies its means
+        (a library size), or the totals of the rows. A loss of scvi-tools has the totals of
+        itself.
 
     Returns
     -------
@@ -98,8 +104,8 @@ def score(
     >>> score([[-3.0], [-1.0], [1.0], [3.0]], huber(2.0)).eigenvalues.round(9).tolist()  # ⟨s²⟩/⟨H⟩ = 2.5/.5
     [5.0]
     """
-    likelihood = as_likelihood(getattr(loss, "likelihood", loss))
-    if likelihood.by_mean:
+    likelihood = as_likelihood(getattr(loss, "likelihood", loss), "loss")
+    if likelihood.by_mean and sizes is None:
         options: dict[str, Any] = {"standardize": standardize, "likelihood": likelihood, "modes": modes}
         return Spectrum.from_data(data, weights=weights, names=names, **options)
     table, own_names = as_table(data)
@@ -108,9 +114,11 @@ def score(
     rows: Array = np.asarray(table, dtype=np.float64)
     share = None if weights is None else as_weights(weights, len(rows))
     rows = standardized(rows, share) if standardize else rows
-    likelihood.must_hold(rows)
+    known = isinstance(sizes, str | None)
+    given, all_columns = with_sizes(likelihood, rows, sizes if known else plain(sizes))
+    given.must_hold(all_columns)
     labels = as_names(names, rows.shape[1]) or own_names
-    return of_rest(likelihood, likelihood.rest(rows, share), rows, share, encoder, labels, modes)
+    return of_rest(likelihood, given.rest(all_columns, share), rows, share, encoder, labels, modes)
 
 
 def standardized(rows: Array, weights: Array | None = None) -> Array:
@@ -175,21 +183,21 @@ def in_unit(rest: Rest, weights: Array | None) -> Array:
         axes = score @ vectors
     curved = values > FLAT * np.max(values[np.isfinite(values)], initial=0.0) * (curvature.ndim > 1)
     variance = np.average(np.square(axes), axis=0, weights=weights)
-    _check_flat(values, variance, curved)
+    own_unit = np.average(np.square(rest.score), axis=0, weights=weights) if curvature.ndim == 1 else variance.sum()
+    _check_flat(values, ~curved & (variance > SILENT * own_unit))
     return np.asarray(axes / np.sqrt(np.where(curved, values, np.inf)))
 
 
-def _check_flat(values: Array, variance: Array, curved: NDArray[np.bool_]) -> None:
+def _check_flat(values: Array, speaks: NDArray[np.bool_]) -> None:
     """Raise an error where the loss has a score along a direction, and no curvature."""
-    speaks = ~curved & (variance > SILENT * variance.sum())
     if not speaks.any():
         return
     if values[speaks].min() < -FLAT * np.max(np.abs(values[np.isfinite(values)])):
         raise InputError(NO_MINIMUM, "loss")
     raise OutsideTheory(
         "Along some outputs the loss has scores and no mean curvature: the collapsed state is unstable at every price "
-        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with kinks "
-        "such as an absolute error, has its curvature in the density of the data: take laplace() or smooth_l1().",
+        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with "
+        "kinks, such as an absolute error, has its curvature in the density of the data: take laplace().",
         np.inf,
     )
 
