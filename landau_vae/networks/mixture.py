@@ -64,7 +64,7 @@ def fitted(rows: Rows, starts: Array, tolerance: float = TOLERANCE) -> Mixture:
         log_p, count = rows.value(rows.logarithms(outputs), weights)[1], len(outputs)
         tops, height = rows.climb(np.vstack([starts, outputs]), log_p, max(rows.climbing, 2 * count))
         mixture = Mixture(outputs, weights, rows.price, float(height[0]))
-        work += rows.table.size * (count * max(MOVES, MOST // count) + len(starts) + len(tops) * CLIMBS)
+        work += rows.cost * rows.table.size * (count * max(MOVES, MOST // count) + len(starts) + len(tops) * CLIMBS)
         work += NEWTON * len(rows.table) * count**2
         if mixture.excess <= tolerance or work > WORK:
             break

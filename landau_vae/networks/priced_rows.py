@@ -50,6 +50,7 @@ class Rows(ABC):
     price: float = 1.0  #: c
 
     climbing = 256  #: ascents in a round, or twice as many as there are outputs
+    cost = 1.0  #: of a pair's number in the work, in products
     constant = 0.0  #: what belongs to x alone
     perfect = np.nan  #: the loss of a model whose outputs are the best for each row; NaN where it is not known
 
@@ -176,7 +177,7 @@ class OtherRows(Rows):
 
     rest: Rest = field(kw_only=True)  #: the collapsed state
 
-    climbing = 64  # an ascent costs more here
+    climbing, cost = 64, 100.0  # a pair costs more here
 
     @property
     def mean(self) -> Array:
