@@ -21,7 +21,7 @@ import numpy as np
 from landau_vae.checks import Count, checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.likelihoods.calculus import Calculus, Function, calculus_of
+from landau_vae.likelihoods.calculus import Calculus, calculus_of
 from landau_vae.likelihoods.descend import QUANTILES, descend, weighted_quantiles
 from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, Rest
 
@@ -48,10 +48,9 @@ class Entries:
         x, f = (np.array(each, dtype=float) for each in np.broadcast_arrays(x, f))
         rows, at = x.reshape(-1, x.shape[-1]), f.reshape(-1, x.shape[-1])
         calculus, unit = calculus_of(self.function, rows[:2], at[:2], name="function"), _unit(rows)
-        given = calculus.array(rows)
         if self.order == 1:
-            return calculus.gradient(lambda g: self.function(given, g), at, unit).reshape(f.shape)
-        return calculus.along(lambda g: self.function(given, g), at, np.ones(at.shape), unit).reshape(f.shape)
+            return calculus.gradient(self.function, rows, at, unit).reshape(f.shape)
+        return calculus.along(self.function, rows, at, np.ones(at.shape), unit).reshape(f.shape)
 
 
 def _unit(x: Array) -> Array:
@@ -112,7 +111,7 @@ class Rows:
             return self.function(x, f)[..., None]
         x, f = np.asarray(x, dtype=float), np.array(np.broadcast_to(f, (len(x), np.shape(f)[-1])), dtype=float)
         calculus = calculus_of(self.function, x[:2], f[:2], name="function")
-        parts = [calculus.gradient(_at(self.function, calculus, x[rows]), f[rows], _unit(f)) for rows in _blocks(x)]
+        parts = [calculus.gradient(self.function, x[rows], f[rows], _unit(f)) for rows in _blocks(x)]
         return np.concatenate(parts)
 
 
@@ -147,25 +146,24 @@ class Joint(Likelihood):
         return Rest(output, score, partial(mean.along, output) if len(output) > DENSE else _hessian(mean, output))
 
     def _mean(self, x: Array, share: Array, calculus: Calculus, unit: Array) -> Mean:
-        def over_rows(derivative: Callable[[Function, Array], Array], f: Array) -> Array:
+        function, n = self.function, len(x)
+
+        def over_rows(derivative: Callable[..., Array], *vectors: Array) -> Array:
+            tiled = [np.tile(each, (n, 1)) for each in vectors]
             parts = [
-                share[rows] @ derivative(_at(self.row_value, calculus, x[rows]), np.tile(f, (len(x[rows]), 1)))
-                for rows in _blocks(x)
+                share[rows] @ derivative(function, x[rows], *(each[rows] for each in tiled)) for rows in _blocks(x)
             ]
             return np.asarray(np.sum(parts, axis=0))
 
-        def along(f: Array, vectors: Array) -> Array:
-            products = [over_rows(partial(_along, calculus, unit, vector), f) for vector in vectors.T]
-            return np.array(products).T
-
         return Mean(
-            lambda f: float(over_rows(lambda g, at: calculus.call(g, at), f)),
-            lambda f: over_rows(lambda g, at: calculus.gradient(g, at, unit), f), along,
-        )  # fmt: skip
+            lambda f: float(over_rows(calculus.call, f)),
+            lambda f: over_rows(partial(_scaled, calculus.gradient, unit), f),
+            lambda f, v: np.array([over_rows(partial(_scaled, calculus.along, unit), f, each) for each in v.T]).T,
+        )
 
 
-def _along(calculus: Calculus, unit: Array, vector: Array, function: Function, at: Array) -> Array:
-    return calculus.along(function, at, np.tile(vector, (len(at), 1)), unit)
+def _scaled(derivative: Callable[..., Array], unit: Array, *arguments: Any) -> Array:
+    return derivative(*arguments, unit)
 
 
 @dataclass(frozen=True)
@@ -185,6 +183,17 @@ class Distance:
 
 
 @dataclass(frozen=True)
+class FromFeatures:
+    """‖p − φ(f)‖² of given features p, (p,), for each row."""
+
+    distance: Distance
+
+    def __call__(self, features: Any, f: Any) -> Any:
+        """Return it."""
+        return ((features - self.distance.flat(f)) ** 2).sum(-1)
+
+
+@dataclass(frozen=True)
 class Perceptual(Joint):
     """A distance of features, whose mean depends on the mean features alone."""
 
@@ -192,21 +201,12 @@ class Perceptual(Joint):
         assert isinstance(self.function, Distance)
         flat = self.function.flat
         features = np.sum([share[rows] @ calculus.call(flat, x[rows]) for rows in _blocks(x)], axis=0)
-        given = calculus.array(features)
-
-        def rows(f: Any) -> Any:
-            return ((flat(f) - given) ** 2).sum(-1)
-
+        rows = FromFeatures(self.function)
         return Mean(
-            lambda f: float(calculus.call(rows, f[None])[0]),
-            lambda f: calculus.gradient(rows, f[None], unit)[0],
-            lambda f, v: calculus.along(rows, np.tile(f, (v.shape[1], 1)), np.ascontiguousarray(v.T), unit).T,
-        )  # fmt: skip
-
-
-def _at(function: Callable[[Any, Any], Any], calculus: Calculus, x: Array) -> Function:
-    given = calculus.array(x)
-    return lambda f: function(given, f)
+            lambda f: float(calculus.call(rows, features, f[None])[0]),
+            lambda f: calculus.gradient(rows, features, f[None], unit)[0],
+            lambda f, v: calculus.along(rows, features, np.tile(f, (v.shape[1], 1)), np.ascontiguousarray(v.T), unit).T,
+        )
 
 
 def _blocks(x: Array) -> Iterator[slice]:

@@ -64,9 +64,9 @@ class Laplace(Likelihood):
                 "away. Take a Huber loss, or compare trained losses with that of the medians.", state,
             )  # fmt: skip
         words = f"Densities at the medians are known to {100 * np.max(error[~atoms]):.2g} % (one standard error)"
-        if atoms.any():
+        if varying := np.flatnonzero(atoms & (np.ptp(x, axis=0) > 0)).tolist():
             words += (
-                f"; {listed(np.flatnonzero(atoms).tolist(), 'Column')} (from 1) have many rows at the median exactly: "
+                f"; {listed(varying, 'Column')} (from 1) have many rows at the median exactly: "
                 "there is no local threshold for them, life only by a jump"
             )
         return state._replace(note=words + ".")
