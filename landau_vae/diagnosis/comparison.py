@@ -71,6 +71,7 @@ class Comparison:
     beside_codes: KernelOnset | None = None  #: the same, of means that do not follow active latents
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
+    first_error: float = 0.0  #: relative standard error of the first threshold, where a density has to be estimated
     conditional: bool = False  #: whether what is linear in a condition was taken out of the data
     shape: tuple[int, ...] = ()  #: of the code of a row, where it has positions
     trained_on: bool = True  #: whether these are rows that the model was trained on
@@ -89,6 +90,21 @@ class Comparison:
     def diverged(self) -> NDArray[np.intp]:
         """Latents whose posterior is far wider than the prior."""
         return np.flatnonzero(self.posterior.variance > limits.DIVERGED)
+
+    @property
+    def by_background(self) -> bool:
+        """Whether all but the first threshold is predicted from the collapsed background."""
+        return not self.loss.likelihood.linear_law
+
+    @property
+    def yardstick(self) -> str:
+        """What this model is compared with, in words."""
+        return "the collapsed background" if self.by_background else "a linear model"
+
+    @property
+    def by_yardstick(self) -> str:
+        """The same after a preposition."""
+        return f"{'by' if self.by_background else 'in'} {self.yardstick}"
 
     @property
     def spare(self) -> int:
@@ -127,8 +143,9 @@ class Comparison:
 
         Just below the threshold M² is small; how small is known of squared errors.
         """
-        likely = self.predicted_signal[0] / 4 if self.loss.likelihood.squared else 0.0
-        least = np.clip(likely, limits.COLLAPSED, limits.ACTIVE)
+        least = limits.WEAK if self.by_background else limits.COLLAPSED
+        if not self.by_background:
+            least = np.clip(self.predicted_signal[0] / 4, least, limits.ACTIVE)
         return bool(self.posterior.signal_fraction.max() < least) and not self.diverged.size
 
     @property
@@ -469,7 +486,7 @@ class Comparison:
         Beside living latents it is read off the decoder, or off few latents alone; of a
         model that has collapsed it is the first eigenvalue, for any network.
         """
-        to_beta = float(self.loss.beta) / self.effective
+        to_beta = float(self.loss.beta) / (self.other_price or self.price)
         if self.following is not None and not self.collapsed:
             how, places = " (from this model and its decoder)", (np.nan, np.nan)
             value, error = self.following.value, self.following.error

@@ -10,7 +10,8 @@ alone is read. Source: this package.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +20,22 @@ from landau_vae.diagnosis.posterior import Posterior, evenly, some_rows
 from landau_vae.display import Array
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.limits import ACTIVE, TELLS_A_PRICE
+from landau_vae.loss.sampler import Sampler
 from landau_vae.networks._next_latent import ROWS_PER_FEATURE, NextLatent, next_latent
 from landau_vae.networks.decoder import Decoder
 from landau_vae.networks.identities import OWN, PricesInEffect, prices_in_effect
+from landau_vae.networks.kernel_onset import KernelOnset
 
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 DRAWS = 4  # of z, for losses
 LOOKS = 8  # of z, for the onset of the next latent: twice as many decodes
 HALF = ROWS // 2  # rows for the onset, whose algebra costs as much as its decodes
+PRICES = ("constant", "linear", "on_rows", "bulk", "places")  # that onsets hold, with their errors
 NOTHING = 1e-12  # share of the variance that is rounding
 TOLD = 32  # latents whose price is measured, at most
 BUDGET = 240  # decodes of that many rows for the prices, unless one draw takes more
+
+Onset = TypeVar("Onset", NextLatent, KernelOnset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +121,7 @@ def measure(
     beside = None
     if following is not None and likelihood.squared and 0 < active.size < x.shape[1]:
         beside = _beside(mean[part], width[part], lambda z: decoder.output(z, rows[part]), x[part], active, seed)
-    following, beside = (each and each.times(posterior.sampler.unstable) for each in (following, beside))
+    following, beside = (each and by_sampler(each, posterior.sampler) for each in (following, beside))
     dead = float(term(x, np.broadcast_to(origin, f.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))
     return Measured(
@@ -127,6 +133,12 @@ def _mean(likelihood: Likelihood, f: Array, x: Array) -> Array:
     """Return x̂ of outputs; NaN of a likelihood that does not say it."""
     mean = np.asarray(likelihood.mean(f))
     return mean if mean.shape == x.shape else np.full(x.shape, np.nan)
+
+
+def by_sampler(onset: Onset, sampler: Sampler) -> Onset:
+    """Return readings of Λ* as prices below which a latent of this sampler pays."""
+    names = [name for name in onset.json_fields if name.removesuffix("_error") in PRICES]
+    return replace(onset, **{name: sampler.unstable * getattr(onset, name) for name in names})
 
 
 def _beside(

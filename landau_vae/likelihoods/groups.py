@@ -116,7 +116,7 @@ def categorical(groups: Sequence[Count]) -> Likelihood:
     if not sizes:
         raise InputError("groups is empty, but the number of columns of at least one group is expected.", "groups")
     return Categorical(
-        named("categorical", *sizes), "softmax", "−Σ x ln x̂", "nat of cross-entropy", "shares or counts, from 0 on",
+        named("categorical", *sizes), "softmax", "−x ln x̂", "nat of cross-entropy", "shares or counts, from 0 on",
         (0.0, np.inf), link=np.log, response=Softmax(sizes), groups=sizes, **parts(_labels, sizes),
     )  # fmt: skip
 

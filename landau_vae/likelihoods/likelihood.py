@@ -26,6 +26,7 @@ EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
 MEANS = np.array([0.25, 0.75])  # in the support of all likelihoods: where links are compared with the identity
 PER_FEATURE = "per feature"  # in a name: parameters that it does not hold
+OF_FUNCTIONS = ("any-loss", "perceptual")  # made of a user's function, of which a name holds nothing
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
 STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central difference is most exact
 
@@ -52,6 +53,7 @@ class Rest(NamedTuple):
     #: A function that multiplies vectors (m, k) by the matrix, where it was not formed.
     curvature: Any
     note: str = ""  #: what has to be known of it, in sentences
+    error: float = 0.0  #: relative standard error of the curvature, where it has to be estimated
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,13 @@ class Likelihood:
         return self.squared or self.canonical or self.quadratic
 
     @property
+    def of_reals(self) -> bool:
+        """Whether any real numbers are data for it, so that they may be standardised."""
+        return self.support == (-np.inf, np.inf)
+
+    @property
     def linear_law(self) -> bool:
-        """Whether a linear VAE of some covariance is all there is to it: every mode of its spectrum is exact."""
+        """Whether it is a squared error in some metric, so that every mode of its spectrum is that of a linear VAE."""
         return self.squared or self.quadratic
 
     @property
@@ -240,6 +247,23 @@ class Likelihood:
         score = np.asarray(self.score(x, output))
         return Rest(output, score, self.mean_curvature(x, output, weights))
 
+    def settled(self, x: Array, weights: Array | None = None) -> "Likelihood":
+        """Return the likelihood with what it takes from the data known: a dispersion that is found with the rest.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+        weights : (n,) array, optional
+            Of the rows.
+
+        Returns
+        -------
+        Likelihood
+            By default this one.
+        """
+        return self
+
     def constant(self, x: Array, weights: Array | None = None) -> Array:
         """Return the best constant output, that of the mean of the rows.
 
@@ -274,7 +298,7 @@ class Likelihood:
         array
             As in `Rest`.
         """
-        each = np.broadcast_to(self.curvature(x, output), (len(x), len(output)))
+        each = np.broadcast_to(self.curvature(x, output), (len(x), output.shape[-1]))
         return np.average(each, axis=0, weights=weights)
 
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:

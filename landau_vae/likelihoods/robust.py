@@ -69,7 +69,7 @@ class Laplace(Likelihood):
                 f"; {listed(varying, 'Column')} (from 1) have many rows at the median exactly: "
                 "there is no local threshold for them, life only by a jump"
             )
-        return state._replace(note=words + ".")
+        return state._replace(note=words + ".", error=float(np.max(error[~atoms])))
 
     def _density(self, x: Array, output: Array, weights: Array | None) -> tuple[Array, Array]:
         """Return twice the density at an output, (d,), and its relative standard error."""

@@ -8,6 +8,7 @@ from landau_vae.likelihoods import (
     Likelihood,
     any_loss,
     categorical,
+    dispersed,
     gaussian,
     huber,
     laplace,
@@ -16,6 +17,7 @@ from landau_vae.likelihoods import (
     negative_binomial,
     perceptual,
     quadratic,
+    sized,
     smooth_l1,
     student_t,
     zero_inflated,
@@ -29,7 +31,7 @@ from landau_vae.loss.slips import Slip, possible_slips, slips_that_make
 
 __all__ = [
     "BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "PRESETS", "Constraint", "Likelihood", "Logged", "Loss", "Preset",
-    "Reduction", "Sampler", "Slip", "any_loss", "categorical", "gaussian", "huber", "laplace", "mean_variance", "mixed",
-    "negative_binomial", "perceptual", "possible_slips", "quadratic", "slips_that_make", "smooth_l1", "student_t",
-    "zero_inflated",
+    "Reduction", "Sampler", "Slip", "any_loss", "categorical", "dispersed", "gaussian", "huber", "laplace",
+    "mean_variance", "mixed", "negative_binomial", "perceptual", "possible_slips", "quadratic", "sized",
+    "slips_that_make", "smooth_l1", "student_t", "zero_inflated",
 ]  # fmt: skip

@@ -18,10 +18,12 @@ from landau_vae.errors import InputError
 from landau_vae.loss import error_forms, probes, rate_forms
 from landau_vae.loss.calling import Call
 from landau_vae.loss.error_forms import Error
+from landau_vae.loss.learned_sigma import learned_weight
 from landau_vae.loss.probes import LOOSE, Probe
 from landau_vae.loss.rate_forms import Rate
 from landau_vae.loss.refusals import refused, why_no_error, why_no_rate
 from landau_vae.loss.results import total
+from landau_vae.loss.trials import TRIALS, Trial
 
 FORMULA = "½ Σ (mean² + exp(logvar) − 1 − logvar)"
 
@@ -84,14 +86,24 @@ def _tried(probe: Probe, beta: float | None) -> Terms | Refusal:
         return Refusal(2, lambda: _random(probe) or why_no_rate(probe, x, x_hat))
     if not _add_up(probe, rate, x, [x_hat, moved]):
         return Refusal(3, lambda: _random(probe) or refused("GECO"))
-    return Terms(probe, error, rate)
+    rate = rate_forms.with_bounds(probe, rate, x, x_hat)
+    return Terms(probe, _owned(probe, error, x, x_hat, moved), rate)
+
+
+def _owned(probe: Probe, error: Error, x: Array, x_hat: Array, moved: Array) -> Error:
+    """Return the error with the parameter of the function that is its variance, if there is one."""
+    plain = error.likelihood.squared and error.trial.link == "identity" and not error.trial.learned
+    learned = learned_weight(probe, x, x_hat, moved) if plain else None
+    if learned is None:
+        return error
+    return replace(error, owner=learned[0], unit=learned[1] / 2 / error.fit.weight)
 
 
 def _random(probe: Probe) -> InputError | None:
     """Return what two calls with the same arrays gave, or None where they agree."""
     if probe.draws == 1:
         return None
-    trial, single = error_forms.TRIALS[0], replace(probe, draws=1)
+    trial, single = TRIALS[0], replace(probe, draws=1)
     x, means = trial.states(probe)
     first, second = (single(x, means[1], probes.both(probe)) for _ in range(2))
     return refused("random", first=significant(first), second=significant(second))
@@ -100,7 +112,7 @@ def _random(probe: Probe) -> InputError | None:
 def _prepared(probe: Probe, beta: float | None) -> tuple[Probe, bool]:
     """Return the probe with the numbers that make the loss and the calls to average; whether any call succeeded."""
     for variant in _variants(probe):
-        for trial in error_forms.TRIALS:
+        for trial in error_forms.trials(variant):
             found = _trial_calls(variant, trial)
             if found:
                 rest, first, again, by_x_hat, by_posterior = found
@@ -119,7 +131,7 @@ def _variants(probe: Probe) -> Iterator[Probe]:
         yield replace(probe, call=replace(probe.call, double=False))
 
 
-def _trial_calls(probe: Probe, trial: error_forms.Trial) -> list[dict[str, float]]:
+def _trial_calls(probe: Probe, trial: Trial) -> list[dict[str, float]]:
     """Return what the function returns at rest, for a move of both (twice), for one of x̂, and one of the posterior."""
     x, means = trial.states(probe)
     x_hat, moved, place = trial.x_hat(means[0]), trial.x_hat(means[1]), probes.both(probe)

@@ -235,6 +235,8 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     table = training_set(data)
     if table.rows is None:
         raise InputError("data is a Spectrum, but the frontier needs the rows: give the table.", "data")
+    if loss.constraint:
+        raise InputError("The loss has a constraint: give the plain loss at the price in effect (Loss.price).", "loss")
     if loss.learned:
         raise InputError("The loss learns its variance, which has no bound here: give the variance reached.", "loss")
     if not loss.sampler.honest:

@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
+from landau_vae.likelihoods.likelihood import dense
 
 CLIMBS = 25  # steps of an ascent
 PAIRS = 2**20  # numbers of pairs of a row and an output that are looked at together
@@ -182,7 +183,8 @@ class OtherRows(Rows):
     @property
     def unit(self) -> Array:
         """⟨H⟩^−½ of each output, (k,); 1 where the loss has no curvature."""
-        curvature = self.rest.curvature if self.rest.curvature.ndim == 1 else np.diag(self.rest.curvature)
+        whole = self.rest.curvature
+        curvature = np.ones_like(self.mean) if callable(whole) else dense(whole).diagonal()
         return np.where(np.isfinite(curvature) & (curvature > 0), curvature, 1.0) ** -0.5
 
     @property

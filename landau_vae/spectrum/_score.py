@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, checked
+from landau_vae.data.convert import plain
 from landau_vae.data.moments import Decomposition
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, OutsideTheory
-from landau_vae.likelihoods import Likelihood, Rest, as_likelihood
+from landau_vae.likelihoods import Likelihood, Rest, as_likelihood, with_sizes
 from landau_vae.spectrum._conditional import supervised
-from landau_vae.spectrum.build import Fields, resolve
+from landau_vae.spectrum.build import Fields, Kind, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 FLAT = 1e-10  # of the largest curvature: what counts as none
@@ -39,6 +40,7 @@ NO_MINIMUM = (
     "laplace() or smooth_l1()."
 )
 Encoder = Literal["free", "linear"]
+KINDS: dict[Encoder, Kind] = {"free": "score", "linear": "score, linear encoder"}
 
 
 @checked
@@ -47,9 +49,11 @@ def score(
     loss: Any,
     *,
     encoder: Encoder = "free",
+    standardize: bool = False,
     weights: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     modes: Count | None = None,
+    sizes: Any = None,
 ) -> Spectrum:
     """Return the spectrum of the data from the collapsed state of a loss.
 
@@ -68,17 +72,23 @@ def score(
     encoder : {"free", "linear"}, default "free"
         Whether posteriors are any function of x, or their means and log-variances are linear
         in x.
+    standardize : bool, default False
+        Whether the loss is of features divided by their standard deviations.
     weights : array_like (n,), optional
         Of the samples; only their ratios matter.
     names : sequence of str, optional
         Of the features.
     modes : int, optional
         How many of the strongest modes to find; all by default.
+    sizes : "total" or (n,) array, optional
+        Of counts: the size of each row that the decoder is given and that multiplies its means
+        (a library size), or the totals of the rows. A loss of scvi-tools has the totals of
+        itself.
 
     Returns
     -------
     Spectrum
-        Of kind "score", unless it is one that `Spectrum.from_data` returns.
+        Of kind "score" (or "score, linear encoder"), unless it is one that `Spectrum.from_data` returns.
 
     Raises
     ------
@@ -95,16 +105,27 @@ def score(
     [5.0]
     """
     likelihood = as_likelihood(getattr(loss, "likelihood", loss), "loss")
-    if likelihood.by_mean:
-        return Spectrum.from_data(data, weights=weights, names=names, likelihood=likelihood, modes=modes)
+    if likelihood.by_mean and sizes is None:
+        options: dict[str, Any] = {"standardize": standardize, "likelihood": likelihood, "modes": modes}
+        return Spectrum.from_data(data, weights=weights, names=names, **options)
     table, own_names = as_table(data)
     if not np.isfinite(table).all():
         raise nonfinite_problem([table], own_names)
-    rows = np.asarray(table, dtype=np.float64)
+    rows: Array = np.asarray(table, dtype=np.float64)
     share = None if weights is None else as_weights(weights, len(rows))
-    likelihood.must_hold(rows)
+    rows = standardized(rows, share) if standardize else rows
+    known = isinstance(sizes, str | None)
+    given, all_columns = with_sizes(likelihood, rows, sizes if known else plain(sizes))
+    given.must_hold(all_columns)
     labels = as_names(names, rows.shape[1]) or own_names
-    return of_rest(likelihood, likelihood.rest(rows, share), rows, share, encoder, labels, modes)
+    return of_rest(likelihood, given.rest(all_columns, share), rows, share, encoder, labels, modes)
+
+
+def standardized(rows: Array, weights: Array | None = None) -> Array:
+    """Return rows about their mean, in units of the deviation of each column that varies."""
+    centred = rows - np.average(rows, axis=0, weights=weights)
+    deviation = np.sqrt(np.average(np.square(centred), axis=0, weights=weights))
+    return np.asarray(centred / np.where(deviation > 0, deviation, 1.0))
 
 
 def of_rest(
@@ -130,7 +151,7 @@ def as_score(
     """Return the spectrum of scores as one of the rows, with what is to be known of it."""
     note = _note(likelihood, encoder, rest) + (f" {spectrum.note}" if callable(rest.curvature) else "")
     return replace(
-        spectrum, dimension=rows.shape[1], names=names, kind="score", likelihood=likelihood, scale=None,
+        spectrum, dimension=rows.shape[1], names=names, kind=KINDS[encoder], likelihood=likelihood, scale=None,
         mean=readonly(np.average(rows, axis=0, weights=weights)), note=note.strip(),
     )  # fmt: skip
 
