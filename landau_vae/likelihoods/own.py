@@ -43,11 +43,13 @@ class Entries:
 
     def __call__(self, x: Any, f: Any) -> Any:
         """Return it at x and f, both (n, d) or so."""
-        if self.order == 0:
+        if not isinstance(f, np.ndarray):  # traced by JAX, or tensors
             return self.function(x, f)
         x, f = (np.array(each, dtype=float) for each in np.broadcast_arrays(x, f))
         rows, at = x.reshape(-1, x.shape[-1]), f.reshape(-1, x.shape[-1])
         calculus, unit = calculus_of(self.function, rows[:2], at[:2], name="function"), _unit(rows)
+        if self.order == 0:
+            return calculus.call(self.function, x, f)
         if self.order == 1:
             return calculus.gradient(self.function, rows, at, unit).reshape(f.shape)
         return calculus.along(self.function, rows, at, np.ones(at.shape), unit).reshape(f.shape)
@@ -70,16 +72,18 @@ class OfEntries(Likelihood):
 
     def _check(self, x: Array) -> None:
         """Raise `InputError` unless there is a number for each entry, which depends on that entry's output alone."""
-        rows, calculus = x[:8], calculus_of(self.value, x[:2], x[:2], name="function")
+        assert isinstance(self.value, Entries)
+        rows, function = x[:8], self.value.function
+        calculus = calculus_of(function, x[:2], x[:2], name="function")
         f = np.asarray(self.link(np.tile(x.mean(axis=0), (len(rows), 1))))
-        before, moved = calculus.call(self.value, rows, f), f + 0.5 * _unit(x) * (np.arange(x.shape[1]) % 2)
+        before, moved = calculus.call(function, rows, f), f + 0.5 * _unit(x) * (np.arange(x.shape[1]) % 2)
         if before.shape != rows.shape:
             found = f"shape {before.shape} for rows {rows.shape}"
             raise InputError(
                 f"function returned {found}, but one number for each entry is expected: do not sum or average; or give "
                 "joint=True, for a function that returns one number for each row.", "function"
             )  # fmt: skip
-        after = calculus.call(self.value, rows, moved)
+        after = calculus.call(function, rows, moved)
         if not np.allclose(after[:, ::2], before[:, ::2], rtol=1e-6, atol=1e-9 * np.abs(before).max()):
             raise InputError(
                 "function returns numbers of single entries that depend on other entries' outputs: sum them over each "
@@ -107,10 +111,12 @@ class Rows:
 
     def __call__(self, x: Any, f: Any) -> Any:
         """Return it at rows x and f."""
-        if self.order == 0:
+        if not isinstance(f, np.ndarray):  # traced by JAX, or tensors
             return self.function(x, f)[..., None]
         x, f = np.asarray(x, dtype=float), np.array(np.broadcast_to(f, (len(x), np.shape(f)[-1])), dtype=float)
         calculus = calculus_of(self.function, x[:2], f[:2], name="function")
+        if self.order == 0:
+            return calculus.call(self.function, x, f)[..., None]
         parts = [calculus.gradient(self.function, x[rows], f[rows], _unit(f)) for rows in _blocks(x)]
         return np.concatenate(parts)
 
@@ -128,15 +134,15 @@ class Joint(Likelihood):
 
     def row_value(self, x: Any, f: Any) -> Any:
         """Return the function's own numbers."""
-        assert self.function is not None
-        return self.function(x, f)
+        return self.value(x, f)[..., 0]
 
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
         """Return the state at the best constant that is found, with the full curvature."""
         start = np.asarray(self.link(np.average(x, axis=0, weights=weights)), dtype=float)
         unit = _unit(x) if len(start) == x.shape[1] else np.ones(len(start))
-        calculus = calculus_of(self.row_value, x[:2], np.tile(start, (len(x[:2]), 1)), name="function")
-        shape = calculus.call(self.row_value, x[:2], np.tile(start, (len(x[:2]), 1))).shape
+        assert self.function is not None
+        calculus = calculus_of(self.function, x[:2], np.tile(start, (len(x[:2]), 1)), name="function")
+        shape = calculus.call(self.function, x[:2], np.tile(start, (len(x[:2]), 1))).shape
         if shape != (len(x[:2]),):
             found = f"shape {shape} for {len(x[:2])} rows"
             raise InputError(f"function returned {found}, but one number for each row is expected.", "function")
