@@ -34,6 +34,10 @@ from landau_vae.numeric.plateau_activation import Activation
 from landau_vae.spectrum.spectrum import Spectrum
 
 PART = 1000  # rows that the frontier is found on
+FEW_FEATURES, FEW_ROWS = (
+    8,
+    100,
+)  # up to so many features as many rows of any likelihood; of more, fewer rows, but so many
 
 
 @dataclass(frozen=True, eq=False)
@@ -512,12 +516,15 @@ class Comparison:
     @cached_property
     def frontier(self) -> Frontier | None:
         """The least loss of any VAE on these rows at this β; None where it is not known."""
-        known = self.loss.likelihood.canonical and not (self.loss.learned or self.own_term or self.conditional)
-        if not known or self.sample is None or not self.loss.sampler.honest:
+        likelihood, x = self.loss.likelihood, self.sample
+        known = likelihood.bounded and not (self.loss.learned or self.own_term or self.conditional)
+        if not known or x is None or not self.loss.sampler.honest:
             return None
-        x = self.sample()
-        part = frontier(x, self.loss, rows=PART)  # the other rows say what is gained by more than memorising
-        return frontier(x, self.loss, rows=len(x)) if part.certified(self.price) and len(x) > PART else part
+        if not likelihood.canonical:  # pairs of rows and outputs are dear
+            few = max(FEW_ROWS, PART * FEW_FEATURES // self.spectrum.dimension)
+            return frontier(x(), self.loss, rows=min(PART, few)) if few >= FEW_ROWS else None
+        part = frontier(x(), self.loss, rows=PART)  # the other rows say what is gained by more than memorising
+        return frontier(x(), self.loss, rows=len(x())) if part.certified(self.price) and len(x()) > PART else part
 
     # ---------------------------------------------------------------------------------- modes that are not as expected
 
