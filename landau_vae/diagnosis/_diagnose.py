@@ -161,9 +161,11 @@ def diagnose(
         mu, spread = _in_units(mu, spread, kind, *units)
     stated, loss = loss, loss.with_latents(mu.shape[1])
     if spectrum is not None:
+        loss = loss.at_most_features(spectrum.dimension)
         result = _compare(read_posterior(mu, spread, kind, loss.sampler), spectrum, loss)
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
+        loss = loss.at_most_features(x.shape[1])
         if standardize and not loss.likelihood.by_mean:  # scores are those of rows as the loss had them
             x, standardize = _standardized(x), False
         how = (names, given, loss, standardize, rows == "training", seed)

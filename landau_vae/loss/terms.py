@@ -25,6 +25,7 @@ from landau_vae.loss.refusals import refused, why_no_error, why_no_rate
 from landau_vae.loss.results import total
 from landau_vae.loss.trials import TRIALS, Trial
 
+ODD = 0.7310585786  # of a move: no multiple of it has the few digits of half precision
 FORMULA = "½ Σ (mean² + exp(logvar) − 1 − logvar)"
 
 
@@ -135,8 +136,9 @@ def _trial_calls(probe: Probe, trial: Trial) -> list[dict[str, float]]:
     """Return what the function returns at rest, for a move of both (twice), for one of x̂, and one of the posterior."""
     x, means = trial.states(probe)
     x_hat, moved, place = trial.x_hat(means[0]), trial.x_hat(means[1]), probes.both(probe)
-    rest = probe.components(x, x_hat)
-    found = [probe.components(x, *where) for where in ((moved, place), (moved, place), (moved, None), (x_hat, place))]
+    rest, half_way = probe.components(x, x_hat), trial.x_hat(means[0] + ODD * (means[1] - means[0]))
+    aside = half_way, (ODD * place[0], ODD * place[1])
+    found = [probe.components(x, *where) for where in (aside, aside, (moved, None), (x_hat, place))]
     if isinstance(rest, InputError) or isinstance(found[2], InputError):
         return []
     if not all(np.isfinite(list(each.values())).any() for each in (rest, found[2])):
