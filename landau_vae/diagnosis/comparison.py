@@ -486,7 +486,7 @@ class Comparison:
         Beside living latents it is read off the decoder, or off few latents alone; of a
         model that has collapsed it is the first eigenvalue, for any network.
         """
-        to_beta = float(self.loss.beta) / self.effective
+        to_beta = float(self.loss.beta) / (self.other_price or self.price)
         if self.following is not None and not self.collapsed:
             how, places = " (from this model and its decoder)", (np.nan, np.nan)
             value, error = self.following.value, self.following.error

@@ -18,6 +18,7 @@ import numpy as np
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood, huber, laplace, negative_binomial, student_t
 from landau_vae.loss.class_trials import class_trials
+from landau_vae.loss.metric_forms import metric_trials
 from landau_vae.loss.probes import COARSE, LOOSE, STEP, TIGHT, Fit, Probe, fitted, is_coarse
 from landau_vae.loss.trials import TRIALS, Trial
 
@@ -39,7 +40,7 @@ class Error:
 
 def trials(probe: Probe) -> tuple[Trial, ...]:
     """Return what is tried, in this order."""
-    return (*TRIALS, *class_trials(probe))
+    return TRIALS if probe.half else (*TRIALS, *class_trials(probe))
 
 
 def identified(probe: Probe) -> Error | None:
@@ -52,7 +53,14 @@ def identified(probe: Probe) -> Error | None:
         if found is not None:
             square = found.likelihood.squared and trial.link == "identity" and not trial.learned
             return found if not square or _stays_square(probe, found) else _of_difference(probe)
-    return _of_difference(probe) or _overdispersed(probe)
+    found = _of_difference(probe)
+    return found if found or probe.half else _overdispersed(probe) or _in_metric(probe)
+
+
+def _in_metric(probe: Probe) -> Error | None:
+    """Return the squared error in another metric that explains all moves."""
+    found = (_explained(probe, trial) for trial in metric_trials(probe))
+    return next((error for error in found if error is not None), None)
 
 
 def _explained(probe: Probe, trial: Trial) -> Error | None:

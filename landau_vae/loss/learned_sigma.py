@@ -53,8 +53,8 @@ def learned_weight(probe: Probe, x: Array, x_hat: Array, moved: Array) -> tuple[
             continue
         if kept.numel() > 1:
             raise InputError(
-                f"The variance of the reconstruction is trained for each feature ({name}, {kept.numel()} numbers): give "
-                'the likelihood gaussian("learned") to Loss.of, with the weight of the KL.', "function"
+                f"The variance of the reconstruction is trained for each feature ({name}, {kept.numel()} numbers): "
+                'give the likelihood gaussian("learned") to Loss.of, with the weight of the KL.', "function"
             )  # fmt: skip
         weight = -2 * (high - low) / (x.size * np.log(above / below))
         if weight <= 0:

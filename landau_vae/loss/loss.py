@@ -269,6 +269,8 @@ class Loss:
         noise_scale: Positive | None = None,
         kl_weight: Positive | None = None,
         reconstruction_weight: Positive | None = None,
+        gene_likelihood: Literal["zinb", "nb", "poisson"] | None = None,
+        dispersion: ArrayLike | None = None,
     ) -> "Loss":
         """Return the loss of a public code base.
 
@@ -291,6 +293,11 @@ class Loss:
             In place of the code base's own factor on the noise of the latents.
         kl_weight, reconstruction_weight : float, optional
             In place of the code base's own further factor on β, and on the error.
+        gene_likelihood : {"zinb", "nb", "poisson"}, optional
+            Of scvi-tools, "zinb" by default.
+        dispersion : {"gene", "gene-cell"} or float or (genes,) array, optional
+            Of scvi-tools: a θ of each gene that is trained (the default), one that the decoder
+            gives, or the θ of a trained model.
 
         Returns
         -------
@@ -312,7 +319,8 @@ class Loss:
         key, preset = preset_called(name)
         given = {"latents": latents, "batch": batch, "channels": channels, "valid": valid, "likelihood": likelihood,
                  "capacity": capacity, "noise_scale": noise_scale, "kl_weight": kl_weight,
-                 "reconstruction_weight": reconstruction_weight}  # fmt: skip
+                 "reconstruction_weight": reconstruction_weight, "gene_likelihood": gene_likelihood,
+                 "dispersion": dispersion}  # fmt: skip
         return cls(**arguments(key, preset, None if beta is None else _checked_beta(beta), given))
 
     @classmethod
@@ -433,7 +441,7 @@ class Loss:
             how = "was measured with" if self.name == "measured" else "is one of"
             mend = "shape of one sample (of images (channels, height, width)), or like=… with arrays of one batch"
             if features > dimension:
-                mend = "number of the data's columns, or keep constant columns in the data (a learned variance counts them)"
+                mend = "number of the data's columns, or keep constant columns: a learned variance counts them"
             raise InputError(
                 f"The loss {how} {features} features, but the data have {dimension}: give features=… as the {mend}.",
                 "features",

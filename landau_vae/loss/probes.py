@@ -219,6 +219,8 @@ def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance)
     rounding = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))
     if not (moved[best] * np.sign(change[best]) > 0 and abs(moved[best]) > 10 * rounding[best] + by_chance[best]):
         return None
+    if tolerance is COARSE and np.any(np.abs(moved) < 3 * rounding):  # what rounding hides cannot tell forms apart
+        return None
     weight, chance = float(moved[best] / change[best]), float(by_chance[best] / abs(moved[best]))
     if np.all(by_chance > 0):  # least squares of what draws leave uncertain
         precision = np.sum((change / by_chance) ** 2)

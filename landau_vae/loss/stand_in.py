@@ -8,6 +8,8 @@ loss answers to moves of x̂ and of the posterior as it does to arguments.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from landau_vae.errors import InputError
+
 
 class Recorder:
     """A model that keeps the first result of each of its methods."""
@@ -53,5 +55,11 @@ class StandIn:
 def recorded(function: Callable[..., Any], like: tuple[Any, ...], position: int) -> dict[str, Any]:
     """Return what the methods of a model return while the function runs once on the examples."""
     recorder = Recorder(like[position])
-    function(*like[:position], recorder, *like[position + 1 :])
+    try:
+        function(*like[:position], recorder, *like[position + 1 :])
+    except Exception as problem:  # anything: it is not our code
+        text = f"{type(problem).__name__} ({problem})"
+        raise InputError(
+            f"Your function raised {text} when it was called with like: give what it takes.", "like"
+        ) from problem
     return recorder.results

@@ -86,6 +86,7 @@ def _tried(probe: Probe, beta: float | None) -> Terms | Refusal:
         return Refusal(2, lambda: _random(probe) or why_no_rate(probe, x, x_hat))
     if not _add_up(probe, rate, x, [x_hat, moved]):
         return Refusal(3, lambda: _random(probe) or refused("GECO"))
+    rate = rate_forms.with_bounds(probe, rate, x, x_hat)
     return Terms(probe, _owned(probe, error, x, x_hat, moved), rate)
 
 
