@@ -203,7 +203,9 @@ class Comparison:
     @cached_property
     def stated_loss(self) -> Loss:
         """The loss as it was given, with its constraint, for K latents."""
-        return self.loss if self.stated is None else self.stated.with_latents(self.posterior.latents)
+        if self.stated is None:
+            return self.loss
+        return self.stated.with_latents(self.posterior.latents).at_most_features(self.spectrum.dimension)
 
     @cached_property
     def demand(self) -> Demand | None:

@@ -189,7 +189,7 @@ def gaussian(
     words = ("Gaussian", "(x − x̂)²/2σ²", "nat of −ln p", "real numbers")
     if not least < most:
         raise InputError(f"most is {most:g}, but a number above least = {least:g} is expected.", "most")
-    if isinstance(variance, str):
+    if isinstance(variance, str) and variance == "learned":
         free = (least, most) == (0.0, np.inf)
         name = "learned-variances" if free else named("learned-variances", least, most)
         return Learned(name, *words, link=np.copy, least=least, most=most)

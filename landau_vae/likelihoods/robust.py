@@ -63,10 +63,11 @@ class Laplace(Likelihood):
         state = Rest(output, np.sign(output - x), curvature)
         if atoms.all():
             return state._replace(note=ATOMS)
-        words = f"Densities at the medians are known to {100 * np.max(error[~atoms]):.2g} % (one standard error)"
-        if atoms.any():
+        percent = 100 * np.max(error[~atoms])
+        words = f"Thresholds follow densities at the medians, known to {percent:.2g} % (one standard error)"
+        if varying := np.flatnonzero(atoms & (np.ptp(x, axis=0) > 0)).tolist():
             words += (
-                f"; {listed(np.flatnonzero(atoms).tolist(), 'Column')} (from 1) have many rows at the median exactly: "
+                f"; {listed(varying, 'Column')} (from 1) have many rows at the median exactly: "
                 "there is no local threshold for them, life only by a jump"
             )
         return state._replace(note=words + ".", error=float(np.max(error[~atoms])))

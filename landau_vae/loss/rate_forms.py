@@ -89,7 +89,11 @@ def _fitted(
 ) -> Rate | None:
     near = both(probe)
     for tolerance in (TIGHT, LOOSE, COARSE):
-        if tolerance is COARSE and not probe.half and not is_coarse(lambda scale: gain((scale * near[0], scale * near[1]))):
+        if (
+            tolerance is COARSE
+            and not probe.half
+            and not is_coarse(lambda scale: gain((scale * near[0], scale * near[1])))
+        ):
             break
         for form in forms:
             charges, rest = np.array([form.charge(place) for place in places]), form.charge(probe.prior)

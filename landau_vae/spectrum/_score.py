@@ -88,7 +88,8 @@ def score(
     Returns
     -------
     Spectrum
-        Of kind "score" (or "score, linear encoder"), unless it is one that `Spectrum.from_data` returns.
+        Of kind "score" (or "score, linear encoder"), unless it is one that `Spectrum.from_data`
+        returns. Its `vectors` are of scores, not of features.
 
     Raises
     ------
@@ -107,7 +108,8 @@ def score(
     likelihood = as_likelihood(getattr(loss, "likelihood", loss), "loss")
     if likelihood.by_mean and sizes is None:
         options: dict[str, Any] = {"standardize": standardize, "likelihood": likelihood, "modes": modes}
-        return Spectrum.from_data(data, weights=weights, names=names, **options)
+        found = Spectrum.from_data(data, weights=weights, names=names, **options)
+        return found if likelihood.squared else replace(found, note=_note(likelihood, "free"))
     table, own_names = as_table(data)
     if not np.isfinite(table).all():
         raise nonfinite_problem([table], own_names)
@@ -151,21 +153,21 @@ def as_score(
     encoder: Encoder = "free", names: tuple[str, ...] | None = None,
 ) -> Spectrum:  # fmt: skip
     """Return the spectrum of scores as one of the rows, with what is to be known of it."""
-    note = _note(likelihood, encoder, rest) + (f" {spectrum.note}" if callable(rest.curvature) else "")
+    note = _note(likelihood, encoder, rest.note) + (f" {spectrum.note}" if callable(rest.curvature) else "")
     return replace(
         spectrum, dimension=rows.shape[1], names=names, kind=KINDS[encoder], likelihood=likelihood, scale=None,
         mean=readonly(np.average(rows, axis=0, weights=weights)), note=note.strip(),
     )  # fmt: skip
 
 
-def _note(likelihood: Likelihood, encoder: Encoder, rest: Rest) -> str:
+def _note(likelihood: Likelihood, encoder: Encoder, more: str = "") -> str:
     """Return what is exact, and what else is known."""
     who = f"a {likelihood.title} decoder" + " and an encoder linear in x" * (encoder == "linear")
     if likelihood.quadratic:
         return f"Spectrum for {who}: the linear VAE of another covariance; exact."
     note = f"Spectrum of the collapsed state, for {who}. The first threshold is exact as that of the collapsed state's "
     note += "own stability; later ones are predictions from the collapsed background."
-    return f"{note} {rest.note}".strip()
+    return f"{note} {more}".strip()
 
 
 def in_unit(rest: Rest, weights: Array | None) -> Array:
