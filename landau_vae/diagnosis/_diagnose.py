@@ -169,9 +169,11 @@ def diagnose(
         mu, spread = _in_units(mu, spread, kind, *units)
     stated, loss = loss, loss.with_latents(mu.shape[1])
     if spectrum is not None:
+        loss = loss.at_most_features(spectrum.dimension)
         result = _compare(read_posterior(mu, spread, kind, loss.sampler), spectrum, loss)
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
+        loss = loss.at_most_features(x.shape[1])
         likelihood, x = with_sizes(loss.likelihood, x, sizes if isinstance(sizes, str | None) else plain(sizes))
         if isinstance(likelihood, Sized | Dispersed):
             x = np.asarray(x, dtype=np.float64)

@@ -11,7 +11,7 @@ alone is read. Source: this package.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ class Measured:
     prices: PricesInEffect | None  #: of the active latents; None without any
     following: NextLatent | None  #: whether a further latent would pay; None where nothing is known of it
     beside: NextLatent | None  #: the same of patterns beside those that active latents decode to; of squared errors
+    priced: Callable[[Sampler], PricesInEffect]  #: the prices as they would be if z were drawn in this way
 
 
 def channels_of(shape: tuple[int, ...]) -> NDArray[np.intp]:
@@ -105,11 +106,16 @@ def measure(
     if not likelihood.mean_is_best:
         slope = shift = np.nan
     telling, prices, budget = tells_a_price(posterior, shape), None, BUDGET * ROWS // len(x)
+
+    def priced(sampler: Sampler) -> PricesInEffect:
+        def of_rows(z: Array) -> Array:
+            return term(x, output(z))
+
+        how: Any = {"sampler": sampler, "all_rows": all_rows, "budget": budget, "seed": seed}
+        return prices_in_effect(mean, deviation, of_rows, list(telling), **how)
+
     if telling.size and varies:
-        prices = prices_in_effect(
-            mean, deviation, lambda z: term(x, output(z)), list(telling),
-            sampler=posterior.sampler, all_rows=all_rows, budget=budget, seed=seed,
-        )  # fmt: skip
+        prices = priced(posterior.sampler)
     following = None
     enough = len(x) >= ROWS_PER_FEATURE * (1 + len(active))
     if onset and enough and likelihood.curved:
@@ -125,7 +131,7 @@ def measure(
     dead = float(term(x, np.broadcast_to(origin, f.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))
     return Measured(
-        decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following, beside
+        decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following, beside, priced
     )
 
 

@@ -55,6 +55,11 @@ class Rest(NamedTuple):
     note: str = ""  #: what has to be known of it, in sentences
     error: float = 0.0  #: relative standard error of the curvature, where it has to be estimated
 
+    @property
+    def stuck(self) -> bool:
+        """Whether no output can move by a small amount, so that the collapsed state is stable at every price."""
+        return not callable(self.curvature) and bool(np.isinf(self.curvature).all())
+
 
 @dataclass(frozen=True)
 class Likelihood:
@@ -128,6 +133,11 @@ class Likelihood:
     def mean_is_best(self) -> bool:
         """Whether the best output is that whose x̂ is the mean of x: of squared errors and canonical families."""
         return self.squared or self.canonical or self.quadratic
+
+    @property
+    def bounded(self) -> bool:
+        """Whether ℓ has a least value: not where a variance is trained, which may fall to zero at a row."""
+        return True
 
     @property
     def of_reals(self) -> bool:

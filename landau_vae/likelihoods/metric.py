@@ -59,6 +59,7 @@ class Learned(Likelihood):
 
     least: float = field(default=0.0, repr=False)  #: σ² from which it is trained
     most: Bound = field(default=np.inf, repr=False)  #: σ² up to which it is trained
+    bounded = False
 
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
         """Return the state at the mean, with the variances of the data or the nearest that there can be."""
@@ -71,6 +72,8 @@ class Learned(Likelihood):
 @dataclass(frozen=True)
 class WithVariance(Likelihood):
     """A Gaussian whose logarithm of the variance is a second output of each feature."""
+
+    bounded = False
 
     def outputs(self, features: int) -> int:
         """Return 2d: the means, then the logarithms of variances."""

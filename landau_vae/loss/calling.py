@@ -279,9 +279,7 @@ def _check_names(names: list[str], count: int) -> None:
         )
     outside = next((what for what in OUTSIDE for name in names if re.search(OUTSIDE[what][0], name.lower())), None)
     if outside:
-        raise InputError(
-            f"The function is that of {OUTSIDE[outside][1]}: no price of a nat is known for it.", "function"
-        )
+        raise InputError(f"The function is that of {OUTSIDE[outside][1]}.", "function")
     few, strangers = len(names) < 3, [name for name, role in zip(names, roles, strict=True) if role is None]
     if few or (len(names) - ("z" in roles) > count and strangers):
         every = ", ".join(names)
@@ -294,14 +292,17 @@ def _check_names(names: list[str], count: int) -> None:
         )
 
 
+NO_PRICE = "are not Gaussian: no price of a nat is known for them"
 #: What a parameter's name shows to be outside the theory: its pattern, and the words for it.
 OUTSIDE = {
-    "codebook": (
-        r"codebook|commit|vq|quantiz|embed",
-        "a vector-quantised model (VQ-VAE), whose codes are not Gaussian",
+    "codebook": (r"codebook|commit|vq|quantiz|embed", f"a vector-quantised model (VQ-VAE), whose codes {NO_PRICE}"),
+    "categorical": (r"gumbel|^qy|temperature|^alpha", f"categorical latents (Gumbel softmax), which {NO_PRICE}"),
+    "flow": (r"log_?det|^ldj|jacob|z_?k$|^z0$", f"a normalising flow, whose posteriors {NO_PRICE}"),
+    "counts": (
+        r"dispersion|theta|px_?r$|dropout|zero_?(prob|logit|infl)|^pi$",
+        "counts with a dispersion or extra zeros that are arguments: hold them fixed inside a function of four "
+        "arguments (a negative binomial is measured then), or use Loss.of with the likelihood zero_inflated",
     ),
-    "categorical": (r"gumbel|^qy|temperature|^alpha", "categorical latents (Gumbel softmax), which are not Gaussian"),
-    "flow": (r"log_?det|^ldj|jacob|z_?k$|^z0$", "a normalising flow, whose posterior is not Gaussian"),
 }
 
 

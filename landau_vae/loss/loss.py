@@ -747,6 +747,21 @@ class Loss:
         """
         return replace(self, beta=numbers(beta, "beta"))
 
+    def at_most_features(self, features: int) -> "Loss":
+        """Return the same loss, without its number of features where data have more.
+
+        Parameters
+        ----------
+        features : int
+            d of the data.
+
+        Returns
+        -------
+        Loss
+            Its prices are those of a model of d features.
+        """
+        return replace(self, features=None) if self.features is not None and self.features < features else self
+
     def with_latents(self, latents: int) -> "Loss":
         """Return the same loss for a model of K latents.
 

@@ -58,6 +58,8 @@ SENTENCES = {
     "0.2 to 4.5), but a KL is finite everywhere: check what the last two arguments are.",
     "no KL": "The loss does not change with the posterior, so its KL is missing, has weight 0 or is clamped at 0: "
     "information has no price, and nothing collapses. Add β times the KL itself.",
+    "fixed noise": "The KL is that of one sample whose noise is the same in each call (a seed that is set inside): "
+    "leave the seed out, so that many draws can be averaged, or take the KL in closed form.",
     "free bits": "The KL has free bits: it costs nothing up to λ = {nats} nats of {holder}. A law is known for free "
     "bits of the KL's mean over the batch only (of each latent, or of all together): take the mean before the maximum.",
     "negative": "The KL enters with a negative sign, so that information is rewarded: turn its sign.",
@@ -193,11 +195,22 @@ def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
     near = probes.both(probe)
     if probe.half or is_coarse(lambda scale: gain((scale * near[0], scale * near[1]))):
         return refused("precision", part="KL")
+    if _fixed_noise(probe, gain):
+        return refused("fixed noise")
     for cause in (_free_bits, _capacity, _clamped):
         refusal = cause(probe, base, gain, charged)
         if refusal is not None:
             return refusal
     return _no_kl(probe, base, gain)
+
+
+def _fixed_noise(probe: Probe, gain: Gain) -> bool:
+    """½[(μ + σε)² − ε²] − ln σ with one ε: the mean of the charges at ±μ is that of a KL, but each is not."""
+    zero, moved = probe.prior[0], [1.5 * each for each in probes.moves(probe.prior[0].shape, 2)]
+    up, down = (np.array([gain((sign * each, zero)) for each in moved]) for sign in (1.0, -1.0))
+    squares = np.array([np.sum(each**2) for each in moved])
+    weights = (up + down) / squares
+    return bool(np.ptp(weights) < 1e-6 * abs(weights[0]) and np.abs(up - down).max() > 1e-3 * np.abs(up).max())
 
 
 def _free_bits(probe: Probe, base: float, _gain: Gain, charged: Charged) -> InputError | None:

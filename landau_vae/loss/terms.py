@@ -25,6 +25,7 @@ from landau_vae.loss.refusals import refused, why_no_error, why_no_rate
 from landau_vae.loss.results import total
 from landau_vae.loss.trials import TRIALS, Trial
 
+ODD = 0.7310585786  # of a move: no multiple of it has the few digits of half precision
 FORMULA = "½ Σ (mean² + exp(logvar) − 1 − logvar)"
 
 
@@ -116,9 +117,11 @@ def _prepared(probe: Probe, beta: float | None) -> tuple[Probe, bool]:
             found = _trial_calls(variant, trial)
             if found:
                 rest, first, again, by_x_hat, by_posterior = found
-                draws = probes.MANY if any(first.get(name) != value == value for name, value in again.items()) else 1
+                chance = {name: abs(first[name] - again[name]) for name in first.keys() & again.keys()}
+                draws = probes.MANY if any(value > 0 for value in chance.values()) else 1
                 half = all(map(probes.has_few_bits, first.values()))
-                return replace(variant, total=total(rest, by_x_hat, by_posterior, beta), draws=draws, half=half), True
+                weights = total(rest, by_x_hat, by_posterior, chance, beta)
+                return replace(variant, total=weights, draws=draws, half=half), True
     return probe, False
 
 
@@ -135,8 +138,9 @@ def _trial_calls(probe: Probe, trial: Trial) -> list[dict[str, float]]:
     """Return what the function returns at rest, for a move of both (twice), for one of x̂, and one of the posterior."""
     x, means = trial.states(probe)
     x_hat, moved, place = trial.x_hat(means[0]), trial.x_hat(means[1]), probes.both(probe)
-    rest = probe.components(x, x_hat)
-    found = [probe.components(x, *where) for where in ((moved, place), (moved, place), (moved, None), (x_hat, place))]
+    rest, half_way = probe.components(x, x_hat), trial.x_hat(means[0] + ODD * (means[1] - means[0]))
+    aside, far = (half_way, (ODD * place[0], ODD * place[1])), (probes.posteriors(probe)[0][0], place[1])
+    found = [probe.components(x, *where) for where in (aside, aside, (moved, None), (x_hat, far))]
     if isinstance(rest, InputError) or isinstance(found[2], InputError):
         return []
     if not all(np.isfinite(list(each.values())).any() for each in (rest, found[2])):

@@ -135,6 +135,8 @@ def of_rest(
     names: tuple[str, ...] | None = None, modes: int | None = None,
 ) -> Spectrum:  # fmt: skip
     """Return the spectrum of the first collapse of rows whose collapsed state is known."""
+    if rest.stuck:
+        raise OutsideTheory(rest.note, rest)
     if callable(rest.curvature):
         if encoder == "linear":
             raise OutsideTheory(f"Of {len(rest.output)} outputs no curvature is formed; a linear encoder needs it.")

@@ -260,6 +260,23 @@ def test_noise_makes_no_events(rng):
     assert not {"plateau", "collapse", "revival", "rising-loss", "rising-loss-unexplained"} & set(codes(result))
 
 
+@pytest.mark.parametrize("noise", [0.02, 0.1])
+def test_a_rising_loss_is_recognised_in_noise(rng, noise):
+    beta = np.linspace(0.1, 3.0, 200)
+    kl, reconstruction = at(beta)
+    scatter = 1 + noise * rng.standard_normal((2, 200))
+    result = explain(kl * scatter[0], reconstruction * scatter[1], loss=LOSS, beta=beta, spectrum=SPECTRUM)
+    assert "rising-loss" in codes(result)
+    assert not {"plateau", "collapse", "revival", "rising-loss-unexplained"} & set(codes(result))
+
+
+def test_many_turns_are_counted():
+    kl = np.tile([0.0, 1.0], 6)
+    found = codes(explain(kl, 6.4 - kl, loss=LOSS, spectrum=SPECTRUM))
+    assert found.count("collapse") + found.count("revival") + found.count("plateau") == 6
+    assert "more-turns" in found
+
+
 def test_a_weighted_kl_of_a_course_is_divided_by_its_own_beta():
     beta = np.linspace(0.5, 3.0, 30)
     kl, reconstruction = at(beta)

@@ -440,6 +440,29 @@ def one_sample(x, x_hat, mu, logvar):
     return squares(x, x_hat) + 3 * log_ratio.sum(axis=1).mean()
 
 
+@odd("one sample of a fixed seed", "noise is the same in each call")
+def same_sample(x, x_hat, mu, logvar):
+    noise = np.random.default_rng(0).standard_normal(mu.shape)
+    return squares(x, x_hat) + ((mu + np.exp(logvar / 2) * noise) ** 2 - noise**2 - logvar).sum() / len(x) / 2
+
+
+@odd("one sample, terms apart", 3.0, near=0.05, beta=3.0)
+def sample_apart(x, x_hat, mu, logvar):
+    noise = np.random.default_rng().standard_normal(mu.shape)
+    return squares(x, x_hat), ((mu + np.exp(logvar / 2) * noise) ** 2 - noise**2 - logvar).sum() / len(x) / 2
+
+
+@odd("denoising", 2.0, near=0.05)
+def denoising(x, x_hat, mu, logvar):
+    return squares(x + 0.1 * np.random.default_rng().standard_normal(x.shape), x_hat) + 2 * rate(mu, logvar)
+
+
+@odd("capacity that grows with each call", "draws random numbers or counts its calls")
+def growing(x, x_hat, mu, logvar, calls=[0]):
+    calls.append(0)
+    return squares(x, x_hat) + 10 * abs(rate(mu, logvar) - 25 * len(calls) / 1e4)
+
+
 @odd("one sample that is given", 3.0, **SIZES)
 def given_sample(x, x_hat, z, mu, logvar):
     log_ratio = -((z - mu) ** 2) / np.exp(logvar) / 2 - logvar / 2 + z**2 / 2
@@ -460,6 +483,27 @@ odd("codebook", "vector-quantised", features=D, latents=K)(
 odd("categorical latents", "categorical latents", features=D, latents=K)(
     lambda x, x_hat, qy: squares(x, x_hat) + (qy * np.log(qy)).sum()
 )
+odd("dispersion as an argument", "extra zeros that are arguments.*zero_inflated", features=D, latents=K)(
+    lambda x, px_rate, px_r, px_dropout, mu, logvar: px_rate.sum() + rate(mu, logvar)
+)
+error("weighted classes of a cross-entropy", "none that is known|not least|differs|finite",
+      lambda x, p: -(3 * x * np.log(p) + (1 - x) * np.log(1 - p)).sum() / len(x))  # fmt: skip
+charge(
+    "weights of latents",
+    "no multiple of its KL|no sum over",
+    lambda m, s: (nats(m, s) * np.arange(1, K + 1)).sum(axis=1).mean(),
+)
+charge(
+    "KL of some latents",
+    "no multiple of its KL|no sum over|does not",
+    lambda m, s: nats(m, s)[:, :2].sum(axis=1).mean(),
+)
+charge("softplus", "no multiple of its KL", lambda m, s: rate(m, 2 * np.log(np.log1p(np.exp(s)))))
+charge("reversed KL", "no multiple of its KL", lambda m, s: 0.5 * ((m**2 + 1) * np.exp(-s) - 1 + s).sum(axis=1).mean())
+error("x normalised alone", "same scale", lambda x, y: squares((x - 0.5) / 0.5, y))
+error("both normalised", 2.0 / 4, lambda x, y: squares((x - 0.5) / 0.5, (y - 0.5) / 0.5))
+error("label smoothing", "none that is known|not least|finite|differs|does not|weight",
+      lambda x, h: -((0.9 * x + 0.1 / D) * log_softmax(h)).sum() / len(x))  # fmt: skip
 odd("flow", "normalising flow", features=D, latents=K)(
     lambda x, x_hat, mu, logvar, log_det: squares(x, x_hat) + rate(mu, logvar) - log_det.mean()
 )
