@@ -30,7 +30,7 @@ from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
-from landau_vae.spectrum._score import as_score, in_unit, standardized
+from landau_vae.spectrum._score import as_score, in_unit, of_rest, standardized
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -263,7 +263,12 @@ class _Model:
 
     def compared(self) -> Diagnosis:
         """Return posteriors beside their prediction, from one pass over rows and posteriors."""
-        likelihood, x = self.loss.likelihood, self.x if self.rest is None else in_unit(self.rest, None)
+        likelihood, rest = self.loss.likelihood, self.rest
+        if rest is not None and callable(rest.curvature):  # too many outputs for modes of each row
+            spectrum = of_rest(likelihood, rest, np.asarray(self.x, dtype=np.float64), names=self.names)
+            result = _compare(read_posterior(self.mu, self.spread, self.kind), spectrum, self.loss)
+            return replace(result, shape=self.shape, conditional=self.given is not None)
+        x = self.x if rest is None else in_unit(rest, None)
         x = x if self.given is None else rest_of(np.asarray(x, dtype=np.float64), self.given)
         posterior, moments, _ = reading = read_with_data(self.mu, self.spread, self.kind, x, self.loss.sampler)
         moments.vectors_needed = True  # by `mode_cross`
