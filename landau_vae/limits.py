@@ -54,6 +54,10 @@ PRICE_OF_SLIP = Limit(0.1, "|ln| of the ratio of two prices of one model that ar
 DETECTED = Limit(0.05, "M² of a mode, beyond what chance gives, from which it counts as encoded")
 EXPECTED = Limit(0.2, "predicted M² from which a mode that is not encoded counts as missing")
 COLLAPSED = Limit(0.03, "M² of all latents below which a model has collapsed")
+WEAK = Limit(
+    0.003, "the same for likelihoods other than squared errors, whose latents may be weak well below the threshold",
+    "Laplace and negative binomial networks at 0.9 of their first thresholds: M² 0.013 and 0.018; dead ones: 1e-5",
+)  # fmt: skip
 DEGENERATE = Limit(0.005, "nats that rotating two modes into one another costs, up to which they are one group")
 PURE = Limit(0.8, "share of a latent's alignment with one mode from which it is not mixed")
 INVOLVED = Limit(0.1, "ρ² from which a rotated latent takes part in a mode")
@@ -86,6 +90,9 @@ DIVERGED = Limit(10.0, "⟨σ²⟩ from which a posterior has diverged")
 FROZEN = Limit(1e-3, "distance of σ² from 1 that a head which cannot fall below 0 leaves")
 OUT_OF_BOUNDS = Limit(2e-3, "relative distance of σ² from a bound of its head from which it is not at it")
 HIDDEN = Limit(0.5, "share of the variance that z = μ leaves, with posteriors as wide as the prior")
+MEANS_AGREE = Limit(
+    1.25, "factor between stated price and that by means, with noise of another width, that confirms it"
+)
 MODES_OF_A_LAW = Limit(3, "modes from which the width of the noise is read off a linear model alone")
 OFFSET_COST = Limit(0.05, "nats that a latent pays for a constant mean from which it is a fault")
 OFFSET_SHARE = Limit(0.1, "share of a latent's rate that its constant mean costs, from which it is a fault")

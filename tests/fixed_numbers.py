@@ -636,7 +636,8 @@ def _(i: Inputs) -> Any:
     found: dict[str, Any] = {}
     for name, preset in PRESETS.items():
         found[name] = {"shipped": preset.shipped, "needs": tuple(size.name for size in preset.needs)}
-        if preset.refused or preset.shipped is None or {size.name for size in preset.needs} - SIZES:
+        later = "constraint" in preset.convention or {size.name for size in preset.needs} - SIZES
+        if preset.refused or preset.shipped is None or later:
             continue
         loss = Loss.preset(name, latents=8, batch=32, channels=3)
         other = Loss.preset(name, 0.3, latents=8, batch=32, channels=3, kl_weight=0.01)

@@ -61,9 +61,9 @@ def _any_beta(name: str) -> float | None:
 
 
 def _alike(here: Loss, loss: Loss) -> bool:
-    """Whether the price of one loss can be had from the other at a β that depends on the sizes only."""
-    plain = loss.constraint is None and loss.sampler.plain and not loss.learned
-    return plain and loss.likelihood == here.likelihood
+    """Whether one loss is like the other at a β that depends on the sizes only."""
+    known = not loss.learned and (loss.constraint is None or loss.constraint.charges_beta)
+    return known and loss.likelihood == here.likelihood
 
 
 def _example(name: str, sizes: dict[str, Any]) -> Loss | None:
@@ -90,7 +90,7 @@ def _price(preset: Preset, loss: Loss | None, features: int) -> str:
     nominal = _nominal(loss, features)
     if nominal is None:
         return "βσ²"
-    if loss.constraint is not None and loss.constraint.kind not in ("hinge", "absolute"):
+    if loss.constraint is not None and not loss.constraint.charges_beta:
         return "by C"
     price = f"{significant(nominal, 4)}{' β' if preset.shipped is None else ''}"
     return price if loss.constraint is None else f"≤ {price}"

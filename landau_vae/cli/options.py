@@ -189,7 +189,7 @@ class Inputs:
     def scaled(self) -> bool:
         """Whether features are standardised: on request, or because a public data set has units of its own."""
         own_units = self.public is not None and self.public.standardize and self.noise is None
-        return self.standardize or (own_units and self.loss.likelihood.squared)
+        return self.standardize or (own_units and self.loss.likelihood.of_reals)
 
     @cached_property
     def spectrum(self) -> Spectrum:
@@ -202,6 +202,8 @@ class Inputs:
     def _own_spectrum(self) -> Spectrum:
         """Return the spectrum of the features themselves; rows that were loaded before are not read again."""
         options: dict[str, Any] = {"standardize": self.scaled, "divisor": self.divisor}
+        if not self.loss.likelihood.by_mean:
+            return self._score_spectrum()
         if self.public is not None:
             return self.public.spectrum(self.loss.likelihood, **options)
         assert self.file is not None
@@ -210,6 +212,17 @@ class Inputs:
             values, weights, names = self.loaded
             return Spectrum.from_data(values, weights=weights, names=names, **options)
         return Spectrum.from_file(self.file, covariance=self.covariance, **options, **self.reading.selection)
+
+    def _score_spectrum(self) -> Spectrum:
+        """Return the spectrum of a likelihood of which more counts than means and covariances."""
+        likelihood = self.loss.likelihood
+        if not self.has_rows:
+            raise InputError(f"For a {likelihood} decoder the rows are needed: give these, not a covariance.")
+        if self.divisor != "n":
+            raise InputError(f"Scores of a {likelihood} decoder are averaged over all n rows: leave --divisor out.")
+        values, weights, names = self.loaded
+        options: dict[str, Any] = {"standardize": self.scaled, "modes": self.strongest}
+        return lv.spectrum.score(values, likelihood, weights=weights, names=names, **options)
 
     def _changed_spectrum(self) -> Spectrum:
         """Return the spectrum of a conditional VAE, of a target, or of rows with a noise metric."""
@@ -280,7 +293,8 @@ class Inputs:
     def heading(self) -> str:
         """Return the lines that say what was read, and what its spectrum is the spectrum of."""
         scaled = ", standardised" if self.scaled or self.spectrum.standardized else ""
-        lines = [f"{self.name}: {self.spectrum}{scaled}", self.preparation(), self.spectrum.note]
+        note = "" if self.spectrum.of_scores else self.spectrum.note  # that is part of what is said of the loss
+        lines = [f"{self.name}: {self.spectrum}{scaled}", self.preparation(), note]
         return "\n".join(filter(None, lines))
 
     def must_be_plain(self, command: str) -> None:

@@ -88,7 +88,7 @@ def _totals(state: "lv.numeric.Equilibrium") -> str:
         return f"At β = {beta:g} all {modes} modes are active, and perhaps more that were not found (--strongest); "
     return (
         f"At β = {beta:g}, {int(state.active)} of {modes} modes are active: rate {float(state.total_rate):.4g} nats, "
-        f"distortion {float(state.total_distortion):.4%} of the variance; "
+        f"distortion {float(state.total_distortion):.4%} of the variance{' of scores' * state.spectrum.of_scores}; "
     )
 
 

@@ -78,9 +78,11 @@ def verify(
             say_written(output, *lv.report.write(output, result, models))
         return 0 if result.agrees else 1
     if not inputs.loss.likelihood.squared:
+        canonical = inputs.loss.likelihood.canonical
+        instead = "follow its equilibria with `landau-vae bifurcate`" if canonical else "train networks (lv.scan)"
         raise InputError(
             f"For a {inputs.loss.likelihood} decoder only the first threshold is predicted, so there is no cascade to "
-            "verify: follow its equilibria with `landau-vae bifurcate`, or take a Gaussian loss."
+            f"verify: {instead}, or take a Gaussian loss."
         )
     rule = lv.training.SGD(learning_rate, momentum=0.9) if optimizer == "sgd" else lv.training.Adam(learning_rate)
     settings: dict[str, Any] = {"updates": updates, "batch": batch, "optimizer": rule, "loss": inputs.loss}

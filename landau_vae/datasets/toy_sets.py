@@ -23,6 +23,7 @@ from landau_vae.datasets._worldclim import worldclim
 from landau_vae.display import Array, counted, readonly
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
+from landau_vae.spectrum._score import score
 from landau_vae.spectrum.build import Divisor
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -101,7 +102,7 @@ class Dataset:
             Its `note` says what was done.
         """
         likelihood = as_likelihood(likelihood)
-        if likelihood.unit_metric:
+        if likelihood.of_reals:
             return self._varying() if standardize and not self.covariance else self
         if self.counts and not np.isfinite(likelihood.support[1]):
             return self
@@ -138,9 +139,11 @@ class Dataset:
             Of the table as `prepared`.
         """
         likelihood = as_likelihood(likelihood)
-        scaled = self.standardize and likelihood.unit_metric if standardize is None else standardize
+        scaled = self.standardize and likelihood.of_reals if standardize is None else standardize
         ready = self.prepared(likelihood, standardize=scaled)
         if not self.covariance:
+            if not likelihood.by_mean:
+                return score(ready.table, likelihood, names=ready.names, standardize=scaled)
             options: dict[str, Any] = {"names": ready.names, "divisor": divisor, "likelihood": likelihood}
             return Spectrum.from_data(ready.table, standardize=scaled, **options)
         if divisor != "n":

@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.checks import Count, Positive, Seed, checked, numbers
-from landau_vae.data.convert import as_rows, variances
+from landau_vae.data.convert import as_rows, plain, variances
 from landau_vae.diagnosis.condition import as_condition, rest_of
 from landau_vae.diagnosis.constrained import in_effect
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
-from landau_vae.diagnosis.measured import NUMBERS, ROWS, measure, tells_a_price
+from landau_vae.diagnosis.measured import NUMBERS, ROWS, by_sampler, measure, tells_a_price
 from landau_vae.diagnosis.modes import Observed, mode_cross, observe
 from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
+from landau_vae.likelihoods import Dispersed, Likelihood, Rest, Sized, natural_parameter, with_sizes
+from landau_vae.likelihoods.sizes import split
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
@@ -29,7 +30,7 @@ from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
-from landau_vae.spectrum._score import as_score, in_unit
+from landau_vae.spectrum._score import as_score, in_unit, standardized
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -52,6 +53,7 @@ def diagnose(
     standardize: bool = False,
     decode: Any = None,
     given: Any = None,
+    sizes: Any = None,
     reconstruction: Callable[..., Any] | None = None,
     gradients: tuple[Any, Any] | None = None,
     rows: Literal["training", "held-out"] = "training",
@@ -100,6 +102,11 @@ def diagnose(
         What the decoder is given beside z, numbers or labels, one entry for each row:
         it is called as `decode(z, given)`. The spectrum is that of the data less what
         is linear in it.
+    sizes : "total" or (n,) array, optional
+        Of counts: what multiplies the decoder's means in each row (library sizes, size
+        factors), or the totals of the rows. `decode(z)` returns means or their logarithms
+        without it: shares of a cell, say. Losses of scvi-tools have the totals of
+        themselves.
     reconstruction : callable, optional
         The reconstruction term of each row, `reconstruction(x, output)` → (n,), where
         the loss is neither a squared error nor a likelihood. Prices are in its units
@@ -153,8 +160,9 @@ def diagnose(
         raise InputError("decode and gradients are two ways to one measurement: give one of them.", "gradients")
     if reconstruction is not None and decode is None and gradients is None:
         raise InputError("reconstruction is used with the decoder only: give decode=… too.", "reconstruction")
-    if given is not None and data is None:
-        raise InputError("given needs the rows that it belongs to: give data=X.", "given")
+    for name, value in {"given": given, "sizes": sizes}.items():
+        if value is not None and data is None:
+            raise InputError(f"{name} needs the rows that it belongs to: give data=X.", name)
     mu, spread, kind, shape = _posterior_of(mean, variance, log_variance, std, covariance)
     units = None if prior is None else _units(prior, mu.shape[1])
     if units is not None:
@@ -166,8 +174,13 @@ def diagnose(
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
         loss = loss.at_most_features(x.shape[1])
+        likelihood, x = with_sizes(loss.likelihood, x, sizes if isinstance(sizes, str | None) else plain(sizes))
+        if isinstance(likelihood, Sized | Dispersed):
+            x = np.asarray(x, dtype=np.float64)
+            likelihood.must_hold(x)
+            loss = replace(loss, likelihood=likelihood.settled(x))
         if standardize and not loss.likelihood.by_mean:  # scores are those of rows as the loss had them
-            x, standardize = _standardized(x), False
+            x, standardize = standardized(np.asarray(x, dtype=np.float64)), False
         how = (names, given, loss, standardize, rows == "training", seed)
         model = _Model(mu, spread, kind, shape, units, x, of_row, *how)
         result = model.compared()
@@ -259,21 +272,30 @@ class _Model:
             spectrum = Spectrum(**fields)
         else:
             fields = fields_of(moments, None)
-            spectrum = as_score(Spectrum(**fields), likelihood, self.rest, np.asarray(self.x), names=self.names)
+            spectrum = as_score(Spectrum(**fields), likelihood, self.rest, self.features, names=self.names)
         cross = mode_cross(reading, fields["decomposition"], spectrum.modes, fields["scale"], self.mu)
         result = _compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
         result = replace(
             result,
             binary=zeros_and_ones(moments),
             conditional=self.given is not None,
+            first_error=0.0 if self.rest is None else self.rest.error,
             shape=self.shape,
             sample=partial(self.seen, some_rows(len(self.x), SAMPLE), result),
         )
         if result.linear_share < limits.LINEAR_SHARE:
-            rows, scale = (x, fields["scale"]) if self.rest is None else (self.x, np.ones(self.x.shape[1]))
+            # Rows of counts are neighbours by their sizes, so their scores are compared.
+            plainly = self.rest is None or isinstance(likelihood, Sized)
+            rows, scale = (x, fields["scale"]) if plainly else (self.x, np.ones(self.x.shape[1]))
             mismatch = code_mismatch(self.mu, rows, scale, result.is_active)
             result = replace(result, code_mismatch=mismatch)
         return result
+
+    @property
+    def features(self) -> Array:
+        """Rows without the column of their sizes, if they have one."""
+        likelihood = self.loss.likelihood
+        return np.asarray(self.x[:, :-1] if isinstance(likelihood, Sized) and likelihood.column else self.x)
 
     @cached_property
     def rest(self) -> Rest | None:
@@ -309,6 +331,9 @@ class _Model:
         else:
             term = row_term(reconstruction, decoder, x, decoder(mean[:3], rows[:3]))
         origin = _without_code(likelihood, x, None if self.given is None else as_condition(self.given, n)[rows])
+        if isinstance(likelihood, Sized) and reconstruction is None:
+            decoder, likelihood, x, origin = self._at_sizes(decoder, likelihood, x, origin)
+            term = partial(_term, likelihood)
         measured = measure(
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term, self.shape,
             all_rows=self.trained_on and len(rows) == n, onset=reconstruction is None, seed=self.seed,
@@ -330,6 +355,20 @@ class _Model:
             own_term=reconstruction is not None,
         )
 
+    def _at_sizes(
+        self, decoder: Decoder, likelihood: Sized, x: Array, origin: Array
+    ) -> tuple[Decoder, Likelihood, Array, Array]:
+        """Return decoder and best constant as those of the counts of each row, whose size is put into their outputs."""
+        log_size = split(np.asarray(self.x, dtype=np.float64), likelihood.column)[1]
+        counts, own = split(x, likelihood.column)
+        d = counts.shape[1]
+
+        def at_rows(f: Array, rows: Any) -> Array:
+            return np.asarray(likelihood.at_sizes(f, log_size[rows], d))
+
+        decoder = replace(decoder, at_rows=at_rows)
+        return decoder, likelihood.base, counts, np.asarray(likelihood.at_sizes(origin, own, d))
+
     def differentiated(self, result: Diagnosis, gradients: tuple[Any, Any], *, own_term: bool) -> Diagnosis:
         """Return the result with the prices that the user's own gradients tell."""
         by_mean, by_log = (as_rows(each, "gradient", rows=len(self.mu), ordered=True)[0] for each in gradients)
@@ -349,7 +388,7 @@ class _Model:
         if not telling.size:
             return result
         width = deviation(self.spread, self.kind)
-        a, _ = self.loss.weights(self.x.shape[1])
+        a, _ = self.loss.weights(result.spectrum.dimension)
         unit = 1.0 if own_term else a * self.loss.likelihood.curvature_of_term
         gradients = by_mean / unit, by_log / unit
         prices = prices_from_gradients(self.mu, width, *gradients, list(telling), sampler=self.loss.sampler)
@@ -363,14 +402,7 @@ class _Model:
         sampler, mean = self.loss.sampler, np.asarray(self.mu[rows], dtype=np.float64)
         width = np.sqrt(sampler.noise(deviation(self.spread[rows], self.kind) ** 2))
         found = next_latent_by_kernel(mean, width, self.seen(rows, result), active, beside=beside, seed=self.seed)
-        return found.times(sampler.unstable)
-
-
-def _standardized(x: Rows) -> Array:
-    """Return rows about their mean, in units of the deviation of each column that varies."""
-    rows = np.asarray(x, dtype=np.float64)
-    deviation = rows.std(axis=0)
-    return (rows - rows.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+        return by_sampler(found, sampler)
 
 
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:
@@ -394,7 +426,7 @@ def _run(
     if (updates is None) != (learning_rate is None):
         raise InputError("Of a run both are needed, updates=… and learning_rate=…: give the other one too.")
     # How long the plateau lasts is known for squared errors of a fixed variance.
-    known = loss.likelihood.squared and loss.sampler.plain and not loss.learned
+    known = loss.likelihood.squared and loss.sampler.plain and not (loss.learned or loss.constraint)
     if updates is None or learning_rate is None or not known:
         return None
     return activation(spectrum, loss, learning_rate=learning_rate, updates=updates, optimizer=optimizer)

@@ -34,6 +34,10 @@ from landau_vae.numeric.plateau_activation import Activation
 from landau_vae.spectrum.spectrum import Spectrum
 
 PART = 1000  # rows that the frontier is found on
+FEW_FEATURES, FEW_ROWS = (
+    8,
+    100,
+)  # up to so many features as many rows of any likelihood; of more, fewer rows, but so many
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,7 @@ class Comparison:
     beside_codes: KernelOnset | None = None  #: the same, of means that do not follow active latents
     binary: bool = False  #: whether the data are zeros and ones
     code_mismatch: float = 0.0  #: how much less alike codes of neighbouring rows are than the rows, 0 to 1
+    first_error: float = 0.0  #: relative standard error of the first threshold, where a density has to be estimated
     conditional: bool = False  #: whether what is linear in a condition was taken out of the data
     shape: tuple[int, ...] = ()  #: of the code of a row, where it has positions
     trained_on: bool = True  #: whether these are rows that the model was trained on
@@ -89,6 +94,21 @@ class Comparison:
     def diverged(self) -> NDArray[np.intp]:
         """Latents whose posterior is far wider than the prior."""
         return np.flatnonzero(self.posterior.variance > limits.DIVERGED)
+
+    @property
+    def by_background(self) -> bool:
+        """Whether all but the first threshold is predicted from the collapsed background."""
+        return not self.loss.likelihood.linear_law
+
+    @property
+    def yardstick(self) -> str:
+        """What this model is compared with, in words."""
+        return "the collapsed background" if self.by_background else "a linear model"
+
+    @property
+    def by_yardstick(self) -> str:
+        """The same after a preposition."""
+        return f"{'by' if self.by_background else 'in'} {self.yardstick}"
 
     @property
     def spare(self) -> int:
@@ -127,8 +147,9 @@ class Comparison:
 
         Just below the threshold M² is small; how small is known of squared errors.
         """
-        likely = self.predicted_signal[0] / 4 if self.loss.likelihood.squared else 0.0
-        least = np.clip(likely, limits.COLLAPSED, limits.ACTIVE)
+        least = limits.WEAK if self.by_background else limits.COLLAPSED
+        if not self.by_background:
+            least = np.clip(self.predicted_signal[0] / 4, least, limits.ACTIVE)
         return bool(self.posterior.signal_fraction.max() < least) and not self.diverged.size
 
     @property
@@ -471,7 +492,7 @@ class Comparison:
         Beside living latents it is read off the decoder, or off few latents alone; of a
         model that has collapsed it is the first eigenvalue, for any network.
         """
-        to_beta = float(self.loss.beta) / self.effective
+        to_beta = float(self.loss.beta) / (self.other_price or self.price)
         if self.following is not None and not self.collapsed:
             how, places = " (from this model and its decoder)", (np.nan, np.nan)
             value, error = self.following.value, self.following.error
@@ -497,12 +518,15 @@ class Comparison:
     @cached_property
     def frontier(self) -> Frontier | None:
         """The least loss of any VAE on these rows at this β; None where it is not known."""
-        known = self.loss.likelihood.canonical and not (self.loss.learned or self.own_term or self.conditional)
-        if not known or self.sample is None or not self.loss.sampler.honest:
+        likelihood, x = self.loss.likelihood, self.sample
+        known = likelihood.bounded and not (self.loss.learned or self.own_term or self.conditional)
+        if not known or x is None or not self.loss.sampler.honest:
             return None
-        x = self.sample()
-        part = frontier(x, self.loss, rows=PART)  # the other rows say what is gained by more than memorising
-        return frontier(x, self.loss, rows=len(x)) if part.certified(self.price) and len(x) > PART else part
+        if not likelihood.canonical:  # pairs of rows and outputs are dear
+            few = max(FEW_ROWS, PART * FEW_FEATURES // self.spectrum.dimension)
+            return frontier(x(), self.loss, rows=min(PART, few)) if few >= FEW_ROWS else None
+        part = frontier(x(), self.loss, rows=PART)  # the other rows say what is gained by more than memorising
+        return frontier(x(), self.loss, rows=len(x())) if part.certified(self.price) and len(x()) > PART else part
 
     # ---------------------------------------------------------------------------------- modes that are not as expected
 

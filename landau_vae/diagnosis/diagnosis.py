@@ -31,6 +31,7 @@ from landau_vae.display import Array, Column, Result, Table, counted, jsonable, 
 from landau_vae.findings import Finding, in_words
 
 SHOWN = 40  # latents in a printed table
+BACKGROUND = "the collapsed background (prediction)"
 LINEAR_ONLY = "a linear model"
 OF_LATENTS = ("signal_fraction", "rate", "second_moment", "mean_variance", "variance", "offset", "quiet")
 
@@ -168,8 +169,11 @@ class Diagnosis(Comparison, Result):
         """
         samples = None if self.floor is None else self.floor.samples
         keep = keep or self.posterior.latents
+        tolerances = () if self.spectrum.of_scores else tolerances
         answers = recommend(self.spectrum, self.loss, keep=keep, tolerances=tolerances, samples=samples)
-        if not self.linear and not self.collapsed:
+        if self.by_background:
+            answers = tuple(replace(each, basis=BACKGROUND) for each in answers)
+        elif not self.linear and not self.collapsed:
             answers = tuple(replace(each, basis=LINEAR_ONLY) for each in answers)
         if self.next_onset is None or self.linear or self.pays or not self.next_onset.value > 0:
             return answers
@@ -185,7 +189,7 @@ class Diagnosis(Comparison, Result):
     def __repr__(self) -> str:
         effect = self.price_in_effect
         measured = "" if effect is None else f", in effect {with_error(effect, self.price_in_effect_error)}"
-        linear = "" if self.own_term else f"{int(self.predicted.active)} in a linear model, "
+        linear = "" if self.own_term else f"{int(self.predicted.active)} {self.by_yardstick}, "
         return (
             f"Diagnosis({self.verdict}: {int(self.is_active.sum())} of {counted(self.posterior.latents, 'latent')} "
             f"active, {linear}{'c' if self.own_term else 'τ'} = {significant(self.price, 4)}{measured})"
@@ -240,13 +244,11 @@ class Diagnosis(Comparison, Result):
         """
         if self.own_term:
             return {"latents": self.latents}
-        return {
-            "latents": self.latents,
-            "modes": self._modes(),
-            "criteria": criteria_table(self.criteria),
-            "dimensions": dimensions_table(self.dimensions, self.observed is not None, self.decoded is not None),
-            "recommendations": recommendations_table(self.recommendations, self.loss.knob),
-        }
+        found = {"latents": self.latents, "modes": self._modes(), "criteria": criteria_table(self.criteria)}
+        if not self.spectrum.of_scores:  # there are no distortions of scores
+            linear, own = self.observed is not None, self.decoded is not None
+            found["dimensions"] = dimensions_table(self.dimensions, linear, own)
+        return found | {"recommendations": recommendations_table(self.recommendations, self.loss.knob)}
 
     @property
     def latents(self) -> Table:
@@ -316,6 +318,11 @@ class Diagnosis(Comparison, Result):
             Column(f"M² {source}", self.observed_signal, four, "observed"),
         ]
         note = "λ: variance of the data along a mode. A mode is worth a latent where λ is above the price τ of a nat."
+        if self.spectrum.of_scores:
+            note = (
+                "λ: variance of the scores along a mode, over the curvature of the loss. A mode is worth a latent\n"
+                "where it is above the price of a nat: the first exactly, later ones by the collapsed background."
+            )
         if self.loss.sampler.threshold != 1:
             note = f"λ: variance of the data along a mode. {self.loss.sampling}"
         return Table(columns, note=note, limit=shown)
@@ -334,7 +341,8 @@ class Diagnosis(Comparison, Result):
         modes = {column.key: column.values for column in self._modes().columns if column.key}
         linear = None if self.observed is None else self.observed.prefix
         curves = {"rank_distortion": self.decoded, "linear_rank_distortion": linear, "noise_floor": self.floor}
-        return super().to_dict() | jsonable({"latents": latents, "modes": modes, **curves})
+        stated = {} if self.demand is None else {"stated_loss": self.stated_loss}
+        return super().to_dict() | jsonable({**stated, "latents": latents, "modes": modes, **curves})
 
 
 def _digits(value: float) -> str:

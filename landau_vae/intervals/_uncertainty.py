@@ -28,9 +28,10 @@ from landau_vae.checks import Share, checked
 from landau_vae.data.source import of_data
 from landau_vae.data.tables import as_names, as_table, as_weights
 from landau_vae.display import Array, Column, Integers, Result, Table, jsonable, numbered, readonly, significant
+from landau_vae.errors import OutsideTheory
 from landau_vae.intervals.groups import caveats, grouped
 from landau_vae.intervals.influence import Influence, as_blocks, influence
-from landau_vae.likelihoods import GAUSSIAN, Likelihood
+from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 from landau_vae.loss import Loss
 from landau_vae.numeric._transitions import Transitions
 from landau_vae.spectrum.build import fields_of
@@ -426,6 +427,8 @@ def uncertainty(
     ------
     InputError
         For data that cannot be used.
+    OutsideTheory
+        For a likelihood whose spectrum is one of scores.
     TooFewSamples
         For a single row, or a single block.
 
@@ -444,6 +447,11 @@ def uncertainty(
     >>> result.share.value.round(3).tolist(), result.share.error.round(3).tolist()
     ([0.6, 0.257, 0.071], [0.013, 0.011, 0.003])
     """
+    if not (likelihood := as_likelihood(likelihood)).by_mean:
+        raise OutsideTheory(
+            f"Sampling errors are known for spectra of covariances, but that of a {likelihood} likelihood is one of "
+            "scores: compare it on halves of the rows."
+        )
     array, own_names = as_table(data)
     labels = as_names(names, array.shape[1]) or own_names
     weight = None if weights is None else as_weights(weights, len(array))

@@ -116,7 +116,7 @@ def categorical(groups: Sequence[Count]) -> Likelihood:
     if not sizes:
         raise InputError("groups is empty, but the number of columns of at least one group is expected.", "groups")
     return Categorical(
-        named("categorical", *sizes), "softmax", "−Σ x ln x̂", "nat of cross-entropy", "shares or counts, from 0 on",
+        named("categorical", *sizes), "softmax", "−x ln x̂", "nat of cross-entropy", "shares or counts, from 0 on",
         (0.0, np.inf), link=np.log, response=Softmax(sizes), groups=sizes, **parts(_labels, sizes),
     )  # fmt: skip
 
@@ -162,6 +162,11 @@ class Mixed(Likelihood):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set_default("score", _ScoreOf(self.pieces))
+
+    @property
+    def bounded(self) -> bool:
+        """Whether every part has a least value."""
+        return all(likelihood.bounded for likelihood, _, _ in self.pieces)
 
     def must_hold(self, x: Array) -> None:
         """Raise `InputError` unless each group holds what its likelihood is for."""

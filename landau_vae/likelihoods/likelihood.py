@@ -26,6 +26,7 @@ EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
 MEANS = np.array([0.25, 0.75])  # in the support of all likelihoods: where links are compared with the identity
 PER_FEATURE = "per feature"  # in a name: parameters that it does not hold
+OF_FUNCTIONS = ("any-loss", "perceptual")  # made of a user's function, of which a name holds nothing
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
 STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central difference is most exact
 
@@ -52,6 +53,12 @@ class Rest(NamedTuple):
     #: A function that multiplies vectors (m, k) by the matrix, where it was not formed.
     curvature: Any
     note: str = ""  #: what has to be known of it, in sentences
+    error: float = 0.0  #: relative standard error of the curvature, where it has to be estimated
+
+    @property
+    def stuck(self) -> bool:
+        """Whether no output can move by a small amount, so that the collapsed state is stable at every price."""
+        return not callable(self.curvature) and bool(np.isinf(self.curvature).all())
 
 
 @dataclass(frozen=True)
@@ -128,8 +135,18 @@ class Likelihood:
         return self.squared or self.canonical or self.quadratic
 
     @property
+    def bounded(self) -> bool:
+        """Whether ℓ has a least value: not where a variance is trained, which may fall to zero at a row."""
+        return True
+
+    @property
+    def of_reals(self) -> bool:
+        """Whether any real numbers are data for it, so that they may be standardised."""
+        return self.support == (-np.inf, np.inf)
+
+    @property
     def linear_law(self) -> bool:
-        """Whether a linear VAE of some covariance is all there is to it, so that every mode of its spectrum is exact."""
+        """Whether it is a squared error in some metric, so that every mode of its spectrum is that of a linear VAE."""
         return self.squared or self.quadratic
 
     @property
@@ -139,7 +156,7 @@ class Likelihood:
 
     @property
     def by_mean(self) -> bool:
-        """Whether means and covariances suffice for its spectrum: squared errors, and all with a variance function."""
+        """Whether means and covariances suffice for its spectrum: of squares, or with a variance function."""
         return self.squared or self.variance is not _not_given or self == KNOWN.get("family")
 
     def mean(self, f: Any) -> Any:
@@ -240,6 +257,23 @@ class Likelihood:
         score = np.asarray(self.score(x, output))
         return Rest(output, score, self.mean_curvature(x, output, weights))
 
+    def settled(self, x: Array, weights: Array | None = None) -> "Likelihood":
+        """Return the likelihood with what it takes from the data known: a dispersion that is found with the rest.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+        weights : (n,) array, optional
+            Of the rows.
+
+        Returns
+        -------
+        Likelihood
+            By default this one.
+        """
+        return self
+
     def constant(self, x: Array, weights: Array | None = None) -> Array:
         """Return the best constant output, that of the mean of the rows.
 
@@ -274,7 +308,7 @@ class Likelihood:
         array
             As in `Rest`.
         """
-        each = np.broadcast_to(self.curvature(x, output), (len(x), len(output)))
+        each = np.broadcast_to(self.curvature(x, output), (len(x), output.shape[-1]))
         return np.average(each, axis=0, weights=weights)
 
     def deviation_at_mean(self, mean: Array, variance: Array, names: tuple[str, ...] | None = None) -> Array:
@@ -511,7 +545,7 @@ def by_name(name: str) -> Likelihood | None:
     return MAKERS[match[1]][1](match[2] or "")
 
 
-def as_likelihood(likelihood: Any) -> Likelihood:
+def as_likelihood(likelihood: Any, argument: str = "likelihood") -> Likelihood:
     """Return a likelihood given as an object or by its name.
 
     Parameters
@@ -519,6 +553,8 @@ def as_likelihood(likelihood: Any) -> Likelihood:
     likelihood : Likelihood or str
         "gaussian", "bernoulli", "poisson", "laplace", "huber(0.5)", "student-t(4)",
         "negative-binomial(2)", "categorical(3,4)" and so on.
+    argument : str, default "likelihood"
+        What errors call it.
 
     Returns
     -------
@@ -539,4 +575,4 @@ def as_likelihood(likelihood: Any) -> Likelihood:
         return likelihood
     found = by_name(likelihood) if isinstance(likelihood, str) else None
     examples = [example for example, _ in MAKERS.values() if example[-2].isdigit() or "[" in example]
-    return found or KNOWN[one_of(likelihood, "likelihood", (*KNOWN, *examples))]
+    return found or KNOWN[one_of(likelihood, argument, (*KNOWN, *examples))]

@@ -78,7 +78,7 @@ class Loss:
     kl_weight: Positive = 1.0  #: a further factor on β
     name: str | None = None  #: the code base's, or "measured"
     knob: str = "β"  #: what this code base calls β
-    notes: tuple[str, ...] = ()  #: of a measured loss: what was found, in sentences
+    notes: tuple[str, ...] = ()  #: what was found by measuring, or what else one has to know of a code base's loss
     features: Count | None = None  #: d of the model, where it is stated or measured
     constraint: Constraint | None = None  #: on the rate or the distortion, in place of β KL
     sampler: Sampler = field(default_factory=Sampler)  #: how z is drawn, and which posteriors there can be
@@ -93,11 +93,12 @@ class Loss:
                 raise InputError(
                     f"A {self.likelihood} likelihood has no decoder variance: omit it.", "decoder_variance"
                 )
-        if self.learned and not self.sampler.plain:
+        if (self.learned or self.constraint) and not self.sampler.plain:
+            part = "A learned decoder variance" if self.learned else "A constraint"
+            cure = "the variance that was reached" if self.learned else "the loss without it, at the β it led to"
             raise InputError(
-                "A learned decoder variance is solved for the usual sampler, but z is drawn with "
-                f"{self.sampler.words}: give the variance that was reached.",
-                "decoder_variance",
+                f"{part} is solved for the usual sampler, but z is drawn with {self.sampler.words}: give {cure}.",
+                "sampler",
             )
         if self.kl == "mean" and self.latents is None:
             raise InputError(
@@ -268,6 +269,8 @@ class Loss:
         noise_scale: Positive | None = None,
         kl_weight: Positive | None = None,
         reconstruction_weight: Positive | None = None,
+        gene_likelihood: Literal["zinb", "nb", "poisson"] | None = None,
+        dispersion: ArrayLike | None = None,
     ) -> "Loss":
         """Return the loss of a public code base.
 
@@ -290,6 +293,11 @@ class Loss:
             In place of the code base's own factor on the noise of the latents.
         kl_weight, reconstruction_weight : float, optional
             In place of the code base's own further factor on β, and on the error.
+        gene_likelihood : {"zinb", "nb", "poisson"}, optional
+            Of scvi-tools, "zinb" by default.
+        dispersion : {"gene", "gene-cell"} or float or (genes,) array, optional
+            Of scvi-tools: a θ of each gene that is trained (the default), one that the decoder
+            gives, or the θ of a trained model.
 
         Returns
         -------
@@ -311,7 +319,8 @@ class Loss:
         key, preset = preset_called(name)
         given = {"latents": latents, "batch": batch, "channels": channels, "valid": valid, "likelihood": likelihood,
                  "capacity": capacity, "noise_scale": noise_scale, "kl_weight": kl_weight,
-                 "reconstruction_weight": reconstruction_weight}  # fmt: skip
+                 "reconstruction_weight": reconstruction_weight, "gene_likelihood": gene_likelihood,
+                 "dispersion": dispersion}  # fmt: skip
         return cls(**arguments(key, preset, None if beta is None else _checked_beta(beta), given))
 
     @classmethod
@@ -693,6 +702,7 @@ class Loss:
             part = "a learned decoder variance" if self.learned else f"a {self.likelihood} likelihood"
             part = "a constraint" if self.constraint else part
             instead = "train networks instead (lv.training.Neural)"
+            instead = "give the plain loss at the price in effect instead (Loss.price)" if self.constraint else instead
             if (self.learned or self.likelihood.canonical) and not self.constraint:
                 instead = "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)"
             raise OutsideTheory(
@@ -803,20 +813,27 @@ class Loss:
         return replace(self, constraint=Constraint(kind, value, per))
 
     @checked
-    def equivalent(self, other: "Loss", spectrum: Spectrum | Count) -> "Loss":
-        """Return another loss at the β at which it has the price of this one.
+    def equivalent(self, other: "Loss", spectrum: Spectrum | Count, *, theirs: Spectrum | None = None) -> "Loss":
+        """Return another loss at the β at which its first latent collapses on the same data as this one's does.
+
+        With the same likelihood and sampler, both have one price then. In linear models with
+        the same likelihood the same modes are active, whatever the samplers are.
 
         Parameters
         ----------
         other : Loss
             Its convention is kept, its β is not.
         spectrum : Spectrum or int
-            Of the data. The number of features is enough where both decoder variances are fixed.
+            Of the data, for this loss. The number of features is enough where prices depend on
+            nothing else; a hinge or an absolute value is taken not to bind then.
+        theirs : Spectrum, optional
+            Of the same data for the other loss, where its likelihood is another one.
 
         Returns
         -------
         Loss
-            `other` at its own β of the same price.
+            `other` at its own β: its price has the ratio to its first threshold that this one
+            has to its own.
 
         Examples
         --------
@@ -824,40 +841,54 @@ class Loss:
         >>> float(mine.equivalent(Loss.preset("pytorch-vae"), 784).beta.round(9))
         0.005102041
         """
-        spectrum = _spectrum(spectrum, self, other)
-        if self.likelihood != other.likelihood:
+        if self.likelihood != other.likelihood and theirs is None:
             raise InputError(
                 f"A loss with a {self.likelihood} likelihood has no equal among those with a {other.likelihood} one: "
-                "compare their thresholds on your data instead."
-            )
-        return other.at(other.beta_at(self.price(spectrum), spectrum))
+                "compare their thresholds on your data instead, or give both spectra (theirs=…).", "theirs",
+            )  # fmt: skip
+        mine, own = _as_far_as_known(spectrum, self, other)
+        known = _spectrum(spectrum, mine, own)
+        theirs = theirs or known
+        first = known.eigenvalues[0] * self.sampler.threshold
+        scale = theirs.eigenvalues[0] * other.sampler.threshold / first
+        return other.at(own.beta_at(mine.price(known) * scale, theirs))
 
     @checked
-    def translation(self, other: "Loss", spectrum: Spectrum | Count) -> str:
-        """Return one sentence that says which β of another loss has the same price.
+    def translation(self, other: "Loss", spectrum: Spectrum | Count, *, theirs: Spectrum | None = None) -> str:
+        """Return one sentence that says which β of another loss is like this one's.
 
         Parameters
         ----------
         other : Loss
             The other convention.
         spectrum : Spectrum or int
-            Of the data, or the number of features.
+            Of the data for this loss, or the number of features.
+        theirs : Spectrum, optional
+            Of the data for the other loss, where its likelihood is another one.
 
         Returns
         -------
         str
-            With both names, both β and the price.
+            With both names, both β and the price; with what is alike where the price is not.
 
         Examples
         --------
         >>> print(Loss.preset("beta-vae", 4.0).translation(Loss.preset("pytorch-vae"), 784))
         beta = 4 in beta-vae is kld_weight = 0.00510204 in pytorch-vae (d = 784): τ = 2.
         """
-        spectrum = _spectrum(spectrum, self, other)
-        there, tau = self.equivalent(other, spectrum), significant(float(self.price(spectrum)))
-        sizes = [f"d = {spectrum.dimension}"] + [f"K = {each.latents}" for each in (self, other) if each.kl == "mean"]
+        there = self.equivalent(other, spectrum, theirs=theirs)
+        mine, own = _as_far_as_known(spectrum, self, there)
+        known = _spectrum(spectrum, mine, own)
+        prices = [significant(float(mine.price(known))), significant(float(own.price(theirs or known)))]
+        sizes = [f"d = {known.dimension}"] + [f"K = {each.latents}" for each in (self, other) if each.kl == "mean"]
         here, equal = (f"{each.setting} in {each._title}" for each in (self, there))
-        return f"{here} is {equal} ({', '.join(dict.fromkeys(sizes))}): τ = {tau}."
+        alike = f"{here} is {equal} ({', '.join(dict.fromkeys(sizes))}): τ = {prices[0]}"
+        if self.likelihood != other.likelihood:
+            return f"{alike} and {prices[1]}, each in its own units, at one ratio to the first threshold."
+        if self.sampler != other.sampler:
+            return f"{alike} and {prices[1]}, where linear models have the same active modes: the samplers differ."
+        bound = [each for each in (self, other) if each.constraint and not isinstance(spectrum, Spectrum)]
+        return alike + "".join(f", while the constraint of {each._title} does not bind" for each in bound) + "."
 
     # ------------------------------------------------------------------------------------ output
 
@@ -962,7 +993,9 @@ class Loss:
             lines.append(self.sampling)
         if self.notes:
             lines.append(" ".join(self.notes))
-        if not self.likelihood.squared:
+        if spectrum.of_scores:
+            lines.append(spectrum.note)
+        elif not self.likelihood.linear_law:
             name = f"a {self.likelihood.title}" if self.likelihood != FAMILY else "this"
             lines.append(
                 f"For {name} decoder the first threshold is exact; later ones are those of the collapsed state."
@@ -1049,6 +1082,13 @@ def _checked_beta(beta: ArrayLike) -> Array:
 
 def _times(weight: float, term: str) -> str:
     return term if weight == 1.0 else f"{significant(weight)} times {term}"
+
+
+def _as_far_as_known(spectrum: Spectrum | int, *losses: Loss) -> tuple[Loss, ...]:
+    """Return losses, without data those that charge β for a nat beyond C as where this does not bind."""
+    if isinstance(spectrum, Spectrum):
+        return losses
+    return tuple(replace(x, constraint=None) if x.constraint and x.constraint.charges_beta else x for x in losses)
 
 
 def _spectrum(spectrum: Spectrum | int, *losses: Loss) -> Spectrum:

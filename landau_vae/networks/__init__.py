@@ -12,9 +12,9 @@ from landau_vae.networks._onset import onset
 from landau_vae.networks.free_decoder import FreeDecoder
 from landau_vae.networks.identities import PricesInEffect, prices_from_gradients, prices_in_effect
 from landau_vae.networks.kernel_onset import KernelOnset, next_latent_by_kernel
-from landau_vae.networks.mixture import Mixture
 from landau_vae.networks.moments import RowMoments, row_moments
 from landau_vae.networks.onset_result import Onset
+from landau_vae.networks.priced_rows import Mixture
 from landau_vae.networks.quartic import Moments, QuarticCollapse, QuarticState, quartic_collapse
 
 __all__ = [

@@ -79,6 +79,8 @@ class Decoder:
     couples_rows: bool = False  #: whether rows influence one another; not tested of a stochastic one
     link: str = "mean"  #: what its outputs are: "mean", "natural" (logits, log-means), or two kinds, in words
     to_output: Callable[[Array], Array] = field(default=_same, repr=False)  #: makes the f of a likelihood of them
+    #: adds to an f what is known of rows, by their numbers: the sizes that multiply means
+    at_rows: Callable[[Array, Any], Array] | None = field(default=None, repr=False)
     better_link: str | None = None  #: function that outputs lack, by the data; squared errors only
     improvement: float = 1.0  #: loss with that function over the loss without
 
@@ -206,7 +208,8 @@ class Decoder:
 
     def output(self, z: Array, rows: NDArray[np.intp] | None = None) -> Array:
         """Return the likelihood's f for each latent, (m, d), once `choose_link` has said what outputs are."""
-        return self.to_output(self(z, rows))
+        f = self.to_output(self(z, rows))
+        return f if self.at_rows is None else self.at_rows(f, slice(len(z)) if rows is None else rows)
 
     def _called(self, z: Array, rows: NDArray[np.intp]) -> Any:
         z = np.array(z) if self.prior is None else self.prior[0] + self.prior[1] * z  # its own, to write into

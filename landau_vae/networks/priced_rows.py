@@ -17,9 +17,10 @@ from scipy.special import logsumexp
 
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
+from landau_vae.likelihoods.likelihood import dense
 
 CLIMBS = 25  # steps of an ascent
-PAIRS = 2**20  # numbers of pairs of a row and an output that are looked at together
+PAIRS = 2**16  # numbers of pairs of a row and an output that are looked at together: they fit a cache
 
 Tangent = tuple[Array, Callable[[Array], Array]]  # −ℓ/c, (n, m); and Σ r ∂ℓ/∂f, (m, k), for r, (n, m)
 
@@ -48,6 +49,8 @@ class Rows(ABC):
     likelihood: Likelihood
     price: float = 1.0  #: c
 
+    climbing = 256  #: ascents in a round, or twice as many as there are outputs
+    cost = 1.0  #: of a pair's number in the work, in products
     constant = 0.0  #: what belongs to x alone
     perfect = np.nan  #: the loss of a model whose outputs are the best for each row; NaN where it is not known
 
@@ -174,6 +177,8 @@ class OtherRows(Rows):
 
     rest: Rest = field(kw_only=True)  #: the collapsed state
 
+    climbing, cost = 64, 100.0  # a pair costs more here
+
     @property
     def mean(self) -> Array:
         """0, (k,)."""
@@ -182,7 +187,8 @@ class OtherRows(Rows):
     @property
     def unit(self) -> Array:
         """⟨H⟩^−½ of each output, (k,); 1 where the loss has no curvature."""
-        curvature = self.rest.curvature if self.rest.curvature.ndim == 1 else np.diag(self.rest.curvature)
+        whole = self.rest.curvature
+        curvature = np.ones_like(self.mean) if callable(whole) else dense(whole).diagonal()
         return np.where(np.isfinite(curvature) & (curvature > 0), curvature, 1.0) ** -0.5
 
     @property

@@ -180,10 +180,10 @@ def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
 
 def why_no_noise_floor(spectrum: Spectrum, samples: int) -> OutsideTheory | None:
     """Return why `noise_floor` has no answer for n samples (0: unknown); None where it has one."""
-    if spectrum.kind in ("target", "conditional"):
+    if spectrum.kind in ("target", "conditional", "score, linear encoder"):
         return OutsideTheory(
-            "The noise floor is known for the covariance of samples, but this is the spectrum of a target or of what a "
-            "condition leaves: judge it by rows that were held out."
+            "The noise floor is known for the covariance of samples, or of scores, but this is the spectrum of a "
+            "target, of what a condition leaves, or of what a linear encoder sees: judge it by rows that were held out."
         )
     if not samples:
         return OutsideTheory(

@@ -154,8 +154,8 @@ def diagnosed_cascade(result: Diagnosis, ax: Axes | None = None) -> Axes:
         ax.set_xlabel(f"{knob} of your loss  (ticks: where each mode collapses)", labelpad=3)
         active, expected = int(result.is_active.sum()), int(result.predicted.active)
         heading = f"{active or 'None'} of {counted(result.posterior.latents, 'latent')} active at {knob} = "
-        heading += f"{significant(beta, 3)}, {expected or 'none'} in a linear model"
-        title(ax, heading, "lines and rings: a linear model; dots: your model")
+        heading += f"{significant(beta, 3)}, {expected or 'none'} {result.by_yardstick}"
+        title(ax, heading, f"lines and rings: {result.yardstick}; dots: your model")
         return ax
 
 
@@ -193,7 +193,7 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
         y = result.predicted_signal[: 0 if result.own_term else len(order)]
         ticks, y = x[: len(y)][y > 0], y[y > 0]
         if ticks.size:
-            ax.hlines(y, ticks - 0.44, ticks + 0.44, color=INK, lw=1.8, zorder=3, label="a linear model")
+            ax.hlines(y, ticks - 0.44, ticks + 0.44, color=INK, lw=1.8, zorder=3, label=result.yardstick)
         off = np.abs(posterior.second_moment[order] - 1) > SCALE_ERROR
         if off.any():
             ax.plot(x[off], height[off] + 0.06, "x", color=INK, ms=5, label="A² off 1 by over 10 %", zorder=4)
@@ -206,7 +206,7 @@ def latent_bars(result: Diagnosis, ax: Axes | None = None) -> Axes:
         _latent_axis(ax, order, ", ".join(counts))
         active = int(result.is_active.sum())
         heading = f"{active or 'None'} of {counted(posterior.latents, 'latent')} {'is' if active < 2 else 'are'} active"
-        title(ax, heading, "signal fraction M² of each, strongest first; ticks: a linear model")
+        title(ax, heading, "signal fraction M² of each, strongest first; ticks: " + result.yardstick)
         return ax
 
 
@@ -325,7 +325,11 @@ def spectrum_with_floor(result: Diagnosis, ax: Axes | None = None) -> Axes:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         style.log_axis(ax.yaxis)
         style.legend(ax)
-        title(ax, "Modes above the price are worth a latent", "in a linear model; marks: what your model does")
+        title(
+            ax,
+            "Modes above the price are worth a latent",
+            f"{result.by_yardstick}; marks: what your model does",
+        )
         return ax
 
 

@@ -83,8 +83,10 @@ def headline(result: Diagnosis) -> str:
     inactive = set(result.status) - {"active"}
     if not result.healthy:
         words = CODES[result.verdict]
-    elif result.collapsed:
+    elif "metastable" in result.codes:
         words = CODES["metastable"]
+    elif result.collapsed:
+        words = "All latents are inactive, near the price at which they would become active"
     elif result.price_in_effect is None:
         words = "No sign of failed training; the price in effect was not measured"
     elif result.prices is None:

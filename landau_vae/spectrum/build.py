@@ -20,7 +20,16 @@ from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 
 Divisor = Literal["n", "n-1"]
 #: What the eigenvalues of a `Spectrum` are the eigenvalues of.
-Kind = Literal["covariance", "correlation", "exponential family", "noise metric", "target", "conditional", "score"]
+Kind = Literal[
+    "covariance",
+    "correlation",
+    "exponential family",
+    "noise metric",
+    "target",
+    "conditional",
+    "score",
+    "score, linear encoder",
+]
 Fields = dict[str, Any]  # of a `Spectrum`, by name
 
 

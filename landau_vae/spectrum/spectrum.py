@@ -400,9 +400,14 @@ class Spectrum(Result):
         return len(self.eigenvalues)
 
     @property
+    def of_scores(self) -> bool:
+        """Whether these are modes of the scores at the collapsed state, not of the features."""
+        return self.kind.startswith("score")
+
+    @property
     def unresolved(self) -> int:
-        """Number of directions without variance above the rounding floor; 0 where modes were not kept (unknown)."""
-        return 0 if self.truncated else self.dimension - self.modes
+        """Number of directions without variance above the rounding floor; 0 of scores, and where it is not known."""
+        return 0 if self.truncated or self.of_scores else self.dimension - self.modes
 
     @property
     def rest(self) -> float:
@@ -557,7 +562,7 @@ class Spectrum(Result):
         >>> Spectrum.from_data([[1, 2, 0], [0, 0, 1], [2, 4, 5]]).dependencies()
         [('0', '1')]
         """
-        if self.matrix is None or self.unresolved == 0:
+        if self.matrix is None or self.unresolved == 0 or self.kind.startswith("score"):  # whose axes are no features
             return []
         assert self.decomposition is not None
         null = self.decomposition.eigh[1][:, : self.unresolved]

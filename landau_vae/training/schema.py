@@ -19,7 +19,7 @@ from landau_vae.checks import checked, is_real, one_of
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
-from landau_vae.likelihoods.likelihood import PER_FEATURE, by_name
+from landau_vae.likelihoods.likelihood import OF_FUNCTIONS, PER_FEATURE, by_name
 from landau_vae.training.training_set import TrainingSet
 
 #: name → (dimensions after the first axis, which is the model's; values)
@@ -212,7 +212,8 @@ def recorded_likelihood(settings: Mapping[str, Any]) -> Likelihood:
     0.5
     """
     name = str(settings.get("loss", {}).get("likelihood", GAUSSIAN.name))
-    whole = None if PER_FEATURE in name else by_name(name)
+    kept = PER_FEATURE not in name and name.partition("(")[0] not in OF_FUNCTIONS
+    whole = by_name(name) if kept else None
     return whole or Likelihood(name)
 
 

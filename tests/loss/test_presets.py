@@ -251,6 +251,12 @@ def test_price_is_the_exchange_rate_of_the_written_loss(name, rng):
 
 
 @written
+def test_what_else_one_has_to_know_is_said_where_a_price_is_explained(name):
+    loss = preset(name)
+    assert PRESETS[name].note in loss.explain(spectrum_of(loss.likelihood))
+
+
+@written
 def test_measuring_the_written_loss_reads_the_preset(name):
     loss, link, _ = WRITTEN[name]
     known = preset(name)

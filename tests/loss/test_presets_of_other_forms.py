@@ -3,6 +3,7 @@
 Each case has the loss of (output, mean, log-variance), two outputs, and the error of an output summed over the batch.
 """
 
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from conftest import CLOSED
 from written_losses import kl_terms
 
-from landau_vae import Loss
+import landau_vae as lv
+from landau_vae import Loss, Spectrum
 from landau_vae.errors import InputError
 from landau_vae.loss import FAMILY, GAUSSIAN, PRESETS, Sampler, mixed
 
@@ -381,6 +383,17 @@ def test_names_are_read_with_capitals_and_spaces():
     assert Loss.preset("World Models", latents=32).name == Loss.preset("world_models", latents=32).name
 
 
+@pytest.mark.parametrize("name", WRITTEN)
+def test_thresholds_are_those_of_the_weights(name):
+    """λ₁ = b/a, b/2a of squares, at the first threshold in β; a constraint from below keeps the mode at any β."""
+    loss = preset(name)
+    spectrum = replace(Spectrum.from_eigenvalues([3.0, 2.0, 1.0]), likelihood=loss.likelihood)
+    first = float(lv.transitions(spectrum, loss).beta[0])
+    of_error, of_kl = loss.at(1.0).weights(3)
+    expected = 3.0 * loss.likelihood.curvature_of_term * of_error / of_kl
+    assert first == (np.inf if loss.constraint else pytest.approx(expected, rel=CLOSED))
+
+
 def test_a_beta_that_divides_is_said_as_it_is_set():
     """τ = d/2f: 196 of 784 features is τ = 2, which is β = 2 in pythae."""
     loss = Loss.preset("adsp-world-models", 196)
@@ -388,6 +401,7 @@ def test_a_beta_that_divides_is_said_as_it_is_set():
     assert Loss.preset("pythae", 2).translation(loss, 784) == (
         "beta = 2 in pythae is r_loss_factor = 196 in adsp-world-models (d = 784): τ = 2."
     )
+    assert "β stands for 1/r_loss_factor." in loss.explain(Spectrum.from_eigenvalues([2.0, 1.0]))
     doubled = Loss.preset("adsp-world-models", [196, 392]).charge(784)
     np.testing.assert_allclose(doubled, [2, 1], rtol=CLOSED)
 

@@ -48,7 +48,7 @@ LONGER = (
 
 def _collapsed_below(c: Comparison) -> Finding | None:
     first = c.unstable_below
-    if first <= limits.SURELY_UNSTABLE * c.price:
+    if first <= limits.SURELY_UNSTABLE * c.price * (1 + limits.SURELY * c.first_error):
         return None
     dearer = [slip for slip, price in priced_slips(c.loss, c.spectrum) if price >= first / limits.SURELY_UNSTABLE]
     dearer = [slip for slip in dearer if "+" not in slip.code] or dearer[:1]
@@ -75,7 +75,7 @@ def _collapsed_below(c: Comparison) -> Finding | None:
 def price_too_high(c: Comparison) -> Finding | None:
     """Find a total collapse where the collapsed state is stable: the best one, or not."""
     first = c.stable_from
-    if not c.collapsed or first > c.price or c.own_term:
+    if not c.collapsed or first * (1 + limits.SURELY * c.first_error) > c.price or c.own_term:
         return None
     evidence = {"price": c.price, "first_eigenvalue": first, "ratio": c.price / first, "causes": ("price-too-high",)}
     f, gain = c.frontier, 0.0
@@ -210,6 +210,8 @@ def _worth_of(c: Comparison) -> str:
 def _which_spectrum(c: Comparison) -> str:
     """Return which matrix the eigenvalue is of, where it is not the covariance."""
     likelihood = c.loss.likelihood
+    if c.spectrum.of_scores:
+        return f" (of the scores of a {likelihood.title} decoder at its best constant output)"
     if not likelihood.squared:
         same = ", for zeros and ones their correlations" if likelihood is BERNOULLI else ""
         return f" (of F^(−½) C F^(−½), F the variance of a {likelihood.title} decoder at the mean{same})"

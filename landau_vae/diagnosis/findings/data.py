@@ -145,7 +145,9 @@ def decoder_mismatch(c: Comparison) -> Finding | None:
     user = best = np.nan
     if c.decoded is not None and c.observed is not None and c.loss.likelihood.squared:
         user, best = float(c.decoded.sampled[-1]), float(c.observed.prefix[-1])
-    dead = m.own > m.dead * (1 + limits.WORSE_THAN_CONSTANT) + limits.SURELY * m.error
+    # Half of the scores' variance is what a constant costs in squared errors; −ln p may have any sign.
+    scale = m.dead if c.own_term or not c.by_background else c.spectrum.total_variance / 2
+    dead = m.own > m.dead + limits.WORSE_THAN_CONSTANT * scale + limits.SURELY * m.error
     if not dead and not (c.converged and user > limits.WORSE_DECODER * best):
         return None
     than = f"the best linear decoder of the same latents leaves {best:.3g}"

@@ -112,12 +112,21 @@ def nonlinear(c: Comparison) -> Finding | None:
     """Say that this is not a linear model, and what a linear one would do."""
     if c.linear or c.prices is None or not c.is_active.any() or c.observed is None:
         return None
-    absent = f" A linear one would encode {listed(list(c.absent), 'mode')} too." if c.absent.size else ""
+    absent = f" By that, {listed(list(c.absent), 'mode')} would be encoded too." if c.absent.size else ""
     return remark(
         "nonlinear",
-        f"The model is not seen to be linear: the spectrum says what a linear model would do.{absent}",
+        f"{_what_spectrum_says(c)}{absent}",
         evidence={"linear_share": c.linear_share, "absent": c.absent + 1, "implied_price": c.implied_price},
     )
+
+
+def _what_spectrum_says(c: Comparison) -> str:
+    if c.by_background:
+        return (
+            f"Of a {c.loss.likelihood.title} decoder the first threshold is exact; later modes are predicted from the "
+            "collapsed background."
+        )
+    return "The model is not seen to be linear: the spectrum says what a linear model would do."
 
 
 def unmeasured(c: Comparison) -> Finding | None:
@@ -125,15 +134,18 @@ def unmeasured(c: Comparison) -> Finding | None:
     if c.prices is not None or c.linear or not c.is_active.any():
         return None
     implied, rest = c.implied_price or c.price, ""
-    if not limits.LINEAR_LOWEST < implied / c.price < limits.LINEAR_HIGHEST:
+    healthy = "in healthy networks that reading is between "
+    healthy += f"{limits.LINEAR_LOWEST:g} and {limits.LINEAR_HIGHEST:g} times it"
+    if c.by_background:
+        healthy = f"for a {c.loss.likelihood.title} decoder that is a rough guide only"
+    elif not limits.LINEAR_LOWEST < implied / c.price < limits.LINEAR_HIGHEST:
         rest = " This one is outside."
     if not c.converged:
         rest += " ⟨μ²⟩ + ⟨σ²⟩ is not near 1 either: perhaps the run was too short."
     return remark(
         "unmeasured",
         f"The price in effect was not measured. By the linear law these M² mean {knob_at(c, implied)}, "
-        f"{significant(implied / c.price, 2)} times the stated one; in healthy networks that reading is between "
-        f"{limits.LINEAR_LOWEST:g} and {limits.LINEAR_HIGHEST:g} times it. The posteriors alone exclude neither "
+        f"{significant(implied / c.price, 2)} times the stated one; {healthy}. The posteriors alone exclude neither "
         "another KL weight (a mean for a sum, a warm-up that ended early, free bits, a learned σ²), nor a decoder "
         f"that is given more than z.{rest}",
         GIVE if c.measured is None else "The decoder was given, but no active latent has a σ² below 1 to read it off.",
@@ -152,12 +164,12 @@ def superfluous(c: Comparison) -> Finding | None:
     following, verb = "", "is" if worth == 1 else "are"
     if worth < c.spectrum.modes:
         first = beta_at(c, float(c.thresholds[worth]))
-        following = f" (in a linear model the {'next' if worth else 'first'} one becomes active below {first})"
+        following = f" ({c.by_yardstick} the {'next' if worth else 'first'} one becomes active below {first})"
     worthy = f"{counted(worth, 'mode')} of the data {verb}" if worth else "no mode of the data is"
     enough = f"{counted(worth, 'latent')} {verb} enough" if worth else "By the linear theory no latent is needed"
     return remark(
         "superfluous",
-        f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as a linear model has it: at this "
+        f"{inactive} of {K} latents {'are' if inactive > 1 else 'is'} inactive, as {c.by_yardstick}: at this "
         f"price {worthy} worth encoding, so that more latents have nothing to encode.",
         f"{enough}; for more active latents lower {c.loss.knob}{following}.",
         {"inactive": inactive, "worth_encoding": worth},
@@ -175,7 +187,7 @@ def as_predicted(c: Comparison) -> Finding | None:
     subject = f"{counted(count, 'mode')} {verb} encoded as predicted"
     if c.observed is None:
         subject = (
-            f"Ranked by M², {counted(count, 'latent')} {verb} active as in a linear model (only data show their modes)"
+            f"Ranked by M², {counted(count, 'latent')} {verb} active as {c.by_yardstick} (only data show their modes)"
         )
     return remark(
         "as-predicted",

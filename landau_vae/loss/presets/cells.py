@@ -6,6 +6,7 @@ from typing import Any
 
 from landau_vae.likelihoods import Likelihood, mixed
 from landau_vae.loss.presets.preset import LATENTS, SQUARES, Preset, Size
+from landau_vae.loss.presets.scvi import counts_of
 from landau_vae.loss.sampler import Sampler
 
 SAMPLES = Size("channels", words="channels (the samples of the abundance matrix)")
@@ -27,9 +28,11 @@ def _of_contigs(sizes: Mapping[str, Any]) -> Likelihood:
 
 PRESETS: dict[str, Preset] = {
     "scvi-tools": Preset(
-        "scvi-tools with gene_likelihood='poisson'", "2026-08", {"likelihood": "poisson"}, "kl_weight",
-        note="The weight rises to 1 over 400 epochs by default: shorter runs end below it. The negative binomial "
-             "likelihoods have more variance than Poisson's, so their thresholds lie lower.",
+        "scvi-tools, SCVI and LDVAE (gene_likelihood zinb, nb or poisson)", "2026-08", {"likelihood": counts_of},
+        "kl_weight",
+        note="The weight rises to 1 over 400 epochs by default: shorter runs end below it. The decoder is given the "
+             "total of each cell. One batch without covariates is assumed.",
+        of_cells=True,
     ),
     "trvae": Preset(
         "scArches, trVAE", "2025-05", SQUARES, "alpha",

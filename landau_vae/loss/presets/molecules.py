@@ -29,7 +29,9 @@ PRESETS: dict[str, Preset] = {
     ),
     "chemical-vae": Preset(
         "aspuru-guzik-group/chemical_vae", "2026-11", FAMILY | {"kl": "mean"}, "kl_loss_weight", 1.0, (LATENTS, VALID),
-        noisy=True, note="The weight of the KL multiplies the noise too. The entropy is averaged over all positions.",
+        noisy=True,
+        note="The weight of the KL multiplies the noise too: thresholds in β are those with the noise of the β given. "
+             "The entropy is averaged over all positions.",
     ),
     "keras-molecules": Preset(
         "maxhodak/keras-molecules", "2026-11",

@@ -34,6 +34,8 @@ LIKELIHOOD = Size("likelihood", words="reconstruction term (an object of landau_
 
 OPTIONS = {part: f"--with {part}=…" for part in ("capacity", "reconstruction_weight")}
 
+CELLS = ("gene_likelihood", "dispersion")
+
 SQUARES = {"half": False}
 AVERAGED = {"reconstruction": "mean", "half": False}
 ABSOLUTE = {"likelihood": "laplace", "reconstruction": "mean"}
@@ -55,6 +57,7 @@ class Preset:
     shared: bool = False  #: whether the knob's default is divided by the number of latents
     noisy: bool = False  #: whether the knob multiplies the noise too
     group: str = ""  #: what it is for
+    of_cells: bool = False  #: whether it takes gene_likelihood and dispersion
 
     @property
     def setting(self) -> str:
@@ -73,6 +76,9 @@ def asks(preset: Preset, name: str) -> bool:
 def arguments(name: str, preset: Preset, knob: Array | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `Loss` at a value of the knob, from the sizes and parts that users give."""
     _must_have(name, preset, given)
+    strange = [part for part in CELLS if given.get(part) is not None and not preset.of_cells]
+    if strange:
+        raise InputError(f"{strange[0]} belongs to scvi-tools, not to {name}: leave it out.", strange[0])
     parts = {"kl_weight": 1.0, "reconstruction_weight": 1.0} | preset.convention
     own = ("kl_weight", "reconstruction_weight", "likelihood", "capacity", "noise_scale", "latents")
     parts |= {part: given[part] for part in own if given.get(part) is not None}
@@ -88,7 +94,9 @@ def arguments(name: str, preset: Preset, knob: Array | None, given: Mapping[str,
         parts["constraint"] = _bound(name, parts, parts.pop("capacity"))
     if "noise_scale" in parts:
         parts["sampler"] = replace(parts.get("sampler", Sampler()), noise_scale=parts.pop("noise_scale"))
-    return parts | {"beta": beta, "knob": preset.knob, "name": name}
+    divided = f"β stands for {preset.knob}." if preset.knob.startswith("1/") else ""
+    notes = tuple(filter(None, (divided, preset.note)))
+    return parts | {"beta": beta, "knob": preset.knob, "name": name, "notes": notes}
 
 
 def _weight(name: str, preset: Preset, knob: Array | None, latents: int | None) -> Array:
