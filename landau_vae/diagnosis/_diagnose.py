@@ -22,7 +22,6 @@ from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Dispersed, Likelihood, Rest, Sized, natural_parameter, with_sizes
-from landau_vae.likelihoods.sizes import split
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
@@ -357,8 +356,8 @@ class _Model:
         self, decoder: Decoder, likelihood: Sized, x: Array, origin: Array
     ) -> tuple[Decoder, Likelihood, Array, Array]:
         """Return decoder and best constant as those of the counts of each row, whose size is put into their outputs."""
-        log_size = split(np.asarray(self.x, dtype=np.float64), likelihood.column)[1]
-        counts, own = split(x, likelihood.column)
+        log_size = likelihood.parts(np.asarray(self.x, dtype=np.float64))[1]
+        counts, own = likelihood.parts(x)
         d = counts.shape[1]
 
         def at_rows(f: Array, rows: Any) -> Array:

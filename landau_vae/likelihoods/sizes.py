@@ -108,6 +108,10 @@ class Sized(Likelihood):
         """Return the number of outputs, that of the counts without their sizes."""
         return self.base.outputs(features - self.column)
 
+    def parts(self, x: Any) -> tuple[Any, Any]:
+        """Return counts, and the logarithm of the size of each row, (…, 1)."""
+        return split(x, self.column)
+
     def row_value(self, x: Any, f: Any) -> Any:
         """Return Σ ℓ over the features of each row, at the means that the size and the outputs make."""
         counts, log_size = split(x, self.column)
@@ -295,7 +299,7 @@ def sized(likelihood: Likelihood, size: Size = "total", shares: bool | None = No
         parts = {part: Shifted(getattr(likelihood, part), column) for part in ("value", "score", "curvature")}
     name = next(name for name, way in WAYS.items() if way == (size, tied))
     return Sized(
-        f"{name}({likelihood.name})", f"{likelihood.title} (size given)", likelihood.term, likelihood.unit,
+        f"{name}({likelihood.name})", likelihood.title, likelihood.term, likelihood.unit,
         likelihood.data, likelihood.support, base=likelihood, column=column, shares=tied, **parts,
     )  # fmt: skip
 
