@@ -30,7 +30,7 @@ tau_b, C = sp.symbols("tau_beta C", positive=True)
 # Whatever the smooth $g$, the slopes of $\frac{1}{2}D+\tau_\beta g(R)$ in the parameters are those of
 # $\frac{1}{2}D+\tau R$ with
 #
-# $$\tau=\tau_\beta\,g'(R)$$
+# $$\tau=\tau_\beta g'(R)$$
 #
 # So a state at rest under the constraint is one of the plain loss at this price, and all that is known of it holds: the
 # modes that are active, $M^2$, the utilities. For a nonlinear network the same is true, with its own $R$. (Three
@@ -46,6 +46,12 @@ for name, kind in [("any smooth $g$", g), ("$(R-C)^2$", lambda r: (r - C) ** 2)]
         for u in (w, e, s)
     ]
     check(f"{name}: the slopes are those of the plain loss at the price $\\tau_\\beta g'(R)$", sp.Matrix(differences))
+
+at_rest = {w: sp.sqrt(lam - tau), e: sp.sqrt(lam - tau) / lam, s: tau / lam}
+check("the plain loss of a mode is at rest at $w^2=\\lambda-\\tau$, $s=\\tau/\\lambda$",
+      sp.Matrix([sp.simplify(sp.diff(mode, u).subs(at_rest)) for u in (w, e, s)]))  # fmt: skip
+check("where its rate is $\\frac{1}{2}\\ln(\\lambda/\\tau)$",
+      sp.expand_log(R.subs(at_rest) - sp.log(lam / tau) / 2, force=True).simplify())  # fmt: skip
 
 # %% [markdown]
 # **Corners.** On the curve the loss is $F(R)=\frac{1}{2}D(R)+\tau_\beta g(R)$ with $F'=-\tau(R)+\tau_\beta g'(R)$, and
@@ -78,7 +84,7 @@ check("mode 2 joins at $\\frac{1}{2}\\ln(\\lambda_1/\\lambda_2)$ nats",
 # **The square** never meets its limit: $\tau=2\tau_\beta(R-C)$ needs $R>C$. On an arc
 #
 # $$n\ln\tau+\frac{\tau}{\tau_\beta}=\Lambda_n-2C\qquad\Rightarrow\qquad
-# \tau=n\tau_\beta\,W\!\left(\frac{\exp((\Lambda_n-2C)/n)}{n\tau_\beta}\right)$$
+# \tau=n\tau_\betaW\left(\frac{\exp((\Lambda_n-2C)/n)}{n\tau_\beta}\right)$$
 #
 # with Lambert's $W$ (of an exponential: the Wright function $\omega$, which does not overflow). It tends to $\tau_C$ as
 # $\beta\to\infty$.
@@ -120,14 +126,14 @@ check("its price on an arc", (n * tau + tail - C / a).subs(tau, (C / a - tail) /
 # prices differ though the model is at rest, and what is held at 1 is $A^2$ with the weights $g'$. They agree where
 # $\mathrm{KL}(x)$ does not vary. For Gaussian data its variance is
 #
-# $$\mathrm{Var}\,\mathrm{KL}(x)=\tfrac{1}{2}\sum_k(1-s_k)^2$$
+# $$\mathrm{Var}\mathrm{KL}(x)=\tfrac{1}{2}\sum_k(1-s_k)^2$$
 #
 # against a mean of $\frac{1}{2}\sum_k\ln(1/s_k)$: with many latents it concentrates, slowly. There is no closed form;
 # `tests/studies/constraint_per_row.py` measures how far the law of the mean is off.
 
 # %%
 y, m2 = sp.Symbol("y", real=True), 1 - s
-kl_row = (y**2 * m2 + s - 1 - sp.log(s)) / 2  # μ² = (1 − s) y² with y ~ N(0, 1)
+kl_row = linear.kl(y**2 * m2, s)  # μ² = (1 − s) y² with y ~ N(0, 1)
 mean_kl = gaussian_mean(kl_row, [y], {(y, y): 1})
 check("the mean over rows is $\\frac{1}{2}\\ln(1/s)$", mean_kl + sp.log(s) / 2)
 spread = gaussian_mean(sp.expand((kl_row - mean_kl) ** 2), [y], {(y, y): 1})
@@ -139,7 +145,7 @@ check("its variance is $\\frac{1}{2}(1-s)^2$", sp.expand(spread - m2**2 / 2))
 # Now $\sum_k\max(R_k,C)$. A latent below $C$ pays nothing, so it can as well have $R_k=C$: the question is what it does
 # with it.
 #
-# **What a latent can know.** In whitened data $y$ a latent $z=e\cdot y+\sqrt s\,\epsilon$ measures one direction, with
+# **What a latent can know.** In whitened data $y$ a latent $z=e\cdot y+\sqrt{s}\epsilon$ measures one direction, with
 # the signal-to-noise ratio $\gamma=|e|^2/s$. At the rate $\frac{1}{2}(|e|^2+s-1-\ln s)$ that is largest at
 # $|e|^2+s=1$, where
 #
@@ -147,7 +153,8 @@ check("its variance is $\\frac{1}{2}(1-s)^2$", sp.expand(spread - m2**2 / 2))
 
 # %%
 rate = sp.Symbol("R", positive=True)
-gamma = (2 * rate + 1 - s + sp.log(s)) / s  # |e|² from the rate, over s
+square = sp.Symbol("e^2", positive=True)
+gamma = sp.solve(linear.kl(square, s) - rate, square)[0] / s  # |e|² from the rate, over s
 best = sp.exp(-2 * rate)
 check("the ratio is stationary at $s=e^{-2R}$", sp.simplify(sp.diff(gamma, s).subs(s, best)))
 check("and largest there", sp.simplify(sp.diff(gamma, s, 2).subs(s, best) * best**3) + 1)
@@ -155,7 +162,7 @@ check("its value is $e^{2R}-1$", sp.expand(gamma.subs(s, best) - sp.exp(2 * rate
 
 # %% [markdown]
 # **What several know together.** Independent noise: precisions add. With unit vectors $v_k$ the posterior precision of
-# $y$ is $1+G$, $G=\sum_k\gamma_kv_kv_k^\top$, and the best linear decoder leaves $\mathrm{tr}\,\Lambda(1+G)^{-1}$.
+# $y$ is $1+G$, $G=\sum_k\gamma_kv_kv_k^\top$, and the best linear decoder leaves $\mathrm{tr}\Lambda(1+G)^{-1}$.
 # The best $G$ is diagonal in the eigenbasis (larger gains for larger $\lambda$), so that
 # $D=\sum_i\lambda_i/(1+g_i)$. Which gains $g$ can $K$ latents have? $G$ has the nonzero eigenvalues of the $K\times K$
 # Gram matrix of the $\sqrt{\gamma_k}v_k$, whose diagonal is $\gamma$. By Schur and Horn every $g$ that majorises
@@ -178,7 +185,7 @@ check("and what is left of a mode is $\\lambda/(1+\\gamma_1+\\gamma_2)$",
 # **All latents free.** Each has $\gamma=e^{2C}-1$, and only $\sum_ig_i=K\gamma$ is fixed (with at most $K$ of them above
 # 0, every such $g$ majorises equal ones). $\sum_i\lambda_i/(1+g_i)$ is convex in $g$: with a multiplier,
 #
-# $$1+g_i=\sqrt{\lambda_i}\,\frac{K\gamma+n}{S_n},\qquad S_n=\sum_{i\le n}\sqrt{\lambda_i}$$
+# $$1+g_i=\sqrt{\lambda_i}\frac{K\gamma+n}{S_n},\qquad S_n=\sum_{i\le n}\sqrt{\lambda_i}$$
 #
 # over the $n\le K$ modes for which this exceeds 1. So what is left of modes is proportional to $\sqrt{\lambda_i}$: free
 # nats favour strong modes, and the latents are not identifiable, since any rotation of equals is as good.

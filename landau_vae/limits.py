@@ -90,6 +90,9 @@ DIVERGED = Limit(10.0, "⟨σ²⟩ from which a posterior has diverged")
 FROZEN = Limit(1e-3, "distance of σ² from 1 that a head which cannot fall below 0 leaves")
 OUT_OF_BOUNDS = Limit(2e-3, "relative distance of σ² from a bound of its head from which it is not at it")
 HIDDEN = Limit(0.5, "share of the variance that z = μ leaves, with posteriors as wide as the prior")
+MEANS_AGREE = Limit(
+    1.25, "factor between stated price and that by means, with noise of another width, that confirms it"
+)
 MODES_OF_A_LAW = Limit(3, "modes from which the width of the noise is read off a linear model alone")
 OFFSET_COST = Limit(0.05, "nats that a latent pays for a constant mean from which it is a fault")
 OFFSET_SHARE = Limit(0.1, "share of a latent's rate that its constant mean costs, from which it is a fault")

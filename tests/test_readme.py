@@ -37,6 +37,7 @@ def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
     rows = rng.standard_normal((300, 9)) * 0.6 ** np.arange(9) @ np.linalg.qr(rng.standard_normal((9, 9)))[0]
     np.savetxt("climate.csv", rows, delimiter=",", header=",".join("abcdefghi"), comments="")
     mean, log_variance, _ = equilibrium((rows - rows.mean(axis=0)) / rows.std(axis=0), 1.0)
+    np.savetxt("run.csv", [[0, 0.0, 4.5], [1, 1.2, 3.2]], delimiter=",", header="step,kl,recon_loss", comments="")
     np.savez("posterior.npz", mean=mean, log_variance=log_variance)
     commands = [line.removeprefix("$ ") for block in blocks(README, "console") for line in block.splitlines()]
     assert commands
@@ -52,6 +53,7 @@ def test_shell_examples(tmp_path, monkeypatch, capsys, rng):
             "convert": "kld_weight = 0.000325521",
             "diagnose": "healthy",
             "onset": "Maxwell",
+            "explain": "is active",
         }
         assert expected[arguments[0]] in capsys.readouterr().out
 

@@ -15,7 +15,7 @@ from landau_vae.diagnosis.condition import as_condition, rest_of
 from landau_vae.diagnosis.constrained import in_effect
 from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
-from landau_vae.diagnosis.measured import NUMBERS, ROWS, measure, tells_a_price
+from landau_vae.diagnosis.measured import NUMBERS, ROWS, by_sampler, measure, tells_a_price
 from landau_vae.diagnosis.modes import Observed, mode_cross, observe
 from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
@@ -168,9 +168,11 @@ def diagnose(
         mu, spread = _in_units(mu, spread, kind, *units)
     stated, loss = loss, loss.with_latents(mu.shape[1])
     if spectrum is not None:
+        loss = loss.at_most_features(spectrum.dimension)
         result = _compare(read_posterior(mu, spread, kind, loss.sampler), spectrum, loss)
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
+        loss = loss.at_most_features(x.shape[1])
         likelihood, x = with_sizes(loss.likelihood, x, sizes if isinstance(sizes, str | None) else plain(sizes))
         if isinstance(likelihood, Sized | Dispersed):
             x = np.asarray(x, dtype=np.float64)
@@ -399,7 +401,7 @@ class _Model:
         sampler, mean = self.loss.sampler, np.asarray(self.mu[rows], dtype=np.float64)
         width = np.sqrt(sampler.noise(deviation(self.spread[rows], self.kind) ** 2))
         found = next_latent_by_kernel(mean, width, self.seen(rows, result), active, beside=beside, seed=self.seed)
-        return found.times(sampler.unstable)
+        return by_sampler(found, sampler)
 
 
 def _term(likelihood: Likelihood, x: Array, f: Array) -> Array:
@@ -423,7 +425,7 @@ def _run(
     if (updates is None) != (learning_rate is None):
         raise InputError("Of a run both are needed, updates=… and learning_rate=…: give the other one too.")
     # How long the plateau lasts is known for squared errors of a fixed variance.
-    known = loss.likelihood.squared and loss.sampler.plain and not loss.learned
+    known = loss.likelihood.squared and loss.sampler.plain and not (loss.learned or loss.constraint)
     if updates is None or learning_rate is None or not known:
         return None
     return activation(spectrum, loss, learning_rate=learning_rate, updates=updates, optimizer=optimizer)

@@ -34,6 +34,10 @@ from landau_vae.numeric.plateau_activation import Activation
 from landau_vae.spectrum.spectrum import Spectrum
 
 PART = 1000  # rows that the frontier is found on
+FEW_FEATURES, FEW_ROWS = (
+    8,
+    100,
+)  # up to so many features as many rows of any likelihood; of more, fewer rows, but so many
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +203,9 @@ class Comparison:
     @cached_property
     def stated_loss(self) -> Loss:
         """The loss as it was given, with its constraint, for K latents."""
-        return self.loss if self.stated is None else self.stated.with_latents(self.posterior.latents)
+        if self.stated is None:
+            return self.loss
+        return self.stated.with_latents(self.posterior.latents).at_most_features(self.spectrum.dimension)
 
     @cached_property
     def demand(self) -> Demand | None:
@@ -486,7 +492,7 @@ class Comparison:
         Beside living latents it is read off the decoder, or off few latents alone; of a
         model that has collapsed it is the first eigenvalue, for any network.
         """
-        to_beta = float(self.loss.beta) / self.effective
+        to_beta = float(self.loss.beta) / (self.other_price or self.price)
         if self.following is not None and not self.collapsed:
             how, places = " (from this model and its decoder)", (np.nan, np.nan)
             value, error = self.following.value, self.following.error
@@ -512,12 +518,15 @@ class Comparison:
     @cached_property
     def frontier(self) -> Frontier | None:
         """The least loss of any VAE on these rows at this β; None where it is not known."""
-        known = self.loss.likelihood.canonical and not (self.loss.learned or self.own_term or self.conditional)
-        if not known or self.sample is None or not self.loss.sampler.honest:
+        likelihood, x = self.loss.likelihood, self.sample
+        known = likelihood.bounded and not (self.loss.learned or self.own_term or self.conditional)
+        if not known or x is None or not self.loss.sampler.honest:
             return None
-        x = self.sample()
-        part = frontier(x, self.loss, rows=PART)  # the other rows say what is gained by more than memorising
-        return frontier(x, self.loss, rows=len(x)) if part.certified(self.price) and len(x) > PART else part
+        if not likelihood.canonical:  # pairs of rows and outputs are dear
+            few = max(FEW_ROWS, PART * FEW_FEATURES // self.spectrum.dimension)
+            return frontier(x(), self.loss, rows=min(PART, few)) if few >= FEW_ROWS else None
+        part = frontier(x(), self.loss, rows=PART)  # the other rows say what is gained by more than memorising
+        return frontier(x(), self.loss, rows=len(x())) if part.certified(self.price) and len(x()) > PART else part
 
     # ---------------------------------------------------------------------------------- modes that are not as expected
 

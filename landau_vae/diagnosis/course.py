@@ -20,6 +20,8 @@ FEWEST = 4  # numbers from which there is a course
 SMOOTHED = 5  # neighbours, whose median is taken of long logs
 LATE = 0.25  # share of a run that is its end
 MOVING = 0.05  # relative change over the end from which a KL is said to move
+NOISY = 4.0  # median steps of a loss that its noise may add to a rise
+MOST_TURNS = 6  # passages that are told one by one
 EXPLAINED = 1.25  # rise of a loss over that by the envelope theorem, up to which β explains it
 
 
@@ -73,6 +75,8 @@ def _turns(log: RunLog, rate: Array, beta: Array, t: TwoNumbers) -> list[Finding
         else:
             found.append(remark("plateau", f"The KL was 0 up to {at}, where the first latent woke up. {NORMAL}"))
         was_alive |= bool(alive[after])
+    if (more := len(found) - MOST_TURNS) > 0:
+        found[MOST_TURNS:] = [remark("more-turns", f"It collapsed or revived {more} times more.")]
     return found
 
 
@@ -107,21 +111,23 @@ def _moving(log: RunLog, rate: Array, beta: Array, t: TwoNumbers) -> Finding | N
 
 
 def _rising_loss(log: RunLog, rate: Array, error: Array, beta: Array, t: TwoNumbers) -> Finding | None:
-    """Say whether β explains a loss that rises while β does."""
+    """Say whether β explains by how much the loss is above its least, at the end of the last rise of β."""
     assert log.step is not None
-    total = total_loss(error, rate, beta, t.loss, t.logged, t.spectrum)
-    slope = charged_per_beta(rate, t.loss, t.logged, t.spectrum)
-    paid = np.diff(beta) * (slope[1:] + slope[:-1]) / 2
-    up = (np.diff(beta) > 0) & (np.diff(total) > 0)
-    rise, owed = float(np.diff(total)[up].sum()), float(paid[up].sum())
-    if not up.any() or rise <= MOVING * np.ptp(total):
+    rises = np.flatnonzero(np.diff(beta) > 0)
+    if not rises.size:
         return None
-    steps = np.flatnonzero(up)
+    total, stop = total_loss(error, rate, beta, t.loss, t.logged, t.spectrum), rises[-1] + 1
+    start = int(np.argmin(total[: stop + 1]))
+    slope = charged_per_beta(rate, t.loss, t.logged, t.spectrum)[start : stop + 1]
+    owed = float(np.sum(np.diff(beta[start : stop + 1]) * (slope[1:] + slope[:-1]) / 2))
+    rise, scatter = float(total[stop] - total[start]), float(np.median(np.abs(np.diff(total))))
+    if rise <= max(MOVING * np.ptp(total), NOISY * scatter):
+        return None
     words = (
-        f"The loss rises by {significant(rise, 3)} between steps {significant(log.step[steps[0]])} and "
-        f"{significant(log.step[steps[-1] + 1])} while β rises. "
+        f"The loss rises by {significant(rise, 3)} between steps {significant(log.step[start])} and "
+        f"{significant(log.step[stop])} while β rises. "
     )
-    if rise <= EXPLAINED * owed:
+    if rise <= EXPLAINED * owed + NOISY * scatter:
         return remark(
             "rising-loss",
             f"{words}That is the theory: dL/dβ is the KL, which makes {significant(owed, 3)} of it.",

@@ -341,7 +341,8 @@ class Diagnosis(Comparison, Result):
         modes = {column.key: column.values for column in self._modes().columns if column.key}
         linear = None if self.observed is None else self.observed.prefix
         curves = {"rank_distortion": self.decoded, "linear_rank_distortion": linear, "noise_floor": self.floor}
-        return super().to_dict() | jsonable({"latents": latents, "modes": modes, **curves})
+        stated = {} if self.demand is None else {"stated_loss": self.stated_loss}
+        return super().to_dict() | jsonable({**stated, "latents": latents, "modes": modes, **curves})
 
 
 def _digits(value: float) -> str:

@@ -66,7 +66,7 @@ def _ignored(t: TwoNumbers) -> Finding:
     return remark(
         "ignored",
         f"The KL is {_short(t.rate)} nats of a row, but the reconstruction is that of the mean predictor "
-        f"({t.explained:.2%} of the variance explained): the decoder makes no use of the latents.",
+        f"(it {t.gain}): the decoder makes no use of the latents.",
         "In the first updates that passes. Later, look for means that are one constant for all rows, a KL to another "
         "prior, or two numbers of different rows or units.",
     )
@@ -100,7 +100,7 @@ VERDICTS = {
 
 
 def _reconstructs(t: TwoNumbers) -> str:
-    return "" if np.isnan(t.explained) else f"; the reconstruction explains {t.explained:.1%} of the variance"
+    return "" if np.isnan(t.explained) else f"; the reconstruction {t.gain}"
 
 
 # --------------------------------------------------------------------------------- what is expected
@@ -124,24 +124,26 @@ def _expected(t: TwoNumbers) -> Finding | None:
     """Say what a linear model at rest would log, and how far networks are from it."""
     if t.equilibrium is None:
         return None
-    latents = counted(t.expected_active or 0, "latent")
+    linear = t.loss.likelihood.linear_law
     expected = (
-        f"At {t.loss.knob} = {_short(float(t.loss.beta))} a linear model at rest logs KL {_short(t.expected_kl)} and "
-        f"reconstruction {_short(t.expected_reconstruction)}, with {latents}"
+        f"At {t.loss.knob} = {_short(float(t.loss.beta))} {'a linear model' if linear else 'a model'} at rest logs KL "
+        f"{_short(t.expected_kl)} and reconstruction {_short(t.expected_reconstruction)}, with "
+        f"{counted(t.expected_active or 0, 'latent')}"
     )
     if t.expected_rate > 0 and t.rate > 0:
         expected += f"; here the KL is {_short(t.rate / t.expected_rate)} times that"
     advice = (
         f"Nonlinear networks of the record had {NETWORK_RATE_LEAST:g} to {NETWORK_RATE:g} times this KL and no larger "
         "error: for them it is a prediction from the collapsed state."
+        if linear
+        else "That is a prediction from the collapsed state, to second order, and the better the smaller the KL is."
     )
-    second = "" if t.loss.likelihood.squared else " (to second order about the mean predictor)"
-    return remark("expected", f"{expected}{second}.", advice)
+    return remark("expected", f"{expected}.", advice)
 
 
 def _as_linear(t: TwoNumbers) -> Finding | None:
     """Say whether the two numbers belong to one linear model, and what follows."""
-    if t.verdict != "active" or np.isnan(t.by_rate) or not t.loss.likelihood.squared:
+    if t.verdict != "active" or np.isnan(t.by_rate) or not t.loss.likelihood.linear_law:
         return None
     if t.by_error > 0 and abs(log(t.by_error / t.by_rate)) <= PRICE_ERROR:
         return _one_linear_model(t)

@@ -10,7 +10,8 @@ alone is read. Source: this package.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +20,22 @@ from landau_vae.diagnosis.posterior import Posterior, evenly, some_rows
 from landau_vae.display import Array
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.limits import ACTIVE, TELLS_A_PRICE
+from landau_vae.loss.sampler import Sampler
 from landau_vae.networks._next_latent import ROWS_PER_FEATURE, NextLatent, next_latent
 from landau_vae.networks.decoder import Decoder
 from landau_vae.networks.identities import OWN, PricesInEffect, prices_in_effect
+from landau_vae.networks.kernel_onset import KernelOnset
 
 ROWS, NUMBERS = 4096, 2**22  # of the data, at most, evenly spread
 DRAWS = 4  # of z, for losses
 LOOKS = 8  # of z, for the onset of the next latent: twice as many decodes
 HALF = ROWS // 2  # rows for the onset, whose algebra costs as much as its decodes
+PRICES = ("constant", "linear", "on_rows", "bulk", "places")  # that onsets hold, with their errors
 NOTHING = 1e-12  # share of the variance that is rounding
 TOLD = 32  # latents whose price is measured, at most
 BUDGET = 240  # decodes of that many rows for the prices, unless one draw takes more
+
+Onset = TypeVar("Onset", NextLatent, KernelOnset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +53,7 @@ class Measured:
     prices: PricesInEffect | None  #: of the active latents; None without any
     following: NextLatent | None  #: whether a further latent would pay; None where nothing is known of it
     beside: NextLatent | None  #: the same of patterns beside those that active latents decode to; of squared errors
+    priced: Callable[[Sampler], PricesInEffect]  #: the prices as they would be if z were drawn in this way
 
 
 def channels_of(shape: tuple[int, ...]) -> NDArray[np.intp]:
@@ -99,11 +106,16 @@ def measure(
     if not likelihood.mean_is_best:
         slope = shift = np.nan
     telling, prices, budget = tells_a_price(posterior, shape), None, BUDGET * ROWS // len(x)
+
+    def priced(sampler: Sampler) -> PricesInEffect:
+        def of_rows(z: Array) -> Array:
+            return term(x, output(z))
+
+        how: Any = {"sampler": sampler, "all_rows": all_rows, "budget": budget, "seed": seed}
+        return prices_in_effect(mean, deviation, of_rows, list(telling), **how)
+
     if telling.size and varies:
-        prices = prices_in_effect(
-            mean, deviation, lambda z: term(x, output(z)), list(telling),
-            sampler=posterior.sampler, all_rows=all_rows, budget=budget, seed=seed,
-        )  # fmt: skip
+        prices = priced(posterior.sampler)
     following = None
     enough = len(x) >= ROWS_PER_FEATURE * (1 + len(active))
     if onset and enough and likelihood.curved:
@@ -115,11 +127,11 @@ def measure(
     beside = None
     if following is not None and likelihood.squared and 0 < active.size < x.shape[1]:
         beside = _beside(mean[part], width[part], lambda z: decoder.output(z, rows[part]), x[part], active, seed)
-    following, beside = (each and each.times(posterior.sampler.unstable) for each in (following, beside))
+    following, beside = (each and by_sampler(each, posterior.sampler) for each in (following, beside))
     dead = float(term(x, np.broadcast_to(origin, f.shape)).mean())
     error = float(each.std() / np.sqrt(len(x)))
     return Measured(
-        decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following, beside
+        decoder, rows, dead, float(each.mean()), error, slope, correlation, shift, prices, following, beside, priced
     )
 
 
@@ -127,6 +139,12 @@ def _mean(likelihood: Likelihood, f: Array, x: Array) -> Array:
     """Return x̂ of outputs; NaN of a likelihood that does not say it."""
     mean = np.asarray(likelihood.mean(f))
     return mean if mean.shape == x.shape else np.full(x.shape, np.nan)
+
+
+def by_sampler(onset: Onset, sampler: Sampler) -> Onset:
+    """Return readings of Λ* as prices below which a latent of this sampler pays."""
+    names = [name for name in onset.json_fields if name.removesuffix("_error") in PRICES]
+    return replace(onset, **{name: sampler.unstable * getattr(onset, name) for name in names})
 
 
 def _beside(

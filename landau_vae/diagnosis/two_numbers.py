@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from landau_vae.display import significant
 from landau_vae.limits import ACTIVE, COLLAPSED, MEAN_PREDICTED, TOO_GOOD, WORSE_THAN_CONSTANT
 from landau_vae.loss import Logged, Loss
 from landau_vae.loss.water_filling import price_of_distortion, price_of_rate
@@ -61,6 +62,14 @@ class TwoNumbers:
         """Return D, data²: E itself, or the D that has this −ln p to second order, V − 2(E₀ − E)."""
         saved = (self.mean_error - self.error) * 2 / self.loss.likelihood.curvature_of_term
         return self.spectrum.total_variance - saved
+
+    @property
+    def gain(self) -> str:
+        """What the reconstruction gains over the mean predictor, in words that follow "the reconstruction"."""
+        if self.loss.likelihood.linear_law:
+            return f"explains {self.explained:.1%} of the variance"
+        below = significant(self.mean_error - self.error, 3)
+        return f"is {below} a row below the {significant(self.mean_error, 3)} of the best constant output"
 
     @property
     def explained(self) -> float:

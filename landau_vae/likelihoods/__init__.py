@@ -13,8 +13,8 @@ from landau_vae.likelihoods.likelihood import (
     by_name,
     natural_parameter,
 )
+from landau_vae.likelihoods.metric import gaussian, mean_variance, quadratic
 from landau_vae.likelihoods.own import any_loss, perceptual
-from landau_vae.likelihoods.quadratic import gaussian, mean_variance, quadratic
 from landau_vae.likelihoods.robust import huber, laplace, smooth_l1, student_t
 from landau_vae.likelihoods.sizes import Sized, sized, with_sizes
 

@@ -1,7 +1,7 @@
 """Derivatives of functions of arrays: by the library whose arrays they take, else by differences.
 
-A function here takes (n, m) and returns one number for each row, which depends on that row
-alone, or (n, m), each of which depends on its own entry alone. So the gradient of the sum is
+A function here takes x and f, (n, m), and returns one number for each row, which depends on
+that row of f alone, or (n, m), each of which depends on its own entry alone. So the gradient of the sum is
 that of each row, and a product with the Hessian is that of each row with a direction of its
 own. JAX and PyTorch differentiate exactly; functions of NumPy arrays are differentiated by
 central differences, 2m calls for the gradient of rows and 2 for that of entries.
@@ -9,6 +9,7 @@ central differences, 2m calls for the gradient of rows and 2 for that of entries
 
 import sys
 from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,85 +19,96 @@ from landau_vae.errors import InputError
 
 Function = Callable[..., Any]  # arrays of one library → arrays of it
 STEP = np.finfo(np.float64).eps ** (1 / 3)  # of the unit: where a central difference is most exact
+KEPT = 16  # functions whose compiled derivatives are kept
 SECOND_STEP = np.finfo(np.float64).eps ** (1 / 4)  # the same of a difference of differences
 
 
 class Calculus(NamedTuple):
-    """How functions of one library are called and differentiated, with NumPy arrays outside."""
+    """How functions of one library are called and differentiated by f, with NumPy arrays outside."""
 
-    array: Callable[[Array], Any]  #: an array of the library
-    call: Callable[..., Array]  #: (function, arrays) → its result
-    gradient: Callable[[Function, Array, Array], Array]  #: (function, at, unit) → (n, m)
-    along: Callable[[Function, Array, Array, Array], Array]  #: (function, at, direction, unit) → H times it, (n, m)
+    call: Callable[..., Array]  #: (function, *arrays) → its result
+    gradient: Callable[[Function, Array, Array, Array], Array]  #: (function, x, f, unit) → (n, m)
+    along: Callable[[Function, Array, Array, Array, Array], Array]  #: (function, x, f, v, unit) → H v, (n, m)
 
 
 # ------------------------------------------------------------------------------------------------ NumPy
 
 
-def _difference(function: Function, at: Array, unit: Array) -> Array:
-    sizes = STEP * np.maximum(np.abs(at).max(axis=0), unit)
-    change = np.asarray(function(at + sizes)) - np.asarray(function(at - sizes))
-    if change.shape == at.shape:  # entry by entry
+def _called(function: Function, *arrays: Array) -> Array:
+    return np.asarray(function(*arrays))
+
+
+def _difference(function: Function, x: Array, f: Array, unit: Array) -> Array:
+    sizes = STEP * np.maximum(np.abs(f).max(axis=0), unit)
+    change = _called(function, x, f + sizes) - _called(function, x, f - sizes)
+    if change.shape == f.shape:  # entry by entry
         return change / (2 * sizes)
-    slope = np.empty(at.shape)
+    slope = np.empty(f.shape)
     for j, step in enumerate(np.diag(sizes)):
-        slope[:, j] = (np.asarray(function(at + step)) - np.asarray(function(at - step))) / (2 * sizes[j])
+        slope[:, j] = (_called(function, x, f + step) - _called(function, x, f - step)) / (2 * sizes[j])
     return slope
 
 
-def _second_difference(function: Function, at: Array, direction: Array, unit: Array) -> Array:
+def _second_difference(function: Function, x: Array, f: Array, direction: Array, unit: Array) -> Array:
     longest = np.abs(direction / unit).max(axis=1, keepdims=True)
     step = np.divide(SECOND_STEP, longest, out=np.zeros(longest.shape), where=longest > 0) * direction
-    change = _difference(function, at + step, unit) - _difference(function, at - step, unit)
+    change = _difference(function, x, f + step, unit) - _difference(function, x, f - step, unit)
     return change * longest / (2 * SECOND_STEP)
 
 
-NUMPY = Calculus(np.asarray, lambda function, *arrays: np.asarray(function(*arrays)), _difference, _second_difference)
+NUMPY = Calculus(_called, _difference, _second_difference)
 
 # -------------------------------------------------------------------------------------------------- JAX
 
 
+@cache
 def _jax() -> Calculus:
     import jax
 
-    def call(function: Function, *arrays: Any) -> Array:
+    @lru_cache(KEPT)
+    def slope(function: Function) -> Function:
+        return jax.jit(jax.grad(lambda f, x: function(x, f).sum()))
+
+    @lru_cache(KEPT)
+    def product(function: Function) -> Function:
+        return jax.jit(lambda f, x, v: jax.jvp(lambda g: slope(function)(g, x), (f,), (v,))[1])
+
+    def call(function: Function, *arrays: Array) -> Array:
         with jax.enable_x64(True):
             return np.asarray(function(*map(jax.numpy.asarray, arrays)))
 
-    def slope(function: Function) -> Function:
-        return jax.grad(lambda f: function(f).sum())
-
-    def along(function: Function, at: Array, direction: Array, _: Array) -> Array:
-        return call(lambda f, v: jax.jvp(slope(function), (f,), (v,))[1], at, direction)
-
-    return Calculus(jax.numpy.asarray, call, lambda function, at, _: call(slope(function), at), along)
+    return Calculus(
+        call,
+        lambda function, x, f, _: call(slope(function), f, x),
+        lambda function, x, f, v, _: call(product(function), f, x, v),
+    )
 
 
 # ------------------------------------------------------------------------------------------------ PyTorch
 
 
+@cache
 def _torch(precision: str) -> Calculus:
     torch = sys.modules["torch"]
 
-    def tensors(*arrays: Any) -> list[Any]:
-        return [torch.as_tensor(np.array(each), dtype=getattr(torch, precision)) for each in arrays]
+    def tensor(array: Array) -> Any:
+        return torch.as_tensor(np.array(array), dtype=getattr(torch, precision))
 
-    def call(function: Function, *arrays: Any) -> Array:
-        return _numpy(function(*tensors(*arrays)))
+    def call(function: Function, *arrays: Array) -> Array:
+        return _numpy(function(*map(tensor, arrays)))
 
-    def slope(function: Function, at: Array, *, again: bool = False) -> tuple[Any, Any]:
-        (f,) = tensors(at)
-        f.requires_grad_(True)
-        return f, torch.autograd.grad(function(f).sum(), f, create_graph=again)[0]
+    def slope(function: Function, x: Array, f: Array, *, again: bool = False) -> tuple[Any, Any]:
+        at = tensor(f).requires_grad_(True)
+        return at, torch.autograd.grad(function(tensor(x), at).sum(), at, create_graph=again)[0]
 
-    def along(function: Function, at: Array, direction: Array, _: Array) -> Array:
-        f, first = slope(function, at, again=True)
+    def along(function: Function, x: Array, f: Array, v: Array, _: Array) -> Array:
+        at, first = slope(function, x, f, again=True)
         if not first.requires_grad:  # the slope is constant
-            return np.zeros(at.shape)
-        (second,) = torch.autograd.grad((first * tensors(direction)[0]).sum(), f, allow_unused=True)
-        return np.zeros(at.shape) if second is None else _numpy(second)
+            return np.zeros(f.shape)
+        (second,) = torch.autograd.grad((first * tensor(v)).sum(), at, allow_unused=True)
+        return np.zeros(f.shape) if second is None else _numpy(second)
 
-    return Calculus(lambda each: tensors(each)[0], call, lambda function, at, _: _numpy(slope(function, at)[1]), along)
+    return Calculus(call, lambda function, x, f, _: _numpy(slope(function, x, f)[1]), along)
 
 
 def _numpy(tensor: Any) -> Array:

@@ -30,7 +30,7 @@ def weighted_quantiles(x: Array, shares: Array, weights: Array | None) -> Array:
     order = np.argsort(x[kept], axis=0, kind="stable")
     rows = np.take_along_axis(x[kept], order, axis=0)
     passed = np.cumsum(weights[kept][order], axis=0)
-    passed /= passed[-1]
+    passed = passed / passed[-1]
     edge = 8 * np.finfo(float).eps * len(rows)  # of sums that rounding moved off the share
     ends = []
     for share in shares:

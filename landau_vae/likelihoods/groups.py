@@ -163,6 +163,11 @@ class Mixed(Likelihood):
         super().__post_init__()
         self._set_default("score", _ScoreOf(self.pieces))
 
+    @property
+    def bounded(self) -> bool:
+        """Whether every part has a least value."""
+        return all(likelihood.bounded for likelihood, _, _ in self.pieces)
+
     def must_hold(self, x: Array) -> None:
         """Raise `InputError` unless each group holds what its likelihood is for."""
         if x.shape[1] != (d := sum(len(columns) for _, columns, _ in self.pieces)):

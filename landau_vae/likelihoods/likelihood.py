@@ -55,6 +55,11 @@ class Rest(NamedTuple):
     note: str = ""  #: what has to be known of it, in sentences
     error: float = 0.0  #: relative standard error of the curvature, where it has to be estimated
 
+    @property
+    def stuck(self) -> bool:
+        """Whether no output can move by a small amount, so that the collapsed state is stable at every price."""
+        return not callable(self.curvature) and bool(np.isinf(self.curvature).all())
+
 
 @dataclass(frozen=True)
 class Likelihood:
@@ -130,6 +135,11 @@ class Likelihood:
         return self.squared or self.canonical or self.quadratic
 
     @property
+    def bounded(self) -> bool:
+        """Whether ℓ has a least value: not where a variance is trained, which may fall to zero at a row."""
+        return True
+
+    @property
     def of_reals(self) -> bool:
         """Whether any real numbers are data for it, so that they may be standardised."""
         return self.support == (-np.inf, np.inf)
@@ -146,7 +156,7 @@ class Likelihood:
 
     @property
     def by_mean(self) -> bool:
-        """Whether means and covariances suffice for its spectrum: squared errors, and all with a variance function."""
+        """Whether means and covariances suffice for its spectrum: of squares, or with a variance function."""
         return self.squared or self.variance is not _not_given or self == KNOWN.get("family")
 
     def mean(self, f: Any) -> Any:
@@ -535,7 +545,7 @@ def by_name(name: str) -> Likelihood | None:
     return MAKERS[match[1]][1](match[2] or "")
 
 
-def as_likelihood(likelihood: Any) -> Likelihood:
+def as_likelihood(likelihood: Any, argument: str = "likelihood") -> Likelihood:
     """Return a likelihood given as an object or by its name.
 
     Parameters
@@ -543,6 +553,8 @@ def as_likelihood(likelihood: Any) -> Likelihood:
     likelihood : Likelihood or str
         "gaussian", "bernoulli", "poisson", "laplace", "huber(0.5)", "student-t(4)",
         "negative-binomial(2)", "categorical(3,4)" and so on.
+    argument : str, default "likelihood"
+        What errors call it.
 
     Returns
     -------
@@ -563,4 +575,4 @@ def as_likelihood(likelihood: Any) -> Likelihood:
         return likelihood
     found = by_name(likelihood) if isinstance(likelihood, str) else None
     examples = [example for example, _ in MAKERS.values() if example[-2].isdigit() or "[" in example]
-    return found or KNOWN[one_of(likelihood, "likelihood", (*KNOWN, *examples))]
+    return found or KNOWN[one_of(likelihood, argument, (*KNOWN, *examples))]

@@ -17,12 +17,16 @@ import numpy as np
 
 from landau_vae.checks import Positive, checked
 from landau_vae.display import Array, listed
-from landau_vae.errors import OutsideTheory
 from landau_vae.likelihoods.descend import QUANTILES, descend, weighted_quantiles
 from landau_vae.likelihoods.likelihood import KNOWN, MAKERS, Likelihood, Rest, library, named, of_numbers, parts
 from landau_vae.limits import ATOM
 
 HALF = np.array([0.5])
+ATOMS = (
+    "Every column has many rows at its median exactly. There an absolute error has no local threshold: the collapsed "
+    "state is stable at every price, and a latent comes to life only by a jump, from a start far away. Take a Huber "
+    "loss, or ask lv.frontier up to which price another state is better."
+)
 ROUGHNESS = 0.5 / np.sqrt(np.pi)  # ∫K² of the normal kernel
 SILVERMAN = 1.06  # of a deviation times n^(−1/5): the width of the kernel
 QUARTILES, NORMAL_RANGE = np.array([0.25, 0.75]), 1.349  # the distance of a normal distribution's quartiles
@@ -58,15 +62,12 @@ class Laplace(Likelihood):
         atoms = np.isinf(curvature)
         state = Rest(output, np.sign(output - x), curvature)
         if atoms.all():
-            raise OutsideTheory(
-                "Every column has many rows at its median exactly. There an absolute error has no local threshold: the "
-                "collapsed state is stable at every price, and a latent comes to life only by a jump, from a start far "
-                "away. Take a Huber loss, or compare trained losses with that of the medians.", state,
-            )  # fmt: skip
-        words = f"Densities at the medians are known to {100 * np.max(error[~atoms]):.2g} % (one standard error)"
-        if atoms.any():
+            return state._replace(note=ATOMS)
+        percent = 100 * np.max(error[~atoms])
+        words = f"Thresholds follow densities at the medians, known to {percent:.2g} % (one standard error)"
+        if varying := np.flatnonzero(atoms & (np.ptp(x, axis=0) > 0)).tolist():
             words += (
-                f"; {listed(np.flatnonzero(atoms).tolist(), 'Column')} (from 1) have many rows at the median exactly: "
+                f"; {listed(varying, 'Column')} (from 1) have many rows at the median exactly: "
                 "there is no local threshold for them, life only by a jump"
             )
         return state._replace(note=words + ".", error=float(np.max(error[~atoms])))

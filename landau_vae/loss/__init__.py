@@ -6,12 +6,17 @@ from landau_vae.likelihoods import (
     GAUSSIAN,
     POISSON,
     Likelihood,
+    any_loss,
     categorical,
     dispersed,
+    gaussian,
     huber,
     laplace,
+    mean_variance,
     mixed,
     negative_binomial,
+    perceptual,
+    quadratic,
     sized,
     smooth_l1,
     student_t,
@@ -26,6 +31,7 @@ from landau_vae.loss.slips import Slip, possible_slips, slips_that_make
 
 __all__ = [
     "BERNOULLI", "FAMILY", "GAUSSIAN", "POISSON", "PRESETS", "Constraint", "Likelihood", "Logged", "Loss", "Preset",
-    "Reduction", "Sampler", "Slip", "categorical", "dispersed", "huber", "laplace", "mixed", "negative_binomial",
-    "possible_slips", "sized", "slips_that_make", "smooth_l1", "student_t", "zero_inflated",
+    "Reduction", "Sampler", "Slip", "any_loss", "categorical", "dispersed", "gaussian", "huber", "laplace",
+    "mean_variance", "mixed", "negative_binomial", "perceptual", "possible_slips", "quadratic", "sized",
+    "slips_that_make", "smooth_l1", "student_t", "zero_inflated",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from landau_vae.display import Array, counted
 from landau_vae.errors import InputError
+from landau_vae.loss.stand_in import StandIn, recorded
 
 ROLES = ("x", "x_hat", "mean", "spread")
 SPREADS = ("log_variance", "variance", "std", "log_std")
@@ -33,7 +35,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("variance", r"((z|q|enc|latent|post)\w*)?(var$|variance|sigma(2|sq))"),
     ("std", r"((z|q|enc|latent|post)\w*)?(std|stddev|sigma|scale)z?$"),
     ("mean", r"((z|q|enc|latent|post)\w*)?(mu|mean|means|loc|m)z?$"),
-    ("z", r"z$|zsamples?|latents?$|code$"),
+    ("z", r"z$|zsamples?|latents?$|code$|reparam|rsample|sample_?z"),
     ("x", r"(x|input|target|label|true|truth|orig|real|img|image|data|batch|obs|gt)\w*$|\w*(true|target|orig)$"),
 )  # fmt: skip
 _BETA = r"beta|(kl|kld)\w*(weight|coeff?|scale|beta)|weight$|anneal\w*"
@@ -209,10 +211,21 @@ def calls(function: Callable[..., Any], like: Any = None, *, to: Any = None, bet
     roles = ["spread" if role in SPREADS else role for role in known]
     roles = [role if roles.count(role) == 1 else None for role in roles]
     spread = next((name for name, role in zip(known, roles, strict=True) if role == "spread"), None)
-    return [
+    found = [
         Call(function, _assigned(arguments, order), examples, to, spread=spread, named=None not in roles)
         for order in _orders(roles, [slot.example for slot in slots(arguments)])
+        if {"x", "x_hat", "mean"} <= set(order)
     ]
+    if not found or (flat and like[-2].shape != like[-1].shape and len(like) == 4):
+        shapes = [tuple(slot.example.shape) for slot in slots(arguments) if slot.example is not None]
+        shapes = shapes or [tuple(each.shape) for each in examples.values()]
+        raise InputError(
+            f"like holds {f'arrays of shape {shapes}' if shapes else 'no arrays'}, but those of x, x̂ and the mean and "
+            "log-variance of the posterior are expected, two and two of one shape: give like=(x, x_hat, mean, "
+            "log_variance), or what the function takes on one batch.",
+            "like",
+        )
+    return found
 
 
 def _assigned(arguments: Any, order: Sequence[str]) -> Any:
@@ -266,9 +279,7 @@ def _check_names(names: list[str], count: int) -> None:
         )
     outside = next((what for what in OUTSIDE for name in names if re.search(OUTSIDE[what][0], name.lower())), None)
     if outside:
-        raise InputError(
-            f"The function is that of {OUTSIDE[outside][1]}: no price of a nat is known for it.", "function"
-        )
+        raise InputError(f"The function is that of {OUTSIDE[outside][1]}.", "function")
     few, strangers = len(names) < 3, [name for name, role in zip(names, roles, strict=True) if role is None]
     if few or (len(names) - ("z" in roles) > count and strangers):
         every = ", ".join(names)
@@ -281,14 +292,17 @@ def _check_names(names: list[str], count: int) -> None:
         )
 
 
+NO_PRICE = "are not Gaussian: no price of a nat is known for them"
 #: What a parameter's name shows to be outside the theory: its pattern, and the words for it.
 OUTSIDE = {
-    "codebook": (
-        r"codebook|commit|vq|quantiz|embed",
-        "a vector-quantised model (VQ-VAE), whose codes are not Gaussian",
+    "codebook": (r"codebook|commit|vq|quantiz|embed", f"a vector-quantised model (VQ-VAE), whose codes {NO_PRICE}"),
+    "categorical": (r"gumbel|^qy|temperature|^alpha", f"categorical latents (Gumbel softmax), which {NO_PRICE}"),
+    "flow": (r"log_?det|^ldj|jacob|z_?k$|^z0$", f"a normalising flow, whose posteriors {NO_PRICE}"),
+    "counts": (
+        r"dispersion|theta|px_?r$|dropout|zero_?(prob|logit|infl)|^pi$",
+        "counts with a dispersion or extra zeros that are arguments: hold them fixed inside a function of four "
+        "arguments (a negative binomial is measured then), or use Loss.of with the likelihood zero_inflated",
     ),
-    "categorical": (r"gumbel|^qy|temperature|^alpha", "categorical latents (Gumbel softmax), which are not Gaussian"),
-    "flow": (r"log_?det|^ldj|jacob|z_?k$|^z0$", "a normalising flow, whose posterior is not Gaussian"),
 }
 
 
@@ -299,9 +313,22 @@ def _structured(function: Callable[..., Any], like: Any, beta: float | None) -> 
     if isinstance(like, Mapping) and set(like) <= set(names):
         rest = {name: beta for name in names if name not in like and re.fullmatch(_BETA, name.lower()) and beta}
         return (), {name: template(part, name) for name, part in like.items()} | rest
-    given = like if type(like) in (tuple, list) else (like,)
+    given = tuple(like) if type(like) in (tuple, list) else (like,)
     names += [""] * (len(given) - len(names))
-    return tuple(template(part, name) for part, name in zip(given, names, strict=False)), {}
+    parts = [template(part, name) for part, name in zip(given, names, strict=False)]
+    for i, part in enumerate(given):
+        if callable(part) and not slots(parts[i]):
+            results = recorded(function, given, i)
+            methods = {name: template(result, METHODS.get(name, name)) for name, result in results.items()}
+            parts[i] = Built(partial(_stand_in, part), methods)
+    return tuple(parts), {}
+
+
+METHODS = {"decode": "x_hat", "decoder": "x_hat", "forward": ""}  #: what a model's method returns, as a name of arrays
+
+
+def _stand_in(model: Any, **results: Any) -> StandIn:
+    return StandIn(model, results)
 
 
 def _orders(roles: list[str | None], examples: list[Any]) -> list[tuple[str, ...]]:

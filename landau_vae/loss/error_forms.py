@@ -16,83 +16,15 @@ from math import isclose
 import numpy as np
 
 from landau_vae.display import Array
-from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON, Likelihood
-from landau_vae.loss.probes import (
-    COARSE,
-    LINKS,
-    LOOSE,
-    STEP,
-    TIGHT,
-    Fit,
-    Probe,
-    fitted,
-    is_coarse,
-    moves,
-    on_grid,
-)
+from landau_vae.likelihoods import Likelihood, huber, laplace, negative_binomial, student_t
+from landau_vae.loss.class_trials import class_trials
+from landau_vae.loss.metric_forms import metric_trials
+from landau_vae.loss.probes import COARSE, LOOSE, STEP, TIGHT, Fit, Probe, fitted, is_coarse
+from landau_vae.loss.trials import TRIALS, Trial
 
-WIDE = 2.0**20  # errors beside which a floor of σ (σ-VAE's softclip at e⁻⁶) is lost: e⁻⁶/1e6 = 2e-9
 CLOSE, REMOTE = 2.0**-8, 2.0**20  # data units: where a Huber error is a square, and where it is a line
 SCALES = (STEP, 1.0, 2.0**4, 2.0**10)  # of the residuals that tell functions of x − x̂ apart
 ALIKE = 0.02  # of an exponent
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What x is, how x̂ stands for its mean, and the likelihoods that may charge it."""
-
-    data: str
-    link: str
-    likelihoods: tuple[Likelihood, ...]
-    learned: bool = False  #: whether the squared error enters as its logarithm
-    scales: tuple[float, ...] = (STEP,)  #: of the moves
-    shift: float = 0.0  #: ln of the mean that x̂ = 0 stands for, where x̂ is a logarithm
-
-    def states(self, probe: Probe) -> tuple[Array, list[Array]]:
-        """Return x, and the means to go to: first the base, then the largest move. The same at each call."""
-        rng = np.random.default_rng(1)
-        shape = (probe.rows, *probe.shape)
-        if self.data == "fractions":  # in order, so that a part of the array differs from the whole in its curvature
-            x = base = on_grid(np.sort(rng.uniform(0.2, 0.8, shape), axis=None)).reshape(shape)
-        else:
-            x = rng.integers(0, 4 if self.data == "counts" else 2, shape).astype(float)
-            base = rng.uniform(0.3, 0.7, shape)
-        every = moves(shape, 1)
-        if self.learned:  # ln of an error that is zero is infinite
-            return x, [x + WIDE * move for move in every]
-        return x, [base, *(base + scale * move for scale in self.scales[::-1] for move in every)]
-
-    def x_hat(self, mean: Array) -> Array:
-        """Return what the function is given for the mean."""
-        return LINKS[self.link](mean) - self.shift
-
-    def changes(self, likelihood: Likelihood, x: Array, means: list[Array]) -> tuple[Array, Array]:
-        """Return by what Σ ℓ changes from the first mean to each other one, and the size of what is summed."""
-        if self.learned:  # d/2 ln of the mean square is ½ Σ(x − m)²/σ² at the σ² that it stands for
-            squares = np.array([np.sum((x - mean) ** 2) for mean in means])
-            change = x.size * np.log(squares[1:] / squares[0])
-            return change, np.abs(change)
-        before = _term(likelihood, x, means[0])
-        terms = [_term(likelihood, x, mean) - before for mean in means[1:]]
-        return np.array([each.sum() for each in terms]), np.array([np.abs(each).sum() for each in terms])
-
-
-def _term(likelihood: Likelihood, x: Array, mean: Array) -> Array:
-    """Return ℓ as losses write it, up to terms of x alone."""
-    return (x - mean) ** 2 if likelihood.squared else likelihood.value(x, likelihood.link(mean))
-
-
-# In the order of trying. A cross-entropy of probabilities, which may abort outside 0 … 1, is found by the first.
-TRIALS = (
-    Trial("fractions", "identity", (GAUSSIAN, BERNOULLI, POISSON)),
-    Trial("fractions", "logit", (BERNOULLI, GAUSSIAN)),
-    Trial("fractions", "log", (POISSON,)),
-    Trial("bits", "identity", (BERNOULLI,)),  # for those that insist on whole numbers
-    Trial("bits", "logit", (BERNOULLI,)),
-    Trial("counts", "identity", (POISSON,)),
-    Trial("counts", "log", (POISSON,)),
-    Trial("fractions", "identity", (GAUSSIAN,), learned=True),
-)
 
 
 @dataclass(frozen=True)
@@ -102,11 +34,18 @@ class Error:
     trial: Trial
     likelihood: Likelihood
     fit: Fit  #: a, where ℓ is summed over the batch and all features
+    owner: str = ""  #: the parameter of the function that is its variance
+    unit: float = 1.0  #: a at the variance 1 over a at the present one
+
+
+def trials(probe: Probe) -> tuple[Trial, ...]:
+    """Return what is tried, in this order."""
+    return TRIALS if probe.half else (*TRIALS, *class_trials(probe))
 
 
 def identified(probe: Probe) -> Error | None:
     """Return the first likelihood that explains how the loss answers to x̂, or None where none does."""
-    for trial in TRIALS:
+    for trial in trials(probe):
         x, means = trial.states(probe)
         if np.isnan(probe(x, trial.x_hat(means[0]))):
             continue
@@ -114,7 +53,14 @@ def identified(probe: Probe) -> Error | None:
         if found is not None:
             square = found.likelihood.squared and trial.link == "identity" and not trial.learned
             return found if not square or _stays_square(probe, found) else _of_difference(probe)
-    return _of_difference(probe) or _overdispersed(probe)
+    found = _of_difference(probe)
+    return found if found or probe.half else _overdispersed(probe) or _in_metric(probe)
+
+
+def _in_metric(probe: Probe) -> Error | None:
+    """Return the squared error in another metric that explains all moves."""
+    found = (_explained(probe, trial) for trial in metric_trials(probe))
+    return next((error for error in found if error is not None), None)
 
 
 def _explained(probe: Probe, trial: Trial) -> Error | None:
@@ -163,8 +109,6 @@ def located(rho: Callable[[float], float]) -> Iterator[Likelihood]:
     >>> [each.name for each in located(lambda t: 3 * abs(t))]
     ['laplace']
     """
-    from landau_vae.likelihoods import huber, laplace, student_t
-
     near, beyond, far, farther = (rho(t) for t in (CLOSE, 2 * CLOSE, REMOTE, 2 * REMOTE))
     if not min(near, beyond, far, farther) > 0:
         return
@@ -197,8 +141,6 @@ DISPERSIONS = np.geomspace(1e-3, 1e5, 400)
 
 def _overdispersed(probe: Probe) -> Error | None:
     """Return the negative binomial of fixed dispersion θ that explains how a loss answers to means of counts."""
-    from landau_vae.likelihoods import negative_binomial
-
     for data, link, by_logit in product(("fractions", "counts"), ("identity", "log"), (False, True)):
         trial = Trial(data, link, ())
         x, _ = trial.states(probe)

@@ -93,11 +93,12 @@ class Loss:
                 raise InputError(
                     f"A {self.likelihood} likelihood has no decoder variance: omit it.", "decoder_variance"
                 )
-        if self.learned and not self.sampler.plain:
+        if (self.learned or self.constraint) and not self.sampler.plain:
+            part = "A learned decoder variance" if self.learned else "A constraint"
+            cure = "the variance that was reached" if self.learned else "the loss without it, at the β it led to"
             raise InputError(
-                "A learned decoder variance is solved for the usual sampler, but z is drawn with "
-                f"{self.sampler.words}: give the variance that was reached.",
-                "decoder_variance",
+                f"{part} is solved for the usual sampler, but z is drawn with {self.sampler.words}: give {cure}.",
+                "sampler",
             )
         if self.kl == "mean" and self.latents is None:
             raise InputError(
@@ -430,7 +431,22 @@ class Loss:
         """
         variance = 1.0 if isinstance(self.decoder_variance, str) else self.decoder_variance
         a = (0.5 if self.half else 1.0) * self.reconstruction_weight / variance
-        return (a / dimension if self.reconstruction == "mean" else a), self.beta * self._per_beta
+        d = self._features_of_model(dimension)
+        return (a / d if self.reconstruction == "mean" else a), self.beta * self._per_beta
+
+    def _features_of_model(self, dimension: int) -> int:
+        """Return d of the model: more than the data have where constant columns were left out, never fewer."""
+        features = self.features or dimension
+        if features < dimension or (self.learned and features != dimension):
+            how = "was measured with" if self.name == "measured" else "is one of"
+            mend = "shape of one sample (of images (channels, height, width)), or like=… with arrays of one batch"
+            if features > dimension:
+                mend = "number of the data's columns, or keep constant columns: a learned variance counts them"
+            raise InputError(
+                f"The loss {how} {features} features, but the data have {dimension}: give features=… as the {mend}.",
+                "features",
+            )
+        return features
 
     @checked
     def price(self, spectrum: Spectrum) -> Array:
@@ -686,6 +702,7 @@ class Loss:
             part = "a learned decoder variance" if self.learned else f"a {self.likelihood} likelihood"
             part = "a constraint" if self.constraint else part
             instead = "train networks instead (lv.training.Neural)"
+            instead = "give the plain loss at the price in effect instead (Loss.price)" if self.constraint else instead
             if (self.learned or self.likelihood.canonical) and not self.constraint:
                 instead = "follow the equilibria instead (lv.follow; `landau-vae bifurcate`)"
             raise OutsideTheory(
@@ -729,6 +746,21 @@ class Loss:
             Otherwise as this one.
         """
         return replace(self, beta=numbers(beta, "beta"))
+
+    def at_most_features(self, features: int) -> "Loss":
+        """Return the same loss, without its number of features where data have more.
+
+        Parameters
+        ----------
+        features : int
+            d of the data.
+
+        Returns
+        -------
+        Loss
+            Its prices are those of a model of d features.
+        """
+        return replace(self, features=None) if self.features is not None and self.features < features else self
 
     def with_latents(self, latents: int) -> "Loss":
         """Return the same loss for a model of K latents.
@@ -942,15 +974,21 @@ class Loss:
         τ = b/2a = 2 β: 8 at β = 4 (T = τ/V = 1.6).
         """
         a, per_beta = self.weights(spectrum.dimension)[0], self.price_per_beta(spectrum)
-        sizes = f"d = {spectrum.dimension}" + (f", K = {self.latents}" if self.kl == "mean" else "")
+        sizes = f"d = {self.features or spectrum.dimension}" + (f", K = {self.latents}" if self.kl == "mean" else "")
         weight = "β" if self.kl_weight == 1.0 else f"{significant(self.kl_weight)} β"
+        d = self._features_of_model(spectrum.dimension)
         lines = [
-            f"The loss {self.formula} {self.reductions(spectrum.dimension)}.",
+            f"The loss {self.formula} {self.reductions(d)}.",
             f"One {self.likelihood.unit} costs a = {significant(a)}{'/σ²' * self.learned}, one nat of KL costs "
             f"b = {weight}{'/K' if self.kl == 'mean' else ''} ({sizes}), so the price of a nat is",
             f"τ = {'b/2a' if self.likelihood.squared else 'b/a'} = {significant(per_beta)} β{' σ²' * self.learned}"
             f"{self._price_in_words(spectrum, per_beta)}",
         ]
+        if d > spectrum.dimension:
+            lines.append(
+                f"The data have {spectrum.dimension} of the model's {d} features: the others are taken to be constant, "
+                "which cost nothing."
+            )
         if not self.sampler.plain:
             lines.append(self.sampling)
         if self.notes:

@@ -27,7 +27,9 @@ PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
 SQUARED: dict[str, Callable[[Array], Array]] = {  # σ² of each
     "log_variance": np.exp, "variance": np.copy, "std": np.square, "log_std": lambda s: np.exp(2 * s),
 }  # fmt: skip
-LINKS: dict[str, Callable[[Array], Array]] = {"identity": np.copy, "logit": BERNOULLI.link, "log": POISSON.link}
+LINKS: dict[str, Callable[[Array], Array]] = {
+    "identity": np.copy, "logit": BERNOULLI.link, "log": POISSON.link, "tanh": np.arctanh,
+}  # fmt: skip
 GRID = 64.0  # entries are multiples of its inverse
 STEP = 8 / GRID  # of m, whose base is 0.2 … 0.8: it stays a probability
 FAR = 1000.0  # of μ: even a KL of weight 1e-6 shows beside a cross-entropy then
@@ -216,6 +218,8 @@ def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance)
     moved, by_chance = values[1:] - values[0], readings.errors[1:] + readings.errors[0]
     rounding = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))
     if not (moved[best] * np.sign(change[best]) > 0 and abs(moved[best]) > 10 * rounding[best] + by_chance[best]):
+        return None
+    if tolerance is COARSE and np.any(np.abs(moved) < 3 * rounding):  # what rounding hides cannot tell forms apart
         return None
     weight, chance = float(moved[best] / change[best]), float(by_chance[best] / abs(moved[best]))
     if np.all(by_chance > 0):  # least squares of what draws leave uncertain

@@ -8,7 +8,7 @@ from a few values first: C from the charge at far larger rates, m and v from slo
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,6 +57,8 @@ class Rate:
     form: Form
     fit: Fit  #: b, where the charge is summed over the batch and the latents
     near: bool  #: whether the KL near the prior is above the rounding of the whole loss
+    least: float | None = None  #: ln σ² below which it is clamped
+    most: float | None = None  #: ln σ² above which it is clamped
 
 
 def identified(probe: Probe, x: Array, x_hat: Array) -> Rate | None:
@@ -87,7 +89,11 @@ def _fitted(
 ) -> Rate | None:
     near = both(probe)
     for tolerance in (TIGHT, LOOSE, COARSE):
-        if tolerance is COARSE and not probe.half and not is_coarse(lambda scale: gain((scale * near[0], near[1]))):
+        if (
+            tolerance is COARSE
+            and not probe.half
+            and not is_coarse(lambda scale: gain((scale * near[0], scale * near[1])))
+        ):
             break
         for form in forms:
             charges, rest = np.array([form.charge(place) for place in places]), form.charge(probe.prior)
@@ -201,23 +207,23 @@ def other_prior(probe: Probe, gain: Callable[[Posterior], float]) -> tuple[float
 # ------------------------------------------------------------------------------------------- in words
 
 
-def bounds(probe: Probe, rate: Rate, x: Array, x_hat: Array) -> tuple[float | None, float | None]:
-    """Return the values of ln σ² that a loss clamps it at, below and above; None where it does not."""
-    base, one = probe(x, x_hat), np.ones_like(probe.prior[0])
+def with_bounds(probe: Probe, rate: Rate, x: Array, x_hat: Array) -> Rate:
+    """Return the rate with the values of ln σ² that the loss clamps it at, where it is a plain KL."""
+    form, zero, base = rate.form, probe.prior[0], probe(x, x_hat)
+    if not rate.near or form.constraint is not None or form.prior is not None or form.frozen is not None:
+        return rate
 
-    def clamp(sign: float) -> float | None:
-        end = (probe.prior[0], sign * BOUND * one)
-        left = (probe(x, x_hat, end) - base) / rate.fit.weight / one.size
-        expected = float(nats(end).mean())
-        if not np.isfinite(left) or left > expected * (1 - 0.01) or left <= 0:
+    def clamp(end: float) -> float | None:
+        left = (probe(x, x_hat, (zero, end + zero)) - base) / rate.fit.weight / zero.size
+        if not 0 < left < (1 - ALIKE) * float(nats((np.zeros(()), np.asarray(end)))):
             return None
-        low, high = 0.0, BOUND
+        low, high = 0.0, end
         for _ in range(60):
             middle = (low + high) / 2
-            low, high = (middle, high) if np.expm1(sign * middle) - sign * middle < 2 * left else (low, middle)
-        return sign * float(f"{low:.3g}")
+            low, high = (middle, high) if np.expm1(middle) - middle < 2 * left else (low, middle)
+        return float(f"{low:.3g}")
 
-    return clamp(-1.0), clamp(1.0)
+    return replace(rate, least=clamp(-BOUND), most=clamp(BOUND))
 
 
 def words(rate: Rate) -> Iterator[str]:
@@ -231,5 +237,8 @@ def words(rate: Rate) -> Iterator[str]:
     if form.prior is not None:
         mean, variance = (significant(each, 4) for each in form.prior)
         yield f"The prior is N({mean}, {variance}), which leaves thresholds as they are: compare posteriors with it."
+    if rate.least is not None or rate.most is not None:
+        ends = [f"{word} {end:g}" for word, end in (("below", rate.least), ("above", rate.most)) if end is not None]
+        yield f"Its KL takes the log-variance as clamped {' and '.join(ends)}: beyond that σ is not trained."
     if form.constraint is not None:
         yield "β is the weight of the constraint: the price in effect follows from it, β and the data."

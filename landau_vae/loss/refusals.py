@@ -8,15 +8,16 @@ the cause is a best guess that says what to do.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
-from landau_vae.loss import probes
-from landau_vae.loss.error_forms import TRIALS, WIDE
+from landau_vae.loss import probes, rate_forms
 from landau_vae.loss.probes import LOOSE, STEP, TIGHT, Probe, is_coarse
+from landau_vae.loss.trials import TRIALS, WIDE
 
 BEYOND = 1000.0  # data units: an error that is still a square there is one
 ALIKE = 0.02  # of a ratio of two changes, where the possible ones are 1, √2, 2 and 4
@@ -28,7 +29,7 @@ Charged = Callable[..., float]
 #: What is wrong with the error, with the KL, or with both, and what to do.
 SENTENCES = {
     "line": "The reconstruction error is a square near x and a line far from it, but no Huber (smooth L1) loss (it is "
-    "log-cosh, for one): make it a likelihood of its own, or measure a squared, absolute or Huber error.",
+    "log-cosh, for one).{own}",
     "bounded": "The reconstruction error is a square near x but not far from it{clipped}, so it has no single price: "
     "measure it without that bound.",
     "infinite": "The loss is not finite where x̂ equals x, its logit or its logarithm, for x from 0.2 to 0.8 and the "
@@ -47,15 +48,18 @@ SENTENCES = {
     "root": "The reconstruction error is the root of a squared error (a norm, RMSE), whose weight grows as it falls: "
     "use the squared error itself.",
     "not additive": "The reconstruction error is no sum over features, because moving two of them together costs "
-    "{times} times as much as one by one (a perceptual, SSIM or feature-space error): measure its pixel-wise part.",
-    "weighted": "The reconstruction error is a square whose weight differs among features or samples: multiply the "
-    "data by the root of each weight, and measure the unweighted loss.",
-    "unknown": "The reconstruction error {detail}, so it is no squared error, Bernoulli cross-entropy or Poisson "
-    "likelihood. Only these have a price: measure such a part of the loss alone, in single or double precision.",
+    "{times} times as much as one by one (a perceptual, SSIM or feature-space error): measure its pixel-wise part."
+    "{own}",
+    "weighted": "The reconstruction error is a square whose weight differs among samples, or among more features than "
+    "can be moved one by one: use the likelihood gaussian(variances) for weights of features.",
+    "unknown": "The reconstruction error {detail}, so it is none that is known (squared, absolute, Huber, Student, "
+    "cross-entropy, Poisson, negative binomial).{own}",
     "infinite KL": "The loss is not finite, or raises, where the posterior leaves the prior (means to {far:g}, σ² from "
     "0.2 to 4.5), but a KL is finite everywhere: check what the last two arguments are.",
     "no KL": "The loss does not change with the posterior, so its KL is missing, has weight 0 or is clamped at 0: "
     "information has no price, and nothing collapses. Add β times the KL itself.",
+    "fixed noise": "The KL is that of one sample whose noise is the same in each call (a seed that is set inside): "
+    "leave the seed out, so that many draws can be averaged, or take the KL in closed form.",
     "free bits": "The KL has free bits: it costs nothing up to λ = {nats} nats of {holder}. A law is known for free "
     "bits of the KL's mean over the batch only (of each latent, or of all together): take the mean before the maximum.",
     "negative": "The KL enters with a negative sign, so that information is rewarded: turn its sign.",
@@ -88,36 +92,63 @@ def refused(cause: str, **values: Any) -> InputError:
 def why_no_error(probe: Probe) -> InputError:
     """Return what the function does with x̂ where it is no reconstruction error that is known."""
     x, _ = TRIALS[0].states(probe)
-    base = probe(x, x)
-    at_prior = f"{probe.parametrisation} = {probes.PARAMETRISATIONS[probe.parametrisation](np.zeros(1))[0]:g}"
+    base, every = probe(x, x), probes.moves(x.shape, 5)
+    logs = np.diff([probe(x, x + WIDE * 10**k * every[0]) for k in range(4)])
+    if logs[0] > 0 and np.ptp(logs) < 1e-3 * logs[0]:
+        return refused("own variances")
     if np.isnan(base):
-        if all(np.isnan(probe(x, link(x))) for link in probes.LINKS.values()):
-            problem = probe.attempt(x, x)
-            return problem if isinstance(problem, InputError) else refused("infinite", at_prior=at_prior)
-        return refused("unknown", detail="is finite only where x̂ is the logit or the logarithm of x")
-    every = probes.moves(x.shape, 5)
+        return _not_finite(probe, x)
 
     def gain(size: float, move: Array = every[1]) -> float:
         return probe(x, x + size * move) - base
 
     whole = [gain(size, every[0]) for size in (STEP, -STEP, BEYOND)]
-    if max(map(abs, whole)) <= TIGHT.grain * abs(base):
+    if np.nanmax(np.abs(whole)) <= TIGHT.grain * abs(base):
         return refused("no error")
     if probe.half or is_coarse(lambda scale: gain(scale * STEP, every[0])):
         return refused("precision", part="reconstruction error")
-    logs = np.diff([gain(WIDE * 10**k, every[0]) for k in range(3)])
-    if logs[0] > 0 and abs(logs[1] / logs[0] - 1) < 1e-3:
-        return refused("own variances")
     if min(whole[0], whole[1], gain(STEP / 10), gain(-STEP / 10)) < -LOOSE.grain * abs(base):
         return refused("not least")
-    return _by_growth(gain, every)
+    return _by_growth(gain, every, _own_term(replace(probe, rows=probe.batch)))
 
 
-def _by_growth(gain: Callable[..., float], every: list[Array]) -> InputError:
+def _not_finite(probe: Probe, x: Array) -> InputError:
+    """Return what the function raised, or that it is infinite where x̂ equals x."""
+    if not all(np.isnan(probe(x, link(x))) for link in probes.LINKS.values()):
+        return refused("unknown", detail="is finite only where x̂ is the logit or the logarithm of x", own="")
+    problem = probe.attempt(x, x)
+    rest = probes.PARAMETRISATIONS[probe.parametrisation](np.zeros(1))[0]
+    at_prior = f"{probe.parametrisation} = {rest:g}"
+    return problem if isinstance(problem, InputError) else refused("infinite", at_prior=at_prior)
+
+
+def _own_term(probe: Probe) -> str:
+    """Return what a nat costs in units of a reconstruction term that is not known, and how to have it priced."""
+    x, _ = TRIALS[0].states(probe)
+    moved = x + STEP * probes.moves(x.shape, 5)[0]
+    rate, twice = rate_forms.identified(probe, x, x), replace(probe, rows=2 * probe.rows)
+    here, there = probe(x, moved) - probe(x, x), twice(_tiled(x), _tiled(moved)) - twice(_tiled(x), _tiled(x))
+    growth = _ratio(there, here)
+    if rate is None or not min(abs(growth - 1), abs(growth - 2)) < ALIKE:
+        return ""
+    cost = significant(rate.fit.weight * (probe.rows if growth < 1.5 else 1))
+    return (
+        f" One nat costs {cost} in units of this term of one sample: Loss.of(likelihoods.any_loss(term, joint=True), "
+        f"{cost}) is its loss, with term(x, x_hat) of each row."
+    )
+
+
+def _tiled(array: Array) -> Array:
+    return np.concatenate([array, array])
+
+
+def _by_growth(gain: Callable[..., float], every: list[Array], own: str) -> InputError:
     """Return what the power of |x − x̂| near x shows, and what two moved features do together."""
-    growth, far = _ratio(gain(STEP), gain(STEP / 2)), _ratio(gain(2 * BEYOND, every[0]), gain(BEYOND, every[0]))
+    growth = _ratio(gain(STEP), gain(STEP / 2))
+    ratios = [_ratio(gain(2 * far, every[0]), gain(far, every[0])) for far in (BEYOND, BEYOND / 20)]
+    far = next((ratio for ratio in ratios if np.isfinite(ratio)), np.nan)  # an exponential may overflow
     if not growth > 0:
-        return refused("unknown", detail="does not grow with the distance of x̂ from x")
+        return refused("unknown", detail="does not grow with the distance of x̂ from x", own="")
     pair = np.zeros_like(every[1]).reshape(len(every[1]), -1)
     pair[0, 0] = pair[0, -1] = 1.0
     single, other = every[1], pair.reshape(every[1].shape) - every[1]
@@ -126,15 +157,15 @@ def _by_growth(gain: Callable[..., float], every: list[Array]) -> InputError:
     if abs(growth - 2) < ALIKE:
         return refused("absolute" if additive else "root")
     if not additive:
-        return refused("not additive", times=significant(_ratio(together, apart), 3))
-    if abs(growth - 4) < 10 * ALIKE and abs(far - 2) < ALIKE:
-        return refused("line")
-    if abs(growth - 4) < 10 * ALIKE and far < 4 - ALIKE:
+        return refused("not additive", times=significant(_ratio(together, apart), 3), own=own)
+    if abs(growth - 4) < 10 * ALIKE and abs(far - 2) < 3 * ALIKE:
+        return refused("line", own=own)
+    if abs(growth - 4) < 10 * ALIKE and far < 4 - 3 * ALIKE:
         return refused("bounded", clipped=" (x̂ is clipped, or the error is bounded)" * (far < 1 + ALIKE))
     if abs(growth - 4) < ALIKE:
         return refused("weighted")
     mixed = " between an absolute error and a squared one," if 2 < growth < 4 else ""
-    return refused("unknown", detail=f"grows{mixed} as |x − x̂|^{significant(float(np.log2(growth)), 3)}")
+    return refused("unknown", detail=f"grows{mixed} as |x − x̂|^{significant(float(np.log2(growth)), 3)}", own=own)
 
 
 def _ratio(above: float, below: float) -> float:
@@ -161,11 +192,25 @@ def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
         return refused("infinite KL", far=probes.FAR)
     if np.all(np.abs(answers) <= TIGHT.grain * abs(base)):
         return refused("no KL")
+    near = probes.both(probe)
+    if probe.half or is_coarse(lambda scale: gain((scale * near[0], scale * near[1]))):
+        return refused("precision", part="KL")
+    if _fixed_noise(probe, gain):
+        return refused("fixed noise")
     for cause in (_free_bits, _capacity, _clamped):
         refusal = cause(probe, base, gain, charged)
         if refusal is not None:
             return refusal
     return _no_kl(probe, base, gain)
+
+
+def _fixed_noise(probe: Probe, gain: Gain) -> bool:
+    """½[(μ + σε)² − ε²] − ln σ with one ε: the mean of the charges at ±μ is that of a KL, but each is not."""
+    zero, moved = probe.prior[0], [1.5 * each for each in probes.moves(probe.prior[0].shape, 2)]
+    up, down = (np.array([gain((sign * each, zero)) for each in moved]) for sign in (1.0, -1.0))
+    squares = np.array([np.sum(each**2) for each in moved])
+    weights = (up + down) / squares
+    return bool(np.ptp(weights) < 1e-6 * abs(weights[0]) and np.abs(up - down).max() > 1e-3 * np.abs(up).max())
 
 
 def _free_bits(probe: Probe, base: float, _gain: Gain, charged: Charged) -> InputError | None:

@@ -12,6 +12,7 @@ from landau_vae.errors import InputError
 
 Weights = Mapping[str, float]
 
+CLEAR = 5.0  # times what two calls with the same arrays differ by
 _TOTAL = re.compile(r"(total|train|vae|full|overall)?(loss|objective|nelbo|negelbo)(total|vae)?")
 
 
@@ -59,13 +60,19 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def total(base: Weights, by_x_hat: Weights, by_posterior: Weights, beta: float | None) -> Weights:
-    """Return the weights of the numbers that make the loss, from what they are at rest and after two moves."""
+def total(
+    base: Weights, by_x_hat: Weights, by_posterior: Weights, chance: Weights, beta: float | None
+) -> dict[str, float]:
+    """Return the weights of the numbers that make the loss, from what they are at rest, after moves, and by chance."""
+
+    def changed(name: str, moved: Weights) -> bool:
+        return abs(moved[name] - base[name]) > CLEAR * chance.get(name, 0.0)
+
     named = [name for name in base if _TOTAL.fullmatch(re.sub(r"[\W_\d]", "", name.lower()))]
     if named or len(base) == 1:
         return {(named or list(base))[0]: 1.0}
-    error = [name for name in base if by_x_hat[name] != base[name]]
-    rate = [name for name in base if by_posterior[name] != base[name]]
+    error = [name for name in base if changed(name, by_x_hat)]
+    rate = [name for name in base if changed(name, by_posterior)]
     both = [name for name in error if name in rate and by_x_hat[name] > base[name]]
     if both:
         return {both[0]: 1.0}

@@ -107,7 +107,7 @@ def slips_that_make(
 
 def priced_slips(loss: Loss, spectrum: Spectrum) -> Iterator[tuple[Slip, float]]:
     """Yield the slips from a loss of K latents, with the price that each makes. A learned variance is the first."""
-    if loss.likelihood.squared and not loss.learned:
+    if loss.likelihood.squared and loss.sampler.plain and not loss.learned:
         yield from _priced(LEARNED, replace(loss, decoder_variance="learned"), spectrum)
     for slip in possible_slips(spectrum.dimension, loss.latents or 1, loss=loss, most=3):
         # A factor on β has the effect of the slip, also where σ² is learned and the price is not proportional to β.

@@ -18,11 +18,14 @@ from landau_vae.errors import InputError
 from landau_vae.loss import error_forms, probes, rate_forms
 from landau_vae.loss.calling import Call
 from landau_vae.loss.error_forms import Error
+from landau_vae.loss.learned_sigma import learned_weight
 from landau_vae.loss.probes import LOOSE, Probe
 from landau_vae.loss.rate_forms import Rate
 from landau_vae.loss.refusals import refused, why_no_error, why_no_rate
 from landau_vae.loss.results import total
+from landau_vae.loss.trials import TRIALS, Trial
 
+ODD = 0.7310585786  # of a move: no multiple of it has the few digits of half precision
 FORMULA = "½ Σ (mean² + exp(logvar) − 1 − logvar)"
 
 
@@ -84,14 +87,24 @@ def _tried(probe: Probe, beta: float | None) -> Terms | Refusal:
         return Refusal(2, lambda: _random(probe) or why_no_rate(probe, x, x_hat))
     if not _add_up(probe, rate, x, [x_hat, moved]):
         return Refusal(3, lambda: _random(probe) or refused("GECO"))
-    return Terms(probe, error, rate)
+    rate = rate_forms.with_bounds(probe, rate, x, x_hat)
+    return Terms(probe, _owned(probe, error, x, x_hat, moved), rate)
+
+
+def _owned(probe: Probe, error: Error, x: Array, x_hat: Array, moved: Array) -> Error:
+    """Return the error with the parameter of the function that is its variance, if there is one."""
+    plain = error.likelihood.squared and error.trial.link == "identity" and not error.trial.learned
+    learned = learned_weight(probe, x, x_hat, moved) if plain else None
+    if learned is None:
+        return error
+    return replace(error, owner=learned[0], unit=learned[1] / 2 / error.fit.weight)
 
 
 def _random(probe: Probe) -> InputError | None:
     """Return what two calls with the same arrays gave, or None where they agree."""
     if probe.draws == 1:
         return None
-    trial, single = error_forms.TRIALS[0], replace(probe, draws=1)
+    trial, single = TRIALS[0], replace(probe, draws=1)
     x, means = trial.states(probe)
     first, second = (single(x, means[1], probes.both(probe)) for _ in range(2))
     return refused("random", first=significant(first), second=significant(second))
@@ -100,13 +113,15 @@ def _random(probe: Probe) -> InputError | None:
 def _prepared(probe: Probe, beta: float | None) -> tuple[Probe, bool]:
     """Return the probe with the numbers that make the loss and the calls to average; whether any call succeeded."""
     for variant in _variants(probe):
-        for trial in error_forms.TRIALS:
+        for trial in error_forms.trials(variant):
             found = _trial_calls(variant, trial)
             if found:
                 rest, first, again, by_x_hat, by_posterior = found
-                draws = probes.MANY if any(first.get(name) != value == value for name, value in again.items()) else 1
+                chance = {name: abs(first[name] - again[name]) for name in first.keys() & again.keys()}
+                draws = probes.MANY if any(value > 0 for value in chance.values()) else 1
                 half = all(map(probes.has_few_bits, first.values()))
-                return replace(variant, total=total(rest, by_x_hat, by_posterior, beta), draws=draws, half=half), True
+                weights = total(rest, by_x_hat, by_posterior, chance, beta)
+                return replace(variant, total=weights, draws=draws, half=half), True
     return probe, False
 
 
@@ -119,12 +134,13 @@ def _variants(probe: Probe) -> Iterator[Probe]:
         yield replace(probe, call=replace(probe.call, double=False))
 
 
-def _trial_calls(probe: Probe, trial: error_forms.Trial) -> list[dict[str, float]]:
+def _trial_calls(probe: Probe, trial: Trial) -> list[dict[str, float]]:
     """Return what the function returns at rest, for a move of both (twice), for one of x̂, and one of the posterior."""
     x, means = trial.states(probe)
     x_hat, moved, place = trial.x_hat(means[0]), trial.x_hat(means[1]), probes.both(probe)
-    rest = probe.components(x, x_hat)
-    found = [probe.components(x, *where) for where in ((moved, place), (moved, place), (moved, None), (x_hat, place))]
+    rest, half_way = probe.components(x, x_hat), trial.x_hat(means[0] + ODD * (means[1] - means[0]))
+    aside, far = (half_way, (ODD * place[0], ODD * place[1])), (probes.posteriors(probe)[0][0], place[1])
+    found = [probe.components(x, *where) for where in (aside, aside, (moved, None), (x_hat, far))]
     if isinstance(rest, InputError) or isinstance(found[2], InputError):
         return []
     if not all(np.isfinite(list(each.values())).any() for each in (rest, found[2])):

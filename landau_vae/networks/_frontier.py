@@ -174,7 +174,8 @@ class Frontier(Result):
         def at(price: float) -> str:
             return f"{knob} = {significant(self.beta_at(price), 4)}"
 
-        yield f"From {at(self.first)} on the collapsed state is stable: training from small weights does not leave it."
+        where = f"From {at(self.first)} on" if self.first > 0 else f"At every {knob}"
+        yield f"{where} the collapsed state is stable: training from small weights does not leave it."
         if not np.isnan(self.best_from):
             sign = " (σ²_sG)" if self.best_from == self.proxy else ""
             yield f"From {at(self.best_from)} on{sign} no VAE of any architecture can use these rows."
@@ -235,7 +236,9 @@ def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progr
     table = training_set(data)
     if table.rows is None:
         raise InputError("data is a Spectrum, but the frontier needs the rows: give the table.", "data")
-    if loss.learned:
+    if loss.constraint:
+        raise InputError("The loss has a constraint: give the plain loss at the price in effect (Loss.price).", "loss")
+    if loss.learned or not loss.likelihood.bounded:
         raise InputError("The loss learns its variance, which has no bound here: give the variance reached.", "loss")
     if not loss.sampler.honest:
         raise OutsideTheory(f"z is drawn with {loss.sampler.words}: then the KL does not bound what z can carry.")
@@ -279,10 +282,12 @@ def bounds(rows: Array, weights: Array) -> tuple[float, float]:
 
 
 def first_price(loss: Loss, data: TrainingSet) -> float:
-    """Return the price from which the collapsed state is stable; constant columns do not matter."""
+    """Return the price from which the collapsed state is stable; 0 if it is so at every price."""
     assert data.rows is not None
-    varying = training_set(data.rows[:, data.rows.min(axis=0) < data.rows.max(axis=0)], weights=data.weights)
-    return float(seen_by(loss.likelihood, varying)[1].eigenvalues[0])
+    likelihood = loss.likelihood
+    if not likelihood.squared and likelihood.rest(data.rows, data.weights).stuck:
+        return 0.0
+    return float(seen_by(likelihood, data)[1].eigenvalues[0])
 
 
 def _distinct(table: Array, weights: Array, loss: Loss, like: Rows | None = None) -> tuple[Rows, Integers]:

@@ -14,7 +14,7 @@ collapsed states); the supremum and its estimator: this package.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,11 +60,6 @@ class NextLatent(Result):
     rows: int  #: that were used
     draws: int  #: of z per row
     outputs: int  #: dimensions of the output in which w was sought; d, unless there are too many
-
-    def times(self, factor: float) -> "NextLatent":
-        """Return the readings for a sampler by which a latent becomes active at so many times the usual price."""
-        names = ("constant", "constant_error", "linear", "linear_error", "on_rows")
-        return replace(self, **{name: factor * getattr(self, name) for name in names})
 
     @property
     def value(self) -> float:

@@ -1,20 +1,15 @@
 """Which price is in effect, latent by latent, read off a trained model of any architecture and loss.
 
-At rest every encoder parameter balances the reconstruction term against the KL. For heads that
-are linear with a bias,
+At rest every encoder parameter balances the reconstruction term against the KL. For linear heads with a bias,
 
     (σ)  ⟨∂ℓ/∂ ln σ_k⟩ = c ⟨1 − σ_k²⟩      (μ)  ⟨∂ℓ/∂ ln |μ_k|⟩ = −c ⟨μ_k²⟩      (A)  ⟨μ_k²⟩ + ⟨σ_k²⟩ = 1
 
-with ℓ the reconstruction term of a row, averaged over z = μ + σε, and c the price of a nat in
-its units. All widths σ_k, then all means μ_k, of one latent are scaled by e^{±h} with the same
-noise: nothing is asked of the decoder but its outputs. A latent of several columns (the
-positions of a
-channel) is scaled as one, and sums run over its columns. Gradients of a training loop do as
-well. A latent that is not active shows nothing: 0/0. Where the noise is not σε with a free σ, (σ) reads
-
-    p ⟨∂ℓ/∂ ln √N⟩ = c ⟨1 − σ²⟩,  N = c² σ^2p,  over rows whose σ is not at a bound of its head
-
-and a latent whose σ is at a bound in most rows tells its price by (μ). Source: this package.
+with ℓ the reconstruction term of a row, averaged over z = μ + σε, and c the price of a nat in its units. All widths
+σ_k, then all means μ_k, of one latent are scaled by e^{±h} with the same noise: only outputs of the decoder are asked
+for. A latent of several columns (the positions of a channel) is scaled as one. Gradients of a training loop do as well.
+A latent that is not active shows nothing: 0/0. By another sampler, z = μ + √N ε with N = s² σ^2p, the left side of (σ)
+is p ⟨∂ℓ/∂ ln √N⟩, over rows whose σ is not at a bound of its head; a latent whose σ is at one in most rows tells its
+price by (μ). Source: this package.
 """
 
 from collections.abc import Callable, Iterable, Sequence

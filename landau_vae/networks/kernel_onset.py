@@ -14,7 +14,7 @@ active latents: kernels need rows nearby. Source: this package.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +57,6 @@ class KernelOnset(Result):
     effective_rows: float  #: median of 1/Σw²
     covered: float  #: share of the draws of z that have enough rows nearby
     rows: int  #: that were used
-
-    def times(self, factor: float) -> "KernelOnset":
-        """Return the readings for a sampler by which a latent becomes active at so many times the usual price."""
-        names = ("bulk", "bulk_error", "places", "places_error")
-        return replace(self, **{name: factor * getattr(self, name) for name in names})
 
     @property
     def silent(self) -> bool:

@@ -25,7 +25,6 @@ from landau_vae.networks.priced_rows import CLIMBS, Mixture, Rows
 
 TOLERANCE = 1e-6  # of sup D
 WORK, ROUNDS = 2e11, 100  # products and rounds, after which it ends where it is
-CLIMBING = 256  # ascents in a round, or twice as many as there are outputs
 ADDED = 128  # outputs in a round, at most, or as many as there are
 MOVES, MOST = 20, 4000  # quasi-Newton steps in a round: at least, and times outputs
 NEWTON = 30  # steps for the weights in a round, at most
@@ -45,7 +44,7 @@ def alone(rows: Rows, starts: Array | None = None) -> Mixture:
     if starts is None:
         return mixture
     log_p = rows.value(rows.logarithms(mixture.outputs), mixture.weights)[1]
-    return replace(mixture, excess=float(rows.climb(starts, log_p, CLIMBING)[1][0]))
+    return replace(mixture, excess=float(rows.climb(starts, log_p, rows.climbing)[1][0]))
 
 
 def fitted(rows: Rows, starts: Array, tolerance: float = TOLERANCE) -> Mixture:
@@ -63,9 +62,9 @@ def fitted(rows: Rows, starts: Array, tolerance: float = TOLERANCE) -> Mixture:
         outputs, weights = _moved(rows, *_weighed(rows, outputs, weights, ROUGHLY * min(mixture.excess, 0.1)))
         outputs, weights = _weighed(rows, *_merged(outputs, weights, MERGED * np.sqrt(rows.price)))
         log_p, count = rows.value(rows.logarithms(outputs), weights)[1], len(outputs)
-        tops, height = rows.climb(np.vstack([starts, outputs]), log_p, max(CLIMBING, 2 * count))
+        tops, height = rows.climb(np.vstack([starts, outputs]), log_p, max(rows.climbing, 2 * count))
         mixture = Mixture(outputs, weights, rows.price, float(height[0]))
-        work += rows.table.size * (count * max(MOVES, MOST // count) + len(starts) + len(tops) * CLIMBS)
+        work += rows.cost * rows.table.size * (count * max(MOVES, MOST // count) + len(starts) + len(tops) * CLIMBS)
         work += NEWTON * len(rows.table) * count**2
         if mixture.excess <= tolerance or work > WORK:
             break

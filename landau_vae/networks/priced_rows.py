@@ -20,7 +20,7 @@ from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
 from landau_vae.likelihoods.likelihood import dense
 
 CLIMBS = 25  # steps of an ascent
-PAIRS = 2**20  # numbers of pairs of a row and an output that are looked at together
+PAIRS = 2**16  # numbers of pairs of a row and an output that are looked at together: they fit a cache
 
 Tangent = tuple[Array, Callable[[Array], Array]]  # −ℓ/c, (n, m); and Σ r ∂ℓ/∂f, (m, k), for r, (n, m)
 
@@ -49,6 +49,8 @@ class Rows(ABC):
     likelihood: Likelihood
     price: float = 1.0  #: c
 
+    climbing = 256  #: ascents in a round, or twice as many as there are outputs
+    cost = 1.0  #: of a pair's number in the work, in products
     constant = 0.0  #: what belongs to x alone
     perfect = np.nan  #: the loss of a model whose outputs are the best for each row; NaN where it is not known
 
@@ -174,6 +176,8 @@ class OtherRows(Rows):
     """Rows of any likelihood, whose outputs are f, from its best constant one on, in units of ⟨H⟩^−½."""
 
     rest: Rest = field(kw_only=True)  #: the collapsed state
+
+    climbing, cost = 64, 100.0  # a pair costs more here
 
     @property
     def mean(self) -> Array:

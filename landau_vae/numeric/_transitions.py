@@ -68,12 +68,12 @@ class Transitions(Cascade):
 
     @property
     def unstable_beta(self) -> Array:
-        """β below which training from small weights leaves the collapsed state, (transitions,)."""
+        """Return β below which training from small weights leaves the collapsed state, (transitions,)."""
         return self._at(self.loss.sampler.unstable)
 
     @property
     def spinodal_beta(self) -> Array:
-        """β up to which training that starts from an active state keeps it, (transitions,)."""
+        """Return β up to which training that starts from an active state keeps it, (transitions,)."""
         return self._at(self.loss.sampler.spinodal)
 
     def _at(self, ratio: float) -> Array:

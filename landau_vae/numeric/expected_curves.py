@@ -18,6 +18,7 @@ SHOWN = 9  # rows of the table
 LEAST = 1e-300  # in place of β = 0
 MOVED = 0.01  # share of a curve's range, below which it counts as level
 ORIGINS = {"rest": "at rest", "gradient descent": "gradient descent", "adam": "Adam at the earliest"}
+OF_OTHERS = "A prediction from the collapsed background, to second order; only the first threshold is exact."
 OF_NETWORKS = "Exact for linear models; for nonlinear networks a prediction from the collapsed background."
 
 
@@ -174,9 +175,10 @@ def _ends(result: Expected) -> str:
     """Say what the last step has, and what it is a prediction of."""
     share = result.error[-1] / result.error.max() if result.loss.likelihood.squared else np.nan
     left = f" ({share:.3g} of the mean predictor's)" if np.isfinite(share) and result.active.min() == 0 else ""
+    validity = OF_NETWORKS if result.loss.likelihood.linear_law else OF_OTHERS
     return (
         f"At the end: KL {_short(result.kl[-1])}, reconstruction {_short(result.reconstruction[-1])}{left}, "
-        f"{counted(int(result.active[-1]), 'active latent')}. {OF_NETWORKS}"
+        f"{counted(int(result.active[-1]), 'active latent')}. {validity}"
     )
 
 

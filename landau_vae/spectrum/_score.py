@@ -27,7 +27,7 @@ from landau_vae.spectrum.build import Fields, Kind, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 FLAT = 1e-10  # of the largest curvature: what counts as none
-SILENT = 1e-12  # of the variance of all scores: what counts as none along a flat direction
+SILENT = 1e-12  # of the variance of scores: what counts as none along a flat direction
 WHOLE = 300  # rows up to which all modes are found, where the curvature is not formed
 FIRST = 6  # modes that are found of more rows, unless their number is given
 PROBES = 32  # random directions that the total variance is then estimated from
@@ -88,7 +88,8 @@ def score(
     Returns
     -------
     Spectrum
-        Of kind "score" (or "score, linear encoder"), unless it is one that `Spectrum.from_data` returns.
+        Of kind "score" (or "score, linear encoder"), unless it is one that `Spectrum.from_data`
+        returns. Its `vectors` are of scores, not of features.
 
     Raises
     ------
@@ -104,10 +105,11 @@ def score(
     >>> score([[-3.0], [-1.0], [1.0], [3.0]], huber(2.0)).eigenvalues.round(9).tolist()  # ⟨s²⟩/⟨H⟩ = 2.5/.5
     [5.0]
     """
-    likelihood = as_likelihood(getattr(loss, "likelihood", loss))
+    likelihood = as_likelihood(getattr(loss, "likelihood", loss), "loss")
     if likelihood.by_mean and sizes is None:
         options: dict[str, Any] = {"standardize": standardize, "likelihood": likelihood, "modes": modes}
-        return Spectrum.from_data(data, weights=weights, names=names, **options)
+        found = Spectrum.from_data(data, weights=weights, names=names, **options)
+        return found if likelihood.squared else replace(found, note=_note(likelihood, "free"))
     table, own_names = as_table(data)
     if not np.isfinite(table).all():
         raise nonfinite_problem([table], own_names)
@@ -133,6 +135,8 @@ def of_rest(
     names: tuple[str, ...] | None = None, modes: int | None = None,
 ) -> Spectrum:  # fmt: skip
     """Return the spectrum of the first collapse of rows whose collapsed state is known."""
+    if rest.stuck:
+        raise OutsideTheory(rest.note, rest)
     if callable(rest.curvature):
         if encoder == "linear":
             raise OutsideTheory(f"Of {len(rest.output)} outputs no curvature is formed; a linear encoder needs it.")
@@ -149,21 +153,21 @@ def as_score(
     encoder: Encoder = "free", names: tuple[str, ...] | None = None,
 ) -> Spectrum:  # fmt: skip
     """Return the spectrum of scores as one of the rows, with what is to be known of it."""
-    note = _note(likelihood, encoder, rest) + (f" {spectrum.note}" if callable(rest.curvature) else "")
+    note = _note(likelihood, encoder, rest.note) + (f" {spectrum.note}" if callable(rest.curvature) else "")
     return replace(
         spectrum, dimension=rows.shape[1], names=names, kind=KINDS[encoder], likelihood=likelihood, scale=None,
         mean=readonly(np.average(rows, axis=0, weights=weights)), note=note.strip(),
     )  # fmt: skip
 
 
-def _note(likelihood: Likelihood, encoder: Encoder, rest: Rest) -> str:
+def _note(likelihood: Likelihood, encoder: Encoder, more: str = "") -> str:
     """Return what is exact, and what else is known."""
     who = f"a {likelihood.title} decoder" + " and an encoder linear in x" * (encoder == "linear")
     if likelihood.quadratic:
         return f"Spectrum for {who}: the linear VAE of another covariance; exact."
     note = f"Spectrum of the collapsed state, for {who}. The first threshold is exact as that of the collapsed state's "
     note += "own stability; later ones are predictions from the collapsed background."
-    return f"{note} {rest.note}".strip()
+    return f"{note} {more}".strip()
 
 
 def in_unit(rest: Rest, weights: Array | None) -> Array:
@@ -183,21 +187,21 @@ def in_unit(rest: Rest, weights: Array | None) -> Array:
         axes = score @ vectors
     curved = values > FLAT * np.max(values[np.isfinite(values)], initial=0.0) * (curvature.ndim > 1)
     variance = np.average(np.square(axes), axis=0, weights=weights)
-    _check_flat(values, variance, curved)
+    own_unit = np.average(np.square(rest.score), axis=0, weights=weights) if curvature.ndim == 1 else variance.sum()
+    _check_flat(values, ~curved & (variance > SILENT * own_unit))
     return np.asarray(axes / np.sqrt(np.where(curved, values, np.inf)))
 
 
-def _check_flat(values: Array, variance: Array, curved: NDArray[np.bool_]) -> None:
+def _check_flat(values: Array, speaks: NDArray[np.bool_]) -> None:
     """Raise an error where the loss has a score along a direction, and no curvature."""
-    speaks = ~curved & (variance > SILENT * variance.sum())
     if not speaks.any():
         return
     if values[speaks].min() < -FLAT * np.max(np.abs(values[np.isfinite(values)])):
         raise InputError(NO_MINIMUM, "loss")
     raise OutsideTheory(
         "Along some outputs the loss has scores and no mean curvature: the collapsed state is unstable at every price "
-        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with kinks "
-        "such as an absolute error, has its curvature in the density of the data: take laplace() or smooth_l1().",
+        "(c* = ∞). Under a Huber loss no row is then within δ of the best constant: take a larger δ. A term with "
+        "kinks, such as an absolute error, has its curvature in the density of the data: take laplace().",
         np.inf,
     )
 

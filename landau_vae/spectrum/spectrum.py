@@ -562,7 +562,7 @@ class Spectrum(Result):
         >>> Spectrum.from_data([[1, 2, 0], [0, 0, 1], [2, 4, 5]]).dependencies()
         [('0', '1')]
         """
-        if self.matrix is None or self.unresolved == 0:
+        if self.matrix is None or self.unresolved == 0 or self.kind.startswith("score"):  # whose axes are no features
             return []
         assert self.decomposition is not None
         null = self.decomposition.eigh[1][:, : self.unresolved]

@@ -112,21 +112,36 @@ def _value(likelihood: Likelihood) -> Callable[[Any, Any], Any]:
         return _called(likelihood, "row_value", f.shape[:-1], x, f)
 
     def pulled(arrays: Any, gradient: Any) -> Any:
-        return None, gradient[..., None] * _called(likelihood, "score", arrays[1].shape, *arrays)
+        return None, gradient[..., None] * _score(likelihood, *arrays)
 
     value = jax.custom_vjp(called)
     value.defvjp(lambda *arrays: (called(*arrays), arrays), pulled)
     return value
 
 
+def _score(likelihood: Likelihood, x: Any, f: Any) -> Any:
+    """Return ∂ℓ/∂f: the likelihood's own where JAX can trace it, else that of JAX, else the own one called back."""
+    if (own := _traced(likelihood.score, x, f)) is not None:
+        return own
+    derived = _traced(jax.grad(lambda f: likelihood.row_value(x, f).sum()), f)
+    return _called(likelihood, "score", f.shape, x, f) if derived is None else derived
+
+
+def _traced(function: Callable[..., Any], *arrays: Any) -> Any:
+    """Return a function of arrays of JAX; None where it cannot be traced."""
+    try:
+        return function(*arrays)
+    except Exception:  # of tracing, or the user's own, which comes again
+        return None
+
+
 def _called(likelihood: Likelihood, name: str, shape: tuple[int, ...], *arrays: Any) -> Any:
     """Return a function of arrays; one that takes NumPy arrays only is called back from the compiled loop."""
-    try:
-        return getattr(likelihood, name)(*arrays)
-    except Exception:  # of tracing, or the user's own, which comes again
-        like = jax.ShapeDtypeStruct(shape, arrays[-1].dtype)
-        back = lambda *each: np.asarray(asked(likelihood, name, *map(np.asarray, each)), like.dtype)  # noqa: E731
-        return jax.pure_callback(back, like, *arrays, vmap_method="broadcast_all")
+    if (traced := _traced(getattr(likelihood, name), *arrays)) is not None:
+        return traced
+    like = jax.ShapeDtypeStruct(shape, arrays[-1].dtype)
+    back = lambda *each: np.asarray(asked(likelihood, name, *map(np.asarray, each)), like.dtype)  # noqa: E731
+    return jax.pure_callback(back, like, *arrays, vmap_method="broadcast_all")
 
 
 @lru_cache(maxsize=32)

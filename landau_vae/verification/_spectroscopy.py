@@ -132,6 +132,7 @@ def spectroscopy(
         found = f"betas is {shown(betas)}, but a list of positive numbers is expected, each once, or 'staircase'"
         raise InputError(f"{found}.", "betas")
     chosen, convention = which_seeds(seeds), loss or Loss.gaussian()
+    convention.must_be_plain("onsets are predicted")
     if floor is not None and not stairs:
         raise InputError("floor ends a staircase, but betas is a list: leave one of the two out.", "floor")
     if stairs:

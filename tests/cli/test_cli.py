@@ -56,6 +56,13 @@ def test_choose(table, capsys):
     assert main(["choose", path, "--tolerance", "0.1", "--mean"]) == 0
     wanted = choose_beta(spectrum, Loss.gaussian(), tolerance=0.1, reconstruction="mean")
     assert f"β = {wanted.beta:.6g}" in capsys.readouterr().out
+    for options, asked in [
+        (["--rate", "3"], {"rate": 3.0}), (["--rate", "3", "--unit", "bits"], {"rate": 3.0, "unit": "bits"}),
+        (["--codes", "16"], {"codes": 16}),
+    ]:  # fmt: skip
+        assert main(["choose", path, *options, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)["beta"]
+        assert found == pytest.approx(choose_beta(spectrum, Loss.gaussian(), **asked).beta, rel=CLOSED)
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])

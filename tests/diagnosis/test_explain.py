@@ -147,6 +147,22 @@ def test_bernoulli_rows_tell_what_the_mean_predictor_costs(rng):
     assert "mean-unknown" in codes(explain(0.7, 3.0, loss=loss, spectrum=lone))
 
 
+def test_absolute_errors_are_explained_from_the_median(rng):
+    rows = rng.standard_normal((400, 3)) * [2, 1, 0.5]
+    loss = Loss.of(lv.likelihoods.laplace(), 0.5, latents=2)
+    at_median = np.abs(rows - np.median(rows, axis=0)).sum(axis=1).mean()
+    result = explain(0.0, at_median, loss=loss, data=rows)
+    assert result.mean_error == pytest.approx(at_median, rel=CLOSED)
+    assert codes(result)[0] == "collapsed-below-threshold"
+    assert result.expected_rate > 0
+    spread = np.full(3, rows.std())
+    units = explain(0.0, at_median, loss=loss, data=rows * spread, standardize=True)
+    assert units.spectrum.eigenvalues[0] == pytest.approx(
+        lv.spectrum.score((rows - rows.mean(0)) / rows.std(0), loss).eigenvalues[0], rel=1e-9
+    )
+    assert explain(1.0, 2.0, loss=loss, spectrum=result.spectrum, mean_error=3.0).mean_error == 3.0
+
+
 def test_a_learned_variance():
     loss = Loss.gaussian(1.5, decoder_variance="learned", latents=3)
     kl, density = at(1.5, loss)
@@ -242,6 +258,23 @@ def test_noise_makes_no_events(rng):
     scatter = 1 + 0.1 * rng.standard_normal((2, 200))
     result = explain(kl * scatter[0], reconstruction * scatter[1], loss=LOSS, spectrum=SPECTRUM)
     assert not {"plateau", "collapse", "revival", "rising-loss", "rising-loss-unexplained"} & set(codes(result))
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.1])
+def test_a_rising_loss_is_recognised_in_noise(rng, noise):
+    beta = np.linspace(0.1, 3.0, 200)
+    kl, reconstruction = at(beta)
+    scatter = 1 + noise * rng.standard_normal((2, 200))
+    result = explain(kl * scatter[0], reconstruction * scatter[1], loss=LOSS, beta=beta, spectrum=SPECTRUM)
+    assert "rising-loss" in codes(result)
+    assert not {"plateau", "collapse", "revival", "rising-loss-unexplained"} & set(codes(result))
+
+
+def test_many_turns_are_counted():
+    kl = np.tile([0.0, 1.0], 6)
+    found = codes(explain(kl, 6.4 - kl, loss=LOSS, spectrum=SPECTRUM))
+    assert found.count("collapse") + found.count("revival") + found.count("plateau") == 6
+    assert "more-turns" in found
 
 
 def test_a_weighted_kl_of_a_course_is_divided_by_its_own_beta():

@@ -10,7 +10,7 @@ import pytest
 
 import landau_vae as lv
 from landau_vae.diagnosis import CODES, CRITERIA
-from landau_vae.diagnosis.findings import RULES, collapse, data, heads, latents, price, samplers, training
+from landau_vae.diagnosis.findings import RULES, collapse, constraint, data, heads, latents, price, samplers, training
 from landau_vae.display import Table
 
 README = Path(lv.__file__).parents[1] / "README.md"
@@ -29,7 +29,9 @@ def result(rng):
 
 
 def test_every_code_is_explained():
-    assert set().union(*map(codes_in, (collapse, data, heads, latents, price, samplers, training))) == set(CODES)
+    assert set().union(*map(codes_in, (collapse, constraint, data, heads, latents, price, samplers, training))) == set(
+        CODES
+    )
     assert all(meaning.endswith(".") for meaning in CODES.values())
 
 
@@ -37,6 +39,7 @@ def test_every_alarm_has_its_line_in_the_readme():
     readme = README.read_text(encoding="utf-8")
     remarks = {"metastable", "further-latent", "price-differs", "means-at-odds", "unmeasured", "rightly-inactive",
                "normalised-mean", "rotated", "superfluous", "as-predicted", "nonlinear",
+               "constraint-met", "constraint-idle", "free-nats",
                "binary-data", "few-rows", "nothing-found"}  # fmt: skip
     for code in set(CODES) - remarks:
         assert f"*{code}*" in readme
@@ -44,7 +47,7 @@ def test_every_alarm_has_its_line_in_the_readme():
 
 def test_every_rule_has_a_file_by_subject():
     homes = {rule.__module__.rpartition(".")[2] for rule in RULES}
-    assert homes == {"data", "heads", "samplers", "price", "training", "collapse", "latents"}
+    assert homes == {"constraint", "data", "heads", "samplers", "price", "training", "collapse", "latents"}
 
 
 def test_a_finding_carries_its_numbers(result):

@@ -289,8 +289,8 @@ def test_beta_is_told_apart_from_further_weights():
 
 
 def feature_space(x, x_hat):
-    projected = (x - x_hat) @ np.random.default_rng(0).standard_normal((x.shape[1], 5))
-    return np.sum(projected**2)
+    projector = np.random.default_rng(0).standard_normal((x.shape[1], 5))
+    return np.sum((np.tanh(x @ projector) - np.tanh(x_hat @ projector)) ** 2)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,10 @@ def feature_space(x, x_hat):
         (lambda x, x_hat: np.sqrt(np.mean((x - x_hat) ** 2)), "root of a squared error"),
         (lambda x, x_hat: np.linalg.norm(x - x_hat, axis=1).mean(), "root of a squared error"),
         (feature_space, "no sum over features.* feature-space"),
-        (lambda x, x_hat: np.sum((x - x_hat) ** 2 * np.linspace(1, 2, x.shape[1])), "weight differs among features"),
+        (
+            lambda x, x_hat: np.sum((x - x_hat) ** 2 * np.linspace(1, 2, len(x))[:, None]),
+            "weight differs among samples",
+        ),
         (lambda x, x_hat: np.sum((x - np.clip(x_hat, 0, 1)) ** 2), "not far from it.* clipped"),
         (lambda x, x_hat: np.sum((255 * x - x_hat) ** 2), "not least at x̂ = x.* same scale"),
         (lambda x, p: bce(p, x).sum(), "takes x̂ before x"),

@@ -293,8 +293,10 @@ def test_ratios_that_cannot_be():
 def test_what_has_no_law_is_refused():
     """Where only the usual sampler is known, another one is refused, and never ignored."""
     spectrum, whole = lv.Spectrum.from_eigenvalues([4.0, 1.0]), Loss.gaussian(0.5, sampler=Sampler(variance=1.0))
-    with pytest.raises(InputError, match="learned decoder variance"):
+    with pytest.raises(InputError, match="learned decoder variance is solved for the usual sampler"):
         replace(whole, decoder_variance="learned")
+    with pytest.raises(InputError, match="A constraint is solved for the usual sampler"):
+        whole.constrained("hinge", 2.0)
     for call in (lv.numeric.landscape, lv.numeric.weight_decay):
         with pytest.raises(OutsideTheory, match="z is drawn with σ² = 1 throughout"):
             call(spectrum, whole)

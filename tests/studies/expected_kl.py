@@ -1,6 +1,6 @@
 """The KL and the reconstruction of trained networks against those that `lv.expected` and `lv.explain` expect.
 
-    python tests/studies/expected_kl.py            # a quarter of an hour of one core; into expected_kl.json
+    python tests/studies/expected_kl.py            # half an hour of one core; into expected_kl.json
 
 Networks of two widths, and linear models, on eleven kinds of data (WorldClim where its layers are) at three prices.
 Two numbers of each are what a loop prints: KL and squared error of a row. All that is compared follows from them.
@@ -14,7 +14,7 @@ import numpy as np
 from collapse_sets import SETS as OF_COLLAPSE
 from collapse_sets import rows as rows_of_collapse
 from record import rounded, written
-from tables import table
+from tables import table as table_of
 
 import landau_vae as lv
 from landau_vae.training import Adam, Neural
@@ -29,7 +29,7 @@ LATENTS, RATE, SEED = 8, 2e-3, 0
 
 def rows(name: str) -> np.ndarray:
     """Return the rows of a set, (n, d)."""
-    return rows_of_collapse(name) if name in OF_COLLAPSE else table(name, SEED)[0]
+    return rows_of_collapse(name) if name in OF_COLLAPSE else table_of(name, SEED)[0]
 
 
 def trained(name: str, network: str) -> list[dict[str, Any]]:
@@ -55,6 +55,22 @@ def trained(name: str, network: str) -> list[dict[str, Any]]:
     ]
 
 
+def line(name: str, models: list[dict[str, Any]]) -> str:
+    """Return a line of the README's table."""
+    rate, error = (np.array([each[key] / each[f"expected_{key}"] for each in models]) for key in ("kl", "error"))
+    low, high = np.quantile(rate, [0.25, 0.75])
+    ends = [f"{values.min():.2f}–{values.max():.2f}" for values in (rate, error)]
+    return f"| {name} | {ends[0]} | {low:.2f}–{high:.2f} | {ends[1]} |"
+
+
+def table(models: list[dict[str, Any]]) -> str:
+    """Return the README's table."""
+    linear = [each for each in models if each["network"] == "linear"]
+    head = "| | KL | half of them | error |\n|---|---|---|---|"
+    networks = [each for each in models if each not in linear]
+    return "\n".join([head, line("linear models", linear), line("networks", networks)])
+
+
 def main() -> None:
     """Train and write."""
     found: list[dict[str, Any]] = []
@@ -63,6 +79,7 @@ def main() -> None:
             found += trained(name, network)
             for each in found[-len(PRICES) :]:
                 print(json.dumps(each), file=sys.stderr, flush=True)
+    print(table(found))
     written("expected_kl.json", found, updates=UPDATES, learning_rate=RATE, prices=PRICES, latents=LATENTS)
 
 

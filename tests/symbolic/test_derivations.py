@@ -198,6 +198,8 @@ OWN_LINES = [
     ("onset-of-the-next-latent", "if sum(o) == wanted", "if sum(o) >= wanted"),
     ("the-frontier", "(4, 0): m4", "(4, 0): 11 * m4 / 10"),
     ("the-frontier", "gaussian(y, 0, delta)", "gaussian(y, 0, 11 * delta / 10)"),
+    ("constraints-on-the-rate", "sp.sqrt(x) * (B + 2)", "sp.sqrt(x) * (B + 3)"),
+    ("constraints-on-the-rate", "y**2 * m2, s)  #", "y**2 * m2 * 11 / 10, s)  #"),
 ]
 
 

@@ -6,6 +6,8 @@ a linear decoder). Where the log-variance is drawn with as ln σ, 2⟨μ²⟩ + 
 network (`landau-vae derive samplers-and-heads`). Source: this package.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from landau_vae import limits
@@ -14,6 +16,8 @@ from landau_vae.diagnosis.posterior import SAME
 from landau_vae.display import Array, listed, significant, span
 from landau_vae.findings import Finding, alarm
 from landau_vae.loss.sampler import Sampler
+
+LOOKS = 2  # at the prices with another width of the noise
 
 
 def other_head(c: Comparison) -> Finding | None:
@@ -79,17 +83,19 @@ def scaled_noise(c: Comparison) -> Finding | None:
 
 
 def _by_prices(c: Comparison) -> float | None:
-    """Return c from prices by means and by widths, which are c² apart, where means tell the stated price."""
-    p = c.prices
-    if p is None or not c.at_odds or not 1 / limits.OTHER_PRICE < c.mean_price[0] / c.price < limits.OTHER_PRICE:
+    """Return the c at which widths and means of all latents tell the stated price, which they do not at 1."""
+    if c.measured is None or not (c.at_odds or c.separate.size):
         return None
-    if np.any(p.width <= 0) or np.any(p.mean <= 0):
-        return None
-    scales = np.sqrt(p.mean / p.width)
-    apart = np.abs(np.log(scales / np.median(scales)))
-    error = 0.5 * np.hypot(p.mean_error / p.mean, p.width_error / p.width)
-    alike = np.all(apart < limits.SURELY * error + limits.SMALL_SCATTER)
-    return float(np.median(scales)) if alike else None
+    scale, prices = 1.0, c.prices
+    for _ in range(LOOKS):
+        if prices is None or not np.all(prices.width > 0):
+            return None
+        scale *= float(np.sqrt(c.price / np.median(prices.width)))
+        prices = c.measured.priced(Sampler(noise_scale=scale))
+    told = replace(c, prices=prices)
+    means = abs(np.log(told.mean_price[0] / c.price)) if told.mean_price[0] > 0 else np.inf
+    fits = means < np.log(limits.MEANS_AGREE) and told.mean_price[1] < (limits.MEANS_AGREE - 1) * c.price
+    return scale if fits and not told.separate.size and told.other_price is None else None
 
 
 def _by_modes(c: Comparison) -> float | None:
