@@ -12,8 +12,8 @@ from landau_vae.cli.program import AsJson, command, option, say, say_written
 from landau_vae.display import counted, significant, with_error
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Sized
+from landau_vae.likelihoods.sizes import can_be_drawn
 from landau_vae.limits import ORDER_MARGIN, ORDER_RESOLVED
-from landau_vae.numeric._count_noise import can_be_drawn
 
 SMALL = 2**21  # numbers of a table whose moments are formed, too
 

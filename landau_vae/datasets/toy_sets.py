@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.checks import checked
+from landau_vae.checks import Count, Positive, Seed, checked
 from landau_vae.datasets._worldclim import worldclim
 from landau_vae.display import Array, counted, readonly
 from landau_vae.errors import InputError
@@ -28,6 +28,9 @@ from landau_vae.spectrum.build import Divisor
 from landau_vae.spectrum.spectrum import Spectrum
 
 PATCH = 8  # cells along an edge of a patch of terrain
+OWN = 0x63656C6C  # stream of the draws
+FIRST, STEP = 0.45, 0.7  # deviation of a log-mean by the first factor, and how much less the next one has
+DEPTH = 0.5  # deviation of the log of a library size
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,8 +218,6 @@ def load(name: str) -> Dataset:
     if name == "terrain":
         return terrain()
     if name == "counts":
-        from landau_vae.datasets.drawn_counts import counts
-
         return counts()
     return _climate() if name == "worldclim" else _from_sklearn(name, *SKLEARN[name])
 
@@ -258,6 +259,52 @@ def terrain() -> Dataset:
         down * right,
         "Elevations around the Jacksboro fault (Tennessee) [m]. Matplotlib's sample data, which name no source of them",
     )
+
+
+@checked
+def counts(
+    cells: Count = 1000, genes: Count = 40, factors: Count = 3, dispersion: Positive = 5.0, seed: Seed = 0
+) -> Dataset:
+    """Return drawn counts of genes in cells, whose target is the depth of each cell.
+
+    x_ij ~ NB(l_i ρ_j e^{Σ_k w_jk u_ik}, θ) with factors u uniform of variance 1, and ln l normal.
+    Cells differ in depth more than in any factor: a decoder that is not given the sizes spends
+    its first latent on them.
+
+    Parameters
+    ----------
+    cells, genes : int, default 1000, 40
+        Rows and columns.
+    factors : int, default 3
+        How many factors move the means; each moves every gene.
+    dispersion : float, default 5
+        θ: the variance is m + m²/θ.
+    seed : int, default 0
+        Of the draws.
+
+    Returns
+    -------
+    Dataset
+
+    Examples
+    --------
+    >>> cells = counts()
+    >>> cells, cells.target_names
+    (Dataset(counts: 1000 samples × 40 features), ('depth',))
+    """
+    rng = np.random.default_rng((seed, OWN))
+    depth = np.exp(DEPTH * rng.standard_normal((cells, 1)))
+    share = rng.uniform(1, 10, genes)
+    load = FIRST * STEP ** np.arange(factors)[:, None] * rng.choice([-1.0, 1.0], (factors, genes))
+    factor = np.sqrt(3) * rng.uniform(-1, 1, (cells, factors))
+    mean = depth * share * np.exp(factor @ load)
+    table = rng.poisson(rng.gamma(dispersion, mean / dispersion)).astype(np.float64)
+    table[table.sum(axis=1) == 0, 0] = 1.0  # a cell without counts is none
+    return Dataset(
+        "counts", readonly(table), tuple(f"gene_{j}" for j in range(genes)), cells,
+        "Drawn negative-binomial counts of cells with library sizes (landau_vae.datasets.counts), from a seed",
+        readonly(depth), ("depth",), counts=True,
+    )  # fmt: skip
 
 
 def _climate() -> Dataset:

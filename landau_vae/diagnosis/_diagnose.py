@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.checks import Count, Positive, Seed, checked, numbers
-from landau_vae.data.convert import as_rows, plain, variances
+from landau_vae.data.convert import as_rows, variances
 from landau_vae.diagnosis.condition import as_condition, rest_of
 from landau_vae.diagnosis.constrained import in_effect
 from landau_vae.diagnosis.diagnosis import Diagnosis
@@ -29,7 +29,7 @@ from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
-from landau_vae.spectrum._score import as_score, in_unit, standardized
+from landau_vae.spectrum._score import as_score, as_sizes, in_unit, standardized
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -173,7 +173,7 @@ def diagnose(
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
         loss = loss.at_most_features(x.shape[1])
-        likelihood, x = with_sizes(loss.likelihood, x, sizes if isinstance(sizes, str | None) else plain(sizes))
+        likelihood, x = with_sizes(loss.likelihood, x, as_sizes(sizes))
         if isinstance(likelihood, Sized | Dispersed):
             x = np.asarray(x, dtype=np.float64)
             likelihood.must_hold(x)

@@ -28,7 +28,7 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods.canonical import POISSON
 from landau_vae.likelihoods.descend import descend
-from landau_vae.likelihoods.dispersed import Dispersed, ends
+from landau_vae.likelihoods.dispersion import Dispersed, ends
 from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, Part, Rest, as_likelihood, library
 
 Size = Literal["total", "column"]
@@ -292,6 +292,9 @@ def sized(likelihood: Likelihood, size: Size = "total", shares: bool | None = No
     >>> per_total.constant(np.array([[1.0, 3.0], [4.0, 12.0]])).round(6).tolist()  # ln ¼, ln ¾
     [-1.386294, -0.287682]
     """
+    if likelihood.support != (0.0, np.inf) or isinstance(likelihood, Sized):
+        found = f"likelihood is {likelihood.name}"
+        raise InputError(f"{found}, but one of counts without sizes is expected, such as POISSON.", "likelihood")
     column = size == "column"
     tied = (not column) if shares is None else shares
     parts: dict[str, Any] = {"score": TiedScore(likelihood.score, column)}
@@ -325,6 +328,14 @@ def with_sizes(likelihood: Likelihood, counts: Array, sizes: Any) -> tuple[Likel
         expected = f"one positive number for each of {len(counts)} rows is expected"
         raise InputError(f"sizes {problem}, but {expected}.", "sizes")
     return sized(base, "column"), np.column_stack([counts, values.ravel()])
+
+
+def can_be_drawn(likelihood: Likelihood) -> bool:
+    """Return whether counts of a likelihood can be drawn here: Poisson and negative binomial ones."""
+    base = likelihood.base if isinstance(likelihood, Sized) else likelihood
+    if isinstance(base, Dispersed):
+        return base.per_feature
+    return base == POISSON or (isinstance(base.value, Part) and base.name.startswith(("negative-", "zero-")))
 
 
 def _read(size: Size, shares: bool, text: str) -> Likelihood:

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, t
 
 from landau_vae.checks import Count, Seed, checked
-from landau_vae.data.convert import plain
 from landau_vae.data.tables import as_table
 from landau_vae.display import Array, Content, Result, counted, readonly, significant
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import POISSON, Dispersed, Likelihood, Sized, as_likelihood, with_sizes
+from landau_vae.likelihoods import POISSON, Likelihood, Sized, as_likelihood, with_sizes
 from landau_vae.likelihoods.likelihood import Part
-from landau_vae.spectrum._score import score
+from landau_vae.likelihoods.sizes import can_be_drawn
+from landau_vae.spectrum._score import as_sizes, score
 from landau_vae.spectrum.spectrum import Spectrum
 
 OWN = 0x6E6F6973  # stream of the draws
@@ -39,6 +38,8 @@ class CountNoise(Result):
     @property
     def price(self) -> float:
         """Return the price above which, in 99 of 100 sets of counts without any mode, no latent is active."""
+        from scipy.stats import norm, t  # here, so that commands start at once
+
         draws = len(self.largest)
         more = t.ppf(0.99, draws - 1) / norm.ppf(0.99) * np.sqrt(1 + 1 / draws)
         return float(self.largest.mean() + DEVIATIONS * more * self.largest.std(ddof=1))
@@ -88,14 +89,14 @@ def count_noise(data: Any, loss: Any, *, sizes: Any = None, draws: Count | None 
     0
     """
     rows = np.asarray(as_table(data)[0], dtype=np.float64)
-    likelihood, known = as_likelihood(getattr(loss, "likelihood", loss)), isinstance(sizes, str | None)
+    likelihood = as_likelihood(getattr(loss, "likelihood", loss), "loss")
     if not can_be_drawn(likelihood):
         raise InputError(
             "Counts are drawn from Poisson and negative binomial likelihoods, but this loss has the likelihood "
             f"{likelihood.name!r}: leave the noise floor out.", "loss"
         )  # fmt: skip
     spectrum = score(rows, loss, sizes=sizes)
-    given, whole = with_sizes(likelihood, rows, sizes if known else plain(sizes))
+    given, whole = with_sizes(likelihood, rows, as_sizes(sizes))
     given = given.settled(whole)
     output = given.constant(whole)
     if draws is None:
@@ -110,14 +111,6 @@ def count_noise(data: Any, loss: Any, *, sizes: Any = None, draws: Count | None 
         law: Likelihood = given.base if column is not None and isinstance(given, Sized) else given
         largest.append(score(fake[kept], law, sizes=column, modes=1).eigenvalues[0])
     return CountNoise(spectrum, readonly(np.array(largest)))
-
-
-def can_be_drawn(likelihood: Likelihood) -> bool:
-    """Return whether counts of a likelihood can be drawn here: Poisson and negative binomial ones."""
-    base = likelihood.base if isinstance(likelihood, Sized) else likelihood
-    if isinstance(base, Dispersed):
-        return base.per_feature
-    return base == POISSON or (isinstance(base.value, Part) and base.name.startswith(("negative-", "zero-")))
 
 
 def _drawn(likelihood: Likelihood, x: Array, output: Array, rng: np.random.Generator) -> Array:
