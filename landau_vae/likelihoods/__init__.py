@@ -2,7 +2,7 @@
 
 from landau_vae.likelihoods.canonical import BERNOULLI, FAMILY, GAUSSIAN, POISSON
 from landau_vae.likelihoods.counts import negative_binomial, zero_inflated
-from landau_vae.likelihoods.dispersion import Dispersed, dispersed
+from landau_vae.likelihoods.fitted_dispersion import Dispersed, dispersed
 from landau_vae.likelihoods.groups import categorical, mixed
 from landau_vae.likelihoods.likelihood import (
     KNOWN,

@@ -28,7 +28,7 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods.canonical import POISSON
 from landau_vae.likelihoods.descend import descend
-from landau_vae.likelihoods.dispersion import Dispersed, ends
+from landau_vae.likelihoods.fitted_dispersion import Dispersed, ends
 from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, Part, Rest, as_likelihood, library
 
 Size = Literal["total", "column"]
