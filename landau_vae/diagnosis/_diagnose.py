@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.checks import Count, Positive, Seed, checked, numbers
-from landau_vae.data.convert import as_rows, plain, variances
+from landau_vae.data.convert import as_rows, variances
 from landau_vae.diagnosis.condition import as_condition, rest_of
 from landau_vae.diagnosis.constrained import in_effect
 from landau_vae.diagnosis.diagnosis import Diagnosis
@@ -22,7 +22,6 @@ from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Dispersed, Likelihood, Rest, Sized, natural_parameter, with_sizes
-from landau_vae.likelihoods.sizes import split
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
@@ -30,7 +29,7 @@ from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
-from landau_vae.spectrum._score import as_score, in_unit, of_rest, standardized
+from landau_vae.spectrum._score import as_score, as_sizes, in_unit, of_rest, standardized
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -174,7 +173,7 @@ def diagnose(
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
         loss = loss.at_most_features(x.shape[1])
-        likelihood, x = with_sizes(loss.likelihood, x, sizes if isinstance(sizes, str | None) else plain(sizes))
+        likelihood, x = with_sizes(loss.likelihood, x, as_sizes(sizes))
         if isinstance(likelihood, Sized | Dispersed):
             x = np.asarray(x, dtype=np.float64)
             likelihood.must_hold(x)
@@ -367,8 +366,8 @@ class _Model:
         self, decoder: Decoder, likelihood: Sized, x: Array, origin: Array
     ) -> tuple[Decoder, Likelihood, Array, Array]:
         """Return decoder and best constant as those of the counts of each row, whose size is put into their outputs."""
-        log_size = split(np.asarray(self.x, dtype=np.float64), likelihood.column)[1]
-        counts, own = split(x, likelihood.column)
+        log_size = likelihood.parts(np.asarray(self.x, dtype=np.float64))[1]
+        counts, own = likelihood.parts(x)
         d = counts.shape[1]
 
         def at_rows(f: Array, rows: Any) -> Array:

@@ -390,7 +390,7 @@ class Loss:
         ('mean(x − x̂)² + β Σ KL', 4.0)
         """
         from landau_vae.loss._measure import measure
-        from landau_vae.loss.sizes import candidates
+        from landau_vae.loss.probes import candidates
 
         probes = candidates(function, like, features, latents, batch, beta, parametrisation, to)
         measured = measure(probes, beta=beta, batch_known=like is not None or batch is not None)

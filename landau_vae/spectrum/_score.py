@@ -116,11 +116,18 @@ def score(
     rows: Array = np.asarray(table, dtype=np.float64)
     share = None if weights is None else as_weights(weights, len(rows))
     rows = standardized(rows, share) if standardize else rows
-    known = isinstance(sizes, str | None)
-    given, all_columns = with_sizes(likelihood, rows, sizes if known else plain(sizes))
+    given, all_columns = with_sizes(likelihood, rows, as_sizes(sizes))
     given.must_hold(all_columns)
     labels = as_names(names, rows.shape[1]) or own_names
     return of_rest(likelihood, given.rest(all_columns, share), rows, share, encoder, labels, modes)
+
+
+def as_sizes(sizes: Any) -> Any:
+    """Return sizes of rows as an array, or the word that they are given by."""
+    try:
+        return sizes if isinstance(sizes, str | None) else plain(sizes)
+    except Exception as problem:  # of any library
+        raise InputError(f"sizes cannot be read ({problem}): give one number for each row.", "sizes") from None
 
 
 def standardized(rows: Array, weights: Array | None = None) -> Array:

@@ -388,3 +388,12 @@ def test_a_curvature_that_is_not_formed_gives_the_same_modes(monkeypatch, weight
 def test_closed_is_closed():
     assert huber(1.0).value(0.0, np.array(3.0)) == pytest.approx(2.5, rel=CLOSED)
     assert smooth_l1(0.5).value(0.0, np.array(3.0)) == pytest.approx(2.75, rel=CLOSED)
+
+
+def test_a_decoder_of_variances_feels_heavy_tails():
+    """Without skewness the mean has the eigenvalue 1, its variance (κ − 1)/2 with the kurtosis κ."""
+    x = np.random.default_rng(0).standard_t(5, (400, 1))
+    x = np.vstack([x, -x])
+    expected = [(np.mean(x**4) / np.mean(x**2) ** 2 - 1) / 2, 1.0]
+    np.testing.assert_allclose(lv.spectrum.score(x, mean_variance()).eigenvalues, expected, rtol=1e-10)
+    np.testing.assert_allclose(lv.spectrum.score(x, gaussian("learned")).eigenvalues, [1.0], rtol=1e-10)
