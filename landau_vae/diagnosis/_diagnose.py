@@ -20,7 +20,7 @@ from landau_vae.diagnosis.modes import Observed, mode_cross, observe
 from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Dispersed, Likelihood, Rest, Sized, natural_parameter, with_sizes
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
@@ -308,7 +308,10 @@ class _Model:
             return None
         x = np.asarray(self.x, dtype=np.float64)
         likelihood.must_hold(x)
-        return likelihood.rest(x)
+        rest = likelihood.rest(x)
+        if rest.stuck:
+            raise OutsideTheory(f"{rest.note} The price in effect is measured with reconstruction=… and decode=… .", rest)
+        return rest
 
     def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:
         """Return some rows as the loss had them."""

@@ -231,8 +231,9 @@ class Loss:
         Parameters
         ----------
         likelihood : Likelihood or str
-            An object, or its name: "gaussian", "bernoulli", "poisson", "family" (of an
-            exponential family that the spectrum knows).
+            An object, or its name: "laplace", "huber(0.5)", "negative-binomial(2)",
+            "categorical(3,4)" and so on; "family" is an exponential family that the spectrum
+            knows.
         beta : float or array_like, default 1
             β, the weight of the KL term.
         **options
