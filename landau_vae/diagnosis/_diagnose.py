@@ -310,7 +310,9 @@ class _Model:
         likelihood.must_hold(x)
         rest = likelihood.rest(x)
         if rest.stuck:
-            raise OutsideTheory(f"{rest.note} The price in effect is measured with reconstruction=… and decode=… .", rest)
+            raise OutsideTheory(
+                f"{rest.note} The price in effect is measured with reconstruction=… and decode=… .", rest
+            )
         return rest
 
     def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:

@@ -197,6 +197,8 @@ def _given(size: Size, example: tuple[int, ...] | None, name: str) -> tuple[int,
             raise InputError(f"{name} is missing: give {name}=…, or like=(x, x_hat, mean, log_variance).", name)
         return example[1:]
     shape = (size,) if isinstance(size, int) else tuple(size)
+    if example is not None and np.prod(shape) != np.prod(example[1:]):
+        raise InputError(f"{name} is {size}, but the arrays of like have {example[1:]}: give one of them.", name)
     if not shape:
         raise InputError(f"{name} is empty, but a number or the shape of one sample is expected.", name)
     return shape

@@ -24,7 +24,7 @@ from landau_vae.likelihoods import (
     student_t,
     zero_inflated,
 )
-from landau_vae.likelihoods.likelihood import dense
+from landau_vae.likelihoods.functions import dense
 from landau_vae.loss import Loss
 
 METRIC = np.array([[2.0, 1.0, 0.0, 0.0], [1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.5, 0.0], [0.0, 0.0, 0.0, 1.0]])

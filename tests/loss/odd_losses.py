@@ -359,10 +359,16 @@ def charge(name, truth, function, **more):
     odd(name, truth, **more)(lambda x, x_hat, mu, logvar: squares(x, x_hat) + function(mu, logvar))
 
 
-charge("no ½", 2.0, lambda m, s: (m**2 + np.exp(s) - s - 1).sum(axis=1).mean())
+charge("no ½", 2.0, lambda m, s: (m**2 + np.exp(s) - s - 1).sum(axis=1).mean(), beta=1.0, note="without its ½")
 charge("absolute value of the KL", 1.0, lambda m, s: abs(rate(m, s)))
 charge("prior N(½, 4)", 1.0, lambda m, s: rate((m - 0.5) / 2, s - np.log(4)), note="prior is N(0.5, 4)")
 charge("prior N(0, 0.01)", 3.0, lambda m, s: 3 * rate(m / 0.1, s - np.log(0.01)), note="prior is N(0, 0.01)")
+charge(
+    "prior of each latent",
+    2.0,
+    lambda m, s: 2 * rate((m - np.arange(K)) / np.sqrt(1 + np.arange(K)), s - np.log(1 + np.arange(K))),
+    note="prior is N(0 … 2, 1 … 3)",
+)
 charge("hinge", 3.0, lambda m, s: 3 * np.maximum(rate(m, s), 2.5), constraint=("hinge", 2.5, "mean"))
 charge("hinge from zero", 0.5, lambda m, s: 0.5 * np.maximum(rate(m, s) - 0.2, 0), constraint=("hinge", 0.2, "mean"))
 charge(
