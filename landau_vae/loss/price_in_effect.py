@@ -75,9 +75,9 @@ class Demand:
         if self.unknown:
             return np.full_like(price, np.nan)
         if self.constraint.per == "latent":
-            return np.where([self._pooled(each) is None for each in np.ravel(price)], np.ravel(price), np.nan).reshape(
-                price.shape
-            )
+            return np.where(
+                [self._pooled(np.asarray(each)) is None for each in np.ravel(price)], np.ravel(price), np.nan
+            ).reshape(price.shape)
         if self.constraint.sets_price:
             return np.where(price > self.cap, np.inf, 0.0)
         reached = price < self.cap
