@@ -121,8 +121,7 @@ def score(
     rows: Array = np.asarray(table, dtype=np.float64)
     share = None if weights is None else as_weights(weights, len(rows))
     rows = standardized(rows, share) if standardize else rows
-    known = isinstance(sizes, str | None)
-    given, all_columns = with_sizes(likelihood, rows, sizes if known else plain(sizes))
+    given, all_columns = with_sizes(likelihood, rows, as_sizes(sizes))
     given.must_hold(all_columns)
     _check_rows(rows, own_names)
     labels = as_names(names, rows.shape[1]) or own_names
@@ -137,6 +136,14 @@ def _check_rows(rows: Array, names: tuple[str, ...] | None) -> None:
         raise InputError(EQUAL_ROWS)
     if not np.abs(rows).max() < LARGEST:
         raise nonfinite_problem([], names)
+
+
+def as_sizes(sizes: Any) -> Any:
+    """Return sizes of rows as an array, or the word that they are given by."""
+    try:
+        return sizes if isinstance(sizes, str | None) else plain(sizes)
+    except Exception as problem:  # of any library
+        raise InputError(f"sizes cannot be read ({problem}): give one number for each row.", "sizes") from None
 
 
 def standardized(rows: Array, weights: Array | None = None) -> Array:

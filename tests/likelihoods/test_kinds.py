@@ -24,7 +24,7 @@ from landau_vae.likelihoods import (
     student_t,
     zero_inflated,
 )
-from landau_vae.likelihoods.likelihood import dense
+from landau_vae.likelihoods.functions import dense
 from landau_vae.loss import Loss
 
 METRIC = np.array([[2.0, 1.0, 0.0, 0.0], [1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.5, 0.0], [0.0, 0.0, 0.0, 1.0]])
@@ -406,3 +406,12 @@ def test_a_loss_that_rounds_small_data_away_is_said_to():
     x = 1e-9 * np.random.default_rng(0).standard_normal((50, 2))
     with pytest.raises(lv.InputError, match="The loss has the same slope"):
         lv.spectrum.score(x, any_loss(lambda x, f: np.log(np.cosh(x - f))))
+
+
+def test_a_decoder_of_variances_feels_heavy_tails():
+    """Without skewness the mean has the eigenvalue 1, its variance (κ − 1)/2 with the kurtosis κ."""
+    x = np.random.default_rng(0).standard_t(5, (400, 1))
+    x = np.vstack([x, -x])
+    expected = [(np.mean(x**4) / np.mean(x**2) ** 2 - 1) / 2, 1.0]
+    np.testing.assert_allclose(lv.spectrum.score(x, mean_variance()).eigenvalues, expected, rtol=1e-10)
+    np.testing.assert_allclose(lv.spectrum.score(x, gaussian("learned")).eigenvalues, [1.0], rtol=1e-10)
