@@ -181,8 +181,9 @@ class Likelihood:
         """
         least, most = x.min(), x.max()
         if least < self.support[0] or most > self.support[1]:
-            found = f"data {self.data}, but these run from {least:g} to {most:g}"
-            raise InputError(f"A {self.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source")
+            found = f"are {self.data}, but these run from {least:g} to {most:g}"
+            words = f"Data for a {self.title} decoder {found}: rescale them, or take a Gaussian loss."
+            raise InputError(words, "source")
 
     def outputs(self, features: int) -> int:
         """Return how many numbers a decoder of this likelihood gives for a row of d features.

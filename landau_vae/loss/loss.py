@@ -654,7 +654,7 @@ class Loss:
         -------
         array
             As in `beta_at`; infinite where a constraint keeps the mode active at every β, 0 where
-            it keeps it inactive.
+            it keeps it inactive, NaN where what it does is not known.
 
         Examples
         --------
