@@ -46,7 +46,7 @@ def thresholds(
             *([f"… and {hidden} more (--modes)"] if hidden > 0 else []),
             "",
             f"{_totals(state)}{_all_collapsed(cascade)}",
-            *[_n_latent(noise, state)] * (noise is not None),
+            *([] if noise is None else [_n_latent(noise, state)]),
             *[spectrum.unresolved_note] * bool(spectrum.unresolved),
             *(["", *errors.remarks()] if errors is not None else []),
             *_skewed(inputs),
@@ -73,9 +73,8 @@ def _enough(noise: "lv.numeric.CountNoise", state: "lv.numeric.Equilibrium") -> 
     return min(noise.modes, int(state.active))
 
 
-def _n_latent(noise: "lv.numeric.CountNoise | None", state: "lv.numeric.Equilibrium") -> str:
+def _n_latent(noise: "lv.numeric.CountNoise", state: "lv.numeric.Equilibrium") -> str:
     """Return how many latents such counts need, as far as the collapsed state tells."""
-    assert noise is not None
     above, price = int(state.active), significant(noise.price, 4)
     return (
         f"n_latent: {counted(above, 'mode')} above the price, {_enough(noise, state)} of them above what chance makes "

@@ -20,7 +20,7 @@ from landau_vae.diagnosis.modes import Observed, mode_cross, observe
 from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Dispersed, Likelihood, Rest, Sized, natural_parameter, with_sizes
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
@@ -29,7 +29,7 @@ from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
-from landau_vae.spectrum._score import as_score, as_sizes, in_unit, standardized
+from landau_vae.spectrum._score import as_score, as_sizes, in_unit, of_rest, standardized
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -262,7 +262,12 @@ class _Model:
 
     def compared(self) -> Diagnosis:
         """Return posteriors beside their prediction, from one pass over rows and posteriors."""
-        likelihood, x = self.loss.likelihood, self.x if self.rest is None else in_unit(self.rest, None)
+        likelihood, rest = self.loss.likelihood, self.rest
+        if rest is not None and callable(rest.curvature):  # too many outputs for modes of each row
+            spectrum = of_rest(likelihood, rest, np.asarray(self.x, dtype=np.float64), names=self.names)
+            result = _compare(read_posterior(self.mu, self.spread, self.kind), spectrum, self.loss)
+            return replace(result, shape=self.shape, conditional=self.given is not None)
+        x = self.x if rest is None else in_unit(rest, None)
         x = x if self.given is None else rest_of(np.asarray(x, dtype=np.float64), self.given)
         posterior, moments, _ = reading = read_with_data(self.mu, self.spread, self.kind, x, self.loss.sampler)
         moments.vectors_needed = True  # by `mode_cross`
@@ -303,7 +308,12 @@ class _Model:
             return None
         x = np.asarray(self.x, dtype=np.float64)
         likelihood.must_hold(x)
-        return likelihood.rest(x)
+        rest = likelihood.rest(x)
+        if rest.stuck:
+            raise OutsideTheory(
+                f"{rest.note} The price in effect is measured with reconstruction=… and decode=… .", rest
+            )
+        return rest
 
     def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:
         """Return some rows as the loss had them."""

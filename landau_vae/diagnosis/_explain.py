@@ -48,7 +48,8 @@ class Explanation(TwoNumbers, Result):
 
     def __repr__(self) -> str:
         latents = f" in about {counted(self.active, 'latent')}" if self.active and self.verdict == "active" else ""
-        return f"Explanation({self.verdict}: {significant(self.rate, 4)} nats of a row{latents}, which {self.gain})"
+        gain = "" if np.isnan(self.explained) else f", which {self.gain}"
+        return f"Explanation({self.verdict}: {significant(self.rate, 4)} nats of a row{latents}{gain})"
 
     def content(self) -> Content:
         """Yield the table of units, and the findings."""

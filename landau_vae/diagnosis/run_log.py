@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from landau_vae.checks import checked, numbers
+from landau_vae.checks import checked, numbers, shown
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 
@@ -100,7 +100,11 @@ def read_run(path: str | Path, *, names: Mapping[str, str] | None = None, valida
     InputError
         If there is no such file, a column is missing, or no row has both numbers.
     """
-    found = log_or_problem(Path(path), dict(names or {}), validation=validation)
+    named = {} if names is None else {kind: names[kind] for kind in names}
+    if not all(kind in USUAL and isinstance(name, str) for kind, name in named.items()):
+        kinds = ", ".join(USUAL)
+        raise InputError(f"names says which column holds what, by {kinds}, but {shown(names)} was given.", "names")
+    found = log_or_problem(Path(path), named, validation=validation)
     if isinstance(found, str):
         raise InputError(found, "path")
     return found
@@ -111,13 +115,13 @@ def log_or_problem(path: Path, names: dict[str, str], *, validation: bool) -> Ru
     if not path.is_file():
         return f"There is no file {path}: name the CSV file that the run logs to."
     header, rows = _cells(path.read_bytes().decode("utf-8-sig", errors="replace"))
-    shown = ", ".join(header) or "(none)"
+    columns_there = ", ".join(header) or "(none)"
     if unknown := [name for name in names.values() if name not in header]:
-        return f"There is no column {unknown[0]!r} in {path.name}: the columns are {shown}."
+        return f"There is no column {unknown[0]!r} in {path.name}: the columns are {columns_there}."
     columns = {kind: names.get(kind) or _column(kind, header, validation) for kind in USUAL}
     if columns["kl"] is None or (columns["reconstruction"] is None and columns["total"] is None):
         missing = "kl" if columns["kl"] is None else "reconstruction"
-        of = f"{path.name} has the columns {shown}, but none is known as its {missing}"
+        of = f"{path.name} has the columns {columns_there}, but none is known as its {missing}"
         return f"{of}: say which (--{missing}-column NAME)."
     values = {kind: _numbers(rows, header.index(name)) for kind, name in columns.items() if name is not None}
     log = _assembled(values)

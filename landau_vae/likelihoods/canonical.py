@@ -3,7 +3,8 @@
 import numpy as np
 
 from landau_vae.display import Array
-from landau_vae.likelihoods.likelihood import KNOWN, Generator, Likelihood, library
+from landau_vae.likelihoods.functions import Generator, library
+from landau_vae.likelihoods.likelihood import KNOWN, Likelihood
 
 STEEP = 80.0  # f from which e^f is continued by its parabola: it does not overflow, in float32 too; no minimum is there
 

@@ -21,20 +21,8 @@ from landau_vae.checks import Share, checked, numbers
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods.descend import descend
-from landau_vae.likelihoods.likelihood import (
-    MAKERS,
-    Halves,
-    Likelihood,
-    Parameter,
-    Values,
-    library,
-    log_of,
-    logit_of,
-    named,
-    of_numbers,
-    parts,
-    plain,
-)
+from landau_vae.likelihoods.functions import Halves, Parameter, Values, library, log_of, logit_of, parts, plain
+from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, named, of_numbers
 
 COUNTS = "counts, from 0 on"
 TINY = 1e-3  # of a count, added before a logarithm is taken for a start

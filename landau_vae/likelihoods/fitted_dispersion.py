@@ -19,7 +19,8 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods.counts import COUNTS, negative_binomial, zero_inflated
 from landau_vae.likelihoods.descend import descend
-from landau_vae.likelihoods.likelihood import KNOWN, Likelihood, Part, Rest, library
+from landau_vae.likelihoods.functions import Part, Rest, library
+from landau_vae.likelihoods.likelihood import KNOWN, Likelihood
 
 LEAST, MOST = -7.0, 9.0  # ln θ: at larger ones counts as here are a Poisson's to 1e-4 of the mean
 LOGITS = (-4.0, 0.0)  # of extra zeros, from which the best one is looked for

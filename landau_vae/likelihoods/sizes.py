@@ -29,7 +29,8 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods.canonical import POISSON
 from landau_vae.likelihoods.descend import descend
 from landau_vae.likelihoods.fitted_dispersion import Dispersed, ends
-from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, Part, Rest, as_likelihood, library
+from landau_vae.likelihoods.functions import Part, Rest, library
+from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, as_likelihood
 
 Size = Literal["total", "column"]
 NOTHING = -60.0  # log-mean of a feature that no row has

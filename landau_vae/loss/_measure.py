@@ -13,7 +13,7 @@ right in any case. A loss that has another form is refused, and the message says
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import isclose
 from typing import Any, Literal
@@ -95,19 +95,19 @@ class _Sums:
 
 
 def _sums(terms: Terms) -> _Sums:
-    probe, a, b = terms.probe, terms.error.fit.weight, terms.rate.fit.weight
+    probe, a, b, form = terms.probe, terms.error.fit.weight, terms.rate.fit.weight, terms.rate.form
     batch = _at(terms, rows=2 * probe.rows)
+    shapes = () if terms.error.trial.rigid else _doubled(probe.shape)
+    codes = () if form.prior is not None and form.prior[0].size > 1 else _doubled(probe.latent_shape)
     return _Sums(
         _reduction(a, batch[0], terms),
         _reduction(b, batch[1], terms),
-        ()
-        if terms.error.trial.rigid
-        else tuple(_reduction(a, _at(terms, shape=shape)[0], terms) for shape in _doubled(probe.shape)),
-        tuple(_reduction(b, _at(terms, latent_shape=shape)[1], terms) for shape in _doubled(probe.latent_shape)),
+        tuple(_reduction(a, _at(terms, shape=shape)[0], terms) for shape in shapes),
+        tuple(_reduction(b, _at(terms, latent_shape=shape)[1], terms) for shape in codes),
     )
 
 
-def _doubled(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _doubled(shape: tuple[int, ...]) -> Sequence[tuple[int, ...]]:
     return [(*shape[:i], 2 * size, *shape[i + 1 :]) for i, size in enumerate(shape)]
 
 

@@ -142,7 +142,7 @@ def made(array: Array, example: Any, double: bool = True) -> Any:
         return sys.modules["tensorflow"].constant(array, dtype=example.dtype if keep else "float64")
     if library in ("jax", "jaxlib"):
         return sys.modules["jax"].numpy.asarray(array, dtype=example.dtype)
-    return array.astype(example.dtype if keep else np.float64)
+    return array.astype(example.dtype if keep else np.float64).view(type(example))
 
 
 # --------------------------------------------------------------------------------------------- calls

@@ -17,12 +17,12 @@ import numpy as np
 
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood, huber, laplace, negative_binomial, student_t
-from landau_vae.loss.class_trials import class_trials
 from landau_vae.loss.metric_forms import metric_trials
-from landau_vae.loss.probes import COARSE, LOOSE, STEP, TIGHT, Fit, Probe, fitted, is_coarse
-from landau_vae.loss.trials import TRIALS, Trial
+from landau_vae.loss.probes import COARSE, LOOSE, SINGLE, STEP, TIGHT, Fit, Probe, fitted, is_coarse
+from landau_vae.loss.trials import TRIALS, Trial, class_trials
 
 CLOSE, REMOTE = 2.0**-8, 2.0**20  # data units: where a Huber error is a square, and where it is a line
+FARTHER = (1.0, 2.0**5, 2.0**10, REMOTE)  # an exponential inside may overflow at the last ones
 SCALES = (STEP, 1.0, 2.0**4, 2.0**10)  # of the residuals that tell functions of x − x̂ apart
 ALIKE = 0.02  # of an exponent
 
@@ -75,6 +75,9 @@ def _explained(probe: Probe, trial: Trial) -> Error | None:
         if tolerance is COARSE and not probe.half and not is_coarse(whole):
             break
         for likelihood in trial.likelihoods:
+            rounded = probe.bits <= SINGLE or trial.learned  # squares and absolute values need no guard
+            if tolerance is LOOSE and not rounded and (likelihood.squared or trial.scales != (STEP,)):
+                continue
             fit = fitted(readings, *trial.changes(likelihood, x, means), tolerance)
             if fit is not None:
                 return Error(trial, likelihood, fit)
@@ -86,8 +89,9 @@ def _explained(probe: Probe, trial: Trial) -> Error | None:
 
 def _stays_square(probe: Probe, found: Error) -> bool:
     """Whether an error that is a square near x is one far from it; a function that raises there passes."""
-    value, square = _profile(probe)(REMOTE), found.fit.weight * probe.rows * probe.dimension * REMOTE**2
-    return not np.isfinite(value) or abs(value / square - 1) <= 10 * (found.fit.tolerance.relative + found.fit.chance)
+    rho, near = _profile(probe), 10 * (found.fit.tolerance.relative + found.fit.chance)
+    ratios = [rho(far) / (found.fit.weight * probe.rows * probe.dimension * far**2) for far in FARTHER]
+    return all(abs(ratio - 1) <= near for ratio in ratios if np.isfinite(ratio))
 
 
 def _profile(probe: Probe) -> Callable[[float], float]:
@@ -119,8 +123,7 @@ def located(rho: Callable[[float], float]) -> Iterator[Likelihood]:
     elif abs(inner - 2) < ALIKE and abs(outer - 1) < ALIKE:
         yield huber(neat(slope / (2 * curvature)))
     elif abs(inner - 2) < 5 * ALIKE and 0 < outer < 0.5:  # A ln(1 + t²/s), A ln 4 from far to farther
-        scale = (farther - far) / np.log(4) / curvature
-        yield student_t(neat(scale))
+        yield student_t(neat(CLOSE**2 / np.expm1(near * np.log(4) / (farther - far))))
 
 
 def neat(value: float) -> float:

@@ -42,11 +42,13 @@ def learned_weight(probe: Probe, x: Array, x_hat: Array, moved: Array) -> tuple[
     fitting = ((name, each) for name, each in parameters(probe.call.function) if each.numel() in sizes)
     for name, tensor in islice(fitting, MOST):
         kept = tensor.data.clone()
-        states = []
-        for sign in (-1.0, 1.0):
-            tensor.data = kept + sign * STEP
-            states.append((probe(x, x_hat), probe(x, moved)))
-        tensor.data = kept
+        try:
+            states = []
+            for sign in (-1.0, 1.0):
+                tensor.data = kept + sign * STEP
+                states.append((probe(x, x_hat), probe(x, moved)))
+        finally:
+            tensor.data = kept
         (low, low_moved), (high, high_moved) = states
         below, above = low_moved - low, high_moved - high
         if not below > 0 < above or abs(above / below - 1) < ALIKE * STEP:

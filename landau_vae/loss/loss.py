@@ -37,6 +37,7 @@ Parametrisation = Literal["log_variance", "variance", "std", "log_std"]
 LEAST, MOST = 1e-300, 1e300  # prices that can be computed with
 
 RELATIVE = "β/β_now"
+DOUBLE = "A nat costs 2 β: the KL is written without its ½, or β is not what the function runs at."
 RELATIVELY = "β counts in multiples of the weight that the KL has now: give beta=… to have it in your own numbers."
 
 
@@ -231,8 +232,9 @@ class Loss:
         Parameters
         ----------
         likelihood : Likelihood or str
-            An object, or its name: "gaussian", "bernoulli", "poisson", "family" (of an
-            exponential family that the spectrum knows).
+            An object, or its name: "laplace", "huber(0.5)", "negative-binomial(2)",
+            "categorical(3,4)" and so on; "family" is an exponential family that the spectrum
+            knows.
         beta : float or array_like, default 1
             β, the weight of the KL term.
         **options
@@ -351,9 +353,10 @@ class Loss:
             the log-variance of the posterior, in any order that their names tell, else in this
             one.
         like : tuple of arrays or tuple or mapping, optional
-            (x, x_hat, mean, log_variance) of one batch, arrays of any library. They give the
-            sizes, the batch and the kind of array. A function of other arguments, such as
-            (model_output, batch), has them here as it takes them.
+            (x, x_hat, mean, log_variance) of one batch, with as many rows as in training, arrays
+            of any library. They give the sizes, the batch and the kind of array. A function of
+            other arguments, such as (model_output, batch) or (model, batch), has them here as it
+            takes them.
         features : int or sequence of int, optional
             Shape of one sample; needed without `like`.
         latents : int or sequence of int, optional
@@ -389,7 +392,7 @@ class Loss:
         ('mean(x − x̂)² + β Σ KL', 4.0)
         """
         from landau_vae.loss._measure import measure
-        from landau_vae.loss.sizes import candidates
+        from landau_vae.loss.probes import candidates
 
         probes = candidates(function, like, features, latents, batch, beta, parametrisation, to)
         measured = measure(probes, beta=beta, batch_known=like is not None or batch is not None)
@@ -397,6 +400,7 @@ class Loss:
         weight = measured.kl_weight / value
         weight = 1.0 if isclose(weight, 1.0, rel_tol=1e-6) else weight
         knob, notes = ("β", measured.notes) if beta else (RELATIVE, (*measured.notes, RELATIVELY))
+        notes += (DOUBLE,) * (beta is not None and isclose(weight, 2.0, rel_tol=1e-6))
         return cls(
             numbers(value, "beta"), measured.decoder_variance, measured.reconstruction, measured.kl, measured.half,
             probes[0].latents, measured.likelihood, measured.reconstruction_weight, weight, "measured", knob, notes,
@@ -650,7 +654,7 @@ class Loss:
         -------
         array
             As in `beta_at`; infinite where a constraint keeps the mode active at every β, 0 where
-            it keeps it inactive.
+            it keeps it inactive, NaN where what it does is not known.
 
         Examples
         --------

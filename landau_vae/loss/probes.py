@@ -11,14 +11,14 @@ KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²). All entries of 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, POISSON
-from landau_vae.loss.calling import Call
+from landau_vae.loss.calling import SPREADS, Call, calls
 from landau_vae.loss.results import Weights, components
 
 PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
@@ -34,7 +34,9 @@ GRID = 64.0  # entries are multiples of its inverse
 STEP = 8 / GRID  # of m, whose base is 0.2 … 0.8: it stays a probability
 FAR = 1000.0  # of μ: even a KL of weight 1e-6 shows beside a cross-entropy then
 FAR_ONES = 3  # far posteriors at the head of `posteriors`
+ENTRIES = 2**15  # of an array that is probed: rows are as many as these allow, but at least two
 ROWS = 8  # that a function is called with, where its batch does not matter or is a sum or a mean
+SINGLE, HALF = 24, 12  # binary digits
 MANY = 24  # calls that are averaged where a function draws random numbers
 SURE = 4.0  # standard errors
 
@@ -78,11 +80,16 @@ class Probe:
         default_factory=dict
     )  #: which of the numbers it returns make the loss; the first, unless given
     draws: int = 1  #: calls that are averaged
-    half: bool = False  #: whether what it returns has the few digits of half precision
+    bits: int = 53  #: of what it returns: 24 in single precision, 12 or fewer in half precision
 
     def __post_init__(self) -> None:
         if not self.rows:
             object.__setattr__(self, "rows", self.batch)
+
+    @property
+    def half(self) -> bool:
+        """Whether it returns what half precision holds."""
+        return self.bits <= HALF
 
     @property
     def dimension(self) -> int:
@@ -150,6 +157,51 @@ class Probe:
     def _value(self, x: Array, x_hat: Array, posterior: Posterior | None) -> float:
         value = self.attempt(x, x_hat, posterior)
         return np.nan if isinstance(value, InputError) else value
+
+
+# ---------------------------------------------------------------------------------------------- sizes
+
+Size = int | Sequence[int] | None
+
+
+def candidates(
+    function: Callable[..., Any],
+    like: Any,
+    features: Size,
+    latents: Size,
+    batch: int | None,
+    beta: float | None,
+    parametrisation: str | None,
+    to: Callable[[Any], Any] | None,
+) -> list[Probe]:
+    """Return the ways in which a function may be called and what its spread may be, the likeliest first."""
+    probes = []
+    for call in calls(function, like, to=to, beta=beta):
+        x_hat, mean = _shape(call, "x_hat"), _shape(call, "mean")
+        shape, latent_shape = _given(features, x_hat, "features"), _given(latents, mean, "latents")
+        rows = batch or (x_hat or mean or (ROWS,))[0]
+        stated = [each for each in (parametrisation or call.spread,) if each] or SPREADS
+        probes += [Probe(call, shape, latent_shape, rows, spread) for spread in stated]
+    return probes
+
+
+def _shape(call: Call, role: str) -> tuple[int, ...] | None:
+    example = call.example(role)
+    return None if example is None else tuple(example.shape)
+
+
+def _given(size: Size, example: tuple[int, ...] | None, name: str) -> tuple[int, ...]:
+    """Return the shape of one sample: as it is stated, else that of the example."""
+    if size is None:
+        if example is None:
+            raise InputError(f"{name} is missing: give {name}=…, or like=(x, x_hat, mean, log_variance).", name)
+        return example[1:]
+    shape = (size,) if isinstance(size, int) else tuple(size)
+    if example is not None and np.prod(shape) != np.prod(example[1:]):
+        raise InputError(f"{name} is {size}, but the arrays of like have {example[1:]}: give one of them.", name)
+    if not shape:
+        raise InputError(f"{name} is empty, but a number or the shape of one sample is expected.", name)
+    return shape
 
 
 # ---------------------------------------------------------------------------------------------- moves
@@ -231,14 +283,14 @@ def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance)
     return Fit(weight, chance / SURE, tolerance)
 
 
-def has_few_bits(value: float) -> bool:
-    """Return whether a number is one of half precision.
+def bits_of(value: float) -> int:
+    """Return how many binary digits a number has, up to those of a double: as many as its precision, or fewer.
 
-    >>> has_few_bits(1.5), has_few_bits(0.1)
-    (True, False)
+    >>> bits_of(1.5), bits_of(0.1), bits_of(float(np.float32(0.1))) <= SINGLE
+    (2, 53, True)
     """
-    mantissa = np.ldexp(np.frexp(value)[0], 12)
-    return not np.isfinite(value) or mantissa == np.round(mantissa)
+    mantissa = int(abs(np.frexp(value)[0]) * 2**53) if np.isfinite(value) else 0
+    return 53 - (mantissa & -mantissa).bit_length() + 1 if mantissa else 0
 
 
 def is_coarse(gain: Callable[[float], float]) -> bool:

@@ -36,6 +36,7 @@ from landau_vae.loss.probes import (
 
 MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
 LEAST = 1e-6  # nats of a constraint
+MANY_LATENTS = 64  # that are moved one by one
 BOUND = 20.0  # |ln σ²| beyond which it may be clamped: σ from 5e-5 to 2e4
 ALIKE = 0.02
 
@@ -46,7 +47,7 @@ class Form:
 
     charge: Callable[[Posterior], float]
     constraint: Constraint | None = None
-    prior: tuple[float, float] | None = None  #: its mean and variance, unless standard
+    prior: tuple[Array, Array] | None = None  #: its means and variances, unless standard
     frozen: float | None = None  #: σ², where the charge leaves it out because it is not trained
 
 
@@ -123,7 +124,7 @@ def _forms(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[tuple[l
     frozen = frozen_variance(probe)
     if frozen is not None and gain((zero, one)) == gain((zero, -one)) == 0:
         yield [Form(lambda place: float(np.sum(place[0] ** 2) / 2), frozen=frozen)], []
-    if (prior := other_prior(probe, gain)) is not None:
+    for prior in other_priors(probe, gain):
         yield [Form(_from_prior(*prior), prior=prior)], []
 
 
@@ -136,7 +137,7 @@ def frozen_variance(probe: Probe) -> float | None:
     return float(SQUARED[probe.parametrisation](values[0])) if values is not None and values.size == 1 else None
 
 
-def _from_prior(mean: float, variance: float) -> Callable[[Posterior], float]:
+def _from_prior(mean: Array, variance: Array) -> Callable[[Posterior], float]:
     return lambda place: float(nats(((place[0] - mean) / np.sqrt(variance), place[1] - np.log(variance))).sum())
 
 
@@ -191,17 +192,30 @@ def _charge(kind: str, per: str, limit: float) -> Callable[[Posterior], float]:
 # ---------------------------------------------------------------------------------------- other priors
 
 
-def other_prior(probe: Probe, gain: Callable[[Posterior], float]) -> tuple[float, float] | None:
-    """Return (m, v) of b KL(N(μ, σ²) ‖ N(m, v)): b/v from the curvature in μ, b from the slope in ln σ², m from μ."""
+def other_priors(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[tuple[Array, Array]]:
+    """Yield (m, v) of b KL(N(μ, σ²) ‖ N(m, v)): the same for all latents, then, of few latents, one for each."""
+    one = np.ones(probe.latent_shape)
+    every = [np.array([_prior(probe, gain, one)])]
+    if probe.latents <= MANY_LATENTS:
+        units = np.eye(probe.latents).reshape(-1, *probe.latent_shape)
+        every.append(np.array([_prior(probe, gain, unit) for unit in units]))
+    for found in every:
+        mean, variance = found.T.reshape(2, *(probe.latent_shape if len(found) > 1 else (1,)))
+        if np.all(np.isfinite(found)) and np.all(variance > 0):
+            yield mean, variance
+
+
+def _prior(probe: Probe, gain: Callable[[Posterior], float], where: Array) -> tuple[float, float]:
+    """Return (m, v) of some latents: b/v from the curvature in μ, b from the slope in ln σ², m from the slope in μ."""
     h = 0.5
-    half, zero = np.full(probe.prior[0].shape, h), probe.prior[0]
+    half, zero = h * np.broadcast_to(where, probe.prior[0].shape), probe.prior[0]
     up, down, wider, narrower = map(gain, ((half, zero), (-half, zero), (zero, half), (zero, -half)))
     precision = (up + down) / h**2  # n b/v, n entries
     if not precision > 0:
-        return None
+        return np.nan, np.nan
     mean = (down - up) / (2 * h * precision)
     variance = (precision * np.sinh(h) - (wider - narrower)) / (h * precision)
-    return (round(float(mean), 6) + 0.0, neat(float(variance))) if variance > 0 else None
+    return round(float(mean), 6) + 0.0, neat(float(variance))
 
 
 # ------------------------------------------------------------------------------------------- in words
@@ -226,6 +240,11 @@ def with_bounds(probe: Probe, rate: Rate, x: Array, x_hat: Array) -> Rate:
     return replace(rate, least=clamp(-BOUND), most=clamp(BOUND))
 
 
+def _ends(values: Array) -> str:
+    low, high = significant(float(values.min()), 4), significant(float(values.max()), 4)
+    return low if low == high else f"{low} … {high}"
+
+
 def words(rate: Rate) -> Iterator[str]:
     """Yield what has to be known of a charge that is not the plain KL."""
     form = rate.form
@@ -235,7 +254,7 @@ def words(rate: Rate) -> Iterator[str]:
             f"{significant(form.frozen)}. If σ is trained, nothing keeps it from 0, and nothing collapses."
         )
     if form.prior is not None:
-        mean, variance = (significant(each, 4) for each in form.prior)
+        mean, variance = (_ends(each) for each in form.prior)
         yield f"The prior is N({mean}, {variance}), which leaves thresholds as they are: compare posteriors with it."
     if rate.least is not None or rate.most is not None:
         ends = [f"{word} {end:g}" for word, end in (("below", rate.least), ("above", rate.most)) if end is not None]

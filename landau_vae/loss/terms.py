@@ -119,16 +119,17 @@ def _prepared(probe: Probe, beta: float | None) -> tuple[Probe, bool]:
                 rest, first, again, by_x_hat, by_posterior = found
                 chance = {name: abs(first[name] - again[name]) for name in first.keys() & again.keys()}
                 draws = probes.MANY if any(value > 0 for value in chance.values()) else 1
-                half = all(map(probes.has_few_bits, first.values()))
+                bits = max(map(probes.bits_of, first.values()))
                 weights = total(rest, by_x_hat, by_posterior, chance, beta)
-                return replace(variant, total=weights, draws=draws, half=half), True
+                return replace(variant, total=weights, draws=draws, bits=bits), True
     return probe, False
 
 
 def _variants(probe: Probe) -> Iterator[Probe]:
     """Yield the probe with few rows, with all of its batch, and with arrays in the examples' own precision."""
-    if probe.rows > probes.ROWS and not probe.total:
-        yield replace(probe, rows=probes.ROWS)
+    few = min(probes.ROWS, max(2, probes.ENTRIES // probe.dimension))
+    if probe.rows > few and not probe.total:
+        yield replace(probe, rows=few)
     yield probe
     if probe.call.to is None:
         yield replace(probe, call=replace(probe.call, double=False))

@@ -313,3 +313,9 @@ def test_what_is_shown():
 def test_bad_input(arguments, words):
     with pytest.raises(InputError, match=words):
         explain(**{"loss": LOSS} | arguments)
+
+
+def test_an_unknown_error_of_the_mean_predictor_is_left_out():
+    loss = Loss.of("huber(1)", 0.3)
+    spectrum = lv.spectrum.score(np.random.default_rng(0).standard_normal((80, 3)), loss)
+    assert repr(explain(0.5, 1.0, loss=loss, spectrum=spectrum)).endswith("latents)")

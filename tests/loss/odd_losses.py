@@ -8,6 +8,7 @@ refuses it. B rows, d features and K latents, unless a case has its own arrays.
 from collections import namedtuple
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +45,7 @@ class Odd:
 
 SIZES = {"features": D, "latents": K}
 ODD: list[Odd] = []
+CALLS = count()
 
 
 def odd(name, truth, likelihood="gaussian", **more):
@@ -250,6 +252,10 @@ odd("a loss for each row", "reduce it as the training loop does")(
 # --------------------------------------------------------------------------- reconstruction errors
 
 
+def network(x):
+    return np.tanh(np.concatenate([x @ np.eye(D, 4, 1), x @ np.eye(D, 3, -2), x.sum(axis=1, keepdims=True)], axis=1))
+
+
 def error(name, truth, function, likelihood="gaussian", **more):
     odd(name, truth, likelihood, **more)(lambda x, x_hat, mu, logvar: function(x, x_hat) + 2 * rate(mu, logvar))
 
@@ -290,7 +296,8 @@ error("class indices", 2.0, lambda x, h: -np.take_along_axis(log_softmax(h), x[.
 error("logits", 2.0, lambda x, h: (softplus(h) - x * h).sum() / len(x), "bernoulli")
 error("guarded cross-entropy", 2.0, lambda x, p: bce(x, np.clip(p, 1e-7, 1 - 1e-7)), "bernoulli")
 error("guard inside the logarithm", 2.0,
-      lambda x, p: -(x * np.log(p + 1e-8) + (1 - x) * np.log(1 - p + 1e-8)).sum() / len(x), "bernoulli", near=1e-3)  # fmt: skip
+      lambda x, p: -(x * np.log(p + 1e-8) + (1 - x) * np.log(1 - p + 1e-8)).sum() / len(x), "bernoulli",
+      near=1e-3)  # fmt: skip
 error("square of a sigmoid", 2.0, lambda x, h: squares(x, 1 / (1 + np.exp(-h))), note="sigmoid")
 error("square of tanh", 2.0, lambda x, h: squares(x, np.tanh(h)), note="tanh")
 error("both in bytes", 2.0 / 255**2, lambda x, y: squares(255 * x, 255 * y))
@@ -336,8 +343,8 @@ error(
 error("fourth power", r"\^4", lambda x, y: ((x - y) ** 4).sum() / len(x))
 error("clipped x̂", "not far from it", lambda x, y: squares(x, np.clip(y, 0, 1)))
 error("cosine", "no sum over features|not least|none that is known",
-      lambda x, y: 1 - ((x * y).sum(axis=1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)).mean())  # fmt: skip
-error("features of a network", "no sum over features", lambda x, y: squares(np.tanh(x @ np.eye(D, 4, 1)), np.tanh(y @ np.eye(D, 4, 1) + 0 * y[:, :4])) + squares(np.tanh(x.sum(1, keepdims=True)), np.tanh(y.sum(1, keepdims=True))))  # fmt: skip
+      lambda x, y: 1 - ((x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))).mean())  # fmt: skip
+error("features of a network", "no sum over features", lambda x, y: squares(network(x), network(y)))
 error("focal", "none that is known|finite|not least|differs",
       lambda x, p: -((1 - p) ** 2 * x * np.log(p) + p**2 * (1 - x) * np.log(1 - p)).sum() / len(x))  # fmt: skip
 error("no error", "does not depend on x̂", lambda x, y: (x**2).sum())
@@ -352,10 +359,16 @@ def charge(name, truth, function, **more):
     odd(name, truth, **more)(lambda x, x_hat, mu, logvar: squares(x, x_hat) + function(mu, logvar))
 
 
-charge("no ½", 2.0, lambda m, s: (m**2 + np.exp(s) - s - 1).sum(axis=1).mean())
+charge("no ½", 2.0, lambda m, s: (m**2 + np.exp(s) - s - 1).sum(axis=1).mean(), beta=1.0, note="without its ½")
 charge("absolute value of the KL", 1.0, lambda m, s: abs(rate(m, s)))
 charge("prior N(½, 4)", 1.0, lambda m, s: rate((m - 0.5) / 2, s - np.log(4)), note="prior is N(0.5, 4)")
 charge("prior N(0, 0.01)", 3.0, lambda m, s: 3 * rate(m / 0.1, s - np.log(0.01)), note="prior is N(0, 0.01)")
+charge(
+    "prior of each latent",
+    2.0,
+    lambda m, s: 2 * rate((m - np.arange(K)) / np.sqrt(1 + np.arange(K)), s - np.log(1 + np.arange(K))),
+    note="prior is N(0 … 2, 1 … 3)",
+)
 charge("hinge", 3.0, lambda m, s: 3 * np.maximum(rate(m, s), 2.5), constraint=("hinge", 2.5, "mean"))
 charge("hinge from zero", 0.5, lambda m, s: 0.5 * np.maximum(rate(m, s) - 0.2, 0), constraint=("hinge", 0.2, "mean"))
 charge(
@@ -419,7 +432,7 @@ charge(
 charge(
     "β that counts calls",
     "draws random numbers or counts its calls",
-    lambda m, s, n=[0]: n.append(0) or len(n) / 1e3 * rate(m, s),
+    lambda m, s, calls=CALLS: next(calls) / 1e3 * rate(m, s),
 )
 odd("μ² without σ", 2.0, like=LIKE[:3], note="frozen at 1")(
     lambda x, x_hat, mu: squares(x, x_hat) + (mu**2).sum(axis=1).mean()
@@ -458,9 +471,8 @@ def denoising(x, x_hat, mu, logvar):
 
 
 @odd("capacity that grows with each call", "draws random numbers or counts its calls")
-def growing(x, x_hat, mu, logvar, calls=[0]):
-    calls.append(0)
-    return squares(x, x_hat) + 10 * abs(rate(mu, logvar) - 25 * len(calls) / 1e4)
+def growing(x, x_hat, mu, logvar, calls=CALLS):
+    return squares(x, x_hat) + 10 * abs(rate(mu, logvar) - 25 * next(calls) / 1e4)
 
 
 @odd("one sample that is given", 3.0, **SIZES)

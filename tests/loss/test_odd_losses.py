@@ -1,4 +1,4 @@
-"""Of 120 odd callables none has a wrong price: each has the one worked out by hand, or is refused for its own reason."""
+"""No odd callable has a wrong price: each has the one worked out by hand, or is refused for its own reason."""
 
 import re
 
