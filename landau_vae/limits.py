@@ -56,7 +56,7 @@ EXPECTED = Limit(0.2, "predicted M² from which a mode that is not encoded count
 COLLAPSED = Limit(0.03, "M² of all latents below which a model has collapsed")
 WEAK = Limit(
     0.003, "the same for likelihoods other than squared errors, whose latents may be weak well below the threshold",
-    "Laplace and negative binomial networks at 0.9 of their first thresholds: M² 0.013 and 0.018; dead ones: 1e-5",
+    "Laplace and negative binomial networks at 0.9 of their first thresholds: M² 0.013 and 0.018; collapsed ones: 1e-5",
 )  # fmt: skip
 DEGENERATE = Limit(0.005, "nats that rotating two modes into one another costs, up to which they are one group")
 PURE = Limit(0.8, "share of a latent's alignment with one mode from which it is not mixed")

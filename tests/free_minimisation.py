@@ -34,7 +34,7 @@ class FreeVAE:
     def _loss(self, unknowns, price):
         decoder, posterior = unknowns[: 3 * self.m].reshape(3, -1), unknowns[3 * self.m :]
         if self.linear:
-            y = self.x - self.x.mean(axis=0)
+            y = (self.x - self.x.mean(axis=0)) / self.x.std(axis=0)
             mean, v = (y @ part for part in posterior.reshape(2, -1))
         else:
             mean, v = posterior.reshape(2, -1)

@@ -203,7 +203,7 @@ def measured(path):
 
 
 def test_the_package_has_few_files():
-    assert len(MODULES) <= 230  # 180 before every loss
+    assert len(MODULES) <= 240  # 180 before every loss
 
 
 def test_the_package_is_small():

@@ -19,9 +19,9 @@ def test_files_and_folders_exist():
 
 def test_the_map_has_a_file_for_each_feature():
     rows = re.findall(r"^\| ([^|]+) \| `([^`]+)` \|$", TEXT.partition("## The map")[2], flags=re.MULTILINE)
-    assert len(rows) == 50
+    assert len(rows) >= 50
     files = [file for _, file in rows]
-    assert len(set(files)) == 50
+    assert len(set(files)) == len(rows)
     assert all((ROOT / file).is_file() for file in files), [file for file in files if not (ROOT / file).is_file()]
 
 

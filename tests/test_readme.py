@@ -125,7 +125,8 @@ def test_pictures_are_drawn_by_the_script_that_is_named(tmp_path):
 
 
 def test_every_option_that_is_named_exists(capsys):
-    commands = ("thresholds", "choose", "onset", "bifurcate", "verify", "diagnose", "convert", "reproduce", "derive")
+    commands = ("thresholds", "choose", "onset", "bifurcate", "verify", "diagnose", "explain", "convert", "reproduce",
+                "derive")  # fmt: skip
     for command in commands:
         main([command, "--help"])
     known = capsys.readouterr().out

@@ -56,7 +56,8 @@ def diagnose(
     if inputs.covariance:
         options["spectrum"] = inputs.spectrum
     else:
-        options |= {"data": inputs.loaded.values, "standardize": inputs.standardize}
+        (values, _, _), sizes = inputs.sized_rows
+        options |= {"data": values, "sizes": sizes, "standardize": inputs.standardize}
     result = lv.diagnose(means, **options)
     title = f"{posterior.name} on {inputs.name}"
     content = {"posterior": posterior.name, "file": inputs.name, **result.to_dict()}

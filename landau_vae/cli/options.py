@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import typer
@@ -15,6 +15,7 @@ from landau_vae import Loss, Spectrum
 from landau_vae.cli.program import in_data, option
 from landau_vae.data.archive import is_partial
 from landau_vae.data.read_file import read
+from landau_vae.data.read_h5ad import read_obs
 from landau_vae.datasets import NAMES, Dataset, load
 from landau_vae.display import Array
 from landau_vae.errors import InputError
@@ -24,11 +25,12 @@ from landau_vae.loss.presets.preset import asks
 from landau_vae.spectrum.build import Divisor
 
 Names = list[str] | None
+GeneLikelihood = Literal["zinb", "nb", "poisson"] | None
 
-FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, AnnData, or what `gather` wrote"
+FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, h5ad, or from `gather`"
 TARGET = "target"  # in --given and --target: all columns of a public data set's target
 
-PARTS = ("capacity", "noise_scale", "kl_weight", "reconstruction_weight")
+PARTS = ("capacity", "noise_scale", "kl_weight", "reconstruction_weight", "dispersion")
 
 in_model = partial(option, panel="Condition, target, noise")
 in_loss = partial(option, panel="Loss")
@@ -49,7 +51,10 @@ class Reading:
     columns: Annotated[Names, in_data("Use only this column (may be repeated)", "--column", metavar="NAME")] = None
     exclude: Annotated[Names, in_data("Leave this column out (may be repeated)", metavar="NAME")] = None
     weights: Annotated[str | None, in_data("Column that holds sample weights", metavar="NAME")] = None
-    array: Annotated[str | None, in_data("Array of an NPZ, Zarr, netCDF file; layer of .h5ad", metavar="NAME")] = None
+    array: Annotated[
+        str | None,
+        in_data("Array of an NPZ, Zarr, netCDF file; layer of .h5ad", "--array", "--layer", metavar="NAME"),
+    ] = None
     samples: Annotated[Names, in_data("Zarr, netCDF: the dimension that counts rows (first)", metavar="NAME")] = None
     header: Annotated[bool | None, in_data("Whether a CSV has a header (detected)", "--header/--no-header")] = None
 
@@ -77,6 +82,7 @@ class LossOptions:
     batch: Annotated[int | None, in_loss("Rows of a batch (verify: 256)")] = None
     channels: Annotated[int | None, in_loss("Channels of an image, if the loss depends on it")] = None
     valid: Annotated[int | None, in_loss("Entries of a sample that no mask hides")] = None
+    gene_likelihood: Annotated[GeneLikelihood, in_loss("scvi-tools: zinb, nb or poisson (zinb)", metavar="NAME")] = None
     parts: Annotated[Names, in_loss("What else --loss takes: capacity=20, … (repeat)", "--with", metavar="X=Y")] = None
 
     @cached_property
@@ -89,12 +95,12 @@ class LossOptions:
                 raise InputError("A learned decoder variance has no fixed value: leave --decoder-variance out.")
             terms["decoder_variance"] = "learned"
         if self.code is None:
-            for name in ("channels", "valid", "parts"):
+            for name in ("channels", "valid", "gene_likelihood", "parts"):
                 if getattr(self, name) is not None:
-                    option = {"parts": "with"}.get(name, name)
+                    option = {"parts": "with"}.get(name, name).replace("_", "-")
                     raise InputError(f"--{option} belongs to losses of code bases: name one (--loss).")
             return Loss(np.asarray(1.0 if self.beta is None else self.beta), **terms, latents=self.latents)
-        sizes = {name: getattr(self, name) for name in ("latents", "batch", "channels", "valid")}
+        sizes = {name: getattr(self, name) for name in ("latents", "batch", "channels", "valid", "gene_likelihood")}
         sizes |= parts_of(self.parts)
         if self.code in PRESETS and asks(PRESETS[self.code], "likelihood"):
             sizes["likelihood"] = terms.pop("likelihood", None)
@@ -133,6 +139,7 @@ class Inputs:
     reading: Reading = field(default_factory=Reading)
     given: Annotated[Names, in_model("Conditional VAE: a column that the decoder knows", metavar="NAME")] = None
     target: Annotated[Names, in_model("Supervised VAE: a column to predict from the others", metavar="NAME")] = None
+    sizes: Annotated[str | None, in_model("Counts: sizes of rows, `total` or a column", metavar="NAME")] = None
     noise: Annotated[Path | None, in_model("File of noise variances, or of a noise covariance")] = None
     terms: LossOptions = field(default_factory=LossOptions)
 
@@ -202,7 +209,7 @@ class Inputs:
     def _own_spectrum(self) -> Spectrum:
         """Return the spectrum of the features themselves; rows that were loaded before are not read again."""
         options: dict[str, Any] = {"standardize": self.scaled, "divisor": self.divisor}
-        if not self.loss.likelihood.by_mean:
+        if self.sizes is not None or not self.loss.likelihood.by_mean:
             return self._score_spectrum()
         if self.public is not None:
             return self.public.spectrum(self.loss.likelihood, **options)
@@ -220,9 +227,29 @@ class Inputs:
             raise InputError(f"For a {likelihood} decoder the rows are needed: give these, not a covariance.")
         if self.divisor != "n":
             raise InputError(f"Scores of a {likelihood} decoder are averaged over all n rows: leave --divisor out.")
-        values, weights, names = self.loaded
-        options: dict[str, Any] = {"standardize": self.scaled, "modes": self.strongest}
+        (values, weights, names), sizes = self.sized_rows
+        options: dict[str, Any] = {"standardize": self.scaled, "modes": self.strongest, "sizes": sizes}
         return lv.spectrum.score(values, likelihood, weights=weights, names=names, **options)
+
+    @cached_property
+    def sized_rows(self) -> tuple[Rows, Any]:
+        """Return all rows, and what --sizes says of them: a column that is taken from them, or is one of obs."""
+        values, weights, names = self.loaded
+        if self.sizes in (None, "total"):
+            return self.loaded, self.sizes
+        if self.public is not None:
+            if self.public.target is None or self.sizes not in self.public.target_names:
+                raise InputError(f"{self.name} has no column {self.sizes!r} of sizes: its columns are features.")
+            return self.loaded, self.public.target[:, self.public.target_names.index(self.sizes)]
+        assert self.file is not None
+        if self.file.suffix.lower() == ".h5ad":
+            return self.loaded, read_obs(self.file, self.sizes)
+        labels = list(names or map(str, range(values.shape[1])))
+        if self.sizes not in labels:
+            raise InputError(f"There is no column {self.sizes!r}: the columns are {', '.join(labels[:12])}.")
+        place = labels.index(self.sizes)
+        others = None if names is None else tuple(labels[:place] + labels[place + 1 :])
+        return Rows(np.delete(values, place, axis=1), weights, others), values[:, place]
 
     def _changed_spectrum(self) -> Spectrum:
         """Return the spectrum of a conditional VAE, of a target, or of rows with a noise metric."""

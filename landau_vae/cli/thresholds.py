@@ -9,11 +9,14 @@ import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
-from landau_vae.display import with_error
+from landau_vae.display import counted, significant, with_error
 from landau_vae.errors import InputError
+from landau_vae.likelihoods import Sized
+from landau_vae.likelihoods.sizes import can_be_drawn
 from landau_vae.limits import ORDER_MARGIN, ORDER_RESOLVED
 
 SMALL = 2**21  # numbers of a table whose moments are formed, too
+FEW_COUNTS = 2**23  # of which others are drawn
 
 
 @command
@@ -27,10 +30,11 @@ def thresholds(
     """List the β of your loss at which each latent collapses."""
     errors = _uncertainty(inputs) if intervals else None  # first: it loads the rows, which are then not read again
     spectrum, loss = inputs.spectrum, inputs.loss
-    cascade, state = lv.transitions(spectrum, loss), lv.equilibrium(spectrum, loss)
+    cascade, state, noise = lv.transitions(spectrum, loss), lv.equilibrium(spectrum, loss), _noise(inputs)
     if as_json:
         content = {"file": inputs.name, "loss": loss, "spectrum": spectrum, "transitions": cascade}
         content["equilibrium"] = None if state.incomplete else state
+        content |= {} if noise is None else {"count_noise": noise, "n_latent": _enough(noise, state)}
         say(content if errors is None else content | {"uncertainty": errors.to_dict(loss)})
     else:
         hidden = len(cascade.mode) - modes
@@ -42,6 +46,7 @@ def thresholds(
             *([f"… and {hidden} more (--modes)"] if hidden > 0 else []),
             "",
             f"{_totals(state)}{_all_collapsed(cascade)}",
+            *([] if noise is None else [_n_latent(noise, state)]),
             *[spectrum.unresolved_note] * bool(spectrum.unresolved),
             *(["", *errors.remarks()] if errors is not None else []),
             *_skewed(inputs),
@@ -50,6 +55,31 @@ def thresholds(
     if output is not None:
         say_written(lv.report.save_figure(output, lv.plotting.cascade(spectrum, loss)))
     return 0
+
+
+def _noise(inputs: Inputs) -> "lv.numeric.CountNoise | None":
+    """Return what chance makes of counts whose sizes are given; None of other data, and where it would take long."""
+    likelihood, spectrum = inputs.loss.likelihood, inputs.spectrum
+    counts = isinstance(likelihood, Sized) or inputs.sizes is not None
+    small = (spectrum.samples or 0) * spectrum.dimension <= FEW_COUNTS and inputs.reading.weights is None
+    if not (counts and small and can_be_drawn(likelihood)):
+        return None
+    rows, sizes = inputs.sized_rows
+    return lv.numeric.count_noise(rows.values, inputs.loss, sizes=sizes)
+
+
+def _enough(noise: "lv.numeric.CountNoise", state: "lv.numeric.Equilibrium") -> int:
+    """Return how many modes are worth their price, and more than chance."""
+    return min(noise.modes, int(state.active))
+
+
+def _n_latent(noise: "lv.numeric.CountNoise", state: "lv.numeric.Equilibrium") -> str:
+    """Return how many latents such counts need, as far as the collapsed state tells."""
+    above, price = int(state.active), significant(noise.price, 4)
+    return (
+        f"n_latent: {counted(above, 'mode')} above the price, {_enough(noise, state)} of them above what chance makes "
+        f"of such counts (τ = {price}): that many latents are needed, as predicted from the collapsed state."
+    )
 
 
 def _skewed(inputs: Inputs) -> list[str]:

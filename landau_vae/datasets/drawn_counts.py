@@ -9,7 +9,7 @@ the sizes spends its first latent on them.
 import numpy as np
 
 from landau_vae.checks import Count, Positive, Seed, checked
-from landau_vae.datasets.toy_sets import Dataset
+from landau_vae.datasets.dataset import Dataset
 from landau_vae.display import readonly
 
 OWN = 0x63656C6C  # stream of the draws

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.checks import Count, Positive, Seed, checked, numbers
-from landau_vae.data.convert import as_rows, plain, variances
+from landau_vae.data.convert import as_rows, variances
 from landau_vae.diagnosis.condition import as_condition, rest_of
 from landau_vae.diagnosis.constrained import in_effect
 from landau_vae.diagnosis.diagnosis import Diagnosis
@@ -20,9 +20,8 @@ from landau_vae.diagnosis.modes import Observed, mode_cross, observe
 from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
 from landau_vae.display import Array, readonly
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Dispersed, Likelihood, Rest, Sized, natural_parameter, with_sizes
-from landau_vae.likelihoods.sizes import split
 from landau_vae.loss import Loss
 from landau_vae.networks import KernelOnset, next_latent_by_kernel, prices_from_gradients
 from landau_vae.networks.decoder import Decoder, choose_link, row_term
@@ -30,7 +29,7 @@ from landau_vae.networks.kernel_onset import FEW, FEWEST
 from landau_vae.numeric._equilibrium import Equilibrium
 from landau_vae.numeric._noise_floor import noise_floor, why_no_noise_floor
 from landau_vae.numeric.plateau_activation import Activation, activation
-from landau_vae.spectrum._score import as_score, in_unit, standardized
+from landau_vae.spectrum._score import as_score, as_sizes, in_unit, of_rest, standardized
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -174,7 +173,7 @@ def diagnose(
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
         loss = loss.at_most_features(x.shape[1])
-        likelihood, x = with_sizes(loss.likelihood, x, sizes if isinstance(sizes, str | None) else plain(sizes))
+        likelihood, x = with_sizes(loss.likelihood, x, as_sizes(sizes))
         if isinstance(likelihood, Sized | Dispersed):
             x = np.asarray(x, dtype=np.float64)
             likelihood.must_hold(x)
@@ -263,7 +262,12 @@ class _Model:
 
     def compared(self) -> Diagnosis:
         """Return posteriors beside their prediction, from one pass over rows and posteriors."""
-        likelihood, x = self.loss.likelihood, self.x if self.rest is None else in_unit(self.rest, None)
+        likelihood, rest = self.loss.likelihood, self.rest
+        if rest is not None and callable(rest.curvature):  # too many outputs for modes of each row
+            spectrum = of_rest(likelihood, rest, np.asarray(self.x, dtype=np.float64), names=self.names)
+            result = _compare(read_posterior(self.mu, self.spread, self.kind), spectrum, self.loss)
+            return replace(result, shape=self.shape, conditional=self.given is not None)
+        x = self.x if rest is None else in_unit(rest, None)
         x = x if self.given is None else rest_of(np.asarray(x, dtype=np.float64), self.given)
         posterior, moments, _ = reading = read_with_data(self.mu, self.spread, self.kind, x, self.loss.sampler)
         moments.vectors_needed = True  # by `mode_cross`
@@ -304,7 +308,12 @@ class _Model:
             return None
         x = np.asarray(self.x, dtype=np.float64)
         likelihood.must_hold(x)
-        return likelihood.rest(x)
+        rest = likelihood.rest(x)
+        if rest.stuck:
+            raise OutsideTheory(
+                f"{rest.note} The price in effect is measured with reconstruction=… and decode=… .", rest
+            )
+        return rest
 
     def seen(self, rows: NDArray[np.intp], result: Diagnosis) -> Array:
         """Return some rows as the loss had them."""
@@ -359,8 +368,8 @@ class _Model:
         self, decoder: Decoder, likelihood: Sized, x: Array, origin: Array
     ) -> tuple[Decoder, Likelihood, Array, Array]:
         """Return decoder and best constant as those of the counts of each row, whose size is put into their outputs."""
-        log_size = split(np.asarray(self.x, dtype=np.float64), likelihood.column)[1]
-        counts, own = split(x, likelihood.column)
+        log_size = likelihood.parts(np.asarray(self.x, dtype=np.float64))[1]
+        counts, own = likelihood.parts(x)
         d = counts.shape[1]
 
         def at_rows(f: Array, rows: Any) -> Array:

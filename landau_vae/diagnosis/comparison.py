@@ -107,7 +107,7 @@ class Comparison:
 
     @property
     def by_yardstick(self) -> str:
-        """The same after a preposition."""
+        """What this model is compared with, after a preposition."""
         return f"{'by' if self.by_background else 'in'} {self.yardstick}"
 
     @property

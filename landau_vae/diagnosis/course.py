@@ -121,7 +121,7 @@ def _rising_loss(log: RunLog, rate: Array, error: Array, beta: Array, t: TwoNumb
     slope = charged_per_beta(rate, t.loss, t.logged, t.spectrum)[start : stop + 1]
     owed = float(np.sum(np.diff(beta[start : stop + 1]) * (slope[1:] + slope[:-1]) / 2))
     rise, scatter = float(total[stop] - total[start]), float(np.median(np.abs(np.diff(total))))
-    if rise <= max(MOVING * np.ptp(total), NOISY * scatter):
+    if rise <= max(MOVING * float(np.ptp(total)), NOISY * scatter):
         return None
     words = (
         f"The loss rises by {significant(rise, 3)} between steps {significant(log.step[start])} and "

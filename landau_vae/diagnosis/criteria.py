@@ -147,12 +147,13 @@ def scores(posterior: Posterior, price: float, eigenvalues: Array) -> tuple[dict
     return tuple(rows)
 
 
-def criteria_table(scored: Sequence[dict[str, Any]]) -> Table:
-    """Return the table of `scores`."""
+def criteria_table(scored: Sequence[dict[str, Any]], yardstick: str = "a linear model") -> Table:
+    """Return the table of `scores`, beside what they say of a model at equilibrium by a yardstick."""
     labels = {"rule": "active if", "observed": "latents", "predicted": "predicted", "source": "source"}
     columns = [
         Column(label, [each[key] for each in scored], key=key, text=key in ("rule", "source"))
         for key, label in labels.items()
     ]
-    note = "How many latents each criterion calls active, and how many modes at the equilibrium of a linear model."
+    note = "How many latents each criterion calls active, and how many modes at the equilibrium of "
+    note += f"{yardstick}."
     return Table(columns, note=note)

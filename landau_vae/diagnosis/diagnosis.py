@@ -244,7 +244,8 @@ class Diagnosis(Comparison, Result):
         """
         if self.own_term:
             return {"latents": self.latents}
-        found = {"latents": self.latents, "modes": self._modes(), "criteria": criteria_table(self.criteria)}
+        criteria = criteria_table(self.criteria, self.yardstick)
+        found = {"latents": self.latents, "modes": self._modes(), "criteria": criteria}
         if not self.spectrum.of_scores:  # there are no distortions of scores
             linear, own = self.observed is not None, self.decoded is not None
             found["dimensions"] = dimensions_table(self.dimensions, linear, own)

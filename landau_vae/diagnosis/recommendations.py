@@ -156,6 +156,7 @@ def recommendations_table(answers: Sequence[Recommendation], knob: str) -> Table
         Column("rests on", [each.basis for each in answers], key="basis", text=True),
     ]
     reasons = [(each.question, each.refusal or (each.condition and f"only {each.condition}")) for each in answers]
-    if len({each.basis for each in answers}) > 1:
+    bases = {each.basis for each in answers}
+    if len(bases) > 1 and any("linear model" in basis for basis in bases):
         reasons.append(("A linear model", "a network often needs fewer latents for the same"))
     return Table(columns, note="\n".join(f"{question}: {reason}" for question, reason in reasons if reason))

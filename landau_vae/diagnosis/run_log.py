@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from landau_vae.checks import checked, numbers
+from landau_vae.checks import checked, numbers, shown
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 
@@ -53,6 +54,7 @@ class RunLog:
     step: Array | None = None  #: (n,); 0, 1, 2, … unless given
     beta: Array | None = None  #: (n,)
     total: Array | None = None  #: the loss, (n,)
+    broken: float | None = None  #: step from which on all numbers of a file are NaN or infinite; None: there is none
 
     expected: ClassVar[str] = "a RunLog(kl, reconstruction)"  #: in messages
 
@@ -100,7 +102,11 @@ def read_run(path: str | Path, *, names: Mapping[str, str] | None = None, valida
     InputError
         If there is no such file, a column is missing, or no row has both numbers.
     """
-    found = log_or_problem(Path(path), dict(names or {}), validation=validation)
+    named = {} if names is None else {kind: names[kind] for kind in names}
+    if not all(kind in USUAL and isinstance(name, str) for kind, name in named.items()):
+        kinds = ", ".join(USUAL)
+        raise InputError(f"names says which column holds what, by {kinds}, but {shown(names)} was given.", "names")
+    found = log_or_problem(Path(path), named, validation=validation)
     if isinstance(found, str):
         raise InputError(found, "path")
     return found
@@ -111,16 +117,18 @@ def log_or_problem(path: Path, names: dict[str, str], *, validation: bool) -> Ru
     if not path.is_file():
         return f"There is no file {path}: name the CSV file that the run logs to."
     header, rows = _cells(path.read_bytes().decode("utf-8-sig", errors="replace"))
-    shown = ", ".join(header) or "(none)"
+    columns_there = ", ".join(header) or "(none)"
     if unknown := [name for name in names.values() if name not in header]:
-        return f"There is no column {unknown[0]!r} in {path.name}: the columns are {shown}."
+        return f"There is no column {unknown[0]!r} in {path.name}: the columns are {columns_there}."
     columns = {kind: names.get(kind) or _column(kind, header, validation) for kind in USUAL}
     if columns["kl"] is None or (columns["reconstruction"] is None and columns["total"] is None):
         missing = "kl" if columns["kl"] is None else "reconstruction"
-        of = f"{path.name} has the columns {shown}, but none is known as its {missing}"
+        of = f"{path.name} has the columns {columns_there}, but none is known as its {missing}"
         return f"{of}: say which (--{missing}-column NAME)."
-    values = {kind: _numbers(rows, header.index(name)) for kind, name in columns.items() if name is not None}
-    log = _assembled(values)
+    places = {kind: header.index(name) for kind, name in columns.items() if name is not None}
+    values = {kind: _numbers(rows, place) for kind, place in places.items()}
+    terms = [place for kind, place in places.items() if kind not in ("step", "beta")]
+    log = _assembled(values, np.array([any(_overflown(row[place]) for place in terms) for row in rows], dtype=bool))
     return f"No row of {path.name} has a KL and a reconstruction that are numbers." if log is None else log
 
 
@@ -156,7 +164,16 @@ def _number(cell: str) -> float:
         return np.nan
 
 
-def _assembled(values: dict[str, Array]) -> RunLog | None:
+def _overflown(cell: str) -> bool:
+    """Return whether a cell holds NaN or infinity, and not nothing or a word.
+
+    >>> _overflown("nan"), _overflown(""), _overflown("None")
+    (True, False, False)
+    """
+    return cell.strip().lower().lstrip("+-") in ("nan", "inf", "infinity")
+
+
+def _assembled(values: dict[str, Array], overflown: NDArray[np.bool_]) -> RunLog | None:
     """Return the log of the rows that have both numbers, if there are any; β and steps are those of the rows before."""
     kl = values["kl"]
     beta = _carried(values["beta"]) if "beta" in values else None
@@ -169,8 +186,10 @@ def _assembled(values: dict[str, Array]) -> RunLog | None:
     step = _carried(values["step"]) if "step" in values else np.arange(len(kl), dtype=float)
     if not np.isfinite(step[whole]).all() or np.any(np.diff(step[whole]) < 0):
         step = np.arange(len(kl), dtype=float)  # a run that was begun again
-    step = _rising(step[whole])
-    parts: dict[str, Any] = {"step": step}
+    parts: dict[str, Any] = {"step": _rising(step[whole])}
+    last = np.flatnonzero(whole)[-1]
+    if overflown[last:].any():
+        parts["broken"] = float(step[last + np.argmax(overflown[last:])])
     for kind, column in {"beta": beta, "total": total}.items():
         if column is not None and np.isfinite(column[whole]).all():
             parts[kind] = column[whole]

@@ -2,17 +2,10 @@
 
 from landau_vae.likelihoods.canonical import BERNOULLI, FAMILY, GAUSSIAN, POISSON
 from landau_vae.likelihoods.counts import negative_binomial, zero_inflated
-from landau_vae.likelihoods.dispersed import Dispersed, dispersed
+from landau_vae.likelihoods.fitted_dispersion import Dispersed, dispersed
+from landau_vae.likelihoods.functions import Generator, Rest
 from landau_vae.likelihoods.groups import categorical, mixed
-from landau_vae.likelihoods.likelihood import (
-    KNOWN,
-    Generator,
-    Likelihood,
-    Rest,
-    as_likelihood,
-    by_name,
-    natural_parameter,
-)
+from landau_vae.likelihoods.likelihood import KNOWN, Likelihood, as_likelihood, by_name, natural_parameter
 from landau_vae.likelihoods.metric import gaussian, mean_variance, quadratic
 from landau_vae.likelihoods.own import any_loss, perceptual
 from landau_vae.likelihoods.robust import huber, laplace, smooth_l1, student_t

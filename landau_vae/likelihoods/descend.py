@@ -14,7 +14,10 @@ from landau_vae.likelihoods.likelihood import Likelihood
 
 QUANTILES = np.array([0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98])  # of each column: where minima are looked for
 STEPS = 200
-FINISHED = 1e-12  # step, as a share of the spread of the starts, from which a feature is at rest
+SAMPLE = 2000  # rows from which the way is begun
+FINISHED = 1e-13  # what a step gains, as a share of the mean |ℓ| of a feature, from which it is the last
+ROUNDING = 1e-15  # of the mean |ℓ|: by how much a step may seem to lose
+DAMPING, STUCK = 1e-3, 1e15  # added to the curvature as a share of it: at first, and where no step is short enough
 LEAST_CURVATURE = 1e-12  # of the largest of a feature: a flat direction gets the damping's step
 
 
@@ -42,6 +45,9 @@ def weighted_quantiles(x: Array, shares: Array, weights: Array | None) -> Array:
 
 def descend(likelihood: Likelihood, x: Array, weights: Array | None, starts: Array) -> Array:
     """Return the best constant output, (m,), from starts (q, m)."""
+    if (stride := len(x) // SAMPLE) > 1:  # most of the way is gone with some of the rows
+        few = slice(None, None, stride)
+        starts = np.vstack([starts, descend(likelihood, x[few], None if weights is None else weights[few], starts)])
     d = x.shape[1]
 
     def mean(values: Array) -> Array:
@@ -52,21 +58,19 @@ def descend(likelihood: Likelihood, x: Array, weights: Array | None, starts: Arr
 
     values = np.array([loss(start) for start in starts])
     best = np.argmin(np.where(np.isfinite(values), values, np.inf), axis=0)  # (d,)
-    pick = np.tile(best, starts.shape[1] // d)
-    output = np.take_along_axis(starts, pick[None], axis=0)[0]
-    spread = _by_feature(np.ptp(starts, axis=0), d)
-    current, damping = np.take_along_axis(values, best[None], axis=0)[0], np.full(d, 1e-3)
+    output = np.take_along_axis(starts, np.tile(best, starts.shape[1] // d)[None], axis=0)[0]
+    current, damping = np.take_along_axis(values, best[None], axis=0)[0], np.full(d, DAMPING)
+    scale = mean(np.abs(np.broadcast_to(likelihood.value(x, output), x.shape)))
     for _ in range(STEPS):
         slope = _by_feature(mean(likelihood.score(x, output)), d)
         step = _newton(slope, _blocks(likelihood.mean_curvature(x, output, weights), d), damping)
         trial = output + step.T.ravel()
         new = loss(trial)
-        better = new <= current
+        better = new <= current + ROUNDING * scale
         output = np.where(np.tile(better, len(output) // d), trial, output)
         current = np.where(better, new, current)
-        damping = np.clip(np.where(better, damping / 8, damping * 8), 1e-15, 1e15)
-        done = (np.abs(step) <= FINISHED * spread).all(axis=1)
-        if np.all(done | (~better & (damping >= 1e15))):
+        damping = np.clip(np.where(better, damping / 8, damping * 8), 1 / STUCK, STUCK)
+        if np.all((-(slope * step).sum(axis=1) <= FINISHED * scale) | (damping >= STUCK)):
             break
     return output
 

@@ -20,17 +20,8 @@ import numpy as np
 from landau_vae.checks import Count, checked, is_real
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.likelihoods.likelihood import (
-    MAKERS,
-    Likelihood,
-    Rest,
-    as_likelihood,
-    dense,
-    library,
-    named,
-    of_numbers,
-    parts,
-)
+from landau_vae.likelihoods.functions import Rest, dense, library, parts
+from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, as_likelihood, named, of_numbers
 
 LEAST_SHARE = 1e-9  # of a label that is never seen: its output stays finite
 TERM = re.compile(r"\s*(?:([-+.\de]+)\s*\*)?\s*([^\[\]]+?)\s*\[([\d:,\s]+)\]\s*")
@@ -185,6 +176,10 @@ class Mixed(Likelihood):
             weight * likelihood.row_value(x[..., np.array(columns)], f[..., np.array(outputs)])
             for likelihood, columns, outputs, weight in _places(self.pieces)
         )
+
+    def left_out(self, x: Any) -> Any:
+        """Return Σ a times what −ln p of each part has beyond its `row_value`."""
+        return sum(weight * each.left_out(x[..., np.array(columns)]) for each, columns, weight in self.pieces)
 
     def mean(self, f: Any) -> Any:
         """Return x̂ of all columns."""

@@ -14,51 +14,28 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from landau_vae.checks import Bound, check_fields, numbers, one_of
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
+from landau_vae.likelihoods.functions import EDGE, Canonical, Generator, Parameter, Rest, Slope, Values
 
-EDGE = 1e-9  # how near a mean may come to an end of its range, as a share of it
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
 MEANS = np.array([0.25, 0.75])  # in the support of all likelihoods: where links are compared with the identity
 PER_FEATURE = "per feature"  # in a name: parameters that it does not hold
 OF_FUNCTIONS = ("any-loss", "perceptual")  # made of a user's function, of which a name holds nothing
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
-STEP = np.finfo(np.float64).eps ** (1 / 3)  # relative: where a central difference is most exact
 
 
 def _not_given(*_: Any) -> Any:
     raise InputError("This likelihood lacks a function needed here: make it with variance=…, generator=… and link=….")
 
 
-class Generator(NamedTuple):
-    """A, A′ and A″ of a canonical exponential family at f."""
-
-    value: Array
-    mean: Array
-    variance: Array
-
-
-class Rest(NamedTuple):
-    """The collapsed state: the best constant output, and what the loss is around it."""
-
-    output: Array  #: f₀, (m,)
-    score: Array  #: ∂ℓ/∂f at f₀ of each row, (n, m)
-    #: ⟨∂²ℓ/∂f²⟩ at f₀: (m,) where outputs do not mix; (d, r, r) where only the r outputs j, d + j, … of a feature j do;
-    #: else (m, m). ∞ where an output cannot move by a small amount.
-    #: A function that multiplies vectors (m, k) by the matrix, where it was not formed.
-    curvature: Any
-    note: str = ""  #: what has to be known of it, in sentences
-    error: float = 0.0  #: relative standard error of the curvature, where it has to be estimated
-
-    @property
-    def stuck(self) -> bool:
-        """Whether no output can move by a small amount, so that the collapsed state is stable at every price."""
-        return not callable(self.curvature) and bool(np.isinf(self.curvature).all())
+def _nothing(x: Any) -> Any:
+    return 0.0 * x
 
 
 @dataclass(frozen=True)
@@ -94,6 +71,7 @@ class Likelihood:
     score: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂ℓ/∂f; of A, unless given
     curvature: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂²ℓ/∂f²; of A, unless given
     response: Callable[[Any], Array] = field(default=_not_given, repr=False)  #: x̂ of f; A′ or f itself, unless given
+    of_data: Callable[[Any], Any] = field(default=_nothing, repr=False)  #: −ln p less ℓ, terms of x alone
     quadratic: bool = field(default=False, repr=False)  #: ½(x − f)ᵀM(x − f): a linear VAE of another covariance, exact
     squared: bool = field(default=False, repr=False)  #: written as (x − x̂)², whose curvature is 2: τ = b/2a
     convex: bool = field(default=False, repr=False)  #: whether each feature has an output, in which ℓ is convex
@@ -103,9 +81,9 @@ class Likelihood:
         object.__setattr__(self, "title", self.title or self.name)
         if self.generator is not _not_given:
             for order, name in enumerate(("value", "score", "curvature")):
-                self._set_default(name, _Canonical(self.generator, order))
+                self._set_default(name, Canonical(self.generator, order))
         if self.variance is not _not_given:
-            self._set_default("slope", _Slope(self.variance))
+            self._set_default("slope", Slope(self.variance))
 
     def _set_default(self, name: str, function: Callable[..., Array]) -> None:
         if getattr(self, name) is _not_given:
@@ -208,8 +186,9 @@ class Likelihood:
         """
         least, most = x.min(), x.max()
         if least < self.support[0] or most > self.support[1]:
-            found = f"data {self.data}, but these run from {least:g} to {most:g}"
-            raise InputError(f"A {self.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source")
+            found = f"are {self.data}, but these run from {least:g} to {most:g}"
+            words = f"Data for a {self.title} decoder {found}: rescale them, or take a Gaussian loss."
+            raise InputError(words, "source")
 
     def outputs(self, features: int) -> int:
         """Return how many numbers a decoder of this likelihood gives for a row of d features.
@@ -238,6 +217,20 @@ class Likelihood:
         (n,) array
         """
         return self.value(x, f).sum(-1)
+
+    def left_out(self, x: Any) -> Any:
+        """Return what −ln p of each row has beyond `row_value`: terms of x alone.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+
+        Returns
+        -------
+        (n,) array
+        """
+        return self.of_data(x).sum(-1)
 
     def rest(self, x: Array, weights: Array | None = None) -> "Rest":
         """Return the best constant output, and the score and the mean curvature there.
@@ -385,119 +378,6 @@ def natural_parameter(likelihood: Likelihood, mean: Array) -> Array:
     low, high = likelihood.support
     width = min(high - low, 1.0)
     return np.asarray(likelihood.link(np.clip(mean, low + EDGE * width, high - EDGE * width)))
-
-
-@dataclass(frozen=True)
-class Halves:
-    """A function of the first half of outputs, and another of the second."""
-
-    first: Callable[[Array], Array]
-    second: Callable[[Array], Array]
-
-    def __call__(self, y: Array) -> Array:
-        """Return both."""
-        d = y.shape[-1] // 2
-        return np.concatenate([self.first(y[..., :d]), self.second(y[..., d:])], axis=-1)
-
-
-def log_of(y: Array) -> Array:
-    """Return ln y, finite at 0."""
-    return np.log(np.where(y < 0, np.nan, np.maximum(y, EDGE)))
-
-
-def logit_of(y: Array) -> Array:
-    """Return the logit of shares, finite at 0 and 1."""
-    return log_of(y) - log_of(1 - y)
-
-
-@dataclass(frozen=True)
-class _Slope:
-    """𝒱′ by central differences that stay on the side of 0 where the mean is."""
-
-    variance: Callable[[Array], Array]
-
-    def __call__(self, mean: Array) -> Array:
-        step = STEP * np.where(mean == 0, 1.0, np.abs(mean))
-        return np.asarray((self.variance(mean + step) - self.variance(mean - step)) / (2 * step))
-
-
-@dataclass(frozen=True)
-class _Canonical:
-    """Value, score or curvature of a canonical exponential family: A − x f, A′ − x, A″."""
-
-    generator: Callable[[Array], Generator]
-    order: int
-
-    def __call__(self, x: Any, f: Any) -> Array:
-        return self.generator(f)[self.order] - (x * f, x, 0 * x)[self.order]
-
-
-@dataclass(frozen=True)
-class Values:
-    """Numbers that compare and are kept by value, so that likelihoods of the same ones are equal.
-
-    >>> Values.of([1, 2]) == Values.of([1.0, 2.0]), Values.of([1, 2]).array.tolist()
-    (True, [1.0, 2.0])
-    """
-
-    shape: tuple[int, ...]
-    content: bytes = field(repr=False)
-
-    @classmethod
-    def of(cls, numbers: Any) -> "Values":
-        """Keep an array of numbers."""
-        array = np.ascontiguousarray(numbers, dtype=np.float64)
-        return cls(array.shape, array.tobytes())
-
-    @property
-    def array(self) -> Array:
-        """The numbers, read-only."""
-        return np.frombuffer(self.content).reshape(self.shape)
-
-
-Parameter = float | Values
-
-
-@dataclass(frozen=True)
-class Part:
-    """One of the results of a function of x, f and parameters: its value, score or curvature."""
-
-    function: Callable[..., tuple[Any, ...]]
-    parameters: tuple[Any, ...]
-    order: int
-
-    def __call__(self, x: Any, f: Any) -> Any:
-        """Return the result at x and f."""
-        return self.function(x, f, *map(plain, self.parameters))[self.order]
-
-
-def plain(parameter: Any) -> Any:
-    """Return a parameter as arithmetic takes it."""
-    return parameter.array if isinstance(parameter, Values) else parameter
-
-
-def parts(function: Callable[..., tuple[Any, ...]], *parameters: Any) -> dict[str, Any]:
-    """Return the value, score and curvature of a likelihood, from one function that returns all three."""
-    return {name: Part(function, parameters, order) for order, name in enumerate(("value", "score", "curvature"))}
-
-
-def dense(curvature: Array) -> Array:
-    """Return the curvature of a `Rest` as a matrix (m, m).
-
-    >>> dense(np.array([1.0, 2.0])).tolist()
-    [[1.0, 0.0], [0.0, 2.0]]
-    """
-    if curvature.ndim != 3:
-        return np.diag(curvature) if curvature.ndim == 1 else curvature
-    (d, r, _), matrix = curvature.shape, np.zeros((curvature.shape[0] * curvature.shape[1],) * 2)
-    for i, j in np.ndindex(r, r):
-        matrix[i * d + np.arange(d), j * d + np.arange(d)] = curvature[:, i, j]
-    return matrix
-
-
-def library(f: Any) -> Any:
-    """Return the library whose arrays these are: NumPy or JAX."""
-    return f.__array_namespace__() if hasattr(f, "__array_namespace__") else np
 
 
 KNOWN: dict[str, Likelihood] = {}  # by name

@@ -22,21 +22,8 @@ from numpy.typing import ArrayLike
 from landau_vae.checks import Bound, NonNegative, checked, numbers
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.likelihoods.likelihood import (
-    KNOWN,
-    MAKERS,
-    Halves,
-    Likelihood,
-    Parameter,
-    Rest,
-    Values,
-    library,
-    log_of,
-    named,
-    of_numbers,
-    parts,
-    plain,
-)
+from landau_vae.likelihoods.functions import Halves, Parameter, Rest, Values, library, log_of, parts, plain
+from landau_vae.likelihoods.likelihood import KNOWN, MAKERS, Likelihood, named, of_numbers
 
 ASYMMETRY = 1e-8  # of the largest entry of a metric
 NEGATIVE = 1e-10  # of its largest eigenvalue: what rounding may leave

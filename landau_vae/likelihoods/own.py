@@ -23,7 +23,8 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods.calculus import Calculus, calculus_of
 from landau_vae.likelihoods.descend import QUANTILES, descend, weighted_quantiles
-from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, Rest
+from landau_vae.likelihoods.functions import Rest
+from landau_vae.likelihoods.likelihood import MAKERS, Likelihood
 
 DENSE = 1500  # outputs up to which a curvature is formed, and decomposed in seconds
 BLOCK = 2**21  # numbers of rows that a function is called with at once

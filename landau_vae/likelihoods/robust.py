@@ -18,7 +18,8 @@ import numpy as np
 from landau_vae.checks import Positive, checked
 from landau_vae.display import Array, listed
 from landau_vae.likelihoods.descend import QUANTILES, descend, weighted_quantiles
-from landau_vae.likelihoods.likelihood import KNOWN, MAKERS, Likelihood, Rest, library, named, of_numbers, parts
+from landau_vae.likelihoods.functions import Rest, library, parts
+from landau_vae.likelihoods.likelihood import KNOWN, MAKERS, Likelihood, named, of_numbers
 from landau_vae.limits import ATOM
 
 HALF = np.array([0.5])

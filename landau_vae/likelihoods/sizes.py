@@ -28,8 +28,9 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods.canonical import POISSON
 from landau_vae.likelihoods.descend import descend
-from landau_vae.likelihoods.dispersed import Dispersed, ends
-from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, Part, Rest, as_likelihood, library
+from landau_vae.likelihoods.fitted_dispersion import Dispersed, ends
+from landau_vae.likelihoods.functions import Part, Rest, library
+from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, as_likelihood
 
 Size = Literal["total", "column"]
 NOTHING = -60.0  # log-mean of a feature that no row has
@@ -108,10 +109,18 @@ class Sized(Likelihood):
         """Return the number of outputs, that of the counts without their sizes."""
         return self.base.outputs(features - self.column)
 
+    def parts(self, x: Any) -> tuple[Any, Any]:
+        """Return counts, and the logarithm of the size of each row, (…, 1)."""
+        return split(x, self.column)
+
     def row_value(self, x: Any, f: Any) -> Any:
         """Return Σ ℓ over the features of each row, at the means that the size and the outputs make."""
         counts, log_size = split(x, self.column)
         return self.base.row_value(counts, self.at_sizes(f, log_size, counts.shape[-1]))
+
+    def left_out(self, x: Any) -> Any:
+        """Return what −ln p of the counts of each row has beyond `row_value`."""
+        return self.base.left_out(split(x, self.column)[0])
 
     def at_sizes(self, f: Any, log_size: Any, features: int) -> Any:
         """Return the outputs that the likelihood of the counts alone takes, of rows whose size is known."""
@@ -139,15 +148,19 @@ class Sized(Likelihood):
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
         """Return the collapsed state."""
         output, pull = self._at_rest(x, weights)
-        base, parts = self.base, split(x, self.column)
+        base, (counts, log_size) = self.base, split(x, self.column)
         if isinstance(base, Dispersed) and base.per_feature:
-            base, output = base.fixed(output), output[: base.outputs(parts[0].shape[1])]
-        bound = Bound.of(base, *parts)
-        score, blocks = bound.score(None, output), bound.mean_curvature(None, output, weights, pull)
-        if self.shares:
-            score = _tied(score, blocks, np.exp(output[: len(blocks)]))
+            base, output = base.fixed(output), output[: base.outputs(counts.shape[1])]
+        bound = Bound.of(base, counts, log_size)
+        blocks = bound.mean_curvature(None, output, weights, pull)
+        score = self.scores(bound, output, blocks)
         note = f"The {'size' if self.column else 'total'} of each row is given to the decoder."
         return Rest(output, score, blocks[:, 0, 0] if blocks.shape[1] == 1 else blocks, note)
+
+    def scores(self, bound: "Bound", output: Array, blocks: Array) -> Array:
+        """Return the scores of rows at an output, less what a softmax cannot move."""
+        score = bound.score(None, output)
+        return _tied(score, blocks, np.exp(output[: len(blocks)])) if self.shares else score
 
     def _at_rest(self, x: Array, weights: Array | None) -> tuple[Array, float]:
         """Return the best constant outputs, and κ: what a softmax pulls at each share."""
@@ -288,6 +301,9 @@ def sized(likelihood: Likelihood, size: Size = "total", shares: bool | None = No
     >>> per_total.constant(np.array([[1.0, 3.0], [4.0, 12.0]])).round(6).tolist()  # ln ¼, ln ¾
     [-1.386294, -0.287682]
     """
+    if likelihood.support != (0.0, np.inf) or isinstance(likelihood, Sized):
+        found = f"likelihood is {likelihood.name}"
+        raise InputError(f"{found}, but one of counts without sizes is expected, such as POISSON.", "likelihood")
     column = size == "column"
     tied = (not column) if shares is None else shares
     parts: dict[str, Any] = {"score": TiedScore(likelihood.score, column)}
@@ -295,7 +311,7 @@ def sized(likelihood: Likelihood, size: Size = "total", shares: bool | None = No
         parts = {part: Shifted(getattr(likelihood, part), column) for part in ("value", "score", "curvature")}
     name = next(name for name, way in WAYS.items() if way == (size, tied))
     return Sized(
-        f"{name}({likelihood.name})", f"{likelihood.title} (size given)", likelihood.term, likelihood.unit,
+        f"{name}({likelihood.name})", likelihood.title, likelihood.term, likelihood.unit,
         likelihood.data, likelihood.support, base=likelihood, column=column, shares=tied, **parts,
     )  # fmt: skip
 
@@ -321,6 +337,14 @@ def with_sizes(likelihood: Likelihood, counts: Array, sizes: Any) -> tuple[Likel
         expected = f"one positive number for each of {len(counts)} rows is expected"
         raise InputError(f"sizes {problem}, but {expected}.", "sizes")
     return sized(base, "column"), np.column_stack([counts, values.ravel()])
+
+
+def can_be_drawn(likelihood: Likelihood) -> bool:
+    """Return whether counts of a likelihood can be drawn here: Poisson and negative binomial ones."""
+    base = likelihood.base if isinstance(likelihood, Sized) else likelihood
+    if isinstance(base, Dispersed):
+        return base.per_feature
+    return base == POISSON or (isinstance(base.value, Part) and base.name.startswith(("negative-", "zero-")))
 
 
 def _read(size: Size, shares: bool, text: str) -> Likelihood:

@@ -37,7 +37,7 @@ OUTSIDE = 1e-6  # by how much rounding in single precision may carry a mean out 
 # Names of entries and attributes under which models return reconstructions and their spreads, likely ones first.
 RECONSTRUCTIONS = (
     "reconstruction", "reconstructions", "reconstructed", "recon", "recon_x", "x_recon", "x_rec", "x_hat", "xhat",
-    "decoded", "output", "outputs", "sample", "px", "mean", "mu", "loc", "logits", "rate", "probs",
+    "decoded", "output", "outputs", "sample", "px", "px_rate", "mean", "mu", "loc", "logits", "rate", "probs",
 )  # fmt: skip
 LOGITS = ("dropout", "px_dropout", "pi", "zi_logits")
 SPREADS = ("variance", "var", "log_variance", "log_var", "logvar", "std", "stddev", "scale", "sigma")

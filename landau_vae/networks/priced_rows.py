@@ -17,7 +17,7 @@ from scipy.special import logsumexp
 
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
-from landau_vae.likelihoods.likelihood import dense
+from landau_vae.likelihoods.functions import dense
 
 CLIMBS = 25  # steps of an ascent
 PAIRS = 2**16  # numbers of pairs of a row and an output that are looked at together: they fit a cache

@@ -3,6 +3,7 @@
 import lazy_loader
 
 from landau_vae.numeric._choose_beta import Choice, choose_beta
+from landau_vae.numeric._count_noise import CountNoise, count_noise
 from landau_vae.numeric._equilibrium import Equilibrium, equilibrium
 from landau_vae.numeric._expected import expected
 from landau_vae.numeric._fixed_encoder import FixedEncoder, fixed_encoder
@@ -20,9 +21,9 @@ from landau_vae.numeric.plateau_activation import Activation, activation
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, ["continuation", "problems"])  # heavier: loaded on first use
 
 __all__ = [
-    "Activation", "Choice", "Equilibrium", "Expected", "FixedEncoder", "FreeBits", "Hierarchy", "Landscape",
-    "LearnedVariance", "NoiseFloor", "Spiked", "Transitions", "WeightDecay", "activation", "choose_beta",
-    "continuation", "equilibrium", "expected", "fixed_encoder", "free_bits", "hierarchy", "landscape",
+    "Activation", "Choice", "CountNoise", "Equilibrium", "Expected", "FixedEncoder", "FreeBits", "Hierarchy",
+    "Landscape", "LearnedVariance", "NoiseFloor", "Spiked", "Transitions", "WeightDecay", "activation", "choose_beta",
+    "continuation", "count_noise", "equilibrium", "expected", "fixed_encoder", "free_bits", "hierarchy", "landscape",
     "learned_variance", "noise_floor", "population_threshold",
     "problems", "spiked", "transitions", "weight_decay",
 ]  # fmt: skip

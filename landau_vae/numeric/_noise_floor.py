@@ -183,7 +183,7 @@ def why_no_noise_floor(spectrum: Spectrum, samples: int) -> OutsideTheory | None
     if spectrum.kind in ("target", "conditional", "score, linear encoder"):
         return OutsideTheory(
             "The noise floor is known for the covariance of samples, or of scores, but this is the spectrum of a "
-            "target, of what a condition leaves, or of what a linear encoder sees: judge it by rows that were held out."
+            "target, of what a condition leaves, or of what a linear encoder uses: judge it by held-out rows."
         )
     if not samples:
         return OutsideTheory(

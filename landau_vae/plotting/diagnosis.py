@@ -256,7 +256,10 @@ def rank_distortion_of(result: Diagnosis, ax: Axes | None = None) -> Axes:
             ax.axhline(share, color=QUIET, lw=0.8, zorder=0)
             ax.annotate(f"{100 * share:.0f} %", (1, share), (3, 0), color=MUTED, fontsize=8, **at)
         ax.set(yscale="log", xlim=(-0.03 * last, last * 1.03), xlabel="rank k: how many are kept")
-        ax.set(ylabel="share of variance left", ylim=(low, style.headroom(low, high, len(curves))))
+        ax.set(
+            ylabel="share of scores’ variance left" if spectrum.of_scores else "share of variance left",
+            ylim=(low, style.headroom(low, high, len(curves))),
+        )
         ax.spines["left"].set_bounds(low, high)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         style.log_axis(ax.yaxis, high)

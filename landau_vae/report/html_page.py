@@ -85,8 +85,8 @@ def headline(result: Diagnosis) -> str:
         words = CODES[result.verdict]
     elif "metastable" in result.codes:
         words = CODES["metastable"]
-    elif result.collapsed:
-        words = "All latents are inactive, near the price at which they would become active"
+    elif "near-threshold" in result.codes:
+        words = CODES["near-threshold"]
     elif result.price_in_effect is None:
         words = "No sign of failed training; the price in effect was not measured"
     elif result.prices is None:

@@ -218,7 +218,7 @@ class Onsets(Result):
             return "Without a decoder there are no distortions: let fit return decode too."
         if name == "Neural":
             own = f"The likelihood {self.likelihood.name!r} does not say its mean, so there are no distortions"
-            return f"{own}: make it with generator=…."
+            return f"{own}: make it with generator=… or response=…."
         return "The scan has no distortions."
 
 

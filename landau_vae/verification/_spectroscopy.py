@@ -368,8 +368,9 @@ def _check_stairs(loss: Loss, start: str) -> None:
     """Raise unless a staircase has prices that are stated, and onsets that are known."""
     if start == "up":
         raise InputError("A staircase leads down, but start is 'up': give start='down' or 'fresh'.", "start")
-    if loss.learned or not (loss.likelihood.squared or loss.likelihood.canonical):
-        what = "a learned σ_dec²" if loss.learned else f"a likelihood ({loss.likelihood.name}) that is not canonical"
+    if loss.learned or not loss.likelihood.curved:
+        name = loss.likelihood.name
+        what = "a learned σ_dec²" if loss.learned else f"a likelihood ({name}) that is not convex in single outputs"
         raise InputError(
             f"A staircase of {what} has no onsets that are known beforehand: give a list of betas.", "loss"
         )

@@ -110,8 +110,8 @@ def other_likelihood(case: Case) -> Finding | None:
         return None
     return remark(
         "other-likelihood",
-        f"The decoder is a {likelihood.title} one: only the first threshold is that of a spectrum (of the data's "
-        "correlation matrix, if they are binary); the others shift once a latent is active.",
+        f"The decoder is a {likelihood.title} one: only the first threshold is exact, as that of the collapsed "
+        "state's spectrum; the others shift once a latent is active.",
         evidence={"source": "recorded", "decoder": likelihood.name},
     )
 

@@ -37,7 +37,8 @@ def test_every_code_is_explained():
 
 def test_every_alarm_has_its_line_in_the_readme():
     readme = README.read_text(encoding="utf-8")
-    remarks = {"metastable", "further-latent", "price-differs", "means-at-odds", "unmeasured", "rightly-inactive",
+    remarks = {"metastable", "near-threshold", "further-latent", "price-differs", "means-at-odds", "unmeasured",
+               "rightly-inactive",
                "normalised-mean", "rotated", "superfluous", "as-predicted", "nonlinear",
                "constraint-met", "constraint-idle", "free-nats",
                "binary-data", "few-rows", "nothing-found"}  # fmt: skip

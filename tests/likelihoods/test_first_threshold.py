@@ -93,7 +93,7 @@ def mahalanobis(x, f):
 BELL = quantiles(norm)
 TABLE = np.hstack([symmetric()[:, :2], counts()[:80, :1], (symmetric()[:, 2:] + symmetric(5)[:, 2:] > 0) * 1.0])
 CASES = {
-    "smooth-L1, normal": (smooth_l1(0.1), BELL, lambda x, f: smooth(x, f, 0.1), [0]),
+    "smooth-L1, normal": (smooth_l1(0.1), quantiles(norm, 200), lambda x, f: smooth(x, f, 0.1), [0]),
     "Huber, three columns": (huber(1.0), symmetric(), lambda x, f: smooth(x, f, 1.0), [0, 0, 0]),
     "pseudo-Huber, own function": (
         any_loss(pseudo_huber), symmetric(3), lambda x, f: (jnp.sqrt(1 + (f - x) ** 2) - 1).sum(-1), [0, 0, 0]

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from likelihood_cases import first, likelihood, rows
 from networks.linear_equilibrium import Equilibrium
 
 import landau_vae as lv
-from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON
+from landau_vae.likelihoods import BERNOULLI, GAUSSIAN, POISSON, as_likelihood
 from landau_vae.networks import _next_latent
 from landau_vae.networks._next_latent import next_latent
 
@@ -14,8 +15,9 @@ MIXED = 0.03  # by which a fitted w is too low, mixed of degenerate ones: of .48
 ERRORS = 3  # standard errors: .3 % of all draws fall outside, and these seeds are fixed
 
 
-def onset(model, decode=None, **options):
-    return next_latent(model.mean, model.deviation, decode or model.decode, model.x, GAUSSIAN, model.active, **options)
+def onset(model, decode=None, likelihood=GAUSSIAN, **options):
+    decode = decode or model.decode
+    return next_latent(model.mean, model.deviation, decode, model.x, likelihood, model.active, **options)
 
 
 CASES = {
@@ -172,3 +174,20 @@ def test_trained_networks():
     assert digits(3, 0.096, 6000)[0] == pytest.approx([1.08, 1.32], abs=0.12)  # too few latents
     assert digits(10, 0.256, 6000)[0] == pytest.approx([0.54, 0.67], abs=0.1)
     assert digits(10, 0.96, 6000)[0] == pytest.approx([0.717, 0.717], abs=0.01)  # inactive: λ₁/τ = .728 of all rows
+
+
+@pytest.mark.parametrize("name", ["huber", "counts", "gaussian"])
+def test_of_a_collapsed_model_it_is_the_first_eigenvalue_of_the_scores(name):
+    """Rows and draws leave a standard error; what w is fitted to is not what it is read off."""
+    x, law = rows(name), likelihood(name)
+    constant = np.broadcast_to(law.constant(x), x.shape)
+    found = next_latent(np.zeros((2000, 1)), np.ones((2000, 1)), lambda z: constant, x, law, np.arange(0))
+    assert abs(found.value - first(name)) < 4 * found.error
+
+
+def test_a_variance_is_a_unit():
+    """½(x − f)²/σ² has the onset of the squared error over σ²: the same draws, but for rounding."""
+    model = Equilibrium((4, 2, 0.9), 1.0, 2000, seed=2)
+    square = onset(model)
+    scaled = onset(model, likelihood=as_likelihood("gaussian(0.5)"))
+    assert (scaled.constant, scaled.linear) == pytest.approx((2 * square.constant, 2 * square.linear), rel=1e-6)

@@ -48,6 +48,7 @@ CODES: Mapping[str, str] = {
     "mixed": "Latents share modes that are not degenerate.",
     "price-differs": "The price in effect is near the stated one, but not the same.",
     "means-at-odds": "Means and widths of the latents obey different prices.",
+    "near-threshold": "All latents are inactive, at a price too near the threshold to say whether they should be.",
     "metastable": "All latents are inactive and stable, but another state may be better.",
     "further-latent": "A further latent would lower the loss.",
     "unmeasured": "Without the decoder the price in effect is not known.",
@@ -78,7 +79,7 @@ QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
         price.means_at_odds, latents.unmeasured),
     "Has it come to rest?": (training.not_converged,),
     "Are inactive latents inactive because they should be?": (
-        collapse.should_be_active, collapse.price_too_high, collapse.further_latent),
+        collapse.should_be_active, collapse.price_too_high, collapse.near_threshold, collapse.further_latent),
     "What do the active latents encode?": (latents.active_below_threshold, data.fits_noise, latents.mixed),
     "What else is worth knowing?": (
         constraint.met, collapse.rightly_inactive, heads.batch_norm, latents.rotated, latents.superfluous,

@@ -12,7 +12,7 @@ import numpy as np
 
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
-from landau_vae.display import counted, listed, significant, span
+from landau_vae.display import counted, listed, significant, span, with_error
 from landau_vae.findings import Finding, alarm, remark
 from landau_vae.likelihoods import BERNOULLI
 from landau_vae.loss.slips import priced_slips
@@ -92,6 +92,22 @@ def price_too_high(c: Comparison) -> Finding | None:
         f"Lower {c.loss.knob} below {beta_at(c, first)}, where the collapsed state loses its stability"
         f"{_more_latents(c)}.{_reason(c)}",
         evidence,
+    )
+
+
+def near_threshold(c: Comparison) -> Finding | None:
+    """Find a total collapse at a price so near a threshold that is estimated that it may be right or wrong."""
+    first, error = c.stable_from, c.first_error
+    known = should_be_active(c) is not None or c.price >= first * (1 + limits.SURELY * error)
+    if not (c.collapsed and error) or c.own_term or known:
+        return None
+    return remark(
+        "near-threshold",
+        f"All latents are inactive at {knob_at(c, c.price)}. Whether they should be is not known: a nat costs "
+        f"{significant(c.price, 3)}, and the first threshold is {with_error(first, first * error)} (one standard error "
+        "of the density of the data at their medians).",
+        f"Start from a smaller {c.loss.knob}, raise it slowly, and compare the losses of both models.",
+        {"price": c.price, "first_eigenvalue": first, "error": first * error, "causes": ("plateau", "price-too-high")},
     )
 
 
@@ -222,7 +238,8 @@ def _more_latents(c: Comparison) -> str:
     """Return where five latents are active."""
     k = min(5, c.spectrum.modes, c.posterior.latents)
     below = beta_at(c, float(c.thresholds[k - 1]))
-    return f" and the first latent becomes active; {k} are active below {below}" if k > 1 else ""
+    are = "would be" if c.by_background else "are"
+    return f" and the first latent becomes active; {k} {are} active below {below}" if k > 1 else ""
 
 
 def _reason(c: Comparison) -> str:

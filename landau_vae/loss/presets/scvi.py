@@ -16,7 +16,7 @@ def counts_of(given: Mapping[str, Any]) -> Likelihood:
     ('total(fitted-zero-inflated)', 'total(negative-binomial(2))')
     """
     kind, dispersion = given.get("gene_likelihood") or "zinb", given.get("dispersion")
-    if kind == "poisson":
+    if kind not in OF_NUMBERS:  # Poisson
         if dispersion is not None:
             raise InputError("A Poisson likelihood has no dispersion: leave it out.", "dispersion")
         return sized(POISSON)

@@ -17,9 +17,11 @@ import numpy as np
 from landau_vae.checks import checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+from landau_vae.likelihoods.canonical import log_factorial
 from landau_vae.likelihoods.counts import COUNTS, negative_binomial, zero_inflated
 from landau_vae.likelihoods.descend import descend
-from landau_vae.likelihoods.likelihood import KNOWN, Likelihood, Part, Rest, library
+from landau_vae.likelihoods.functions import Part, Rest, library
+from landau_vae.likelihoods.likelihood import KNOWN, Likelihood
 
 LEAST, MOST = -7.0, 9.0  # ln θ: at larger ones counts as here are a Poisson's to 1e-4 of the mean
 LOGITS = (-4.0, 0.0)  # of extra zeros, from which the best one is looked for
@@ -196,7 +198,7 @@ def dispersed(inflated: bool = False, per_feature: bool = True) -> Dispersed:
     parts: dict[str, Any] = {part: Part(function, (), i) for i, part in enumerate(("value", "score", "curvature"))}
     return Dispersed(
         name, kind, f"−ln {short}(x; x̂)", "nat of −ln p", COUNTS, (0.0, np.inf), inflated=inflated,
-        per_feature=per_feature, **parts,
+        per_feature=per_feature, of_data=log_factorial, **parts,
     )  # fmt: skip
 
 
