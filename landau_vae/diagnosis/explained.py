@@ -83,10 +83,10 @@ def _worse(t: TwoNumbers) -> Finding:
 
 
 def _inconsistent(t: TwoNumbers) -> Finding:
-    times = f"{t.efficiency:.3g} times as much" if np.isfinite(t.efficiency) else "infinitely more"
+    times = f"{t.efficiency:.3g} times as much as" if np.isfinite(t.efficiency) else "infinitely more than"
     return alarm(
         "inconsistent",
-        f"{_short(t.rate)} nats of a row cannot explain {t.explained:.1%} of the variance: that is {times} as the best "
+        f"{_short(t.rate)} nats of a row cannot explain {t.explained:.1%} of the variance: that is {times} the best "
         f"linear model does with them, and no network of the record had more than {NETWORK_GAIN:g}.",
         "Either one of the two is logged in another unit than stated, or the decoder is given more than z (skip "
         "connections, earlier steps of a sequence, a condition).",

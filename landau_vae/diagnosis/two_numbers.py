@@ -68,8 +68,8 @@ class TwoNumbers:
         """What the reconstruction gains over the mean predictor, in words that follow "the reconstruction"."""
         if self.loss.likelihood.linear_law:
             return f"explains {self.explained:.1%} of the variance"
-        below = significant(self.mean_error - self.error, 3)
-        return f"is {below} a row below the {significant(self.mean_error, 3)} of the best constant output"
+        saved = significant(round(self.mean_error - self.error, 9), 3)
+        return f"saves {saved} a row of the {significant(self.mean_error, 3)} that the best constant output has"
 
     @property
     def explained(self) -> float:
@@ -153,6 +153,11 @@ class TwoNumbers:
         return None if self.equilibrium is None else int(np.count_nonzero(self.equilibrium.rate > ALIVE))
 
     # ---------------------------------------------------------------------------------------- verdict
+
+    @property
+    def possible(self) -> bool:
+        """Whether a trained model can have both: an error no larger than a constant's, nor too small for the rate."""
+        return not (self.verdict == "inconsistent" or self.explained < -WORSE_THAN_CONSTANT)
 
     @cached_property
     def verdict(self) -> Verdict:
