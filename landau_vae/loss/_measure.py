@@ -24,6 +24,7 @@ from landau_vae.display import significant
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, POISSON, Likelihood
 from landau_vae.loss import probes, rate_forms
+from landau_vae.loss.confirmation import confirm
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.precision import COARSE, GUARDED, LOOSE, SURE
 from landau_vae.loss.probes import Probe
@@ -36,6 +37,8 @@ MEANINGS: dict[Any, str] = {
     BERNOULLI: "probabilities", POISSON: "means",
 }  # fmt: skip
 USUAL = (0.5, 1.0)
+NOISY, MORE = 0.02, 16  # relative error of a price from which so many times as many calls are averaged
+NEAR = 1e-2  # relative: what a weight may be off from a usual one to be read as that
 RATIOS = {"sum": 1.0, "mean": 0.5}  # of a weight at twice the size
 VERBS = {"sum": "summed", "mean": "averaged"}
 
@@ -71,10 +74,14 @@ def measure(candidates: list[Probe], *, beta: float | None = None, batch_known: 
     with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # what is tried may be out of its domain
         terms = terms_of(candidates, beta)
         sums = _sums(terms)
-        if terms.probe.rows < terms.probe.batch and (terms.rate.form.constraint or not sums.clear):
-            terms = terms_of([replace(terms.probe, rows=terms.probe.batch)], beta)
+        noisy, fewer = terms.chance > NOISY, terms.probe.rows < terms.probe.batch
+        if noisy or (fewer and (terms.rate.form.constraint or not sums.clear)):
+            draws = MORE * terms.probe.draws if noisy else terms.probe.draws
+            terms = terms_of([replace(terms.probe, rows=terms.probe.batch, draws=draws)], beta)
             sums = _sums(terms)
-        return _convention(terms, sums, batch_known=batch_known)
+        measured = _convention(terms, sums, batch_known=batch_known)
+        confirm(terms)
+        return measured
 
 
 # ---------------------------------------------------------------------------------------- the convention
@@ -187,7 +194,7 @@ def _usual(weight: float, terms: Terms) -> bool:
 
 def _rounded(weight: float, terms: Terms) -> float:
     """Return a weight to the digits that are known of it, so that 4.000000000001 is 4."""
-    near = max(terms.tolerance.relative, SURE * terms.chance, 1e-3 * bool(terms.error.owner))
+    near = max(terms.tolerance.relative, min(SURE * terms.chance, NEAR), 1e-3 * bool(terms.error.owner))
     digits = terms.tolerance.digits if terms.chance < terms.tolerance.relative and not terms.error.owner else 3
     return next((usual for usual in USUAL if isclose(weight, usual, rel_tol=near)), float(f"{weight:.{digits}g}"))
 
@@ -218,6 +225,9 @@ def _notes(terms: Terms, sums: _Sums, measured: Measured) -> Iterator[str]:
     yield from rate_forms.words(terms.rate)
     if not probe.call.named:
         yield f"Its arguments are taken in the order ({', '.join(probe.call.roles)})."
+    if len(probe.total) > 1:
+        [(error, _), (rate, weight)] = probe.total.items()
+        yield f"It returns its terms apart: the loss is taken as {error} + {significant(weight)} × {rate}."
     if probe.draws > 1:
         yield (
             f"Two calls with the same arrays differ: it draws random numbers. {probe.draws} calls were averaged, and "

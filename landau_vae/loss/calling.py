@@ -23,6 +23,7 @@ from landau_vae.display import Array, counted
 from landau_vae.errors import InputError
 from landau_vae.loss.stand_in import StandIn, recorded
 
+WATCHED = ("x_hat", "mean", "spread")  # whose gradients training follows
 ROLES = ("x", "x_hat", "mean", "spread")
 SPREADS = ("log_variance", "variance", "std", "log_std")
 
@@ -171,15 +172,18 @@ class Call:
     spread: str | None = None  #: what the name of the spread says that it is
     named: bool = True  #: whether names state all roles
 
-    def __call__(self, arrays: Mapping[str, Array]) -> Any:
-        """Return what the function returns for the arrays of these roles."""
+    def __call__(self, arrays: Mapping[str, Array], watched: dict[str, Any] | None = None) -> Any:
+        """Return what the function returns for the arrays of these roles; those that PyTorch can watch are kept."""
 
         def fill(slot: Slot) -> Any:
             if slot.role not in arrays:
                 return slot.example
             array = np.array(arrays[slot.role])  # a copy, because a function may work in place
             example = self.examples.get(slot.role) if slot.example is None else slot.example
-            return made(array, example, self.double) if self.to is None else self.to(array)
+            given = made(array, example, self.double) if self.to is None else self.to(array)
+            if watched is not None and slot.role in WATCHED and hasattr(given, "requires_grad_"):
+                watched[slot.role] = given.requires_grad_()
+            return given
 
         positional, keywords = mapped(self.arguments, fill, build=True)
         return self.function(*positional, **keywords)

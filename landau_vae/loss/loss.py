@@ -342,8 +342,9 @@ class Loss:
         """Return the loss that a function computes, measured by finite differences.
 
         x̂ may be a reconstruction, probabilities or logits, means of counts or their
-        logarithms: which of them fits is found. Values do not show whether the KL was detached
-        from the gradient.
+        logarithms: which of them fits is found. A part that is detached from the gradient shows
+        in PyTorch only. At the x of `like` the error must be what it is elsewhere, so that masks
+        and weights by the value of x are seen.
 
         Parameters
         ----------

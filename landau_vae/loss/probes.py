@@ -11,7 +11,7 @@ KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²). All entries of 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,10 @@ from landau_vae.loss.results import Weights, components
 
 PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
     "log_variance": lambda s: s, "variance": np.exp, "std": lambda s: np.exp(s / 2), "log_std": lambda s: s / 2,
+}  # fmt: skip
+SLOPES: dict[str, Callable[[Array], Array]] = {  # of each by ln σ²
+    "log_variance": np.ones_like, "variance": np.exp, "std": lambda s: np.exp(s / 2) / 2,
+    "log_std": lambda s: np.full_like(s, 0.5),
 }  # fmt: skip
 SQUARED: dict[str, Callable[[Array], Array]] = {  # σ² of each
     "log_variance": np.exp, "variance": np.copy, "std": np.square, "log_std": lambda s: np.exp(2 * s),
@@ -42,6 +46,15 @@ MANY = 24  # calls that are averaged where a function draws random numbers
 Posterior = tuple[Array, Array]  #: μ and ln σ²
 
 
+class Start(NamedTuple):
+    """One of the first calls, and the loss that it gave."""
+
+    x: Array
+    x_hat: Array
+    posterior: Posterior
+    value: float
+
+
 @dataclass(frozen=True)
 class Probe:
     """The user's function at a given size of its arrays."""
@@ -56,6 +69,7 @@ class Probe:
         default_factory=dict
     )  #: which of the numbers it returns make the loss; the first, unless given
     draws: int = 1  #: calls that are averaged
+    start: "Start | None" = None
     bits: int = 53  #: of what it returns: 24 in single precision, 12 or fewer in half precision
 
     def __post_init__(self) -> None:
@@ -85,8 +99,8 @@ class Probe:
 
     def components(self, x: Array, x_hat: Array, posterior: Posterior | None = None) -> dict[str, float] | InputError:
         """Return all numbers in what the function returns, or the error to raise if the function raised one."""
-        mean, log_variance = posterior or self.prior
-        arrays = {"x": x, "x_hat": x_hat, "mean": mean, "spread": PARAMETRISATIONS[self.parametrisation](log_variance)}
+        mean, log_variance = posterior = posterior or self.prior
+        arrays = self.arrays(x, x_hat, posterior)
         signs = (1.0, -1.0) if "z" in self.call.roles else (1.0,)  # z = μ ± σ: half the sum is the mean over all z
         found: list[dict[str, float]] = []
         for sign in signs:
@@ -97,6 +111,12 @@ class Probe:
                 return self._raised(problem)
             found.append(components(result))
         return {name: sum(each.get(name, np.nan) for each in found) / len(found) for name in found[0]}
+
+    def arrays(self, x: Array, x_hat: Array, posterior: Posterior) -> dict[str, Array]:
+        """Return the arrays by role, with z at the mean."""
+        mean, log_variance = posterior
+        spread = PARAMETRISATIONS[self.parametrisation](log_variance)
+        return {"x": x, "x_hat": x_hat, "mean": mean, "spread": spread, "z": mean}
 
     def _raised(self, problem: Exception) -> InputError:
         if isinstance(problem, InputError):

@@ -18,7 +18,7 @@ from landau_vae.errors import InputError
 from landau_vae.loss import probes, rate_forms
 from landau_vae.loss.precision import LOOSE, SINGLE, TIGHT, is_coarse
 from landau_vae.loss.probes import STEP, Probe
-from landau_vae.loss.trials import TRIALS, WIDE
+from landau_vae.loss.trials import TRIALS, WIDE, class_trials
 
 BEYOND = 1000.0  # data units: an error that is still a square there is one
 ALIKE = 0.02  # of a ratio of two changes, where the possible ones are 1, √2, 2 and 4
@@ -48,6 +48,10 @@ SENTENCES = {
     "another penalty: compute the loss in double precision, or return reconstruction and KL apart with beta=….",
     "precision": "The {part} is computed in half precision and cannot be read at these sizes: compute the loss in "
     "single or double precision (outside autocast).",
+    "reward": "The loss falls when x̂ leaves x, on all sides: it is an ELBO or a log-likelihood, which is maximised. "
+    "Turn its sign.",
+    "classes": "The loss is finite for classes as x, but it is no plain cross-entropy of softmax(x̂) (it may have class "
+    "weights, label smoothing, a temperature, or classes that are left out), so it has no price here.",
     "root": "The reconstruction error is the root of a squared error (a norm, RMSE), whose weight grows as it falls: "
     "use the squared error itself.",
     "not additive": "The reconstruction error is no sum over features, because moving two of them together costs "
@@ -79,6 +83,13 @@ SENTENCES = {
     f"to be {STANDARD}: check its signs, and what the fourth argument is (parametrisation={{spread!r}} was given).",
     "GECO": "The weight of the KL depends on the reconstruction error (as in GECO, or where the two are multiplied), "
     "but a fixed weight is expected: measure the loss with the weight at which training ends.",
+    "own x": "At the x of like the loss changes {times}, although its error is a known one for x from 0.2 to 0.8: "
+    "values of x are treated unlike (a mask where x is 0 or NaN, a class that is left out, weights or a scale made "
+    "from x), so it has no single price.{own}",
+    "detached": "The gradient with respect to {name} is {ratio} times that of the loss's values: a part of the loss is "
+    "detached (detach, no_grad), so training does not see it. Measure what training minimises, without that part.",
+    "drift": "Your function counts its calls: for the same arrays it gave {first} at first and {last} in the end (a β "
+    "that warms up, a moving average). Hold what changes at its value at the end of training.",
     "random": "Two calls of your function with the same arrays gave {first} and {second}: it draws random numbers or "
     "counts its calls (a β that warms up), so fix its seed, take the KL in closed form, or hold its β.",
 }
@@ -110,22 +121,29 @@ def why_no_error(probe: Probe) -> InputError:
         return refused("no error")
     if probe.half or is_coarse(lambda scale: gain(scale * STEP, every[0])):
         return refused("precision", part="reconstruction error")
-    if min(whole[0], whole[1], gain(STEP / 10), gain(-STEP / 10)) < -LOOSE.grain * abs(base):
+    ends = [whole[0], whole[1], gain(STEP / 10), gain(-STEP / 10)]
+    if max(ends) < -LOOSE.grain * abs(base):
+        return refused("reward")
+    if min(ends) < -LOOSE.grain * abs(base):
         return refused("not least")
-    return _by_growth(gain, every, _own_term(replace(probe, rows=probe.batch)))
+    return _by_growth(gain, every, own_term(replace(probe, rows=probe.batch)))
 
 
 def _not_finite(probe: Probe, x: Array) -> InputError:
     """Return what the function raised, or that it is infinite where x̂ equals x."""
     if not all(np.isnan(probe(x, link(x))) for link in probes.LINKS.values()):
         return refused("unknown", detail="is finite only where x̂ is the logit or the logarithm of x", own="")
+    for trial in class_trials(probe):
+        labels, logits = trial.states(probe)
+        if np.isfinite(probe(labels, trial.x_hat(logits[0]))):
+            return refused("classes")
     problem = probe.attempt(x, x)
     rest = probes.PARAMETRISATIONS[probe.parametrisation](np.zeros(1))[0]
     at_prior = f"{probe.parametrisation} = {rest:g}"
     return problem if isinstance(problem, InputError) else refused("infinite", at_prior=at_prior)
 
 
-def _own_term(probe: Probe) -> str:
+def own_term(probe: Probe) -> str:
     """Return what a nat costs in units of a reconstruction term that is not known, and how to have it priced."""
     x, _ = TRIALS[0].states(probe)
     moved = x + STEP * probes.moves(x.shape, 5)[0]
@@ -194,7 +212,9 @@ def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
     if np.any(np.isnan(answers)):
         return refused("infinite KL", far=probes.FAR)
     if np.all(np.abs(answers) <= TIGHT.grain * abs(base)):
-        return refused("no KL")
+        aside = x_hat + STEP / 10
+        apart = probe(x, aside, probes.posteriors(probe)[0]) - probe(x, aside)
+        return refused("GECO" if abs(apart) > LOOSE.grain * abs(base) + TIGHT.grain else "no KL")
     if probe.bits <= SINGLE and abs(gain(probes.both(probe))) <= 40 * LOOSE.grain * abs(base):
         return refused("rounding")
     near = probes.both(probe)

@@ -5,7 +5,7 @@ another to the posterior only, the weight between them is not in the function: i
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
 
@@ -23,7 +23,7 @@ def components(result: Any) -> dict[str, float]:
     >>> components((3.0, {"kl": 1.0}))
     {'0': 3.0, '1.kl': 1.0}
     """
-    numbers = dict(_flat(result, ""))
+    numbers = {name: number for name, part in leaves(result) if (number := _number(part)) is not None}
     if not numbers:
         shape = getattr(result, "shape", None)
         kind = f"an array of shape {tuple(shape)}" if shape else f"a {type(result).__name__}"
@@ -35,20 +35,19 @@ def components(result: Any) -> dict[str, float]:
     return {name or "loss": value for name, value in numbers.items()}
 
 
-def _flat(result: Any, name: str) -> Any:
-    """Yield (name, number) of all numbers in a result."""
-    number = _number(result)
+def leaves(result: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (name, part) of all parts of a result that are a number."""
     prefix = f"{name}." if name else ""
-    if number is not None:
-        yield name, number
+    if _number(result) is not None:
+        yield name, result
     elif isinstance(result, Mapping):
         for key, part in result.items():
-            yield from _flat(part, f"{prefix}{key}")
+            yield from leaves(part, f"{prefix}{key}")
     elif isinstance(result, tuple | list):
         for i, part in enumerate(result):
-            yield from _flat(part, f"{prefix}{getattr(result, '_fields', range(len(result)))[i]}")
+            yield from leaves(part, f"{prefix}{getattr(result, '_fields', range(len(result)))[i]}")
     elif not hasattr(result, "dtype") and hasattr(result, "__dict__"):
-        yield from _flat(vars(result), name)
+        yield from leaves(vars(result), name)
 
 
 def _number(value: Any) -> float | None:

@@ -18,14 +18,15 @@ from landau_vae.errors import InputError
 from landau_vae.loss import error_forms, probes, rate_forms
 from landau_vae.loss.calling import Call
 from landau_vae.loss.error_forms import Error
-from landau_vae.loss.learned_sigma import learned_weight
-from landau_vae.loss.precision import LOOSE, Tolerance, bits_of
-from landau_vae.loss.probes import Probe
+from landau_vae.loss.learned_sigma import learned_weight, raise_trained_rate
+from landau_vae.loss.precision import LOOSE, SINGLE, TIGHT, Tolerance, bits_of
+from landau_vae.loss.probes import Posterior, Probe, Start
 from landau_vae.loss.rate_forms import Rate
 from landau_vae.loss.refusals import refused, why_no_error, why_no_rate
 from landau_vae.loss.results import total
-from landau_vae.loss.trials import TRIALS, Trial
+from landau_vae.loss.trials import Trial
 
+DRIFTED = 8.0  # standard deviations of one draw
 ODD = 0.7310585786  # of a move: no multiple of it has the few digits of half precision
 FORMULA = "½ Σ (mean² + exp(logvar) − 1 − logvar)"
 
@@ -54,6 +55,7 @@ class Refusal(NamedTuple):
 
     progress: int  #: 0: no call succeeded; 1: no error was found; 2: no charge; 3: they do not add up
     reason: Callable[[], InputError]
+    random: bool = False  #: whether two calls with the same arrays differed, so that many forms fit
 
 
 def terms_of(candidates: list[Probe], beta: float | None) -> Terms:
@@ -69,7 +71,8 @@ def terms_of(candidates: list[Probe], beta: float | None) -> Terms:
         if found.progress == 1:
             settled.append(probe.call)
     best = max(range(len(refusals)), key=lambda i: (refusals[i].progress, -i))
-    _raise_misread(candidates[0], beta, refusals[0].progress)
+    if not refusals[0].random:
+        _raise_misread(candidates[0], beta, refusals[0].progress)
     raise refusals[best].reason()
 
 
@@ -83,7 +86,7 @@ def _tried(probe: Probe, beta: float | None) -> Terms | Refusal:
     probe = prepared
     error = error_forms.identified(probe)
     if error is None:
-        return Refusal(1, lambda: _random(probe) or why_no_error(probe))
+        return Refusal(1, lambda: _random(probe) or why_no_error(probe), probe.draws > 1)
     x, means = error.trial.states(probe)
     x_hat, moved = error.trial.x_hat(means[0]), error.trial.x_hat(means[1])
     apart = probe  # of terms that are returned apart, the KL alone is not lost in the rounding of the error
@@ -92,9 +95,11 @@ def _tried(probe: Probe, beta: float | None) -> Terms | Refusal:
         apart = replace(probe, total={name: weight})
     rate = rate_forms.identified(apart, x, x_hat)
     if rate is None:
-        return Refusal(2, lambda: _random(probe) or why_no_rate(apart, x, x_hat))
+        return Refusal(2, lambda: _random(probe) or why_no_rate(apart, x, x_hat), probe.draws > 1)
     if not _add_up(probe, rate, x, [x_hat, moved]):
-        return Refusal(3, lambda: _random(probe) or refused("GECO"))
+        return Refusal(3, lambda: _random(probe) or refused("GECO"), probe.draws > 1)
+    if probe.draws == 1:
+        raise_trained_rate(apart, x, x_hat)
     rate = rate_forms.with_bounds(probe, rate, x, x_hat)
     return Terms(probe, _owned(probe, error, x, x_hat, moved), rate)
 
@@ -110,12 +115,23 @@ def _owned(probe: Probe, error: Error, x: Array, x_hat: Array, moved: Array) -> 
 
 def _random(probe: Probe) -> InputError | None:
     """Return what two calls with the same arrays gave, or None where they agree."""
-    if probe.draws == 1:
+    if probe.draws == 1 or probe.start is None:
+        return drift(probe)
+    x, x_hat, posterior, first = probe.start
+    second = replace(probe, draws=1)(x, x_hat, posterior)
+    return drift(probe) or refused("random", first=significant(first), second=significant(second))
+
+
+def drift(probe: Probe) -> InputError | None:
+    """Return the error that says that the function counts its calls, where one of the first gives another loss now."""
+    if probe.start is None:
         return None
-    trial, single = TRIALS[0], replace(probe, draws=1)
-    x, means = trial.states(probe)
-    first, second = (single(x, means[1], probes.both(probe)) for _ in range(2))
-    return refused("random", first=significant(first), second=significant(second))
+    x, x_hat, posterior, first = probe.start
+    now = [replace(probe, draws=1)(x, x_hat, posterior) for _ in range(probe.draws)]
+    rounding = 10 * (LOOSE.grain if probe.bits <= SINGLE else TIGHT.grain) * abs(first)
+    if not abs(np.mean(now) - first) > DRIFTED * np.std(now) + rounding:
+        return None
+    return refused("drift", first=f"{first:.8g}", last=f"{np.mean(now):.8g}")
 
 
 def _prepared(probe: Probe, beta: float | None) -> Probe | InputError | None:
@@ -126,12 +142,14 @@ def _prepared(probe: Probe, beta: float | None) -> Probe | InputError | None:
             if found:
                 rest, first, again, by_x_hat, by_posterior = found
                 chance = {name: abs(first[name] - again[name]) for name in first.keys() & again.keys()}
-                draws = probes.MANY if any(value > 0 for value in chance.values()) else 1
+                draws = max(probes.MANY, probe.draws) if any(value > 0 for value in chance.values()) else 1
                 weights = total(rest, by_x_hat, by_posterior, chance, beta)
                 bits = max(map(bits_of, first.values()))
                 if isinstance(weights, InputError):
                     return weights
-                return replace(variant, total=weights, draws=draws, bits=bits)
+                value = sum(weight * first.get(name, np.nan) for name, weight in weights.items())
+                start = Start(trial.states(variant)[0], *_aside(variant, trial), value)
+                return replace(variant, total=weights, draws=draws, bits=bits, start=start)
     return None
 
 
@@ -149,14 +167,19 @@ def _trial_calls(probe: Probe, trial: Trial) -> list[dict[str, float]]:
     """Return what the function returns at rest, for a move of both (twice), for one of x̂, and one of the posterior."""
     x, means = trial.states(probe)
     x_hat, moved, place = trial.x_hat(means[0]), trial.x_hat(means[1]), probes.both(probe)
-    rest, half_way = probe.components(x, x_hat), trial.x_hat(means[0] + ODD * (means[1] - means[0]))
-    aside, far = (half_way, (ODD * place[0], ODD * place[1])), (probes.posteriors(probe)[0][0], place[1])
+    rest, aside, far = probe.components(x, x_hat), _aside(probe, trial), (probes.posteriors(probe)[0][0], place[1])
     found = [probe.components(x, *where) for where in (aside, aside, (moved, None), (x_hat, far))]
     if isinstance(rest, InputError) or isinstance(found[2], InputError):
         return []
     if not all(np.isfinite(list(each.values())).any() for each in (rest, found[2])):
         return []
     return [rest, *(rest if isinstance(each, InputError) else each for each in found)]
+
+
+def _aside(probe: Probe, trial: Trial) -> tuple[Array, Posterior]:
+    """Return x̂ and a posterior that have more digits than half precision."""
+    (base, moved, *_), place = trial.states(probe)[1], probes.both(probe)
+    return trial.x_hat(base + ODD * (moved - base)), (ODD * place[0], ODD * place[1])
 
 
 def _add_up(probe: Probe, rate: Rate, x: Array, x_hats: list[Array]) -> bool:

@@ -313,7 +313,7 @@ def feature_space(x, x_hat):
         (lambda x, p: bce(p, x).sum(), "takes x̂ before x"),
         (lambda x, x_hat: np.sum((x - x_hat) ** 4), r"grows as \|x − x̂\|\^4"),
         (lambda x, x_hat: np.sum(x**2), "does not depend on x̂"),
-        (lambda x, x_hat: np.exp(-np.sum((x - x_hat) ** 2)) + 0 * np.sqrt(x_hat).sum(), "not least at x̂ = x"),
+        (lambda x, x_hat: np.exp(-np.sum((x - x_hat) ** 2)) + 0 * np.sqrt(x_hat).sum(), "falls when x̂ leaves x"),
         (lambda x, x_hat: np.maximum((x - x_hat) ** 2 - 0.1, 0).sum(), "does not grow with the distance"),
         (lambda x, x_hat: np.log(np.mean((x - x_hat) ** 2 + 1e-9, axis=1)).sum(), "every sample or feature of its own"),
         (lambda x, x_hat: np.sum((x - x_hat) ** 2) + np.inf, "not finite where x̂ equals x"),
