@@ -27,7 +27,7 @@ from landau_vae.spectrum.build import Divisor
 Names = list[str] | None
 GeneLikelihood = Literal["zinb", "nb", "poisson"] | None
 
-FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, AnnData, or what `gather` wrote"
+FILES = "CSV, Parquet, NPY, NPZ, Zarr, netCDF, h5ad, or from `gather`"
 TARGET = "target"  # in --given and --target: all columns of a public data set's target
 
 PARTS = ("capacity", "noise_scale", "kl_weight", "reconstruction_weight", "dispersion")

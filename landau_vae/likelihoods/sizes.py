@@ -148,15 +148,19 @@ class Sized(Likelihood):
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
         """Return the collapsed state."""
         output, pull = self._at_rest(x, weights)
-        base, parts = self.base, split(x, self.column)
+        base, (counts, log_size) = self.base, split(x, self.column)
         if isinstance(base, Dispersed) and base.per_feature:
-            base, output = base.fixed(output), output[: base.outputs(parts[0].shape[1])]
-        bound = Bound.of(base, *parts)
-        score, blocks = bound.score(None, output), bound.mean_curvature(None, output, weights, pull)
-        if self.shares:
-            score = _tied(score, blocks, np.exp(output[: len(blocks)]))
+            base, output = base.fixed(output), output[: base.outputs(counts.shape[1])]
+        bound = Bound.of(base, counts, log_size)
+        blocks = bound.mean_curvature(None, output, weights, pull)
+        score = self.scores(bound, output, blocks)
         note = f"The {'size' if self.column else 'total'} of each row is given to the decoder."
         return Rest(output, score, blocks[:, 0, 0] if blocks.shape[1] == 1 else blocks, note)
+
+    def scores(self, bound: "Bound", output: Array, blocks: Array) -> Array:
+        """Return the scores of rows at an output, less what a softmax cannot move."""
+        score = bound.score(None, output)
+        return _tied(score, blocks, np.exp(output[: len(blocks)])) if self.shares else score
 
     def _at_rest(self, x: Array, weights: Array | None) -> tuple[Array, float]:
         """Return the best constant outputs, and κ: what a softmax pulls at each share."""

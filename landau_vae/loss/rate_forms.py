@@ -16,23 +16,8 @@ from landau_vae.checks import numbers
 from landau_vae.display import Array, significant
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.error_forms import neat
-from landau_vae.loss.probes import (
-    COARSE,
-    FAR_ONES,
-    LOOSE,
-    SQUARED,
-    TIGHT,
-    Fit,
-    Posterior,
-    Probe,
-    Readings,
-    both,
-    fitted,
-    is_coarse,
-    moves,
-    nats,
-    posteriors,
-)  # fmt: skip
+from landau_vae.loss.precision import Fit, Readings, fitted, tolerances
+from landau_vae.loss.probes import FAR_ONES, SQUARED, Posterior, Probe, both, moves, nats, posteriors
 
 MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
 LEAST = 1e-6  # nats of a constraint
@@ -88,14 +73,13 @@ def identified(probe: Probe, x: Array, x_hat: Array) -> Rate | None:
 def _fitted(
     probe: Probe, forms: list[Form], places: list[Posterior], readings: Readings, gain: Callable[[Posterior], float]
 ) -> Rate | None:
-    near = both(probe)
-    for tolerance in (TIGHT, LOOSE, COARSE):
-        if (
-            tolerance is COARSE
-            and not probe.half
-            and not is_coarse(lambda scale: gain((scale * near[0], scale * near[1])))
-        ):
-            break
+    near, far = both(probe), posteriors(probe)[0]
+    place = far if np.isfinite(gain(far)) else near
+
+    def scaled(scale: float) -> float:
+        return gain((scale * place[0], scale * place[1]))
+
+    for tolerance in tolerances(scaled, probe.bits):
         for form in forms:
             charges, rest = np.array([form.charge(place) for place in places]), form.charge(probe.prior)
             fit = fitted(readings, charges - rest, charges + rest, tolerance)

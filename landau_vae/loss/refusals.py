@@ -16,7 +16,8 @@ import numpy as np
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import probes, rate_forms
-from landau_vae.loss.probes import LOOSE, STEP, TIGHT, Probe, is_coarse
+from landau_vae.loss.precision import LOOSE, TIGHT, is_coarse
+from landau_vae.loss.probes import STEP, Probe
 from landau_vae.loss.trials import TRIALS, WIDE
 
 BEYOND = 1000.0  # data units: an error that is still a square there is one
