@@ -19,7 +19,7 @@ from landau_vae.data.tables import as_table
 from landau_vae.display import Array, Content, Result, counted, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import POISSON, Likelihood, Rest, Sized, as_likelihood, with_sizes
-from landau_vae.likelihoods.likelihood import Part
+from landau_vae.likelihoods.functions import Part
 from landau_vae.likelihoods.sizes import Bound, can_be_drawn
 from landau_vae.spectrum._score import as_sizes, of_rest, score
 from landau_vae.spectrum.spectrum import Spectrum
