@@ -34,6 +34,10 @@ def _not_given(*_: Any) -> Any:
     raise InputError("This likelihood lacks a function needed here: make it with variance=…, generator=… and link=….")
 
 
+def _nothing(x: Any) -> Any:
+    return 0.0 * x
+
+
 @dataclass(frozen=True)
 class Likelihood:
     """A likelihood p(x | f), one feature at a time.
@@ -67,6 +71,7 @@ class Likelihood:
     score: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂ℓ/∂f; of A, unless given
     curvature: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂²ℓ/∂f²; of A, unless given
     response: Callable[[Any], Array] = field(default=_not_given, repr=False)  #: x̂ of f; A′ or f itself, unless given
+    of_data: Callable[[Any], Any] = field(default=_nothing, repr=False)  #: −ln p less ℓ, terms of x alone
     quadratic: bool = field(default=False, repr=False)  #: ½(x − f)ᵀM(x − f): a linear VAE of another covariance, exact
     squared: bool = field(default=False, repr=False)  #: written as (x − x̂)², whose curvature is 2: τ = b/2a
     convex: bool = field(default=False, repr=False)  #: whether each feature has an output, in which ℓ is convex
@@ -212,6 +217,20 @@ class Likelihood:
         (n,) array
         """
         return self.value(x, f).sum(-1)
+
+    def left_out(self, x: Any) -> Any:
+        """Return what −ln p of each row has beyond `row_value`: terms of x alone.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+
+        Returns
+        -------
+        (n,) array
+        """
+        return self.of_data(x).sum(-1)
 
     def rest(self, x: Array, weights: Array | None = None) -> "Rest":
         """Return the best constant output, and the score and the mean curvature there.

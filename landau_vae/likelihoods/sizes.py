@@ -115,6 +115,10 @@ class Sized(Likelihood):
         counts, log_size = split(x, self.column)
         return self.base.row_value(counts, self.at_sizes(f, log_size, counts.shape[-1]))
 
+    def left_out(self, x: Any) -> Any:
+        """Return what −ln p of the counts of each row has beyond `row_value`."""
+        return self.base.left_out(split(x, self.column)[0])
+
     def at_sizes(self, f: Any, log_size: Any, features: int) -> Any:
         """Return the outputs that the likelihood of the counts alone takes, of rows whose size is known."""
         return shifted(log_shares(f, features) if self.shares else f, log_size, features)

@@ -847,8 +847,9 @@ class Loss:
         """
         if self.likelihood != other.likelihood and theirs is None:
             raise InputError(
-                f"A loss with a {self.likelihood} likelihood has no equal among those with a {other.likelihood} one: "
-                "compare their thresholds on your data instead, or give both spectra (theirs=…).", "theirs",
+                f"A loss with a {self.likelihood.title} likelihood has no equal among those with a "
+                f"{other.likelihood.title} one: compare their thresholds on your data instead, or give both spectra "
+                "(theirs=…).", "theirs",
             )  # fmt: skip
         mine, own = _as_far_as_known(spectrum, self, other)
         known = _spectrum(spectrum, mine, own)

@@ -415,3 +415,39 @@ def test_a_decoder_of_variances_feels_heavy_tails():
     expected = [(np.mean(x**4) / np.mean(x**2) ** 2 - 1) / 2, 1.0]
     np.testing.assert_allclose(lv.spectrum.score(x, mean_variance()).eigenvalues, expected, rtol=1e-10)
     np.testing.assert_allclose(lv.spectrum.score(x, gaussian("learned")).eigenvalues, [1.0], rtol=1e-10)
+
+
+def test_what_is_left_out_of_a_density_is_of_the_data_alone():
+    """−ln p by SciPy, for counts of each kind, alone, with sizes and in a table."""
+    stats, rng = pytest.importorskip("scipy.stats"), np.random.default_rng(0)
+    x, f = rng.poisson(3.0, (40, 2)) + np.array([0.0, 1.0]), rng.normal(size=(40, 2))
+    theta, mean, own = 2.0, np.exp(f), np.log(np.exp(f).sum(axis=1, keepdims=True))
+    nb = -stats.nbinom(theta, theta / (theta + mean)).logpmf(x)
+    zinb = np.where(x == 0, -np.log(0.25 + 0.75 * np.exp(-nb)), nb - np.log(0.75))
+    poisson = -stats.poisson(mean).logpmf(x)
+    of_total = -stats.poisson(np.exp(f - own) * x.sum(axis=1, keepdims=True)).logpmf(x)
+    table = mixed([("poisson", [0], 2.0), (negative_binomial(theta), [1])])
+    for likelihood, expected in (
+        ("poisson", poisson), (negative_binomial(theta), nb), (zero_inflated(theta, 0.25), zinb),
+        ("total(poisson)", of_total), (table, np.stack([2 * poisson[:, 0], nb[:, 1]], axis=1)),
+    ):  # fmt: skip
+        like = as_likelihood(likelihood)
+        np.testing.assert_allclose(like.row_value(x, f) + like.left_out(x), expected.sum(axis=1), rtol=CLOSED)
+    assert not huber(1.0).left_out(x).any()
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    [any_loss(lambda x, f: (x - f) ** 2 + np.where(x > 1, np.nan, 0)), perceptual(lambda f: np.where(f > 1, np.inf, f)),
+     any_loss(lambda x, f: np.where(x > 1, np.nan, x - f).sum(-1) ** 2, joint=True)],
+)  # fmt: skip
+def test_a_function_without_a_value_at_some_row_is_named(likelihood):
+    with pytest.raises(lv.InputError, match="NaN or infinity"):
+        lv.spectrum.score(np.random.default_rng(0).standard_normal((60, 2)), likelihood)
+
+
+def test_weights_that_are_all_zero_and_a_metric_of_nothing():
+    with pytest.raises(lv.InputError, match="All weights are zero"):
+        lv.spectrum.score([[0.0], [1.0]], huber(1.0), weights=[0, 0])
+    with pytest.raises(lv.InputError, match="nor all zero"):
+        quadratic(np.zeros((2, 2)))
