@@ -229,7 +229,7 @@ def _notes(terms: Terms, sums: _Sums, measured: Measured) -> Iterator[str]:
         yield "It was measured to three digits only: it is in single precision, or guards its logarithms."
     if not terms.rate.near:
         yield (
-            "Near the prior its KL is lost in rounding, so its part in σ, and free bits, would go unseen: measure it in "
+            "Near the prior its KL is lost in rounding, so free bits and a part in ln σ would go unseen: measure it in "
             "double precision."
         )
 

@@ -71,7 +71,7 @@ def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance)
 def bits_of(value: float) -> int:
     """Return how many binary digits a number has, up to those of a double: as many as its precision, or fewer.
 
-    >>> bits_of(1.5), bits_of(0.1), bits_of(float(np.float32(0.1))) <= SINGLE
+    >>> bits_of(1.5), bits_of(1 / 3), bits_of(float(np.float32(1 / 3))) <= SINGLE
     (2, 53, True)
     """
     mantissa = int(abs(np.frexp(value)[0]) * 2**53) if np.isfinite(value) else 0

@@ -22,6 +22,7 @@ from landau_vae.loss.probes import FAR_ONES, SQUARED, Posterior, Probe, both, mo
 MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
 LEAST = 1e-6  # nats of a constraint
 MANY_LATENTS = 64  # that are moved one by one
+LARGE = 8.0  # ln σ², within the usual clamps
 BOUND = 20.0  # |ln σ²| beyond which it may be clamped: σ from 5e-5 to 2e4
 ALIKE = 0.02
 
@@ -83,10 +84,20 @@ def _fitted(
         for form in forms:
             charges, rest = np.array([form.charge(place) for place in places]), form.charge(probe.prior)
             fit = fitted(readings, charges - rest, charges + rest, tolerance)
-            if fit is not None:
-                grain = 40 * tolerance.grain * abs(readings.values[0])
-                return Rate(form, fit, near=fit.weight * nats(near).sum() > grain)
+            if fit is None:
+                continue
+            rounding = 40 * tolerance.grain * abs(readings.values[0])
+            rate = Rate(form, fit, near=fit.weight * nats(near).sum() > rounding)
+            if rate.near or _grows_with_spread(rate, probe, gain):
+                return rate
     return None
+
+
+def _grows_with_spread(rate: Rate, probe: Probe, gain: Callable[[Posterior], float]) -> bool:
+    """Whether the charge of far larger widths is that of the form, where that of usual ones is lost in rounding."""
+    wide = (probe.prior[0], LARGE + probe.prior[0])
+    expected = rate.fit.weight * (rate.form.charge(wide) - rate.form.charge(probe.prior))
+    return abs(gain(wide) - expected) <= 2 * ALIKE * expected
 
 
 def _forms(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[tuple[list[Form], list[Posterior]]]:

@@ -16,7 +16,7 @@ import numpy as np
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import probes, rate_forms
-from landau_vae.loss.precision import LOOSE, TIGHT, is_coarse
+from landau_vae.loss.precision import LOOSE, SINGLE, TIGHT, is_coarse
 from landau_vae.loss.probes import STEP, Probe
 from landau_vae.loss.trials import TRIALS, WIDE
 
@@ -44,6 +44,8 @@ SENTENCES = {
     "the same scale, and in the order (x, x_hat).",
     "absolute": "The reconstruction error grows as |x − x̂|, but not alike on both sides or for every feature, so it is "
     "no plain absolute error (L1): measure one that is.",
+    "rounding": "The KL is lost in the rounding of the loss, whose precision is single, so it cannot be told whether it "
+    "is one: compute the loss in double precision, or return reconstruction and KL apart with beta=….",
     "precision": "The {part} is computed in half precision and cannot be read at these sizes: compute the loss in "
     "single or double precision (outside autocast).",
     "root": "The reconstruction error is the root of a squared error (a norm, RMSE), whose weight grows as it falls: "
@@ -193,6 +195,8 @@ def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
         return refused("infinite KL", far=probes.FAR)
     if np.all(np.abs(answers) <= TIGHT.grain * abs(base)):
         return refused("no KL")
+    if probe.bits <= SINGLE and abs(gain(probes.both(probe))) <= 40 * LOOSE.grain * abs(base):
+        return refused("rounding")
     near = probes.both(probe)
     if probe.half or is_coarse(lambda scale: gain((scale * near[0], scale * near[1]))):
         return refused("precision", part="KL")

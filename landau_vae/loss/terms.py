@@ -86,9 +86,13 @@ def _tried(probe: Probe, beta: float | None) -> Terms | Refusal:
         return Refusal(1, lambda: _random(probe) or why_no_error(probe))
     x, means = error.trial.states(probe)
     x_hat, moved = error.trial.x_hat(means[0]), error.trial.x_hat(means[1])
-    rate = rate_forms.identified(probe, x, x_hat)
+    apart = probe  # of terms that are returned apart, the KL alone is not lost in the rounding of the error
+    if len(probe.total) > 1:
+        [_, (name, weight)] = probe.total.items()
+        apart = replace(probe, total={name: weight})
+    rate = rate_forms.identified(apart, x, x_hat)
     if rate is None:
-        return Refusal(2, lambda: _random(probe) or why_no_rate(probe, x, x_hat))
+        return Refusal(2, lambda: _random(probe) or why_no_rate(apart, x, x_hat))
     if not _add_up(probe, rate, x, [x_hat, moved]):
         return Refusal(3, lambda: _random(probe) or refused("GECO"))
     rate = rate_forms.with_bounds(probe, rate, x, x_hat)
