@@ -44,8 +44,8 @@ SENTENCES = {
     "the same scale, and in the order (x, x_hat).",
     "absolute": "The reconstruction error grows as |x − x̂|, but not alike on both sides or for every feature, so it is "
     "no plain absolute error (L1): measure one that is.",
-    "rounding": "The KL is lost in the rounding of the loss, whose precision is single, so it cannot be told whether it "
-    "is one: compute the loss in double precision, or return reconstruction and KL apart with beta=….",
+    "rounding": "The KL is lost in the rounding of the loss, whose precision is single, so it may be "
+    "another penalty: compute the loss in double precision, or return reconstruction and KL apart with beta=….",
     "precision": "The {part} is computed in half precision and cannot be read at these sizes: compute the loss in "
     "single or double precision (outside autocast).",
     "root": "The reconstruction error is the root of a squared error (a norm, RMSE), whose weight grows as it falls: "
