@@ -285,7 +285,7 @@ def first_price(loss: Loss, data: TrainingSet) -> float:
     """Return the price from which the collapsed state is stable; 0 if it is so at every price."""
     assert data.rows is not None
     likelihood = loss.likelihood
-    if not likelihood.squared and likelihood.rest(data.rows, data.weights).stuck:
+    if not likelihood.by_mean and likelihood.rest(data.rows, data.weights).stuck:
         return 0.0
     return float(seen_by(likelihood, data)[1].eigenvalues[0])
 
