@@ -15,12 +15,13 @@ import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import DataInputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
-from landau_vae.display import counted
+from landau_vae.display import counted, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Logged
 from landau_vae.loss.logged import LoggedError, LoggedKL
 
 PAUSE = 0.5  # seconds between two looks at a file
+BROKEN = "! The run has diverged: from step {} on it logs NaN or infinity. What follows is of the last numbers before."
 CLEAR = "\x1b[2J\x1b[H"  # what clears a terminal
 
 of_log = partial(option, panel="Log")
@@ -82,8 +83,11 @@ def _show(log: Path, inputs: DataInputs, columns: LogOptions, *, as_json: bool, 
     if isinstance(run, str):
         return run
     result = _explained(run, inputs, columns.logged)
-    content = {"log": log.name, "file": inputs.name, "steps": len(run), **result.to_dict()}
-    say(content if as_json else f"{log.name} ({counted(len(run), 'step')}) on {inputs.heading()}\n{result.summary()}")
+    content = {"log": log.name, "file": inputs.name, "steps": len(run), "broken": run.broken, **result.to_dict()}
+    heading = f"{log.name} ({counted(len(run), 'step')}) on {inputs.heading()}"
+    if run.broken is not None:
+        heading += f"\n{BROKEN.format(significant(run.broken))}"
+    say(content if as_json else f"{heading}\n{result.summary()}")
     if output is not None:
         say_written(lv.report.save_figure(output, _drawn(run, result)))
     return None

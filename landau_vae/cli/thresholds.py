@@ -16,6 +16,7 @@ from landau_vae.likelihoods.sizes import can_be_drawn
 from landau_vae.limits import ORDER_MARGIN, ORDER_RESOLVED
 
 SMALL = 2**21  # numbers of a table whose moments are formed, too
+FEW_COUNTS = 2**23  # of which others are drawn
 
 
 @command
@@ -60,7 +61,7 @@ def _noise(inputs: Inputs) -> "lv.numeric.CountNoise | None":
     """Return what chance makes of counts whose sizes are given; None of other data, and where it would take long."""
     likelihood, spectrum = inputs.loss.likelihood, inputs.spectrum
     counts = isinstance(likelihood, Sized) or inputs.sizes is not None
-    small = (spectrum.samples or 0) * spectrum.dimension <= SMALL and inputs.reading.weights is None
+    small = (spectrum.samples or 0) * spectrum.dimension <= FEW_COUNTS and inputs.reading.weights is None
     if not (counts and small and can_be_drawn(likelihood)):
         return None
     rows, sizes = inputs.sized_rows

@@ -6,7 +6,7 @@ at rest (J. Hirn, arXiv:2605.22691); of networks they are predictions from the c
 background.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ from landau_vae.diagnosis.run_log import RunLog
 from landau_vae.diagnosis.two_numbers import TwoNumbers
 from landau_vae.display import Column, Content, Result, Table, counted, significant
 from landau_vae.errors import InputError
-from landau_vae.findings import Finding, in_words
+from landau_vae.findings import Finding, in_words, remark
 from landau_vae.loss import Logged, Loss
 from landau_vae.numeric import equilibrium
 from landau_vae.numeric.expected_curves import mean_predictor
@@ -28,6 +28,10 @@ from landau_vae.spectrum import score
 from landau_vae.spectrum.spectrum import Spectrum
 
 NOTE = "expected: at rest at this β; exact for linear models, for others a prediction from the collapsed background"
+WHOLE = (
+    "The logged reconstruction is read as all of −ln p: {} nats of a row are terms of x alone, which no model changes."
+)
+DROPPED = "Numbers as logged have them, the others do not. Logged(constant=…) states them."
 OTHER_NOTE = "expected: at rest at this β, a prediction from the collapsed background"
 
 
@@ -36,6 +40,7 @@ class Explanation(TwoNumbers, Result):
     """What a KL and a reconstruction mean: units, verdict, what was to be expected, and what happened on the way."""
 
     course: RunLog = field(repr=False)  #: the numbers up to these
+    whole: float = field(default=0.0, repr=False)  #: nats of a row in terms of x alone, where the log has them
     json_fields = (
         "verdict", "loss", "kl", "reconstruction", "rate", "error", "mean_error", "explained", "active", "price",
         "by_rate", "by_error", "efficiency", "expected_kl", "expected_reconstruction", "expected_active", "findings",
@@ -44,11 +49,13 @@ class Explanation(TwoNumbers, Result):
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """Return what the numbers mean, in words; then what happened on the way."""
-        return (*statements(self), *course_findings(self.course, self))
+        found = (*statements(self), *course_findings(self.course, self))
+        return found if not self.whole else (*found, remark("whole-density", WHOLE.format(_short(self.whole)), DROPPED))
 
     def __repr__(self) -> str:
         latents = f" in about {counted(self.active, 'latent')}" if self.active and self.verdict == "active" else ""
-        return f"Explanation({self.verdict}: {significant(self.rate, 4)} nats of a row{latents}, which {self.gain})"
+        gain = "" if np.isnan(self.explained) else f", which {self.gain}"
+        return f"Explanation({self.verdict}: {significant(self.rate, 4)} nats of a row{latents}{gain})"
 
     def content(self) -> Content:
         """Yield the table of units, and the findings."""
@@ -150,14 +157,23 @@ def explain(
     loss = loss if course.beta is None else loss.at(course.beta[-1])
     if loss.beta.ndim:
         raise InputError("The loss has a list of β: give it as beta, one for each number of the log.", "loss")
+    left_out = 0.0
     if spectrum is None:
-        spectrum, found = _of_rows(data, loss, standardize)
+        spectrum, found, left_out = _of_rows(data, loss, standardize)
         mean_error = found if mean_error is None else mean_error
     if mean_error is None:
         mean_error = mean_predictor(spectrum, loss)
     state = None if loss.without_price(spectrum) else equilibrium(spectrum, loss)
     last = (float(course.kl[-1]), float(course.reconstruction[-1]))
-    return Explanation(spectrum, loss, logged, *last, mean_error, state, course)
+    result = Explanation(spectrum, loss, logged, *last, mean_error, state, course)
+    return _of_whole_density(result, left_out) if left_out and not (result.possible or logged.constant) else result
+
+
+def _of_whole_density(result: Explanation, left_out: float) -> Explanation:
+    """Return the numbers read as those of all of −ln p, where that makes them possible."""
+    constant = float(result.logged.logged_error(left_out, result.loss, result.spectrum.dimension))
+    whole = replace(result, logged=replace(result.logged, constant=constant), whole=left_out)
+    return whole if whole.possible else result
 
 
 def _per_step(beta: Any, length: int) -> Any:
@@ -165,16 +181,18 @@ def _per_step(beta: Any, length: int) -> Any:
     return np.full(length, values) if values.ndim == 0 else values
 
 
-def _of_rows(data: Any, loss: Loss, standardize: bool) -> tuple[Spectrum, float | None]:
-    """Return the spectrum of rows from the collapsed state, and the mean error of a row there (None: V)."""
+def _of_rows(data: Any, loss: Loss, standardize: bool) -> tuple[Spectrum, float | None, float]:
+    """Return the spectrum of rows from the collapsed state, the mean error of a row there (None: V), what it lacks."""
     rows, names, _ = as_rows(data, "data")
     if loss.likelihood.squared:
-        return Spectrum.from_data(rows, names=names, standardize=standardize), None
+        return Spectrum.from_data(rows, names=names, standardize=standardize), None, 0.0
     rows = np.asarray(rows, dtype=np.float64)
     if standardize:
         rows = (rows - rows.mean(axis=0)) / np.where(rows.std(axis=0) > 0, rows.std(axis=0), 1.0)
     spectrum = score(rows, loss, names=names)
-    return spectrum, float(np.mean(loss.likelihood.row_value(rows, loss.likelihood.rest(rows).output)))
+    settled = loss.likelihood.settled(rows)
+    value = settled.row_value(rows, loss.likelihood.rest(rows).output)
+    return spectrum, float(np.mean(value)), float(np.mean(settled.left_out(rows)))
 
 
 def _short(value: float) -> str:

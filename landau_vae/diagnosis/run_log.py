@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landau_vae.checks import checked, numbers, shown
 from landau_vae.display import Array, readonly
@@ -53,6 +54,7 @@ class RunLog:
     step: Array | None = None  #: (n,); 0, 1, 2, … unless given
     beta: Array | None = None  #: (n,)
     total: Array | None = None  #: the loss, (n,)
+    broken: float | None = None  #: step from which on all numbers of a file are NaN or infinite; None: there is none
 
     expected: ClassVar[str] = "a RunLog(kl, reconstruction)"  #: in messages
 
@@ -123,8 +125,10 @@ def log_or_problem(path: Path, names: dict[str, str], *, validation: bool) -> Ru
         missing = "kl" if columns["kl"] is None else "reconstruction"
         of = f"{path.name} has the columns {columns_there}, but none is known as its {missing}"
         return f"{of}: say which (--{missing}-column NAME)."
-    values = {kind: _numbers(rows, header.index(name)) for kind, name in columns.items() if name is not None}
-    log = _assembled(values)
+    places = {kind: header.index(name) for kind, name in columns.items() if name is not None}
+    values = {kind: _numbers(rows, place) for kind, place in places.items()}
+    terms = [place for kind, place in places.items() if kind not in ("step", "beta")]
+    log = _assembled(values, np.array([any(_overflown(row[place]) for place in terms) for row in rows], dtype=bool))
     return f"No row of {path.name} has a KL and a reconstruction that are numbers." if log is None else log
 
 
@@ -160,7 +164,16 @@ def _number(cell: str) -> float:
         return np.nan
 
 
-def _assembled(values: dict[str, Array]) -> RunLog | None:
+def _overflown(cell: str) -> bool:
+    """Return whether a cell holds NaN or infinity, and not nothing or a word.
+
+    >>> _overflown("nan"), _overflown(""), _overflown("None")
+    (True, False, False)
+    """
+    return cell.strip().lower().lstrip("+-") in ("nan", "inf", "infinity")
+
+
+def _assembled(values: dict[str, Array], overflown: NDArray[np.bool_]) -> RunLog | None:
     """Return the log of the rows that have both numbers, if there are any; β and steps are those of the rows before."""
     kl = values["kl"]
     beta = _carried(values["beta"]) if "beta" in values else None
@@ -173,8 +186,10 @@ def _assembled(values: dict[str, Array]) -> RunLog | None:
     step = _carried(values["step"]) if "step" in values else np.arange(len(kl), dtype=float)
     if not np.isfinite(step[whole]).all() or np.any(np.diff(step[whole]) < 0):
         step = np.arange(len(kl), dtype=float)  # a run that was begun again
-    step = _rising(step[whole])
-    parts: dict[str, Any] = {"step": step}
+    parts: dict[str, Any] = {"step": _rising(step[whole])}
+    last = np.flatnonzero(whole)[-1]
+    if overflown[last:].any():
+        parts["broken"] = float(step[last + np.argmax(overflown[last:])])
     for kind, column in {"beta": beta, "total": total}.items():
         if column is not None and np.isfinite(column[whole]).all():
             parts[kind] = column[whole]

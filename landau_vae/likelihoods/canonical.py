@@ -22,6 +22,13 @@ def _counts(f: Array) -> Generator:
     return Generator(value * (1 + beyond + beyond**2 / 2), value * (1 + beyond), value)
 
 
+def log_factorial(x: Array) -> Array:
+    """Return ln x!, also between whole numbers."""
+    from scipy.special import gammaln
+
+    return np.asarray(gammaln(x + 1.0))
+
+
 def _reals(f: Array) -> Generator:
     return Generator(f**2 / 2, f, library(f).ones_like(f))
 
@@ -36,7 +43,7 @@ BERNOULLI = Likelihood(
 )  # fmt: skip
 POISSON = Likelihood(
     "poisson", "Poisson", "−ln Poisson(x; x̂)", "nat of −ln p", "counts, from 0 on", (0.0, np.inf), generator=_counts,
-    link=np.log, variance=np.copy, slope=np.ones_like,
+    link=np.log, variance=np.copy, slope=np.ones_like, of_data=log_factorial,
 )  # fmt: skip
 #: Any exponential family: its variance function is given with the data, to `spectrum.exponential_family`.
 FAMILY = Likelihood("family", "exponential-family", "−ln p(x | x̂)", "nat of −ln p", "of the family's range")

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from landau_vae.checks import Share, checked, numbers
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+from landau_vae.likelihoods.canonical import log_factorial
 from landau_vae.likelihoods.descend import descend
 from landau_vae.likelihoods.functions import Halves, Parameter, Values, library, log_of, logit_of, parts, plain
 from landau_vae.likelihoods.likelihood import MAKERS, Likelihood, named, of_numbers
@@ -41,6 +42,20 @@ class Pearson:
         """Return it at means."""
         theta = plain(self.dispersion)
         return np.asarray((mean + mean**2 / theta, 1 + 2 * mean / theta)[self.order])
+
+
+@dataclass(frozen=True)
+class Choices:
+    """ln x! + ln Γ(θ) − ln Γ(x + θ): what −ln p has beyond the terms that outputs change."""
+
+    dispersion: Parameter
+
+    def __call__(self, x: Array) -> Array:
+        """Return it for counts; 0 at 0."""
+        from scipy.special import gammaln
+
+        theta = plain(self.dispersion)
+        return np.asarray(log_factorial(x) + gammaln(theta) - gammaln(x + theta))
 
 
 @dataclass(frozen=True)
@@ -166,7 +181,7 @@ def negative_binomial(dispersion: ArrayLike) -> Likelihood:
     return Likelihood(
         named("negative-binomial", theta), "negative-binomial", "−ln NB(x; x̂)", "nat of −ln p", COUNTS, (0.0, np.inf),
         variance=Pearson(theta, 0), slope=Pearson(theta, 1), link=np.log, response=Exponential(),
-        convex=True, **parts(_counts, theta),
+        convex=True, of_data=Choices(theta), **parts(_counts, theta),
     )  # fmt: skip
 
 
@@ -194,10 +209,13 @@ def zero_inflated(dispersion: ArrayLike, share: Share | None = None) -> Likeliho
     theta = _dispersion(dispersion)
     words = ("zero-inflated negative-binomial", "−ln ZINB(x; x̂)", "nat of −ln p", COUNTS, (0.0, np.inf))
     if share is None:
-        return Dropout(named("zero-inflated", theta), *words, response=Exponential(True), **parts(_dropout, theta))
+        return Dropout(
+            named("zero-inflated", theta), *words, response=Exponential(True), of_data=Choices(theta),
+            **parts(_dropout, theta),
+        )  # fmt: skip
     return Inflated(
         named("zero-inflated", theta, share), *words, response=Exponential(False, 1 - share),
-        **parts(_inflated, theta, share),
+        of_data=Choices(theta), **parts(_inflated, theta, share),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from landau_vae.checks import checked
 from landau_vae.display import Array
 from landau_vae.errors import InputError
+from landau_vae.likelihoods.canonical import log_factorial
 from landau_vae.likelihoods.counts import COUNTS, negative_binomial, zero_inflated
 from landau_vae.likelihoods.descend import descend
 from landau_vae.likelihoods.functions import Part, Rest, library
@@ -197,7 +198,7 @@ def dispersed(inflated: bool = False, per_feature: bool = True) -> Dispersed:
     parts: dict[str, Any] = {part: Part(function, (), i) for i, part in enumerate(("value", "score", "curvature"))}
     return Dispersed(
         name, kind, f"−ln {short}(x; x̂)", "nat of −ln p", COUNTS, (0.0, np.inf), inflated=inflated,
-        per_feature=per_feature, **parts,
+        per_feature=per_feature, of_data=log_factorial, **parts,
     )  # fmt: skip
 
 

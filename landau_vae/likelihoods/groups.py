@@ -177,6 +177,10 @@ class Mixed(Likelihood):
             for likelihood, columns, outputs, weight in _places(self.pieces)
         )
 
+    def left_out(self, x: Any) -> Any:
+        """Return Σ a times what −ln p of each part has beyond its `row_value`."""
+        return sum(weight * each.left_out(x[..., np.array(columns)]) for each, columns, weight in self.pieces)
+
     def mean(self, f: Any) -> Any:
         """Return x̂ of all columns."""
         xp, places = library(f), _places(self.pieces)

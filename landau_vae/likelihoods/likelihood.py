@@ -34,6 +34,10 @@ def _not_given(*_: Any) -> Any:
     raise InputError("This likelihood lacks a function needed here: make it with variance=…, generator=… and link=….")
 
 
+def _nothing(x: Any) -> Any:
+    return 0.0 * x
+
+
 @dataclass(frozen=True)
 class Likelihood:
     """A likelihood p(x | f), one feature at a time.
@@ -67,6 +71,7 @@ class Likelihood:
     score: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂ℓ/∂f; of A, unless given
     curvature: Callable[[Any, Any], Array] = field(default=_not_given, repr=False)  #: ∂²ℓ/∂f²; of A, unless given
     response: Callable[[Any], Array] = field(default=_not_given, repr=False)  #: x̂ of f; A′ or f itself, unless given
+    of_data: Callable[[Any], Any] = field(default=_nothing, repr=False)  #: −ln p less ℓ, terms of x alone
     quadratic: bool = field(default=False, repr=False)  #: ½(x − f)ᵀM(x − f): a linear VAE of another covariance, exact
     squared: bool = field(default=False, repr=False)  #: written as (x − x̂)², whose curvature is 2: τ = b/2a
     convex: bool = field(default=False, repr=False)  #: whether each feature has an output, in which ℓ is convex
@@ -181,8 +186,9 @@ class Likelihood:
         """
         least, most = x.min(), x.max()
         if least < self.support[0] or most > self.support[1]:
-            found = f"data {self.data}, but these run from {least:g} to {most:g}"
-            raise InputError(f"A {self.title} decoder needs {found}: rescale them, or take a Gaussian loss.", "source")
+            found = f"are {self.data}, but these run from {least:g} to {most:g}"
+            words = f"Data for a {self.title} decoder {found}: rescale them, or take a Gaussian loss."
+            raise InputError(words, "source")
 
     def outputs(self, features: int) -> int:
         """Return how many numbers a decoder of this likelihood gives for a row of d features.
@@ -211,6 +217,20 @@ class Likelihood:
         (n,) array
         """
         return self.value(x, f).sum(-1)
+
+    def left_out(self, x: Any) -> Any:
+        """Return what −ln p of each row has beyond `row_value`: terms of x alone.
+
+        Parameters
+        ----------
+        x : (n, d) array
+            Rows.
+
+        Returns
+        -------
+        (n,) array
+        """
+        return self.of_data(x).sum(-1)
 
     def rest(self, x: Array, weights: Array | None = None) -> "Rest":
         """Return the best constant output, and the score and the mean curvature there.

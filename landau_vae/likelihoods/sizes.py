@@ -2,17 +2,14 @@
 
     m_ij = l_i e^{f_j},    or with shares    m_ij = l_i softmax(f)_j
 
-l_i is the total of row i (the library size of scvi-tools), or the last column of the data. The
-score of a negative binomial is its Pearson residual times √I, with the information I = m/(1 + m/θ)
-of its row: rows of larger size weigh more, and the spectrum is not that of plain residuals. With
-shares only w with ρ·w = 0 moves the outputs, ρ = softmax(f₀), and the curvature of the softmax
-itself adds −κ diag ρ, with κ the sum of all mean scores:
+l_i is the total of row i (the library size of scvi-tools), or the last column of the data. Rows
+weigh by their information m/(1 + m/θ), so the spectrum is not that of Pearson residuals. With
+shares only w with ρ·w = 0 moves the outputs, ρ = softmax(f₀), and κ is the sum of mean scores:
 
-    c* = λ_max of Cov(s) against ⟨H⟩ − κ diag ρ,  on ρ·w = 0
+    c* = λ_max of Cov(s) against ⟨H⟩ − κ diag ρ,  on ρ·w = 0,    s and H those of e^f
 
-s and H are those of e^f. The null direction of the softmax has no score. Of a Poisson decoder and
-totals the scores of each row add up to 0, and shares change nothing. Sources: this package; the
-decoder: Lopez et al. 2018 (doi:10.1038/s41592-018-0229-2).
+Of a Poisson decoder and totals shares change nothing. Sources: this package (`landau-vae derive
+counts-with-library-sizes`); the decoder: Lopez et al. 2018 (doi:10.1038/s41592-018-0229-2).
 """
 
 from collections.abc import Callable
@@ -118,6 +115,10 @@ class Sized(Likelihood):
         counts, log_size = split(x, self.column)
         return self.base.row_value(counts, self.at_sizes(f, log_size, counts.shape[-1]))
 
+    def left_out(self, x: Any) -> Any:
+        """Return what −ln p of the counts of each row has beyond `row_value`."""
+        return self.base.left_out(split(x, self.column)[0])
+
     def at_sizes(self, f: Any, log_size: Any, features: int) -> Any:
         """Return the outputs that the likelihood of the counts alone takes, of rows whose size is known."""
         return shifted(log_shares(f, features) if self.shares else f, log_size, features)
@@ -144,15 +145,19 @@ class Sized(Likelihood):
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
         """Return the collapsed state."""
         output, pull = self._at_rest(x, weights)
-        base, parts = self.base, split(x, self.column)
+        base, (counts, log_size) = self.base, split(x, self.column)
         if isinstance(base, Dispersed) and base.per_feature:
-            base, output = base.fixed(output), output[: base.outputs(parts[0].shape[1])]
-        bound = Bound.of(base, *parts)
-        score, blocks = bound.score(None, output), bound.mean_curvature(None, output, weights, pull)
-        if self.shares:
-            score = _tied(score, blocks, np.exp(output[: len(blocks)]))
+            base, output = base.fixed(output), output[: base.outputs(counts.shape[1])]
+        bound = Bound.of(base, counts, log_size)
+        blocks = bound.mean_curvature(None, output, weights, pull)
+        score = self.scores(bound, output, blocks)
         note = f"The {'size' if self.column else 'total'} of each row is given to the decoder."
         return Rest(output, score, blocks[:, 0, 0] if blocks.shape[1] == 1 else blocks, note)
+
+    def scores(self, bound: "Bound", output: Array, blocks: Array) -> Array:
+        """Return the scores of rows at an output, less what a softmax cannot move."""
+        score = bound.score(None, output)
+        return _tied(score, blocks, np.exp(output[: len(blocks)])) if self.shares else score
 
     def _at_rest(self, x: Array, weights: Array | None) -> tuple[Array, float]:
         """Return the best constant outputs, and κ: what a softmax pulls at each share."""

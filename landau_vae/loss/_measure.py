@@ -25,7 +25,8 @@ from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, POISSON, Likelihood
 from landau_vae.loss import probes, rate_forms
 from landau_vae.loss.constraint import Constraint
-from landau_vae.loss.probes import COARSE, LOOSE, Probe
+from landau_vae.loss.precision import COARSE, GUARDED, LOOSE, SURE
+from landau_vae.loss.probes import Probe
 from landau_vae.loss.sampler import Sampler
 from landau_vae.loss.terms import Terms, terms_of
 
@@ -186,7 +187,7 @@ def _usual(weight: float, terms: Terms) -> bool:
 
 def _rounded(weight: float, terms: Terms) -> float:
     """Return a weight to the digits that are known of it, so that 4.000000000001 is 4."""
-    near = max(terms.tolerance.relative, probes.SURE * terms.chance, 1e-3 * bool(terms.error.owner))
+    near = max(terms.tolerance.relative, SURE * terms.chance, 1e-3 * bool(terms.error.owner))
     digits = terms.tolerance.digits if terms.chance < terms.tolerance.relative and not terms.error.owner else 3
     return next((usual for usual in USUAL if isclose(weight, usual, rel_tol=near)), float(f"{weight:.{digits}g}"))
 
@@ -224,10 +225,13 @@ def _notes(terms: Terms, sums: _Sums, measured: Measured) -> Iterator[str]:
         )
     if tolerance is COARSE:
         yield "It was measured to one or two digits only: it is computed in half precision."
-    elif tolerance is LOOSE:
+    elif tolerance in (LOOSE, GUARDED):
         yield "It was measured to three digits only: it is in single precision, or guards its logarithms."
     if not terms.rate.near:
-        yield "Near the prior its KL is lost in rounding, so free bits would go unseen: measure it in double precision."
+        yield (
+            "Near the prior its KL is lost in rounding, so free bits and a part in ln σ would go unseen: measure it in "
+            "double precision."
+        )
 
 
 def _over_features(probe: Probe, sums: _Sums, measured: Measured) -> str:

@@ -18,7 +18,8 @@ import numpy as np
 from landau_vae.display import Array
 from landau_vae.likelihoods import Likelihood, huber, laplace, negative_binomial, student_t
 from landau_vae.loss.metric_forms import metric_trials
-from landau_vae.loss.probes import COARSE, LOOSE, SINGLE, STEP, TIGHT, Fit, Probe, fitted, is_coarse
+from landau_vae.loss.precision import GUARDED, Fit, fitted, tolerances
+from landau_vae.loss.probes import STEP, Probe
 from landau_vae.loss.trials import TRIALS, Trial, class_trials
 
 CLOSE, REMOTE = 2.0**-8, 2.0**20  # data units: where a Huber error is a square, and where it is a line
@@ -60,7 +61,7 @@ def identified(probe: Probe) -> Error | None:
 def _in_metric(probe: Probe) -> Error | None:
     """Return the squared error in another metric that explains all moves."""
     found = (_explained(probe, trial) for trial in metric_trials(probe))
-    return next((error for error in found if error is not None), None)
+    return next((error for error in found if error is not None and _stays_square(probe, error)), None)
 
 
 def _explained(probe: Probe, trial: Trial) -> Error | None:
@@ -69,14 +70,11 @@ def _explained(probe: Probe, trial: Trial) -> Error | None:
     readings = probe.read(x, [(trial.x_hat(mean), None) for mean in means])
 
     def whole(scale: float) -> float:
-        return probe(x, trial.x_hat(means[0] + scale * (means[1] - means[0])))
+        return probe(x, trial.x_hat(means[0] + scale * (means[1] - means[0]))) - readings.values[0]
 
-    for tolerance in (TIGHT, LOOSE, COARSE):
-        if tolerance is COARSE and not probe.half and not is_coarse(whole):
-            break
+    for tolerance in tolerances(whole, probe.bits):
         for likelihood in trial.likelihoods:
-            rounded = probe.bits <= SINGLE or trial.learned  # squares and absolute values need no guard
-            if tolerance is LOOSE and not rounded and (likelihood.squared or trial.scales != (STEP,)):
+            if tolerance is GUARDED and trial.is_exact(likelihood):
                 continue
             fit = fitted(readings, *trial.changes(likelihood, x, means), tolerance)
             if fit is not None:
@@ -89,9 +87,14 @@ def _explained(probe: Probe, trial: Trial) -> Error | None:
 
 def _stays_square(probe: Probe, found: Error) -> bool:
     """Whether an error that is a square near x is one far from it; a function that raises there passes."""
+    if found.trial.link != "identity":
+        return True
     rho, near = _profile(probe), 10 * (found.fit.tolerance.relative + found.fit.chance)
-    ratios = [rho(far) / (found.fit.weight * probe.rows * probe.dimension * far**2) for far in FARTHER]
-    return all(abs(ratio - 1) <= near for ratio in ratios if np.isfinite(ratio))
+    x, _ = found.trial.states(probe)
+    squares = found.trial.changes(found.likelihood, x, [x, *(x + far for far in FARTHER)])[0] * found.fit.weight
+    values = np.array([rho(far) for far in FARTHER])
+    known = np.isfinite(values) & (squares > 0)
+    return bool(np.all(np.abs(values - squares)[known] <= near * squares[known]))
 
 
 def _profile(probe: Probe) -> Callable[[float], float]:

@@ -36,9 +36,9 @@ def beta_of_learned(price: Array, spectrum: Spectrum, latents: int | None) -> Ar
     lam, left = spectrum.eigenvalues[:latents], tail(spectrum)
     active = np.searchsorted(-lam, -price, side="left")
     with np.errstate(divide="ignore", invalid="ignore"):
-        per_price = active + left[active] / price  # D/τ
+        beta = spectrum.dimension / (active + left[active] / price)  # d τ/D
     limit = singular_beta(spectrum, latents)
-    return np.where(price > 0, spectrum.dimension / per_price, 0.0 if limit is None else limit)
+    return np.where(price == 0, 0.0 if limit is None else limit, beta)
 
 
 def without_price(beta: Array, spectrum: Spectrum, latents: int | None) -> str | None:

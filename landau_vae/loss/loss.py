@@ -654,7 +654,7 @@ class Loss:
         -------
         array
             As in `beta_at`; infinite where a constraint keeps the mode active at every β, 0 where
-            it keeps it inactive.
+            it keeps it inactive, NaN where what it does is not known.
 
         Examples
         --------
@@ -847,8 +847,9 @@ class Loss:
         """
         if self.likelihood != other.likelihood and theirs is None:
             raise InputError(
-                f"A loss with a {self.likelihood} likelihood has no equal among those with a {other.likelihood} one: "
-                "compare their thresholds on your data instead, or give both spectra (theirs=…).", "theirs",
+                f"A loss with a {self.likelihood.title} likelihood has no equal among those with a "
+                f"{other.likelihood.title} one: compare their thresholds on your data instead, or give both spectra "
+                "(theirs=…).", "theirs",
             )  # fmt: skip
         mine, own = _as_far_as_known(spectrum, self, other)
         known = _spectrum(spectrum, mine, own)
@@ -898,9 +899,9 @@ class Loss:
 
     @property
     def setting(self) -> str:
-        """The code base's own knob at this β, which it may divide by."""
-        value = 1 / float(self.beta) if self.knob.startswith("1/") else float(self.beta)
-        return f"{self.knob.removeprefix('1/')} = {significant(value)}"
+        """The code base's own knob at this β, or at a list of them; it may divide by the knob."""
+        values = np.ravel(1 / self.beta if self.knob.startswith("1/") else self.beta)
+        return f"{self.knob.removeprefix('1/')} = {', '.join(significant(float(value)) for value in values)}"
 
     @property
     def _title(self) -> str:

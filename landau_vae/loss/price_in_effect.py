@@ -42,10 +42,12 @@ class Demand:
     @property
     def cap(self) -> float:
         """The price at which the limit is met; none in effect is above it."""
+        if self.unknown:
+            return np.nan
         if self.constraint.per == "latent":
             return np.inf
         inverse = price_of_distortion if self.constraint.kind == "distortion" else price_of_rate
-        return inverse(self.limit, self.spectrum, self.latents)
+        return max(0.0, inverse(self.limit, self.spectrum, self.latents))
 
     def price(self, nominal: Array) -> Array:
         """Return the price in effect, of the shape of the price without the constraint."""
@@ -68,14 +70,21 @@ class Demand:
         """Return the price without the constraint that becomes this one in effect, and so a mode's threshold.
 
         It is infinite where none does. Where the constraint sets the price, modes above that
-        price are active at every β (infinity), the others at none (0).
+        price are active at every β (infinity), the others at none (0). NaN: it is not known.
         """
+        if self.unknown:
+            return np.full_like(price, np.nan)
+        if self.constraint.per == "latent":
+            return np.where(
+                [self._pooled(np.asarray(each)) is None for each in np.ravel(price)], np.ravel(price), np.nan
+            ).reshape(price.shape)
         if self.constraint.sets_price:
             return np.where(price > self.cap, np.inf, 0.0)
         reached = price < self.cap
         if self.constraint.kind != "square":
             return np.where(reached, price, np.inf)
-        excess = np.where(reached, rate_at(price, self.spectrum, self.latents) - self.limit, np.nan)
+        with np.errstate(divide="ignore"):  # at price 0 the rate is infinite
+            excess = np.where(reached, rate_at(price, self.spectrum, self.latents) - self.limit, np.nan)
         return np.where(reached, self.averaged * price / (2 * excess), np.inf)
 
     def allowed(self, nominal: float, rate: float, tolerance: float) -> tuple[float, float]:
@@ -118,16 +127,29 @@ class Demand:
             return f"A reconstruction term of {significant(c.value)}"
         return f"A KL{' averaged over latents' * (self.averaged > 1)} of {significant(c.value)} nats{of}"
 
+    @property
+    def unknown(self) -> str | None:
+        """Why no price follows from this constraint, whatever its limit, or None where one does."""
+        kind = self.constraint.kind
+        if self.sampler:
+            return f"A constraint has a known price for the usual sampler only, but z is drawn with {self.sampler}."
+        if self.learned and kind in ("square", "distortion"):
+            return (
+                f"The price under a constraint of the kind {kind!r} is not known where the decoder variance is "
+                "learned too: fix the variance, or take another kind."
+            )
+        if kind == "distortion" and not self.spectrum.likelihood.squared:
+            return (
+                "A constraint on the reconstruction term has a price for squared errors only: give a target rate "
+                "instead."
+            )
+        return None
+
     def without_price(self, nominal: Array) -> str | None:
         """Return why there is no price in effect, or None where there is one."""
         c = self.constraint
-        if self.sampler:
-            return f"A constraint has a known price for the usual sampler only, but z is drawn with {self.sampler}."
-        if self.learned and c.kind in ("square", "distortion"):
-            return (
-                f"The price under a constraint of the kind {c.kind!r} is not known where the decoder variance is "
-                "learned too: fix the variance, or take another kind."
-            )
+        if (problem := self.unknown) is not None:
+            return problem
         if c.per == "latent":
             return self._pooled(nominal)
         if c.kind == "distortion" and (problem := self._out_of_reach()) is not None:
@@ -137,6 +159,12 @@ class Demand:
 
     def without_beta(self, price: float) -> str | None:
         """Return why no β, or no single one, gives this price or all those up to it."""
+        if (problem := self.unknown) is not None:
+            return problem
+        if self.constraint.per == "latent":
+            return self._pooled(np.asarray(price))
+        if self.constraint.kind == "distortion" and (problem := self._out_of_reach()) is not None:
+            return problem
         if self.constraint.sets_price:
             return f"β has no part in the price: the constraint sets it, to {significant(self.cap)}. Change C instead."
         if price < self.cap:
@@ -148,23 +176,20 @@ class Demand:
 
     def _pooled(self, nominal: Array) -> str | None:
         K = self.latents or self.spectrum.modes
-        states = (pooled_state(self.spectrum, K, float(tau), self.constraint.value) for tau in np.ravel(nominal))
-        pooled = max(K - state.alone for state in states)
+        states = (
+            pooled_state(self.spectrum, K, float(tau), self.constraint.value) for tau in np.ravel(nominal) if tau > 0
+        )
+        pooled = max((K - state.alone for state in states), default=0)
         if not pooled:
             return None
         return (
             f"With {significant(self.constraint.value)} free nats for each of {K} latents there is no one price: "
-            f"{pooled} of them take their free nats, or share modes with those that do, and no price says which modes "
-            "these serve. landau_vae.numeric.free_bits solves for this state."
+            f"some ({pooled} of {K}) take their free nats, or share modes with those that do, and no price says which "
+            "modes these serve. landau_vae.numeric.free_bits solves for this state."
         )
 
     def _out_of_reach(self) -> str | None:
         """Return why no price gives this distortion."""
-        if not self.spectrum.likelihood.squared:
-            return (
-                "A constraint on the reconstruction term has a price for squared errors only: give a target rate "
-                "instead."
-            )
         most, least = (
             self.spectrum.total_variance,
             float(tail(self.spectrum)[: (self.latents or self.spectrum.modes) + 1][-1]),

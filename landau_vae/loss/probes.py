@@ -11,7 +11,7 @@ KL(N(μ, σ²) ‖ N(0, 1)) = ½(μ² + σ² − 1 − ln σ²). All entries of 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, POISSON
 from landau_vae.loss.calling import SPREADS, Call, calls
+from landau_vae.loss.precision import HALF, SURE, Readings
 from landau_vae.loss.results import Weights, components
 
 PARAMETRISATIONS: dict[str, Callable[[Array], Array]] = {  # of ln σ²
@@ -36,34 +37,9 @@ FAR = 1000.0  # of μ: even a KL of weight 1e-6 shows beside a cross-entropy the
 FAR_ONES = 3  # far posteriors at the head of `posteriors`
 ENTRIES = 2**15  # of an array that is probed: rows are as many as these allow, but at least two
 ROWS = 8  # that a function is called with, where its batch does not matter or is a sum or a mean
-SINGLE, HALF = 24, 12  # binary digits
 MANY = 24  # calls that are averaged where a function draws random numbers
-SURE = 4.0  # standard errors
 
 Posterior = tuple[Array, Array]  #: μ and ln σ²
-
-
-class Tolerance(NamedTuple):
-    """How far a loss may differ from a known one."""
-
-    relative: float  #: of what the term itself changes by
-    grain: float  #: of the whole loss: rounding when it is summed
-    digits: int  #: what a weight is known to
-
-
-# A double's sum of 1e5 terms is good to 1e-13 at worst. A logarithm that is guarded by 1e-8 shifts a change by 1e-7.
-TIGHT = Tolerance(1e-6, 1e-13, 9)
-# Single precision rounds at 6e-8, summed ten times that; a logarithm guarded by 1e-6 shifts a change by 1e-5 … 1e-4.
-LOOSE = Tolerance(1e-3, 1e-6, 5)
-# bfloat16 rounds at 4e-3: squares and their sums by a few of these.
-COARSE = Tolerance(3e-2, 1e-2, 2)
-
-
-class Readings(NamedTuple):
-    """The loss at several places, the first of which is the base, and how far each may be off by chance."""
-
-    values: Array
-    errors: Array
 
 
 @dataclass(frozen=True)
@@ -208,7 +184,7 @@ def _given(size: Size, example: tuple[int, ...] | None, name: str) -> tuple[int,
 
 
 def moves(shape: tuple[int, ...], seed: int) -> list[Array]:
-    """Return arrays with entries from −1 to 1: all at once, single entries, and several in one row or in many."""
+    """Return arrays with entries from −1 to 1: all at once (3), single ones (5), several in one row or in many."""
     rng = np.random.default_rng(seed)
     rows, columns = shape[0], int(np.prod(shape[1:]))
     whole = rng.uniform(0.3, 1, (rows, columns)) * rng.choice([-1.0, 1.0], (rows, columns))
@@ -223,7 +199,8 @@ def moves(shape: tuple[int, ...], seed: int) -> list[Array]:
     last[-1] = whole[-1]
     third = whole.copy()
     third.flat[-(-whole.size // 3) :] = 0
-    return [on_grid(each, 8).reshape(shape) for each in (whole, *single, pair, last, third)]
+    whole, *parts = (on_grid(each, 8).reshape(shape) for each in (whole, *single, pair, last, third))
+    return [whole, whole / 2, -whole, *parts]
 
 
 def on_grid(values: Array, steps: float = GRID) -> Array:
@@ -254,46 +231,3 @@ def nats(posterior: Posterior) -> Array:
 def kl(posterior: Posterior) -> float:
     """Return the KL, summed over the batch and the latents, nats."""
     return float(nats(posterior).sum())
-
-
-class Fit(NamedTuple):
-    """The weight of a known form in a loss."""
-
-    weight: float
-    chance: float  #: its relative standard error, where the function draws random numbers
-    tolerance: Tolerance
-
-
-def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance) -> Fit | None:
-    """Return the one positive weight c with values[1:] − values[0] = c · change, or None where there is none."""
-    values, best = readings.values, int(np.argmax(np.abs(change)))
-    moved, by_chance = values[1:] - values[0], readings.errors[1:] + readings.errors[0]
-    rounding = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))
-    if not (moved[best] * np.sign(change[best]) > 0 and abs(moved[best]) > 10 * rounding[best] + by_chance[best]):
-        return None
-    if tolerance is COARSE and np.any(np.abs(moved) < 3 * rounding):  # what rounding hides cannot tell forms apart
-        return None
-    weight, chance = float(moved[best] / change[best]), float(by_chance[best] / abs(moved[best]))
-    if np.all(by_chance > 0):  # least squares of what draws leave uncertain
-        precision = np.sum((change / by_chance) ** 2)
-        weight, chance = float(np.sum(moved * change / by_chance**2) / precision), float(precision**-0.5 / weight)
-    allowed = (tolerance.relative + chance) * weight * size + rounding + by_chance
-    if not np.all(np.abs(moved - weight * change) <= allowed):
-        return None
-    return Fit(weight, chance / SURE, tolerance)
-
-
-def bits_of(value: float) -> int:
-    """Return how many binary digits a number has, up to those of a double: as many as its precision, or fewer.
-
-    >>> bits_of(1.5), bits_of(0.1), bits_of(float(np.float32(0.1))) <= SINGLE
-    (2, 53, True)
-    """
-    mantissa = int(abs(np.frexp(value)[0]) * 2**53) if np.isfinite(value) else 0
-    return 53 - (mantissa & -mantissa).bit_length() + 1 if mantissa else 0
-
-
-def is_coarse(gain: Callable[[float], float]) -> bool:
-    """Return whether a loss is computed in half precision: it answers in steps to small changes of a large move."""
-    start, near, far = (gain(1 + k * 2.0**-13) for k in range(3))
-    return start != 0 and (near == start or not abs(far - 2 * near + start) <= 0.2 * abs(far - start))

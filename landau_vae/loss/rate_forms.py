@@ -16,27 +16,14 @@ from landau_vae.checks import numbers
 from landau_vae.display import Array, significant
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.error_forms import neat
-from landau_vae.loss.probes import (
-    COARSE,
-    FAR_ONES,
-    LOOSE,
-    SQUARED,
-    TIGHT,
-    Fit,
-    Posterior,
-    Probe,
-    Readings,
-    both,
-    fitted,
-    is_coarse,
-    moves,
-    nats,
-    posteriors,
-)  # fmt: skip
+from landau_vae.loss.precision import Fit, Readings, fitted, tolerances
+from landau_vae.loss.probes import FAR_ONES, SQUARED, Posterior, Probe, both, moves, nats, posteriors
 
 MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
 LEAST = 1e-6  # nats of a constraint
 MANY_LATENTS = 64  # that are moved one by one
+NARROWEST = 1e-6  # variance of a prior: a charge without −ln σ² is read as one of variance 0
+LARGE = 8.0  # ln σ², within the usual clamps
 BOUND = 20.0  # |ln σ²| beyond which it may be clamped: σ from 5e-5 to 2e4
 ALIKE = 0.02
 
@@ -88,21 +75,30 @@ def identified(probe: Probe, x: Array, x_hat: Array) -> Rate | None:
 def _fitted(
     probe: Probe, forms: list[Form], places: list[Posterior], readings: Readings, gain: Callable[[Posterior], float]
 ) -> Rate | None:
-    near = both(probe)
-    for tolerance in (TIGHT, LOOSE, COARSE):
-        if (
-            tolerance is COARSE
-            and not probe.half
-            and not is_coarse(lambda scale: gain((scale * near[0], scale * near[1])))
-        ):
-            break
+    near, far = both(probe), posteriors(probe)[0]
+    place = far if np.isfinite(gain(far)) else near
+
+    def scaled(scale: float) -> float:
+        return gain((scale * place[0], scale * place[1]))
+
+    for tolerance in tolerances(scaled, probe.bits):
         for form in forms:
             charges, rest = np.array([form.charge(place) for place in places]), form.charge(probe.prior)
             fit = fitted(readings, charges - rest, charges + rest, tolerance)
-            if fit is not None:
-                grain = 40 * tolerance.grain * abs(readings.values[0])
-                return Rate(form, fit, near=fit.weight * nats(near).sum() > grain)
+            if fit is None:
+                continue
+            rounding = 40 * tolerance.grain * abs(readings.values[0])
+            rate = Rate(form, fit, near=fit.weight * nats(near).sum() > rounding)
+            if rate.near or _grows_with_spread(rate, probe, gain):
+                return rate
     return None
+
+
+def _grows_with_spread(rate: Rate, probe: Probe, gain: Callable[[Posterior], float]) -> bool:
+    """Whether the charge of far larger widths is that of the form, where that of usual ones is lost in rounding."""
+    wide = (probe.prior[0], LARGE + probe.prior[0])
+    expected = rate.fit.weight * (rate.form.charge(wide) - rate.form.charge(probe.prior))
+    return abs(gain(wide) - expected) <= 2 * ALIKE * expected
 
 
 def _forms(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[tuple[list[Form], list[Posterior]]]:
@@ -201,7 +197,7 @@ def other_priors(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[t
         every.append(np.array([_prior(probe, gain, unit) for unit in units]))
     for found in every:
         mean, variance = found.T.reshape(2, *(probe.latent_shape if len(found) > 1 else (1,)))
-        if np.all(np.isfinite(found)) and np.all(variance > 0):
+        if np.all(np.isfinite(found)) and np.all(variance > NARROWEST):
             yield mean, variance
 
 

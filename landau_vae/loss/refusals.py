@@ -16,10 +16,12 @@ import numpy as np
 from landau_vae.display import Array, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import probes, rate_forms
-from landau_vae.loss.probes import LOOSE, STEP, TIGHT, Probe, is_coarse
+from landau_vae.loss.precision import LOOSE, SINGLE, TIGHT, is_coarse
+from landau_vae.loss.probes import STEP, Probe
 from landau_vae.loss.trials import TRIALS, WIDE
 
 BEYOND = 1000.0  # data units: an error that is still a square there is one
+SINGLE_MOVE = 3  # of `probes.moves`: one entry by 1
 ALIKE = 0.02  # of a ratio of two changes, where the possible ones are 1, √2, 2 and 4
 STANDARD = "(mean² + σ² − 1 − ln σ²)/2 of every latent"
 
@@ -43,6 +45,8 @@ SENTENCES = {
     "the same scale, and in the order (x, x_hat).",
     "absolute": "The reconstruction error grows as |x − x̂|, but not alike on both sides or for every feature, so it is "
     "no plain absolute error (L1): measure one that is.",
+    "rounding": "The KL is lost in the rounding of the loss, whose precision is single, so it may be "
+    "another penalty: compute the loss in double precision, or return reconstruction and KL apart with beta=….",
     "precision": "The {part} is computed in half precision and cannot be read at these sizes: compute the loss in "
     "single or double precision (outside autocast).",
     "root": "The reconstruction error is the root of a squared error (a norm, RMSE), whose weight grows as it falls: "
@@ -99,7 +103,7 @@ def why_no_error(probe: Probe) -> InputError:
     if np.isnan(base):
         return _not_finite(probe, x)
 
-    def gain(size: float, move: Array = every[1]) -> float:
+    def gain(size: float, move: Array = every[SINGLE_MOVE]) -> float:
         return probe(x, x + size * move) - base
 
     whole = [gain(size, every[0]) for size in (STEP, -STEP, BEYOND)]
@@ -149,9 +153,9 @@ def _by_growth(gain: Callable[..., float], every: list[Array], own: str) -> Inpu
     far = next((ratio for ratio in ratios if np.isfinite(ratio)), np.nan)  # an exponential may overflow
     if not growth > 0:
         return refused("unknown", detail="does not grow with the distance of x̂ from x", own="")
-    pair = np.zeros_like(every[1]).reshape(len(every[1]), -1)
+    pair = np.zeros_like(every[SINGLE_MOVE]).reshape(len(every[SINGLE_MOVE]), -1)
     pair[0, 0] = pair[0, -1] = 1.0
-    single, other = every[1], pair.reshape(every[1].shape) - every[1]
+    single, other = every[SINGLE_MOVE], pair.reshape(every[SINGLE_MOVE].shape) - every[SINGLE_MOVE]
     together, apart = gain(STEP, single + other), gain(STEP, single) + gain(STEP, other)
     additive = not np.any(other) or abs(_ratio(together, apart) - 1) < 1e-3
     if abs(growth - 2) < ALIKE:
@@ -192,6 +196,8 @@ def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
         return refused("infinite KL", far=probes.FAR)
     if np.all(np.abs(answers) <= TIGHT.grain * abs(base)):
         return refused("no KL")
+    if probe.bits <= SINGLE and abs(gain(probes.both(probe))) <= 40 * LOOSE.grain * abs(base):
+        return refused("rounding")
     near = probes.both(probe)
     if probe.half or is_coarse(lambda scale: gain((scale * near[0], scale * near[1]))):
         return refused("precision", part="KL")

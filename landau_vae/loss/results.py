@@ -6,6 +6,7 @@ another to the posterior only, the weight between them is not in the function: i
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from landau_vae.errors import InputError
@@ -62,8 +63,9 @@ def _number(value: Any) -> float | None:
 
 def total(
     base: Weights, by_x_hat: Weights, by_posterior: Weights, chance: Weights, beta: float | None
-) -> dict[str, float]:
-    """Return the weights of the numbers that make the loss, from what they are at rest, after moves, and by chance."""
+) -> dict[str, float] | InputError:
+    """Return the weights of the numbers that make the loss, from their values at rest and after moves; or why not."""
+    base = {name: value for name, value in base.items() if isfinite(value)}
 
     def changed(name: str, moved: Weights) -> bool:
         return abs(moved[name] - base[name]) > CLEAR * chance.get(name, 0.0)
@@ -80,13 +82,13 @@ def total(
         return {next(iter(base)): 1.0}
     terms = f"{_words(error)} with the reconstruction only and {_words(rate)} with the posterior only"
     if len(error) > 1 or len(rate) > 1:
-        raise InputError(
+        return InputError(
             f"Your function returns several terms apart: {terms} change. Return their weighted sum, as training "
             "minimises it.",
             "function",
         )
     if beta is None:
-        raise InputError(
+        return InputError(
             f"Your function returns its terms apart: {terms} changes. The weight between them is not in it: give "
             "beta=…, what the KL is multiplied by in training.",
             "beta",

@@ -19,7 +19,8 @@ from landau_vae.loss import error_forms, probes, rate_forms
 from landau_vae.loss.calling import Call
 from landau_vae.loss.error_forms import Error
 from landau_vae.loss.learned_sigma import learned_weight
-from landau_vae.loss.probes import LOOSE, Probe
+from landau_vae.loss.precision import LOOSE, Tolerance, bits_of
+from landau_vae.loss.probes import Probe
 from landau_vae.loss.rate_forms import Rate
 from landau_vae.loss.refusals import refused, why_no_error, why_no_rate
 from landau_vae.loss.results import total
@@ -38,7 +39,7 @@ class Terms:
     rate: Rate
 
     @property
-    def tolerance(self) -> probes.Tolerance:
+    def tolerance(self) -> Tolerance:
         """The wider of the two."""
         return max(self.error.fit.tolerance, self.rate.fit.tolerance)
 
@@ -74,17 +75,24 @@ def terms_of(candidates: list[Probe], beta: float | None) -> Terms:
 
 def _tried(probe: Probe, beta: float | None) -> Terms | Refusal:
     """Return the two terms, or why the loss is not made of them."""
-    probe, called = _prepared(probe, beta)
-    if not called:
+    prepared = _prepared(probe, beta)
+    if isinstance(prepared, InputError):
+        return Refusal(1, lambda: prepared)
+    if prepared is None:
         return Refusal(0, lambda: why_no_error(probe))
+    probe = prepared
     error = error_forms.identified(probe)
     if error is None:
         return Refusal(1, lambda: _random(probe) or why_no_error(probe))
     x, means = error.trial.states(probe)
     x_hat, moved = error.trial.x_hat(means[0]), error.trial.x_hat(means[1])
-    rate = rate_forms.identified(probe, x, x_hat)
+    apart = probe  # of terms that are returned apart, the KL alone is not lost in the rounding of the error
+    if len(probe.total) > 1:
+        [_, (name, weight)] = probe.total.items()
+        apart = replace(probe, total={name: weight})
+    rate = rate_forms.identified(apart, x, x_hat)
     if rate is None:
-        return Refusal(2, lambda: _random(probe) or why_no_rate(probe, x, x_hat))
+        return Refusal(2, lambda: _random(probe) or why_no_rate(apart, x, x_hat))
     if not _add_up(probe, rate, x, [x_hat, moved]):
         return Refusal(3, lambda: _random(probe) or refused("GECO"))
     rate = rate_forms.with_bounds(probe, rate, x, x_hat)
@@ -110,8 +118,8 @@ def _random(probe: Probe) -> InputError | None:
     return refused("random", first=significant(first), second=significant(second))
 
 
-def _prepared(probe: Probe, beta: float | None) -> tuple[Probe, bool]:
-    """Return the probe with the numbers that make the loss and the calls to average; whether any call succeeded."""
+def _prepared(probe: Probe, beta: float | None) -> Probe | InputError | None:
+    """Return the probe with the numbers that make the loss and the calls to average; None where no call succeeded."""
     for variant in _variants(probe):
         for trial in error_forms.trials(variant):
             found = _trial_calls(variant, trial)
@@ -119,10 +127,12 @@ def _prepared(probe: Probe, beta: float | None) -> tuple[Probe, bool]:
                 rest, first, again, by_x_hat, by_posterior = found
                 chance = {name: abs(first[name] - again[name]) for name in first.keys() & again.keys()}
                 draws = probes.MANY if any(value > 0 for value in chance.values()) else 1
-                bits = max(map(probes.bits_of, first.values()))
                 weights = total(rest, by_x_hat, by_posterior, chance, beta)
-                return replace(variant, total=weights, draws=draws, bits=bits), True
-    return probe, False
+                bits = max(map(bits_of, first.values()))
+                if isinstance(weights, InputError):
+                    return weights
+                return replace(variant, total=weights, draws=draws, bits=bits)
+    return None
 
 
 def _variants(probe: Probe) -> Iterator[Probe]:

@@ -45,6 +45,10 @@ class Trial:
             return x, [x + WIDE * move for move in every]
         return x, [base, *(base + scale * move for scale in self.scales[::-1] for move in every)]
 
+    def is_exact(self, likelihood: Likelihood) -> bool:
+        """Whether nothing in such a term needs a guard, as logarithms do."""
+        return not self.learned and (likelihood.squared or self.rigid or self.scales != (STEP,))
+
     def x_hat(self, mean: Array) -> Array:
         """Return what the function is given for the mean."""
         return LINKS[self.link](mean) - self.shift
@@ -103,6 +107,10 @@ class ClassTrial(Trial):
 
     def _one_hot(self, labels: Array) -> Array:
         return np.moveaxis(np.eye(self.classes)[labels.astype(int)], -1, self.axis)
+
+    def is_exact(self, _: Likelihood) -> bool:
+        """Whether nothing in such a term needs a guard."""
+        return False
 
     def x_hat(self, mean: Array) -> Array:
         """Return what the function is given for logits."""

@@ -303,9 +303,8 @@ def _distinct(table: Array, weights: Array, loss: Loss, like: Rows | None = None
         return OtherRows(*parts, rest=like.rest), which
     rest = asked(loss.likelihood, "rest", distinct, parts[1])
     if not (finite := np.isfinite(rest.output)).all():  # of constant columns
-        rest = rest._replace(
-            output=np.where(finite, rest.output, natural_parameter(loss.likelihood, parts[1] @ distinct))
-        )
+        at_end = natural_parameter(loss.likelihood, parts[1] @ distinct)
+        rest = rest._replace(output=np.where(finite, rest.output, at_end))
     return OtherRows(*parts, rest=rest), which
 
 

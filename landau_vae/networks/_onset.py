@@ -130,6 +130,8 @@ def onset(
 
 def _linear(loss: Loss, table: TrainingSet) -> float:
     """Return the β from which on the collapsed state is stable; other losses have no more than that."""
+    if loss.constraint:
+        loss.must_be_fixed("the first collapse is solved")
     first, spectrum = first_price(loss, table), replace(table.spectrum, likelihood=loss.likelihood)
     linear = float(loss.beta_at(first, spectrum))
     if loss.learned or not loss.likelihood.squared:

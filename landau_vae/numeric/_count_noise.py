@@ -2,9 +2,11 @@
 
 Scores of counts are not isotropic noise: rows of larger size weigh more, rare genes have heavy
 tails, zeros may be inflated. So counts are drawn from the collapsed state, with the sizes and the
-dispersions of the data, and the first eigenvalues of their spectra tell the floor: their mean and
-2.54 deviations, where the Tracy–Widom law has its 99 % point, and more as both are known from few
-draws (Student's t for the normal law, and a further draw). Source: this package.
+dispersions of the data, and their spectrum is taken in the metric of the data. The floor is the
+mean of its first eigenvalue and 2.54 deviations, where the Tracy–Widom law has its 99 % point, and
+more because both are known from few draws (Student's t for the normal law, and a further draw).
+Noise alone was above it in 2 of 200 sets of 400 cells and 60 genes, Poisson or negative binomial,
+also sparse ones. Source: this package.
 """
 
 from dataclasses import dataclass, field
@@ -16,15 +18,16 @@ from landau_vae.checks import Count, Seed, checked
 from landau_vae.data.tables import as_table
 from landau_vae.display import Array, Content, Result, counted, readonly, significant
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import POISSON, Likelihood, Sized, as_likelihood, with_sizes
+from landau_vae.likelihoods import POISSON, Likelihood, Rest, Sized, as_likelihood, with_sizes
 from landau_vae.likelihoods.functions import Part
-from landau_vae.likelihoods.sizes import can_be_drawn
-from landau_vae.spectrum._score import as_sizes, score
+from landau_vae.likelihoods.sizes import Bound, can_be_drawn
+from landau_vae.spectrum._score import as_sizes, of_rest, score
 from landau_vae.spectrum.spectrum import Spectrum
 
 OWN = 0x6E6F6973  # stream of the draws
 DEVIATIONS = 2.54  # (2.02 + 1.21)/1.27: the 99 % point, the mean and the deviation of the Tracy–Widom law
-DRAWS = 20
+LEAST, DRAWS = 4, 20
+NUMBERS = 2e7  # that are drawn in all, about
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +76,7 @@ def count_noise(data: Any, loss: Any, *, sizes: Any = None, draws: Count | None 
     sizes : "total" or (n,) array, optional
         As in `landau_vae.spectrum.score`.
     draws : int, optional
-        How many sets of counts are drawn, at least three; 20, or fewer of many numbers.
+        How many sets of counts are drawn, at least four; 20, or fewer of many numbers.
     seed : int, default 0
         Of the draws.
 
@@ -98,19 +101,27 @@ def count_noise(data: Any, loss: Any, *, sizes: Any = None, draws: Count | None 
     spectrum = score(rows, loss, sizes=sizes)
     given, whole = with_sizes(likelihood, rows, as_sizes(sizes))
     given = given.settled(whole)
-    output = given.constant(whole)
+    rest = given.rest(whole)
     if draws is None:
-        draws = int(np.clip(2e7 / rows.size, 4, DRAWS))
-    elif draws < 3:
-        raise InputError(f"draws is {draws}, but at least 3 are needed for a deviation.", "draws")
+        draws = int(np.clip(NUMBERS / rows.size, LEAST, DRAWS))
+    elif draws < LEAST:
+        raise InputError(f"draws is {draws}, but at least {LEAST} are needed for a deviation.", "draws")
     rng, largest = np.random.default_rng((seed, OWN)), []
     for _ in range(draws):
-        fake = _drawn(given, whole, output, rng)
-        kept = fake.any(axis=1)  # a row without counts has no total
-        column = whole[kept, -1] if isinstance(given, Sized) and given.column else None
-        law: Likelihood = given.base if column is not None and isinstance(given, Sized) else given
-        largest.append(score(fake[kept], law, sizes=column, modes=1).eigenvalues[0])
+        fake = _drawn(given, whole, rest.output, rng)
+        known = rest._replace(score=_scores(given, fake, whole, rest))
+        largest.append(of_rest(likelihood, known, fake, modes=1).eigenvalues[0])
     return CountNoise(spectrum, readonly(np.array(largest)))
+
+
+def _scores(likelihood: Likelihood, fake: Array, x: Array, rest: Rest) -> Array:
+    """Return scores of counts that were drawn for the rows of the data, at the output of these."""
+    if not isinstance(likelihood, Sized):
+        return np.asarray(likelihood.score(fake, rest.output))
+    log_size = likelihood.parts(x)[1] if likelihood.column else np.log(np.maximum(fake.sum(axis=1, keepdims=True), 1))
+    curvature = rest.curvature
+    blocks = curvature[:, None, None] if curvature.ndim == 1 else curvature
+    return likelihood.scores(Bound.of(likelihood.base, fake, log_size), rest.output, blocks)
 
 
 def _drawn(likelihood: Likelihood, x: Array, output: Array, rng: np.random.Generator) -> Array:

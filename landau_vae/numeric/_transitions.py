@@ -30,7 +30,7 @@ class Cascade(Result):
     spectrum: Spectrum  #: the modes λ_k
     mode: Integers  #: (transitions,) index of the multiplet's first mode, counting from 1
     multiplicity: Integers  #: (transitions,) how many latents collapse together
-    beta: Array  #: β_k at which the best state changes, (transitions,); infinite (0): active (inactive) at every β
+    beta: Array  #: β_k where the best state changes, (transitions,); infinite (0): active (inactive) always, NaN: open
 
     def __repr__(self) -> str:
         ends = f"β = {significant(self.beta[0])} … {significant(self.beta[-1])}"
@@ -119,6 +119,8 @@ class Transitions(Cascade):
             *([] if intervals is None else [Column("population's β", intervals[shown])]), share,
         ]  # fmt: skip
         note = "T_k: temperature τ/V at which mode k collapses; up to here: share of V in the modes so far"
+        if np.isnan(self.beta[shown]).any():
+            note += ";\nunknown: free nats or a distortion leave it open (landau_vae.numeric.free_bits)"
         if self.loss.sampler.jumps:
             columns[2:2] = [Column("unstable below β", self.unstable_beta[shown])]
             columns[4:4] = [Column("survives to β", self.spinodal_beta[shown])]
@@ -133,9 +135,12 @@ class Transitions(Cascade):
         return Table(columns, note=note)
 
 
+WORDS = {0.0: "inactive", np.inf: "never"}
+
+
 def _at(beta: float) -> str:
     """Return a threshold as the table shows it."""
-    return significant(beta) if 0 < beta < np.inf else "never" if beta else "inactive"
+    return significant(beta) if 0 < beta < np.inf else WORDS.get(beta, "unknown")
 
 
 @checked

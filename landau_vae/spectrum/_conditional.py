@@ -26,7 +26,7 @@ from landau_vae.data.tables import as_names, as_table, as_weights, deviations, n
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.spectrum._noise_metric import metric_unit
-from landau_vae.spectrum.build import resolve, scale_of
+from landau_vae.spectrum.build import ONE_ROW, resolve, scale_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 FEW = 10  # rows per column of x, below which chance explains a good part of y
@@ -245,7 +245,7 @@ def joint_of(
             f"x has {len(left)} rows and y has {len(right)}: give tables of equal length, in the same order."
         )
     if len(left) < 2:
-        raise TooFewSamples("There is only one row, and one sample has no spread: at least two rows are needed.")
+        raise TooFewSamples(ONE_ROW)
     share = None if weights is None else as_weights(weights, len(left))
     if share is not None and not share.any():
         raise InputError("All weights are zero: at least two rows need a positive weight.")

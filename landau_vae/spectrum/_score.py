@@ -20,10 +20,10 @@ from landau_vae.data.convert import plain
 from landau_vae.data.moments import Decomposition
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
 from landau_vae.display import Array, readonly
-from landau_vae.errors import InputError, OutsideTheory
+from landau_vae.errors import InputError, OutsideTheory, TooFewSamples
 from landau_vae.likelihoods import Likelihood, Rest, as_likelihood, with_sizes
 from landau_vae.spectrum._conditional import supervised
-from landau_vae.spectrum.build import Fields, Kind, resolve
+from landau_vae.spectrum.build import EQUAL_ROWS, NO_WEIGHT, ONE_ROW, Fields, Kind, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 FLAT = 1e-10  # of the largest curvature: what counts as none
@@ -39,6 +39,11 @@ NO_MINIMUM = (
     "there. A term with kinks, such as an absolute error, has its curvature in the density of the data: take "
     "laplace() or smooth_l1()."
 )
+EQUAL_SCORES = (
+    "The loss has the same slope at the best constant output for all rows, although they differ, so that no latent "
+    "lowers it: the data may be too small for its rounding (rescale them), or its function is constant."
+)
+LARGEST = np.sqrt(np.finfo(float).max) * 1e-4  # of data whose squares are summed
 Encoder = Literal["free", "linear"]
 KINDS: dict[Encoder, Kind] = {"free": "score", "linear": "score, linear encoder"}
 
@@ -118,8 +123,21 @@ def score(
     rows = standardized(rows, share) if standardize else rows
     given, all_columns = with_sizes(likelihood, rows, as_sizes(sizes))
     given.must_hold(all_columns)
+    _check_rows(rows, own_names, share)
     labels = as_names(names, rows.shape[1]) or own_names
     return of_rest(likelihood, given.rest(all_columns, share), rows, share, encoder, labels, modes)
+
+
+def _check_rows(rows: Array, names: tuple[str, ...] | None, weights: Array | None) -> None:
+    """Raise an error unless there are two different rows that count, with squares that can be computed with."""
+    if len(rows) < 2:
+        raise TooFewSamples(ONE_ROW)
+    if weights is not None and not weights.any():
+        raise InputError(NO_WEIGHT, "weights")
+    if not np.ptp(rows, axis=0).any():
+        raise InputError(EQUAL_ROWS)
+    if not np.abs(rows).max() < LARGEST:
+        raise nonfinite_problem([], names)
 
 
 def as_sizes(sizes: Any) -> Any:
@@ -144,6 +162,8 @@ def of_rest(
     """Return the spectrum of the first collapse of rows whose collapsed state is known."""
     if rest.stuck:
         raise OutsideTheory(rest.note, rest)
+    if not np.ptp(rest.score, axis=0).any():
+        raise InputError(EQUAL_SCORES, "data")
     if callable(rest.curvature):
         if encoder == "linear":
             raise OutsideTheory(f"Of {len(rest.output)} outputs no curvature is formed; a linear encoder needs it.")

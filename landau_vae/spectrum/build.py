@@ -18,6 +18,10 @@ from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 
+ONE_ROW = "There is only one row, and one sample has no spread: at least two rows are needed."
+NO_WEIGHT = "All weights are zero: at least two rows need a positive weight."
+EQUAL_ROWS = "All rows are equal, so there is no variance: at least two different rows are needed."
+
 Divisor = Literal["n", "n-1"]
 #: What the eigenvalues of a `Spectrum` are the eigenvalues of.
 Kind = Literal[
@@ -103,11 +107,11 @@ def resolve(
 def check_rows(moments: SecondMoments) -> None:
     """Raise an error unless there are two different rows that count."""
     if moments.count < 2:
-        raise TooFewSamples("There is only one row, and one sample has no spread: at least two rows are needed.")
+        raise TooFewSamples(ONE_ROW)
     if moments.weight == 0.0:
-        raise InputError("All weights are zero: at least two rows need a positive weight.")
+        raise InputError(NO_WEIGHT)
     if np.all(constant(moments.variance, moments.mean, moments.precision)):
-        raise InputError("All rows are equal, so there is no variance: at least two different rows are needed.")
+        raise InputError(EQUAL_ROWS)
 
 
 def scale_of(unit: Array | None, dimension: int) -> Array | None:

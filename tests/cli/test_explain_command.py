@@ -141,3 +141,12 @@ def test_follow_sees_a_log_grow_end_in_half_a_line_and_begin_anew(followed):
     assert waits_for("new.csv (1 step)", count=2)
     followed.send_signal(signal.SIGINT)
     assert followed.wait(timeout=30) == 0
+
+
+def test_a_run_that_diverged_is_said_to(run, capsys):
+    with open("run.csv", "a", encoding="utf-8") as log:
+        log.write("\n3002,nan,nan,0.5,nan\n")
+    assert main(["explain", "run.csv", "--data", "data.npy"]) == 0
+    assert "The run has diverged: from step 3002 on" in capsys.readouterr().out
+    assert main(["explain", "run.csv", "--data", "data.npy", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["broken"] == 3002

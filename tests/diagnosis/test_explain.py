@@ -313,3 +313,57 @@ def test_what_is_shown():
 def test_bad_input(arguments, words):
     with pytest.raises(InputError, match=words):
         explain(**{"loss": LOSS} | arguments)
+
+
+def test_an_unknown_error_of_the_mean_predictor_is_left_out():
+    loss = Loss.of("huber(1)", 0.3)
+    spectrum = lv.spectrum.score(np.random.default_rng(0).standard_normal((80, 3)), loss)
+    assert repr(explain(0.5, 1.0, loss=loss, spectrum=spectrum)).endswith("latents)")
+
+
+@pytest.mark.parametrize("kl", [0.0, 1.0])
+def test_a_log_of_all_of_a_density_is_recognised(kl):
+    """A framework's −ln p of counts has terms of x alone, here by SciPy; without them the log is another number."""
+    stats, rng = pytest.importorskip("scipy.stats"), np.random.default_rng(0)
+    counts, theta = rng.poisson(rng.gamma(3.0, 2.0, (300, 1)) * [0.5, 1.0, 2.0]).astype(float), 5.0
+    loss, mean = Loss.of(lv.loss.negative_binomial(theta), latents=2), counts.mean(axis=0)
+    whole = -stats.nbinom(theta, theta / (theta + mean)).logpmf(counts).sum(axis=1).mean()
+    short = ((counts + theta) * np.log(theta + mean) - theta * np.log(theta) - counts * np.log(mean)).sum(axis=1).mean()
+    for logged, read in ((whole, True), (short, False)):
+        result = explain(kl, logged - 0.7 * kl, loss=loss, data=counts)
+        assert result.verdict == ("active" if kl else "collapsed")
+        assert result.mean_error - result.error == pytest.approx(0.7 * kl, abs=1e-9)
+        assert ("whole-density" in codes(result)) == read
+        assert result.logged.logged_error(result.error, loss, 3) == pytest.approx(logged - 0.7 * kl, rel=CLOSED)
+
+
+def test_a_dispersion_that_is_found_is_that_of_the_rows():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(rng.gamma(3.0, 2.0, (200, 1)) * [0.5, 1.0, 2.0])
+    counts[:, 0] += 1  # every row has a size
+    loss = Loss.preset("scvi-tools", latents=2, gene_likelihood="nb")
+    settled = loss.likelihood.settled(counts.astype(float))
+    result = explain(0.0, 10.0, loss=loss, data=counts)
+    assert result.mean_error == pytest.approx(
+        float(np.mean(settled.row_value(counts.astype(float), settled.rest(counts.astype(float)).output))), rel=1e-6
+    )
+
+
+def test_a_squared_error_is_not_negative():
+    result = explain(1.0, -5.0, loss=LOSS, spectrum=SPECTRUM)
+    assert (result.verdict, codes(result)[0]) == ("inconsistent", "inconsistent")
+    assert "no sum of squares is negative" in result.findings[0].sentence
+    assert explain(1.0, -1.0, loss=LOSS, spectrum=SPECTRUM, logged=Logged(constant=-5.0)).verdict == "active"
+
+
+def test_a_collapse_without_a_price_has_no_advice_on_beta():
+    """Free nats per latent have no one price: then no β is named, and the reason is given."""
+    loss = LOSS.at(100.0).constrained("hinge", 0.2, per="latent")
+    result = explain(0.0, LAM.sum() / 2, loss=loss, spectrum=SPECTRUM)
+    assert codes(result)[:2] == ["collapsed", "no-price"]
+    assert not result.findings[0].advice
+
+
+def test_a_learned_variance_that_falls_to_zero_is_still_explained():
+    loss = Loss.gaussian(0.1, decoder_variance="learned")
+    assert explain(0.0, 4.0, loss=loss, spectrum=Spectrum.from_eigenvalues([4, 1])).verdict == "collapsed"

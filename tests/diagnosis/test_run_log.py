@@ -95,3 +95,13 @@ def test_arrays_of_one_length():
     with pytest.raises(InputError, match="one number a step"):
         RunLog(np.ones((2, 2)), np.ones((2, 2)))
     assert len(RunLog(1.0, 2.0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("end", "broken"),
+    [("3,nan,nan\n4,nan,nan\n", 3.0), ("3,-inf,2.0\n", 3.0), ("3,,\n4,,1.0\n", None), ("3,None,None\n", None),
+     ("3,nan,nan\n4,0.5,1.0\n", None), ("", None)],
+)  # fmt: skip
+def test_a_run_that_ends_in_nan_has_diverged(tmp_path, end, broken):
+    """Cells that are empty, or hold a word, are another logger's; a NaN in between has passed."""
+    assert read_run(written(tmp_path, f"step,kl,recon\n1,0.0,4.0\n2,1.5,2.0\n{end}")).broken == broken

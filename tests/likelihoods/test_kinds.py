@@ -306,7 +306,8 @@ def test_parameters_that_cannot_be(make, words):
         (quadratic(METRIC), np.eye(3), "metric is for 4"),
         (zero_inflated(1), -np.eye(3), "counts, from 0 on"), (huber(1), [[np.nan], [1.0]], "NaN"),
         (mixed(TABLE), -np.eye(4), "counts"), (mixed(TABLE), np.eye(3), "is for 4"),
-        (gaussian("learned"), np.ones((3, 2)), "constant"), (mean_variance(), np.eye(3)[:, :2] * [1, 0], "Column 1"),
+        (gaussian("learned"), np.eye(3)[:, :2] * [1, 0], "constant"),
+        (mean_variance(), np.eye(3)[:, :2] * [1, 0], "Column 1"),
     ],
 )  # fmt: skip
 def test_data_that_a_likelihood_is_not_for(likelihood, rows, words):
@@ -390,6 +391,23 @@ def test_closed_is_closed():
     assert smooth_l1(0.5).value(0.0, np.array(3.0)) == pytest.approx(2.75, rel=CLOSED)
 
 
+@pytest.mark.parametrize("likelihood", [laplace(), huber(1.0), zero_inflated(2), perceptual(lambda f: f)])
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [([[1, 2]], "only one row"), (np.ones((5, 2)), "All rows are equal"), ([[0, 1e200], [1, 2]], "squares overflow")],
+)
+def test_rows_that_hold_no_spectrum_are_named_alike(likelihood, rows, words):
+    with pytest.raises((lv.InputError, lv.TooFewSamples), match=words):
+        lv.spectrum.score(rows, likelihood)
+
+
+def test_a_loss_that_rounds_small_data_away_is_said_to():
+    """ln cosh of 1e-9 is 0 in double precision, so that all scores are 0 though rows differ."""
+    x = 1e-9 * np.random.default_rng(0).standard_normal((50, 2))
+    with pytest.raises(lv.InputError, match="The loss has the same slope"):
+        lv.spectrum.score(x, any_loss(lambda x, f: np.log(np.cosh(x - f))))
+
+
 def test_a_decoder_of_variances_feels_heavy_tails():
     """Without skewness the mean has the eigenvalue 1, its variance (κ − 1)/2 with the kurtosis κ."""
     x = np.random.default_rng(0).standard_t(5, (400, 1))
@@ -397,3 +415,39 @@ def test_a_decoder_of_variances_feels_heavy_tails():
     expected = [(np.mean(x**4) / np.mean(x**2) ** 2 - 1) / 2, 1.0]
     np.testing.assert_allclose(lv.spectrum.score(x, mean_variance()).eigenvalues, expected, rtol=1e-10)
     np.testing.assert_allclose(lv.spectrum.score(x, gaussian("learned")).eigenvalues, [1.0], rtol=1e-10)
+
+
+def test_what_is_left_out_of_a_density_is_of_the_data_alone():
+    """−ln p by SciPy, for counts of each kind, alone, with sizes and in a table."""
+    stats, rng = pytest.importorskip("scipy.stats"), np.random.default_rng(0)
+    x, f = rng.poisson(3.0, (40, 2)) + np.array([0.0, 1.0]), rng.normal(size=(40, 2))
+    theta, mean, own = 2.0, np.exp(f), np.log(np.exp(f).sum(axis=1, keepdims=True))
+    nb = -stats.nbinom(theta, theta / (theta + mean)).logpmf(x)
+    zinb = np.where(x == 0, -np.log(0.25 + 0.75 * np.exp(-nb)), nb - np.log(0.75))
+    poisson = -stats.poisson(mean).logpmf(x)
+    of_total = -stats.poisson(np.exp(f - own) * x.sum(axis=1, keepdims=True)).logpmf(x)
+    table = mixed([("poisson", [0], 2.0), (negative_binomial(theta), [1])])
+    for likelihood, expected in (
+        ("poisson", poisson), (negative_binomial(theta), nb), (zero_inflated(theta, 0.25), zinb),
+        ("total(poisson)", of_total), (table, np.stack([2 * poisson[:, 0], nb[:, 1]], axis=1)),
+    ):  # fmt: skip
+        like = as_likelihood(likelihood)
+        np.testing.assert_allclose(like.row_value(x, f) + like.left_out(x), expected.sum(axis=1), rtol=CLOSED)
+    assert not huber(1.0).left_out(x).any()
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    [any_loss(lambda x, f: (x - f) ** 2 + np.where(x > 1, np.nan, 0)), perceptual(lambda f: np.where(f > 1, np.inf, f)),
+     any_loss(lambda x, f: np.where(x > 1, np.nan, x - f).sum(-1) ** 2, joint=True)],
+)  # fmt: skip
+def test_a_function_without_a_value_at_some_row_is_named(likelihood):
+    with pytest.raises(lv.InputError, match="NaN or infinity"):
+        lv.spectrum.score(np.random.default_rng(0).standard_normal((60, 2)), likelihood)
+
+
+def test_weights_that_are_all_zero_and_a_metric_of_nothing():
+    with pytest.raises(lv.InputError, match="All weights are zero"):
+        lv.spectrum.score([[0.0], [1.0]], huber(1.0), weights=[0, 0])
+    with pytest.raises(lv.InputError, match="nor all zero"):
+        quadratic(np.zeros((2, 2)))

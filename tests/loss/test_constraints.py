@@ -213,3 +213,42 @@ def test_other_questions_say_that_they_are_for_plain_losses():
         lv.numeric.free_bits(spectrum(), loss.at([1.0, 2.0]).with_latents(2).constrained("hinge", 1.0, per="latent"))
     with pytest.raises(lv.InputError, match="no free bits per latent"):
         lv.numeric.free_bits(spectrum(), loss)
+
+
+def test_free_bits_leave_thresholds_open():
+    """At any β latents keep their free nats, so that β = λ is not where a mode is lost."""
+    loss = lv.Loss.gaussian(100.0, latents=3).constrained("hinge", 0.2, per="latent")
+    assert np.allclose(lv.numeric.free_bits(spectrum(), loss).rate, 0.2)
+    cascade = lv.transitions(spectrum(), loss.at(0.3))
+    assert np.isnan(cascade.beta).all()
+    assert "unknown" in cascade.summary()
+    assert cascade.to_dict()["beta"] == [None] * 3
+    assert loss.collapse_beta([0.0, 0.3], spectrum()).tolist() == [0.0, 0.3]  # λ₃ e^(−2C) = 0.67: all are alone
+    with pytest.raises(lv.OutsideTheory, match="no one price"):
+        loss.beta_at(1.0, spectrum())
+    with pytest.raises(lv.OutsideTheory, match="has a constraint"):
+        lv.onset(np.random.default_rng(0).standard_normal((60, 2)), loss)
+
+
+@pytest.mark.parametrize("question", [{"keep": 1}, {"tolerance": 0.9}, {"rate": 1.0}, {"codes": 16}])
+def test_a_price_that_is_not_known_is_in_no_answer(question):
+    x = np.random.default_rng(0).standard_normal((60, 3))
+    losses = lv.Loss.of("huber(0.5)"), lv.Loss.gaussian(decoder_variance="learned")
+    for loss, words in zip(losses, ("squared errors only", "learned too"), strict=True):
+        found, held = lv.spectrum.score(x, loss), loss.constrained("distortion", 1.0)
+        assert np.isnan(lv.transitions(found, held).beta).all()
+        with pytest.raises(lv.OutsideTheory, match=words):
+            lv.choose_beta(found, held, **question)
+    little = lv.Loss.gaussian(latents=2).constrained("distortion", 0.1)
+    with pytest.raises(lv.OutsideTheory, match="out of reach"):
+        lv.choose_beta(spectrum(), little, **question)
+
+
+def test_ends_of_an_interval_under_a_constraint():
+    """The least price is 0, at β = 0; a learned variance and a rate that is held have no β that collapses."""
+    square = lv.Loss.gaussian(0.3).constrained("square", 2.0)
+    low, high = lv.choose_beta(spectrum(), square, tolerance=0.1).interval
+    assert low == 0
+    assert float(lv.equilibrium(spectrum(), square.at(high)).total_distortion) == pytest.approx(0.1, rel=1e-9)
+    learned = lv.Loss.gaussian(decoder_variance="learned", latents=2).constrained("hinge", 0.5)
+    assert np.isinf(learned.collapse_beta(4.0, spectrum()))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import CLOSED
+from test_presets_of_cells import WRITTEN as CELLS
 from test_presets_of_other_forms import WRITTEN as OTHERS
 from written_losses import LAMBDA, MORE, WEIGHTS
 
@@ -135,12 +136,6 @@ def lightning_bolts(x_hat, x, mu, log_var, kl_coeff=0.1):
     return ((x_hat - x) ** 2).mean() + kl_coeff * kl_terms(mu, log_var).mean()
 
 
-def scvi_tools(rate, x, mean, std):
-    reconst_loss = -(rows(x * np.log(rate) - rate)).sum(-1)
-    kl_divergence_z = (-np.log(std) + (std**2 + mean**2) / 2 - 0.5).sum(-1)
-    return np.mean(reconst_loss + 1.0 * kl_divergence_z)
-
-
 def alibi_detect(y_pred, y_true, z_mean, z_log_var, sim=0.05):
     log_prob = (-0.5 * (rows(y_true - y_pred) / sim) ** 2 - np.log(sim) - 0.5 * np.log(2 * np.pi)).sum(axis=-1)
     return -np.mean(log_prob) - 0.5 * np.mean(z_log_var - np.square(z_mean) - np.exp(z_log_var) + 1)
@@ -180,11 +175,10 @@ WRITTEN = {
     "tensorflow-tutorial": (tensorflow_tutorial, "logits", True),
     "flax-nnx": (flax_nnx, "logits", True),
     "lightning-bolts": (lightning_bolts, "reconstruction", True),
-    "scvi-tools": (scvi_tools, "means", True),
     "alibi-detect": (alibi_detect, "reconstruction", True),
     "diffusers": (diffusers, "reconstruction", True),
 } | MORE
-TAKES_STD = ("pyro", "flax-nnx", "scvi-tools")
+TAKES_STD = ("pyro", "flax-nnx")
 written = pytest.mark.parametrize("name", WRITTEN)
 
 
@@ -227,7 +221,7 @@ def weights_by_hand(name, rng):
 
 
 def test_every_preset_is_written_out():
-    assert {*WRITTEN, *OTHERS} == {name for name, each in PRESETS.items() if not each.refused}
+    assert {*WRITTEN, *OTHERS, *CELLS} == {name for name, each in PRESETS.items() if not each.refused}
 
 
 def test_the_readme_lists_those_with_a_price_in_their_groups():

@@ -84,7 +84,7 @@ def test_it_is_the_plain_state_where_the_limit_does_not_bind():
 def test_where_it_binds_there_is_no_one_price():
     found = state(*CASES[3])
     problem = found.loss.without_price(found.spectrum)
-    assert "1 of them" in problem
+    assert "(1 of 3)" in problem
     with pytest.raises(lv.OutsideTheory, match="no one price"):
         lv.equilibrium(found.spectrum, found.loss)
     assert "2 latents of 3 with a mode alone, 1 at the free 0.77 nats" in found.summary()
