@@ -208,8 +208,8 @@ def test_the_package_has_few_files():
 
 def test_the_package_is_small():
     # 14,500 before the trainer of networks and spectroscopy came, 15,900 before `networks` and the converter,
-    # 18,400 before the nonlinear theory: the first collapse, its report, staircases; 20,400 before every loss that people
-    # train with: likelihoods, constraints, samplers, measuring callables as they are, presets, logs.
+    # 18,400 before the nonlinear theory: the first collapse, its report, staircases; 20,400 before every loss of
+    # users: likelihoods, constraints, samplers, measuring callables as they are, presets, logs.
     assert sum(measured(path)[0] for path in MODULES.values()) <= 26_700
 
 
