@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from landau_vae.checks import numbers
+from landau_vae.data.convert import plain
 from landau_vae.display import Array, significant
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.error_forms import neat
@@ -129,7 +130,7 @@ def frozen_variance(probe: Probe) -> float | None:
     if "spread" not in probe.call.roles:
         return 1.0
     example = probe.call.example("spread")
-    values = None if example is None else np.unique(numbers(example, "like"))
+    values = None if example is None else np.unique(numbers(plain(example), "like"))
     return float(SQUARED[probe.parametrisation](values[0])) if values is not None and values.size == 1 else None
 
 
