@@ -30,9 +30,6 @@ BEYOND = 30.0  # times the usual means: where a constraint binds
 
 def confirm(terms: Terms) -> None:
     """Raise the error that says in what training differs from the loss that was measured."""
-    drifted = drift(terms.probe)
-    if drifted:
-        raise drifted
     share = _share_at_own_x(terms)
     if share is not None:
         times = f"{significant(share, 3)} times what it should" if np.isfinite(share) else "otherwise than it should"
@@ -41,6 +38,9 @@ def confirm(terms: Terms) -> None:
     for name, ratio in _gradients(terms):
         if abs(ratio - 1) > ATTACHED:
             raise refused("detached", name=name, ratio=significant(round(ratio, 3) + 0.0, 3))
+    drifted = drift(terms.probe)
+    if drifted:
+        raise drifted
 
 
 # ---------------------------------------------------------------------------------------- own arrays
@@ -54,7 +54,7 @@ def _share_at_own_x(terms: Terms) -> float | None:
         return None
     x = np.resize(_plain(example), (probe.rows, *example.shape[1:])).reshape(others.shape)
     base, moved = (mean - others + x if trial.learned else mean for mean in means[:2])
-    means = [base, moved, 2 * base - moved]
+    means = [base, moved, 2 * base - moved, base + probes.STEP]  # all entries alike: what is masked does not cancel
     readings = probe.read(x, [(trial.x_hat(mean), None) for mean in means])
     if not np.all(np.isfinite(readings.values)):
         return None

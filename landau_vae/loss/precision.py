@@ -13,7 +13,7 @@ import numpy as np
 from landau_vae.display import Array
 
 SINGLE, HALF = 24, 12  # binary digits
-SURE = 4.0  # standard errors
+SURE = 6.0  # standard errors: one of dozens of readings, from few draws, is beyond four in some per cent of losses
 
 
 class Tolerance(NamedTuple):

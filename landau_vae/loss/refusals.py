@@ -75,7 +75,7 @@ SENTENCES = {
     "clamped": "The KL stops growing at about {nats} nats per sample (all latents together): beyond that it has no "
     "gradient and information no price. Remove the clamp.",
     "no spread": "The loss does not depend on the {spread}: it is a penalty on the mean and no KL, so that σ is not "
-    f"learned. Give the KL of a Gaussian posterior, {STANDARD}.",
+    f"learned. Give the KL of a Gaussian posterior, {STANDARD}; or, if σ is held at a value, like with that value.",
     "no mean": f"The KL does not depend on the mean, but {STANDARD} is expected: add the mean's part.",
     "no sum": "What is charged for the posterior is no sum over {group}, so it is no KL per sample: only "
     f"{STANDARD} has a price.",

@@ -27,6 +27,7 @@ from landau_vae.loss.results import total
 from landau_vae.loss.trials import Trial
 
 DRIFTED = 8.0  # standard deviations of one draw
+AGAIN = 4  # calls that show whether a function draws random numbers
 ODD = 0.7310585786  # of a move: no multiple of it has the few digits of half precision
 FORMULA = "½ Σ (mean² + exp(logvar) − 1 − logvar)"
 
@@ -127,10 +128,12 @@ def drift(probe: Probe) -> InputError | None:
     if probe.start is None:
         return None
     x, x_hat, posterior, first = probe.start
-    now = [replace(probe, draws=1)(x, x_hat, posterior) for _ in range(probe.draws)]
+    now = [replace(probe, draws=1)(x, x_hat, posterior) for _ in range(max(probe.draws, AGAIN))]
     rounding = 10 * (LOOSE.grain if probe.bits <= SINGLE else TIGHT.grain) * abs(first)
     if not abs(np.mean(now) - first) > DRIFTED * np.std(now) + rounding:
         return None
+    if probe.draws == 1 and np.ptp(now) > rounding:  # of the few values that it draws, the first calls had the same
+        return refused("random", first=significant(min(now), 10), second=significant(max(now), 10))
     return refused("drift", first=f"{first:.8g}", last=f"{np.mean(now):.8g}")
 
 
@@ -140,8 +143,8 @@ def _prepared(probe: Probe, beta: float | None) -> Probe | InputError | None:
         for trial in error_forms.trials(variant):
             found = _trial_calls(variant, trial)
             if found:
-                rest, first, again, by_x_hat, by_posterior = found
-                chance = {name: abs(first[name] - again[name]) for name in first.keys() & again.keys()}
+                rest, by_x_hat, by_posterior, first, *again = found
+                chance = {name: max(abs(first[name] - each.get(name, np.inf)) for each in again) for name in first}
                 draws = max(probes.MANY, probe.draws) if any(value > 0 for value in chance.values()) else 1
                 weights = total(rest, by_x_hat, by_posterior, chance, beta)
                 bits = max(map(bits_of, first.values()))
@@ -164,14 +167,14 @@ def _variants(probe: Probe) -> Iterator[Probe]:
 
 
 def _trial_calls(probe: Probe, trial: Trial) -> list[dict[str, float]]:
-    """Return what the function returns at rest, for a move of both (twice), for one of x̂, and one of the posterior."""
+    """Return what the function returns at rest, for a move of x̂, of the posterior, and of both (again and again)."""
     x, means = trial.states(probe)
     x_hat, moved, place = trial.x_hat(means[0]), trial.x_hat(means[1]), probes.both(probe)
     rest, aside, far = probe.components(x, x_hat), _aside(probe, trial), (probes.posteriors(probe)[0][0], place[1])
-    found = [probe.components(x, *where) for where in (aside, aside, (moved, None), (x_hat, far))]
-    if isinstance(rest, InputError) or isinstance(found[2], InputError):
+    found = [probe.components(x, *where) for where in ((moved, None), (x_hat, far), *[aside] * AGAIN)]
+    if isinstance(rest, InputError) or isinstance(found[0], InputError):
         return []
-    if not all(np.isfinite(list(each.values())).any() for each in (rest, found[2])):
+    if not all(np.isfinite(list(each.values())).any() for each in (rest, found[0])):
         return []
     return [rest, *(rest if isinstance(each, InputError) else each for each in found)]
 
