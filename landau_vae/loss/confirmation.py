@@ -77,9 +77,8 @@ def _differing_share(terms: Terms, readings: Readings, change: Array, size: Arra
 
 def _plain(example: Any) -> Array:
     """Return an array of any library as one of NumPy."""
-    if hasattr(example, "detach"):
-        example = example.detach().cpu()
-        example = example.double() if example.is_floating_point() else example
+    for change in ("detach", "cpu", "double"):  # of PyTorch
+        example = getattr(example, change)() if hasattr(example, change) else example
     return np.asarray(example, dtype=float)
 
 
