@@ -50,7 +50,7 @@ class LogOptions:
         return Logged(self.kl_as, self.reconstruction_as, self.rows_summed, self.constant)
 
     def read(self, path: Path) -> "lv.diagnosis.RunLog | str":
-        """Return the log as it is now, or why there is none."""
+        """Return the log as it is now, or a sentence that says why it cannot be read."""
         kinds = ("kl", "reconstruction", "total", "beta", "step")
         names = {kind: name for kind in kinds if (name := getattr(self, f"{kind}_column")) is not None}
         return lv.diagnosis.run_log.log_or_problem(path, names, validation=self.validation)

@@ -51,7 +51,7 @@ def counts(
     factor = np.sqrt(3) * rng.uniform(-1, 1, (cells, factors))
     mean = depth * share * np.exp(factor @ load)
     table = rng.poisson(rng.gamma(dispersion, mean / dispersion)).astype(np.float64)
-    table[table.sum(axis=1) == 0, 0] = 1.0  # a cell without counts is none
+    table[table.sum(axis=1) == 0, 0] = 1.0  # every cell has a count
     return Dataset(
         "counts", readonly(table), tuple(f"gene_{j}" for j in range(genes)), cells,
         "Drawn negative-binomial counts of cells with library sizes (landau_vae.datasets.counts), from a seed",

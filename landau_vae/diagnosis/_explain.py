@@ -24,7 +24,7 @@ from landau_vae.findings import Finding, in_words, remark
 from landau_vae.loss import Logged, Loss
 from landau_vae.numeric import equilibrium
 from landau_vae.numeric.expected_curves import mean_predictor
-from landau_vae.spectrum import score
+from landau_vae.spectrum._score import score, standardized
 from landau_vae.spectrum.spectrum import Spectrum
 
 NOTE = "expected: at rest at this β; exact for linear models, for others a prediction from the collapsed background"
@@ -187,11 +187,10 @@ def _of_rows(data: Any, loss: Loss, standardize: bool) -> tuple[Spectrum, float 
     if loss.likelihood.squared:
         return Spectrum.from_data(rows, names=names, standardize=standardize), None, 0.0
     rows = np.asarray(rows, dtype=np.float64)
-    if standardize:
-        rows = (rows - rows.mean(axis=0)) / np.where(rows.std(axis=0) > 0, rows.std(axis=0), 1.0)
+    rows = standardized(rows) if standardize else rows
     spectrum = score(rows, loss, names=names)
     settled = loss.likelihood.settled(rows)
-    value = settled.row_value(rows, loss.likelihood.rest(rows).output)
+    value = settled.row_value(rows, settled.rest(rows).output)
     return spectrum, float(np.mean(value)), float(np.mean(settled.left_out(rows)))
 
 

@@ -54,7 +54,9 @@ class RunLog:
     step: Array | None = None  #: (n,); 0, 1, 2, … unless given
     beta: Array | None = None  #: (n,)
     total: Array | None = None  #: the loss, (n,)
-    broken: float | None = None  #: step from which on all numbers of a file are NaN or infinite; None: there is none
+    broken: float | None = (
+        None  #: step from which on all numbers of a file are NaN or infinite; None of a log without such a step
+    )
 
     expected: ClassVar[str] = "a RunLog(kl, reconstruction)"  #: in messages
 
@@ -113,7 +115,7 @@ def read_run(path: str | Path, *, names: Mapping[str, str] | None = None, valida
 
 
 def log_or_problem(path: Path, names: dict[str, str], *, validation: bool) -> RunLog | str:
-    """Return the log of a run, or why there is none yet, for a file that is still being written."""
+    """Return the log of a run, or what it lacks so far, of a file that is still being written."""
     if not path.is_file():
         return f"There is no file {path}: name the CSV file that the run logs to."
     header, rows = _cells(path.read_bytes().decode("utf-8-sig", errors="replace"))

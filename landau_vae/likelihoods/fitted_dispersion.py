@@ -83,7 +83,7 @@ class Dispersed(Likelihood):
         return self.fixed(self.constant(x, weights)) if self.per_feature else self
 
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
-        """Return the collapsed state; what scores ln θ has is none of a θ for each feature."""
+        """Return the collapsed state; a θ of each feature is at its best value there, and is no output."""
         return self.settled(x, weights).rest(x, weights) if self.per_feature else super().rest(x, weights)
 
 

@@ -413,7 +413,7 @@ def named(name: str, *parameters: Parameter) -> str:
 
 
 def by_name(name: str) -> Likelihood | None:
-    """Return the likelihood of a name, "huber(0.5)" for one; None where there is none."""
+    """Return the likelihood of a name such as "huber(0.5)", or None if the name is unknown."""
     match = CALL.fullmatch(name)
     if name in KNOWN or match is None or match[1] not in MAKERS:
         return KNOWN.get(name)

@@ -49,7 +49,7 @@ class Learned(Likelihood):
     bounded = False
 
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
-        """Return the state at the mean, with the variances of the data or the nearest that there can be."""
+        """Return the state at the mean, with the variances of the data, or the nearest allowed ones."""
         mean, variance = _moments(x, weights)
         variance = np.clip(variance, self.least, self.most)
         _must_vary(variance)

@@ -58,7 +58,9 @@ class Constraint:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.per == "latent" and self.kind != "hinge":
-            raise InputError("Of single latents only free bits are known: give kind='hinge' with per='latent'.", "per")
+            raise InputError(
+                "A constraint on each latent has to be free bits: give kind='hinge' with per='latent'.", "per"
+            )
         if self.per == "sample" and self.sets_price:
             raise InputError(f"A {self.kind} is reached on the average over rows: leave per='sample' out.", "per")
 
@@ -80,7 +82,7 @@ class Constraint:
         error : str
             The reconstruction term.
         weight : str
-            A further factor of β, with a space after it; empty if there is none.
+            A further factor of β, with a space after it; may be empty.
         reduction : str
             What is done over latents, "Σ" or "mean".
 

@@ -54,7 +54,7 @@ class Trial:
         return LINKS[self.link](mean) - self.shift
 
     def changes(self, likelihood: Likelihood, x: Array, means: list[Array]) -> tuple[Array, Array]:
-        """Return by what Σ ℓ changes from the first mean to each other one, and the size of what is summed."""
+        """Return the change of Σ ℓ from the first mean to each other one, and the size of what is summed."""
         if self.learned:  # d/2 ln of the mean square is ½ Σ(x − m)²/σ² at the σ² that it stands for
             squares = np.array([np.sum((x - mean) ** 2) for mean in means])
             change = x.size * np.log(squares[1:] / squares[0])

@@ -26,8 +26,12 @@ def active_at(price: Array, spectrum: Spectrum, latents: int | None) -> Integers
 
 def rate_at(price: Array, spectrum: Spectrum, latents: int | None) -> Array:
     """Return R(τ), nats, of the shape of τ."""
-    active = active_at(price, spectrum, latents)
-    return 0.5 * (np.append(0.0, logarithms(spectrum, latents))[active] - active * np.log(price))
+    return rate_of(active_at(price, spectrum, latents), price, spectrum, latents)
+
+
+def rate_of(active: Integers, price: Array, spectrum: Spectrum, latents: int | None) -> Array:
+    """Return the rate of so many active modes at a price, nats, of the shape of τ."""
+    return np.asarray(0.5 * (np.append(0.0, logarithms(spectrum, latents))[active] - active * np.log(price)))
 
 
 def capacities(spectrum: Spectrum, latents: int | None) -> Array:

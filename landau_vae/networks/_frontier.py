@@ -30,8 +30,9 @@ from landau_vae.loss import Loss
 from landau_vae.networks.mixture import TOLERANCE, alone, fitted
 from landau_vae.networks.priced_rows import CanonicalRows, Mixture, OtherRows, Rows
 from landau_vae.numeric._equilibrium import equilibrium
+from landau_vae.spectrum._score import of_rest
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.training_set import TrainingSet, asked, seen_by, training_set
+from landau_vae.training.training_set import TrainingSet, asked, collapsed_state, training_set
 
 MOST = 2000  # rows
 DIRECTIONS = 20  # principal components from which ascents start
@@ -286,11 +287,10 @@ def first_price(loss: Loss, data: TrainingSet) -> float:
     """Return the price from which the collapsed state is stable; 0 if it is so at every price."""
     assert data.rows is not None
     likelihood = loss.likelihood
-    if not likelihood.squared:
-        likelihood.must_hold(data.rows)
-        if asked(likelihood, "rest", data.rows, data.weights).stuck:
-            return 0.0
-    return float(seen_by(likelihood, data)[1].eigenvalues[0])
+    if likelihood.squared:
+        return float(data.spectrum.eigenvalues[0])
+    state = collapsed_state(likelihood, data)
+    return 0.0 if state.stuck else float(of_rest(likelihood, state, data.rows, data.weights).eigenvalues[0])
 
 
 def _distinct(table: Array, weights: Array, loss: Loss, like: Rows | None = None) -> tuple[Rows, Integers]:

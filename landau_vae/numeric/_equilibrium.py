@@ -23,6 +23,7 @@ from landau_vae.errors import OutsideTheory
 from landau_vae.loss import Loss
 from landau_vae.loss.learned_price import tail
 from landau_vae.loss.sampler import Law
+from landau_vae.loss.water_filling import active_at, rate_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 Reconstruction = Literal["sampled", "mean"]
@@ -54,8 +55,7 @@ class Equilibrium(Result):
 
         Its `partial` is the number among the modes that were kept.
         """
-        kept = np.searchsorted(-self.spectrum.eigenvalues, -self.price / self.loss.sampler.threshold, side="left")
-        kept = np.asarray(np.minimum(kept, self.loss.latents or self.spectrum.modes), dtype=np.int64)
+        kept = active_at(self.price / self.loss.sampler.threshold, self.spectrum, self.loss.latents)
         if self.incomplete:
             raise OutsideTheory(
                 f"At τ = {significant(float(np.min(self.price)))} modes beyond the {self.spectrum.modes} that were "
@@ -140,8 +140,7 @@ class Equilibrium(Result):
         if not self.loss.sampler.plain:
             spare = max(0, (self.loss.latents or 0) - self.spectrum.modes)
             return np.asarray(self.rate.sum(axis=-1) + spare * self.loss.sampler.law(np.inf).rate)
-        logs = np.concatenate([[0.0], np.cumsum(np.log(self.spectrum.eigenvalues))])
-        return np.asarray(0.5 * (logs[self.active] - self.active * np.log(self.price)))
+        return rate_of(self.active, self.price, self.spectrum, self.loss.latents)
 
     @cached_property
     def total_distortion(self) -> Array:

@@ -25,7 +25,7 @@ from landau_vae.data.moments import Moments
 from landau_vae.data.tables import as_table, as_weights, nonfinite_problem, row_blocks
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, OutsideTheory
-from landau_vae.likelihoods import Likelihood, natural_parameter
+from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
 from landau_vae.spectrum._score import of_rest
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.memory_plan import in_words
@@ -153,19 +153,26 @@ def asked(likelihood: Likelihood, name: str, *arrays: Array | None) -> Any:
         raise InputError(f"The likelihood {likelihood.name!r} {raised}: correct that function.", "loss") from problem
 
 
-def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:
-    """Return the best constant output, (d,), and the spectrum of the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
-    if likelihood.squared:
-        return data.mean, data.spectrum
+def collapsed_state(likelihood: Likelihood, data: TrainingSet) -> Rest:
+    """Return the best constant output and what the loss is around it, after trying the functions of the likelihood."""
     if data.rows is None:
         raise InputError(
             f"A {likelihood.title} decoder needs samples, but a spectrum was given: give the data.", "source"
         )
     likelihood.must_hold(data.rows)
-    state = asked(likelihood, "rest", data.rows, data.weights)
+    state: Rest = asked(likelihood, "rest", data.rows, data.weights)
     two = np.broadcast_to(state.output, (len(data.rows[:2]), len(state.output)))
     for name, arrays in {"row_value": (data.rows[:2], two), "mean": (two,)}.items():
         asked(likelihood, name, *arrays)
+    return state
+
+
+def seen_by(likelihood: Likelihood, data: TrainingSet) -> tuple[Array, Spectrum]:
+    """Return the best constant output, (d,), and the spectrum of the first collapse: of ⟨H⟩^−½ Cov(s) ⟨H⟩^−½."""
+    if likelihood.squared:
+        return data.mean, data.spectrum
+    state = collapsed_state(likelihood, data)
+    assert data.rows is not None
     finite = np.isfinite(state.output)  # that of a constant column may be infinite: networks begin nearby
     origin = state.output if finite.all() else np.where(finite, state.output, natural_parameter(likelihood, data.mean))
     return origin, of_rest(likelihood, state, data.rows, data.weights)
