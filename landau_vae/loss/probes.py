@@ -200,7 +200,7 @@ def moves(shape: tuple[int, ...], seed: int) -> list[Array]:
     third = whole.copy()
     third.flat[-(-whole.size // 3) :] = 0
     whole, *parts = (on_grid(each, 8).reshape(shape) for each in (whole, *single, pair, last, third))
-    return [whole, -whole, whole / 2, *parts]
+    return [whole, whole / 2, -whole, *parts]
 
 
 def on_grid(values: Array, steps: float = GRID) -> Array:
