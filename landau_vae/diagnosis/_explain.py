@@ -166,14 +166,14 @@ def explain(
     state = None if loss.without_price(spectrum) else equilibrium(spectrum, loss)
     last = (float(course.kl[-1]), float(course.reconstruction[-1]))
     result = Explanation(spectrum, loss, logged, *last, mean_error, state, course)
-    return result if result.possible or logged.constant else _of_whole_density(result, left_out)
+    return _of_whole_density(result, left_out) if left_out and not (result.possible or logged.constant) else result
 
 
 def _of_whole_density(result: Explanation, left_out: float) -> Explanation:
     """Return the numbers read as those of all of −ln p, where that makes them possible."""
     constant = float(result.logged.logged_error(left_out, result.loss, result.spectrum.dimension))
     whole = replace(result, logged=replace(result.logged, constant=constant), whole=left_out)
-    return whole if left_out and whole.possible else result
+    return whole if whole.possible else result
 
 
 def _per_step(beta: Any, length: int) -> Any:

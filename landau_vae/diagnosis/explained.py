@@ -43,11 +43,13 @@ def statements(t: TwoNumbers) -> tuple[Finding, ...]:
 def _collapsed(t: TwoNumbers) -> Finding:
     first = float(t.spectrum.eigenvalues[0]) * t.loss.sampler.unstable
     found = f"The model has collapsed: {_short(t.rate)} nats of a row, no latent in use{_reconstructs(t)}."
+    if np.isnan(t.price):
+        return remark("collapsed", found)
     if not t.price < first:
         costs = f"a nat costs τ = {_short(t.price)}, more than the strongest mode is worth (λ₁ = {_short(first)})"
         later = "A nonlinear network may keep a latent somewhat above it: lv.onset says up to where"
         advice = f"Train with β below {_short(float(t.loss.collapse_beta(first, t.spectrum)))}. {later}."
-        return remark("collapsed", f"{found} That is as predicted: {costs}." if np.isfinite(t.price) else found, advice)
+        return remark("collapsed", f"{found} That is as predicted: {costs}.", advice)
     return remark(
         "collapsed-below-threshold",
         f"{found} It cannot stay so: at τ = {_short(t.price)} the collapsed state of any network is unstable, because "
@@ -83,6 +85,12 @@ def _worse(t: TwoNumbers) -> Finding:
 
 
 def _inconsistent(t: TwoNumbers) -> Finding:
+    if t.below_zero:
+        return alarm(
+            "inconsistent",
+            f"The error of a row is {_short(t.error)}, but no sum of squares is negative.",
+            "The logged number has a constant, such as that of a log-density (Logged(constant=…)), or the wrong sign.",
+        )
     times = f"{t.efficiency:.3g} times as much as" if np.isfinite(t.efficiency) else "infinitely more than"
     return alarm(
         "inconsistent",

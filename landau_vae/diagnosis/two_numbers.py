@@ -22,6 +22,7 @@ from landau_vae.numeric import Equilibrium
 from landau_vae.numeric.expected_curves import error_of
 from landau_vae.spectrum.spectrum import Spectrum
 
+ROUNDING = 1e-6  # of the variance: what numbers of single precision lose
 DEAD = -0.5 * float(np.log(1 - COLLAPSED))  # nats of all latents together, up to which a model has collapsed
 ALIVE = -0.5 * float(np.log(1 - ACTIVE))  # nats from which it is surely active
 Verdict = Literal["collapsed", "active", "ignored", "worse than the mean", "inconsistent"]
@@ -159,9 +160,16 @@ class TwoNumbers:
         """Whether a trained model can have both: an error no larger than a constant's, nor too small for the rate."""
         return not (self.verdict == "inconsistent" or self.explained < -WORSE_THAN_CONSTANT)
 
+    @property
+    def below_zero(self) -> bool:
+        """Whether a squared error is negative, by more than rounding."""
+        return self.loss.likelihood.linear_law and not self.loss.learned and self.explained > 1 + ROUNDING
+
     @cached_property
     def verdict(self) -> Verdict:
         """Return what the two numbers are together."""
+        if self.below_zero:
+            return "inconsistent"
         if self.explained > MEAN_PREDICTED and self.efficiency > TOO_GOOD:
             return "inconsistent"
         if self.in_use <= DEAD:

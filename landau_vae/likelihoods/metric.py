@@ -237,7 +237,8 @@ def quadratic(metric: ArrayLike) -> Likelihood:
     values = np.linalg.eigvalsh(matrix)
     if values[0] < -NEGATIVE * values[-1] or values[-1] <= 0:
         raise InputError(
-            f"metric has eigenvalues from {values[0]:g} to {values[-1]:g}, but none may be negative.", "metric"
+            f"metric has eigenvalues from {values[0]:g} to {values[-1]:g}, but none may be negative, nor all zero.",
+            "metric",
         )
     kept = Values.of((matrix + matrix.T) / 2)
     return Metric(

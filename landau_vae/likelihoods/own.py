@@ -62,6 +62,15 @@ def _unit(x: Array) -> Array:
     return np.where(deviation > 0, deviation, 1.0)
 
 
+def _must_be_finite(values: Any) -> None:
+    """Raise `InputError` where a function of the user's has no value."""
+    if not np.isfinite(values).all():
+        raise InputError(
+            "function returns NaN or infinity on rows of the data, with their mean as the output: correct it, or give "
+            "the link that makes outputs of its kind from data.", "function"
+        )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class OfEntries(Likelihood):
     """A user's function of entries."""
@@ -84,6 +93,7 @@ class OfEntries(Likelihood):
                 f"function returned {found}, but one number for each entry is expected: do not sum or average; or give "
                 "joint=True, for a function that returns one number for each row.", "function"
             )  # fmt: skip
+        _must_be_finite(calculus.call(function, x, f[:1] + np.zeros(x.shape)))
         after = calculus.call(function, rows, moved)
         if not np.allclose(after[:, ::2], before[:, ::2], rtol=1e-6, atol=1e-9 * np.abs(before).max()):
             raise InputError(
@@ -234,6 +244,7 @@ def _lowest(mean: Mean, start: Array, unit: Array) -> Array:
     """Return the lowest minimum that is found from the mean, and from two sides of it: it may be a saddle."""
     from scipy.optimize import minimize
 
+    _must_be_finite(mean.value(start))
     direction = np.random.default_rng((0, OWN)).standard_normal(len(start))
     options = {"maxiter": 5000, "maxfun": 20_000, "ftol": 1e-15, "gtol": 1e-10, "maxcor": 20}
 

@@ -2,17 +2,14 @@
 
     m_ij = l_i e^{f_j},    or with shares    m_ij = l_i softmax(f)_j
 
-l_i is the total of row i (the library size of scvi-tools), or the last column of the data. The
-score of a negative binomial is its Pearson residual times √I, with the information I = m/(1 + m/θ)
-of its row: rows of larger size weigh more, and the spectrum is not that of plain residuals. With
-shares only w with ρ·w = 0 moves the outputs, ρ = softmax(f₀), and the curvature of the softmax
-itself adds −κ diag ρ, with κ the sum of all mean scores:
+l_i is the total of row i (the library size of scvi-tools), or the last column of the data. Rows
+weigh by their information m/(1 + m/θ), so the spectrum is not that of Pearson residuals. With
+shares only w with ρ·w = 0 moves the outputs, ρ = softmax(f₀), and κ is the sum of mean scores:
 
-    c* = λ_max of Cov(s) against ⟨H⟩ − κ diag ρ,  on ρ·w = 0
+    c* = λ_max of Cov(s) against ⟨H⟩ − κ diag ρ,  on ρ·w = 0,    s and H those of e^f
 
-s and H are those of e^f. The null direction of the softmax has no score. Of a Poisson decoder and
-totals the scores of each row add up to 0, and shares change nothing. Sources: this package; the
-decoder: Lopez et al. 2018 (doi:10.1038/s41592-018-0229-2).
+Of a Poisson decoder and totals shares change nothing. Sources: this package (`landau-vae derive
+counts-with-library-sizes`); the decoder: Lopez et al. 2018 (doi:10.1038/s41592-018-0229-2).
 """
 
 from collections.abc import Callable

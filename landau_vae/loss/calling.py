@@ -10,10 +10,11 @@ import copy
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -79,8 +80,8 @@ def mapped(node: Any, change: Callable[[Slot], Any], *, build: bool = False) -> 
         case Built():
             parts = mapped(node.parts, change, build=build)
             return node.build(**parts) if build else replace(node, parts=parts)
-        case dict():
-            return {name: mapped(part, change, build=build) for name, part in node.items()}
+        case Mapping():
+            return _held(node, {name: mapped(part, change, build=build) for name, part in node.items()})
         case tuple() if hasattr(node, "_fields"):
             return type(node)(*(mapped(part, change, build=build) for part in node))
         case tuple() | list():
@@ -100,11 +101,11 @@ def template(example: Any, name: str = "") -> Any:
     if is_array(example):
         return Slot(name, example=example)
     if isinstance(example, Mapping):
-        return {key: template(part, str(key)) for key, part in example.items()}
+        return _held(example, {key: template(part, str(key)) for key, part in example.items()})
     if isinstance(example, tuple) and hasattr(example, "_fields"):
         return type(example)(*map(template, example, example._fields))
     if isinstance(example, tuple | list):
-        return type(example)(template(part, "") for part in example)
+        return type(example)(template(part, name) for part in example)
     if hasattr(example, "base_dist"):  # torch.distributions.Independent
         kind, count = type(example), example.reinterpreted_batch_ndims
         return Built(lambda base: kind(base, count), {"base": template(example.base_dist, name)})
@@ -115,6 +116,16 @@ def template(example: Any, name: str = "") -> Any:
     if not held:
         return example
     return Built(lambda **parts: _with(example, parts), {key: Slot(key, example=part) for key, part in held.items()})
+
+
+def _held(example: Mapping[Any, Any], parts: dict[Any, Any]) -> Any:
+    """Return a mapping of the kind of an example, such as the output of a model, that holds these parts."""
+    if type(example) is dict or not isinstance(example, MutableMapping):
+        return parts
+    other = copy.copy(example)
+    for key, part in parts.items():
+        other[key] = part
+    return other
 
 
 def _with(example: Any, parts: Mapping[str, Any]) -> Any:
@@ -208,12 +219,13 @@ def calls(function: Callable[..., Any], like: Any = None, *, to: Any = None, bet
     else:
         examples, arguments = {}, _structured(function, like, beta)
     known = [role_of(slot.name) for slot in slots(arguments)]
-    roles = ["spread" if role in SPREADS else role for role in known]
-    roles = [role if roles.count(role) == 1 else None for role in roles]
+    hints = ["spread" if role in SPREADS else role for role in known]
+    roles = [role if hints.count(role) == 1 else None for role in hints]
     spread = next((name for name, role in zip(known, roles, strict=True) if role == "spread"), None)
+    orders = _orders(roles, [slot.example for slot in slots(arguments)])
     found = [
         Call(function, _assigned(arguments, order), examples, to, spread=spread, named=None not in roles)
-        for order in _orders(roles, [slot.example for slot in slots(arguments)])
+        for order in sorted(orders, key=lambda order: -sum(map(eq, order, hints)))
         if {"x", "x_hat", "mean"} <= set(order)
     ]
     if not found or (flat and like[-2].shape != like[-1].shape and len(like) == 4):
@@ -246,10 +258,13 @@ def _signature(function: Callable[..., Any], count: int, beta: float | None) -> 
     parameters = _parameters(function)
     if parameters is None:
         return (tuple(map(Slot, ("",) * count)), {})
-    positional, keywords = [], {}
-    for each in filter(_needed, parameters):
+    positional, keywords, left_out = [], {}, False
+    for each in parameters:
+        if not _needed(each, parameters):
+            left_out = True
+            continue
         node = beta if re.fullmatch(_BETA, each.name.lower()) and beta is not None else Slot(each.name)
-        if each.kind is each.KEYWORD_ONLY:
+        if each.kind is each.KEYWORD_ONLY or (left_out and each.kind is each.POSITIONAL_OR_KEYWORD):
             keywords[each.name] = node
         else:
             positional.append(node)
@@ -261,10 +276,14 @@ def _signature(function: Callable[..., Any], count: int, beta: float | None) -> 
     return tuple(positional), keywords
 
 
-def _needed(parameter: inspect.Parameter) -> bool:
+def _needed(parameter: inspect.Parameter, every: list[inspect.Parameter]) -> bool:
+    """Return whether an argument has to be given: it has no default, or None for a role that no other has."""
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         return False
-    return parameter.default is parameter.empty or role_of(parameter.name) in ("x", "x_hat", "mean", "z", *SPREADS)
+    if parameter.default is parameter.empty:
+        return True
+    role = role_of(parameter.name)
+    return parameter.default is None and role is not None and [role_of(each.name) for each in every].count(role) == 1
 
 
 def _check_names(names: list[str], count: int) -> None:
@@ -297,7 +316,7 @@ NO_PRICE = "are not Gaussian: no price of a nat is known for them"
 OUTSIDE = {
     "codebook": (r"codebook|commit|vq|quantiz|embed", f"a vector-quantised model (VQ-VAE), whose codes {NO_PRICE}"),
     "categorical": (r"gumbel|^qy|temperature|^alpha", f"categorical latents (Gumbel softmax), which {NO_PRICE}"),
-    "flow": (r"log_?det|^ldj|jacob|z_?k$|^z0$", f"a normalising flow, whose posteriors {NO_PRICE}"),
+    "flow": (r"log_?det|ldj|jacob|z_?k$|^z0$", f"a normalising flow, whose posteriors {NO_PRICE}"),
     "counts": (
         r"dispersion|theta|px_?r$|dropout|zero_?(prob|logit|infl)|^pi$",
         "counts with a dispersion or extra zeros that are arguments: hold them fixed inside a function of four "

@@ -899,9 +899,9 @@ class Loss:
 
     @property
     def setting(self) -> str:
-        """The code base's own knob at this β, which it may divide by."""
-        value = 1 / float(self.beta) if self.knob.startswith("1/") else float(self.beta)
-        return f"{self.knob.removeprefix('1/')} = {significant(value)}"
+        """The code base's own knob at this β, or at a list of them; it may divide by the knob."""
+        values = np.ravel(1 / self.beta if self.knob.startswith("1/") else self.beta)
+        return f"{self.knob.removeprefix('1/')} = {', '.join(significant(float(value)) for value in values)}"
 
     @property
     def _title(self) -> str:

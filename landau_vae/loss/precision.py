@@ -14,7 +14,7 @@ from landau_vae.display import Array
 
 SINGLE, HALF = 24, 12  # binary digits
 CLEAR = 3  # moves, at least, that are far above rounding
-SURE = 4.0  # standard errors
+SURE = 6.0  # standard errors, of 24 draws: of forty places one is off by as much in 1 of 5000 measurements
 
 
 class Tolerance(NamedTuple):

@@ -184,7 +184,7 @@ def _given(size: Size, example: tuple[int, ...] | None, name: str) -> tuple[int,
 
 
 def moves(shape: tuple[int, ...], seed: int) -> list[Array]:
-    """Return arrays with entries from −1 to 1: all at once (3), single ones (5), several in one row or in many."""
+    """Return arrays with entries from −1 to 1: all at once, single entries, and several in one row or in many."""
     rng = np.random.default_rng(seed)
     rows, columns = shape[0], int(np.prod(shape[1:]))
     whole = rng.uniform(0.3, 1, (rows, columns)) * rng.choice([-1.0, 1.0], (rows, columns))
@@ -199,8 +199,7 @@ def moves(shape: tuple[int, ...], seed: int) -> list[Array]:
     last[-1] = whole[-1]
     third = whole.copy()
     third.flat[-(-whole.size // 3) :] = 0
-    whole, *parts = (on_grid(each, 8).reshape(shape) for each in (whole, *single, pair, last, third))
-    return [whole, whole / 2, -whole, *parts]
+    return [on_grid(each, 8).reshape(shape) for each in (whole, *single, pair, last, third)]
 
 
 def on_grid(values: Array, steps: float = GRID) -> Array:

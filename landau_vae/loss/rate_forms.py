@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from landau_vae.checks import numbers
+from landau_vae.data.convert import plain
 from landau_vae.display import Array, significant
 from landau_vae.loss.constraint import Constraint
 from landau_vae.loss.error_forms import neat
@@ -22,6 +23,7 @@ from landau_vae.loss.probes import FAR_ONES, SQUARED, Posterior, Probe, both, mo
 MUCH, LITTLE = 1e5, 1e-4  # nats of a row: far beyond what a constraint leaves free, and within it
 LEAST = 1e-6  # nats of a constraint
 MANY_LATENTS = 64  # that are moved one by one
+NARROWEST = 1e-6  # variance of a prior: a charge without −ln σ² is read as one of variance 0
 LARGE = 8.0  # ln σ², within the usual clamps
 BOUND = 20.0  # |ln σ²| beyond which it may be clamped: σ from 5e-5 to 2e4
 ALIKE = 0.02
@@ -128,7 +130,7 @@ def frozen_variance(probe: Probe) -> float | None:
     if "spread" not in probe.call.roles:
         return 1.0
     example = probe.call.example("spread")
-    values = None if example is None else np.unique(numbers(example, "like"))
+    values = None if example is None else np.unique(numbers(plain(example), "like"))
     return float(SQUARED[probe.parametrisation](values[0])) if values is not None and values.size == 1 else None
 
 
@@ -196,7 +198,7 @@ def other_priors(probe: Probe, gain: Callable[[Posterior], float]) -> Iterator[t
         every.append(np.array([_prior(probe, gain, unit) for unit in units]))
     for found in every:
         mean, variance = found.T.reshape(2, *(probe.latent_shape if len(found) > 1 else (1,)))
-        if np.all(np.isfinite(found)) and np.all(variance > 0):
+        if np.all(np.isfinite(found)) and np.all(variance > NARROWEST):
             yield mean, variance
 
 

@@ -21,7 +21,6 @@ from landau_vae.loss.probes import STEP, Probe
 from landau_vae.loss.trials import TRIALS, WIDE
 
 BEYOND = 1000.0  # data units: an error that is still a square there is one
-SINGLE_MOVE = 3  # of `probes.moves`: one entry by 1
 ALIKE = 0.02  # of a ratio of two changes, where the possible ones are 1, √2, 2 and 4
 STANDARD = "(mean² + σ² − 1 − ln σ²)/2 of every latent"
 
@@ -103,7 +102,7 @@ def why_no_error(probe: Probe) -> InputError:
     if np.isnan(base):
         return _not_finite(probe, x)
 
-    def gain(size: float, move: Array = every[SINGLE_MOVE]) -> float:
+    def gain(size: float, move: Array = every[1]) -> float:
         return probe(x, x + size * move) - base
 
     whole = [gain(size, every[0]) for size in (STEP, -STEP, BEYOND)]
@@ -153,9 +152,9 @@ def _by_growth(gain: Callable[..., float], every: list[Array], own: str) -> Inpu
     far = next((ratio for ratio in ratios if np.isfinite(ratio)), np.nan)  # an exponential may overflow
     if not growth > 0:
         return refused("unknown", detail="does not grow with the distance of x̂ from x", own="")
-    pair = np.zeros_like(every[SINGLE_MOVE]).reshape(len(every[SINGLE_MOVE]), -1)
+    pair = np.zeros_like(every[1]).reshape(len(every[1]), -1)
     pair[0, 0] = pair[0, -1] = 1.0
-    single, other = every[SINGLE_MOVE], pair.reshape(every[SINGLE_MOVE].shape) - every[SINGLE_MOVE]
+    single, other = every[1], pair.reshape(every[1].shape) - every[1]
     together, apart = gain(STEP, single + other), gain(STEP, single) + gain(STEP, other)
     additive = not np.any(other) or abs(_ratio(together, apart) - 1) < 1e-3
     if abs(growth - 2) < ALIKE:

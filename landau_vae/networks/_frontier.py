@@ -24,13 +24,14 @@ from scipy.special import logsumexp
 from landau_vae.checks import Count, Seed, checked
 from landau_vae.display import Array, Column, Integers, Result, Table, counted, progress_bar, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
+from landau_vae.likelihoods import natural_parameter
 from landau_vae.limits import MEMORISED
 from landau_vae.loss import Loss
 from landau_vae.networks.mixture import TOLERANCE, alone, fitted
 from landau_vae.networks.priced_rows import CanonicalRows, Mixture, OtherRows, Rows
 from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.training_set import TrainingSet, seen_by, training_set
+from landau_vae.training.training_set import TrainingSet, asked, seen_by, training_set
 
 MOST = 2000  # rows
 DIRECTIONS = 20  # principal components from which ascents start
@@ -285,8 +286,10 @@ def first_price(loss: Loss, data: TrainingSet) -> float:
     """Return the price from which the collapsed state is stable; 0 if it is so at every price."""
     assert data.rows is not None
     likelihood = loss.likelihood
-    if not likelihood.squared and likelihood.rest(data.rows, data.weights).stuck:
-        return 0.0
+    if not likelihood.squared:
+        likelihood.must_hold(data.rows)
+        if asked(likelihood, "rest", data.rows, data.weights).stuck:
+            return 0.0
     return float(seen_by(likelihood, data)[1].eigenvalues[0])
 
 
@@ -296,7 +299,12 @@ def _distinct(table: Array, weights: Array, loss: Loss, like: Rows | None = None
     parts = distinct, np.bincount(which, weights) / max(weights.sum(), TINY), loss.likelihood
     if loss.likelihood.canonical:
         return CanonicalRows(*parts), which
-    rest = like.rest if isinstance(like, OtherRows) else loss.likelihood.rest(distinct, parts[1])
+    if isinstance(like, OtherRows):
+        return OtherRows(*parts, rest=like.rest), which
+    rest = asked(loss.likelihood, "rest", distinct, parts[1])
+    if not (finite := np.isfinite(rest.output)).all():  # of constant columns
+        at_end = natural_parameter(loss.likelihood, parts[1] @ distinct)
+        rest = rest._replace(output=np.where(finite, rest.output, at_end))
     return OtherRows(*parts, rest=rest), which
 
 

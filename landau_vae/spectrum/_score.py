@@ -23,7 +23,7 @@ from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, OutsideTheory, TooFewSamples
 from landau_vae.likelihoods import Likelihood, Rest, as_likelihood, with_sizes
 from landau_vae.spectrum._conditional import supervised
-from landau_vae.spectrum.build import EQUAL_ROWS, ONE_ROW, Fields, Kind, resolve
+from landau_vae.spectrum.build import EQUAL_ROWS, NO_WEIGHT, ONE_ROW, Fields, Kind, resolve
 from landau_vae.spectrum.spectrum import Spectrum
 
 FLAT = 1e-10  # of the largest curvature: what counts as none
@@ -123,15 +123,17 @@ def score(
     rows = standardized(rows, share) if standardize else rows
     given, all_columns = with_sizes(likelihood, rows, as_sizes(sizes))
     given.must_hold(all_columns)
-    _check_rows(rows, own_names)
+    _check_rows(rows, own_names, share)
     labels = as_names(names, rows.shape[1]) or own_names
     return of_rest(likelihood, given.rest(all_columns, share), rows, share, encoder, labels, modes)
 
 
-def _check_rows(rows: Array, names: tuple[str, ...] | None) -> None:
-    """Raise an error unless there are two different rows, with squares that can be computed with."""
+def _check_rows(rows: Array, names: tuple[str, ...] | None, weights: Array | None) -> None:
+    """Raise an error unless there are two different rows that count, with squares that can be computed with."""
     if len(rows) < 2:
         raise TooFewSamples(ONE_ROW)
+    if weights is not None and not weights.any():
+        raise InputError(NO_WEIGHT, "weights")
     if not np.ptp(rows, axis=0).any():
         raise InputError(EQUAL_ROWS)
     if not np.abs(rows).max() < LARGEST:

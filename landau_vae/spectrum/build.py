@@ -19,6 +19,7 @@ from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 
 ONE_ROW = "There is only one row, and one sample has no spread: at least two rows are needed."
+NO_WEIGHT = "All weights are zero: at least two rows need a positive weight."
 EQUAL_ROWS = "All rows are equal, so there is no variance: at least two different rows are needed."
 
 Divisor = Literal["n", "n-1"]
@@ -108,7 +109,7 @@ def check_rows(moments: SecondMoments) -> None:
     if moments.count < 2:
         raise TooFewSamples(ONE_ROW)
     if moments.weight == 0.0:
-        raise InputError("All weights are zero: at least two rows need a positive weight.")
+        raise InputError(NO_WEIGHT)
     if np.all(constant(moments.variance, moments.mean, moments.precision)):
         raise InputError(EQUAL_ROWS)
 

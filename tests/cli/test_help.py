@@ -10,7 +10,7 @@ import typer
 import landau_vae
 from landau_vae.cli import app, main
 
-LINES = 65  # of a help page
+LINES = 70  # of a help page
 WORDS = 60  # characters of help per option
 PROGRAM = typer.main.get_command(app)
 every_command = pytest.mark.parametrize("command", PROGRAM.commands)

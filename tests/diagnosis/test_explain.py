@@ -347,3 +347,23 @@ def test_a_dispersion_that_is_found_is_that_of_the_rows():
     assert result.mean_error == pytest.approx(
         float(np.mean(settled.row_value(counts.astype(float), settled.rest(counts.astype(float)).output))), rel=1e-6
     )
+
+
+def test_a_squared_error_is_not_negative():
+    result = explain(1.0, -5.0, loss=LOSS, spectrum=SPECTRUM)
+    assert (result.verdict, codes(result)[0]) == ("inconsistent", "inconsistent")
+    assert "no sum of squares is negative" in result.findings[0].sentence
+    assert explain(1.0, -1.0, loss=LOSS, spectrum=SPECTRUM, logged=Logged(constant=-5.0)).verdict == "active"
+
+
+def test_a_collapse_without_a_price_has_no_advice_on_beta():
+    """Free nats per latent have no one price: then no β is named, and the reason is given."""
+    loss = LOSS.at(100.0).constrained("hinge", 0.2, per="latent")
+    result = explain(0.0, LAM.sum() / 2, loss=loss, spectrum=SPECTRUM)
+    assert codes(result)[:2] == ["collapsed", "no-price"]
+    assert not result.findings[0].advice
+
+
+def test_a_learned_variance_that_falls_to_zero_is_still_explained():
+    loss = Loss.gaussian(0.1, decoder_variance="learned")
+    assert explain(0.0, 4.0, loss=loss, spectrum=Spectrum.from_eigenvalues([4, 1])).verdict == "collapsed"

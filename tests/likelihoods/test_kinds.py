@@ -434,3 +434,20 @@ def test_what_is_left_out_of_a_density_is_of_the_data_alone():
         like = as_likelihood(likelihood)
         np.testing.assert_allclose(like.row_value(x, f) + like.left_out(x), expected.sum(axis=1), rtol=CLOSED)
     assert not huber(1.0).left_out(x).any()
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    [any_loss(lambda x, f: (x - f) ** 2 + np.where(x > 1, np.nan, 0)), perceptual(lambda f: np.where(f > 1, np.inf, f)),
+     any_loss(lambda x, f: np.where(x > 1, np.nan, x - f).sum(-1) ** 2, joint=True)],
+)  # fmt: skip
+def test_a_function_without_a_value_at_some_row_is_named(likelihood):
+    with pytest.raises(lv.InputError, match="NaN or infinity"):
+        lv.spectrum.score(np.random.default_rng(0).standard_normal((60, 2)), likelihood)
+
+
+def test_weights_that_are_all_zero_and_a_metric_of_nothing():
+    with pytest.raises(lv.InputError, match="All weights are zero"):
+        lv.spectrum.score([[0.0], [1.0]], huber(1.0), weights=[0, 0])
+    with pytest.raises(lv.InputError, match="nor all zero"):
+        quadratic(np.zeros((2, 2)))

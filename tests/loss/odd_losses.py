@@ -575,3 +575,26 @@ def of_methods(x, model):
     mu, logvar = model.encode(x)
     z = mu + np.exp(logvar / 2) * np.random.default_rng().standard_normal(mu.shape)
     return squares(x, model.decode(z)) + 2 * rate(mu, logvar)
+
+
+class Held(dict):
+    """A mapping whose entries are attributes too, as the outputs of public models are."""
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        setattr(self, key, value)
+
+
+HELD = Held()
+for each in OUTPUT:
+    HELD[each] = OUTPUT[each]
+odd("mapping with attributes", 2.0, like=(HELD, X))(
+    lambda out, x: squares(x, out.recon) + 2 * rate(out.mu, out["logvar"])
+)
+odd("lists of latents", 2.0, like=(X, X, [MEAN, MEAN], [0.1 * MEAN, 0.1 * MEAN]))(
+    lambda x, x_hat, mus, logvars: squares(x, x_hat) + 2 * sum(map(rate, mus, logvars))
+)
+odd("numbers by default", 2.0)(
+    lambda x, x_hat, mu, logvar, sigma=0.1, out=None: squares(x, x_hat) / sigma**2 + 2 / sigma**2 * rate(mu, logvar)
+)
+charge("no logarithm of σ", "no multiple of its KL", lambda m, s: 0.5 * (m**2 + np.exp(s)).sum(axis=1).mean())

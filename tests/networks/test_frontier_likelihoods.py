@@ -114,3 +114,11 @@ def test_rows_have_one_unit_whatever_that_of_the_data(rng):
     x = clusters("gaussian", rng)
     one, ten = frontier(x, Loss.of("huber(0.5)", 0.5)), frontier(10 * x, Loss.of("huber(5)", 50.0))
     assert float(ten.any[0]) == pytest.approx(100 * float(one.any[0]), rel=1e-5)
+
+
+def test_a_gene_that_no_cell_has_costs_nothing(rng):
+    """A column of zeros: its best log-mean is −∞, and its term 0; outputs of e^f = 1e-9 leave that much."""
+    x = clusters("poisson", rng)
+    loss = Loss.of("negative-binomial(2)", 0.5)
+    with_zeros = np.column_stack([x, np.zeros(len(x))])
+    assert float(frontier(with_zeros, loss).any[0]) == pytest.approx(float(frontier(x, loss).any[0]), abs=1e-6)

@@ -307,7 +307,7 @@ def test_frames_and_whole_numbers_are_data():
         ([[0, 1], [1, 0]], {"probability": [1, -1]}, "the weight of row 1 is -1.0"),
         ([[0, 1], [1, 0]], {"probability": [1, 1, 1]}, "shape (3,), but one weight per row is expected: (2,)"),
         ([[0, 1], [1, 0]], {"probability": ["x", 1]}, "cannot be read as numbers"),
-        ([[0, 1], [1, 0]], {"family": "binomial"}, "'binomial', but 'gaussian', 'bernoulli', 'poisson' or"),
+        ([[0, 1], [1, 0]], {"family": "binomial"}, "'binomial', but 'gaussian', 'bernoulli', 'poisson', 'family'"),
         ([[0, 1], [1, 0]], {"latents": 0}, "latents is 0, but a whole number from 1 to 10000"),
         ([[0, 1], [1, 0]], {"latents": 1.5}, "latents is 1.5"),
         ([[0, 1], [1, 0]], {"latents": True}, "latents is True"),

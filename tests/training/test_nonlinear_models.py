@@ -269,7 +269,7 @@ def test_what_a_likelihood_raises_is_told():
 
 @pytest.mark.parametrize(
     ("rows", "complaint"),
-    [([[0.0, 1.0], [2.0, 0.0]], "data from 0 to 1, but these run from 0 to 2"),
+    [([[0.0, 1.0], [2.0, 0.0]], "are from 0 to 1, but these run from 0 to 2"),
      ([[0.0, 1.0], [-0.5, 0.0]], "these run from -0.5 to 1")],
 )  # fmt: skip
 def test_data_that_a_bernoulli_decoder_cannot_give(rows, complaint):

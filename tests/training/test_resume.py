@@ -233,7 +233,7 @@ def test_a_folder_without_tasks_is_free(folder, rng):
 def test_what_a_trainer_refuses_is_told_by_the_plan_and_leaves_no_folder(folder, rng, settings):
     pytest.importorskip("jax")
     for ask in (plan, scan):
-        with pytest.raises(InputError, match=r"give splits=|decoder needs"):
+        with pytest.raises(InputError, match=r"give splits=|decoder are from 0 to 1"):
             ask(rng.standard_normal((20, 2)), [0.1], trainer=Neural(hidden=(), updates=2, **settings), folder=folder)
     assert not folder.exists()
 
