@@ -13,6 +13,7 @@ import numpy as np
 from landau_vae.display import Array
 
 SINGLE, HALF = 24, 12  # binary digits
+CLEAR = 3  # moves, at least, that are far above rounding
 SURE = 6.0  # standard errors: one of dozens of readings, from few draws, is beyond four in some per cent of losses
 
 
@@ -56,7 +57,8 @@ def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance)
     rounding = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))
     if not (moved[best] * np.sign(change[best]) > 0 and abs(moved[best]) > 10 * rounding[best] + by_chance[best]):
         return None
-    if tolerance is COARSE and np.any(np.abs(moved) < 3 * rounding):  # what rounding hides cannot tell forms apart
+    clear = np.count_nonzero(np.abs(moved) > 10 * rounding)  # what rounding hides cannot tell forms apart
+    if clear < CLEAR or (tolerance is COARSE and np.any(np.abs(moved) < 3 * rounding)):
         return None
     weight, chance = float(moved[best] / change[best]), float(by_chance[best] / abs(moved[best]))
     if np.all(by_chance > 0):  # least squares of what draws leave uncertain
