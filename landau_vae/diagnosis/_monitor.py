@@ -141,6 +141,7 @@ class Monitor:
         self._prediction = Prediction(loss, spectrum, learning_rate, optimizer)
         self._course = Course(float(loss.beta))
         self._window: Window | None = None
+        self._added: tuple[int, tuple[Streamed, Streamed]] | None = None
         self._before: Streamed | None = None  # the window before the last reset
         self._applied: Applied | None = None
 
@@ -221,8 +222,8 @@ class Monitor:
         What is known of the data, and the course of the price, are kept.
         """
         if self._window is not None:
-            self._before = self._window.whole
-        self._window, self._applied, self.problem = None, None, None
+            self._before = self._halves[0].merge(self._halves[1])
+        self._window, self._applied, self._added, self.problem = None, None, None, None
 
     # ------------------------------------------------------------------------------ what is known
 
@@ -231,21 +232,29 @@ class Monitor:
         """The spectrum of the data: the one given, or that of the rows so far; None of too few."""
         return self._prediction.spectrum
 
+    @property
+    def _halves(self) -> tuple[Streamed, Streamed]:
+        """The older and the newer half of the window, added up once after each look."""
+        assert self._window is not None
+        if self._added is None or self._added[0] != self._looks:
+            self._added = self._looks, self._window.halves
+        return self._added[1]
+
     def _state(self, *, modes: bool) -> tuple[Streamed, Diagnosis] | None:
         """Return the window, and its comparison with the prices in effect, as `diagnose` has them."""
         if self._window is None:
             return None
-        whole = self._window.whole
+        old, new = self._halves
+        whole = old.merge(new)
         c = self._prediction.compared(whole.posterior, whole.shape)
         observed = self._prediction.observed(c, whole) if modes else None
         return whole, replace(c, observed=observed, prices=self._prediction.in_effect(c, whole))
 
     def _watched(self, c: Diagnosis) -> Diagnosis:
         """Return the comparison as it counts in the middle of a training."""
-        assert self._window is not None
-        old, new = self._window.halves
-        if self._before is not None and (not new.rows or old.rows + new.rows < self._before.rows):
-            old, new = self._before, self._window.whole
+        old, new = self._halves
+        if self._before is not None and old.rows + new.rows < self._before.rows:
+            old, new = self._before, old.merge(new)
         steadily = bool(old.rows and new.rows) and steady(old.posterior, new.posterior)
         before = old.posterior.signal_fraction if old.rows and new.rows else None
         now = (new if new.rows else old).posterior.signal_fraction
@@ -402,6 +411,7 @@ class Monitor:
         total._reported = self._reported | other._reported
         total._prediction = self._prediction.merge(other._prediction)
         total._course = max((self._course, other._course), key=lambda course: course.now)
+        total._added = None
         total._window = _both(self._window, other._window, Window.merge)
         total._before = _both(self._before, other._before, Streamed.merge)
         total._applied = _both(self._applied, other._applied, Applied.__add__)

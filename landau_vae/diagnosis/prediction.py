@@ -37,6 +37,7 @@ class Prediction:
     def __init__(self, loss: Loss, spectrum: Spectrum | None, learning_rate: float | None, optimizer: str) -> None:
         self.loss, self.given, self.known = loss, spectrum, spectrum
         self.learning_rate, self.optimizer = learning_rate, optimizer
+        self.per_beta = float(loss.weights(loss.features or 1)[1] / loss.beta)  #: weight of the KL in the loss over β
         self.data = Collected()
         self.base: Diagnosis | None = None  # what does not change from batch to batch
         self.directions: Array | None = None  # of the modes, in units of the features
@@ -103,11 +104,6 @@ class Prediction:
             return self.per_beta * float(self.loss.beta) / c.price
         loss = self.loss.at_most_features(c.spectrum.dimension)
         return loss.weights(c.spectrum.dimension)[0] * loss.likelihood.curvature_of_term
-
-    @property
-    def per_beta(self) -> float:
-        """Weight of the KL in the loss over β."""
-        return float(self.loss.weights(self.loss.features or 1)[1] / self.loss.beta)
 
     def in_effect(self, c: Diagnosis, part: Streamed) -> PricesInEffect | None:
         """Return the prices in effect of latents that tell one."""
