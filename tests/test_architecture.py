@@ -31,7 +31,7 @@ STOREYS = [
     ["training"],
     ["networks"],
     ["verification", "diagnosis"],
-    ["plotting"],
+    ["adapters", "plotting"],
     ["report"],
     ["cli"],
 ]

@@ -3,13 +3,8 @@
 Each module imports its framework when one of its functions is called, not before.
 """
 
-from typing import TYPE_CHECKING
-
 import lazy_loader
 
-if TYPE_CHECKING:
-    from landau_vae.adapters import pytorch as pytorch
+__all__ = ["keras", "lightning", "pytorch", "scvi"]
 
-__getattr__, __dir__, _ = lazy_loader.attach(__name__, submodules=["pytorch"])
-
-__all__ = ["pytorch"]
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submodules=__all__)

@@ -20,6 +20,7 @@ from landau_vae.adapters.frameworks import framework
 from landau_vae.adapters.outputs import Code, Spread, View, channels, cut, log_variance, noise, off, read
 from landau_vae.adapters.taps import Arguments, Tap, parts_of
 from landau_vae.checks import checked
+from landau_vae.diagnosis import Monitor, MonitorWarning
 from landau_vae.errors import InputError
 
 OPEN = 4  # encoded batches that wait for their gradients: several views of one batch, at most
@@ -27,7 +28,7 @@ OPEN = 4  # encoded batches that wait for their gradients: several views of one 
 
 @checked
 def watch(
-    monitor: Any,
+    monitor: Monitor,
     encoder: Any,
     decoder: Any = None,
     *,
@@ -287,7 +288,7 @@ class Watch:
     def _say(self, problem: str) -> None:
         if problem != self.problem:
             self.problem = problem
-            warnings.warn(problem, UserWarning, stacklevel=2)
+            warnings.warn(problem, MonitorWarning, stacklevel=2)
 
 
 def _flush(method: Any, *_: object) -> None:
