@@ -12,6 +12,7 @@ from . import training as training
 from . import verification as verification
 from .diagnosis._diagnose import diagnose as diagnose
 from .diagnosis._explain import explain as explain
+from .diagnosis._monitor import Monitor as Monitor
 from .errors import InputError as InputError
 from .errors import OutsideTheory as OutsideTheory
 from .errors import TooFewSamples as TooFewSamples

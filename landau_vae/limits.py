@@ -316,3 +316,8 @@ QUARTIC_SKEWNESS = Limit(
     "skewness of the first principal component up to which the quartic gives τ* − λ₁ to a tenth",
     "the same data sets: 5 % off at 0.28, 8 % at 0.35 for two smoothed points, where B is large",
 )
+
+# ---------------------------------------------------------------------------------------------------- while it trains
+
+PRICE_MOVES = Limit(1e-3, "change of the price applied, in stated prices, from which it moves")
+PRICE_STANDS = Limit(2.0, "how long it must stand still before it counts as fixed, over the longest earlier stretch")
