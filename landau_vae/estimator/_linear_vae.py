@@ -11,7 +11,7 @@ import numpy as np
 
 from landau_vae.display import Array
 from landau_vae.errors import InputError
-from landau_vae.estimator.gaussian_model import GaussianModel, gaussian_model
+from landau_vae.estimator.gaussian_model import gaussian_model
 from landau_vae.estimator.scikit_learn import Estimator
 from landau_vae.loss import Loss
 from landau_vae.spectrum.partial import Partial
@@ -91,7 +91,8 @@ class LinearVAE(Estimator):
     `transform` is the exact posterior mean. Its likelihood is largest where τ is the mean
     variance of the modes that are left out. So the best β of a grid search on held-out rows is
     an estimate of the noise of the data, and `Loss.gaussian(decoder_variance="learned")` finds
-    it without a search.
+    it without a search. At that price some modes of pure noise are above τ by chance, hence
+    weakly active: `n_components="noise-floor"` leaves them out.
 
     PCA has the same axes, so the same subspace at every β, but neither shrinks its codes nor
     drops weak modes: for β → 0 `inverse_transform(transform(X))` tends to PCA's. Codes have a
@@ -149,7 +150,7 @@ class LinearVAE(Estimator):
         OutsideTheory
             If the loss has no price at this β.
         """
-        return self._settle(Partial.from_data(self._rows(X, reset=True)))
+        return self._settle(_moments(self._rows(X, reset=True)))
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Fit the model to these rows and all those before: the same as `fit` on all of them, to rounding.
@@ -174,7 +175,7 @@ class LinearVAE(Estimator):
         """
         if not hasattr(self, "_seen"):
             return self.fit(X)
-        return self._settle(self._seen.merge(Partial.from_data(self._rows(X))))
+        return self._settle(self._seen.merge(_moments(self._rows(X))))
 
     def _settle(self, part: Partial) -> Self:
         model = gaussian_model(part, self.beta, self.loss, self.n_components, self.standardize)
@@ -252,7 +253,8 @@ class LinearVAE(Estimator):
         (n_samples, d) array
             Their covariance is `get_covariance`.
         """
-        return self._model.draw(n_samples, self._random(random_state))
+        random = self._random(random_state)
+        return self._model.draw(n_samples, random)
 
     def score_samples(self, X: Any) -> Array:
         """Return the log-likelihood of each row under the fitted model.
@@ -267,7 +269,8 @@ class LinearVAE(Estimator):
         (n,) array
             ln N(x; mean, covariance), nats, a density in the units of the data.
         """
-        return self._model.log_density(self._rows(X))
+        rows = self._rows(X)
+        return self._model.log_density(rows)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean log-likelihood of rows, as the `score` of PCA and FactorAnalysis.
@@ -282,14 +285,15 @@ class LinearVAE(Estimator):
         Returns
         -------
         float
-            Nats per row. On the training rows, and with z drawn as usual, it is −loss/b of the
-            trained model plus the constant of a Gaussian density.
+            Nats per row. On the rows of the fit, and with z drawn as usual, it is the evidence
+            bound −D/2τ − R − (d/2) ln 2πτ, D the squared error and R the rate (in the units of
+            `scale_`, whose logarithms are subtracted).
 
         Examples
         --------
         >>> X = [[2, 0], [-2, 0], [0, 1], [0, -1]]
         >>> model = LinearVAE(beta=0.5).fit(X)  # covariance diag(2, 1/2), that of the rows
-        >>> round(model.score(X) + np.log(2 * np.pi), 9)  # −½ ln det − ½ d
+        >>> print(round(model.score(X) + np.log(2 * np.pi), 9))  # −½ ln det − ½ d
         -1.0
         """
         return float(np.mean(self.score_samples(X)))
@@ -304,3 +308,8 @@ class LinearVAE(Estimator):
         """
         self._check_fitted()
         return self._model.covariance
+
+
+def _moments(rows: Any) -> Partial:
+    """Return the moments of an array that may change later: where rows are kept, they are copied."""
+    return Partial.from_chunks([rows])

@@ -4,8 +4,8 @@
 
 v_k, λ_k: modes of the rows in units of s; M²_k, w_k: their equilibrium at the price τ (`numeric.equilibrium`). A loss
 a (x − x̂)² + b KL is b times the negative evidence bound of a decoder with the variance τ = b/2a, so this is the model
-that it fits, and z | x is its exact posterior, where z is drawn as usual. At the learned variance it is probabilistic PCA
-(Lucas et al., arXiv:1911.02469; Tipping & Bishop 1999).
+that it fits, and z | x is its exact posterior, where z is drawn as usual. At the learned variance of β = 1 it is
+probabilistic PCA (Lucas et al., arXiv:1911.02469; Tipping & Bishop 1999).
 """
 
 from dataclasses import dataclass
@@ -156,8 +156,8 @@ def _loss_at(loss: Loss, beta: float | None) -> Loss:
     likelihood = loss.likelihood
     if not likelihood.squared and not (likelihood.quadratic and likelihood.by_mean):
         raise InputError(
-            f"The loss has a {likelihood.title} likelihood, but only squared errors, with a variance of each feature at "
-            "most, have an exact linear law: train a network instead (lv.training.Neural).", "loss"
+            f"The loss has a {likelihood.title} likelihood, but a closed form is known for squared errors "
+            "only, with fixed variances of the features at most: train a network instead (lv.training.Neural).", "loss"
         )  # fmt: skip
     if beta is None and loss.beta.ndim:
         raise InputError(f"The loss has {loss.beta.size} values of β, but one is expected: give beta=….", "beta")
@@ -169,7 +169,8 @@ def _unit(moments: SecondMoments, likelihood: Likelihood, standardize: bool) -> 
     if not likelihood.squared:
         if standardize:
             raise InputError(
-                f"A {likelihood} likelihood has variances in the data's own units: leave standardize out.", "standardize"
+                f"A {likelihood} likelihood has variances in the data's own units: leave standardize out.",
+                "standardize",
             )
         return likelihood.deviation_at_mean(moments.mean.copy(), moments.variance)
     if not standardize:

@@ -48,9 +48,9 @@ if find_spec("sklearn"):
 else:
 
     class Estimator:  # type: ignore[no-redef]
-        """A base class without scikit-learn."""
+        """A class that cannot be used."""
 
-        def __new__(cls, *_: Any, **__: Any) -> "Estimator":  # type: ignore[misc]
-            raise InputError(
-                f"{cls.__name__} is an estimator of scikit-learn, the extra 'sklearn': pip install 'landau-vae[sklearn]'."
-            )
+        def __new__(cls, *_: Any, **__: Any) -> "Estimator":
+            """Raise `InputError`."""
+            extra = "the extra 'sklearn': pip install 'landau-vae[sklearn]'"
+            raise InputError(f"{cls.__name__} is an estimator of scikit-learn, {extra}.")
