@@ -31,7 +31,7 @@ from landau_vae.diagnosis.streamed import Streamed, Window, read
 from landau_vae.display import counted, significant
 from landau_vae.errors import InputError
 from landau_vae.findings import Finding
-from landau_vae.limits import KNOWN_PRICE
+from landau_vae.limits import EXACT_PRICE, UNKNOWN_PRICE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -210,10 +210,10 @@ class Monitor:
         if self._prediction.collects and batch.x is not None and self._looks % DATA_EVERY == 0:
             self._prediction.data.add(batch.x)
         self._looks, self._batch = self._looks + 1, len(batch.mean)
-        if batch.by_kl is None:
+        if batch.by_kl is None or batch.rounding is None:
             self._recent.clear()
             return
-        self._recent.append(Applied(batch.mean, batch.by_kl, channels_of(batch.shape)))
+        self._recent.append(Applied(batch.mean, batch.by_kl, batch.rounding, channels_of(batch.shape)))
         self._course.add(self.updates, *(each / self._prediction.per_beta for each in self._recent[-1].dearest))
 
     def _warn(self, sentence: str, level: int = 4) -> None:
@@ -269,10 +269,11 @@ class Monitor:
         effect = None
         if c.prices is not None and c.price_in_effect is not None:
             effect = c.price_in_effect * to_beta, (c.price_in_effect_error or 0.0) * to_beta
-        applied = error = None
+        applied, beta = None, float(self.loss.beta)
         if self._recent:
-            applied, error = (each / self._prediction.per_beta for each in self._recent[-1].pooled)
-        exact = error is not None and error < KNOWN_PRICE * float(self.loss.beta) and c.demand is None
+            value, error = (each / self._prediction.per_beta for each in self._recent[-1].pooled)
+            applied = (value, error) if error < UNKNOWN_PRICE * beta else None
+        exact = applied is not None and applied[1] < EXACT_PRICE * beta and c.demand is None
         progress = Progress(
             self.updates, self._looks, self._batch or None, self.reduction == "sum", steadily, applied,
             self._course.moving, exact, effect,
@@ -310,7 +311,8 @@ class Monitor:
             rate                       KL of a row, nats
             expected_rate              that of a linear model at the stated β
             inactive_nats              part of the rate that inactive latents have
-            price_applied              weight of the KL in the last batch, exact at every step
+            price_applied              weight of the KL in the last batch, a mean over latents by ⟨μ²⟩
+            price_applied_error        its standard error: rounding, if the KL is analytic
             price_in_effect            β that the weights have settled to
             price_in_effect_error      its standard error
             price_ratio                price applied (else in effect) over the stated β
@@ -335,8 +337,10 @@ class Monitor:
             numbers |= {"predicted": c.predicted.active, "expected_rate": c.predicted.total_rate}
         if p.in_effect is not None:
             numbers |= {"price_in_effect": p.in_effect[0], "price_in_effect_error": p.in_effect[1]}
-        price = p.applied if p.applied is not None else numbers.get("price_in_effect", np.nan)
-        numbers |= {"price_applied": np.nan if p.applied is None else p.applied, "price_ratio": price / self.loss.beta}
+        if p.applied is not None:
+            numbers |= {"price_applied": p.applied[0], "price_applied_error": p.applied[1]}
+        if prices := [each[0] for each in (p.applied, p.in_effect) if each is not None]:
+            numbers["price_ratio"] = prices[0] / self.loss.beta
         if c.next_onset is not None:
             numbers["next_onset"] = c.next_onset.value
         if self._prediction.plateau is not None and active < len(self._prediction.plateau.needed):

@@ -370,12 +370,13 @@ def test_after_a_problem_nothing_is_looked_at_and_a_bad_number_is_skipped():
 
 
 def test_it_changes_neither_arrays_nor_random_numbers(arrays):
-    before, state = {name: values.copy() for name, values in arrays.items()}, np.random.get_state()[1].copy()
+    before, state = {name: values.copy() for name, values in arrays.items()}, np.random.get_state()[1].copy()  # noqa: NPY002
     monitor = looked(arrays, [np.arange(1200)], lv.Loss.gaussian(1.0), None)
-    monitor.log(), monitor.findings(), monitor.diagnosis()
+    for method in (monitor.log, monitor.findings, monitor.diagnosis):
+        method()
     for name, values in before.items():
         np.testing.assert_array_equal(values, arrays[name])
-    assert np.array_equal(state, np.random.get_state()[1])
+    assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
 
 
 def test_only_every_tenth_update_is_looked_at():
