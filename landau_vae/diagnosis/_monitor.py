@@ -12,7 +12,7 @@ findings are its findings: one set of rules, of which some wait until the model 
 import warnings
 from collections import deque
 from collections.abc import Callable
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import replace
 from functools import reduce, wraps
 from itertools import zip_longest
@@ -53,11 +53,11 @@ class MonitorWarning(UserWarning):
     """
 
 
-def _never_raises(method: Callable[Concatenate["Monitor", P], T]) -> Callable[Concatenate["Monitor", P], T | None]:
+def _never_raises(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T | None]:
     """Let a method report what goes wrong, once, and return None: nothing here may end a training."""
 
     @wraps(method)
-    def call(self: "Monitor", *args: P.args, **kwargs: P.kwargs) -> T | None:
+    def call(self: Any, *args: P.args, **kwargs: P.kwargs) -> T | None:
         try:
             return method(self, *args, **kwargs)
         except Exception as problem:  # of any library whose arrays come in
@@ -287,6 +287,7 @@ class Monitor:
 
     # ------------------------------------------------------------------------------ what it says
 
+    @checked
     def log(self, *, per_latent: bool = False) -> dict[str, float]:
         """Return numbers for a logger, by short names; what is not known is left out.
 
@@ -327,8 +328,8 @@ class Monitor:
     def _log(self, per_latent: bool) -> dict[str, float]:
         if (state := self._state(modes=False)) is None:
             return {}
-        (whole, c), numbers = state, {"updates": float(self.updates)}
-        watched, rate, active = self._watched(c), c.posterior.rate, int(c.is_active.sum())
+        (whole, c), rate, active = state, state[1].posterior.rate, int(state[1].is_active.sum())
+        watched, numbers = self._watched(c), dict[str, Any](updates=self.updates)
         p = watched.progress
         assert p is not None
         numbers |= {"batches": whole.batches, "rows": whole.rows, "active": active, "rate": rate.sum()}
@@ -422,12 +423,13 @@ class Monitor:
         total._looks, total._rested = max(self._looks, other._looks), self._rested or other._rested
         total._reported = self._reported | other._reported
         total._prediction = self._prediction.merge(other._prediction)
-        total._course = max((self._course, other._course), key=lambda course: course.now)
+        total._course = copy(max((self._course, other._course), key=lambda course: course.now))
         total._added = None
         total._window = _both(self._window, other._window, Window.merge)
         total._before = _both(self._before, other._before, Streamed.merge)
-        pairs = zip_longest(reversed(self._recent), reversed(other._recent))
-        total._recent = deque((_both(*pair, Applied.__add__) for pair in reversed([*pairs])), maxlen=RECENT)
+        pairs = [*zip_longest(reversed(self._recent), reversed(other._recent))]
+        recent = [_both(*pair, Applied.__add__) for pair in reversed(pairs)]
+        total._recent = deque((each for each in recent if each is not None), maxlen=RECENT)
         return total
 
     def _must_fit(self, other: "Monitor") -> None:
@@ -443,5 +445,5 @@ class Monitor:
 
 
 def _both(one: T | None, two: T | None, merge: Callable[[T, T], T]) -> T | None:
-    """Return the sum of two things, or the one that there is."""
-    return merge(one, two) if one is not None and two is not None else one if two is None else two
+    """Return the sum of two things, or a copy of the one that there is."""
+    return merge(one, two) if one is not None and two is not None else deepcopy(one if two is None else two)

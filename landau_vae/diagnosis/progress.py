@@ -7,6 +7,7 @@ scales of its latents and the price in effect are those of a stationary point to
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.diagnosis.posterior import Posterior
@@ -53,7 +54,7 @@ class Progress:
         """Whether the strongest latent is on its way: on a plateau its M² grows by powers of e."""
         return self.before is None or float(self.now.max()) > limits.GROWING * float(self.before.max())
 
-    def outlasted(self, modes: Array) -> bool:
+    def outlasted(self, modes: NDArray[np.intp]) -> bool:
         """Return whether these modes had surely the time to leave the plateau."""
         if self.plateau is None or not len(modes) or max(modes) >= len(self.plateau.needed):
             return False

@@ -6,6 +6,7 @@ A window is a short list of parts, each a sum over batches of equal number: thei
 their order says whether the model still moves.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,5 +198,5 @@ class Window:
         few, many = sorted((self.parts, other.parts), key=len)
         early = len(many) - len(few)
         pairs = zip(few, many[early:], strict=True)
-        total.parts = [*many[:early], *(one.merge(two) for one, two in pairs)]
+        total.parts = [*map(deepcopy, many[:early]), *(one.merge(two) for one, two in pairs)]
         return total
