@@ -16,7 +16,7 @@ from copy import copy, deepcopy
 from dataclasses import replace
 from functools import reduce, wraps
 from itertools import zip_longest
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -35,7 +35,6 @@ from landau_vae.limits import EXACT_PRICE, UNKNOWN_PRICE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 
-P = ParamSpec("P")
 T = TypeVar("T")
 RECENT = 8  # batches whose prices applied are kept
 DATA_EVERY = 10  # batches looked at: of which one goes into the covariance of the data, where no spectrum is given
@@ -53,11 +52,11 @@ class MonitorWarning(UserWarning):
     """
 
 
-def _never_raises(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T | None]:
+def _never_raises(method: Callable[..., T]) -> Callable[..., T | None]:
     """Let a method report what goes wrong, once, and return None: nothing here may end a training."""
 
     @wraps(method)
-    def call(self: Any, *args: P.args, **kwargs: P.kwargs) -> T | None:
+    def call(self: "Monitor", *args: Any, **kwargs: Any) -> T | None:
         try:
             return method(self, *args, **kwargs)
         except Exception as problem:  # of any library whose arrays come in

@@ -10,8 +10,18 @@ import pytest
 
 import landau_vae as lv
 from landau_vae.diagnosis import CODES, CRITERIA
-from landau_vae.diagnosis.findings import RULES, collapse, constraint, data, heads, latents, price, samplers, training
-from landau_vae.diagnosis.findings import while_training
+from landau_vae.diagnosis.findings import (
+    RULES,
+    collapse,
+    constraint,
+    data,
+    heads,
+    latents,
+    price,
+    samplers,
+    training,
+    while_training,
+)
 from landau_vae.display import Table
 
 README = Path(lv.__file__).parents[1] / "README.md"
