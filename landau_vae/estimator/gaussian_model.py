@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from landau_vae.checks import Count, Positive, Share, checked
+from landau_vae.checks import Count, Natural, Positive, Share, checked
 from landau_vae.data.moments import SecondMoments
 from landau_vae.data.tables import constant
 from landau_vae.display import Array
@@ -114,10 +114,11 @@ class GaussianModel:
         volume = np.log(variance / self.noise).sum() + len(self.mean) * np.log(2 * np.pi * self.noise)
         return -0.5 * (square + volume) - np.log(self.scale).sum()
 
-    def draw(self, samples: int, random: np.random.RandomState) -> Array:
+    @checked
+    def draw(self, n_samples: Natural, random: np.random.RandomState) -> Array:
         """Return rows of the model, (n, d): decoded draws of the prior, with the decoder's noise."""
-        noise = np.sqrt(self.noise) * self.scale * random.standard_normal((samples, len(self.mean)))
-        return self.decode(random.standard_normal((samples, self.latents))) + noise
+        noise = np.sqrt(self.noise) * self.scale * random.standard_normal((n_samples, len(self.mean)))
+        return self.decode(random.standard_normal((n_samples, self.latents))) + noise
 
     def padded(self, values: Array) -> Array:
         """Return what modes have for each of K latents: nothing beyond the modes."""
