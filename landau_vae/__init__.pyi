@@ -1,3 +1,4 @@
+from . import adapters as adapters
 from . import datasets as datasets
 from . import diagnosis as diagnosis
 from . import intervals as intervals

@@ -31,7 +31,7 @@ STOREYS = [
     ["training"],
     ["networks"],
     ["verification", "diagnosis", "estimator"],
-    ["plotting"],
+    ["adapters", "plotting"],
     ["report"],
     ["cli"],
 ]
