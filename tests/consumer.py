@@ -23,7 +23,8 @@ def right_uses() -> list[str]:
     several = lv.Loss.gaussian(beta=[0.1, 0.2]).at(np.float32(beta))
     trainer = Sampled(updates=2, batch=8, optimizer=Adam(0.01))
     result: Diagnosis = lv.diagnose(np.zeros((200, 1)), log_variance=np.zeros((200, 1)), loss=loss, data=rows)
-    words: list[str] = [str(at_rest), f"{first:.3f}", str(several), str(trainer), result.verdict]
+    model: lv.LinearVAE = lv.LinearVAE(beta, loss, n_components=1)
+    words: list[str] = [str(at_rest), str(model), f"{first:.3f}", str(several), str(trainer), result.verdict]
     try:
         lv.Spectrum.from_eigenvalues([])
     except (lv.InputError, lv.OutsideTheory, lv.TooFewSamples) as error:
@@ -43,6 +44,9 @@ def wrong_uses(spectrum: lv.Spectrum, loss: lv.Loss) -> None:
     lv.diagnose(np.zeros((2, 1)))  # type: ignore[call-arg]
     lv.scan(spectrum, "cold")  # type: ignore[arg-type]
     lv.spectroscopy(lambda beta, seed: None, "stairs")  # type: ignore[call-arg, arg-type]
+    lv.LinearVAE(beta="4")  # type: ignore[arg-type]
+    lv.LinearVAE(n_components="all")  # type: ignore[arg-type]
+    lv.LinearVAE().fit()  # type: ignore[call-arg]
     print(lv.no_such_name)  # type: ignore[attr-defined]
     print(lv.numeric.no_such_name)  # type: ignore[attr-defined]
     lv.numeric.problems.Symbolic(1)  # type: ignore[arg-type]
