@@ -35,7 +35,7 @@ MISSING: dict[str, Callable[[], object] | None] = {  # what needs an extra; None
     "dask": None,
     "datasets": None,  # what "sklearn" was called
     "jax": lambda: lv.training.Neural(),
-    "sklearn": lambda: [lv.LinearVAE(), lv.datasets.load("digits")],
+    "sklearn": lambda: lv.LinearVAE(),
     "test": None,
     "worldclim": lambda: lv.datasets.worldclim_layers(download=True),
     "zarr": of_zarr,

@@ -34,7 +34,8 @@ def right_uses() -> list[str]:
 def needs_scikit_learn(rows: list[list[float]]) -> float:
     """Use what needs an extra; never called."""
     model: lv.LinearVAE = lv.LinearVAE(0.5, lv.Loss.gaussian(), n_components=1).fit(rows)
-    return model.score(rows) + model.noise_variance_ + model.thresholds_[0].item()
+    first: float = model.thresholds_[0].item()
+    return model.score(rows) + model.noise_variance_ + first
 
 
 def wrong_uses(spectrum: lv.Spectrum, loss: lv.Loss) -> None:
