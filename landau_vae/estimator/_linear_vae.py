@@ -155,6 +155,8 @@ class LinearVAE(Estimator):
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Fit the model to these rows and all those before: the same as `fit` on all of them, to rounding.
 
+        Each call solves for the modes anew, so blocks should have many more rows than features.
+
         Parameters
         ----------
         X : array_like (n, d)

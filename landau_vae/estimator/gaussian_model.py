@@ -17,7 +17,7 @@ import numpy as np
 from landau_vae.checks import Count, Natural, Positive, Share, checked
 from landau_vae.data.moments import SecondMoments
 from landau_vae.data.tables import constant
-from landau_vae.display import Array
+from landau_vae.display import Array, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Likelihood
 from landau_vae.loss import Loss
@@ -187,7 +187,7 @@ def _latents(spectrum: Spectrum, n_components: Components) -> int | None:
     floor = noise_floor(spectrum)
     if floor.modes == 0:
         raise OutsideTheory(
-            "No mode is above the noise floor, so that a model without noise in its latents has none: give "
-            "n_components as a number.", partial=floor
+            f"No mode is above the noise floor (λ = {significant(floor.price)}), so these rows may be noise alone, and no "
+            "latent is left: give n_components as a number.", partial=floor
         )  # fmt: skip
     return floor.modes
