@@ -187,7 +187,7 @@ def _latents(spectrum: Spectrum, n_components: Components) -> int | None:
     floor = noise_floor(spectrum)
     if floor.modes == 0:
         raise OutsideTheory(
-            f"No mode is above the noise floor (λ = {significant(floor.price)}), so these rows may be noise alone, and no "
-            "latent is left: give n_components as a number.", partial=floor
+            f"No mode is above the noise floor (λ = {significant(floor.price)}), so these rows may be noise alone, and "
+            "no latent is left: give n_components as a number.", partial=floor
         )  # fmt: skip
     return floor.modes
