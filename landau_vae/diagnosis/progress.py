@@ -24,7 +24,7 @@ class Progress:
     summed: bool  #: whether the gradients are stated to be those of a sum over the rows of a batch
     steady: bool  #: whether the rate does not move any more
     applied: float | None  #: the price applied in the last batch; None where it is not known
-    moving: tuple[float, int] | None  #: what it was before, and how many updates ago, while it still moves
+    moving: tuple[float, float, int] | None  #: that of the dearest latent now and before, and how many updates ago
     exact: bool  #: whether the prices of the comparison are those applied, to rounding
     in_effect: tuple[float, float] | None  #: the price in effect, and its standard error
     before: Array | None  #: M² of the latents in older batches, (K,)

@@ -19,7 +19,7 @@ from landau_vae.diagnosis.totals import LEAST, Strip, Totals
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss.sampler import Sampler
-from landau_vae.networks.identities import GradientSums
+from landau_vae.networks.identities import GradientSums, inside
 
 PARTS = 8  # of a window, at most
 
@@ -69,10 +69,13 @@ def read(
         codes(grad_mean, "grad_mean", factor),
     )
     rows = None if x is None else as_rows(x, "x", rows=n)[0]
+    if rows is not None and len(rows) != n:
+        raise InputError(f"x has {len(rows)} rows, but the mean has {n}: give the rows that were encoded.", "x")
     slopes = None
     if by_z is not None and epsilon is not None:
         variance = np.exp(logs)
-        slopes = by_z, 0.5 * sampler.power * np.sqrt(sampler.noise(variance)) * epsilon * by_z
+        free = inside(np.sqrt(variance), sampler)  # no gradient goes through a clamp
+        slopes = by_z, 0.5 * sampler.power * np.sqrt(sampler.noise(variance)) * epsilon * by_z * free
     by_kl = None if by_z is None or by_mean is None else by_mean - by_z
     return Batch(mu, logs, shape, rows, slopes, by_kl)
 
@@ -165,7 +168,7 @@ class Window:
 
     def _begin_part(self) -> None:
         if len(self.parts) == PARTS:
-            grown = self.memory is not None and self.size * PARTS > 2 * self.memory
+            grown = self.memory is not None and self.size * PARTS > self.memory
             if grown:  # extremes cannot fade: those of the oldest part are dropped
                 oldest = self.parts[0].merge(self.parts[1])
                 for name in LEAST:

@@ -80,15 +80,15 @@ def as_of_now(finding: Finding | None, c: Comparison) -> Finding | None:
 def price_moving(c: Comparison) -> Finding | None:
     """Say that the weight of the KL is still moving, and from where to where."""
     p = c.progress
-    if p is None or p.moving is None or p.applied is None:
+    if p is None or p.moving is None:
         return None
-    (before, ago), beta = p.moving, float(c.stated_loss.beta)
+    (applied, before, ago), beta = p.moving, float(c.stated_loss.beta)
     return remark(
         "price-moving",
-        f"The KL weight is still moving: it is {significant(p.applied / beta, 3)} of the stated one now, and was "
+        f"The KL weight is still moving: it is {significant(applied / beta, 3)} of the stated one now, and was "
         f"{significant(before / beta, 3)} {counted(ago, 'update')} ago.",
         f"Prices are judged once it stands still. If it is to end elsewhere, state that {c.loss.knob}.",
-        {"applied": p.applied, "before": before, "updates": ago, "beta": beta},
+        {"applied": applied, "before": before, "updates": ago, "beta": beta},
     )
 
 
@@ -146,8 +146,8 @@ def not_at_rest(c: Comparison) -> Finding | None:
     if not c.converged:
         reasons.append(f"{c.loss.sampler.scale} of the active latents is {span(c.scales)}, and 1 at rest")
     if not p.at_one_price and p.in_effect is not None and p.applied is not None:
-        ratio = significant(p.in_effect[0] / p.applied, 3)
-        reasons.append(f"the price that the weights have settled to is {ratio} of the one applied")
+        effect, applied = (significant(each / float(c.stated_loss.beta), 3) for each in (p.in_effect[0], p.applied))
+        reasons.append(f"the weights have settled to {effect} of the stated price, and {applied} is applied")
     return remark(
         "not-at-rest",
         f"The training has not come to rest after {counted(p.updates, 'update')}: "
