@@ -48,7 +48,9 @@ class MonitorCallback:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "MonitorCallback":
         """Make one that is a callback of those of the two libraries that are in use."""
-        bases = [sys.modules[name].Callback for name in LIBRARIES if name in sys.modules] or [framework(*LIBRARIES).Callback]
+        bases = [sys.modules[name].Callback for name in LIBRARIES if name in sys.modules] or [
+            framework(*LIBRARIES).Callback
+        ]
         return cast("MonitorCallback", derived(cls, *bases))
 
     def __init__(
