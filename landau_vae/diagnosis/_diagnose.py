@@ -435,8 +435,16 @@ def _run(
 ) -> Activation | None:
     if (updates is None) != (learning_rate is None):
         raise InputError("Of a run both are needed, updates=… and learning_rate=…: give the other one too.")
-    # How long the plateau lasts is known for squared errors of a fixed variance.
+    return (
+        None if updates is None or learning_rate is None else plateau(spectrum, loss, updates, learning_rate, optimizer)
+    )
+
+
+def plateau(
+    spectrum: Spectrum, loss: Loss, updates: int | None, learning_rate: float, optimizer: Any
+) -> Activation | None:
+    """Return how long modes wait on the plateau, where it is known: of squared errors of a fixed variance."""
     known = loss.likelihood.squared and loss.sampler.plain and not (loss.learned or loss.constraint)
-    if updates is None or learning_rate is None or not known:
+    if not known:
         return None
     return activation(spectrum, loss, learning_rate=learning_rate, updates=updates, optimizer=optimizer)

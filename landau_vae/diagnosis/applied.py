@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.display import Array
-from landau_vae.limits import PRICE_MOVES, PRICE_STANDS
+from landau_vae.limits import PRICE_MOVES, PRICE_STANDS, SURELY
 
 TINY = np.finfo(float).tiny
 
@@ -51,28 +51,30 @@ def _slope(sums: Array, rows: int) -> tuple[Array, Array]:
 
 
 class Course:
-    """The course of one price: since when it stands still, and what it was before."""
+    """The course of one price: what it is, what it was, and since when it stands still."""
 
     def __init__(self, unit: float) -> None:
-        self.unit = unit  # the stated price
-        self.value = self.before = np.nan  # now, and before it last changed
-        self.changed = self.earlier = self.now = (
-            0  # updates: of the last change and the one before, and of the last look
-        )
-        self.longest = 0  # updates between two changes
-        self.moves = 0
+        self.unit = unit  #: the stated price
+        self.value = self.error = self.before = np.nan  #: at the last change, its error, and at the change before it
+        self.now = self.changed = self.earlier = 0  #: updates: of the last look, of the last change and the one before
+        self.longest = 0  #: updates between two changes, at most
 
     def add(self, update: int, value: float, error: float) -> None:
-        """Add the price at an update."""
+        """Add the price at an update, and its standard error."""
         self.now = update
-        if np.isnan(self.value):
-            self.value, self.changed = value, update
-        elif abs(value - self.value) > PRICE_MOVES * self.unit + 4 * error:
+        tolerated = PRICE_MOVES * self.unit + SURELY * np.hypot(error, self.error)
+        if abs(value - self.value) <= tolerated:
+            return
+        if not np.isnan(self.value):
             self.longest = max(self.longest, update - self.changed)
             self.before, self.earlier = self.value, self.changed
-            self.value, self.changed, self.moves = value, update, self.moves + 1
+        self.value, self.error, self.changed = value, error, update
 
     @property
-    def moving(self) -> bool:
-        """Whether it has changed of late: it stands once it has for twice as long as between earlier changes."""
-        return self.moves > 0 and self.now - self.changed < PRICE_STANDS * self.longest
+    def moving(self) -> tuple[float, int] | None:
+        """What the price was before, and how many updates ago, if it has changed of late; else None.
+
+        It stands still once it has for twice as long as it ever did between two changes.
+        """
+        lately = self.longest and self.now - self.changed < PRICE_STANDS * self.longest
+        return (self.before, self.now - self.earlier) if lately else None

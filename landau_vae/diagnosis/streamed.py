@@ -6,9 +6,7 @@ A window is a short list of parts, each a sum over batches of equal number: thei
 their order says whether the model still moves.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -106,14 +104,16 @@ class Streamed:
             self.slopes.add(batch.mean, np.exp(batch.log_variance / 2), *batch.slopes)
         self.batches += 1
 
+    def absorb(self, other: "Streamed") -> "Streamed":
+        """Add the batches of `other`, which stays as it is; return itself."""
+        self.batches += other.batches
+        self.totals.merge(other.totals)
+        self.slopes.merge(other.slopes)
+        return self
+
     def merge(self, other: "Streamed") -> "Streamed":
         """Return sums over these batches and those of `other`."""
-        total = self.fresh()
-        total.batches = self.batches + other.batches
-        for each in (self, other):
-            total.totals.merge(each.totals)
-            total.slopes.merge(each.slopes)
-        return total
+        return self.fresh().absorb(self).absorb(other)
 
     def fade(self, share: float) -> None:
         """Let all batches so far count by a share of what they did."""
@@ -144,16 +144,14 @@ class Window:
         return sum(part.batches for part in self.parts)
 
     @property
-    def whole(self) -> Streamed:
-        """Sums over all batches."""
-        return merged(self.parts)
-
-    @property
     def halves(self) -> tuple[Streamed, Streamed]:
-        """Sums over about the older and the newer half of the batches; the first may be empty."""
+        """Sums over about the older and the newer half of the batches; the second may be empty."""
         reached = np.cumsum([part.batches for part in self.parts])
         middle = int(np.argmin(np.abs(reached - reached[-1] / 2))) + 1
-        return merged(self.parts[:middle]), merged([self.parts[0].fresh(), *self.parts[middle:]])
+        old, new = self.parts[0].fresh(), self.parts[0].fresh()
+        for place, part in enumerate(self.parts):
+            (old if place < middle else new).absorb(part)
+        return old, new
 
     def add(self, batch: Batch) -> None:
         """Add a batch; those before `memory` batches fade."""
@@ -187,8 +185,3 @@ class Window:
         pairs = zip(few, many[early:], strict=True)
         total.parts = [*many[:early], *(one.merge(two) for one, two in pairs)]
         return total
-
-
-def merged(parts: Sequence[Streamed]) -> Streamed:
-    """Return the sums over the batches of some parts; a part of its own is not copied."""
-    return reduce(Streamed.merge, parts)

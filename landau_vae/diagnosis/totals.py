@@ -39,11 +39,11 @@ class Strip(SecondMoments):
         self.scatter = np.zeros((dimension, last))
 
     def add(self, rows: Array) -> None:
-        """Add a block of rows (n, m), which is centred in place."""
-        mean = rows.mean(axis=0)
-        rows -= mean
-        self.count += len(rows)
-        self._absorb(float(len(rows)), mean, rows.T @ rows[:, -self.scatter.shape[1] :])
+        """Add a block of rows (n, m). It is enough to centre one factor, the last columns."""
+        n, last = len(rows), self.scatter.shape[1]
+        mean = np.ones(n) @ rows / n
+        self.count += n
+        self._absorb(float(n), mean, rows.T @ (rows[:, -last:] - mean[-last:]))
 
     def merge(self, other: "Strip") -> None:
         """Add everything that was added to `other`, which stays as it is."""

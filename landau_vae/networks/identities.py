@@ -198,13 +198,15 @@ class GradientSums:
 
     def add(self, mean: Array, deviation: Array, by_mean: Array, by_log_variance: Array) -> None:
         """Add rows (n, K): as in `prices_from_gradients`."""
-        inside = _inside(deviation, self.sampler)
-        below, moment = _below(mean, deviation, self.columns, inside), _averages(mean**2 + deviation**2, self.columns)
-        slopes = np.stack([_summed(2 * by_log_variance, self.columns), _summed(-mean * by_mean, self.columns)])
+        columns, inside = self.columns, _inside(deviation, self.sampler)
+        below = _below(mean, deviation, columns, inside)
+        slopes = np.stack([_summed(2 * by_log_variance, columns), _summed(-mean * by_mean, columns)])
+        moment, inside = _averages(mean**2 + deviation**2, columns), _averages(inside, columns)
+        ones, pairs = np.ones(len(mean)), ((slopes, slopes), (slopes, below), (below, below))
         self.rows += len(mean)
-        self.first += np.stack([slopes, below]).sum(axis=2)
-        self.second += np.stack([slopes**2, slopes * below, below**2]).sum(axis=2)
-        self.moments += np.stack([moment, moment**2, _averages(inside, self.columns)]).sum(axis=1)
+        self.first += ones @ np.stack([slopes, below])
+        self.second += np.stack([np.einsum("wna,wna->wa", *pair) for pair in pairs])
+        self.moments += ones @ np.stack([moment, moment**2, inside])
 
     def merge(self, other: "GradientSums") -> None:
         """Add everything that was added to `other`, which stays as it is."""
@@ -248,14 +250,14 @@ def _columns(latents: Any, count: int) -> list[NDArray[np.intp]]:
 
 def _summed(values: NDArray[Any], columns: list[NDArray[np.intp]]) -> Array:
     """Return sums over the columns of each latent, (n, a)."""
-    if all(len(each) == 1 for each in columns):
-        return np.asarray(values[:, np.concatenate(columns)], dtype=np.float64)
+    if sum(map(len, columns)) == len(columns):
+        return values.take([each[0] for each in columns], axis=1)
     return np.stack([values[:, each].sum(axis=1) for each in columns], axis=1)
 
 
 def _averages(values: NDArray[Any], columns: list[NDArray[np.intp]]) -> Array:
     """Return averages over the columns of each latent, (n, a)."""
-    return _summed(values, columns) / [len(each) for each in columns]
+    return np.asarray(_summed(values, columns) / np.fromiter(map(len, columns), dtype=np.float64))
 
 
 def _inside(deviation: Array, sampler: Sampler) -> NDArray[np.bool_]:
