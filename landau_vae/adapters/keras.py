@@ -6,6 +6,9 @@ will do: rows go in and arrays come out.
 """
 
 import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, cast
 
@@ -96,10 +99,11 @@ class MonitorCallback:
         """Return the diagnosis of the model as it is now."""
         encode, decode = self.model_parts
         batches = np.array_split(self.rows, math.ceil(len(self.rows) / BATCH))
-        codes = [read(_arrays(encode(batch)), self.spread) for batch in batches]
-        mean = np.concatenate([code.view(code.source) for code in codes])
-        spread = np.concatenate([log_variance(code.spread, code.kind) for code in codes])
-        return diagnose(mean, log_variance=spread, data=self.rows, loss=self.loss, decode=decode)
+        with _unchanged(self.model):  # type: ignore[attr-defined]
+            codes = [read(_arrays(encode(batch)), self.spread) for batch in batches]
+            mean = np.concatenate([code.view(code.source) for code in codes])
+            spread = np.concatenate([log_variance(code.spread, code.kind) for code in codes])
+            return diagnose(mean, log_variance=spread, data=self.rows, loss=self.loss, decode=decode)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the numbers of this epoch to the logs."""
@@ -115,6 +119,24 @@ class MonitorCallback:
             self.said.say(self.diagnosis.findings)
 
 
+@contextmanager
+def _unchanged(model: Any) -> Iterator[None]:
+    """Put back what a call may change in a model: the seeds of its samplers, which are variables that are not trained.
+
+    With PyTorch under Keras, its global generator is put back too.
+    """
+    values = [(each, np.copy(plain(each))) for each in model.non_trainable_variables]
+    torch = sys.modules.get("torch")
+    drawn = None if torch is None else torch.get_rng_state()
+    try:
+        yield
+    finally:
+        for each, value in values:
+            each.assign(value)
+        if torch is not None:
+            torch.set_rng_state(drawn)
+
+
 def _arrays(output: Any) -> Any:
     """Return what an encoder returned with NumPy arrays in place of tensors."""
     if is_array(output):
@@ -124,13 +146,14 @@ def _arrays(output: Any) -> Any:
 
 def _numbers(result: Diagnosis) -> dict[str, float]:
     """Return numbers for a logger, always under the same names; NaN where one is not known."""
-    beta = float(result.stated_loss.beta)
+    price, error = result.price_in_effect, result.price_in_effect_error
+    in_beta = float(result.stated_loss.beta) / result.price
     return {
         "rate": float(result.posterior.rate.sum()),
         "expected_rate": float(result.predicted.total_rate),
         "active": float(result.is_active.sum()),
         "predicted": float(result.predicted.active),
-        "price_in_effect": float(result.price_in_effect / result.price) * beta,
-        "price_in_effect_error": float(result.price_in_effect_error / result.price) * beta,
+        "price_in_effect": math.nan if price is None else price * in_beta,
+        "price_in_effect_error": math.nan if error is None else error * in_beta,
         "alarms": float(sum(each.alarm for each in result.findings)),
     }
