@@ -1,3 +1,4 @@
+from . import adapters as adapters
 from . import datasets as datasets
 from . import diagnosis as diagnosis
 from . import intervals as intervals
@@ -12,9 +13,11 @@ from . import training as training
 from . import verification as verification
 from .diagnosis._diagnose import diagnose as diagnose
 from .diagnosis._explain import explain as explain
+from .diagnosis._monitor import Monitor as Monitor
 from .errors import InputError as InputError
 from .errors import OutsideTheory as OutsideTheory
 from .errors import TooFewSamples as TooFewSamples
+from .estimator._linear_vae import LinearVAE as LinearVAE
 from .intervals._uncertainty import uncertainty as uncertainty
 from .loss import Loss as Loss
 from .networks._frontier import frontier as frontier

@@ -11,7 +11,7 @@ from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from html import escape
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,16 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
+
+
+class SupportsArray(Protocol):
+    """What NumPy reads as an array: tensors, series, scalars of any library."""
+
+    def __array__(self) -> NDArray[Any]: ...
+
+
+Numbers = NDArray[Any] | float | SupportsArray | Sequence[float] | Sequence[SupportsArray] | Sequence[Sequence[float]]
+# Unlike NumPy's ArrayLike it leaves texts out, so that a type checker finds beta="4".
 
 
 def readonly(values: ArrayLike, dtype: Any = np.float64) -> NDArray[Any]:

@@ -316,3 +316,18 @@ QUARTIC_SKEWNESS = Limit(
     "skewness of the first principal component up to which the quartic gives τ* − λ₁ to a tenth",
     "the same data sets: 5 % off at 0.28, 8 % at 0.35 for two smoothed points, where B is large",
 )
+
+# ---------------------------------------------------------------------------------------------------- while it trains
+
+PRICE_MOVES = Limit(1e-6, "change of the price applied, in stated prices and beyond its error, from which it moves")
+PRICE_STANDS = Limit(2.0, "how long it must stand still to count as fixed, over the longest time between two changes")
+FIRST_LOOKS = Limit(5, "batches looked at from which a price applied that has not moved counts as fixed")
+LOOKS = Limit(20, "batches looked at from which it is said what hardly any update would leave as it is")
+OTHER_APPLIED = Limit(1.02, "factor between the price applied and the stated one from which they differ")
+KNOWN_PRICE = Limit(0.02, "error of the price applied, in stated prices, up to which it is taken as exact")
+PRICE_AT_REST = Limit(0.1, "relative difference, beyond errors, of the price in effect from the one applied, at rest")
+STEADY = Limit(0.05, "relative change of the rate between two parts of a window up to which it stands still")
+PLATEAU_OUTLASTED = Limit(
+    20.0, "updates over the least that a mode needs to leave the plateau, from which it had the time",
+    "Adam's bound: trained models took 1.2 to 12 times as long",
+)  # fmt: skip

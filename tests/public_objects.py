@@ -13,6 +13,7 @@ import landau_vae
 PACKAGES = [
     "spectrum", "loss", "symbolic", "numeric", "numeric.continuation", "numeric.problems", "training", "verification",
     "diagnosis", "intervals", "networks", "datasets", "plotting", "report",
+    "adapters.keras", "adapters.lightning", "adapters.pytorch", "adapters.scvi",
 ]  # fmt: skip
 
 

@@ -30,8 +30,8 @@ STOREYS = [
     ["intervals"],
     ["training"],
     ["networks"],
-    ["verification", "diagnosis"],
-    ["plotting"],
+    ["verification", "diagnosis", "estimator"],
+    ["adapters", "plotting"],
     ["report"],
     ["cli"],
 ]
@@ -146,7 +146,7 @@ def loaded_by(statement):
 
 def test_import_is_light():
     heavy = {"sympy", "mpmath", "scipy", "matplotlib", "xarray", "pandas", "pyarrow", "jax", "torch", "typer", "tqdm",
-             "joblib", "psutil", "threadpoolctl", "jinja2", "h5netcdf", "h5py", "filelock"}  # fmt: skip
+             "joblib", "psutil", "sklearn", "threadpoolctl", "jinja2", "h5netcdf", "h5py", "filelock"}  # fmt: skip
     assert not heavy & loaded_by("import landau_vae")
     assert not heavy & loaded_by("import landau_vae as lv; lv.Spectrum.from_data([[1, 0], [0, 1]]); lv.Loss.gaussian()")
     assert not (heavy - {"typer"}) & loaded_by("import landau_vae.cli")

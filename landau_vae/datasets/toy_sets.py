@@ -1,10 +1,10 @@
 """Public data sets that come with installed libraries, so that nothing is downloaded: `load(name)`.
 
-digits          1797 images of 8 × 8 pixels, ten classes              extra `datasets` (scikit-learn)
-breast_cancer   569 tumours, 30 measures of cell nuclei, two classes  extra `datasets`
-wine            178 wines, 13 chemical measures, three cultivars      extra `datasets`
-iris            150 flowers, 4 lengths, three species                 extra `datasets`
-diabetes        442 patients, 10 measures, progression as target      extra `datasets`
+digits          1797 images of 8 × 8 pixels, ten classes              extra `sklearn` (scikit-learn)
+breast_cancer   569 tumours, 30 measures of cell nuclei, two classes  extra `sklearn`
+wine            178 wines, 13 chemical measures, three cultivars      extra `sklearn`
+iris            150 flowers, 4 lengths, three species                 extra `sklearn`
+diabetes        442 patients, 10 measures, progression as target      extra `sklearn`
 terrain         2150 patches of 8 × 8 elevations                      (Matplotlib)
 worldclim       19 climate variables of all land, as correlations     (shipped)
 counts          1000 cells, 40 genes, drawn with library sizes        (from a seed)
@@ -125,7 +125,7 @@ def _from_sklearn(name: str, own_units: bool, source: str) -> Dataset:
         module = importlib.import_module("sklearn.datasets")
     except ModuleNotFoundError:
         raise InputError(
-            "This data set comes with scikit-learn, the extra 'datasets': pip install 'landau-vae[datasets]'."
+            "This data set comes with scikit-learn, the extra 'sklearn': pip install 'landau-vae[sklearn]'."
         ) from None
     bunch = getattr(module, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
     levels = INK if name == "digits" else 0

@@ -17,8 +17,9 @@ from landau_vae.diagnosis.diagnosis import Diagnosis
 from landau_vae.diagnosis.findings.data import code_mismatch, zeros_and_ones
 from landau_vae.diagnosis.measured import NUMBERS, ROWS, by_sampler, measure, tells_a_price
 from landau_vae.diagnosis.modes import Observed, mode_cross, observe
-from landau_vae.diagnosis.posterior import Posterior, Rows, Spread, deviation, read_posterior, read_with_data, some_rows
+from landau_vae.diagnosis.posterior import Posterior, deviation, read_posterior, read_with_data, some_rows
 from landau_vae.diagnosis.ranked_pruning import prune
+from landau_vae.diagnosis.totals import Rows, Spread
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Dispersed, Likelihood, Rest, Sized, natural_parameter, with_sizes
@@ -169,7 +170,7 @@ def diagnose(
     stated, loss = loss, loss.with_latents(mu.shape[1])
     if spectrum is not None:
         loss = loss.at_most_features(spectrum.dimension)
-        result = _compare(read_posterior(mu, spread, kind, loss.sampler), spectrum, loss)
+        result = compare(read_posterior(mu, spread, kind, loss.sampler), spectrum, loss)
     else:
         x, names, of_row = as_rows(data, "data", rows=len(mu), ordered=True)
         loss = loss.at_most_features(x.shape[1])
@@ -233,7 +234,7 @@ def _in_units(mu: Rows, spread: Rows, kind: Spread, m: Array, deviation: Array) 
     return (mu - m) / deviation, spread / (deviation if kind == "std" else deviation**2)
 
 
-def _compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Observed | None = None) -> Diagnosis:
+def compare(posterior: Posterior, spectrum: Spectrum, loss: Loss, observed: Observed | None = None) -> Diagnosis:
     """Return posteriors beside what spectrum and loss predict."""
     loss = in_effect(loss, spectrum, posterior)
     # Where a learned σ² has no equilibrium, the prediction is that of a price below all modes.
@@ -265,7 +266,7 @@ class _Model:
         likelihood, rest = self.loss.likelihood, self.rest
         if rest is not None and callable(rest.curvature):  # too many outputs for modes of each row
             spectrum = of_rest(likelihood, rest, np.asarray(self.x, dtype=np.float64), names=self.names)
-            result = _compare(read_posterior(self.mu, self.spread, self.kind), spectrum, self.loss)
+            result = compare(read_posterior(self.mu, self.spread, self.kind), spectrum, self.loss)
             return replace(result, shape=self.shape, conditional=self.given is not None)
         x = self.x if rest is None else in_unit(rest, None)
         x = x if self.given is None else rest_of(np.asarray(x, dtype=np.float64), self.given)
@@ -278,7 +279,7 @@ class _Model:
             fields = fields_of(moments, None)
             spectrum = as_score(Spectrum(**fields), likelihood, self.rest, self.features, names=self.names)
         cross = mode_cross(reading, fields["decomposition"], spectrum.modes, fields["scale"], self.mu)
-        result = _compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
+        result = compare(posterior, spectrum, self.loss, observe(posterior, spectrum, cross))
         result = replace(
             result,
             binary=zeros_and_ones(moments),
@@ -434,8 +435,16 @@ def _run(
 ) -> Activation | None:
     if (updates is None) != (learning_rate is None):
         raise InputError("Of a run both are needed, updates=… and learning_rate=…: give the other one too.")
-    # How long the plateau lasts is known for squared errors of a fixed variance.
+    return (
+        None if updates is None or learning_rate is None else plateau(spectrum, loss, updates, learning_rate, optimizer)
+    )
+
+
+def plateau(
+    spectrum: Spectrum, loss: Loss, updates: int | None, learning_rate: float, optimizer: Any
+) -> Activation | None:
+    """Return how long modes wait on the plateau, where it is known: of squared errors of a fixed variance."""
     known = loss.likelihood.squared and loss.sampler.plain and not (loss.learned or loss.constraint)
-    if updates is None or learning_rate is None or not known:
+    if not known:
         return None
     return activation(spectrum, loss, learning_rate=learning_rate, updates=updates, optimizer=optimizer)

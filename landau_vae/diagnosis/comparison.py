@@ -21,6 +21,7 @@ from landau_vae.diagnosis.constrained import allowed_prices
 from landau_vae.diagnosis.measured import Measured
 from landau_vae.diagnosis.modes import Observed
 from landau_vae.diagnosis.posterior import Posterior
+from landau_vae.diagnosis.progress import Progress
 from landau_vae.diagnosis.ranked_pruning import Decoded
 from landau_vae.display import Array, significant, with_error
 from landau_vae.loss import Loss
@@ -80,6 +81,7 @@ class Comparison:
     shape: tuple[int, ...] = ()  #: of the code of a row, where it has positions
     trained_on: bool = True  #: whether these are rows that the model was trained on
     own_term: bool = False  #: whether the reconstruction term is the user's own function
+    progress: Progress | None = field(default=None, repr=False)  #: how far the training is, while it goes on
     stated: Loss | None = field(default=None, repr=False)  #: the loss as it was given
     sample: Callable[[], Array] | None = field(default=None, repr=False)  #: some rows as the loss had them
 
@@ -332,6 +334,11 @@ class Comparison:
         scatter = max(self.price_scatter, limits.SMALL_SCATTER / 4)
         return float(self.price_in_effect * scatter / np.sqrt(len(self.mode_prices)))
 
+    @property
+    def applied(self) -> bool:
+        """Whether the prices are those that a training applies now: known at every step, and exact."""
+        return self.progress is not None and self.progress.exact
+
     @cached_property
     def _pooled(self) -> tuple[float, float]:
         """The measured price of all latents together, by their errors, and its error, larger where they scatter."""
@@ -340,7 +347,7 @@ class Comparison:
         mean = float(np.sum(weight * value) / weight.sum())
         scatter = max(1.0, np.sum(weight * (value - mean) ** 2) / max(1, len(value) - 1))
         # Half of the noise of the last updates is taken to be shared by the latents: it does not average out.
-        shared = LAST_UPDATES**2 / 2
+        shared = 0.0 if self.applied else LAST_UPDATES**2 / 2
         own = np.maximum(self.prices.width_error**2 - shared * value**2, 0.0)
         alone = float(weight**2 @ own) / weight.sum() ** 2
         return mean, float(np.sqrt(scatter * alone + shared * mean**2))
@@ -392,6 +399,8 @@ class Comparison:
     @cached_property
     def kl_is_off(self) -> bool:
         """Whether nothing holds the latents' scale, and a nat costs next to nothing."""
+        if self.applied and self.prices is not None:
+            return bool(np.all(self.prices.width < limits.NO_KL * self.price))
         if self.scale_error <= limits.FREE_SCALE:
             return False
         if self.prices is not None:
@@ -439,7 +448,8 @@ class Comparison:
         if self.prices is not None:
             nearest = float(np.clip(price, *self.allowed))
             sure = abs(price - nearest) > limits.SURELY * error
-            return price if sure and not 1 / limits.OTHER_PRICE < price / nearest < limits.OTHER_PRICE else None
+            factor = limits.OTHER_APPLIED if self.applied else limits.OTHER_PRICE
+            return price if sure and not 1 / factor < price / nearest < factor else None
         if self.allowed[0] < price < self.allowed[1]:
             return None
         return price if self._linear_price_is_other(price) else None

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from landau_vae.diagnosis.posterior import EPSILON, Posterior
+from landau_vae.diagnosis.posterior import Posterior
+from landau_vae.diagnosis.totals import EPSILON
 from landau_vae.display import Array, Column, Table
 from landau_vae.limits import ACTIVE
 from landau_vae.loss.sampler import PLAIN, Sampler

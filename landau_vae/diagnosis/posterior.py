@@ -10,7 +10,7 @@ is 1 in a converged model. Source of M²: J. Hirn, arXiv:2605.22691.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +18,12 @@ from numpy.typing import NDArray
 from landau_vae.data.gram import Gram
 from landau_vae.data.moments import Moments, SecondMoments, spacing
 from landau_vae.data.tables import nonfinite_problem
+from landau_vae.diagnosis.totals import Rows, Spread, Totals
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE
 from landau_vae.loss.sampler import AT_BOUND, PLAIN, Sampler
 
-Rows = NDArray[Any]  # a table as it comes in, of any floating type
-Spread = Literal["variance", "log_variance", "std"]
-
-EPSILON = 0.01  #: nats, of (ε, δ)-collapse (Lucas et al., arXiv:1911.02469)
-BLOCK = 2**17  # numbers of each array that are processed at a time: 1 MiB in double precision
 CONSTANT = 8 * np.finfo(float).eps  # spread of a mean, in units of its size, that is rounding
 CHECKED_ROWS = 1024  # rows, evenly spread, by which the names of the arrays are checked
 FOUND = 0.3  # |ln A²| of every latent up to which another name may be the right one
@@ -119,6 +115,18 @@ class Posterior:
         return self.mean_variance / (self.mean_variance + self.noise)
 
 
+def averages(totals: Totals, kind: Spread, sampler: Sampler = PLAIN) -> Posterior:
+    """Return the averages of sums; nothing is left of a mean that is constant up to rounding."""
+    K, n, moments = len(totals.rate), totals.joint.weight, totals.joint
+    offset, covariance = moments.mean[-K:], moments.scatter[-K:, -K:] / n
+    constant = covariance.diagonal() <= np.square(CONSTANT * offset)
+    covariance[constant, :] = covariance[:, constant] = 0.0
+    variance, rate, quiet, fourth = (each / n for each in (totals.variance, totals.rate, totals.quiet, totals.fourth))
+    narrowest, widest = (deviation(each, kind) ** 2 for each in (totals.least, -totals.most))
+    ends = narrowest, widest, totals.lowest, -totals.highest
+    return Posterior(round(n), offset, covariance, variance, rate, quiet, *ends, fourth, sampler)
+
+
 class Reading(NamedTuple):
     """Posteriors and the data that were encoded."""
 
@@ -169,10 +177,12 @@ def deviation(spread: Rows, kind: Spread) -> Array:
 
 def _read(mu: Rows, spread: Rows, kind: Spread, data: Rows, sampler: Sampler) -> tuple[Posterior, Moments]:
     """Return the moments of the posteriors, and the joint second moments of [x, μ]."""
+    K, features = mu.shape[1], data.shape[1]
+    joint = Moments(features + K)
+    joint.precision = spacing(data.dtype)  # of the data, whose spectrum is taken
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):  # the result is looked at
-        totals = _Totals(len(mu), mu.shape[1], data)
-        for start in range(0, len(mu), totals.rows):
-            part = slice(start, start + totals.rows)
+        totals = Totals(K, joint)
+        for part in totals.blocks(len(mu)):
             totals.add(mu[part], spread[part], kind, data[part])
             if not totals.finite and (problem := _nonfinite(mu, spread, kind)):
                 raise problem
@@ -180,7 +190,7 @@ def _read(mu: Rows, spread: Rows, kind: Spread, data: Rows, sampler: Sampler) ->
                 raise _not_positive(kind, least, swapped=bool(np.min(mu) > 0))
         if kind == "log_variance" and sampler.bounds[0] < 1:
             _check_logs(mu, spread, float(totals.least.min()))
-        posterior = totals.posterior(kind, sampler)
+        posterior = averages(totals, kind, sampler)
         if not (totals.finite and np.isfinite(posterior.covariance).all() and np.all(posterior.variance > TINY)):
             raise InputError(
                 f"The posteriors are beyond what can be computed, with means from {float(mu.min()):.3g} to "
@@ -190,67 +200,7 @@ def _read(mu: Rows, spread: Rows, kind: Spread, data: Rows, sampler: Sampler) ->
         if sampler.plain:  # of others A² is another number
             other = posterior.fourth if kind != "std" else totals.deviation / len(mu)
             _check_name(kind, posterior.mean_square, posterior.variance, other)
-    return posterior, totals.joint
-
-
-class _Totals:
-    """Sums over blocks of rows."""
-
-    def __init__(self, n: int, K: int, data: Rows) -> None:
-        self.n, self.features = n, data.shape[1]
-        self.joint = Moments(self.features + K)
-        self.joint.precision = spacing(data.dtype)  # of the data, whose spectrum is taken
-        self.variance, self.fourth, self.deviation, self.rate, self.quiet = np.zeros((5, K))
-        self.least, self.lowest = np.full((2, K), np.inf)  #: spread and mean so far
-        self.most, self.highest = np.full((2, K), -np.inf)
-        self.rows = min(n, max(64, BLOCK // max(K, min(self.features, 128))))  #: of a block
-        self.scratch = np.empty((3, self.rows, K))
-        self.pair = np.empty((self.rows, self.features + K))
-        self.ones = np.ones(self.rows)
-
-    @property
-    def finite(self) -> bool:
-        """Whether no mean or spread so far is NaN or infinite, or too large."""
-        return bool(np.isfinite(self.joint.mean[self.features :]).all() and np.isfinite(self.rate).all())
-
-    def add(self, mu: Rows, spread: Rows, kind: Spread, data: Rows) -> None:
-        """Add a block. Its copies in scratch are overwritten step by step, so that it stays in the cache."""
-        ones, pair = self.ones[: len(mu)], self.pair[: len(mu)]
-        square, variance, kl = self.scratch[:, : len(mu)]
-        pair[:, : self.features], pair[:, self.features :] = data, mu
-        self.joint.add(pair)
-        np.copyto(variance, spread)
-        np.minimum(self.least, variance.min(axis=0), out=self.least)
-        np.maximum(self.most, variance.max(axis=0), out=self.most)
-        np.minimum(self.lowest, mu.min(axis=0), out=self.lowest)
-        np.maximum(self.highest, mu.max(axis=0), out=self.highest)
-        if kind == "log_variance":
-            np.negative(variance, out=kl)
-            np.exp(variance, out=variance)
-        else:
-            np.log(variance, out=kl)
-            kl *= -2.0 if kind == "std" else -1.0
-            if kind == "std":
-                self.deviation += ones @ variance
-                np.square(variance, out=variance)
-        kl += variance
-        kl -= 1.0  # before μ² is added: for an inactive latent little is left, which must not be rounded away
-        self.variance += ones @ variance
-        self.fourth += ones @ np.square(variance, out=variance)
-        kl += np.square(pair[:, self.features :], out=square)
-        self.rate += 0.5 * (ones @ kl)
-        self.quiet += ones @ np.less(kl, 2 * EPSILON, out=kl, casting="unsafe")
-
-    def posterior(self, kind: Spread, sampler: Sampler) -> Posterior:
-        """Return the averages; nothing is left of a mean that is constant up to rounding."""
-        offset = self.joint.mean[self.features :]
-        covariance = self.joint.covariance[self.features :, self.features :]
-        constant = covariance.diagonal() <= np.square(CONSTANT * offset)
-        covariance[constant, :] = covariance[:, constant] = 0.0
-        variance, rate, quiet = (each / self.n for each in (self.variance, self.rate, self.quiet))
-        narrowest, widest = (deviation(each, kind) ** 2 for each in (self.least, self.most))
-        ends = narrowest, widest, self.lowest, self.highest
-        return Posterior(self.n, offset, covariance, variance, rate, quiet, *ends, self.fourth / self.n, sampler)
+    return posterior, joint
 
 
 # ---------------------------------------------------------------------------- what is wrong with the arrays

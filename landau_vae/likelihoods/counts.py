@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae.checks import Share, checked, numbers
-from landau_vae.display import Array
+from landau_vae.display import Array, Numbers
 from landau_vae.errors import InputError
 from landau_vae.likelihoods.canonical import log_factorial
 from landau_vae.likelihoods.descend import descend
@@ -150,7 +149,7 @@ def _with_logit(x: Any, f: Any, logit: Any, dispersion: Any) -> tuple[Any, ...]:
     return xp.where(zero, extra - xp.logaddexp(logit + 0 * f, none), value + extra), first, second
 
 
-def _dispersion(dispersion: ArrayLike) -> Parameter:
+def _dispersion(dispersion: Numbers) -> Parameter:
     """Return θ as a number, or as values of features."""
     theta = numbers(dispersion, "dispersion", finite=True)
     if theta.size == 0 or theta.ndim > 1 or np.any(theta <= 0):
@@ -160,7 +159,7 @@ def _dispersion(dispersion: ArrayLike) -> Parameter:
 
 
 @checked
-def negative_binomial(dispersion: ArrayLike) -> Likelihood:
+def negative_binomial(dispersion: Numbers) -> Likelihood:
     """Return −ln p of a negative binomial with mean e^f and variance m + m²/θ, up to terms of x alone.
 
     Parameters
@@ -186,7 +185,7 @@ def negative_binomial(dispersion: ArrayLike) -> Likelihood:
 
 
 @checked
-def zero_inflated(dispersion: ArrayLike, share: Share | None = None) -> Likelihood:
+def zero_inflated(dispersion: Numbers, share: Share | None = None) -> Likelihood:
     """Return −ln p of a negative binomial with extra zeros, up to terms of x alone.
 
     Parameters

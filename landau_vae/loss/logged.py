@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, check_fields, checked, numbers
-from landau_vae.display import Array
+from landau_vae.display import Array, Numbers
 from landau_vae.errors import InputError
 from landau_vae.loss.loss import Loss
 
@@ -67,7 +66,7 @@ class Logged:
         check_fields(self)
 
     @checked
-    def rate(self, kl: ArrayLike, loss: Loss, features: Count) -> Array:
+    def rate(self, kl: Numbers, loss: Loss, features: Count) -> Array:
         """Return the nats of a row that a logged KL is.
 
         Parameters
@@ -86,7 +85,7 @@ class Logged:
         return np.asarray(numbers(kl, "kl") / self._per_nat(loss, features))
 
     @checked
-    def logged_rate(self, rate: ArrayLike, loss: Loss, features: Count) -> Array:
+    def logged_rate(self, rate: Numbers, loss: Loss, features: Count) -> Array:
         """Return what is logged for a rate; the inverse of `rate`.
 
         Parameters
@@ -105,7 +104,7 @@ class Logged:
         return np.asarray(numbers(rate, "rate") * self._per_nat(loss, features))
 
     @checked
-    def error(self, reconstruction: ArrayLike, loss: Loss, features: Count) -> Array:
+    def error(self, reconstruction: Numbers, loss: Loss, features: Count) -> Array:
         """Return the error of a row that a logged reconstruction is, Σ(x − x̂)² or −ln p.
 
         With a learned σ² it is that at which σ² is the mean squared error, its best value.
@@ -130,7 +129,7 @@ class Logged:
         return np.asarray(features * np.exp(term / features - 1) if learned else term)
 
     @checked
-    def logged_error(self, error: ArrayLike, loss: Loss, features: Count) -> Array:
+    def logged_error(self, error: Numbers, loss: Loss, features: Count) -> Array:
         """Return what is logged for an error; the inverse of `error`.
 
         Parameters

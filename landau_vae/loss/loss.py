@@ -18,10 +18,9 @@ from math import isclose
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, Positive, check_fields, checked, numbers
-from landau_vae.display import Array, jsonable, readonly, significant
+from landau_vae.display import Array, Numbers, jsonable, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood, as_likelihood
 from landau_vae.loss.constraint import Constraint, Kind, Per
@@ -114,7 +113,7 @@ class Loss:
     @checked
     def gaussian(
         cls,
-        beta: ArrayLike = 1.0,
+        beta: Numbers = 1.0,
         *,
         decoder_variance: Positive | Literal["learned"] = 1.0,
         reconstruction: Reduction = "sum",
@@ -173,7 +172,7 @@ class Loss:
         )  # fmt: skip
 
     @classmethod
-    def bernoulli(cls, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
+    def bernoulli(cls, beta: Numbers = 1.0, **options: Unpack[Options]) -> "Loss":
         """Make the loss of binary cross-entropy + β KL, for data from 0 to 1.
 
         Its price belongs to the spectrum F^(−½) C F^(−½) with F = x̄(1 − x̄).
@@ -201,7 +200,7 @@ class Loss:
         return cls(numbers(beta, "beta"), likelihood=BERNOULLI, **options)
 
     @classmethod
-    def poisson(cls, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
+    def poisson(cls, beta: Numbers = 1.0, **options: Unpack[Options]) -> "Loss":
         """Make the loss −ln Poisson(x; x̂) + β KL with log-linear x̂, for counts.
 
         Its price belongs to the spectrum F^(−½) C F^(−½) with F = x̄.
@@ -222,7 +221,7 @@ class Loss:
         return cls(numbers(beta, "beta"), likelihood=POISSON, **options)
 
     @classmethod
-    def of(cls, likelihood: Likelihood | str, beta: ArrayLike = 1.0, **options: Unpack[Options]) -> "Loss":
+    def of(cls, likelihood: Likelihood | str, beta: Numbers = 1.0, **options: Unpack[Options]) -> "Loss":
         """Make the loss ℓ(x, f) + β KL of any likelihood.
 
         Its price belongs to the spectrum seen from the collapsed state: `spectrum.score` makes
@@ -260,7 +259,7 @@ class Loss:
     def preset(
         cls,
         name: str,
-        beta: ArrayLike | None = None,
+        beta: Numbers | None = None,
         *,
         latents: Count | None = None,
         batch: Count | None = None,
@@ -272,7 +271,7 @@ class Loss:
         kl_weight: Positive | None = None,
         reconstruction_weight: Positive | None = None,
         gene_likelihood: Literal["zinb", "nb", "poisson"] | None = None,
-        dispersion: ArrayLike | None = None,
+        dispersion: Numbers | None = None,
     ) -> "Loss":
         """Return the loss of a public code base.
 
@@ -584,7 +583,7 @@ class Loss:
         return self.price(_spectrum(features, self))
 
     @checked
-    def beta_at(self, price: ArrayLike, spectrum: Spectrum) -> Array:
+    def beta_at(self, price: Numbers, spectrum: Spectrum) -> Array:
         """Return the β at which this loss has a given price.
 
         Parameters
@@ -616,7 +615,7 @@ class Loss:
         return self.collapse_beta(price, spectrum)
 
     @checked
-    def without_beta(self, price: ArrayLike, spectrum: Spectrum) -> str | None:
+    def without_beta(self, price: Numbers, spectrum: Spectrum) -> str | None:
         """Return why there is no β, or no single one, at which this loss has a price; None where there is one.
 
         Parameters
@@ -641,7 +640,7 @@ class Loss:
         return None if demand is None else demand.without_beta(most)
 
     @checked
-    def collapse_beta(self, price: ArrayLike, spectrum: Spectrum) -> Array:
+    def collapse_beta(self, price: Numbers, spectrum: Spectrum) -> Array:
         """Return the β from which on a mode of variance `price` is inactive.
 
         Parameters
@@ -737,7 +736,7 @@ class Loss:
 
     # ------------------------------------------------------------------------------- conversions
 
-    def at(self, beta: ArrayLike) -> "Loss":
+    def at(self, beta: Numbers) -> "Loss":
         """Return the same convention at another β.
 
         Parameters
@@ -1075,7 +1074,7 @@ class Loss:
         return jsonable(content | own)
 
 
-def _checked_beta(beta: ArrayLike) -> Array:
+def _checked_beta(beta: Numbers) -> Array:
     """Return β as a sealed array."""
     values = numbers(beta, "beta")
     valid = np.isfinite(values) & (values > 0)

@@ -16,10 +16,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae.checks import Positive, check_fields, checked, numbers
-from landau_vae.display import Array, significant
+from landau_vae.display import Array, Numbers, significant
 from landau_vae.errors import InputError
 
 AT_BOUND = 1e-3  # relative distance of σ² from a bound of its head at which it is there
@@ -174,7 +173,7 @@ class Sampler:
     # ------------------------------------------------------------------------------ laws
 
     @checked
-    def law(self, ratio: ArrayLike) -> Law:
+    def law(self, ratio: Numbers) -> Law:
         """Return the best state of a mode in a linear model.
 
         Parameters
@@ -205,7 +204,7 @@ class Sampler:
         return Law(1 / steepness, variance, noise, (steepness - 1) * noise + variance)
 
     @checked
-    def ratio(self, residual: ArrayLike) -> Array:
+    def ratio(self, residual: Numbers) -> Array:
         """Return τ/λ of a mode of which an active latent leaves a share: the inverse of `law`.
 
         Parameters

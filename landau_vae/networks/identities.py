@@ -109,7 +109,8 @@ def prices_in_effect(
     sampler = sampler or Sampler()
     rng, width = np.random.default_rng((seed, OWN)), np.sqrt(sampler.noise(deviation**2))
     inside = _inside(deviation, sampler)
-    below, pinned = _below(mean, deviation, columns, inside)
+    below, pinned = _below(mean, deviation, columns, inside), _averages(inside, columns).mean(axis=0) < 0.5
+    below[0] = np.where(pinned, below[1], below[0])
     total, square = np.zeros((2, *below.shape))
     fewest, left = 2 if all_rows else 1, np.arange(len(columns))  # latents whose price is not yet precise
     draws, spent = np.zeros(len(columns)), 2 * len(columns)
@@ -131,7 +132,9 @@ def prices_in_effect(
         left = np.flatnonzero(error[0] > precise * np.abs(price[0]))
         if not left.size or spent + 4 * len(left) > (budget or np.inf):
             break
-    return _prices(mean, deviation, columns, price, np.hypot(error, last_updates * np.abs(price)), halved, draw)
+    moment = _averages(mean**2 + deviation**2, columns)
+    error, spread = np.hypot(error, last_updates * np.abs(price)), moment.std(axis=0) / np.sqrt(len(mean))
+    return _prices(columns, price, error, moment.mean(axis=0), spread, halved, draw)
 
 
 @checked
@@ -176,12 +179,65 @@ def prices_from_gradients(
     mean, deviation = codes(mean, deviation)
     by_mean, by_log_variance = table(by_mean, "by_mean", mean), table(by_log_variance, "by_log_variance", mean)
     columns = _columns(np.arange(mean.shape[1]) if latents is None else latents, mean.shape[1])
-    below, pinned = _below(mean, deviation, columns, _inside(deviation, sampler or Sampler()))
-    slopes = np.stack([_summed(2 * by_log_variance, columns), _summed(-mean * by_mean, columns)])
-    slopes[0] = np.where(pinned, slopes[1], slopes[0])
-    price, error = _ratio(slopes, slopes**2, below, 1, False)
-    halved = np.full(len(columns), np.nan)
-    return _prices(mean, deviation, columns, price, np.hypot(error, last_updates * np.abs(price)), halved, 0)
+    sums = GradientSums(columns, sampler or Sampler())
+    sums.add(mean, deviation, by_mean, by_log_variance)
+    return sums.prices(last_updates=last_updates)
+
+
+class GradientSums:
+    """Sums over rows from which prices and their errors follow; of batches, and of several machines.
+
+    ĉ = Σ a / Σ b, with a = 2 ∂ℓ/∂ ln σ² and b = 1 − σ² for the widths, a = −μ ∂ℓ/∂μ and b = μ² for the means.
+    """
+
+    def __init__(self, columns: list[NDArray[np.intp]], sampler: Sampler) -> None:
+        self.columns, self.sampler, self.rows = columns, sampler, 0.0
+        self.first = np.zeros((2, 2, len(columns)))  # a and b, of widths and of means
+        self.second = np.zeros((3, 2, len(columns)))  # a², ab, b²
+        self.moments = np.zeros((3, len(columns)))  # A², its square, columns whose σ is at no bound
+
+    def add(self, mean: Array, deviation: Array, by_mean: Array, by_log_variance: Array) -> None:
+        """Add rows (n, K): as in `prices_from_gradients`."""
+        columns, inside = self.columns, _inside(deviation, self.sampler)
+        below = _below(mean, deviation, columns, inside)
+        slopes = np.stack([_summed(2 * by_log_variance, columns), _summed(-mean * by_mean, columns)])
+        moment, inside = _averages(mean**2 + deviation**2, columns), _averages(inside, columns)
+        ones, pairs = np.ones(len(mean)), ((slopes, slopes), (slopes, below), (below, below))
+        self.rows += len(mean)
+        self.first += ones @ np.stack([slopes, below])
+        self.second += np.stack([np.einsum("wna,wna->wa", *pair) for pair in pairs])
+        self.moments += ones @ np.stack([moment, moment**2, inside])
+
+    def merge(self, other: "GradientSums") -> None:
+        """Add everything that was added to `other`, which stays as it is."""
+        self.rows += other.rows
+        self.first, self.second = self.first + other.first, self.second + other.second
+        self.moments = self.moments + other.moments
+
+    def fade(self, share: float) -> None:
+        """Let all rows so far count by a share of what they did."""
+        self.rows *= share
+        self.first, self.second, self.moments = (share * each for each in (self.first, self.second, self.moments))
+
+    def prices(
+        self, latents: Sequence[int] | None = None, *, unit: float = 1.0, last_updates: float = LAST_UPDATES
+    ) -> PricesInEffect:
+        """Return the prices of some latents, by their place in `columns`, over a unit."""
+        chosen = np.arange(len(self.columns)) if latents is None else np.asarray(latents, dtype=np.intp)
+        moment, square, inside = self.moments[:, chosen] / self.rows
+        pinned = inside < 0.5
+        first, second = (each[..., chosen] / self.rows for each in (self.first, self.second))
+        first[:, 0], second[:, 0] = (
+            np.where(pinned, first[:, 1], first[:, 0]),
+            np.where(pinned, second[:, 1], second[:, 0]),
+        )
+        (above, under), (aa, ab, bb) = first, second
+        price = above / under
+        spread = np.sqrt(np.maximum(aa - 2 * price * ab + price**2 * bb, 0.0))
+        error = np.hypot(spread / np.sqrt(self.rows) / np.abs(under), last_updates * np.abs(price))
+        about = np.sqrt(np.maximum(square - moment**2, 0.0) / self.rows)
+        columns = [self.columns[k] for k in chosen]
+        return _prices(columns, price / unit, error / unit, moment, about, np.full(len(columns), np.nan), 0)
 
 
 def _columns(latents: Any, count: int) -> list[NDArray[np.intp]]:
@@ -192,9 +248,16 @@ def _columns(latents: Any, count: int) -> list[NDArray[np.intp]]:
     return [chosen(each, "latents", count, 1) for each in parts]
 
 
-def _summed(values: Array, columns: list[NDArray[np.intp]]) -> Array:
+def _summed(values: NDArray[Any], columns: list[NDArray[np.intp]]) -> Array:
     """Return sums over the columns of each latent, (n, a)."""
+    if sum(map(len, columns)) == len(columns):
+        return values.take([each[0] for each in columns], axis=1)
     return np.stack([values[:, each].sum(axis=1) for each in columns], axis=1)
+
+
+def _averages(values: NDArray[Any], columns: list[NDArray[np.intp]]) -> Array:
+    """Return averages over the columns of each latent, (n, a)."""
+    return np.asarray(_summed(values, columns) / np.fromiter(map(len, columns), dtype=np.float64))
 
 
 def _inside(deviation: Array, sampler: Sampler) -> NDArray[np.bool_]:
@@ -203,17 +266,9 @@ def _inside(deviation: Array, sampler: Sampler) -> NDArray[np.bool_]:
     return np.asarray((variance > low * (1 + AT_BOUND)) & (variance < high * (1 - AT_BOUND)))
 
 
-def _below(
-    mean: Array, deviation: Array, columns: list[NDArray[np.intp]], inside: NDArray[np.bool_]
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Return 1 − σ² and μ² of each row and latent, (2, n, a), and which latents have σ at a bound in most rows.
-
-    Rows at a bound are left out of the first, and such latents have μ² in both places.
-    """
-    pinned = np.array([inside[:, each].mean() < 0.5 for each in columns])
-    below = np.stack([_summed((1 - deviation**2) * inside, columns), _summed(mean**2, columns)])
-    below[0] = np.where(pinned, below[1], below[0])
-    return below, pinned
+def _below(mean: Array, deviation: Array, columns: list[NDArray[np.intp]], inside: NDArray[np.bool_]) -> Array:
+    """Return 1 − σ², of rows whose σ is at no bound, and μ² of each row and latent, (2, n, a)."""
+    return np.stack([_summed((1 - deviation**2) * inside, columns), _summed(mean**2, columns)])
 
 
 def _slopes(
@@ -245,16 +300,8 @@ def _ratio(total: Array, square: Array, below: Array, draws: Any, all_rows: bool
 
 
 def _prices(
-    mean: Array,
-    deviation: Array,
-    columns: list[NDArray[np.intp]],
-    price: Array,
-    error: Array,
-    halved: Array,
-    draws: int,
+    columns: list[NDArray[np.intp]], price: Array, error: Array, moment: Array, spread: Array, halved: Array, draws: int
 ) -> PricesInEffect:
     first = np.array([each[0] for each in columns], dtype=np.intp)
-    moment = _summed(mean**2 + deviation**2, columns) / [len(each) for each in columns]
-    spread = moment.std(axis=0) / np.sqrt(len(mean))
-    seal = [readonly(each) for each in (price[0], error[0], price[1], error[1], moment.mean(axis=0), spread, halved)]
+    seal = [readonly(each) for each in (price[0], error[0], price[1], error[1], moment, spread, halved)]
     return PricesInEffect(first, seal[0], seal[1], seal[2], seal[3], seal[4], seal[5], seal[6], draws)

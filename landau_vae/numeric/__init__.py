@@ -1,5 +1,7 @@
 """Closed forms of the linear Gaussian β-VAE and its landscape; `problems` and their `continuation` for all the rest."""
 
+from typing import TYPE_CHECKING
+
 import lazy_loader
 
 from landau_vae.numeric._choose_beta import Choice, choose_beta
@@ -18,7 +20,11 @@ from landau_vae.numeric._weight_decay import WeightDecay, weight_decay
 from landau_vae.numeric.expected_curves import Expected
 from landau_vae.numeric.plateau_activation import Activation, activation
 
-__getattr__, __dir__, _ = lazy_loader.attach(__name__, ["continuation", "problems"])  # heavier: loaded on first use
+if TYPE_CHECKING:
+    from landau_vae.numeric import continuation as continuation
+    from landau_vae.numeric import problems as problems
+else:  # heavier: loaded on first use
+    __getattr__, __dir__, _ = lazy_loader.attach(__name__, ["continuation", "problems"])
 
 __all__ = [
     "Activation", "Choice", "CountNoise", "Equilibrium", "Expected", "FixedEncoder", "FreeBits", "Hierarchy",

@@ -11,10 +11,9 @@ where s is learned. Valid for any data; linear, Gaussian decoder.
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae.checks import checked, numbers
-from landau_vae.display import Array, Column, Content, Integers, Result, Table, readonly, significant
+from landau_vae.display import Array, Column, Content, Integers, Numbers, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
@@ -58,7 +57,7 @@ class FixedEncoder(Result):
 
 
 @checked
-def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: ArrayLike) -> FixedEncoder:
+def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: Numbers) -> FixedEncoder:
     """Return the equilibrium where the posterior variances are given.
 
     Parameters

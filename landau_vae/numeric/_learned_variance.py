@@ -10,10 +10,9 @@ arXiv:1911.02469). With a latent for every mode nothing is left over below β = 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, checked
-from landau_vae.display import Array, Column, Content, Table, readonly, significant
+from landau_vae.display import Array, Column, Content, Numbers, Table, readonly, significant
 from landau_vae.loss import Loss
 from landau_vae.loss.learned_price import price_of_learned, singular_beta, tail
 from landau_vae.numeric._transitions import Cascade, transitions
@@ -29,7 +28,7 @@ class LearnedVariance(Cascade):
     singular: float | None  #: d/r where K latents encode all r modes: σ² → 0 below it; None where that cannot happen
     json_fields = ("dimension", "latents", "singular", "mode", "multiplicity", "beta")
 
-    def price(self, beta: ArrayLike) -> Array:
+    def price(self, beta: Numbers) -> Array:
         """Return the equilibrium price τ at any β; the decoder variance is σ² = τ/β.
 
         With n active modes τ = T_n / (d/β − n), T_n the variance of the others.

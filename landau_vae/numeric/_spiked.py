@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, Positive, checked, numbers
-from landau_vae.display import Array, Booleans, Column, Content, Result, Table, readonly, significant
+from landau_vae.display import Array, Booleans, Column, Content, Numbers, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 
 BLURRED_WIDTHS = 1.25  # from the transition, up to which no formula holds at finite size
@@ -129,7 +128,7 @@ class Spiked(Result):
 
 
 @checked
-def spiked(spikes: ArrayLike, noise: Positive, samples: Count, features: Count) -> Spiked:
+def spiked(spikes: Numbers, noise: Positive, samples: Count, features: Count) -> Spiked:
     """Return the training-set thresholds of isotropic noise with spikes on top.
 
     Parameters
@@ -176,7 +175,7 @@ def spiked(spikes: ArrayLike, noise: Positive, samples: Count, features: Count) 
 
 
 @checked
-def population_threshold(threshold: ArrayLike, noise: Positive, samples: Count, features: Count) -> Array:
+def population_threshold(threshold: Numbers, noise: Positive, samples: Count, features: Count) -> Array:
     """Return the population threshold ρ + η behind a training-set threshold λ̂: `spiked` inverted.
 
     Parameters

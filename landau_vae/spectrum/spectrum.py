@@ -26,7 +26,7 @@ from landau_vae.data.moments import EPS, Decomposition
 from landau_vae.data.read_file import read
 from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
 from landau_vae.data.tables import as_covariance, as_names, check_semidefinite, deviations
-from landau_vae.display import Array, Column, Result, Table, jsonable, readonly, significant
+from landau_vae.display import Array, Column, Numbers, Result, Table, jsonable, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 from landau_vae.spectrum.build import Divisor, Fields, Kind, fields_of, resolve, scale_of
@@ -362,7 +362,7 @@ class Spectrum(Result):
 
     @classmethod
     @checked
-    def from_eigenvalues(cls, eigenvalues: ArrayLike, *, samples: Count | None = None) -> "Spectrum":
+    def from_eigenvalues(cls, eigenvalues: Numbers, *, samples: Count | None = None) -> "Spectrum":
         """Return a spectrum that is known by its eigenvalues.
 
         Parameters

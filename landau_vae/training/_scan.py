@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, Positive, Seed, checked, numbers, shown
-from landau_vae.display import Array, jsonable, progress_bar
+from landau_vae.display import Array, Numbers, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.training.exact import Exact
 from landau_vae.training.memory_plan import ScanPlan, available
@@ -53,7 +53,7 @@ Start = Literal["fresh", "down", "up"]
 @checked
 def scan(
     source: Any,
-    temperatures: ArrayLike,
+    temperatures: Numbers,
     *,
     latents: Count | None = None,
     seeds: Count | Sequence[Seed] = 1,
@@ -175,7 +175,7 @@ def scan(
 
 
 @checked
-def plan(source: Any, temperatures: ArrayLike, **options: Any) -> ScanPlan:
+def plan(source: Any, temperatures: Numbers, **options: Any) -> ScanPlan:
     """Return what a scan would train and how much memory it would take, without training anything.
 
     Parameters
@@ -209,7 +209,7 @@ plan.__signature__ = signature(scan).replace(return_annotation=ScanPlan)  # type
 @checked
 def _prepared(
     source: Any,
-    temperatures: ArrayLike,
+    temperatures: Numbers,
     latents: Count | None = None,
     seeds: Count | Sequence[Seed] = 1,
     trainer: Trainer | None = None,
@@ -240,7 +240,7 @@ def _prepared(
     return work, work.plan(source, workers, limit)
 
 
-def nearest(temperature: ArrayLike, grid: Array) -> NDArray[np.intp]:
+def nearest(temperature: Numbers, grid: Array) -> NDArray[np.intp]:
     """Return the places of a grid that are nearest to each temperature, as a ratio, (t,)."""
     return np.abs(np.log(np.asarray(temperature)[:, None] / grid)).argmin(axis=1)
 

@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from landau_vae.checks import Count, Range, Seed, checked, numbers
-from landau_vae.display import Array, Column, Result, Table, readonly, significant
+from landau_vae.display import Array, Column, Numbers, Result, Table, readonly, significant
 from landau_vae.errors import InputError
 from landau_vae.limits import FINITE_SIZE, SIZE_CONFIDENCE
 from landau_vae.numeric._spiked import Spiked, population_threshold, spiked
@@ -111,11 +111,11 @@ class DatasetSize(Result):
 
 @checked
 def dataset_size(
-    spikes: ArrayLike = (0.5,),
+    spikes: Numbers = (0.5,),
     noise: float = 1.0,
     *,
     features: Annotated[int, Range(1, 100_000)] = 100,
-    ratios: ArrayLike = (0.5, 1, 2, 4, 8, 16, 32, 64),
+    ratios: Numbers = (0.5, 1, 2, 4, 8, 16, 32, 64),
     seeds: Count | Sequence[Seed] = range(16),
     trainer: Trainer | None = None,
 ) -> DatasetSize:

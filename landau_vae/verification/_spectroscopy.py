@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from landau_vae.checks import Count, Positive, Seed, checked, numbers, shown
 from landau_vae.data.archive import Damaged, held, load_arrays, replace_file, save_arrays
-from landau_vae.display import Array, jsonable, progress_bar
+from landau_vae.display import Array, Numbers, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE
 from landau_vae.loss import Loss
@@ -51,7 +50,7 @@ EXPECTED = (
 @checked
 def spectroscopy(
     fit: Callable[..., Any],
-    betas: ArrayLike | Literal["staircase"],
+    betas: Numbers | Literal["staircase"],
     *,
     data: Any,
     loss: Loss | None = None,
@@ -174,12 +173,12 @@ class _Work:
     stairs: Stairs | None = None  #: what leads down a staircase
     done: dict[tuple[int, float], dict[str, Array]] = field(default_factory=dict)  #: (seed, β) → observables
 
-    def price(self, beta: ArrayLike) -> Array:
+    def price(self, beta: Numbers) -> Array:
         """Return τ at some β; of a learned σ_dec², τ/σ_dec²."""
         loss = replace(self.loss, beta=np.asarray(beta))  # a learned σ_dec² is 1 here, as in Neural
         return (replace(loss, decoder_variance=1.0) if loss.learned else loss).charge(self.rows.shape[1])
 
-    def temperature(self, beta: ArrayLike) -> Array:
+    def temperature(self, beta: Numbers) -> Array:
         """Return T at some β."""
         return self.price(beta) / (self.rows.shape[1] if self.loss.learned else self.total_variance)
 

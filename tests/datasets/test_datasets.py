@@ -71,7 +71,7 @@ def test_the_layers_give_the_published_spectra(layers_folder, weighted, publishe
 def bundled(name):
     """A data set, if the library that it comes with is installed."""
     if name not in ("counts", "terrain", "worldclim"):
-        pytest.importorskip("sklearn", reason="the extra 'datasets' is not installed")
+        pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
     return datasets.load(name)
 
 
@@ -159,7 +159,7 @@ def test_sets_that_a_decoder_cannot_take():
 
 def test_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(InputError, match=r"pip install 'landau-vae\[datasets\]'"):
+    with pytest.raises(InputError, match=r"pip install 'landau-vae\[sklearn\]'"):
         datasets.load("digits")
 
 

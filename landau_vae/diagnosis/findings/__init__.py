@@ -12,7 +12,18 @@ because they should be? `latents`: what do the active ones encode?
 from collections.abc import Callable, Mapping
 
 from landau_vae.diagnosis.comparison import Comparison
-from landau_vae.diagnosis.findings import collapse, constraint, data, heads, latents, price, samplers, training
+from landau_vae.diagnosis.findings import (
+    collapse,
+    constraint,
+    data,
+    heads,
+    latents,
+    price,
+    samplers,
+    training,
+    while_training,
+)
+from landau_vae.diagnosis.findings.while_training import as_of_now
 from landau_vae.findings import Finding, by_severity
 
 #: What each code means, in a line.
@@ -61,6 +72,10 @@ CODES: Mapping[str, str] = {
     "binary-data": "The data are zeros and ones, but the loss is a squared error.",
     "nothing-found": "Nothing is wrong, as far as these arrays tell.",
     "few-rows": "There are few rows per feature.",
+    "price-moving": "The weight of the KL is still moving.",
+    "became-inactive": "Latents that were active have become inactive.",
+    "on-plateau": "No latent has left the plateau yet.",
+    "not-at-rest": "The training has not come to rest.",
 }
 
 Rule = Callable[[Comparison], Finding | None]
@@ -85,8 +100,11 @@ QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
         constraint.met, collapse.rightly_inactive, heads.batch_norm, latents.rotated, latents.superfluous,
         latents.as_predicted, latents.nonlinear),
 }  # fmt: skip
-#: Remarks on the data, which no alarm makes superfluous.
-ALWAYS: tuple[Rule, ...] = (data.binary_data, data.few_rows)
+#: Remarks on the data, and on a training that is going on, which no alarm makes superfluous.
+ALWAYS: tuple[Rule, ...] = (
+    data.binary_data, data.few_rows, while_training.price_moving, while_training.became_inactive,
+    while_training.on_plateau, while_training.not_at_rest,
+)  # fmt: skip
 RULES: tuple[Rule, ...] = tuple(rule for rules in (*QUESTIONS.values(), ALWAYS) for rule in rules)
 
 
@@ -94,7 +112,7 @@ def find(comparison: Comparison) -> tuple[Finding, ...]:
     """Return all findings, alarms first, else in the order of the questions."""
     found: list[Finding | None] = []
     for rules in QUESTIONS.values():
-        found += [rule(comparison) for rule in rules]
+        found += [as_of_now(rule(comparison), comparison) for rule in rules]
         if any(finding is not None and finding.alarm for finding in found):
             break
     found += [rule(comparison) for rule in ALWAYS]

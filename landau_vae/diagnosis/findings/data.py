@@ -14,7 +14,8 @@ import numpy as np
 from landau_vae import limits
 from landau_vae.data.moments import SecondMoments
 from landau_vae.diagnosis.comparison import Comparison, beta_at
-from landau_vae.diagnosis.posterior import Rows, evenly, some_rows
+from landau_vae.diagnosis.posterior import evenly, some_rows
+from landau_vae.diagnosis.totals import Rows
 from landau_vae.display import Array, Booleans, counted, listed, significant
 from landau_vae.findings import Finding, alarm, remark
 from landau_vae.likelihoods import BERNOULLI

@@ -9,6 +9,7 @@ import numpy as np
 
 from landau_vae import limits
 from landau_vae.diagnosis.comparison import Comparison, beta_at, knob_at
+from landau_vae.diagnosis.progress import Progress
 from landau_vae.display import Array, counted, listed, significant, span, with_error
 from landau_vae.findings import Finding, alarm, remark
 from landau_vae.loss.slips import slip_with_price
@@ -32,6 +33,8 @@ def kl_off(c: Comparison) -> Finding | None:
     """Find that nothing holds the latents at the prior's scale, and that the posteriors are far too narrow."""
     if not c.kl_is_off:
         return None
+    if c.applied and c.prices is not None:
+        return _not_charged(c, c.prices.width / c.price)
     scales, price = c.scales, c.lowest_price
     return alarm(
         "kl-off",
@@ -46,6 +49,19 @@ def kl_off(c: Comparison) -> Finding | None:
     )
 
 
+def _not_charged(c: Comparison, ratio: Array) -> Finding:
+    """Return the finding of a KL without a gradient, in a training."""
+    return alarm(
+        "kl-off",
+        f"The KL term has no effect on this training: the price applied to the latents is {span(ratio, 2)} of the "
+        "stated one (the gradient at the means is that at the decoder's input).",
+        "Check whether the KL term enters the loss that is differentiated, with a weight above 0: a β that is stored "
+        "but not used, a KL that is detached or computed from other tensors, a clamp or free bits above all rates, a "
+        "warm-up whose first step lasts.",
+        {"ratio": ratio, "limit": limits.NO_KL, "causes": ("kl-off", "kl-weight", "warm-up", "free-bits", "masked-kl")},
+    )
+
+
 def several_prices(c: Comparison) -> Finding | None:
     """Find that some latents pay surely less for a nat than others."""
     if c.prices is None or not c.separate.size or c.kl_is_off:
@@ -53,9 +69,10 @@ def several_prices(c: Comparison) -> Finding | None:
     ratio = c.prices.width / c.price
     cheap = np.isin(c.prices.latent, c.separate)
     low, high = ratio[cheap], ratio[~cheap]
+    read_off = "gradients" if c.applied else "widths"
     return alarm(
         "several-prices",
-        f"Latents do not obey one price by their widths: {listed(list(c.separate), 'latent')} "
+        f"Latents do not obey one price by their {read_off}: {listed(list(c.separate), 'latent')} "
         f"pay{'s' * (c.separate.size == 1)} {span(low, 2)} of the stated price, the others {span(high, 2)}.",
         "It may be the KL: check which latents it sums over (a slice, a mask, groups with weights of their own), "
         "and whether it has free bits or balancing per latent: a latent whose KL is below its free amount pays "
@@ -116,11 +133,12 @@ def other_price(c: Comparison) -> Finding | None:
         law = "(1 − M²) λ = " if c.loss.sampler.plain else ""
         reading = f"a nat costs τ̂ = {law}{significant(price, 3)} by {agreeing}"
     words, causes, argument = _causes(c, ratio)
+    was = "is" if c.progress is not None else "was"
     return alarm(
         "lower-price" if lower else "higher-price",
-        f"The model was trained at another price than stated: {reading}, {_times(ratio)} the {significant(c.price, 4)} "
-        f"that {knob_at(c, c.price)} states. It may be {words}.",
-        f"In effect {c.loss.knob} was {_in_effect(c, price, error)}: check what multiplies the KL, where the β "
+        f"The model {was} trained at another price than stated: {reading}, {_times(ratio)} the "
+        f"{significant(c.price, 4)} that {knob_at(c, c.price)} states. It may be {words}.",
+        f"In effect {c.loss.knob} {was} {_in_effect(c, price, error)}: check what multiplies the KL, where the β "
         "schedule ends, and what the loss sums and averages (Loss.measure measures it), then diagnose again with "
         f"the loss as it is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
@@ -132,6 +150,8 @@ def price_differs(c: Comparison) -> Finding | None:
     """Say that the price in effect is near the stated one, but surely not the same."""
     price, error = c.price_in_effect, c.price_in_effect_error
     if c.prices is None or price is None or error is None or c.other_price or c.separate.size or c.kl_is_off:
+        return None
+    if c.progress is not None and not c.applied:  # prices in effect are known at rest only
         return None
     nearest = float(np.clip(price, *c.allowed))
     ratio = price / nearest
@@ -177,7 +197,8 @@ def _others(c: Comparison) -> tuple[str, ...]:
 
 def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
     """Return what would leave this price: in words, as codes, and the arguments of the likeliest slip."""
-    slip = slip_with_price(c.other_price or c.price, c.loss, c.spectrum) if not c.own_term else None
+    ratio = max(ratio, limits.NO_KL / 2)  # where gradients are noise it may be negative
+    slip = slip_with_price(ratio * c.price, c.loss, c.spectrum) if not c.own_term else None
     words, codes = [f"a KL weight of {_times(ratio)} the stated one"], ["kl-weight"]
     if slip is not None:
         words.insert(0, f"a loss with {slip.words}")
@@ -192,6 +213,9 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
         words.append("a warm-up or an annealing of β that ended early")
         words.append("a limit on the KL, of each latent or in total, below which it is free (free bits, a capacity)")
         codes += ["warm-up", "free-bits", "free-bits-total"]
+    if c.progress is not None and (cause := _reduction(c.progress, ratio)):
+        words.insert(0, cause)
+        codes.insert(0, "reduction")
     if limits.SUMMED < max(ratio, 1 / ratio) < limits.LARGEST_BATCH:
         term, other = ("KL", "error") if ratio > 1 else ("error", "KL")
         rows = f" (batches of {significant(max(ratio, 1 / ratio), 2)} rows)"
@@ -208,6 +232,15 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
     codes += ["conditional-decoder", "teacher-forcing"]
     argument = "" if slip is None else f" (Loss(…, {slip.argument}))"
     return f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 1 else words[0], tuple(codes), argument
+
+
+def _reduction(p: Progress, ratio: float) -> str:
+    """Return how the monitor must be told what the loss does over a batch, where the price is off by its rows."""
+    power = -1 if p.summed else 1
+    if p.batch is None or abs(np.log(ratio) - power * np.log(p.batch)) > limits.PRICE_OF_SLIP or p.batch < 2:
+        return ""
+    now, other = ("a mean over", "mean") if p.summed else ("a sum over", "sum")
+    return f"a loss that is {now} the rows of a batch ({p.batch} here): then give the monitor reduction={other!r}"
 
 
 def _told_apart(c: Comparison, lower: bool) -> str:

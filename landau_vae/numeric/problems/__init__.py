@@ -10,7 +10,7 @@ from landau_vae.numeric.problems.problem import Problem
 
 if TYPE_CHECKING:
     from landau_vae.numeric.problems.landau_theory import Symbolic as Symbolic
-
-__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"landau_theory": ["Symbolic"]})  # SymPy waits
+else:  # SymPy waits
+    __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs={"landau_theory": ["Symbolic"]})
 
 __all__ = ["ExponentialFamily", "Linear", "Problem", "Symbolic"]
