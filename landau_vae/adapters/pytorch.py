@@ -23,6 +23,8 @@ from landau_vae.checks import checked
 from landau_vae.diagnosis import Monitor, MonitorWarning
 from landau_vae.errors import InputError
 
+__all__ = ["Watch", "watch"]
+
 OPEN = 4  # encoded batches that wait for their gradients: several views of one batch, at most
 STEPS = 100  # of the graph, within which z is made of the mean
 
