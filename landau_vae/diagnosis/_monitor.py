@@ -10,11 +10,13 @@ findings are its findings: one set of rules, of which some wait until the model 
 """
 
 import warnings
+from collections import deque
 from collections.abc import Callable
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import replace
-from functools import wraps
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from functools import reduce, wraps
+from itertools import zip_longest
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -29,12 +31,12 @@ from landau_vae.diagnosis.streamed import Streamed, Window, read
 from landau_vae.display import counted, significant
 from landau_vae.errors import InputError
 from landau_vae.findings import Finding
-from landau_vae.limits import KNOWN_PRICE
+from landau_vae.limits import EXACT_PRICE, UNKNOWN_PRICE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 
-P = ParamSpec("P")
 T = TypeVar("T")
+RECENT = 8  # batches whose prices applied are kept
 DATA_EVERY = 10  # batches looked at: of which one goes into the covariance of the data, where no spectrum is given
 ALONE = 1e-3  # relative error that a price applied has at least: single precision, few rows
 COVARIANCES = ("covariance", "correlation", "exponential family")  # kinds of spectra whose modes are those of rows
@@ -50,11 +52,11 @@ class MonitorWarning(UserWarning):
     """
 
 
-def _never_raises(method: Callable[Concatenate["Monitor", P], T]) -> Callable[Concatenate["Monitor", P], T | None]:
+def _never_raises(method: Callable[..., T]) -> Callable[..., T | None]:
     """Let a method report what goes wrong, once, and return None: nothing here may end a training."""
 
     @wraps(method)
-    def call(self: "Monitor", *args: P.args, **kwargs: P.kwargs) -> T | None:
+    def call(self: "Monitor", *args: Any, **kwargs: Any) -> T | None:
         try:
             return method(self, *args, **kwargs)
         except Exception as problem:  # of any library whose arrays come in
@@ -143,7 +145,7 @@ class Monitor:
         self._window: Window | None = None
         self._added: tuple[int, tuple[Streamed, Streamed]] | None = None
         self._before: Streamed | None = None  # the window before the last reset
-        self._applied: Applied | None = None
+        self._recent: deque[Applied] = deque(maxlen=RECENT)
 
     # ------------------------------------------------------------------------------ what comes in
 
@@ -189,32 +191,35 @@ class Monitor:
 
     @_never_raises
     def _look(self, mean: Any, log_variance: Any, x: Any, noise: Any, grad_z: Any, grad_mean: Any, scale: Any) -> None:
-        batch = read(
-            mean, log_variance, x, noise, grad_z, grad_mean, sampler=self.loss.sampler,
-            mean_over_rows=self.reduction == "mean", loss_scale=scale,
-        )  # fmt: skip
-        if not batch.finite:
-            self._warn("A batch has entries that are NaN or infinite: such batches are left out.")
+        with np.errstate(all="ignore"):  # the result is looked at
+            batch = read(
+                mean, log_variance, x, noise, grad_z, grad_mean, sampler=self.loss.sampler,
+                mean_over_rows=self.reduction == "mean", loss_scale=scale,
+            )  # fmt: skip
+            finite = batch.finite
+        if not finite:
+            self._warn("A batch has entries that are NaN or infinite: such batches are left out.", 5)
             return
         if self._window is None:
             features, s = self._prediction.features(batch.x), self._prediction.given
             if batch.x is not None and s is not None and batch.x.shape[1] != s.dimension:
-                self._warn(f"x has {batch.x.shape[1]} columns, the spectrum is of {s.dimension}: x is left out.")
+                self._warn(f"x has {batch.x.shape[1]} columns, the spectrum is of {s.dimension}: x is left out.", 5)
             self._window = Window(Streamed(batch.shape, features, self.loss.sampler), self.memory)
         self._window.add(batch)
         if self._prediction.collects and batch.x is not None and self._looks % DATA_EVERY == 0:
             self._prediction.data.add(batch.x)
         self._looks, self._batch = self._looks + 1, len(batch.mean)
-        self._applied = None
-        if batch.by_kl is not None:
-            self._applied = Applied(batch.mean, batch.by_kl, channels_of(batch.shape))
-            self._course.add(self.updates, *(each / self._prediction.per_beta for each in self._applied.pooled))
+        if batch.by_kl is None or batch.rounding is None:
+            self._recent.clear()
+            return
+        self._recent.append(Applied(batch.mean, batch.by_kl, batch.rounding, channels_of(batch.shape)))
+        self._course.add(self.updates, *(each / self._prediction.per_beta for each in self._recent[-1].dearest))
 
-    def _warn(self, sentence: str) -> None:
-        """Report a sentence once; of a kind that ends with numbers, too."""
+    def _warn(self, sentence: str, level: int = 4) -> None:
+        """Report a sentence once, also one with other numbers in it; `level`: calls up to the user's own."""
         if (kind := sentence[:20]) not in self._reported:
             self._reported.add(kind)
-            warnings.warn(f"The monitor cannot use all that it was given. {sentence}", MonitorWarning, stacklevel=5)
+            warnings.warn(f"The monitor cannot use all that it was given. {sentence}", MonitorWarning, stacklevel=level)
 
     def reset(self) -> None:
         """Begin a new window, and look again after a problem.
@@ -223,7 +228,8 @@ class Monitor:
         """
         if self._window is not None:
             self._before = self._halves[0].merge(self._halves[1])
-        self._window, self._applied, self._added, self.problem = None, None, None, None
+        self._window, self._added, self.problem = None, None, None
+        self._recent.clear()
 
     # ------------------------------------------------------------------------------ what is known
 
@@ -262,22 +268,25 @@ class Monitor:
         effect = None
         if c.prices is not None and c.price_in_effect is not None:
             effect = c.price_in_effect * to_beta, (c.price_in_effect_error or 0.0) * to_beta
-        applied = error = None
-        if self._applied is not None:
-            applied, error = (each / self._prediction.per_beta for each in self._applied.pooled)
-        exact = error is not None and error < KNOWN_PRICE * float(self.loss.beta) and c.demand is None
+        applied, beta = None, float(self.loss.beta)
+        if self._recent:
+            value, error = (each / self._prediction.per_beta for each in self._recent[-1].pooled)
+            applied = (value, error) if error < UNKNOWN_PRICE * beta else None
+        exact = applied is not None and applied[1] < EXACT_PRICE * beta and c.demand is None
         progress = Progress(
             self.updates, self._looks, self._batch or None, self.reduction == "sum", steadily, applied,
             self._course.moving, exact, effect,
             before, now, self._rested, self._prediction.plateau,
         )  # fmt: skip
-        prices = self._prediction.applied(c, self._applied) if exact and self._applied else c.prices
+        # Latents at the limit of their free bits pay in some batches: prices are averaged over a few.
+        prices = self._prediction.applied(c, reduce(Applied.__add__, self._recent)) if exact else c.prices
         watched = replace(c, prices=prices, progress=progress)
         self._rested = self._rested or bool(watched.is_active.any() and at_rest(watched))
         return watched
 
     # ------------------------------------------------------------------------------ what it says
 
+    @checked
     def log(self, *, per_latent: bool = False) -> dict[str, float]:
         """Return numbers for a logger, by short names; what is not known is left out.
 
@@ -302,7 +311,8 @@ class Monitor:
             rate                       KL of a row, nats
             expected_rate              that of a linear model at the stated β
             inactive_nats              part of the rate that inactive latents have
-            price_applied              weight of the KL in the last batch, exact at every step
+            price_applied              weight of the KL in the last batch, a mean over latents by ⟨μ²⟩
+            price_applied_error        its standard error: rounding, if the KL is analytic
             price_in_effect            β that the weights have settled to
             price_in_effect_error      its standard error
             price_ratio                price applied (else in effect) over the stated β
@@ -317,8 +327,8 @@ class Monitor:
     def _log(self, per_latent: bool) -> dict[str, float]:
         if (state := self._state(modes=False)) is None:
             return {}
-        (whole, c), numbers = state, {"updates": float(self.updates)}
-        watched, rate, active = self._watched(c), c.posterior.rate, int(c.is_active.sum())
+        (whole, c), rate, active = state, state[1].posterior.rate, int(state[1].is_active.sum())
+        watched, numbers = self._watched(c), dict[str, Any](updates=self.updates)
         p = watched.progress
         assert p is not None
         numbers |= {"batches": whole.batches, "rows": whole.rows, "active": active, "rate": rate.sum()}
@@ -327,8 +337,10 @@ class Monitor:
             numbers |= {"predicted": c.predicted.active, "expected_rate": c.predicted.total_rate}
         if p.in_effect is not None:
             numbers |= {"price_in_effect": p.in_effect[0], "price_in_effect_error": p.in_effect[1]}
-        price = p.applied if p.applied is not None else numbers.get("price_in_effect", np.nan)
-        numbers |= {"price_applied": np.nan if p.applied is None else p.applied, "price_ratio": price / self.loss.beta}
+        if p.applied is not None:
+            numbers |= {"price_applied": p.applied[0], "price_applied_error": p.applied[1]}
+        if prices := [each[0] for each in (p.applied, p.in_effect) if each is not None]:
+            numbers["price_ratio"] = prices[0] / self.loss.beta
         if c.next_onset is not None:
             numbers["next_onset"] = c.next_onset.value
         if self._prediction.plateau is not None and active < len(self._prediction.plateau.needed):
@@ -342,8 +354,8 @@ class Monitor:
         values = {name: getattr(c.posterior, name) for name in ("signal_fraction", "rate", "second_moment")}
         numbers = {f"{name}/{k + 1}": each for name, column in values.items() for k, each in enumerate(column)}
         first, to_beta = channels_of(c.shape)[:, 0], float(c.loss.beta) / c.price
-        if self._applied is not None:
-            prices = self._applied.each[0] / self._prediction.per_beta
+        if self._recent:
+            prices = self._recent[-1].each[0] / self._prediction.per_beta
             numbers |= {f"price_applied/{k + 1}": each for k, each in zip(first, prices, strict=True)}
         if c.prices is not None:
             pairs = zip(c.prices.latent, c.prices.width * to_beta, strict=True)
@@ -410,11 +422,13 @@ class Monitor:
         total._looks, total._rested = max(self._looks, other._looks), self._rested or other._rested
         total._reported = self._reported | other._reported
         total._prediction = self._prediction.merge(other._prediction)
-        total._course = max((self._course, other._course), key=lambda course: course.now)
+        total._course = copy(max((self._course, other._course), key=lambda course: course.now))
         total._added = None
         total._window = _both(self._window, other._window, Window.merge)
         total._before = _both(self._before, other._before, Streamed.merge)
-        total._applied = _both(self._applied, other._applied, Applied.__add__)
+        pairs = [*zip_longest(reversed(self._recent), reversed(other._recent))]
+        recent = [_both(*pair, Applied.__add__) for pair in reversed(pairs)]
+        total._recent = deque((each for each in recent if each is not None), maxlen=RECENT)
         return total
 
     def _must_fit(self, other: "Monitor") -> None:
@@ -430,5 +444,5 @@ class Monitor:
 
 
 def _both(one: T | None, two: T | None, merge: Callable[[T, T], T]) -> T | None:
-    """Return the sum of two things, or the one that there is."""
-    return merge(one, two) if one is not None and two is not None else one if two is None else two
+    """Return the sum of two things, or a copy of the one that there is."""
+    return merge(one, two) if one is not None and two is not None else deepcopy(one if two is None else two)

@@ -20,9 +20,10 @@ TINY = np.finfo(float).tiny
 class Applied:
     """Sums over rows from which the price applied to each latent follows."""
 
-    def __init__(self, mean: Array, by_kl: Array, channels: NDArray[np.intp]) -> None:
-        pairs = np.stack([mean * by_kl, mean**2, by_kl**2]).sum(axis=1)
-        self.rows, self.sums = len(mean) * channels.shape[1], pairs[:, channels].sum(axis=2)  # (3, latents)
+    def __init__(self, mean: Array, by_kl: Array, rounding: Array, channels: NDArray[np.intp]) -> None:
+        """Add up a batch: what the KL adds to the gradient at μ, and the rounding error of that, (n, K) each."""
+        sums = np.stack([mean * by_kl, mean**2, by_kl**2, rounding**2]).sum(axis=1)
+        self.rows, self.sums = len(mean) * channels.shape[1], sums[:, channels].sum(axis=2)  # (4, latents)
 
     def __add__(self, other: "Applied") -> "Applied":
         total = Applied.__new__(Applied)
@@ -30,24 +31,39 @@ class Applied:
         return total
 
     @property
+    def mean_square(self) -> Array:
+        """⟨μ_k²⟩, (latents,)."""
+        return np.asarray(self.sums[1] / self.rows)
+
+    @property
     def pooled(self) -> tuple[float, float]:
         """The price of all latents together, and its standard error."""
-        price, error = _slope(self.sums.sum(axis=1, keepdims=True), self.rows * self.sums.shape[1])
-        return float(price[0]), float(error[0])
+        total = self.sums.sum(axis=1)
+        if not total[1] > TINY:
+            return np.nan, np.nan
+        square, error = self.sums[1], self.each[1]
+        return float(total[0] / total[1]), float(np.sqrt(np.nansum(square**2 * error**2)) / total[1])
+
+    @property
+    def dearest(self) -> tuple[float, float]:
+        """The price of the latent that surely pays most, and its error: the weight of the KL, where some pay less."""
+        value, error = self.each
+        if not np.isfinite(error).any():
+            return np.nan, np.nan
+        k = int(np.nanargmax(value - SURELY * error))
+        return float(value[k]), float(error[k])
 
     @property
     def each(self) -> tuple[Array, Array]:
-        """The price of each latent, (latents,), and its standard error; NaN where all means are 0."""
-        return _slope(self.sums, self.rows)
+        """The price of each latent, (latents,), and its standard error; NaN where all means are 0.
 
-
-def _slope(sums: Array, rows: int) -> tuple[Array, Array]:
-    """Return the slope of a line through the origin and its standard error, (latents,) each."""
-    cross, square, other = sums
-    known = square > TINY
-    slope = np.divide(cross, square, out=np.full(len(square), np.nan), where=known)
-    left = np.maximum(other - slope * cross, 0.0) / max(rows - 1, 1)
-    return slope, np.sqrt(np.divide(left, square, out=np.full(len(square), np.nan), where=known))
+        Rounding errors of gradients need not average out over rows, and are counted in full.
+        """
+        cross, square, other, rounding = self.sums
+        nothing, known = np.full(len(square), np.nan), square > TINY
+        slope = np.divide(cross, square, out=nothing.copy(), where=known)
+        left = np.maximum(other - slope * cross, 0.0) / max(self.rows - 1, 1) + rounding
+        return slope, np.sqrt(np.divide(left, square, out=nothing, where=known))
 
 
 class Course:
@@ -55,26 +71,25 @@ class Course:
 
     def __init__(self, unit: float) -> None:
         self.unit = unit  #: the stated price
-        self.value = self.error = self.before = np.nan  #: at the last change, its error, and at the change before it
-        self.now = self.changed = self.earlier = 0  #: updates: of the last look, of the last change and the one before
-        self.longest = 0  #: updates between two changes, at most
+        self.value = self.error = self.before = np.nan  #: at the last change, its error, and before that change
+        self.now = self.changed = 0  #: updates: of the last look, of the last change
+        self.stretch = 0  #: updates between the last two changes; 0 before there were two
 
     def add(self, update: int, value: float, error: float) -> None:
         """Add the price at an update, and its standard error."""
         self.now = update
         tolerated = PRICE_MOVES * self.unit + SURELY * np.hypot(error, self.error)
-        if abs(value - self.value) <= tolerated:
+        if np.isnan(value) or abs(value - self.value) <= tolerated:
             return
         if not np.isnan(self.value):
-            self.longest = max(self.longest, update - self.changed)
-            self.before, self.earlier = self.value, self.changed
-        self.value, self.error, self.changed = value, error, update
+            self.stretch = update - self.changed
+        self.before, self.value, self.error, self.changed = self.value, value, error, update
 
     @property
-    def moving(self) -> tuple[float, int] | None:
-        """What the price was before, and how many updates ago, if it has changed of late; else None.
+    def moving(self) -> tuple[float, float, int] | None:
+        """What the price is, what it was before, and how many updates ago, if it has changed of late; else None.
 
-        It stands still once it has for twice as long as it ever did between two changes.
+        It stands still once it has for twice as long as between its last two changes.
         """
-        lately = self.longest and self.now - self.changed < PRICE_STANDS * self.longest
-        return (self.before, self.now - self.earlier) if lately else None
+        lately = self.now - self.changed < PRICE_STANDS * self.stretch
+        return (self.value, self.before, self.now - self.changed + self.stretch) if lately else None

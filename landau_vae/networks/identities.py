@@ -108,18 +108,18 @@ def prices_in_effect(
     term, columns = returning(term, "term", mean.shape[:1]), _columns(latents, mean.shape[1])
     sampler = sampler or Sampler()
     rng, width = np.random.default_rng((seed, OWN)), np.sqrt(sampler.noise(deviation**2))
-    inside = _inside(deviation, sampler)
-    below, pinned = _below(mean, deviation, columns, inside), _averages(inside, columns).mean(axis=0) < 0.5
+    free = inside(deviation, sampler)
+    below, pinned = _below(mean, deviation, columns, free), _averages(free, columns).mean(axis=0) < 0.5
     below[0] = np.where(pinned, below[1], below[0])
     total, square = np.zeros((2, *below.shape))
     fewest, left = 2 if all_rows else 1, np.arange(len(columns))  # latents whose price is not yet precise
     draws, spent = np.zeros(len(columns)), 2 * len(columns)
     for draw in range(1, max(most, fewest) + 1):
         noise, some = width * rng.standard_normal(mean.shape), [columns[k] for k in left]
-        z, free = mean + noise, noise * inside
-        each = np.stack([_slopes(term, z, free, some, STEP), -_slopes(term, z, mean, some, STEP)])
+        z, part = mean + noise, noise * free
+        each = np.stack([_slopes(term, z, part, some, STEP), -_slopes(term, z, mean, some, STEP)])
         if draw == 1:
-            half, whole = _slopes(term, z, free, columns, STEP / 2).mean(axis=0), each[0].mean(axis=0)
+            half, whole = _slopes(term, z, part, columns, STEP / 2).mean(axis=0), each[0].mean(axis=0)
             halved = np.divide(half, whole, out=np.ones(len(columns)), where=~pinned) - 1
         each[0] = np.where(pinned[left], each[1], sampler.power * each[0])
         total[:, :, left] += each
@@ -198,15 +198,15 @@ class GradientSums:
 
     def add(self, mean: Array, deviation: Array, by_mean: Array, by_log_variance: Array) -> None:
         """Add rows (n, K): as in `prices_from_gradients`."""
-        columns, inside = self.columns, _inside(deviation, self.sampler)
-        below = _below(mean, deviation, columns, inside)
+        columns, free = self.columns, inside(deviation, self.sampler)
+        below = _below(mean, deviation, columns, free)
         slopes = np.stack([_summed(2 * by_log_variance, columns), _summed(-mean * by_mean, columns)])
-        moment, inside = _averages(mean**2 + deviation**2, columns), _averages(inside, columns)
+        moment, share = _averages(mean**2 + deviation**2, columns), _averages(free, columns)
         ones, pairs = np.ones(len(mean)), ((slopes, slopes), (slopes, below), (below, below))
         self.rows += len(mean)
         self.first += ones @ np.stack([slopes, below])
         self.second += np.stack([np.einsum("wna,wna->wa", *pair) for pair in pairs])
-        self.moments += ones @ np.stack([moment, moment**2, inside])
+        self.moments += ones @ np.stack([moment, moment**2, share])
 
     def merge(self, other: "GradientSums") -> None:
         """Add everything that was added to `other`, which stays as it is."""
@@ -224,8 +224,8 @@ class GradientSums:
     ) -> PricesInEffect:
         """Return the prices of some latents, by their place in `columns`, over a unit."""
         chosen = np.arange(len(self.columns)) if latents is None else np.asarray(latents, dtype=np.intp)
-        moment, square, inside = self.moments[:, chosen] / self.rows
-        pinned = inside < 0.5
+        moment, square, free = self.moments[:, chosen] / self.rows
+        pinned = free < 0.5
         first, second = (each[..., chosen] / self.rows for each in (self.first, self.second))
         first[:, 0], second[:, 0] = (
             np.where(pinned, first[:, 1], first[:, 0]),
@@ -260,15 +260,15 @@ def _averages(values: NDArray[Any], columns: list[NDArray[np.intp]]) -> Array:
     return np.asarray(_summed(values, columns) / np.fromiter(map(len, columns), dtype=np.float64))
 
 
-def _inside(deviation: Array, sampler: Sampler) -> NDArray[np.bool_]:
+def inside(deviation: Array, sampler: Sampler) -> NDArray[np.bool_]:
     """Return whether σ² is within the bounds of its head, and not at one of them, (n, K)."""
     (low, high), variance = sampler.bounds, deviation**2
     return np.asarray((variance > low * (1 + AT_BOUND)) & (variance < high * (1 - AT_BOUND)))
 
 
-def _below(mean: Array, deviation: Array, columns: list[NDArray[np.intp]], inside: NDArray[np.bool_]) -> Array:
+def _below(mean: Array, deviation: Array, columns: list[NDArray[np.intp]], free: NDArray[np.bool_]) -> Array:
     """Return 1 − σ², of rows whose σ is at no bound, and μ² of each row and latent, (2, n, a)."""
-    return np.stack([_summed((1 - deviation**2) * inside, columns), _summed(mean**2, columns)])
+    return np.stack([_summed((1 - deviation**2) * free, columns), _summed(mean**2, columns)])
 
 
 def _slopes(

@@ -43,8 +43,10 @@ def _out_of_time(c: Comparison) -> bool:
     p = c.progress
     if p is None or p.moving is not None or not p.at_one_price:
         return p is None
-    first = np.zeros(1, dtype=np.intp)
-    return (p.rested and c.collapsed) or p.outlasted(first if c.collapsed else c.missing)
+    if not c.collapsed:
+        return p.outlasted(c.missing)
+    far = c.unstable_below > limits.FAR_BELOW * c.price
+    return p.rested or (far and not p.growing and p.outlasted(np.zeros(1, dtype=np.intp)))
 
 
 def at_rest(c: Comparison) -> bool:
@@ -80,15 +82,15 @@ def as_of_now(finding: Finding | None, c: Comparison) -> Finding | None:
 def price_moving(c: Comparison) -> Finding | None:
     """Say that the weight of the KL is still moving, and from where to where."""
     p = c.progress
-    if p is None or p.moving is None or p.applied is None:
+    if p is None or p.moving is None:
         return None
-    (before, ago), beta = p.moving, float(c.stated_loss.beta)
+    (applied, before, ago), beta = p.moving, float(c.stated_loss.beta)
     return remark(
         "price-moving",
-        f"The KL weight is still moving: it is {significant(p.applied / beta, 3)} of the stated one now, and was "
+        f"The KL weight is still moving: it is {significant(applied / beta, 3)} of the stated one now, and was "
         f"{significant(before / beta, 3)} {counted(ago, 'update')} ago.",
         f"Prices are judged once it stands still. If it is to end elsewhere, state that {c.loss.knob}.",
-        {"applied": p.applied, "before": before, "updates": ago, "beta": beta},
+        {"applied": applied, "before": before, "updates": ago, "beta": beta},
     )
 
 
@@ -126,7 +128,7 @@ def on_plateau(c: Comparison) -> Finding | None:
         about = "at least" if p.plateau.optimizer == "adam" else "about"
         time = (
             f"At this learning rate the strongest mode needs {about} {significant(float(p.plateau.needed[0]), 2)} "
-            "updates; trained models took up to 12 times as long."
+            "updates; networks took up to a hundred times as long."
         )
     return remark(
         "on-plateau",
@@ -146,8 +148,8 @@ def not_at_rest(c: Comparison) -> Finding | None:
     if not c.converged:
         reasons.append(f"{c.loss.sampler.scale} of the active latents is {span(c.scales)}, and 1 at rest")
     if not p.at_one_price and p.in_effect is not None and p.applied is not None:
-        ratio = significant(p.in_effect[0] / p.applied, 3)
-        reasons.append(f"the price that the weights have settled to is {ratio} of the one applied")
+        effect, applied = (significant(each / float(c.stated_loss.beta), 3) for each in (p.in_effect[0], p.applied[0]))
+        reasons.append(f"the weights have settled to {effect} of the stated price, and {applied} is applied")
     return remark(
         "not-at-rest",
         f"The training has not come to rest after {counted(p.updates, 'update')}: "
