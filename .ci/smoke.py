@@ -33,8 +33,9 @@ def of_zarr() -> None:
 
 MISSING: dict[str, Callable[[], object] | None] = {  # what needs an extra; None: nothing that one meets without it
     "dask": None,
-    "datasets": lambda: lv.datasets.load("digits"),
+    "datasets": None,  # what "sklearn" was called
     "jax": lambda: lv.training.Neural(),
+    "sklearn": lambda: lv.LinearVAE(),
     "test": None,
     "worldclim": lambda: lv.datasets.worldclim_layers(download=True),
     "zarr": of_zarr,

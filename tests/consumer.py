@@ -31,6 +31,13 @@ def right_uses() -> list[str]:
     return words
 
 
+def needs_scikit_learn(rows: list[list[float]]) -> float:
+    """Use what needs an extra; never called."""
+    model: lv.LinearVAE = lv.LinearVAE(0.5, lv.Loss.gaussian(), n_components=1).fit(rows)
+    first: float = model.thresholds_[0].item()
+    return model.score(rows) + model.noise_variance_ + first
+
+
 def wrong_uses(spectrum: lv.Spectrum, loss: lv.Loss) -> None:
     """Make the mistakes that types are there to find; never called."""
     lv.Loss.gaussian(beta="4")  # type: ignore[arg-type]
@@ -43,6 +50,9 @@ def wrong_uses(spectrum: lv.Spectrum, loss: lv.Loss) -> None:
     lv.diagnose(np.zeros((2, 1)))  # type: ignore[call-arg]
     lv.scan(spectrum, "cold")  # type: ignore[arg-type]
     lv.spectroscopy(lambda beta, seed: None, "stairs")  # type: ignore[call-arg, arg-type]
+    lv.LinearVAE(beta="4")  # type: ignore[arg-type]
+    lv.LinearVAE(n_components="all")  # type: ignore[arg-type]
+    lv.LinearVAE().fit()  # type: ignore[call-arg]
     print(lv.no_such_name)  # type: ignore[attr-defined]
     print(lv.numeric.no_such_name)  # type: ignore[attr-defined]
     lv.numeric.problems.Symbolic(1)  # type: ignore[arg-type]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from landau_vae.errors import InputError
 from landau_vae.loss.calling import SPREADS, is_array, role_of
 
@@ -91,7 +93,7 @@ def _listed(parts: Any, spread: Spread, depth: int) -> Code | None:
         return next((code for code in inner if code is not None), None)
     if len(arrays) == 1:
         return _halves(arrays[0], spread)
-    if len(arrays) > 2 and arrays[0].shape == arrays[1].shape == arrays[2].shape and _sample_first(*arrays[:3], spread):
+    if len(arrays) > 2 and len({each.shape for each in arrays[:3]}) == 1 and _sample_first(arrays, spread):
         arrays = arrays[1:]
     return _pair(arrays[0], arrays[1], spread) if len(arrays) > 1 else None
 
@@ -111,13 +113,18 @@ def _same(array: Any) -> Any:
 def log_variance(spread: Any, kind: Spread) -> Any:
     """Return ln σ² as the framework computes it."""
     if kind in ("variance", "std"):
-        spread = spread.log()
+        spread = _of("log", spread)
     return 2 * spread if kind in ("std", "log_std") else spread
 
 
 def noise(z: Any, mean: Any, log_var: Any) -> Any:
     """Return ε of z = μ + σε."""
-    return (z - mean) * (-0.5 * log_var).exp()
+    return (z - mean) * _of("exp", -0.5 * log_var)
+
+
+def _of(function: str, array: Any) -> Any:
+    """Return a function of an array by the array's own library."""
+    return getattr(array, function)() if hasattr(array, function) else getattr(np, function)(array)
 
 
 def off(noise: Any) -> float:
@@ -126,8 +133,9 @@ def off(noise: Any) -> float:
     return max(square, 1 / square) - 1 if 0 < square < float("inf") else float("inf")
 
 
-def _sample_first(first: Any, second: Any, third: Any, spread: Spread) -> bool:
+def _sample_first(arrays: list[Any], spread: Spread) -> bool:
     """Return whether three arrays are (z, mean, spread) rather than (mean, spread, z)."""
+    first, second, third = arrays[:3]
     last = noise(third, first, log_variance(second, spread))
     return off(noise(first, second, log_variance(third, spread))) < off(last)
 

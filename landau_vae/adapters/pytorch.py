@@ -23,7 +23,10 @@ from landau_vae.checks import checked
 from landau_vae.diagnosis import Monitor, MonitorWarning
 from landau_vae.errors import InputError
 
+__all__ = ["Watch", "watch"]
+
 OPEN = 4  # encoded batches that wait for their gradients: several views of one batch, at most
+STEPS = 100  # of the graph, within which z is made of the mean
 
 
 @checked
@@ -74,7 +77,7 @@ def watch(
     whole is watched if it is compiled after this call; `torch.nn.DataParallel` cannot be
     watched (`DistributedDataParallel` can: one monitor in each process, added at the end).
     """
-    torch = framework("torch")
+    framework("torch")
     if decoder is None:
         encoder, decoder = parts_of(encoder)
     heads = encoder if isinstance(encoder, tuple | list) else (encoder,)
@@ -85,7 +88,7 @@ def watch(
             "is expected.",
             "loss_scale",
         )
-    return Watch(torch, monitor, heads, decoder, spread=spread, scale=scale, data=data and len(heads) == 1)
+    return Watch(monitor, heads, decoder, spread=spread, scale=scale, data=data and len(heads) == 1)
 
 
 @dataclass(eq=False)
@@ -120,6 +123,11 @@ class _Batch:
         self.loss_scale = self.scale() if callable(self.scale) else self.scale
 
     @property
+    def posterior(self) -> tuple[Any, Any]:
+        """μ and ln σ²."""
+        return self.mean, self.log_variance
+
+    @property
     def gradients(self) -> dict[str, Any]:
         """ε and gradients for the monitor; samples and calls are added, with the ε that keeps Σ ε ∂L/∂z."""
         calls = [call for call in self.calls if call.gradient is not None]
@@ -142,8 +150,6 @@ class Watch:
 
     Parameters
     ----------
-    torch : module
-        PyTorch.
     monitor : Monitor
         It is updated once for each batch.
     heads : sequence of modules or methods
@@ -158,14 +164,13 @@ class Watch:
         Whether the first argument of the encoder is x.
     """
 
-    def __init__(
-        self, torch: Any, monitor: Any, heads: Any, decoder: Any, *, spread: Spread, scale: Any, data: bool
-    ) -> None:
+    def __init__(self, monitor: Any, heads: Any, decoder: Any, *, spread: Spread, scale: Any, data: bool) -> None:
         self.monitor = monitor
         self.problem = ""  #: why the watch ended by itself, or why no price is measured
-        self._torch, self._spread, self._scale, self._data = torch, spread, scale, data
+        self._torch, self._spread, self._scale, self._data = framework("torch"), spread, scale, data
         self._open: deque[_Batch] = deque(maxlen=OPEN)
         self._parts: dict[int, Any] = {}
+        self._mark = object()  # of this watch, at the nodes of the graph that made the means
         self._reason = "the decoder was not called"
         self._heads = [Tap(head, after=self._eager(partial(self._encoded, k))) for k, head in enumerate(heads)]
         self._taps = [*self._heads, Tap(decoder, before=self._eager(self._decoding))]
@@ -183,6 +188,9 @@ class Watch:
     def remove(self) -> None:
         """Give the monitor what has come, and put the model back as it was."""
         self.flush()
+        self._end()
+
+    def _end(self) -> None:
         self._open.clear()
         for tap in reversed(self._taps):
             tap.remove()
@@ -226,6 +234,8 @@ class Watch:
             monitor.update(mean, spread, batch.x)
             return
         code.source.register_hook(self._guarded(batch.add))
+        if code.source.grad_fn is not None:
+            code.source.grad_fn.metadata[self._mark] = batch
         batch.code = Code(None, code.view, None, code.kind)  # the graph is not kept
         self._open.append(batch)
 
@@ -236,33 +246,35 @@ class Watch:
         places: list[Any] = [k for k, each in enumerate(args) if _is_tensor(each)]
         places += [name for name, each in kwargs.items() if _is_tensor(each)]
         given = [args[each] if isinstance(each, int) else kwargs[each] for each in places]
-        with self._torch.no_grad():
-            found = [
-                (off(epsilon), number, batch, view, epsilon)
-                for number, tensor in enumerate(given)
-                if tensor.requires_grad
-                for batch in self._open
-                for view in _views(tensor, batch.mean)
-                for epsilon in [noise(view(_wide(tensor)), batch.mean, batch.log_variance)]
-            ]
+        found: list[tuple[Any, ...]] = []
+        for place, tensor in zip(places, given, strict=True):
+            batch = _origin(tensor, self._mark)
+            if batch in self._open:
+                with self._torch.no_grad():
+                    views = [
+                        (view, noise(view(_wide(tensor)), *batch.posterior)) for view in _views(tensor, batch.mean)
+                    ]
+                found += [(place, batch, view, epsilon) for view, epsilon in views]
         if not found:
-            shapes = ", ".join(str(tuple(each.shape)) for each in given)
-            follows = any(each.requires_grad for each in given)
-            self._reason = (
-                f"none of the decoder's inputs, of shape {shapes}, holds z of shape {tuple(self._open[-1].mean.shape)}"
-                if follows
-                else "the decoder's input carries no gradient back to the encoder: z was detached or drawn without one"
-            )
+            self._reason = self._why_not(given)
             return None
-        _, number, batch, view, epsilon = min(found, key=lambda each: each[0])
+        at, batch, view, epsilon = found[0] if len(found) == 1 else min(found, key=lambda each: off(each[-1]))
         call = _Decoded(epsilon, view)
-        alias = given[number].view_as(given[number])  # its gradient is the decoder's alone
+        z = args[at] if isinstance(at, int) else kwargs[at]
+        alias = z.view_as(z)  # its gradient is the decoder's alone
         alias.register_hook(self._guarded(call.add))
         batch.calls.append(call)
-        at = places[number]
         if isinstance(at, int):
             return (*args[:at], alias, *args[at + 1 :]), kwargs
         return args, {**kwargs, at: alias}
+
+    def _why_not(self, given: list[Any]) -> str:
+        """Return why none of the decoder's inputs is z."""
+        shapes = ", ".join(str(tuple(each.shape)) for each in given)
+        if any(_origin(each, self._mark) in self._open for each in given):
+            z = tuple(self._open[-1].mean.shape)
+            return f"none of the decoder's inputs, of shape {shapes}, holds z of shape {z}"
+        return "the decoder's input carries no gradient back to the mean: z was detached, or drawn without a gradient"
 
     def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function such that its failure ends the watch and not the training."""
@@ -271,10 +283,8 @@ class Watch:
             try:
                 return function(*args)
             except Exception as failure:
+                self._end()
                 self._say(f"The model is not watched any longer: {failure}")
-                self._open.clear()
-                for tap in self._taps:
-                    tap.remove()
                 return None
 
         return call
@@ -305,6 +315,20 @@ def _wide(tensor: Any) -> Any:
     """Return a tensor without its graph, in single precision at least."""
     tensor = tensor.detach()
     return tensor if tensor.dtype.itemsize >= 4 else tensor.float()
+
+
+def _origin(tensor: Any, mark: object) -> Any:
+    """Return the batch whose mean a tensor was made of, as its graph says; None if it was not."""
+    nodes, seen = deque([tensor.grad_fn]), set[Any]()
+    while nodes and len(seen) < STEPS:
+        node = nodes.popleft()
+        if node is None or node in seen:
+            continue
+        if (batch := node.metadata.get(mark)) is not None:
+            return batch
+        seen.add(node)
+        nodes.extend(function for function, _ in node.next_functions)
+    return None
 
 
 def _sum(before: Any, new: Any) -> Any:

@@ -27,6 +27,7 @@ class Tap:
         setattr(self.owner, self.name, self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the method, with what belongs before and after."""
         if self.before is not None:
             args, kwargs = self.before(args, kwargs) or (args, kwargs)
         output = self.method(*args, **kwargs)

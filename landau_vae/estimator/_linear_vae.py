@@ -155,6 +155,8 @@ class LinearVAE(Estimator):
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Fit the model to these rows and all those before: the same as `fit` on all of them, to rounding.
 
+        Each call solves for the modes anew, so blocks should have many more rows than features.
+
         Parameters
         ----------
         X : array_like (n, d)
@@ -215,12 +217,12 @@ class LinearVAE(Estimator):
         rows = self._rows(X)
         return self._model.encode(rows).astype(rows.dtype, copy=False)
 
-    def inverse_transform(self, Z: Any) -> Array:
+    def inverse_transform(self, X: Any) -> Array:
         """Return the decoder's means of codes.
 
         Parameters
         ----------
-        Z : array_like (n, K)
+        X : array_like (n, K)
             Codes, such as `transform` returns.
 
         Returns
@@ -233,9 +235,9 @@ class LinearVAE(Estimator):
         InputError
             If there is not one column for each latent.
         """
-        codes = self._codes(Z)
+        codes = self._codes(X)
         if codes.shape[1] != self.n_components_:
-            raise InputError(f"Z has {codes.shape[1]} columns, but the model has {self.n_components_} latents.", "Z")
+            raise InputError(f"X has {codes.shape[1]} columns, but the model has {self.n_components_} latents.", "X")
         return self._model.decode(codes).astype(codes.dtype, copy=False)
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> Array:

@@ -14,10 +14,10 @@ from typing import Literal
 
 import numpy as np
 
-from landau_vae.checks import Count, Positive, Share, checked
+from landau_vae.checks import Count, Natural, Positive, Share, checked
 from landau_vae.data.moments import SecondMoments
 from landau_vae.data.tables import constant
-from landau_vae.display import Array
+from landau_vae.display import Array, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Likelihood
 from landau_vae.loss import Loss
@@ -114,10 +114,11 @@ class GaussianModel:
         volume = np.log(variance / self.noise).sum() + len(self.mean) * np.log(2 * np.pi * self.noise)
         return -0.5 * (square + volume) - np.log(self.scale).sum()
 
-    def draw(self, samples: int, random: np.random.RandomState) -> Array:
+    @checked
+    def draw(self, n_samples: Natural, random: np.random.RandomState) -> Array:
         """Return rows of the model, (n, d): decoded draws of the prior, with the decoder's noise."""
-        noise = np.sqrt(self.noise) * self.scale * random.standard_normal((samples, len(self.mean)))
-        return self.decode(random.standard_normal((samples, self.latents))) + noise
+        noise = np.sqrt(self.noise) * self.scale * random.standard_normal((n_samples, len(self.mean)))
+        return self.decode(random.standard_normal((n_samples, self.latents))) + noise
 
     def padded(self, values: Array) -> Array:
         """Return what modes have for each of K latents: nothing beyond the modes."""
@@ -186,7 +187,7 @@ def _latents(spectrum: Spectrum, n_components: Components) -> int | None:
     floor = noise_floor(spectrum)
     if floor.modes == 0:
         raise OutsideTheory(
-            "No mode is above the noise floor, so that a model without noise in its latents has none: give "
-            "n_components as a number.", partial=floor
+            f"No mode is above the noise floor (λ = {significant(floor.price)}), so these rows may be noise alone, and "
+            "no latent is left: give n_components as a number.", partial=floor
         )  # fmt: skip
     return floor.modes

@@ -4,7 +4,7 @@ So `landau_vae.LinearVAE` can always be imported, by `from landau_vae import *` 
 """
 
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from landau_vae.errors import InputError
 
 FLOATS = [np.float64, np.float32]  # kept as they are; other numbers become float64
 
-if find_spec("sklearn"):
+if TYPE_CHECKING or find_spec("sklearn"):
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     from sklearn.utils import validation
 
@@ -32,10 +32,10 @@ if find_spec("sklearn"):
                 return validation.validate_data(self, X, dtype=FLOATS, reset=reset)
             return self._validate_data(X, dtype=FLOATS, reset=reset)  # scikit-learn 1.5
 
-        def _codes(self, Z: Any) -> Any:
+        def _codes(self, X: Any) -> Any:
             """Return codes as scikit-learn checks arrays."""
             self._check_fitted()
-            return validation.check_array(Z, dtype=FLOATS)
+            return validation.check_array(X, dtype=FLOATS)
 
         def _random(self, state: Any) -> np.random.RandomState:
             """Return the generator of a `random_state`, by scikit-learn's convention."""
@@ -47,7 +47,7 @@ if find_spec("sklearn"):
 
 else:
 
-    class Estimator:  # type: ignore[no-redef]
+    class Estimator:
         """A class that cannot be used."""
 
         def __new__(cls, *_: Any, **__: Any) -> "Estimator":

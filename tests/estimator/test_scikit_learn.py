@@ -209,8 +209,10 @@ def test_rows_are_checked_by_scikit_learn(rng):
         model.transform(rows * np.nan)
     with pytest.raises(ValueError, match="X has 2 features, but LinearVAE is expecting 3"):
         model.score(rows[:, :2])
-    with pytest.raises(InputError, match="Z has 2 columns, but the model has 3 latents"):
+    with pytest.raises(InputError, match="X has 2 columns, but the model has 3 latents"):
         model.inverse_transform(rows[:, :2])
+    with pytest.raises(InputError, match="n_samples is -1"):
+        model.sample(-1)
     for ask in (lv.LinearVAE().sample, lv.LinearVAE().get_covariance):
         with pytest.raises(NotFittedError):
             ask()
