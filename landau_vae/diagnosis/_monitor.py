@@ -145,7 +145,7 @@ class Monitor:
         self._prediction = Prediction(loss, spectrum, learning_rate, optimizer)
         self._course = Course(float(loss.beta))
         self._window: Window | None = None
-        self._added: tuple[int, tuple[Streamed, Streamed]] | None = None
+        self._added: tuple[int, list[Streamed]] | None = None
         self._before: Streamed | None = None  # the window before the last reset
         self._recent: deque[Applied] = deque(maxlen=RECENT)
 
@@ -241,7 +241,7 @@ class Monitor:
         return self._prediction.spectrum
 
     @property
-    def _halves(self) -> tuple[Streamed, Streamed]:
+    def _halves(self) -> list[Streamed]:
         """The older and the newer half of the window, added up once after each look."""
         assert self._window is not None
         if self._added is None or self._added[0] != self._looks:
@@ -256,16 +256,14 @@ class Monitor:
         whole = old.merge(new)
         c = self._prediction.compared(whole.posterior, whole.shape)
         observed = self._prediction.observed(c, whole) if modes else None
-        return whole, replace(c, observed=observed, prices=self._prediction.in_effect(c, whole))
+        return whole, replace(c, observed=observed, prices=self._prediction.in_effect(c, whole.slopes))
 
     def _watched(self, c: Diagnosis) -> Diagnosis:
         """Return the comparison as it counts in the middle of a training."""
         old, new = self._halves
         if self._before is not None and old.rows + new.rows < self._before.rows:
             old, new = self._before, old.merge(new)
-        steadily = (
-            bool(old.rows and new.rows) and steady(old.posterior, new.posterior) and self._same_price(c, old, new)
-        )
+        steadily = bool(old.rows and new.rows) and steady(old.posterior, new.posterior) and self._one_price(c)
         before = old.posterior.signal_fraction if old.rows and new.rows else None
         now = (new if new.rows else old).posterior.signal_fraction
         to_beta = float(c.loss.beta) / c.price
@@ -288,18 +286,18 @@ class Monitor:
         self._rested = self._rested or bool(watched.is_active.any() and at_rest(watched))
         return watched
 
-    def _same_price(self, c: Diagnosis, old: Streamed, new: Streamed) -> bool:
-        """Return whether two parts of a training obey one price, as far as is known."""
-        found = []
-        for part in (old, new):
-            one = replace(c, posterior=part.posterior)
-            one = replace(one, prices=self._prediction.in_effect(one, part))
-            if one.prices is None or one.price_in_effect is None or one.price_in_effect_error is None:
-                return True
-            found.append((one.price_in_effect, one.price_in_effect_error))
-        (before, error), (now, other) = found
-        tolerated = PRICE_AT_REST * max(abs(before), abs(now)) + SURELY * np.hypot(error, other)
-        return bool(abs(now - before) <= tolerated)
+    def _one_price(self, c: Diagnosis) -> bool:
+        """Return whether all quarters of the window obey one price, as far as is known.
+
+        Halves may agree by chance while the price moves up and down.
+        """
+        assert self._window is not None
+        parts = [replace(c, prices=self._prediction.in_effect(c, slopes)) for slopes in self._window.slopes]
+        found = [(one.price_in_effect or 0.0, one.price_in_effect_error or 0.0) for one in parts if one.prices]
+        if not found:
+            return True
+        (low, error), (high, other) = min(found), max(found)
+        return bool(high - low <= PRICE_AT_REST * high + SURELY * np.hypot(error, other))
 
     # ------------------------------------------------------------------------------ what it says
 

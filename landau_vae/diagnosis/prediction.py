@@ -24,6 +24,7 @@ from landau_vae.likelihoods import Dispersed, Sized
 from landau_vae.limits import FAINT
 from landau_vae.loss import Loss
 from landau_vae.networks import PricesInEffect
+from landau_vae.networks.identities import GradientSums
 from landau_vae.numeric.plateau_activation import Activation
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
@@ -106,13 +107,13 @@ class Prediction:
         loss = self.loss.at_most_features(c.spectrum.dimension)
         return loss.weights(c.spectrum.dimension)[0] * loss.likelihood.curvature_of_term
 
-    def in_effect(self, c: Diagnosis, part: Streamed) -> PricesInEffect | None:
+    def in_effect(self, c: Diagnosis, slopes: GradientSums) -> PricesInEffect | None:
         """Return the prices in effect of latents that tell one."""
-        telling = tells_a_price(c.posterior, part.shape)
-        if not part.slopes.rows or not telling.size:
+        telling = tells_a_price(c.posterior, c.shape)
+        if not slopes.rows or not telling.size:
             return None
-        places = np.flatnonzero(np.isin(channels_of(part.shape)[:, 0], telling[:, 0]))
-        return part.slopes.prices(list(places), unit=self.unit(c))
+        places = np.flatnonzero(np.isin(channels_of(c.shape)[:, 0], telling[:, 0]))
+        return slopes.prices(list(places), unit=self.unit(c))
 
     def applied(self, c: Diagnosis, applied: Applied) -> PricesInEffect | None:
         """Return the prices applied to the latents in the form of prices in effect."""

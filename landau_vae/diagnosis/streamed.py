@@ -8,6 +8,7 @@ their order says whether the model still moves.
 
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -159,14 +160,25 @@ class Window:
         return sum(part.batches for part in self.parts)
 
     @property
-    def halves(self) -> tuple[Streamed, Streamed]:
-        """Sums over about the older and the newer half of the batches; the second may be empty."""
-        reached = np.cumsum([part.batches for part in self.parts])
-        middle = int(np.argmin(np.abs(reached - reached[-1] / 2))) + 1
-        old, new = self.parts[0].fresh(), self.parts[0].fresh()
-        for place, part in enumerate(self.parts):
-            (old if place < middle else new).absorb(part)
-        return old, new
+    def halves(self) -> list[Streamed]:
+        """Sums over the older and the newer half of the batches; of a single one the first is empty."""
+        return [reduce(Streamed.absorb, share, self.parts[0].fresh()) for share in self._shares(2)]
+
+    @property
+    def slopes(self) -> list[GradientSums]:
+        """Sums of gradients over quarters of the batches that have gradients."""
+        shares = [GradientSums(self.parts[0].slopes.columns, self.parts[0].sampler) for _ in range(4)]
+        for total, share in zip(shares, self._shares(4), strict=True):
+            for part in share:
+                total.merge(part.slopes)
+        return [total for total in shares if total.rows]
+
+    def _shares(self, count: int) -> list[list[Streamed]]:
+        """Return the parts of successive shares of the batches, about equal ones; of few batches some are empty."""
+        batches = np.array([part.batches for part in self.parts])
+        middle = (np.cumsum(batches) - batches / 2) / max(batches.sum(), 1.0)
+        places = np.minimum((middle * count).astype(int), count - 1)
+        return [[part for part, at in zip(self.parts, places, strict=True) if at == place] for place in range(count)]
 
     def add(self, batch: Batch) -> None:
         """Add a batch; those before `memory` batches fade."""
