@@ -134,7 +134,7 @@ def on_plateau(c: Comparison) -> Finding | None:
         about = "at least" if p.plateau.optimizer == "adam" else "about"
         time = (
             f"At this learning rate the strongest mode needs {about} {significant(float(p.plateau.needed[0]), 2)} "
-            "updates; networks took up to a hundred times as long."
+            "updates; most networks took up to twenty times as long."
         )
     return remark(
         "on-plateau",
