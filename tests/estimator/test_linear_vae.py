@@ -42,6 +42,7 @@ def test_numbers_are_those_of_the_equilibrium(rows, name, count, standardize):
     loss, model = LOSSES[name], lv.LinearVAE(loss=LOSSES[name], standardize=standardize).fit(rows)
     spectrum = lv.Spectrum.from_data(rows, standardize=standardize)
     np.testing.assert_array_equal(model.equilibrium_.spectrum.eigenvalues, spectrum.eigenvalues)  # decomposed alike
+    assert model.equilibrium_.spectrum.kind == spectrum.kind
     state, K = lv.equilibrium(spectrum, loss), loss.latents or 6
     assert model.n_components_ == K
     assert model.n_active_ == int(state.active)
