@@ -89,6 +89,40 @@ pair = slope_along((mu[0], mu[1] + t * mu[0]), sigma)
 check("all pairs: along $\\mu_2+t\\mu_1$", pair - mu[0] * slopes[1] - c * mu[0] * mu[1])
 
 # %% [markdown]
+# ## The price applied, at every step
+#
+# One row of $(0)$ is more than an average. The gradient of a row's loss at $\mu_k$ is $g_k$, which comes through the
+# decoder's input, plus $c\mu_k$. Backpropagation computes both gradients anyway, so
+#
+# $$\partial_{\mu_k}L-\partial_{z_k}L=c\,\mu_k$$
+#
+# gives $c$ in every row, by a regression through the origin over the rows of a batch. Nothing is at rest here, and
+# nothing is assumed of $\ell$. Of a sum of divergences with weights of their own it gives each weight: 0 for a latent
+# whose divergence is masked, or below its free bits. The width may enter the noise in any way, since $\mu_k$ does not.
+# A prior $N(m,v)$ gives $c(\mu_k-m)/v$.
+#
+# A divergence that is *estimated* from the drawn $z$, $\frac12(z^2-\varepsilon^2)-\ln\sigma$, has the slope $cz_k$
+# instead (with $g_k$ through the decoder alone). Its mean over the noise is $c\mu_k$: the regression gives $c$ and a
+# noise that falls with the number of rows.
+
+# %%
+check("applied: $\\partial_{\\mu_1}L-g_1=c\\mu_1$ in one row", shift - slopes[0] - c * mu[0])
+weights = sp.symbols("c1:3", nonnegative=True)
+each = weights[0] * linear.kl((mu[0] + t) ** 2, sigma[0] ** 2) + weights[1] * linear.kl(mu[1] ** 2, sigma[1] ** 2)
+masked = slope_along((mu[0] + t, mu[1]), sigma, each / c)
+check("with a weight of its own for each latent: $c_1\\mu_1$", masked - slopes[0] - weights[0] * mu[0])
+spread = sp.Function("N")(sigma[0])
+other = slope_along((mu[0] + t, mu[1]), (sp.sqrt(spread), sigma[1]), linear.kl((mu[0] + t) ** 2, sigma[0] ** 2))
+check("with noise of any other width: $c\\mu_1$", other - slopes[0] - c * mu[0])
+prior_mean, prior_variance = sp.symbols("m v", positive=True)
+moved = linear.kl((mu[0] + t - prior_mean) ** 2 / prior_variance, sigma[0] ** 2 / prior_variance)
+moved = slope_along((mu[0] + t, mu[1]), sigma, moved)
+check("with a prior $N(m,v)$: $c(\\mu_1-m)/v$", moved - slopes[0] - c * (mu[0] - prior_mean) / prior_variance)
+drawn = ((mu[0] + t + sigma[0] * noise[0]) ** 2 - noise[0] ** 2) / 2 - sp.log(sigma[0])
+sampled = slope_along((mu[0] + t, mu[1]), sigma, drawn)
+check("a divergence of the drawn $z$: $cz_1$", sampled - slopes[0] - c * (mu[0] + sigma[0] * noise[0]))
+
+# %% [markdown]
 # ## What the decoder adds
 #
 # A first layer of the decoder that is linear in $z$ can undo any linear change of the latents. So such a change leaves

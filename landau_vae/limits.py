@@ -324,10 +324,14 @@ PRICE_STANDS = Limit(2.0, "how long it must stand still to count as fixed, over 
 FIRST_LOOKS = Limit(5, "batches looked at from which a price applied that has not moved counts as fixed")
 LOOKS = Limit(20, "batches looked at from which it is said what hardly any update would leave as it is")
 OTHER_APPLIED = Limit(1.02, "factor between the price applied and the stated one from which they differ")
-KNOWN_PRICE = Limit(0.02, "error of the price applied, in stated prices, up to which it is taken as exact")
+EXACT_PRICE = Limit(0.02, "error of the price applied, in stated prices, up to which it is taken as exact")
+UNKNOWN_PRICE = Limit(0.5, "the same, from which nothing is known of it")
+FAINT = Limit(1e-6, "⟨μ²⟩ of a latent below which its KL is rounding of single precision, and its price is not judged")
 PRICE_AT_REST = Limit(0.1, "relative difference, beyond errors, of the price in effect from the one applied, at rest")
 STEADY = Limit(0.05, "relative change of the rate between two parts of a window up to which it stands still")
 PLATEAU_OUTLASTED = Limit(
-    20.0, "updates over the least that a mode needs to leave the plateau, from which it had the time",
-    "Adam's bound: trained models took 1.2 to 12 times as long",
+    300.0, "updates over the least that a mode needs to leave the plateau, from which it had the time",
+    "tests/studies/monitor.json",
 )  # fmt: skip
+GROWING = Limit(2.0, "factor between the largest M² of two parts of a window from which a latent is on its way")
+FAR_BELOW = Limit(1.5, "λ₁ over the price from which a model that is still collapsed should have left the plateau")

@@ -41,13 +41,14 @@ HOOKS = re.compile(
     r"|Loss\.must_be_(fixed|plain)|Spectrum\.must_be_whole|intervals\.Uncertainty\.cells|\w*(Error|Theory|Samples)"
     r"|numeric\.Landscape\.(hessian_eigenvalues|escapes)|diagnosis\.Recommendation\.sentence|training\.Trainer"
     r"|LinearVAE\.\w+"  # scikit-learn checks the rows; tests/estimator tries junk for the parameters
+    r"|Monitor\.update"  # it warns, and never raises: tests/diagnosis/test_monitor.py tries junk
     r"|datasets\.Layers\..*|datasets\.worldclim_layers|numeric\.Transitions\.summary"
 )
 CONSTRUCTED = {
     "Loss", "loss.Sampler", "networks.FreeDecoder", "networks.Moments", "numeric.problems.ExponentialFamily",
     "numeric.problems.Linear", "numeric.problems.Symbolic", "symbolic.Landau", "training.Adam", "training.Exact",
     "training.Patience", "training.SGD", "training.Sampled", "training.Neural", "training.Schedule",
-    "training.TrainingSet", "diagnosis.RunLog", "loss.Logged",
+    "training.TrainingSet", "diagnosis.RunLog", "loss.Logged", "Monitor",
 }  # fmt: skip  # all other classes are results, or have factories
 
 
@@ -252,6 +253,7 @@ def calls(w):
         "datasets.Dataset.prepared": lambda: {"self": lv.datasets.load("worldclim")},
         "datasets.Dataset.spectrum": lambda: {"self": lv.datasets.load("worldclim")},
         "datasets.WorldClim.spectrum": lambda: {"self": lv.datasets.worldclim()},
+        "Monitor": layout, "Monitor.log": lambda: {"self": lv.Monitor(**layout)},
         "diagnosis.RunLog": {"kl": [0.5, 0.6], "reconstruction": [1.0, 0.9]},
         "diagnosis.read_run": {"path": w.folder / "run.csv"},
         "diagnosis.Diagnosis.recommend": lambda: {"self": w.diagnosed},

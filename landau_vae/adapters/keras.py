@@ -7,10 +7,12 @@ will do: rows go in and arrays come out.
 
 import math
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, cast
+from time import monotonic
+from typing import Annotated, Any, cast
 
 import numpy as np
 
@@ -18,14 +20,16 @@ from landau_vae.adapters.announced import Announced, prefixed
 from landau_vae.adapters.frameworks import derived, framework
 from landau_vae.adapters.outputs import Spread, log_variance, read
 from landau_vae.adapters.taps import parts_of
-from landau_vae.checks import Count, checked
+from landau_vae.checks import Count, Range, checked
 from landau_vae.data.convert import as_array, plain
-from landau_vae.diagnosis import Diagnosis, diagnose
+from landau_vae.diagnosis import Diagnosis, MonitorWarning, diagnose
 from landau_vae.diagnosis.posterior import some_rows
 from landau_vae.loss import Loss
 from landau_vae.loss.calling import is_array, mapped, template
 
 BATCH = 512  # rows that are encoded at a time
+
+Part = Annotated[float, Range(0, 1)]
 
 
 class MonitorCallback:
@@ -49,8 +53,9 @@ class MonitorCallback:
         What the encoder returns beside the mean.
     rows : int, default 2000
         How many rows are used at most, evenly spread.
-    every : int, default 1
-        Epochs of which one is diagnosed; in the others, logs repeat the last numbers.
+    share : float, default 0.1
+        Share of the time of the training that may be spent on diagnoses. The first and the last
+        epoch are always diagnosed; where others are not, logs repeat the last numbers.
 
     Raises
     ------
@@ -78,15 +83,17 @@ class MonitorCallback:
         *,
         spread: Spread = "log_variance",
         rows: Count = 2000,
-        every: Count = 1,
+        share: Part = 0.1,
     ) -> None:
         super().__init__()
         array = as_array(data, "data")
-        self.rows, self.loss, self.spread, self.every = array[some_rows(len(array), rows)], loss, spread, every
+        self.rows, self.loss, self.spread, self.share = array[some_rows(len(array), rows)], loss, spread, share
         self.parts = encode, decode
         self.diagnosis: Diagnosis | None = None  #: of the last epoch that was looked at
         self.numbers: dict[str, float] = {}  #: what was logged last
+        self.problem = ""  #: why it is not diagnosed any longer
         self.said = Announced()
+        self._begun, self._spent, self._behind = 0.0, 0.0, False
 
     @cached_property
     def model_parts(self) -> tuple[Any, Any]:
@@ -105,18 +112,36 @@ class MonitorCallback:
             spread = np.concatenate([log_variance(code.spread, code.kind) for code in codes])
             return diagnose(mean, log_variance=spread, data=self.rows, loss=self.loss, decode=decode)
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Begin to count the time."""
+        self._begun, self._spent, self.numbers = monotonic(), 0.0, {}
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the numbers of this epoch to the logs."""
-        if epoch % self.every == 0:
-            self.diagnosis = self.diagnose()
-            self.numbers = prefixed(_numbers(self.diagnosis))
+        last = epoch + 1 == self.params.get("epochs")  # type: ignore[attr-defined]
+        now = monotonic()
+        self._behind = bool(self.numbers) and not last and self._spent > self.share * (now - self._begun)
+        if not (self._behind or self.problem):
+            self._look()
+            self._spent += monotonic() - now
         if logs is not None:
             logs |= self.numbers
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Say what was found."""
+        if self._behind and not self.problem:  # it was stopped early
+            self._look()
         if self.diagnosis is not None:
             self.said.say(self.diagnosis.findings)
+
+    def _look(self) -> None:
+        """Diagnose the model; a failure is reported once, and the training goes on."""
+        try:
+            self.diagnosis = self.diagnose()
+            self.numbers = prefixed(_numbers(self.diagnosis))
+        except Exception as failure:  # of any backend, or of what the diagnosis was given
+            self.problem = str(failure) or type(failure).__name__
+            warnings.warn(f"The model is not diagnosed any longer: {self.problem}", MonitorWarning, stacklevel=3)
 
 
 @contextmanager

@@ -253,11 +253,11 @@ class Watch:
                     views = [
                         (view, noise(view(_wide(tensor)), *batch.posterior)) for view in _views(tensor, batch.mean)
                     ]
-                found += [(off(epsilon), len(found), place, batch, view, epsilon) for view, epsilon in views]
+                found += [(place, batch, view, epsilon) for view, epsilon in views]
         if not found:
             self._reason = self._why_not(given)
             return None
-        _, _, at, batch, view, epsilon = min(found)
+        at, batch, view, epsilon = found[0] if len(found) == 1 else min(found, key=lambda each: off(each[-1]))
         call = _Decoded(epsilon, view)
         z = args[at] if isinstance(at, int) else kwargs[at]
         alias = z.view_as(z)  # its gradient is the decoder's alone

@@ -12,11 +12,11 @@ findings are its findings: one set of rules, of which some wait until the model 
 import warnings
 from collections import deque
 from collections.abc import Callable
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import replace
 from functools import reduce, wraps
 from itertools import zip_longest
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -31,11 +31,10 @@ from landau_vae.diagnosis.streamed import Streamed, Window, read
 from landau_vae.display import counted, significant
 from landau_vae.errors import InputError
 from landau_vae.findings import Finding
-from landau_vae.limits import KNOWN_PRICE
+from landau_vae.limits import EXACT_PRICE, UNKNOWN_PRICE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 
-P = ParamSpec("P")
 T = TypeVar("T")
 RECENT = 8  # batches whose prices applied are kept
 DATA_EVERY = 10  # batches looked at: of which one goes into the covariance of the data, where no spectrum is given
@@ -53,11 +52,11 @@ class MonitorWarning(UserWarning):
     """
 
 
-def _never_raises(method: Callable[Concatenate["Monitor", P], T]) -> Callable[Concatenate["Monitor", P], T | None]:
+def _never_raises(method: Callable[..., T]) -> Callable[..., T | None]:
     """Let a method report what goes wrong, once, and return None: nothing here may end a training."""
 
     @wraps(method)
-    def call(self: "Monitor", *args: P.args, **kwargs: P.kwargs) -> T | None:
+    def call(self: "Monitor", *args: Any, **kwargs: Any) -> T | None:
         try:
             return method(self, *args, **kwargs)
         except Exception as problem:  # of any library whose arrays come in
@@ -210,10 +209,10 @@ class Monitor:
         if self._prediction.collects and batch.x is not None and self._looks % DATA_EVERY == 0:
             self._prediction.data.add(batch.x)
         self._looks, self._batch = self._looks + 1, len(batch.mean)
-        if batch.by_kl is None:
+        if batch.by_kl is None or batch.rounding is None:
             self._recent.clear()
             return
-        self._recent.append(Applied(batch.mean, batch.by_kl, channels_of(batch.shape)))
+        self._recent.append(Applied(batch.mean, batch.by_kl, batch.rounding, channels_of(batch.shape)))
         self._course.add(self.updates, *(each / self._prediction.per_beta for each in self._recent[-1].dearest))
 
     def _warn(self, sentence: str, level: int = 4) -> None:
@@ -269,10 +268,11 @@ class Monitor:
         effect = None
         if c.prices is not None and c.price_in_effect is not None:
             effect = c.price_in_effect * to_beta, (c.price_in_effect_error or 0.0) * to_beta
-        applied = error = None
+        applied, beta = None, float(self.loss.beta)
         if self._recent:
-            applied, error = (each / self._prediction.per_beta for each in self._recent[-1].pooled)
-        exact = error is not None and error < KNOWN_PRICE * float(self.loss.beta) and c.demand is None
+            value, error = (each / self._prediction.per_beta for each in self._recent[-1].pooled)
+            applied = (value, error) if error < UNKNOWN_PRICE * beta else None
+        exact = applied is not None and applied[1] < EXACT_PRICE * beta and c.demand is None
         progress = Progress(
             self.updates, self._looks, self._batch or None, self.reduction == "sum", steadily, applied,
             self._course.moving, exact, effect,
@@ -286,6 +286,7 @@ class Monitor:
 
     # ------------------------------------------------------------------------------ what it says
 
+    @checked
     def log(self, *, per_latent: bool = False) -> dict[str, float]:
         """Return numbers for a logger, by short names; what is not known is left out.
 
@@ -310,7 +311,8 @@ class Monitor:
             rate                       KL of a row, nats
             expected_rate              that of a linear model at the stated β
             inactive_nats              part of the rate that inactive latents have
-            price_applied              weight of the KL in the last batch, exact at every step
+            price_applied              weight of the KL in the last batch, a mean over latents by ⟨μ²⟩
+            price_applied_error        its standard error: rounding, if the KL is analytic
             price_in_effect            β that the weights have settled to
             price_in_effect_error      its standard error
             price_ratio                price applied (else in effect) over the stated β
@@ -325,8 +327,8 @@ class Monitor:
     def _log(self, per_latent: bool) -> dict[str, float]:
         if (state := self._state(modes=False)) is None:
             return {}
-        (whole, c), numbers = state, {"updates": float(self.updates)}
-        watched, rate, active = self._watched(c), c.posterior.rate, int(c.is_active.sum())
+        (whole, c), rate, active = state, state[1].posterior.rate, int(state[1].is_active.sum())
+        watched, numbers = self._watched(c), dict[str, Any](updates=self.updates)
         p = watched.progress
         assert p is not None
         numbers |= {"batches": whole.batches, "rows": whole.rows, "active": active, "rate": rate.sum()}
@@ -335,8 +337,10 @@ class Monitor:
             numbers |= {"predicted": c.predicted.active, "expected_rate": c.predicted.total_rate}
         if p.in_effect is not None:
             numbers |= {"price_in_effect": p.in_effect[0], "price_in_effect_error": p.in_effect[1]}
-        price = p.applied if p.applied is not None else numbers.get("price_in_effect", np.nan)
-        numbers |= {"price_applied": np.nan if p.applied is None else p.applied, "price_ratio": price / self.loss.beta}
+        if p.applied is not None:
+            numbers |= {"price_applied": p.applied[0], "price_applied_error": p.applied[1]}
+        if prices := [each[0] for each in (p.applied, p.in_effect) if each is not None]:
+            numbers["price_ratio"] = prices[0] / self.loss.beta
         if c.next_onset is not None:
             numbers["next_onset"] = c.next_onset.value
         if self._prediction.plateau is not None and active < len(self._prediction.plateau.needed):
@@ -418,12 +422,13 @@ class Monitor:
         total._looks, total._rested = max(self._looks, other._looks), self._rested or other._rested
         total._reported = self._reported | other._reported
         total._prediction = self._prediction.merge(other._prediction)
-        total._course = max((self._course, other._course), key=lambda course: course.now)
+        total._course = copy(max((self._course, other._course), key=lambda course: course.now))
         total._added = None
         total._window = _both(self._window, other._window, Window.merge)
         total._before = _both(self._before, other._before, Streamed.merge)
-        pairs = zip_longest(reversed(self._recent), reversed(other._recent))
-        total._recent = deque((_both(*pair, Applied.__add__) for pair in reversed([*pairs])), maxlen=RECENT)
+        pairs = [*zip_longest(reversed(self._recent), reversed(other._recent))]
+        recent = [_both(*pair, Applied.__add__) for pair in reversed(pairs)]
+        total._recent = deque((each for each in recent if each is not None), maxlen=RECENT)
         return total
 
     def _must_fit(self, other: "Monitor") -> None:
@@ -439,5 +444,5 @@ class Monitor:
 
 
 def _both(one: T | None, two: T | None, merge: Callable[[T, T], T]) -> T | None:
-    """Return the sum of two things, or the one that there is."""
-    return merge(one, two) if one is not None and two is not None else one if two is None else two
+    """Return the sum of two things, or a copy of the one that there is."""
+    return merge(one, two) if one is not None and two is not None else deepcopy(one if two is None else two)

@@ -20,14 +20,20 @@ TINY = np.finfo(float).tiny
 class Applied:
     """Sums over rows from which the price applied to each latent follows."""
 
-    def __init__(self, mean: Array, by_kl: Array, channels: NDArray[np.intp]) -> None:
-        pairs = np.stack([mean * by_kl, mean**2, by_kl**2]).sum(axis=1)
-        self.rows, self.sums = len(mean) * channels.shape[1], pairs[:, channels].sum(axis=2)  # (3, latents)
+    def __init__(self, mean: Array, by_kl: Array, rounding: Array, channels: NDArray[np.intp]) -> None:
+        """Add up a batch: what the KL adds to the gradient at μ, and the rounding error of that, (n, K) each."""
+        sums = np.stack([mean * by_kl, mean**2, by_kl**2, rounding**2]).sum(axis=1)
+        self.rows, self.sums = len(mean) * channels.shape[1], sums[:, channels].sum(axis=2)  # (4, latents)
 
     def __add__(self, other: "Applied") -> "Applied":
         total = Applied.__new__(Applied)
         total.rows, total.sums = self.rows + other.rows, self.sums + other.sums
         return total
+
+    @property
+    def mean_square(self) -> Array:
+        """⟨μ_k²⟩, (latents,)."""
+        return np.asarray(self.sums[1] / self.rows)
 
     @property
     def pooled(self) -> tuple[float, float]:
@@ -49,17 +55,15 @@ class Applied:
 
     @property
     def each(self) -> tuple[Array, Array]:
-        """The price of each latent, (latents,), and its standard error; NaN where all means are 0."""
-        return _slope(self.sums, self.rows)
+        """The price of each latent, (latents,), and its standard error; NaN where all means are 0.
 
-
-def _slope(sums: Array, rows: int) -> tuple[Array, Array]:
-    """Return the slope of a line through the origin and its standard error, (latents,) each."""
-    cross, square, other = sums
-    known = square > TINY
-    slope = np.divide(cross, square, out=np.full(len(square), np.nan), where=known)
-    left = np.maximum(other - slope * cross, 0.0) / max(rows - 1, 1)
-    return slope, np.sqrt(np.divide(left, square, out=np.full(len(square), np.nan), where=known))
+        Rounding errors of gradients need not average out over rows, and are counted in full.
+        """
+        cross, square, other, rounding = self.sums
+        nothing, known = np.full(len(square), np.nan), square > TINY
+        slope = np.divide(cross, square, out=nothing.copy(), where=known)
+        left = np.maximum(other - slope * cross, 0.0) / max(self.rows - 1, 1) + rounding
+        return slope, np.sqrt(np.divide(left, square, out=nothing, where=known))
 
 
 class Course:

@@ -21,6 +21,7 @@ from landau_vae.diagnosis.posterior import Posterior
 from landau_vae.diagnosis.streamed import Streamed
 from landau_vae.display import Array
 from landau_vae.likelihoods import Dispersed, Sized
+from landau_vae.limits import FAINT
 from landau_vae.loss import Loss
 from landau_vae.networks import PricesInEffect
 from landau_vae.numeric.plateau_activation import Activation
@@ -116,7 +117,7 @@ class Prediction:
     def applied(self, c: Diagnosis, applied: Applied) -> PricesInEffect | None:
         """Return the prices applied to the latents in the form of prices in effect."""
         value, error = (each / self.unit(c) for each in applied.each)
-        known = np.flatnonzero(np.isfinite(value) & np.isfinite(error))
+        known = np.flatnonzero(np.isfinite(error) & (applied.mean_square > FAINT))
         value, error = value[known], np.maximum(error[known], ALONE * np.abs(value[known]).max(initial=c.price))
         first, nothing = channels_of(c.shape)[known, 0], np.full(len(known), np.nan)
         return PricesInEffect(first, value, error, value, error, nothing, nothing, nothing, 0) if len(known) else None

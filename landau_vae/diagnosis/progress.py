@@ -7,6 +7,7 @@ scales of its latents and the price in effect are those of a stationary point to
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landau_vae import limits
 from landau_vae.diagnosis.posterior import Posterior
@@ -23,7 +24,7 @@ class Progress:
     batch: int | None  #: rows of the last one
     summed: bool  #: whether the gradients are stated to be those of a sum over the rows of a batch
     steady: bool  #: whether the rate does not move any more
-    applied: float | None  #: the price applied in the last batch; None where it is not known
+    applied: tuple[float, float] | None  #: the price applied in the last batch, and its standard error
     moving: tuple[float, float, int] | None  #: that of the dearest latent now and before, and how many updates ago
     exact: bool  #: whether the prices of the comparison are those applied, to rounding
     in_effect: tuple[float, float] | None  #: the price in effect, and its standard error
@@ -44,10 +45,16 @@ class Progress:
         """Whether price in effect and price applied agree, as they do at rest; where one is unknown they may."""
         if self.applied is None or self.in_effect is None:
             return True
-        value, error = self.in_effect
-        return abs(value - self.applied) <= limits.PRICE_AT_REST * abs(self.applied) + limits.SURELY * error
+        (value, error), (applied, noise) = self.in_effect, self.applied
+        tolerated = limits.PRICE_AT_REST * abs(applied) + limits.SURELY * np.hypot(error, noise)
+        return bool(abs(value - applied) <= tolerated)
 
-    def outlasted(self, modes: Array) -> bool:
+    @property
+    def growing(self) -> bool:
+        """Whether the strongest latent is on its way: on a plateau its M² grows by powers of e."""
+        return self.before is None or float(self.now.max()) > limits.GROWING * float(self.before.max())
+
+    def outlasted(self, modes: NDArray[np.intp]) -> bool:
         """Return whether these modes had surely the time to leave the plateau."""
         if self.plateau is None or not len(modes) or max(modes) >= len(self.plateau.needed):
             return False

@@ -6,6 +6,7 @@ A window is a short list of parts, each a sum over batches of equal number: thei
 their order says whether the model still moves.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.data.convert import as_rows
+from landau_vae.data.moments import EPS, spacing
 from landau_vae.diagnosis.measured import channels_of
 from landau_vae.diagnosis.posterior import Posterior, averages
 from landau_vae.diagnosis.totals import LEAST, Strip, Totals
@@ -34,6 +36,7 @@ class Batch:
     x: NDArray[Any] | None  #: (n, d), as it came in
     slopes: tuple[Array, Array] | None  #: ∂ℓ/∂μ and ∂ℓ/∂ ln σ² of each row, in the loss's own unit
     by_kl: Array | None  #: what the KL adds to the gradient at μ, of each row
+    rounding: Array | None  #: by how much that may be off, since it is a difference of two rounded numbers
 
     @property
     def finite(self) -> bool:
@@ -76,8 +79,17 @@ def read(
         variance = np.exp(logs)
         free = inside(np.sqrt(variance), sampler)  # no gradient goes through a clamp
         slopes = by_z, 0.5 * sampler.power * np.sqrt(sampler.noise(variance)) * epsilon * by_z * free
-    by_kl = None if by_z is None or by_mean is None else by_mean - by_z
-    return Batch(mu, logs, shape, rows, slopes, by_kl)
+    if by_z is None or by_mean is None:
+        return Batch(mu, logs, shape, rows, slopes, None, None)
+    return Batch(mu, logs, shape, rows, slopes, by_mean - by_z, max(map(_precision, (grad_z, grad_mean))) * by_z)
+
+
+def _precision(value: Any) -> float:
+    """Return the gap between numbers near 1 of what any library holds."""
+    kind = getattr(value, "dtype", None)
+    if "bfloat16" in str(kind):
+        return 2.0**-7
+    return spacing(np.dtype(str(kind).rpartition(".")[2])) if "float" in str(kind) else EPS
 
 
 class Streamed:
@@ -186,5 +198,5 @@ class Window:
         few, many = sorted((self.parts, other.parts), key=len)
         early = len(many) - len(few)
         pairs = zip(few, many[early:], strict=True)
-        total.parts = [*many[:early], *(one.merge(two) for one, two in pairs)]
+        total.parts = [*map(deepcopy, many[:early]), *(one.merge(two) for one, two in pairs)]
         return total

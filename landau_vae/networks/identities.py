@@ -201,12 +201,12 @@ class GradientSums:
         columns, free = self.columns, inside(deviation, self.sampler)
         below = _below(mean, deviation, columns, free)
         slopes = np.stack([_summed(2 * by_log_variance, columns), _summed(-mean * by_mean, columns)])
-        moment, free = _averages(mean**2 + deviation**2, columns), _averages(free, columns)
+        moment, share = _averages(mean**2 + deviation**2, columns), _averages(free, columns)
         ones, pairs = np.ones(len(mean)), ((slopes, slopes), (slopes, below), (below, below))
         self.rows += len(mean)
         self.first += ones @ np.stack([slopes, below])
         self.second += np.stack([np.einsum("wna,wna->wa", *pair) for pair in pairs])
-        self.moments += ones @ np.stack([moment, moment**2, free])
+        self.moments += ones @ np.stack([moment, moment**2, share])
 
     def merge(self, other: "GradientSums") -> None:
         """Add everything that was added to `other`, which stays as it is."""

@@ -34,7 +34,8 @@ class Normal:
 @pytest.mark.parametrize(
     "output",
     [
-        (MEAN, SPREAD), [MEAN, SPREAD], [(MEAN, SPREAD)], (MEAN, SPREAD[0]), (MEAN, SPREAD[:1]), (MEAN, SPREAD[:, :1]),
+        (MEAN, SPREAD), [MEAN, SPREAD], [(MEAN, SPREAD)], (MEAN, SPREAD[0]), (MEAN, SPREAD[:1]),
+        (MEAN, SPREAD[:, :1]),
         np.hstack([MEAN, SPREAD]), (np.hstack([MEAN, SPREAD]),), {"mu": MEAN, "logvar": SPREAD},
         {"log_std": SPREAD / 2, "loc": MEAN, "h": MEAN}, {"posterior": (MEAN, SPREAD)}, Fields(MEAN, SPREAD), Normal(),
         (Normal(), MEAN), {"qz": Normal(), "z": MEAN},
@@ -73,7 +74,8 @@ def test_latents_of_images_are_channels():
     [
         (None, "a NoneType"), (MEAN, "an array of shape (5, 3)"), ([], "a list"),
         ((MEAN, SPREAD[:2]), "a list of an array"),
-        ({"h": MEAN}, "a mapping of 'h': an array of shape (5, 3)"), ((MEAN, "text"), "an array of shape (5, 3), a str"),
+        ({"h": MEAN}, "a mapping of 'h': an array of shape (5, 3)"),
+        ((MEAN, "text"), "an array of shape (5, 3), a str"),
     ],
 )  # fmt: skip
 def test_what_holds_no_posterior(output, words):

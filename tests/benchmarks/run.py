@@ -10,7 +10,7 @@ from importlib import import_module
 from timing import report
 
 NAMES = ["spectrum", "sources", "closed_forms", "landau", "linear_scan", "sampled_scan", "neural_scan",
-         "staircase_updates", "onset", "cascade", "diagnosis"]  # fmt: skip
+         "staircase_updates", "onset", "cascade", "diagnosis", "monitor"]  # fmt: skip
 
 
 def main() -> None:

@@ -10,7 +10,18 @@ import pytest
 
 import landau_vae as lv
 from landau_vae.diagnosis import CODES, CRITERIA
-from landau_vae.diagnosis.findings import RULES, collapse, constraint, data, heads, latents, price, samplers, training
+from landau_vae.diagnosis.findings import (
+    RULES,
+    collapse,
+    constraint,
+    data,
+    heads,
+    latents,
+    price,
+    samplers,
+    training,
+    while_training,
+)
 from landau_vae.display import Table
 
 README = Path(lv.__file__).parents[1] / "README.md"
@@ -29,9 +40,8 @@ def result(rng):
 
 
 def test_every_code_is_explained():
-    assert set().union(*map(codes_in, (collapse, constraint, data, heads, latents, price, samplers, training))) == set(
-        CODES
-    )
+    files = (collapse, constraint, data, heads, latents, price, samplers, training, while_training)
+    assert set().union(*map(codes_in, files)) == set(CODES)
     assert all(meaning.endswith(".") for meaning in CODES.values())
 
 
@@ -41,14 +51,16 @@ def test_every_alarm_has_its_line_in_the_readme():
                "rightly-inactive",
                "normalised-mean", "rotated", "superfluous", "as-predicted", "nonlinear",
                "constraint-met", "constraint-idle", "free-nats",
-               "binary-data", "few-rows", "nothing-found"}  # fmt: skip
+               "binary-data", "few-rows", "nothing-found",
+               "price-moving", "became-inactive", "on-plateau", "not-at-rest"}  # fmt: skip
     for code in set(CODES) - remarks:
         assert f"*{code}*" in readme
 
 
 def test_every_rule_has_a_file_by_subject():
     homes = {rule.__module__.rpartition(".")[2] for rule in RULES}
-    assert homes == {"constraint", "data", "heads", "samplers", "price", "training", "collapse", "latents"}
+    about = {"constraint", "data", "heads", "samplers", "price", "training", "while_training", "collapse", "latents"}
+    assert homes == about
 
 
 def test_a_finding_carries_its_numbers(result):

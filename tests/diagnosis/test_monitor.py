@@ -1,4 +1,4 @@
-"""A monitor of a training: it equals `diagnose` on the same rows, and alarms on failures at once, on healthy runs never."""
+"""A monitor of a training equals `diagnose` on the same rows, alarms on failures at once, and on healthy runs never."""
 
 import pickle
 import re
@@ -341,7 +341,8 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_cannot_be_used_is_reported_once(name):
     monitor = lv.Monitor(loss=lv.Loss.gaussian(1.0), every=1)
-    with pytest.warns(MonitorWarning) as caught:
+    with warnings.catch_warnings(record=True, category=MonitorWarning) as caught:
+        warnings.simplefilter("always", MonitorWarning)
         for _ in range(4):
             monitor.update(**GOOD | BAD[name])
     assert len(caught) == 1
@@ -370,12 +371,23 @@ def test_after_a_problem_nothing_is_looked_at_and_a_bad_number_is_skipped():
 
 
 def test_it_changes_neither_arrays_nor_random_numbers(arrays):
-    before, state = {name: values.copy() for name, values in arrays.items()}, np.random.get_state()[1].copy()
+    before, state = {name: values.copy() for name, values in arrays.items()}, np.random.get_state()[1].copy()  # noqa: NPY002
     monitor = looked(arrays, [np.arange(1200)], lv.Loss.gaussian(1.0), None)
-    monitor.log(), monitor.findings(), monitor.diagnosis()
+    for method in (monitor.log, monitor.findings, monitor.diagnosis):
+        method()
     for name, values in before.items():
         np.testing.assert_array_equal(values, arrays[name])
-    assert np.array_equal(state, np.random.get_state()[1])
+    assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_a_sum_shares_nothing_with_its_parts(arrays):
+    one = looked(arrays, np.array_split(np.arange(1200), 9), lv.Loss.gaussian(1.0), None, memory=4)
+    alone = one.log()
+    for total in (one + lv.Monitor(loss=one.loss), one + looked(arrays, [np.arange(5)], one.loss, None, memory=4)):
+        total.every = 1
+        for _ in range(3):
+            total.update(**{name: values[:50] for name, values in arrays.items()})
+    assert one.log() == alone
 
 
 def test_only_every_tenth_update_is_looked_at():

@@ -78,7 +78,8 @@ def objective(s: Setting, p: Any, push: Any, stats: Any, x, condition, key, weig
     z = mean + jnp.exp(log_variance / 2) * draws + push["z"]
     output, stats = decode(jnp, s, p, stats, z, condition, x, out)
     rate = rates(jnp, mean, log_variance).mean(axis=0)[s.free :]
-    paid = jnp.maximum(jnp.maximum(rate, s.free_bits).sum(), s.total_bits)
+    rate = jnp.maximum(rate, s.free_bits) if s.free_bits else rate  # a rate of 0 may be below it by rounding
+    paid = jnp.maximum(rate.sum(), s.total_bits) if s.total_bits else rate.sum()
     return error(jnp, s, x, output).mean() + weight * paid, (stats, mean, log_variance, draws)
 
 
@@ -103,6 +104,8 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
     labels = labels if s.condition else np.zeros((len(x), 0))
     kept = x[:, x.std(axis=0) > 0]
     spectrum = lv.Spectrum.from_data(kept, likelihood=s.likelihood)
+    if s.condition:
+        spectrum = lv.spectrum.conditional(labels, kept)
     first, d = float(spectrum.eigenvalues[0]), x.shape[1]
     factor = {"d": d, "1/K": 1 / s.latents, "batch": s.batch}.get(s.factor, s.factor)
     arguments = statement(s, s.price * first, kept.shape[1])
@@ -114,7 +117,7 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
     common = {"loss": loss, "every": EVERY, "learning_rate": s.rate}
     monitors = {
         "full": lv.Monitor(spectrum, memory=50, **common), "no grad_mean": lv.Monitor(spectrum, memory=50, **common),
-        "bare": lv.Monitor(**common),
+        "bare": lv.Monitor(spectrum if s.condition else None, **common),
     }  # fmt: skip
     plain = replace(s, **{name: getattr(Setting(), name) for name in NOT_COMPILED})
     p, stats = start(s, d, labels.shape[1])
@@ -122,7 +125,7 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
     rows, condition = jnp.asarray(x, "f"), jnp.asarray(labels, "f")
     columns = x.std(axis=0) > 0
     said: dict[str, Any] = {"truth": s.truth if kind != "ends early" else "warm-up", "warm_up": kind, "steps": 0}
-    said |= {"alarms": {name: {} for name in monitors}, "applied": 0.0}
+    said |= {"alarms": {name: {} for name in monitors}, "applied": 0.0, "waited": 0, "needed": None}
     for update in range(0, s.updates, EVERY):
         state, seen = looked_at(plain, state, rows, condition, pace[update], weight[update])
         mean, log_variance, batch, noise, by_z, by_mean = map(np.asarray, seen)
@@ -131,6 +134,8 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
             slope = by_mean if name != "no grad_mean" else None
             monitor.update(mean, log_variance, batch[:, columns], noise, by_z, slope, loss_scale=1 / unit)
         numbers = monitors["full"].log()
+        if not numbers["active"]:
+            said["waited"] = update
         if weight[update] > 0 and said["truth"] == "healthy":
             true = float(weight[update]) / (s.price * first)
             said["applied"] = max(said["applied"], abs(numbers["price_ratio"] / true - 1))
@@ -144,6 +149,8 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
                         said["alarms"][name].setdefault(finding.code, update)
             monitors["bare"].reset()
     numbers = monitors["full"].log()
+    if (waits := monitors["full"]._prediction.plateau) is not None and len(waits.needed):
+        said["needed"] = float(waits.needed[0])
     effect = [numbers.get(key, np.nan) / float(loss.beta) for key in ("price_in_effect", "price_in_effect_error")]
     return said | {"at_rest": numbers["at_rest"], "in_effect": rounded(effect), "applied": rounded(said["applied"])}
 

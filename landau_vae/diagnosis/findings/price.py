@@ -235,7 +235,7 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
 
 
 def _reduction(p: Progress, ratio: float) -> str:
-    """Return how the monitor must be told what the loss does over a batch, where the price is off by its rows."""
+    """Return which reduction the monitor needs, where the price is off by the rows of a batch."""
     power = -1 if p.summed else 1
     if p.batch is None or abs(np.log(ratio) - power * np.log(p.batch)) > limits.PRICE_OF_SLIP or p.batch < 2:
         return ""

@@ -43,8 +43,10 @@ def _out_of_time(c: Comparison) -> bool:
     p = c.progress
     if p is None or p.moving is not None or not p.at_one_price:
         return p is None
-    first = np.zeros(1, dtype=np.intp)
-    return (p.rested and c.collapsed) or p.outlasted(first if c.collapsed else c.missing)
+    if not c.collapsed:
+        return p.outlasted(c.missing)
+    far = c.unstable_below > limits.FAR_BELOW * c.price
+    return p.rested or (far and not p.growing and p.outlasted(np.zeros(1, dtype=np.intp)))
 
 
 def at_rest(c: Comparison) -> bool:
@@ -126,7 +128,7 @@ def on_plateau(c: Comparison) -> Finding | None:
         about = "at least" if p.plateau.optimizer == "adam" else "about"
         time = (
             f"At this learning rate the strongest mode needs {about} {significant(float(p.plateau.needed[0]), 2)} "
-            "updates; trained models took up to 12 times as long."
+            "updates; networks took up to a hundred times as long."
         )
     return remark(
         "on-plateau",
@@ -146,7 +148,7 @@ def not_at_rest(c: Comparison) -> Finding | None:
     if not c.converged:
         reasons.append(f"{c.loss.sampler.scale} of the active latents is {span(c.scales)}, and 1 at rest")
     if not p.at_one_price and p.in_effect is not None and p.applied is not None:
-        effect, applied = (significant(each / float(c.stated_loss.beta), 3) for each in (p.in_effect[0], p.applied))
+        effect, applied = (significant(each / float(c.stated_loss.beta), 3) for each in (p.in_effect[0], p.applied[0]))
         reasons.append(f"the weights have settled to {effect} of the stated price, and {applied} is applied")
     return remark(
         "not-at-rest",
