@@ -191,6 +191,7 @@ def test_beta_is_that_of_the_loss_unless_it_is_given(rng):
     ({"loss": lv.Loss.of(lv.loss.quadratic(np.eye(3)))}, "loss", "with fixed variances of the features at most"),
     ({"loss": lv.Loss.of(lv.loss.gaussian("learned"))}, "loss", "train a network"),
     ({"loss": lv.Loss.of(lv.loss.gaussian(2.0)), "standardize": True}, "standardize", "leave standardize out"),
+    ({"loss": lv.Loss.of(lv.loss.gaussian([2.0, 1.0]))}, "variance", "has 2 variances, but the data have 3 features"),
     ({"loss": lv.Loss.gaussian([1.0, 2.0])}, "beta", "The loss has 2 values of β"),
     ({"n_components": 0}, "n_components", "n_components is 0"),
     ({"n_components": 1.5}, "n_components", "n_components is 1.5"),
