@@ -31,7 +31,7 @@ from landau_vae.diagnosis.streamed import Streamed, Window, read
 from landau_vae.display import counted, significant
 from landau_vae.errors import InputError
 from landau_vae.findings import Finding
-from landau_vae.limits import EXACT_PRICE, UNKNOWN_PRICE
+from landau_vae.limits import EXACT_PRICE, PRICE_AT_REST, SURELY, UNKNOWN_PRICE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -263,7 +263,9 @@ class Monitor:
         old, new = self._halves
         if self._before is not None and old.rows + new.rows < self._before.rows:
             old, new = self._before, old.merge(new)
-        steadily = bool(old.rows and new.rows) and steady(old.posterior, new.posterior)
+        steadily = (
+            bool(old.rows and new.rows) and steady(old.posterior, new.posterior) and self._same_price(c, old, new)
+        )
         before = old.posterior.signal_fraction if old.rows and new.rows else None
         now = (new if new.rows else old).posterior.signal_fraction
         to_beta = float(c.loss.beta) / c.price
@@ -285,6 +287,19 @@ class Monitor:
         watched = replace(c, prices=prices, progress=progress)
         self._rested = self._rested or bool(watched.is_active.any() and at_rest(watched))
         return watched
+
+    def _same_price(self, c: Diagnosis, old: Streamed, new: Streamed) -> bool:
+        """Return whether two parts of a training obey one price, as far as is known."""
+        found = []
+        for part in (old, new):
+            one = replace(c, posterior=part.posterior)
+            one = replace(one, prices=self._prediction.in_effect(one, part))
+            if one.prices is None or one.price_in_effect is None or one.price_in_effect_error is None:
+                return True
+            found.append((one.price_in_effect, one.price_in_effect_error))
+        (before, error), (now, other) = found
+        tolerated = PRICE_AT_REST * max(abs(before), abs(now)) + SURELY * np.hypot(error, other)
+        return bool(abs(now - before) <= tolerated)
 
     # ------------------------------------------------------------------------------ what it says
 

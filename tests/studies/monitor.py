@@ -46,12 +46,15 @@ WARM_UPS = {
     "steps": lambda t: np.minimum(1, np.floor(10 * t + 1) / 5),
     "ends early": lambda t: np.minimum(0.3, t),
 }
+#: A warm-up in steps is a lower price while the first step lasts.
+TRUTHS = {"ends early": "warm-up", "steps": "first step"}
 #: Alarms that name each failure.
 NAMED = {
     "kl-x0.1": {"lower-price"}, "kl-x10": {"higher-price", "price-too-high"}, "kl-x2": {"higher-price"},
+    "batch-summed": {"higher-price", "price-too-high"}, "warm-up": {"lower-price"}, "first step": {"lower-price"},
     "kl-masked": {"several-prices"}, "free-bits": {"several-prices", "kl-off", "free-bits"},
-    "total-bits": {"kl-off", "lower-price"}, "warm-up": {"lower-price"}, "sigma-frozen": {"frozen-variance"},
-    "price-too-high": {"price-too-high"}, "sigma-softplus": {"bounded-variance"}, "batch-summed": {"higher-price", "price-too-high"},
+    "total-bits": {"kl-off", "lower-price"}, "sigma-frozen": {"frozen-variance"},
+    "sigma-softplus": {"bounded-variance"}, "price-too-high": {"price-too-high"},
 }  # fmt: skip
 
 
@@ -127,7 +130,7 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
     state = (p, p, stats, optimizer_of(s).init(p), jax.random.key(s.seed))
     rows, condition = jnp.asarray(x, "f"), jnp.asarray(labels, "f")
     columns = x.std(axis=0) > 0
-    said: dict[str, Any] = {"truth": s.truth if kind != "ends early" else "warm-up", "warm_up": kind, "steps": 0}
+    said: dict[str, Any] = {"truth": TRUTHS.get(kind, s.truth), "warm_up": kind, "steps": 0}
     said |= {"alarms": {name: {} for name in monitors}, "applied": 0.0, "waited": 0, "needed": None}
     for update in range(0, s.updates, EVERY):
         state, seen = looked_at(plain, state, rows, condition, pace[update], weight[update])
@@ -141,15 +144,14 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
             said["waited"] = update
         if weight[update] > 0 and said["truth"] == "healthy":
             true = float(weight[update]) / (s.price * first)
-            said["applied"] = max(said["applied"], abs(numbers["price_ratio"] / true - 1))
+            said["applied"] = max(said["applied"], abs(numbers["price_ratio"] - true))
         rest = slice(update + 1, update + EVERY)
         state = advance(plain, state, rows, condition, jnp.asarray(pace[rest]), jnp.asarray(weight[rest]))
         if (update + EVERY) % LOGGED == 0:
             said["steps"] += 1
-            for name, monitor in monitors.items():
-                for finding in monitor.findings():
-                    if finding.alarm:
-                        said["alarms"][name].setdefault(finding.code, update)
+            said["last"] = {name: [f.code for f in each.findings() if f.alarm] for name, each in monitors.items()}
+            for name, codes in said["last"].items():
+                said["alarms"][name] = dict.fromkeys(codes, update) | said["alarms"][name]
             monitors["bare"].reset()
     numbers = monitors["full"].log()
     if (waits := monitors["full"]._prediction.plateau) is not None and len(waits.needed):
