@@ -59,6 +59,8 @@ def _never_raises(method: Callable[..., T]) -> Callable[..., T | None]:
     def call(self: "Monitor", *args: Any, **kwargs: Any) -> T | None:
         try:
             return method(self, *args, **kwargs)
+        except MonitorWarning:  # the user lets warnings be errors
+            raise
         except Exception as problem:  # of any library whose arrays come in
             self.problem = str(problem) or type(problem).__name__
             self._warn(f"{self.problem} Nothing more is looked at before reset().")

@@ -1,6 +1,6 @@
 """What a `Monitor` says in the course of trainings whose truth is known: false alarms, staged failures, prices.
 
-    python tests/studies/monitor.py                # into monitor.json; about a quarter of an hour
+    python tests/studies/monitor.py                # into monitor.json; half an hour of one core; resumes
     python tests/studies/monitor.py --only 'wine*'
 
 Every tenth update is looked at, and findings are asked for every 100 updates, of three monitors at once: `full` has the
@@ -32,7 +32,7 @@ from models import (
     start,
     statement,
 )
-from record import rounded, written
+from record import HERE, read, rounded, written
 from slips import SLIPS
 from tables import table
 
@@ -51,13 +51,16 @@ NAMED = {
     "kl-x0.1": {"lower-price"}, "kl-x10": {"higher-price", "price-too-high"}, "kl-x2": {"higher-price"},
     "kl-masked": {"several-prices"}, "free-bits": {"several-prices", "kl-off", "free-bits"},
     "total-bits": {"kl-off", "lower-price"}, "warm-up": {"lower-price"}, "sigma-frozen": {"frozen-variance"},
-    "sigma-softplus": {"bounded-variance"}, "batch-summed": {"higher-price", "price-too-high"},
+    "price-too-high": {"price-too-high"}, "sigma-softplus": {"bounded-variance"}, "batch-summed": {"higher-price", "price-too-high"},
 }  # fmt: skip
 
 
 def settings() -> list[tuple[Setting, str]]:
     """Return trainings with their warm-ups: healthy ones, then failures."""
-    plain = [(replace(s, trainer="own"), "") for s in HEALTHY if not s.warm_up and s.judged == "training"]
+    plain = [
+        (replace(s, trainer="own", truth="healthy" if s.price < 1 else "price-too-high"), "")
+        for s in HEALTHY if not s.warm_up and s.judged == "training"
+    ]  # fmt: skip
     warm = [
         (replace(setting(data, (64,), "silu", 6, 0.2), name=f"{data}-{kind}"), kind)
         for data in ("digits", "exponential", "wine") for kind in WARM_UPS if kind != "ends early"
@@ -105,7 +108,7 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
     kept = x[:, x.std(axis=0) > 0]
     spectrum = lv.Spectrum.from_data(kept, likelihood=s.likelihood)
     if s.condition:
-        spectrum = lv.spectrum.conditional(labels, kept)
+        spectrum = lv.spectrum.conditional(labels[:, 1:], kept)
     first, d = float(spectrum.eigenvalues[0]), x.shape[1]
     factor = {"d": d, "1/K": 1 / s.latents, "batch": s.batch}.get(s.factor, s.factor)
     arguments = statement(s, s.price * first, kept.shape[1])
@@ -155,17 +158,16 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
     return said | {"at_rest": numbers["at_rest"], "in_effect": rounded(effect), "applied": rounded(said["applied"])}
 
 
-def main(only: str = "*", write: bool = True) -> None:
-    """Watch all trainings, or some."""
+def main(only: str = "*", again: bool = False) -> None:
+    """Watch all trainings, or some; those that are on record are left as they are, unless they are wanted again."""
     warnings.simplefilter("error", lv.diagnosis.MonitorWarning)
-    rows = []
+    rows = {row["name"]: row for row in read("monitor.json")["models"]} if (HERE / "monitor.json").exists() else {}
     for s, kind in settings():
-        if fnmatch(s.name, only):
-            rows.append({"name": s.name} | watch(s, kind))
+        if fnmatch(s.name, only) and (again or s.name not in rows):
+            rows[s.name] = {"name": s.name} | watch(s, kind)
+            print(rows[s.name], flush=True)
+            written("monitor.json", list(rows.values()))
             jax.clear_caches()
-            print(rows[-1], flush=True)
-    if write:
-        written("monitor.json", rows)
 
 
 if __name__ == "__main__":
