@@ -131,7 +131,9 @@ def object_page(name: str) -> str:
     thing = getattr(importlib.import_module(room), own)
     kind = kind_of(thing)
     options = {"autoclass": ["members"], "automodule": ["members"], "autodata": ["no-value"]}.get(kind, [])
-    inherited = ["inherited-members"] * (kind == "autoclass" and is_dataclass(thing))  # of others, such as errors, those of Python
+    inherited = ["inherited-members"] * (
+        kind == "autoclass" and is_dataclass(thing)
+    )  # of others, such as errors, those of Python
     return rst(name, "\n".join([f".. {kind}:: {name}", *(f"   :{option}:" for option in [*options, *inherited])]))
 
 
@@ -152,8 +154,14 @@ def room_page(room: str, names: Mapping[str, str]) -> str:
 def reference() -> Iterator[tuple[str, str]]:
     """The pages of the reference: an index, one of each room and of each public name."""
     everything = public()
-    lines = [f"| [`{room}`]({room}.rst) | {(importlib.import_module(room).__doc__ or '').splitlines()[0]} |" for room in everything]
-    yield "reference/index.md", REFERENCE + "\n".join(lines) + "\n" + contents([*everything, "commands", "findings", "limits"])
+    lines = [
+        f"| [`{room}`]({room}.rst) | {(importlib.import_module(room).__doc__ or '').splitlines()[0]} |"
+        for room in everything
+    ]
+    yield (
+        "reference/index.md",
+        REFERENCE + "\n".join(lines) + "\n" + contents([*everything, "commands", "findings", "limits"]),
+    )
     for room, names in everything.items():
         yield f"reference/{room}.rst", room_page(room, names)
     for home in sorted({home for names in everything.values() for home in names.values()}):

@@ -224,13 +224,6 @@ def test_every_preset_is_written_out():
     assert {*WRITTEN, *OTHERS, *CELLS} == {name for name, each in PRESETS.items() if not each.refused}
 
 
-def test_the_readme_lists_those_with_a_price_in_their_groups():
-    lines = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
-    for group, presets in GROUPS.items():
-        [line] = [line for line in lines if line.startswith(f"| {group} |")]
-        assert re.findall(r"`([^`]+)`", line) == [name for name, each in presets.items() if not each.refused]
-
-
 @written
 def test_price_is_the_exchange_rate_of_the_written_loss(name, rng):
     loss = preset(name)
