@@ -16,7 +16,7 @@ generate.write()
 
 project, author = "landau-vae", "The landau-vae developers"
 version = release = landau_vae.__version__
-copyright = f"{author}, MIT licence"  # noqa: A001
+copyright = f"{author}, MIT licence"
 extensions = [
     "myst_nb",
     "numpydoc",

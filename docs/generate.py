@@ -171,8 +171,8 @@ def reference() -> Iterator[tuple[str, str]]:
 REFERENCE = """\
 # Reference
 
-`import landau_vae as lv` makes every room of the package available; each is loaded when it is first used. A name that several rooms list
-has its page under the shortest one.
+`import landau_vae as lv` makes every room of the package available; each is loaded when it is first used. A
+name that several rooms list has its page under the shortest one.
 
 | room | what it is for |
 |---|---|
@@ -219,13 +219,15 @@ def conventions() -> str:
 CONVENTIONS = """\
 # Conventions of public code bases
 
-"β = 1" has no meaning without the loss it stands in. A sum or a mean over features, a ½, a KL that is averaged over latents: each changes how much
-error a nat of KL is worth. This exchange rate is the **price** τ. Two losses with the same price and the same data collapse the same latents.
+"β = 1" has no meaning without the loss it stands in. A sum or a mean over features, a ½, a KL that is averaged
+over latents: each changes how much error a nat of KL is worth. This exchange rate is the **price** τ. Two
+losses with the same price and the same data collapse the same latents.
 
-The table lists every loss that the package knows by name: `lv.Loss.preset("{{name}}", β)` in Python, `--loss NAME --beta β` on the command line.
-Prices are those of the loss as it is shipped, for {features} features, {latents} latents and batches of {batch} rows. `landau-vae convert --help` lists
-how to ask for other sizes, and [how to choose β](how_to/choose_beta.md) uses them. Rows without a price say why below the table.
-""".replace("{{name}}", "NAME")
+The table lists every loss that the package knows by name: `lv.Loss.preset("NAME", β)` in Python, `--loss NAME
+--beta β` on the command line. Prices are those of the loss as it is shipped, for {features} features, {latents}
+latents and batches of {batch} rows. `landau-vae convert --help` lists how to ask for other sizes, and [how to
+choose β](how_to/choose_beta.md) uses them. Rows without a price say why below the table.
+"""
 
 
 def findings() -> str:
@@ -240,8 +242,8 @@ def findings() -> str:
 
 
 FINDINGS = """\
-`lv.diagnose` and `lv.Monitor` report what they find under these codes. [How to diagnose a checkpoint](../how_to/diagnose.md) says what to do
-about each. In Python the table is `lv.diagnosis.CODES`."""
+`lv.diagnose` and `lv.Monitor` report what they find under these codes. [How to diagnose a
+checkpoint](../how_to/diagnose.md) says what to do about each. In Python the table is `lv.diagnosis.CODES`."""
 
 
 def limits() -> str:
@@ -252,7 +254,8 @@ def limits() -> str:
 
 
 LIMITS = """\
-These numbers decide verdicts. Each has a meaning and an origin: a source, or the models and data on which it was measured."""
+These numbers decide verdicts. Each has a meaning and an origin: a source, or the models and data on which it
+was measured."""
 
 
 def commands() -> str:
@@ -266,8 +269,8 @@ def commands() -> str:
 
 
 COMMANDS = """\
-Every command prints a table for readers. Most take `--json` for programs, and `--output` for figures and files. The exit code is 0 if all is
-well, 1 if something was checked and failed, and 2 if the input is bad."""
+Every command prints a table for readers. Most take `--json` for programs, and `--output` for figures and files.
+The exit code is 0 if all is well, 1 if something was checked and failed, and 2 if the input is bad."""
 
 
 def pages() -> Iterator[tuple[str, str]]:

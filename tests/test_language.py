@@ -1,4 +1,4 @@
-"""The language of docstrings, messages, the README and the site's pages: plain words, no riddles (shared by all who write here).
+"""The language of docstrings, messages and pages: plain words, no riddles (shared by all who write here).
 
 `python tests/test_language.py` prints every place of every phrase.
 """

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from test_pages import generate
 
-import landau_vae as lv
-
 pytest.importorskip("pydata_sphinx_theme", reason="the extra 'docs' is not installed")
 pytest.importorskip("myst_nb", reason="the extra 'docs' is not installed")
 
@@ -60,7 +58,3 @@ def test_nothing_but_mathematics_is_loaded_from_outside(site):
             r'<(?:script|link|img)[^>]*(?:src|href)="(https?://[^"]+)"', page.read_text(encoding="utf-8")
         )
         assert all("mathjax" in address for address in loaded), loaded
-
-
-def test_the_version_is_the_package_s(site):
-    assert f"landau-vae {lv.__version__}" in (site / "genindex.html").read_text(encoding="utf-8") or lv.__version__

@@ -1,8 +1,6 @@
 """Every preset against its loss as that code base writes it: the price, and what measuring that loss reads."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from written_losses import LAMBDA, MORE, WEIGHTS
 from landau_vae import Loss, Spectrum
 from landau_vae.errors import InputError
 from landau_vae.loss import GAUSSIAN, PRESETS
-from landau_vae.loss.presets import GROUPS
 
 SHAPE, LATENTS, BATCH = (4, 5, 3), 6, 7  # an image, channels last
 D, C = 60, 3
