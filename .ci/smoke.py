@@ -34,6 +34,7 @@ def of_zarr() -> None:
 MISSING: dict[str, Callable[[], object] | None] = {  # what needs an extra; None: nothing that one meets without it
     "dask": None,
     "datasets": None,  # what "sklearn" was called
+    "docs": None,
     "jax": lambda: lv.training.Neural(),
     "sklearn": lambda: lv.LinearVAE(),
     "test": None,

@@ -16,8 +16,15 @@ generate.write()
 
 project, author = "landau-vae", "The landau-vae developers"
 version = release = landau_vae.__version__
-copyright = f"{author}, MIT licence"  # noqa: A001
-extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "sphinx_design"]
+copyright = f"{author}, MIT licence"
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_design",
+]
 exclude_patterns = ["_build"]
 default_role = "py:obj"
 

@@ -131,7 +131,9 @@ def object_page(name: str) -> str:
     thing = getattr(importlib.import_module(room), own)
     kind = kind_of(thing)
     options = {"autoclass": ["members"], "automodule": ["members"], "autodata": ["no-value"]}.get(kind, [])
-    inherited = ["inherited-members"] * (kind == "autoclass" and is_dataclass(thing))  # of others, such as errors, those of Python
+    inherited = ["inherited-members"] * (
+        kind == "autoclass" and is_dataclass(thing)
+    )  # of others, such as errors, those of Python
     return rst(name, "\n".join([f".. {kind}:: {name}", *(f"   :{option}:" for option in [*options, *inherited])]))
 
 
@@ -152,8 +154,14 @@ def room_page(room: str, names: Mapping[str, str]) -> str:
 def reference() -> Iterator[tuple[str, str]]:
     """The pages of the reference: an index, one of each room and of each public name."""
     everything = public()
-    lines = [f"| [`{room}`]({room}.rst) | {(importlib.import_module(room).__doc__ or '').splitlines()[0]} |" for room in everything]
-    yield "reference/index.md", REFERENCE + "\n".join(lines) + "\n" + contents([*everything, "commands", "findings", "limits"])
+    lines = [
+        f"| [`{room}`]({room}.rst) | {(importlib.import_module(room).__doc__ or '').splitlines()[0]} |"
+        for room in everything
+    ]
+    yield (
+        "reference/index.md",
+        REFERENCE + "\n".join(lines) + "\n" + contents([*everything, "commands", "findings", "limits"]),
+    )
     for room, names in everything.items():
         yield f"reference/{room}.rst", room_page(room, names)
     for home in sorted({home for names in everything.values() for home in names.values()}):
@@ -163,8 +171,8 @@ def reference() -> Iterator[tuple[str, str]]:
 REFERENCE = """\
 # Reference
 
-`import landau_vae as lv` makes every room of the package available; each is loaded when it is first used. A name that several rooms list
-has its page under the shortest one.
+`import landau_vae as lv` makes every room of the package available; each is loaded when it is first used. A
+name that several rooms list has its page under the shortest one.
 
 | room | what it is for |
 |---|---|
@@ -211,13 +219,15 @@ def conventions() -> str:
 CONVENTIONS = """\
 # Conventions of public code bases
 
-"β = 1" has no meaning without the loss it stands in. A sum or a mean over features, a ½, a KL that is averaged over latents: each changes how much
-error a nat of KL is worth. This exchange rate is the **price** τ. Two losses with the same price and the same data collapse the same latents.
+"β = 1" has no meaning without the loss it stands in. A sum or a mean over features, a ½, a KL that is averaged
+over latents: each changes how much error a nat of KL is worth. This exchange rate is the **price** τ. Two
+losses with the same price and the same data collapse the same latents.
 
-The table lists every loss that the package knows by name: `lv.Loss.preset("{{name}}", β)` in Python, `--loss NAME --beta β` on the command line.
-Prices are those of the loss as it is shipped, for {features} features, {latents} latents and batches of {batch} rows. `landau-vae convert --help` lists
-how to ask for other sizes, and [how to choose β](how_to/choose_beta.md) uses them. Rows without a price say why below the table.
-""".replace("{{name}}", "NAME")
+The table lists every loss that the package knows by name: `lv.Loss.preset("NAME", β)` in Python, `--loss NAME
+--beta β` on the command line. Prices are those of the loss as it is shipped, for {features} features, {latents}
+latents and batches of {batch} rows. `landau-vae convert --help` lists how to ask for other sizes, and [how to
+choose β](how_to/choose_beta.md) uses them. Rows without a price say why below the table.
+"""
 
 
 def findings() -> str:
@@ -232,8 +242,8 @@ def findings() -> str:
 
 
 FINDINGS = """\
-`lv.diagnose` and `lv.Monitor` report what they find under these codes. [How to diagnose a checkpoint](../how_to/diagnose.md) says what to do
-about each. In Python the table is `lv.diagnosis.CODES`."""
+`lv.diagnose` and `lv.Monitor` report what they find under these codes. [How to diagnose a
+checkpoint](../how_to/diagnose.md) says what to do about each. In Python the table is `lv.diagnosis.CODES`."""
 
 
 def limits() -> str:
@@ -244,7 +254,8 @@ def limits() -> str:
 
 
 LIMITS = """\
-These numbers decide verdicts. Each has a meaning and an origin: a source, or the models and data on which it was measured."""
+These numbers decide verdicts. Each has a meaning and an origin: a source, or the models and data on which it
+was measured."""
 
 
 def commands() -> str:
@@ -258,8 +269,8 @@ def commands() -> str:
 
 
 COMMANDS = """\
-Every command prints a table for readers. Most take `--json` for programs, and `--output` for figures and files. The exit code is 0 if all is
-well, 1 if something was checked and failed, and 2 if the input is bad."""
+Every command prints a table for readers. Most take `--json` for programs, and `--output` for figures and files.
+The exit code is 0 if all is well, 1 if something was checked and failed, and 2 if the input is bad."""
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The language of docstrings, messages and the README: plain words, no riddles (shared by all who write here).
+"""The language of docstrings, messages and pages: plain words, no riddles (shared by all who write here).
 
 `python tests/test_language.py` prints every place of every phrase.
 """
@@ -13,7 +13,9 @@ import pytest
 import landau_vae
 
 PACKAGE = Path(landau_vae.__file__).parent
-README = PACKAGE.parent / "README.md"
+ROOT = PACKAGE.parent
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / name for name in ("index.md", "start.md", "scope.md"))]
+PAGES += sorted((ROOT / "docs" / "how_to").glob("*.md"))
 
 # Phrase (a regular expression, in any case) → what to write instead.
 PHRASES = {
@@ -51,14 +53,16 @@ def texts(path):
 
 @cache
 def prose():
-    """(place, text) of all strings of the package and of the README's prose; code in backticks is left out."""
+    """(place, text) of all strings of the package and of the prose of pages; code in backticks is left out."""
     pairs = []
     for path in sorted(PACKAGE.rglob("*.py")):
         for line, text in texts(path):
             place = f"{path.relative_to(PACKAGE.parent)}:{line}"
             pairs.append((place, re.sub(r"`[^`]*`|(?m:^ *(>>>|\.\.\.).*$)", "", text)))
-    plain = re.sub(r"```.*?```|`[^`]*`", "", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return [*pairs, ("README.md", plain)]
+    for page in PAGES:
+        plain = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        pairs.append((str(page.relative_to(ROOT)), plain))
+    return pairs
 
 
 def places(phrase):

@@ -120,7 +120,7 @@ class MonitorCallback(Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the numbers of this epoch to the logs."""
-        last = epoch + 1 == self.params.get("epochs")  # type: ignore[attr-defined]
+        last = epoch + 1 == (self.params or {}).get("epochs")  # type: ignore[attr-defined]
         now = monotonic()
         self._behind = bool(self.numbers) and not last and self._spent > self.share * (now - self._begun)
         if not (self._behind or self.problem):

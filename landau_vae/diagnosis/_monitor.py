@@ -216,6 +216,8 @@ class Monitor:
             return
         self._recent.append(Applied(batch.mean, batch.by_kl, batch.rounding, channels_of(batch.shape)))
         self._course.add(self.updates, *(each / self._prediction.per_beta for each in self._recent[-1].dearest))
+        while self._course.changed == self.updates and len(self._recent) > 1:  # those before had another price
+            self._recent.popleft()
 
     def _warn(self, sentence: str, level: int = 4) -> None:
         """Report a sentence once, also one with other numbers in it; `level`: calls up to the user's own."""

@@ -55,7 +55,7 @@ def train(updates, weight, monitor=None):
 
 
 def monitor(**how):
-    return lv.Monitor(lv.Spectrum.from_data(rows()), lv.Loss.gaussian(1.0), memory=40, **how)
+    return lv.Monitor(lv.Spectrum.from_data(rows()), lv.Loss.gaussian(1.0), **{"memory": 40, **how})
 
 
 def test_the_price_at_once_and_at_rest():
@@ -67,6 +67,13 @@ def test_the_price_at_once_and_at_rest():
     assert abs(last["price_in_effect"] - 1) < AT_REST
     assert not any(log["alarms"] for log in logs), "of a healthy training, at no step"
     assert mine.updates == 2500
+
+
+def test_a_warm_up_that_ends_as_stated_is_no_alarm():
+    """Neither while it lasts nor after it: what the monitor knows of batches before the end counts no longer."""
+    _, logs = train(600, lambda update: min(update / 200, 1.0), monitor(memory=None))
+    assert not any(log["alarms"] for log in logs)
+    assert logs[-1]["price_ratio"] == pytest.approx(1.0, rel=AT_ONCE)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from landau_vae.diagnosis.findings import (
 )
 from landau_vae.display import Table
 
-README = Path(lv.__file__).parents[1] / "README.md"
+PAGE = Path(lv.__file__).parents[1] / "docs" / "how_to" / "diagnose.md"
 
 
 def codes_in(module):
@@ -45,8 +45,8 @@ def test_every_code_is_explained():
     assert all(meaning.endswith(".") for meaning in CODES.values())
 
 
-def test_every_alarm_has_its_line_in_the_readme():
-    readme = README.read_text(encoding="utf-8")
+def test_every_alarm_has_its_line_on_the_site():
+    page = PAGE.read_text(encoding="utf-8")
     remarks = {"metastable", "near-threshold", "further-latent", "price-differs", "means-at-odds", "unmeasured",
                "rightly-inactive",
                "normalised-mean", "rotated", "superfluous", "as-predicted", "nonlinear",
@@ -54,7 +54,7 @@ def test_every_alarm_has_its_line_in_the_readme():
                "binary-data", "few-rows", "nothing-found",
                "price-moving", "became-inactive", "on-plateau", "not-at-rest"}  # fmt: skip
     for code in set(CODES) - remarks:
-        assert f"*{code}*" in readme
+        assert f"*{code}*" in page
 
 
 def test_every_rule_has_a_file_by_subject():

@@ -76,7 +76,7 @@ def test_the_advice_cures():
     assert len({each["truth"] for each in carried_out if each["cured"]}) >= 12
     assert (
         np.mean([each["cured"] for each in carried_out]) >= 0.9
-    )  # those that are not stand in the record, and in README
+    )  # those that are not stand in the record, and in tests/studies/README.md
 
 
 def test_the_record_is_of_these_settings_and_its_summary_of_these_models(models, studies):
@@ -106,8 +106,8 @@ def test_a_sample_that_is_trained_afresh_gives_the_recorded_findings(models, stu
         assert {key: now[key] for key in same} == {key: before[key] for key in same}, before["name"]
 
 
-def test_the_readme_states_what_was_measured():
-    text = " ".join((STUDIES.parents[1] / "README.md").read_text(encoding="utf-8").split())
+def test_the_site_states_what_was_measured():
+    text = " ".join((STUDIES.parents[1] / "docs" / "how_to" / "diagnose.md").read_text(encoding="utf-8").split())
     summary = recorded("results.json")["summary"]
     slips = {truth: each for truth, each in summary["named"].items() if each["models"] == 3}
     assert f"Of {summary['healthy']['settled']} healthy networks" in text

@@ -1,8 +1,6 @@
 """Every preset against its loss as that code base writes it: the price, and what measuring that loss reads."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from written_losses import LAMBDA, MORE, WEIGHTS
 from landau_vae import Loss, Spectrum
 from landau_vae.errors import InputError
 from landau_vae.loss import GAUSSIAN, PRESETS
-from landau_vae.loss.presets import GROUPS
 
 SHAPE, LATENTS, BATCH = (4, 5, 3), 6, 7  # an image, channels last
 D, C = 60, 3
@@ -222,13 +219,6 @@ def weights_by_hand(name, rng):
 
 def test_every_preset_is_written_out():
     assert {*WRITTEN, *OTHERS, *CELLS} == {name for name, each in PRESETS.items() if not each.refused}
-
-
-def test_the_readme_lists_those_with_a_price_in_their_groups():
-    lines = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
-    for group, presets in GROUPS.items():
-        [line] = [line for line in lines if line.startswith(f"| {group} |")]
-        assert re.findall(r"`([^`]+)`", line) == [name for name, each in presets.items() if not each.refused]
 
 
 @written
