@@ -97,7 +97,7 @@ def test_the_table_of_conventions_holds_every_preset():
     table = generate.conventions()
     assert all(f"| `{name}` |" in table for name in PRESETS)
     assert all(each.refused in table for each in PRESETS.values())
-    assert "| `beta-vae` | `Σ(x − x̂)² + β Σ KL` | beta = 4 | 2 |" in table  # two nats cost 4: no ½
+    assert "| `beta-vae` | Σ(x − x̂)² + β Σ KL | beta = 4 | 2 |" in table  # two nats cost 4: no ½
 
 
 def test_every_public_name_has_a_page():
@@ -105,7 +105,7 @@ def test_every_public_name_has_a_page():
     for room, names in generate.public().items():
         assert f"reference/{room}.rst" in places
         assert all(f"reference/names/{home}.rst" in places for home in names.values())
-        assert all(f"   {home}\n" in places[f"reference/{room}.rst"] + "\n" for home in names.values())
+        assert all(f":py:obj:`{home}`" in places[f"reference/{room}.rst"] for home in names.values())
 
 
 def test_links_of_what_is_taken_lead_to_pages():
