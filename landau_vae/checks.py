@@ -47,6 +47,7 @@ class Range:
     above: float = -math.inf
     below: float = math.inf
     infinite: bool = False  #: whether ±∞ is a number too
+    integer: bool = False  #: whether a float is refused even where it is whole, because 1.0 may be meant as a share
 
     def holds(self, value: float) -> bool:
         """Whether a finite number is inside."""
@@ -244,9 +245,12 @@ def _convert_number(value: Any, kind: type, limits: Range) -> float:
         value = value[()]
     if limits.infinite and isinstance(value, float) and math.isinf(value):
         return value
-    if not is_real(value) or not limits.holds(value) or (kind is int and (value != int(value) or value > LARGEST)):
-        noun = "whole number" if kind is int else "number" if limits != Range() else "finite number"
-        raise _Unfit(limits.words(noun))
+    fits = is_real(value) and limits.holds(value)
+    if fits and kind is int:
+        fits = value == int(value) <= LARGEST and not (limits.integer and isinstance(value, float | np.floating))
+    if not fits:
+        whole = "whole number (an int)" if limits.integer else "whole number"
+        raise _Unfit(limits.words(whole if kind is int else "number" if limits != Range() else "finite number"))
     return kind(value)
 
 

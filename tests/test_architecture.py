@@ -155,7 +155,7 @@ def test_import_is_light():
 def test_public_names_are_those_on_the_list():
     frozen = (Path(__file__).parent / "public_names.txt").read_text(encoding="utf-8").split()
     assert sorted(landau_vae.__all__) == frozen
-    assert len(frozen) <= 32, "DESIGN: at most 36 in the end"
+    assert len(frozen) <= 36, "DESIGN: at most 36 in the end"
     for name in frozen:
         assert getattr(landau_vae, name) is not None
     with pytest.raises(AttributeError, match="attribute nonsense"):

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @checked
 def everything(
     count: Count = 1,
+    latents: Annotated[int, Range(1, integer=True)] | Share = 1,
     seed: Seed = 0,
     share: Share | None = None,
     positive: Positive = 1.0,
@@ -42,7 +43,8 @@ def everything(
 
 @pytest.mark.parametrize(
     ("name", "value", "converted"),
-    [("count", 3.0, 3), ("count", np.int8(2), 2), ("seed", np.array(4), 4), ("bound", -np.inf, -np.inf),
+    [("latents", np.int8(2), 2), ("latents", 0.5, 0.5), ("count", 3.0, 3), ("count", np.int8(2), 2),
+     ("seed", np.array(4), 4), ("bound", -np.inf, -np.inf),
      ("share", np.float32(0.5), 0.5), ("positive", 2, 2.0), ("choice", 3, 3), ("path", "x", "x"),
      ("flag", np.True_, True), ("names", ["a", "b"], ("a", "b")), ("pair", [1, 2], (1.0, 2.0)),
      ("many", np.array([1, 2]), (1, 2)), ("many", range(1, 3), (1, 2)), ("shares", [0.1], (0.1,)),
@@ -57,6 +59,8 @@ def test_what_fits_is_converted(name, value, converted):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [("count", 0, "a whole number from 1 on"), ("count", 2.5, "a whole number from 1 on"),
+     ("latents", 1.0, "a whole number (an int) from 1 on or a number between 0 and 1"),
+     ("latents", np.float32(2.0), "a whole number (an int) from 1 on or a number between 0 and 1"),
      ("count", 10**400, "a whole number from 1 on"), ("count", True, "a whole number from 1 on"),
      ("seed", -1, "a whole number from 0 on"), ("share", 1, "a number between 0 and 1"),
      ("positive", float("inf"), "a number above 0"), ("positive", "1", "a number above 0"), ("bound", 1j, "a number"),

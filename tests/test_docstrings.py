@@ -18,7 +18,8 @@ from public_objects import function_of, has_fields, is_property, objects, undocu
 
 HERE = Path(__file__).parent
 CHECKS = set(tomllib.loads((HERE.parent / "pyproject.toml").read_text())["tool"]["numpydoc_validation"]["checks"])
-SUMMARY_ONLY = {"PR01", "RT01", "YD01"}  # properties, and the hook `content` of results: their first line says it
+SUMMARY_ONLY = {"PR01", "RT01", "YD01"}  # properties and hooks: their first line says it
+SUMMARY_ENOUGH = re.compile(r"\.content$|^adapters\..*\.(on_\w+|teardown)$")  # the hooks of results and of frameworks
 NOT_A_VERB = re.compile(
     r"(a|all|also|an|and|any|as|at|both|by|each|every|for|from|here|how|if|in|it|its|no|not|of|on|one|only|or|same|so"
     r"|such|that|the|their|these|this|those|to|two|what|when|where|whether|which|who|whose|why|with|without)\b",
@@ -33,7 +34,7 @@ def complaints(name, thing):
     is_class = inspect.isclass(thing)
     document = ClassDoc(thing, config={"show_class_members": False}) if is_class else FunctionDoc(function)
     errors = [error for error in validate(document)["errors"] if error[0] in CHECKS]
-    if is_property(thing) or name.endswith(".content"):
+    if is_property(thing) or SUMMARY_ENOUGH.search(name):
         return [error for error in errors if error[0] not in SUMMARY_ONLY | {"SS05"}]
     if has_fields(thing) and not document["Parameters"]:
         errors = [error for error in errors if error[0] != "PR01"]

@@ -41,6 +41,7 @@ HOOKS = re.compile(
     r"|Loss\.must_be_(fixed|plain)|Spectrum\.must_be_whole|intervals\.Uncertainty\.cells|\w*(Error|Theory|Samples)"
     r"|numeric\.Landscape\.(hessian_eigenvalues|escapes)|diagnosis\.Recommendation\.sentence|training\.Trainer"
     r"|LinearVAE\.\w+"  # scikit-learn checks the rows; tests/estimator tries junk for the parameters
+    r"|adapters\..*"  # frameworks call them, in their own environments: see tests/adapters
     r"|Monitor\.update"  # it warns, and never raises: tests/diagnosis/test_monitor.py tries junk
     r"|datasets\.Layers\..*|datasets\.worldclim_layers|numeric\.Transitions\.summary"
 )

@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 LARGEST = 400_000  # bytes, of a file that is to open at once on a forge
 every_notebook = pytest.mark.parametrize("name", NAMES)
+SHORT = {"1_reproduce_the_paper", "2_my_own_data"}  # others take more than eight seconds
 
 
 def read(path):
@@ -41,13 +42,14 @@ def _output(output):
 
 
 def test_there_is_one_for_each_reader():
-    assert NAMES == ["1_reproduce_the_paper", "2_my_own_data", "3_my_trained_model", "4_is_collapse_first_order"]
+    assert NAMES == ["1_reproduce_the_paper", "2_my_own_data", "3_my_trained_model", "4_is_collapse_first_order",
+                     "5_watch_a_training", "6_single_cells"]  # fmt: skip
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
     for name in NAMES:
         assert f"]({name}.ipynb)" in index
 
 
-@every_notebook
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in SHORT else pytest.mark.slow) for n in NAMES])
 def test_a_fresh_run_gives_what_is_stored(name, tmp_path):
     command = [sys.executable, str(FOLDER / "build.py"), name, "--into", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)

@@ -2,7 +2,8 @@
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from inspect import signature
+from typing import Any, Self
 
 from landau_vae.errors import InputError
 
@@ -17,6 +18,19 @@ def framework(*modules: str, package: str = "") -> Any:
     return import_module(found)
 
 
-def derived(cls: type, *bases: type) -> Any:
-    """Return an instance of a class, not yet initialised, that is one of these classes of a framework too."""
-    return object.__new__(type(cls.__name__, (cls, *bases), {}))
+class Callback:
+    """A callback that is of the classes of its framework too, which are looked up when it is made."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make an instance of this class and those."""
+        return object.__new__(type(cls.__name__, (cls, *cls._of_framework()), {}))
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        whole = signature(cls.__init__)
+        cls.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])  # type: ignore[attr-defined]
+
+    @classmethod
+    def _of_framework(cls) -> list[type]:
+        """Return the classes that a trainer expects."""
+        raise NotImplementedError

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from time import monotonic
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import numpy as np
 
 from landau_vae.adapters.announced import Announced, prefixed
-from landau_vae.adapters.frameworks import derived, framework
+from landau_vae.adapters.frameworks import Callback, framework
 from landau_vae.adapters.outputs import Spread, log_variance, read
 from landau_vae.adapters.taps import parts_of
 from landau_vae.checks import Count, Range, checked
@@ -27,12 +27,14 @@ from landau_vae.diagnosis.posterior import some_rows
 from landau_vae.loss import Loss
 from landau_vae.loss.calling import is_array, mapped, template
 
+__all__ = ["MonitorCallback"]
+
 BATCH = 512  # rows that are encoded at a time
 
 Part = Annotated[float, Range(0, 1)]
 
 
-class MonitorCallback:
+class MonitorCallback(Callback):
     """Diagnose the model at the end of each epoch, and put what is found into the logs.
 
     The price in effect is measured through the decoder; no gradients are needed. Findings are
@@ -69,9 +71,9 @@ class MonitorCallback:
     >>> callback.diagnosis.summary()  # doctest: +SKIP
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "MonitorCallback":
-        """Make one that is a callback of Keras."""
-        return cast("MonitorCallback", derived(cls, framework("keras").callbacks.Callback))
+    @classmethod
+    def _of_framework(cls) -> list[type]:
+        return [framework("keras").callbacks.Callback]
 
     @checked
     def __init__(
@@ -118,7 +120,7 @@ class MonitorCallback:
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the numbers of this epoch to the logs."""
-        last = epoch + 1 == self.params.get("epochs")  # type: ignore[attr-defined]
+        last = epoch + 1 == (self.params or {}).get("epochs")  # type: ignore[attr-defined]
         now = monotonic()
         self._behind = bool(self.numbers) and not last and self._spent > self.share * (now - self._begun)
         if not (self._behind or self.problem):

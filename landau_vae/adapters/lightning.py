@@ -5,19 +5,21 @@ Numbers go through the module's own `log_dict`, so that every logger of the trai
 """
 
 import sys
-from typing import Any, cast
+from typing import Any
 
 from landau_vae.adapters.announced import Announced, prefixed
-from landau_vae.adapters.frameworks import derived, framework
+from landau_vae.adapters.frameworks import Callback, framework
 from landau_vae.adapters.outputs import Spread
 from landau_vae.adapters.pytorch import Watch, watch
 from landau_vae.diagnosis import Monitor
 from landau_vae.errors import InputError
 
+__all__ = ["MonitorCallback"]
+
 LIBRARIES = ("lightning.pytorch", "pytorch_lightning")
 
 
-class MonitorCallback:
+class MonitorCallback(Callback):
     """Let a monitor follow a training by Lightning, and log what it knows.
 
     It logs in the steps in which the trainer logs, and at the end of each epoch. Each finding
@@ -46,12 +48,12 @@ class MonitorCallback:
     >>> trainer = Trainer(max_epochs=10, callbacks=[MonitorCallback(monitor)])  # doctest: +SKIP
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "MonitorCallback":
-        """Make one that is a callback of those of the two libraries that are in use."""
-        bases = [sys.modules[name].Callback for name in LIBRARIES if name in sys.modules] or [
+    @classmethod
+    def _of_framework(cls) -> list[type]:
+        """Return the callbacks of those of the two libraries that are in use."""
+        return [sys.modules[name].Callback for name in LIBRARIES if name in sys.modules] or [
             framework(*LIBRARIES).Callback
         ]
-        return cast("MonitorCallback", derived(cls, *bases))
 
     def __init__(
         self,

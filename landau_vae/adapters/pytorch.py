@@ -23,6 +23,8 @@ from landau_vae.checks import checked
 from landau_vae.diagnosis import Monitor, MonitorWarning
 from landau_vae.errors import InputError
 
+__all__ = ["Watch", "watch"]
+
 OPEN = 4  # encoded batches that wait for their gradients: several views of one batch, at most
 STEPS = 100  # of the graph, within which z is made of the mean
 
@@ -75,7 +77,7 @@ def watch(
     whole is watched if it is compiled after this call; `torch.nn.DataParallel` cannot be
     watched (`DistributedDataParallel` can: one monitor in each process, added at the end).
     """
-    torch = framework("torch")
+    framework("torch")
     if decoder is None:
         encoder, decoder = parts_of(encoder)
     heads = encoder if isinstance(encoder, tuple | list) else (encoder,)
@@ -86,7 +88,7 @@ def watch(
             "is expected.",
             "loss_scale",
         )
-    return Watch(torch, monitor, heads, decoder, spread=spread, scale=scale, data=data and len(heads) == 1)
+    return Watch(monitor, heads, decoder, spread=spread, scale=scale, data=data and len(heads) == 1)
 
 
 @dataclass(eq=False)
@@ -148,8 +150,6 @@ class Watch:
 
     Parameters
     ----------
-    torch : module
-        PyTorch.
     monitor : Monitor
         It is updated once for each batch.
     heads : sequence of modules or methods
@@ -164,12 +164,10 @@ class Watch:
         Whether the first argument of the encoder is x.
     """
 
-    def __init__(
-        self, torch: Any, monitor: Any, heads: Any, decoder: Any, *, spread: Spread, scale: Any, data: bool
-    ) -> None:
+    def __init__(self, monitor: Any, heads: Any, decoder: Any, *, spread: Spread, scale: Any, data: bool) -> None:
         self.monitor = monitor
         self.problem = ""  #: why the watch ended by itself, or why no price is measured
-        self._torch, self._spread, self._scale, self._data = torch, spread, scale, data
+        self._torch, self._spread, self._scale, self._data = framework("torch"), spread, scale, data
         self._open: deque[_Batch] = deque(maxlen=OPEN)
         self._parts: dict[int, Any] = {}
         self._mark = object()  # of this watch, at the nodes of the graph that made the means
@@ -190,6 +188,9 @@ class Watch:
     def remove(self) -> None:
         """Give the monitor what has come, and put the model back as it was."""
         self.flush()
+        self._end()
+
+    def _end(self) -> None:
         self._open.clear()
         for tap in reversed(self._taps):
             tap.remove()
@@ -282,10 +283,8 @@ class Watch:
             try:
                 return function(*args)
             except Exception as failure:
+                self._end()
                 self._say(f"The model is not watched any longer: {failure}")
-                self._open.clear()
-                for tap in self._taps:
-                    tap.remove()
                 return None
 
         return call

@@ -14,6 +14,8 @@ from landau_vae.findings import Finding, alarm
 from landau_vae.loss import Loss
 from landau_vae.spectrum import score
 
+__all__ = ["MonitorCallback"]
+
 
 class MonitorCallback(lightning.MonitorCallback):
     """Let a monitor follow the training of an SCVI model, and log what it knows.

@@ -31,7 +31,7 @@ from landau_vae.diagnosis.streamed import Streamed, Window, read
 from landau_vae.display import counted, significant
 from landau_vae.errors import InputError
 from landau_vae.findings import Finding
-from landau_vae.limits import EXACT_PRICE, UNKNOWN_PRICE
+from landau_vae.limits import EXACT_PRICE, PRICE_AT_REST, SURELY, UNKNOWN_PRICE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -59,6 +59,8 @@ def _never_raises(method: Callable[..., T]) -> Callable[..., T | None]:
     def call(self: "Monitor", *args: Any, **kwargs: Any) -> T | None:
         try:
             return method(self, *args, **kwargs)
+        except MonitorWarning:  # the user lets warnings be errors
+            raise
         except Exception as problem:  # of any library whose arrays come in
             self.problem = str(problem) or type(problem).__name__
             self._warn(f"{self.problem} Nothing more is looked at before reset().")
@@ -214,6 +216,8 @@ class Monitor:
             return
         self._recent.append(Applied(batch.mean, batch.by_kl, batch.rounding, channels_of(batch.shape)))
         self._course.add(self.updates, *(each / self._prediction.per_beta for each in self._recent[-1].dearest))
+        while self._course.changed == self.updates and len(self._recent) > 1:  # those before had another price
+            self._recent.popleft()
 
     def _warn(self, sentence: str, level: int = 4) -> None:
         """Report a sentence once, also one with other numbers in it; `level`: calls up to the user's own."""
@@ -261,7 +265,9 @@ class Monitor:
         old, new = self._halves
         if self._before is not None and old.rows + new.rows < self._before.rows:
             old, new = self._before, old.merge(new)
-        steadily = bool(old.rows and new.rows) and steady(old.posterior, new.posterior)
+        steadily = (
+            bool(old.rows and new.rows) and steady(old.posterior, new.posterior) and self._same_price(c, old, new)
+        )
         before = old.posterior.signal_fraction if old.rows and new.rows else None
         now = (new if new.rows else old).posterior.signal_fraction
         to_beta = float(c.loss.beta) / c.price
@@ -283,6 +289,19 @@ class Monitor:
         watched = replace(c, prices=prices, progress=progress)
         self._rested = self._rested or bool(watched.is_active.any() and at_rest(watched))
         return watched
+
+    def _same_price(self, c: Diagnosis, old: Streamed, new: Streamed) -> bool:
+        """Return whether two parts of a training obey one price, as far as is known."""
+        found = []
+        for part in (old, new):
+            one = replace(c, posterior=part.posterior)
+            one = replace(one, prices=self._prediction.in_effect(one, part))
+            if one.prices is None or one.price_in_effect is None or one.price_in_effect_error is None:
+                return True
+            found.append((one.price_in_effect, one.price_in_effect_error))
+        (before, error), (now, other) = found
+        tolerated = PRICE_AT_REST * max(abs(before), abs(now)) + SURELY * np.hypot(error, other)
+        return bool(abs(now - before) <= tolerated)
 
     # ------------------------------------------------------------------------------ what it says
 

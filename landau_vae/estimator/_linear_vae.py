@@ -32,9 +32,10 @@ class LinearVAE(Estimator):
         errors, with any reductions, weights, constraint, sampler, learned variance, or fixed
         variances of features.
     n_components : int, float, "noise-floor" or None, default None
-        K, the number of latents: a number; the fewest modes that hold this share of the
-        variance (between 0 and 1); the modes above the noise floor of the sample; or that of
-        the loss, else one for each mode of the data.
+        K, the number of latents. An int is K itself. A float between 0 and 1 is a share of the
+        variance, and K the fewest modes that hold it. "noise-floor" takes the modes above
+        the noise floor of the rows (`landau_vae.noise_floor`). None takes the `latents` of the
+        loss, or one for each mode of the data if the loss has no such number.
     standardize : bool, default False
         Whether to divide each feature by its standard deviation; constant features stay as they
         are.
@@ -51,14 +52,15 @@ class LinearVAE(Estimator):
         Unit vectors v_k in the units of `scale_`, strongest mode first, with the signs that
         PCA gives them; 0 for latents beyond the modes.
     thresholds_ : (K,) array
-        β at which each latent collapses, as in `landau_vae.transitions`; 0 for latents beyond
-        the modes, infinite where a constraint keeps a latent active at every β.
+        β at which each latent collapses, as in `landau_vae.transitions`; 0 for latents that are
+        inactive at every β, as those beyond the modes are, and infinite where a constraint keeps
+        a latent active at every β.
     n_active_ : int
         How many latents are active at this β.
     signal_fraction_ : (K,) array
         M²_k, share of the signal in the second moment of z; 0 of inactive latents.
     posterior_variance_ : (K,) array
-        σ²_k; 1 of inactive latents.
+        σ²_k; 1 of inactive latents, unless the sampler of the loss fixes another variance.
     rate_ : (K,) array
         KL of each latent, nats.
     explained_variance_ : (K,) array
@@ -101,8 +103,8 @@ class LinearVAE(Estimator):
     (up to divisors n and n − 1). FactorAnalysis has a noise variance of each feature, and so
     other axes.
 
-    `fit` keeps the moments of the rows, for a later `partial_fit`: d² numbers, or the rows while
-    they are fewer than the features.
+    `fit` keeps the moments of the rows, for a later `partial_fit`, and all modes of the data. A
+    pickle holds about 5 d² numbers, or 3 copies of the rows while they are fewer than the features.
 
     Examples
     --------
@@ -150,12 +152,13 @@ class LinearVAE(Estimator):
         OutsideTheory
             If the loss has no price at this β.
         """
-        return self._settle(_moments(self._rows(X, reset=True)))
+        return self._settle(self._moments(self._rows(X, reset=True)))
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Fit the model to these rows and all those before: the same as `fit` on all of them, to rounding.
 
         Each call solves for the modes anew, so blocks should have many more rows than features.
+        Rows of a call that raises an error are not counted.
 
         Parameters
         ----------
@@ -177,7 +180,7 @@ class LinearVAE(Estimator):
         """
         if not hasattr(self, "_seen"):
             return self.fit(X)
-        return self._settle(self._seen.merge(_moments(self._rows(X))))
+        return self._settle(self._seen.merge(self._moments(self._rows(X))))
 
     def _settle(self, part: Partial) -> Self:
         model = gaussian_model(part, self.beta, self.loss, self.n_components, self.standardize)
@@ -306,12 +309,11 @@ class LinearVAE(Estimator):
         Returns
         -------
         (d, d) array
-            That of the rows along active modes; τ along all others.
+            That of the rows along active modes, if z is drawn as usual; τ along all others.
         """
         self._check_fitted()
         return self._model.covariance
 
-
-def _moments(rows: Any) -> Partial:
-    """Return the moments of an array that may change later: where rows are kept, they are copied."""
-    return Partial.from_chunks([rows])
+    def _moments(self, rows: Any) -> Partial:
+        """Return the moments of an array that may change later: where rows are kept, they are copied."""
+        return Partial.from_chunks([rows], names=getattr(self, "feature_names_in_", None))

@@ -10,11 +10,11 @@ probabilistic PCA (Lucas et al., arXiv:1911.02469; Tipping & Bishop 1999).
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
-from landau_vae.checks import Count, Natural, Positive, Share, checked
+from landau_vae.checks import Natural, Positive, Range, Share, checked
 from landau_vae.data.moments import SecondMoments
 from landau_vae.data.tables import constant
 from landau_vae.display import Array, significant
@@ -28,7 +28,7 @@ from landau_vae.spectrum.build import Kind, check_rows, fields_in_unit
 from landau_vae.spectrum.partial import Partial
 from landau_vae.spectrum.spectrum import Spectrum
 
-Components = Count | Share | Literal["noise-floor"] | None
+Components = Annotated[int, Range(1, integer=True)] | Share | Literal["noise-floor"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,36 +81,32 @@ class GaussianModel:
         return self.padded(rows * np.sign(largest))
 
     @cached_property
-    def decoder(self) -> Array:
-        """w_k v_k as rows, (K, d), in units of s."""
-        return self._norm[:, None] * self.axes
-
-    @cached_property
-    def encoder(self) -> Array:
-        """(M²_k / w_k) v_k as rows, (K, d): 0 for inactive latents."""
-        gain = np.divide(self.signal_fraction, self._norm, out=np.zeros(self.latents), where=self._norm > 0)
-        return gain[:, None] * self.axes
+    def norm(self) -> Array:
+        """w_k, (K,), in units of s: w² N = λ M² (1 − M²)."""
+        return np.sqrt(self.eigenvalues * self.signal_fraction * self.law.residual / self.law.noise)
 
     @property
     def covariance(self) -> Array:
         """Covariance of the model's rows, (d, d), data²."""
-        inner = self.decoder.T @ self.decoder + self.noise * np.eye(len(self.mean))
+        inner = (self.axes.T * self.norm**2) @ self.axes + self.noise * np.eye(len(self.mean))
         return inner * np.outer(self.scale, self.scale)
 
     def encode(self, rows: Array) -> Array:
-        """Return the posterior means of rows (n, d), (n, K)."""
-        return self._standard(rows) @ self.encoder.T
+        """Return the posterior means of rows (n, d), (n, K): 0 of inactive latents."""
+        gain = np.divide(self.signal_fraction, self.norm, out=np.zeros(self.latents), where=self.norm > 0)
+        return (rows - self.mean) @ (gain[:, None] * self.axes / self.scale).T
 
     def decode(self, codes: Array) -> Array:
         """Return the decoder's means of codes (n, K), (n, d)."""
-        return self.mean + self.scale * (codes @ self.decoder)
+        return codes @ (self.norm[:, None] * self.axes * self.scale) + self.mean
 
     def log_density(self, rows: Array) -> Array:
         """Return ln p of each row (n, d), (n,), nats: by modes, so that a small τ costs no digits."""
-        centred, variance = self._standard(rows), self._norm**2 + self.noise
+        centred, variance = (rows - self.mean) / self.scale, self.norm**2 + self.noise
         along = centred @ self.axes.T
-        across = centred - along @ self.axes
-        square = (along**2 / variance).sum(axis=1) + (across**2).sum(axis=1) / self.noise
+        square = along**2 @ (1 / variance)
+        if self.state.served < len(self.mean):  # else nothing but rounding is across all modes
+            square += ((centred - along @ self.axes) ** 2).sum(axis=1) / self.noise
         volume = np.log(variance / self.noise).sum() + len(self.mean) * np.log(2 * np.pi * self.noise)
         return -0.5 * (square + volume) - np.log(self.scale).sum()
 
@@ -125,14 +121,6 @@ class GaussianModel:
         missing = max(0, self.latents - len(values))
         return np.concatenate([values[: self.latents], np.zeros((missing, *values.shape[1:]))])
 
-    @cached_property
-    def _norm(self) -> Array:
-        """w_k, (K,): w² N = λ M² (1 − M²)."""
-        return np.sqrt(self.eigenvalues * self.signal_fraction * self.law.residual / self.law.noise)
-
-    def _standard(self, rows: Array) -> Array:
-        return (np.asarray(rows, dtype=np.float64) - self.mean) / self.scale
-
 
 @checked
 def gaussian_model(
@@ -143,7 +131,6 @@ def gaussian_model(
     moments = part.collected.result()
     check_rows(moments)
     unit = _unit(moments, given.likelihood, standardize)
-    moments.vectors_needed = True
     kind: Kind = "covariance" if unit is None else "correlation" if standardize else "exponential family"
     spectrum = Spectrum(**fields_in_unit(moments, part.names, unit, kind, likelihood=given.likelihood))
     latents = _latents(spectrum, n_components)
@@ -157,7 +144,7 @@ def _loss_at(loss: Loss, beta: float | None) -> Loss:
     likelihood = loss.likelihood
     if not likelihood.squared and not (likelihood.quadratic and likelihood.by_mean):
         raise InputError(
-            f"The loss has a {likelihood.title} likelihood, but a closed form is known for squared errors "
+            f"The likelihood of the loss is {likelihood.title}, but a closed form is known for squared errors "
             "only, with fixed variances of the features at most: train a network instead (lv.training.Neural).", "loss"
         )  # fmt: skip
     if beta is None and loss.beta.ndim:

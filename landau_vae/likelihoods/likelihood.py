@@ -358,6 +358,8 @@ class Likelihood:
         task = "it takes an array of means and returns as many variances."
         try:
             result = self.variance(mean)
+        except InputError:
+            raise
         except Exception as problem:  # anything: it may be the user's code
             raised = f"raised {type(problem).__name__} on the means ({problem})"
             raise InputError(f"The variance function {raised}: {task}") from problem

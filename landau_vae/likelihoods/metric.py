@@ -37,7 +37,11 @@ class Constant:
 
     def __call__(self, mean: Array) -> Array:
         """Return it at means."""
-        return np.broadcast_to(plain(self.number), np.shape(mean)) + 0.0 * mean
+        number = np.asarray(plain(self.number))
+        if number.shape not in ((), np.shape(mean)[-1:]):
+            expected = f"the data have {np.shape(mean)[-1]} features: give one number, or one for each feature."
+            raise InputError(f"The likelihood has {number.size} variances, but {expected}", "variance")
+        return np.broadcast_to(number, np.shape(mean)) + 0.0 * mean
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,15 @@ def test_without_a_spectrum_it_comes_from_the_rows(arrays):
     assert fewer.log()["price_ratio"] == pytest.approx(0.2, rel=1e-6)
 
 
+def test_without_gradients_it_asks_for_them(arrays):
+    monitor = lv.Monitor(lv.Spectrum.from_data(arrays["x"]), lv.Loss.gaussian(1.0), every=1)
+    bent = np.abs(arrays["mean"])  # not linear in x: of a linear model the price follows from M²
+    monitor.update(bent, arrays["log_variance"], arrays["x"])
+    found = {finding.code: finding for finding in monitor.findings()}
+    assert "grad_z" in found["unmeasured"].advice
+    assert {name for name in monitor.log() if "price" in name} == set()
+
+
 def test_prices_are_known_without_any_spectrum(arrays):
     part = {name: values for name, values in arrays.items() if name != "x"}
     monitor = looked(part, np.array_split(np.arange(1200), 12), lv.Loss.gaussian(0.4), None)

@@ -35,10 +35,14 @@ def rows(rng):
 
 
 @every_loss
-@pytest.mark.parametrize("standardize", [False, True])
-def test_numbers_are_those_of_the_equilibrium(rows, name, standardize):
+@pytest.mark.parametrize(("count", "standardize"), [(300, False), (300, True), (8, False)])
+def test_numbers_are_those_of_the_equilibrium(rows, name, count, standardize):
+    """Also those of 8 rows, where λ₁ is a thousand times λ₆, whose rounding is relative to λ₁."""
+    rows = rows[:count]
     loss, model = LOSSES[name], lv.LinearVAE(loss=LOSSES[name], standardize=standardize).fit(rows)
     spectrum = lv.Spectrum.from_data(rows, standardize=standardize)
+    np.testing.assert_array_equal(model.equilibrium_.spectrum.eigenvalues, spectrum.eigenvalues)  # decomposed alike
+    assert model.equilibrium_.spectrum.kind == spectrum.kind
     state, K = lv.equilibrium(spectrum, loss), loss.latents or 6
     assert model.n_components_ == K
     assert model.n_active_ == int(state.active)
@@ -47,12 +51,11 @@ def test_numbers_are_those_of_the_equilibrium(rows, name, standardize):
         (model.posterior_variance_, state.posterior_variance),
         (model.explained_variance_ratio_, state.utility("sampled")),
     ):  # fmt: skip
-        # Modes as decomposed with vectors and without differ by the roundings of λ₁ d, here 1e-14 of λ₁ = 100 λ₆.
-        np.testing.assert_allclose(mine, theirs[:K], rtol=100 * CLOSED, atol=CLOSED)
+        np.testing.assert_allclose(mine, theirs[:K], rtol=CLOSED, atol=0)
     np.testing.assert_allclose(model.equilibrium_.total_distortion, state.total_distortion, rtol=CLOSED)
     np.testing.assert_allclose(model.noise_variance_, state.price, rtol=CLOSED)
     cascade = lv.transitions(spectrum, loss)
-    np.testing.assert_allclose(model.thresholds_, np.repeat(cascade.beta, cascade.multiplicity), rtol=100 * CLOSED)
+    np.testing.assert_allclose(model.thresholds_, np.repeat(cascade.beta, cascade.multiplicity), rtol=CLOSED)
 
 
 @every_loss
@@ -110,6 +113,14 @@ def test_scores_are_those_of_the_covariance(rows, name, standardize):
     expected = multivariate_normal(rows.mean(axis=0), model.get_covariance()).logpdf(rows)
     np.testing.assert_allclose(model.score_samples(rows), expected, rtol=SUMMED)
     np.testing.assert_allclose(model.score(rows), expected.mean(), rtol=SUMMED)
+
+
+@pytest.mark.parametrize("beta", [1e-12, 1e-30, 1e-200])
+def test_scores_of_all_modes_tend_to_those_of_the_covariance(rows, beta):
+    """No row has a part across all modes, so that τ drops out; its rounding divided by τ would be 10 nats at 1e-30."""
+    model, deviation = lv.LinearVAE(beta).fit(rows), rows - rows.mean(axis=0)
+    expected = multivariate_normal(rows.mean(axis=0), deviation.T @ deviation / len(rows)).logpdf(rows)
+    np.testing.assert_allclose(model.score_samples(rows), expected, rtol=SUMMED)
 
 
 def test_the_score_is_the_evidence_bound(rows):

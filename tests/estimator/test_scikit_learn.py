@@ -71,6 +71,15 @@ def test_a_first_batch_that_cannot_be_fitted_leaves_no_trace():
     assert model.partial_fit([[2, 0, 0], [-2, 0, 0]]).n_samples_seen_ == 2  # of other columns
 
 
+def test_a_batch_that_raises_is_not_counted(rng):
+    rows = rng.standard_normal((50, 4))
+    model = lv.LinearVAE(0.3).fit(rows)
+    with pytest.raises(InputError, match="overflow"):
+        model.partial_fit(1e200 * rows)
+    whole = lv.LinearVAE(0.3).fit(np.vstack([rows, 2 * rows]))
+    np.testing.assert_allclose(model.partial_fit(2 * rows).thresholds_, whole.thresholds_, rtol=STREAMED)
+
+
 def test_a_search_over_beta_finds_the_noise(rng):
     """Noise of variance .25 around three causes; the likelihood of held-out rows is largest at that price."""
     rows = rng.standard_normal((600, 3)) @ rng.standard_normal((3, 12)) + 0.5 * rng.standard_normal((600, 12))
@@ -93,7 +102,7 @@ def test_tables_in_and_out(rng):
     model = lv.LinearVAE(0.1, n_components=2).set_output(transform="pandas")
     codes = model.fit_transform(table)
     assert list(codes.columns) == list(model.get_feature_names_out()) == ["linearvae0", "linearvae1"]
-    assert list(model.feature_names_in_) == ["a", "b", "c"]
+    assert list(model.feature_names_in_) == list(model.equilibrium_.spectrum.names) == ["a", "b", "c"]
     with pytest.raises(ValueError, match="feature names should match"):
         model.transform(table[["c", "b", "a"]])
     with pytest.raises(ValueError, match="feature names should match"):
@@ -177,14 +186,16 @@ def test_beta_is_that_of_the_loss_unless_it_is_given(rng):
     ({"beta": -1.0}, "beta", "beta is -1"),
     ({"beta": "1"}, "beta", "beta is '1'"),
     ({"loss": "bernoulli"}, "loss", "a Loss such as"),
-    ({"loss": lv.Loss.bernoulli()}, "loss", "The loss has a Bernoulli likelihood"),
+    ({"loss": lv.Loss.bernoulli()}, "loss", "The likelihood of the loss is Bernoulli"),
     ({"loss": lv.Loss.of("huber(1)")}, "loss", "a closed form is known for squared errors"),
     ({"loss": lv.Loss.of(lv.loss.quadratic(np.eye(3)))}, "loss", "with fixed variances of the features at most"),
     ({"loss": lv.Loss.of(lv.loss.gaussian("learned"))}, "loss", "train a network"),
     ({"loss": lv.Loss.of(lv.loss.gaussian(2.0)), "standardize": True}, "standardize", "leave standardize out"),
+    ({"loss": lv.Loss.of(lv.loss.gaussian([2.0, 1.0]))}, "variance", "has 2 variances, but the data have 3 features"),
     ({"loss": lv.Loss.gaussian([1.0, 2.0])}, "beta", "The loss has 2 values of β"),
     ({"n_components": 0}, "n_components", "n_components is 0"),
     ({"n_components": 1.5}, "n_components", "n_components is 1.5"),
+    ({"n_components": 1.0}, "n_components", r"n_components is 1.0, but a whole number \(an int\)"),  # a share of 100 %?
     ({"n_components": "mle"}, "n_components", "'noise-floor'"),
     ({"standardize": "yes"}, "standardize", "True or False"),
 ], ids=str)  # fmt: skip

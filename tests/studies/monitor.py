@@ -1,6 +1,6 @@
 """What a `Monitor` says in the course of trainings whose truth is known: false alarms, staged failures, prices.
 
-    python tests/studies/monitor.py                # into monitor.json; about a quarter of an hour
+    python tests/studies/monitor.py                # into monitor.json; half an hour of one core; resumes
     python tests/studies/monitor.py --only 'wine*'
 
 Every tenth update is looked at, and findings are asked for every 100 updates, of three monitors at once: `full` has the
@@ -32,7 +32,7 @@ from models import (
     start,
     statement,
 )
-from record import rounded, written
+from record import HERE, read, rounded, written
 from slips import SLIPS
 from tables import table
 
@@ -46,18 +46,24 @@ WARM_UPS = {
     "steps": lambda t: np.minimum(1, np.floor(10 * t + 1) / 5),
     "ends early": lambda t: np.minimum(0.3, t),
 }
+#: A warm-up in steps is a lower price while the first step lasts.
+TRUTHS = {"ends early": "warm-up", "steps": "first step"}
 #: Alarms that name each failure.
 NAMED = {
     "kl-x0.1": {"lower-price"}, "kl-x10": {"higher-price", "price-too-high"}, "kl-x2": {"higher-price"},
+    "batch-summed": {"higher-price", "price-too-high"}, "warm-up": {"lower-price"}, "first step": {"lower-price"},
     "kl-masked": {"several-prices"}, "free-bits": {"several-prices", "kl-off", "free-bits"},
-    "total-bits": {"kl-off", "lower-price"}, "warm-up": {"lower-price"}, "sigma-frozen": {"frozen-variance"},
-    "sigma-softplus": {"bounded-variance"}, "batch-summed": {"higher-price", "price-too-high"},
+    "total-bits": {"kl-off", "lower-price"}, "sigma-frozen": {"frozen-variance"},
+    "sigma-softplus": {"bounded-variance"}, "price-too-high": {"price-too-high"},
 }  # fmt: skip
 
 
 def settings() -> list[tuple[Setting, str]]:
     """Return trainings with their warm-ups: healthy ones, then failures."""
-    plain = [(replace(s, trainer="own"), "") for s in HEALTHY if not s.warm_up and s.judged == "training"]
+    plain = [
+        (replace(s, trainer="own", truth="healthy" if s.price < 1 else "price-too-high"), "")
+        for s in HEALTHY if not s.warm_up and s.judged == "training"
+    ]  # fmt: skip
     warm = [
         (replace(setting(data, (64,), "silu", 6, 0.2), name=f"{data}-{kind}"), kind)
         for data in ("digits", "exponential", "wine") for kind in WARM_UPS if kind != "ends early"
@@ -105,7 +111,7 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
     kept = x[:, x.std(axis=0) > 0]
     spectrum = lv.Spectrum.from_data(kept, likelihood=s.likelihood)
     if s.condition:
-        spectrum = lv.spectrum.conditional(labels, kept)
+        spectrum = lv.spectrum.conditional(labels[:, 1:], kept)
     first, d = float(spectrum.eigenvalues[0]), x.shape[1]
     factor = {"d": d, "1/K": 1 / s.latents, "batch": s.batch}.get(s.factor, s.factor)
     arguments = statement(s, s.price * first, kept.shape[1])
@@ -124,7 +130,7 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
     state = (p, p, stats, optimizer_of(s).init(p), jax.random.key(s.seed))
     rows, condition = jnp.asarray(x, "f"), jnp.asarray(labels, "f")
     columns = x.std(axis=0) > 0
-    said: dict[str, Any] = {"truth": s.truth if kind != "ends early" else "warm-up", "warm_up": kind, "steps": 0}
+    said: dict[str, Any] = {"truth": TRUTHS.get(kind, s.truth), "warm_up": kind, "steps": 0}
     said |= {"alarms": {name: {} for name in monitors}, "applied": 0.0, "waited": 0, "needed": None}
     for update in range(0, s.updates, EVERY):
         state, seen = looked_at(plain, state, rows, condition, pace[update], weight[update])
@@ -138,15 +144,14 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
             said["waited"] = update
         if weight[update] > 0 and said["truth"] == "healthy":
             true = float(weight[update]) / (s.price * first)
-            said["applied"] = max(said["applied"], abs(numbers["price_ratio"] / true - 1))
+            said["applied"] = max(said["applied"], abs(numbers["price_ratio"] - true))
         rest = slice(update + 1, update + EVERY)
         state = advance(plain, state, rows, condition, jnp.asarray(pace[rest]), jnp.asarray(weight[rest]))
         if (update + EVERY) % LOGGED == 0:
             said["steps"] += 1
-            for name, monitor in monitors.items():
-                for finding in monitor.findings():
-                    if finding.alarm:
-                        said["alarms"][name].setdefault(finding.code, update)
+            said["last"] = {name: [f.code for f in each.findings() if f.alarm] for name, each in monitors.items()}
+            for name, codes in said["last"].items():
+                said["alarms"][name] = dict.fromkeys(codes, update) | said["alarms"][name]
             monitors["bare"].reset()
     numbers = monitors["full"].log()
     if (waits := monitors["full"]._prediction.plateau) is not None and len(waits.needed):
@@ -155,17 +160,16 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
     return said | {"at_rest": numbers["at_rest"], "in_effect": rounded(effect), "applied": rounded(said["applied"])}
 
 
-def main(only: str = "*", write: bool = True) -> None:
-    """Watch all trainings, or some."""
+def main(only: str = "*", again: bool = False) -> None:
+    """Watch all trainings, or some; those that are on record are left as they are, unless they are wanted again."""
     warnings.simplefilter("error", lv.diagnosis.MonitorWarning)
-    rows = []
+    rows = {row["name"]: row for row in read("monitor.json")["models"]} if (HERE / "monitor.json").exists() else {}
     for s, kind in settings():
-        if fnmatch(s.name, only):
-            rows.append({"name": s.name} | watch(s, kind))
+        if fnmatch(s.name, only) and (again or s.name not in rows):
+            rows[s.name] = {"name": s.name} | watch(s, kind)
+            print(rows[s.name], flush=True)
+            written("monitor.json", list(rows.values()))
             jax.clear_caches()
-            print(rows[-1], flush=True)
-    if write:
-        written("monitor.json", rows)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ def test_a_sweep_passes_over_what_has_diverged(rows, monkeypatch):
         scan(rows, start=swept.isel(temperature=[0]))
 
 
+@pytest.mark.slow
 def test_workers_share_a_sweep(rows):
     assert scan(rows, start="up", workers=2).equals(scan(rows, start="up"))
 

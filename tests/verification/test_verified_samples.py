@@ -84,6 +84,7 @@ def test_legitimate_variations_are_not_flagged(name):
     assert result.causes == (), result.conclusion()
 
 
+@pytest.mark.slow
 def test_a_log_variance_linear_in_x_is_not_flagged():
     """Of networks less is known of how far they had to go: fewer of their models count as at rest near a threshold."""
     pytest.importorskip("jax")

@@ -133,6 +133,8 @@ def unmeasured(c: Comparison) -> Finding | None:
     """Say, without a decoder, what the posteriors alone do not tell of a model that is not seen to be linear."""
     if c.prices is not None or c.linear or not c.is_active.any():
         return None
+    if c.progress is not None:
+        return None if c.own_term or c.progress.applied or c.progress.in_effect else _unmeasured_yet()
     implied, rest = c.implied_price or c.price, ""
     healthy = "in healthy networks that reading is between "
     healthy += f"{limits.LINEAR_LOWEST:g} and {limits.LINEAR_HIGHEST:g} times it"
@@ -152,6 +154,16 @@ def unmeasured(c: Comparison) -> Finding | None:
         {"implied_price": implied, "price": c.price, "ratio": implied / c.price}
         | {"causes": UNKNOWN + ("updates", "learning-rate") * (not c.converged)},
     )  # fmt: skip
+
+
+def _unmeasured_yet() -> Finding:
+    """Return the finding of a training that is watched without its gradients."""
+    return remark(
+        "unmeasured",
+        "Without gradients neither the price that is applied nor the one in effect is known.",
+        "Give update grad_z, grad_mean and noise: backpropagation has computed them anyway.",
+        {"causes": UNKNOWN},
+    )
 
 
 def superfluous(c: Comparison) -> Finding | None:

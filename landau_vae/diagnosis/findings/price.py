@@ -76,7 +76,7 @@ def several_prices(c: Comparison) -> Finding | None:
         f"pay{'s' * (c.separate.size == 1)} {span(low, 2)} of the stated price, the others {span(high, 2)}.",
         "It may be the KL: check which latents it sums over (a slice, a mask, groups with weights of their own), "
         "and whether it has free bits or balancing per latent: a latent whose KL is below its free amount pays "
-        f"nothing.{ELSE * c.at_odds}{ASK}",
+        f"nothing.{ELSE * c.at_odds}{ASK * (c.progress is None)}",
         {"latents": c.separate + 1, "ratio": ratio}
         | {"causes": ("masked-kl", "free-bits", "kl-balancing", "conditional-decoder", "teacher-forcing", *_others(c))},
     )
@@ -133,14 +133,14 @@ def other_price(c: Comparison) -> Finding | None:
         law = "(1 − M²) λ = " if c.loss.sampler.plain else ""
         reading = f"a nat costs τ̂ = {law}{significant(price, 3)} by {agreeing}"
     words, causes, argument = _causes(c, ratio)
-    was = "is" if c.progress is not None else "was"
+    was, again = ("was", "diagnose again with") if c.progress is None else ("is", "state")
     return alarm(
         "lower-price" if lower else "higher-price",
         f"The model {was} trained at another price than stated: {reading}, {_times(ratio)} the "
         f"{significant(c.price, 4)} that {knob_at(c, c.price)} states. It may be {words}.",
         f"In effect {c.loss.knob} {was} {_in_effect(c, price, error)}: check what multiplies the KL, where the β "
-        "schedule ends, and what the loss sums and averages (Loss.measure measures it), then diagnose again with "
-        f"the loss as it is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK}",
+        f"schedule ends, and what the loss sums and averages (Loss.measure measures it), then {again} the loss as it "
+        f"is{argument}.{_told_apart(c, lower)}{ELSE * c.at_odds}{ASK * (c.progress is None)}",
         {"price": c.price, "fitted_price": price, "error": error, "ratio": ratio, "modes": int(c.detected.sum())}
         | {"causes": (*causes, *_others(c))},
     )
@@ -228,8 +228,9 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
         if c.prices is None and abs(abs(np.log(ratio)) - 2 * np.log(scale)) < limits.PRICE_ERROR:
             words.append(f"data that are {f'{scale:g} times' if ratio > 1 else f'1/{scale:g} of'} those in training")
             codes.append("data-units")
-    words.append("a decoder that is given more than z, if that is missing here")
-    codes += ["conditional-decoder", "teacher-forcing"]
+    if c.progress is None:  # gradients of a training are those of the decoder as it is
+        words.append("a decoder that is given more than z, if that is missing here")
+        codes += ["conditional-decoder", "teacher-forcing"]
     argument = "" if slip is None else f" (Loss(…, {slip.argument}))"
     return f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 1 else words[0], tuple(codes), argument
 

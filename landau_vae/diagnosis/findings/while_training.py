@@ -66,10 +66,16 @@ SINCE: Mapping[str, Callable[[Comparison], bool]] = {
 }  # fmt: skip
 
 
+#: Remarks that say the same as `not_at_rest` before that.
+OF_REST = {"not-converged", "means-at-odds"}
+
+
 def as_of_now(finding: Finding | None, c: Comparison) -> Finding | None:
-    """Return a finding as it counts while the model is trained: None of an alarm that does not hold yet."""
-    if finding is None or not finding.alarm or c.progress is None:
+    """Return a finding as it counts while the model is trained: None of what does not hold yet."""
+    if finding is None or c.progress is None:
         return finding
+    if not finding.alarm:
+        return finding if finding.code not in OF_REST or at_rest(c) else None
     since = SINCE.get(finding.code)
     if since is not None:
         return finding if since(c) else None
