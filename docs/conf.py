@@ -21,7 +21,6 @@ extensions = [
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx_design",
 ]
@@ -33,8 +32,8 @@ myst_fence_as_directive = ["math"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
 
-autosummary_generate = False
 autodoc_member_order = "bysource"
+autodoc_default_options = {"exclude-members": "json_fields, expected, content"}  # how results are made
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 
@@ -43,6 +42,7 @@ html_title = "landau-vae"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("index", "start", "conventions", "scope", "changelog", "contributing")}
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
 
 

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,6 +33,7 @@ TAKEN = {
     "derivations/README.md": "derivations/index.md",
     **{f"derivations/{path.name}": f"derivations/{path.name}" for path in (ROOT / "derivations").glob("[0-9]*.md")},
 }
+LONG = 80  # characters, of a value that is shown as it is
 LINK = re.compile(r"(?<!!)\[([^\]\[]+)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 # ------------------------------------------------------------------------------------------ what stands elsewhere
@@ -122,7 +124,25 @@ def kind_of(thing: Any) -> str:
         return "automodule"
     if inspect.isclass(thing):
         return "autoclass"
-    return "autofunction" if inspect.isroutine(thing) else "autodata"
+    return "autofunction" if inspect.isroutine(thing) else "py:data"
+
+
+@cache
+def source() -> str:
+    """The package in one text, in which comments of constants are looked up."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "landau_vae").rglob("*.py")))
+
+
+def first_line(name: str) -> str:
+    """What an object is, in a line: of its docstring, or the comment of a constant, else its value."""
+    room, _, own = name.rpartition(".")
+    thing = getattr(importlib.import_module(room), own)
+    if kind_of(thing) != "py:data":
+        return (inspect.getdoc(thing) or "").partition("\n")[0].replace("|", "\\|")
+    comment = re.search(rf"^((?:#: .*\n)+){own}\b", source(), flags=re.MULTILINE)
+    if comment:
+        return " ".join(comment[1].replace("#: ", "").split())
+    return f"``{thing!r}``" if len(repr(thing)) < LONG else f"{len(thing)} entries"
 
 
 def object_page(name: str) -> str:
@@ -130,11 +150,16 @@ def object_page(name: str) -> str:
     room, _, own = name.rpartition(".")
     thing = getattr(importlib.import_module(room), own)
     kind = kind_of(thing)
-    options = {"autoclass": ["members"], "automodule": ["members"], "autodata": ["no-value"]}.get(kind, [])
+    options = {"autoclass": ["members"], "automodule": ["members"]}.get(kind, [])
+    if kind == "py:data":
+        return rst(name.removeprefix("landau_vae."), f".. {kind}:: {name}\n\n   {first_line(name)}")
     inherited = ["inherited-members"] * (
         kind == "autoclass" and is_dataclass(thing)
     )  # of others, such as errors, those of Python
-    return rst(name, "\n".join([f".. {kind}:: {name}", *(f"   :{option}:" for option in [*options, *inherited])]))
+    return rst(
+        name.removeprefix("landau_vae."),
+        "\n".join([f".. {kind}:: {name}", *(f"   :{option}:" for option in [*options, *inherited])]),
+    )
 
 
 def toctree(entries: list[str], depth: int = 1) -> str:
@@ -146,7 +171,8 @@ def room_page(room: str, names: Mapping[str, str]) -> str:
     """The page of a room: what it is for, and its names with their first lines."""
     module = importlib.import_module(room)
     own = [home for name, home in names.items() if home == f"{room}.{name}"]
-    table = [".. autosummary::", "   :nosignatures:", "", *(f"   {home}" for home in names.values())]
+    rows = [f"   * - :py:obj:`{home}`\n     - {first_line(home)}" for home in names.values()]
+    table = [".. list-table::", "   :widths: auto", "", *rows]
     parts = [inspect.cleandoc(module.__doc__ or "").replace("`", "``"), "\n".join(table)]
     return rst(room, *parts, toctree([f"names/{home}" for home in own]))
 
@@ -205,7 +231,7 @@ def conventions() -> str:
         presets = {name: each for name, each in content["losses"].items() if each["group"] == group}
         columns: dict[str, Callable[[str, Any], str]] = {
             "name": lambda name, _: f"`{name}`",
-            "loss of a row": lambda _, each: f"`{each['loss']['formula']}`" if each["loss"] else "none",
+            "loss of a row": lambda _, each: each["loss"]["formula"] if each["loss"] else "none",
             "shipped with": lambda _, each: each["setting"] or "—",
             "price τ": lambda _, each: price_of(each),
             "code base, and when it was read": lambda _, each: f"{each['code']} ({each['seen']})",

@@ -11,7 +11,6 @@ exit code 0 unless `<!-- exit 1 -->` stands above. `sh`, for installing, is not 
 import contextlib
 import doctest
 import io
-import itertools
 import os
 import re
 import shlex
@@ -23,6 +22,7 @@ from pathlib import Path
 FENCE = re.compile(
     r"^(?:<!-- (?P<mark>[^\n]*) -->\n)?```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+STATEMENT = re.compile(r"^(>>> [^\n]*\n(?:\.\.\.[^\n]*\n)*)((?:(?!>>> )[^\n]*\n)*)", re.MULTILINE)
 NOT_RUN = ("sh", "math")
 
 
@@ -40,11 +40,9 @@ def printed_by(source: str, names: dict, mode: str) -> str:
 
 def pycon(body: str, names: dict, mark: str) -> Iterator[tuple[str, str, str]]:
     """(Statement as shown, answer on the page, answer) of each statement."""
-    lines = body.splitlines(keepends=True)
-    for example in doctest.DocTestParser().get_examples(body):
-        first, *others = lines[example.lineno :]
-        shown = "".join([first, *itertools.takewhile(lambda line: line.startswith("..."), others)])
-        yield shown, example.want, printed_by(example.source, names, "single")
+    for shown, want in STATEMENT.findall(body):
+        source = "".join(line[4:] or "\n" for line in shown.splitlines(keepends=True))
+        yield shown, want, printed_by(source, names, "single")
 
 
 def console(body: str, names: dict, mark: str) -> Iterator[tuple[str, str, str]]:
