@@ -35,6 +35,7 @@ from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
 
 SAMPLE = 2000  # rows that are kept for the frontier
+DISPERSION = 0x646973  # stream of the draws that a dispersion is found with
 CODES = 2**14  # rows whose codes say alone whether a further latent would pay, at most
 
 
@@ -106,7 +107,8 @@ def diagnose(
         Of counts: what multiplies the decoder's means in each row (library sizes, size
         factors), or the totals of the rows. `decode(z)` returns means or their logarithms
         without it: shares of a cell, say. Losses of scvi-tools have the totals of
-        themselves.
+        themselves. A dispersion that the loss does not state is found: without latents for
+        what is predicted, at the model's own outputs for its price.
     reconstruction : callable, optional
         The reconstruction term of each row, `reconstruction(x, output)` → (n,), where
         the loss is neither a squared error nor a likelihood. Prices are in its units
@@ -182,7 +184,7 @@ def diagnose(
         if standardize and not loss.likelihood.by_mean:  # scores are those of rows as the loss had them
             x, standardize = standardized(np.asarray(x, dtype=np.float64)), False
         how = (names, given, loss, standardize, rows == "training", seed)
-        model = _Model(mu, spread, kind, shape, units, x, of_row, *how)
+        model = _Model(mu, spread, kind, shape, units, x, of_row, *how, likelihood)
         result = model.compared()
         if decode is not None:
             result = model.decoded(result, decode, reconstruction)
@@ -260,6 +262,7 @@ class _Model:
     standardize: bool
     trained_on: bool
     seed: int
+    unsettled: Likelihood  # whose dispersion may have been trained too
 
     def compared(self) -> Diagnosis:
         """Return posteriors beside their prediction, from one pass over rows and posteriors."""
@@ -335,14 +338,19 @@ class _Model:
         outputs = d if reconstruction is not None else likelihood.outputs(d)
         own = {"shape": self.shape, "prior": self.units, "given": self.given, "rows": rows[:2], "outputs": outputs}
         decoder = Decoder.wrap(decode, mean[:2], self.of_row, **own)
+        term: Callable[[Array, Array], Array]
         if reconstruction is None:
             decoder = choose_link(decoder, mean, x, likelihood, rows)
-            term: Callable[[Array, Array], Array] = partial(_term, likelihood)
         else:
             term = row_term(reconstruction, decoder, x, decoder(mean[:3], rows[:3]))
         origin = _without_code(likelihood, x, None if self.given is None else as_condition(self.given, n)[rows])
         if isinstance(likelihood, Sized) and reconstruction is None:
             decoder, likelihood, x, origin = self._at_sizes(decoder, likelihood, x, origin)
+        if reconstruction is None:
+            counts = self.unsettled.base if isinstance(self.unsettled, Sized) else self.unsettled
+            if isinstance(counts, Dispersed) and counts.per_feature:  # θ of the model, far from that without latents
+                z = mean + width * np.random.default_rng((self.seed, DISPERSION)).standard_normal(mean.shape)
+                likelihood = counts.fitted(x, decoder.output(z, rows))
             term = partial(_term, likelihood)
         measured = measure(
             decoder, result.posterior, mean, width, x, rows, likelihood, origin, term, self.shape,

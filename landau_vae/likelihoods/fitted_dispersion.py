@@ -27,6 +27,7 @@ LEAST, MOST = -7.0, 9.0  # ln θ: at larger ones counts as here are a Poisson's 
 LOGITS = (-4.0, 0.0)  # of extra zeros, from which the best one is looked for
 SURE = 12.0  # |logit| from which a share of extra zeros is 0 or 1
 TINY = 1e-3  # of a count
+STEPS, AT_REST = 50, 1e-4  # of Newton's method for ln θ, whose next step is far smaller
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,26 @@ class Dispersed(Likelihood):
     def settled(self, x: Array, weights: Array | None = None) -> Likelihood:
         """Return the likelihood with the dispersion that the collapsed state has."""
         return self.fixed(self.constant(x, weights)) if self.per_feature else self
+
+    def fitted(self, x: Array, f: Array) -> Likelihood:
+        """Return the likelihood with the θ of each feature that fits given outputs, (n, q), best.
+
+        Training brings it there. In a model that encodes much it is far above that of the collapsed state.
+        """
+        mean = np.exp(f[:, : x.shape[1]])
+        spread, power = np.mean((x - mean) ** 2 - mean, axis=0), np.mean(mean**2, axis=0)
+        t = np.log(np.clip(power / np.maximum(spread, TINY * power + TINY), np.exp(LEAST), np.exp(MOST)))
+        for _ in range(STEPS):
+            at = np.hstack([f, np.broadcast_to(t, x.shape)])
+            slope = self.score(x, at)[:, -len(t) :].mean(axis=0)
+            bend = self.curvature(x, at)[-1][-1].mean(axis=0)
+            step = np.where(bend > 0, -slope / np.where(bend > 0, bend, 1), -np.sign(slope))
+            moved = np.clip(t + np.clip(step, -1, 1), LEAST, MOST)
+            t, change = moved, np.abs(moved - t).max()
+            if change < AT_REST:
+                break
+        theta = np.exp(t)
+        return zero_inflated(theta) if self.inflated else negative_binomial(theta)
 
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
         """Return the collapsed state; a θ of each feature is at its best value there, and is no output."""

@@ -28,6 +28,7 @@ from landau_vae.loss.trials import Trial
 
 DRIFTED = 8.0  # standard deviations of one draw
 AGAIN = 4  # calls that show whether a function draws random numbers
+REPEATED = 4  # times as many calls are averaged where the first ones gave no law
 ODD = 0.7310585786  # of a move: no multiple of it has the few digits of half precision
 FORMULA = "½ Σ (mean² + exp(logvar) − 1 − logvar)"
 
@@ -61,7 +62,7 @@ class Refusal(NamedTuple):
 
 def terms_of(candidates: list[Probe], beta: float | None) -> Terms:
     """Return the two terms of the first way of calling that has them, or raise the error that says why none has."""
-    refusals, settled = [], []
+    refusals, asked, settled = [], [], []
     for probe in candidates:
         if probe.call in settled:  # what the spread is does not matter to the error
             continue
@@ -69,9 +70,12 @@ def terms_of(candidates: list[Probe], beta: float | None) -> Terms:
         if isinstance(found, Terms):
             return found
         refusals.append(found)
+        asked.append(probe)
         if found.progress == 1:
             settled.append(probe.call)
     best = max(range(len(refusals)), key=lambda i: (refusals[i].progress, -i))
+    if refusals[best].random and asked[best].draws == 1:  # of dozens of readings one may be off by chance: once more
+        return terms_of([replace(asked[best], draws=REPEATED * probes.MANY)], beta)
     if not refusals[0].random:
         _raise_misread(candidates[0], beta, refusals[0].progress)
     raise refusals[best].reason()

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from odd_losses import ODD
+from odd_losses import LIKE, ODD, squares
 
 from landau_vae import Loss
 from landau_vae.errors import InputError
@@ -34,3 +34,18 @@ def test_odd(case):
         kind, value, per = case.constraint
         assert (loss.constraint.kind, loss.constraint.per) == (kind, per)
         assert loss.constraint.value == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", [27, 88])
+def test_draws_that_look_like_no_law_are_repeated(seed):
+    """With these seeds one reading of dozens is off by chance at first; the tolerance is that of one sample above."""
+    rng = np.random.default_rng(seed)
+
+    def one_sample(x, x_hat, mu, logvar):
+        noise = rng.standard_normal(mu.shape)
+        kl = ((mu + np.exp(logvar / 2) * noise) ** 2 - noise**2 - logvar).sum() / len(x) / 2
+        return squares(x, x_hat), kl
+
+    loss = Loss.measure(one_sample, beta=3.0, like=LIKE)
+    a, b = loss.weights(loss.features)
+    np.testing.assert_allclose(float(b) / a, 3.0, rtol=0.05)

@@ -39,7 +39,8 @@ def code_mismatch(mean: Rows, data: Rows, scale: Array, active: Booleans) -> flo
     def ratio(values: Array) -> Array:
         return np.square(values[asked] - values[neighbour]).mean(axis=0) / (2 * values.var(axis=0))
 
-    return float(np.median(ratio(codes)) - np.median(ratio(scores)))
+    # Of latents that serve weak modes neighbours are not alike: the most alike ones count.
+    return float(ratio(codes).min() - np.median(ratio(scores)))
 
 
 def zeros_and_ones(moments: SecondMoments) -> bool:
