@@ -89,7 +89,9 @@ class Course:
     def moving(self) -> tuple[float, float, int] | None:
         """What the price is, what it was before, and how many updates ago, if it has changed of late; else None.
 
-        It stands still once it has for twice as long as between its last two changes.
+        It stands still once it has for twice as long as between its last two changes. A rise above the
+        stated price is no warm-up, and is not waited for.
         """
-        lately = self.now - self.changed < PRICE_STANDS * self.stretch
+        beyond = self.value > max(self.before, (1 + PRICE_MOVES) * self.unit)
+        lately = self.now - self.changed < PRICE_STANDS * self.stretch and not beyond
         return (self.value, self.before, self.now - self.changed + self.stretch) if lately else None

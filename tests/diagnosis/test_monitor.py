@@ -291,7 +291,7 @@ def test_a_collapse_is_named_while_it_happens():
     assert "became-inactive" not in codes[14]
     lost = next(found["became-inactive"] for found in codes[15:] if "became-inactive" in found)
     assert lost.evidence["before"].min() > 0.2
-    assert "price-moving" in codes[15]
+    assert codes[15]["higher-price"].alarm  # a rise above the stated price is no warm-up
 
 
 def test_a_collapse_at_the_stated_price_alarms_if_the_model_was_at_rest_before():
@@ -318,6 +318,15 @@ def test_a_course_stands_still_after_twice_its_last_stretch():
     for update, value in enumerate(np.random.default_rng(0).normal(1.0, 0.1, 100)):
         noisy.add(update, value, 0.1)
     assert noisy.moving is None
+
+
+def test_a_rise_above_the_stated_price_is_no_warm_up():
+    course = Course(1.0)
+    for update, price in {1: 0.5, 100: 1.0, 1000: 1.0, 1001: 8.0}.items():
+        course.add(update, price, 0.0)
+    assert course.moving is None
+    course.add(1002, 4.0, 0.0)  # it falls back: where to is not known yet
+    assert course.moving is not None
 
 
 def test_alarms_that_hold_from_some_point_on_are_alarms_of_a_diagnosis():
