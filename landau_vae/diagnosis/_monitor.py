@@ -106,6 +106,11 @@ class Monitor:
     (μ − m)/v. Latents whose KL is masked, detached or below its free bits have 0 at once. A
     warm-up in steps is a lower price as long as the first step lasts.
 
+    Prices are those of the loss that is differentiated. A factor on all of it is in them, unless it
+    is given (`loss_scale`). A wrong weight of the reconstruction alone, such as a mean over features
+    where a sum is stated, is not: neither price changes, and too few latents become active. Check
+    it once by `Loss.measure`, or by `diagnose` with the decoder.
+
     Examples
     --------
     One mode of variance 4 at β = 1: M² = ¾. The KL adds β μ to the gradient at μ.
