@@ -129,11 +129,6 @@ class _Batch:
         self.loss_scale = self.scale() if callable(self.scale) else self.scale
 
     @property
-    def posterior(self) -> tuple[Any, Any]:
-        """μ and ln σ²."""
-        return self.mean, self.log_variance
-
-    @property
     def gradients(self) -> dict[str, Any]:
         """ε and gradients for the monitor; samples and calls are added, with the ε that keeps Σ ε ∂L/∂z."""
         calls = [call for call in self.calls if call.gradient is not None]
@@ -270,10 +265,9 @@ class Watch:
             batch = _origin(tensor, self._mark)
             if batch in self._open:
                 with self._torch.no_grad():
-                    views = [
-                        (view, noise(view(_wide(tensor)), *batch.posterior, sampler=self.monitor.loss.sampler))
-                        for view in _views(tensor, batch.mean)
-                    ]
+                    z, mean, spread = _wide(tensor), batch.mean, batch.log_variance
+                    sampler = self.monitor.loss.sampler
+                    views = [(view, noise(view(z), mean, spread, sampler)) for view in _views(tensor, mean)]
                 found += [(place, batch, view, epsilon) for view, epsilon in views]
         if not found:
             self._reason = self._why_not(given)
