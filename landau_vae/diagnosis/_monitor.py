@@ -38,8 +38,6 @@ from landau_vae.spectrum.spectrum import Spectrum
 T = TypeVar("T")
 RECENT = 8  # batches whose prices applied are kept
 DATA_EVERY = 10  # batches looked at: of which one goes into the covariance of the data, where no spectrum is given
-ALONE = 1e-3  # relative error that a price applied has at least: single precision, few rows
-COVARIANCES = ("covariance", "correlation", "exponential family")  # kinds of spectra whose modes are those of rows
 
 
 class MonitorWarning(UserWarning):
