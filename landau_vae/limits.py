@@ -322,6 +322,7 @@ QUARTIC_SKEWNESS = Limit(
 PRICE_MOVES = Limit(1e-6, "change of the price applied, in stated prices and beyond its error, from which it moves")
 PRICE_STANDS = Limit(2.0, "how long it must stand still to count as fixed, over the time between its last two changes")
 FIRST_LOOKS = Limit(5, "batches looked at from which a price applied that has not moved counts as fixed")
+OTHER_NOISE = Limit(0.1, "difference of ⟨ε²⟩ from 1, beyond its error, from which z is not μ + σε", "chosen")
 LOOKS = Limit(20, "batches looked at from which it is said what hardly any update would leave as it is")
 OTHER_APPLIED = Limit(
     1.02, "factor between the price applied and the stated one from which they differ",

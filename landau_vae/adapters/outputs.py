@@ -13,6 +13,7 @@ import numpy as np
 
 from landau_vae.errors import InputError
 from landau_vae.loss.calling import SPREADS, is_array, role_of
+from landau_vae.loss.sampler import PLAIN, Sampler
 
 Spread = Literal["log_variance", "variance", "std", "log_std"]
 View = Callable[[Any], Any]
@@ -117,9 +118,9 @@ def log_variance(spread: Any, kind: Spread) -> Any:
     return 2 * spread if kind in ("std", "log_std") else spread
 
 
-def noise(z: Any, mean: Any, log_var: Any) -> Any:
-    """Return ε of z = μ + σε."""
-    return (z - mean) * _of("exp", -0.5 * log_var)
+def noise(z: Any, mean: Any, log_var: Any, sampler: Sampler = PLAIN) -> Any:
+    """Return ε of z = μ + √N ε: by the usual sampler N = σ²."""
+    return (z - mean) * _of("exp", -0.5 * sampler.power * log_var) / sampler.noise_scale
 
 
 def _of(function: str, array: Any) -> Any:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from landau_vae import limits
 from landau_vae.adapters.frameworks import framework
 from landau_vae.adapters.outputs import Code, Spread, View, channels, cut, log_variance, noise, off, read
 from landau_vae.adapters.taps import Arguments, Tap, parts_of
@@ -26,6 +27,10 @@ from landau_vae.errors import InputError
 __all__ = ["Watch", "watch"]
 
 OPEN = 4  # encoded batches that wait for their gradients: several views of one batch, at most
+UNSEEN = 20  # updates of a model after which it is said that its encoder was not called
+NAMED = (
+    "as in watch(monitor, model.encode, model.decode) or watch(monitor, (model.fc_mu, model.fc_logvar), model.decoder)"
+)
 STEPS = 100  # of the graph, within which z is made of the mean
 
 
@@ -48,7 +53,8 @@ def watch(
     encoder : module, method, pair of modules, or model
         What returns the mean and the spread of the posterior: `model.encoder`, `model.encode`,
         or the two heads `(model.fc_mu, model.fc_logvar)`. Alone, a model with methods `encode`
-        and `decode`, or with modules `encoder` and `decoder`.
+        and `decode`, or with modules `encoder` and `decoder`; heads beside them are found by
+        names that end or begin in `mu`, `logvar` and the like.
     decoder : module or method, optional
         What is given z, alone or with more: `model.decoder` or `model.decode`.
     spread : {"log_variance", "variance", "std", "log_std"}, default "log_variance"
@@ -79,7 +85,7 @@ def watch(
     """
     framework("torch")
     if decoder is None:
-        encoder, decoder = parts_of(encoder)
+        encoder, decoder = parts_of(encoder, heads=True)
     heads = encoder if isinstance(encoder, tuple | list) else (encoder,)
     scale = getattr(loss_scale, "get_scale", loss_scale)
     if not (callable(scale) or isinstance(scale, int | float)):
@@ -121,11 +127,6 @@ class _Batch:
         """Take a gradient of the array that holds the mean."""
         self.gradient = _sum(self.gradient, self.code.view(_wide(gradient)))
         self.loss_scale = self.scale() if callable(self.scale) else self.scale
-
-    @property
-    def posterior(self) -> tuple[Any, Any]:
-        """μ and ln σ²."""
-        return self.mean, self.log_variance
 
     @property
     def gradients(self) -> dict[str, Any]:
@@ -171,12 +172,14 @@ class Watch:
         self._open: deque[_Batch] = deque(maxlen=OPEN)
         self._parts: dict[int, Any] = {}
         self._mark = object()  # of this watch, at the nodes of the graph that made the means
-        self._reason = "the decoder was not called"
+        self._other_noise = False  # whether it has been said
+        self._unseen = 0  # updates of the model before the first batch that is encoded
         self._heads = [Tap(head, after=self._eager(partial(self._encoded, k))) for k, head in enumerate(heads)]
         self._taps = [*self._heads, Tap(decoder, before=self._eager(self._decoding))]
-        here = weakref.WeakMethod(self.flush)
+        self._reason = f"{self._taps[-1]!r} was not called: name what is given z, {NAMED}"
+        here = weakref.WeakMethod(self._stepped)
         optimizers = framework("torch.optim.optimizer")
-        hook = optimizers.register_optimizer_step_pre_hook(partial(_flush, here))
+        hook = optimizers.register_optimizer_step_pre_hook(partial(_stepped, here))
         self._ended = weakref.finalize(self, hook.remove)
 
     def __enter__(self) -> "Watch":
@@ -201,6 +204,17 @@ class Watch:
         ready = [batch for batch in self._open if batch.gradient is not None]
         if ready:
             self._guarded(self._hand)(ready)
+
+    def _stepped(self, optimizer: Any) -> None:
+        """Give the monitor what has come; say if the model is updated, and nothing was encoded."""
+        self.flush()
+        if self._unseen >= UNSEEN or self.monitor.updates:
+            return
+        own = {id(each) for head in self._heads for each in getattr(head.owner, "parameters", tuple)()}
+        self._unseen += any(id(each) in own for group in optimizer.param_groups for each in group["params"])
+        if self._unseen == UNSEEN:
+            self._say(f"Nothing is known after {UNSEEN} updates: {self._heads[0]!r} was not called in training mode. "
+                      f"Name what returns the posterior, {NAMED}.")  # fmt: skip
 
     def _hand(self, ready: list[_Batch]) -> None:
         for batch in ready:
@@ -251,9 +265,9 @@ class Watch:
             batch = _origin(tensor, self._mark)
             if batch in self._open:
                 with self._torch.no_grad():
-                    views = [
-                        (view, noise(view(_wide(tensor)), *batch.posterior)) for view in _views(tensor, batch.mean)
-                    ]
+                    z, mean, spread = _wide(tensor), batch.mean, batch.log_variance
+                    sampler = self.monitor.loss.sampler
+                    views = [(view, noise(view(z), mean, spread, sampler)) for view in _views(tensor, mean)]
                 found += [(place, batch, view, epsilon) for view, epsilon in views]
         if not found:
             self._reason = self._why_not(given)
@@ -261,6 +275,8 @@ class Watch:
         at, batch, view, epsilon = found[0] if len(found) == 1 else min(found, key=lambda each: off(each[-1]))
         call = _Decoded(epsilon, view)
         z = args[at] if isinstance(at, int) else kwargs[at]
+        if z.dtype.itemsize >= 4:  # half precision rounds z by as much as a narrow σ
+            self._look_at(epsilon)
         alias = z.view_as(z)  # its gradient is the decoder's alone
         alias.register_hook(self._guarded(call.add))
         batch.calls.append(call)
@@ -268,12 +284,23 @@ class Watch:
             return (*args[:at], alias, *args[at + 1 :]), kwargs
         return args, {**kwargs, at: alias}
 
+    def _look_at(self, epsilon: Any) -> None:
+        """Say once if ε, as the loss states the sampler, has another mean square than 1."""
+        square = float((epsilon * epsilon).mean())
+        sure = abs(square - 1) > limits.OTHER_NOISE + limits.SURELY * (2 / epsilon.numel()) ** 0.5
+        if sure and square and not self._other_noise:  # means may be decoded too
+            self._other_noise = True
+            self._say(f"What the decoder is given is not μ + σε: (z − μ)/σ has the mean square {square:.3g}, and 1 is "
+                      "expected, so that the price in effect is another. Check that z is drawn with "
+                      "exp(log_variance / 2), what spread= says, and whether anything lies between z and the decoder. "
+                      "If it is meant, state it: Loss(…, sampler=Sampler(…)).")  # fmt: skip
+
     def _why_not(self, given: list[Any]) -> str:
         """Return why none of the decoder's inputs is z."""
         shapes = ", ".join(str(tuple(each.shape)) for each in given)
         if any(_origin(each, self._mark) in self._open for each in given):
             z = tuple(self._open[-1].mean.shape)
-            return f"none of the decoder's inputs, of shape {shapes}, holds z of shape {z}"
+            return f"none of the decoder's inputs, of shape {shapes}, holds z of shape {z}: name both, {NAMED}"
         return "the decoder's input carries no gradient back to the mean: z was detached, or drawn without a gradient"
 
     def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -301,10 +328,10 @@ class Watch:
             warnings.warn(problem, MonitorWarning, stacklevel=2)
 
 
-def _flush(method: Any, *_: object) -> None:
-    flush = method()
-    if flush is not None:
-        flush()
+def _stepped(method: Any, optimizer: Any, *_: object) -> None:
+    stepped = method()
+    if stepped is not None:
+        stepped(optimizer)
 
 
 def _is_tensor(value: Any) -> bool:

@@ -9,6 +9,7 @@ from functools import update_wrapper
 from typing import Any
 
 from landau_vae.errors import InputError
+from landau_vae.loss.calling import SPREADS, role_of
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 Before = Callable[[tuple[Any, ...], dict[str, Any]], Arguments | None]
@@ -49,6 +50,9 @@ class Tap:
         else:
             setattr(self.owner, self.name, self.own)
 
+    def __repr__(self) -> str:
+        return f"{type(self.owner).__name__}.{self.name}"
+
 
 def _itself(value: Any) -> Any:
     return value
@@ -72,14 +76,25 @@ def place(method: Any) -> tuple[Any, str]:
     return owner, name
 
 
-def parts_of(model: Any) -> tuple[Any, Any]:
-    """Return what encodes and what decodes in a model: its methods, else its modules of these names."""
+def heads_of(model: Any) -> tuple[Any, Any] | None:
+    """Return the two modules of a model that give the mean and the spread, if their names say so, such as `fc_mu`."""
+    found: dict[bool, list[Any]] = {True: [], False: []}
+    for name, part in getattr(model, "named_children", tuple)():
+        roles = {role_of(piece) for piece in (name, *name.split("_"))}
+        if roles & {"mean", *SPREADS}:
+            found["mean" in roles].append(part)
+    (mean, *more), (spread, *others) = (found[kind] or [None] for kind in (True, False))
+    return None if mean is None or spread is None or more or others else (mean, spread)
+
+
+def parts_of(model: Any, *, heads: bool = False) -> tuple[Any, Any]:
+    """Return what encodes and what decodes in a model: its methods, else (with `heads`) its heads, else its modules."""
     model = getattr(model, "_orig_mod", model)  # of torch.compile
     if type(model).__name__ in ("DistributedDataParallel", "FullyShardedDataParallel"):
         model = model.module
     found = [
-        next((part for name in names if callable(part := getattr(model, name, None))), None)
-        for names in (("encode", "encoder"), ("decode", "decoder"))
+        _callable(model, "encode") or (heads and heads_of(model)) or _callable(model, "encoder"),
+        _callable(model, "decode") or _callable(model, "decoder"),
     ]
     if None in found:
         missing = " and ".join(each for each, part in zip(("encode", "decode"), found, strict=True) if part is None)
@@ -89,3 +104,7 @@ def parts_of(model: Any) -> tuple[Any, Any]:
             "encoder",
         )
     return found[0], found[1]
+
+
+def _callable(model: Any, name: str) -> Any:
+    return part if callable(part := getattr(model, name, None)) else None

@@ -38,8 +38,6 @@ from landau_vae.spectrum.spectrum import Spectrum
 T = TypeVar("T")
 RECENT = 8  # batches whose prices applied are kept
 DATA_EVERY = 10  # batches looked at: of which one goes into the covariance of the data, where no spectrum is given
-ALONE = 1e-3  # relative error that a price applied has at least: single precision, few rows
-COVARIANCES = ("covariance", "correlation", "exponential family")  # kinds of spectra whose modes are those of rows
 
 
 class MonitorWarning(UserWarning):
@@ -105,6 +103,11 @@ class Monitor:
     term on μ (a penalty, a classifier) adds its own slope; of a prior N(m, v) it is the slope of
     (μ − m)/v. Latents whose KL is masked, detached or below its free bits have 0 at once. A
     warm-up in steps is a lower price as long as the first step lasts.
+
+    Prices are those of the loss that is differentiated. A factor on all of it is in them, unless it
+    is given (`loss_scale`). A wrong weight of the reconstruction alone, such as a mean over features
+    where a sum is stated, is not: neither price changes, and too few latents become active. Check
+    it once by `Loss.measure`, or by `diagnose` with the decoder.
 
     Examples
     --------

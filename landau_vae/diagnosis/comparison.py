@@ -399,8 +399,8 @@ class Comparison:
     @cached_property
     def kl_is_off(self) -> bool:
         """Whether nothing holds the latents' scale, and a nat costs next to nothing."""
-        if self.applied and self.prices is not None:
-            return bool(np.all(self.prices.width < limits.NO_KL * self.price))
+        if self.progress is not None and self.applied and self.prices is not None:
+            return bool(np.all(self.prices.width < limits.NO_KL * self.price)) and not self.progress.charged
         if self.scale_error <= limits.FREE_SCALE:
             return False
         if self.prices is not None:

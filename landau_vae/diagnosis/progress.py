@@ -34,6 +34,11 @@ class Progress:
     plateau: Activation | None  #: how many updates each mode needs, where the learning rate is known
 
     @property
+    def charged(self) -> bool:
+        """Whether the last batch was surely charged for its means, however little."""
+        return self.applied is not None and self.applied[0] > limits.SURELY * self.applied[1]
+
+    @property
     def lost(self) -> Booleans:
         """Latents that were active and are no more, (K,)."""
         if self.before is None:

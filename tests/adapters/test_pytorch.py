@@ -377,6 +377,81 @@ def test_heads_and_methods_by_themselves():
         assert (monitor.seen[0]["x"] is None) == (name == "heads")
 
 
+class Trunk(torch.nn.Module):
+    """Layers by the usual names, put together in `forward`: the encoder ends before the heads."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = torch.nn.Linear(D, 2 * K), torch.nn.Linear(K, D)
+        self.fc_mu, self.fc_var, self.bn = (torch.nn.Linear(2 * K, K) for _ in range(3))
+
+    def loss(self, x):
+        hidden = self.encoder(x)
+        mean, log_variance = self.fc_mu(hidden), self.fc_var(hidden)
+        z = mean + torch.randn_like(mean) * (log_variance / 2).exp()
+        return (0.5 * ((self.decoder(z) - x) ** 2).sum(1) + BETA * charge(mean, log_variance)).mean()
+
+
+def test_heads_are_found_by_their_names():
+    """The output of the encoder has an even number of columns, and is no posterior."""
+    monitor = recorder()
+    trained(Trunk, monitor)
+    assert monitor.seen[0]["mean"].shape == (ROWS, K)
+    np.testing.assert_allclose(monitor.log()["price_applied"], BETA, rtol=SINGLE)
+
+    class Two(Trunk):
+        def __init__(self):
+            super().__init__()
+            self.fc_mu_of_prior = torch.nn.Linear(1, K)
+
+    with pytest.warns(MonitorWarning, match=r"not μ \+ σε: .* whether anything lies between"):
+        trained(Two, recorder())
+
+
+def test_an_encoder_that_is_not_called():
+    """It is said once; updates of other models do not count."""
+
+    class Beside(Trunk):
+        def encode(self, x):
+            raise NotImplementedError
+
+    model = Beside()
+    own, other = (torch.optim.SGD(each.parameters(), 0.1) for each in (model, torch.nn.Linear(1, 1)))
+    with watch(recorder(), model):
+        for _ in range(30):
+            other.step()
+        for _ in range(19):
+            own.step()
+        with pytest.warns(MonitorWarning, match=r"after 20 updates: Beside.encode was not called .* Name what returns"):
+            own.step()
+        own.step()
+
+
+class OtherNoise(Plain):
+    """The log-variance is drawn with as if it were ln σ, and begins near −3."""
+
+    def __init__(self):
+        super().__init__()
+        torch.nn.init.constant_(self.encoder.bias[K:], -3.0)
+
+    def sample(self, encoded):
+        self.epsilon = torch.randn_like(encoded[0])
+        return encoded[0] + self.epsilon * encoded[1].exp()
+
+
+def test_noise_that_is_not_of_the_posterior():
+    """It is said at once, unless the loss states it; then ε is the one that was drawn."""
+    with pytest.warns(MonitorWarning, match="not μ \\+ σε.*the mean square 0.[01]") as said:
+        trained(OtherNoise, recorder())
+    assert len(said) == 1
+
+    monitor = Recorder(loss=lv.Loss.gaussian(BETA, sampler=lv.loss.Sampler(log_std=True)), every=1)
+    model = OtherNoise()
+    with watch(monitor, model):
+        model.loss(rows()[:ROWS]).backward()
+    np.testing.assert_allclose(monitor.seen[0]["noise"], model.epsilon, rtol=SINGLE, atol=1e-5)  # z − μ is rounded
+
+
 def test_only_training_counts():
     torch.manual_seed(0)
     model, monitor, x = Plain(), recorder(), rows()[:ROWS]
@@ -500,7 +575,7 @@ def test_decoders_that_pass_nothing_back():
     assert len(said) == 1
     assert monitor.updates == 4
     assert "price_applied" not in monitor.log()
-    with pytest.warns(MonitorWarning, match="decoder was not called"):
+    with pytest.warns(MonitorWarning, match=r"Linear.forward was not called: name what is given z, as in"):
         trained(Plain, recorder(), watched=lambda it: (it.encoder, torch.nn.Linear(K, D)))
     with pytest.warns(MonitorWarning, match=r"of shape \(40, 2\), holds z of shape \(40, 3\)"):
         trained(Narrow, recorder(), watched=lambda it: (it.encode, it.decoder))

@@ -277,6 +277,18 @@ def test_sums_over_a_batch_taken_for_means_are_named():
     assert monitor.log()["price_ratio"] == pytest.approx(128, rel=1e-9)
 
 
+@pytest.mark.parametrize("factor", [1 / 4, 1 / 784, 100])
+def test_a_factor_on_the_whole_loss_is_named(factor):
+    """However small, a price that is surely applied is no KL without effect."""
+    monitor = lv.Monitor(lv.Spectrum.from_data(exact_rows(4000)), lv.Loss.gaussian(1.0), every=1)
+    for step in Training(20):
+        monitor.update(*step[:4], step.grad_z * factor, step.grad_mean * factor)
+    [finding] = [each for each in monitor.findings() if each.alarm]
+    assert finding.code == ("lower-price" if factor < 1 else "higher-price")
+    assert f"loss_scale={factor:.3g}" in finding.sentence
+    assert "loss-scale" in finding.evidence["causes"]
+
+
 def test_gradients_that_were_scaled_are_scaled_back():
     monitor = lv.Monitor(loss=lv.Loss.gaussian(1.0), every=1)
     for step in Training(10):

@@ -197,7 +197,8 @@ def _others(c: Comparison) -> tuple[str, ...]:
 
 def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
     """Return what would leave this price: in words, as codes, and the arguments of the likeliest slip."""
-    ratio = max(ratio, limits.NO_KL / 2)  # where gradients are noise it may be negative
+    # Where gradients are noise it may be negative.
+    ratio = max(ratio, limits.PRICE_MOVES if c.applied else limits.NO_KL / 2)
     slip = slip_with_price(ratio * c.price, c.loss, c.spectrum) if not c.own_term else None
     words, codes = [f"a KL weight of {_times(ratio)} the stated one"], ["kl-weight"]
     if slip is not None:
@@ -213,9 +214,14 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
         words.append("a warm-up or an annealing of β that ended early")
         words.append("a limit on the KL, of each latent or in total, below which it is free (free bits, a capacity)")
         codes += ["warm-up", "free-bits", "free-bits-total"]
-    if c.progress is not None and (cause := _reduction(c.progress, ratio)):
-        words.insert(0, cause)
-        codes.insert(0, "reduction")
+    if c.progress is not None:
+        words.append(
+            f"a factor on the whole loss, as where gradients are accumulated: then give loss_scale={ratio:.3g}"
+        )
+        codes.append("loss-scale")
+        if cause := _reduction(c.progress, ratio):
+            words.insert(0, cause)
+            codes.insert(0, "reduction")
     if limits.SUMMED < max(ratio, 1 / ratio) < limits.LARGEST_BATCH:
         term, other = ("KL", "error") if ratio > 1 else ("error", "KL")
         rows = f" (batches of {significant(max(ratio, 1 / ratio), 2)} rows)"
