@@ -326,7 +326,7 @@ OTHER_NOISE = Limit(0.1, "difference of ⟨ε²⟩ from 1, beyond its error, fro
 LOOKS = Limit(20, "batches looked at from which it is said what hardly any update would leave as it is")
 OTHER_APPLIED = Limit(
     1.02, "factor between the price applied and the stated one from which they differ",
-    "tests/studies/monitor.json, healthy networks: within 1e-6 in single precision",
+    "tests/studies/watched.json, healthy networks: within 1e-6 in single precision",
 )  # fmt: skip
 EXACT_PRICE = Limit(0.02, "error of the price applied, in stated prices, up to which it is taken as exact")
 UNKNOWN_PRICE = Limit(0.5, "the same, from which nothing is known of it")
@@ -335,7 +335,7 @@ PRICE_AT_REST = Limit(0.1, "relative difference, beyond errors, of the price in 
 STEADY = Limit(0.05, "relative change of the rate between two parts of a window up to which it stands still")
 PLATEAU_OUTLASTED = Limit(
     1000.0, "updates over the least that a mode needs to leave the plateau, from which it had the time",
-    "tests/studies/monitor.json, healthy networks at most 0.67 of the threshold: up to 260, all but one up to 20",
+    "tests/studies/watched.json, healthy networks at most 0.67 of the threshold: up to 260, all but one up to 20",
 )  # fmt: skip
 GROWING = Limit(2.0, "factor between the largest M² of two parts of a window from which a latent is on its way")
 FAR_BELOW = Limit(1.5, "λ₁ over the price from which a model that is still collapsed should have left the plateau")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 STUDIES = Path(__file__).parents[1] / "studies"
-MODELS = json.loads((STUDIES / "monitor.json").read_text())["models"]
+MODELS = json.loads((STUDIES / "watched.json").read_text())["models"]
 HEALTHY = [row for row in MODELS if row["truth"] == "healthy"]
 FAILURES = [row for row in MODELS if row["truth"] != "healthy"]
 MONITORS = ("full", "no grad_mean", "bare")
@@ -59,6 +59,6 @@ def test_a_sample_says_the_same_again():
 
 def studied():
     sys.path.insert(0, str(STUDIES))
-    import monitor
+    import watched
 
-    return monitor
+    return watched

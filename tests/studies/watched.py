@@ -1,7 +1,7 @@
 """What a `Monitor` says in the course of trainings whose truth is known: false alarms, staged failures, prices.
 
-    python tests/studies/monitor.py                # into monitor.json; half an hour of one core; resumes
-    python tests/studies/monitor.py --only 'wine*'
+    python tests/studies/watched.py                # into watched.json; half an hour of one core; resumes
+    python tests/studies/watched.py --only 'wine*'
 
 Every tenth update is looked at, and findings are asked for every 100 updates, of three monitors at once: `full` has the
 spectrum, both gradients and a memory; `no grad_mean` has no gradient at μ; `bare` has no spectrum, and begins a new
@@ -163,12 +163,12 @@ def watch(s: Setting, kind: str) -> dict[str, Any]:
 def main(only: str = "*", again: bool = False) -> None:
     """Watch all trainings, or some; those that are on record are left as they are, unless they are wanted again."""
     warnings.simplefilter("error", lv.diagnosis.MonitorWarning)
-    rows = {row["name"]: row for row in read("monitor.json")["models"]} if (HERE / "monitor.json").exists() else {}
+    rows = {row["name"]: row for row in read("watched.json")["models"]} if (HERE / "watched.json").exists() else {}
     for s, kind in settings():
         if fnmatch(s.name, only) and (again or s.name not in rows):
             rows[s.name] = {"name": s.name} | watch(s, kind)
             print(rows[s.name], flush=True)
-            written("monitor.json", list(rows.values()))
+            written("watched.json", list(rows.values()))
             jax.clear_caches()
 
 
