@@ -176,6 +176,7 @@ FREE_RATE = Limit(0.05, "nats from which a rate that latents share is taken for 
 
 # ----------------------------------------------------------------------------------- explained: two numbers of a loop
 
+UNITS = Limit(100.0, "ratio of the standard deviations of two columns from which their units are taken to differ")
 MEAN_PREDICTED = Limit(0.01, "share of the variance explained, below which a reconstruction is the mean predictor's")
 NETWORK_RATE_LEAST = Limit(
     0.4, "least KL of trained networks over that of a linear model at the same price",

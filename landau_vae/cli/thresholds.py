@@ -13,7 +13,7 @@ from landau_vae.display import counted, significant, with_error
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Sized
 from landau_vae.likelihoods.sizes import can_be_drawn
-from landau_vae.limits import ORDER_MARGIN, ORDER_RESOLVED
+from landau_vae.limits import ORDER_MARGIN, ORDER_RESOLVED, UNITS
 
 SMALL = 2**21  # numbers of a table whose moments are formed, too
 FEW_COUNTS = 2**23  # of which others are drawn
@@ -49,6 +49,7 @@ def thresholds(
             *([] if noise is None else [_n_latent(noise, state)]),
             *[spectrum.unresolved_note] * bool(spectrum.unresolved),
             *(["", *errors.remarks()] if errors is not None else []),
+            *_units(inputs),
             *_skewed(inputs),
         ]
         say("\n".join(lines))
@@ -80,6 +81,24 @@ def _n_latent(noise: "lv.numeric.CountNoise", state: "lv.numeric.Equilibrium") -
         f"n_latent: {counted(above, 'mode')} above the price, {_enough(noise, state)} of them above what chance makes "
         f"of such counts (τ = {price}): that many latents are needed, as predicted from the collapsed state."
     )
+
+
+def _units(inputs: Inputs) -> list[str]:
+    """Return a line where named columns are of so different sizes that their units must differ."""
+    spectrum = inputs.spectrum
+    plain = inputs.loss.likelihood.squared and not (inputs.scaled or inputs.changed)
+    if not plain or spectrum.matrix is None or spectrum.names is None:
+        return []
+    deviation = np.sqrt(np.diagonal(spectrum.matrix))
+    least, most = deviation[deviation > 0].min(), int(deviation.argmax())
+    if deviation[most] < UNITS * least:
+        return []
+    share = deviation[most] ** 2 / spectrum.total_variance
+    ends = f"{significant(float(least), 3)} to {significant(float(deviation[most]), 3)}"
+    return [
+        f"Standard deviations of the columns range from {ends}, and column {spectrum.names[most]!r} holds {share:.0%} "
+        "of the variance. If your training standardises the columns, add --standardize."
+    ]
 
 
 def _skewed(inputs: Inputs) -> list[str]:

@@ -138,14 +138,21 @@ def _expected(t: TwoNumbers) -> Finding | None:
         f"{_short(t.expected_kl)} and reconstruction {_short(t.expected_reconstruction)}, with "
         f"{counted(t.expected_active or 0, 'latent')}"
     )
-    if t.expected_rate > 0 and t.rate > 0:
-        expected += f"; here the KL is {_short(t.rate / t.expected_rate)} times that"
+    ratio = t.rate / t.expected_rate if t.expected_rate > 0 else np.nan
+    if ratio > 0:
+        expected += f"; here the KL is {_short(ratio)} times that"
     advice = (
         f"Nonlinear networks of the record had {NETWORK_RATE_LEAST:g} to {NETWORK_RATE:g} times this KL and no larger "
         "error: for them it is a prediction from the collapsed state."
         if linear
         else "That is a prediction from the collapsed state, to second order, and the better the smaller the KL is."
     )
+    if linear and t.verdict == "active" and t.by_rate > 0 and not NETWORK_RATE_LEAST <= ratio <= NETWORK_RATE:
+        beta = _short(float(t.loss.collapse_beta(t.by_rate, t.spectrum)))
+        advice += (
+            f" This KL is outside that range: another weight may be in effect, since a linear model logs this KL at "
+            f"{t.loss.knob} = {beta}, or the model is not at rest; {DIAGNOSE}."
+        )
     return remark("expected", f"{expected}.", advice)
 
 
@@ -167,7 +174,8 @@ def _as_linear(t: TwoNumbers) -> Finding | None:
         "worse-than-linear",
         f"A linear model explains as much with {_short(float(needed))} nats of a row, {_short(needed / t.rate)} times "
         "what is spent here.",
-        "The model is not at rest yet, or its rows were held out, or latents pay for what the decoder does not use.",
+        "The model is nonlinear and spreads its KL otherwise, or is not at rest yet, or its rows were held out, or "
+        "latents pay for what the decoder does not use.",
     )
 
 

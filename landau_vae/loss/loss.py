@@ -684,9 +684,11 @@ class Loss:
             b/(aβ) for likelihoods other than squared errors.
         """
         if spectrum.likelihood != self.likelihood:
+            maker = f"lv.spectrum.score(X, {self.likelihood.name!r})"
+            maker = "lv.Spectrum.from_data(X)" if self.likelihood.squared else maker
             raise InputError(
                 f"The loss has a {self.likelihood} likelihood, but the spectrum is one for a {spectrum.likelihood} "
-                f"one: make it from the data with likelihood={self.likelihood.name!r}, or name the loss that you train."
+                f"one: make it from the data with {maker}, or name the loss that you train."
             )
         a, _ = self.weights(spectrum.dimension)
         with np.errstate(all="ignore"):

@@ -154,8 +154,8 @@ def own_term(probe: Probe) -> str:
         return ""
     cost = significant(rate.fit.weight * (probe.rows if growth < 1.5 else 1))
     return (
-        f" One nat costs {cost} in units of this term of one sample: Loss.of(likelihoods.any_loss(term, joint=True), "
-        f"{cost}) is its loss, with term(x, x_hat) of each row."
+        f" One nat costs {cost} in units of this term of one sample: lv.Loss.of(lv.loss.any_loss(term, "
+        f"joint=True), {cost}) is its loss, with term(x, x_hat) of each row."
     )
 
 

@@ -124,7 +124,7 @@ class Frontier(Result):
         unit, gain = self.unit, self.unit * (self.dead - self.any)
         loss, gains = self._shown(unit * self.dead), self._shown(float(gain.max()))
         yield (
-            f"Least loss of any VAE on {counted(self.rows, 'row')}, per row, as {self.loss.formula} has it. "
+            f"Least loss of any VAE on {counted(self.rows, 'row')}, per row, for the loss {self.loss.formula}. "
             f"The collapsed state: {loss(unit * self.dead)}."
         )
         columns = [

@@ -33,6 +33,11 @@ from landau_vae.training.training_set import training_set
 
 ROUNDED = 1e-12  # standard errors that are rounding
 NAMES = ("κ", "m₄", "|A|²", "Q", "B")
+LEGEND = (
+    "κ, m₄: third and fourth moment of the first principal component y (variance 1), 0 and 3 for normal rows;\n"
+    "|A|²: κ² and how much the other components depend on y², Q: what a decoder that bends gains by the latter;\n"
+    "B = 10 − 2m₄ − 3|A|² − 4Q. A large κ or Q makes the collapse a jump."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +126,7 @@ class RowMoments(Result):
     def content(self) -> Content:
         """Yield the table of moments."""
         shown = [with_error(*pair) for pair in zip(self.value.tolist(), self.error.tolist(), strict=True)]
-        yield Table([Column("moment", NAMES, text=True), Column("value", shown)])
+        yield Table([Column("moment", NAMES, text=True), Column("value", shown)], note=LEGEND)
 
 
 @checked

@@ -258,7 +258,7 @@ class Onset(Result):
     def content(self) -> Content:
         """Yield the verdict, the places in β, the gains between them, the moments, and what they rest on."""
         drawn = f" of {self.available}, drawn at random" * (self.rows < self.available)
-        yield f"First collapse on {counted(self.rows, 'row')}{drawn}, as {self.loss.formula} has it."
+        yield f"First collapse on {counted(self.rows, 'row')}{drawn}, for the loss {self.loss.formula}."
         yield self._verdict()
         yield self._places()
         if self.order == "first-order":
@@ -290,7 +290,7 @@ class Onset(Result):
         (signal, rate), places = self.jump, {
             "collapsed state stable from": self.linear, f"active state best up to (Maxwell){best}": self.maxwell,
             f"active state survives up to (spinodal){survives}": self.spinodal,
-            "no VAE active from (σ²_sG)": self.proxy_beta, "single rows memorised below": self.memorising_beta,
+            "no VAE is active from (σ²_sG)": self.proxy_beta, "single rows memorised below": self.memorising_beta,
         }  # fmt: skip
         beta = np.array(list(places.values()))
         note = f"At the Maxwell point M² (signal fraction) jumps by {signal:.3g}, the rate R by {rate:.3g} nats."
@@ -370,7 +370,7 @@ class Onset(Result):
             best = self._at(self.few_best_to / self.linear)
             yield f"Beyond that a state of fewer and fewer rows is better than the collapsed one, to {best}."
         yield (
-            f"Without what raises it most ({counted(len(self.dropped), 'row')}), the Maxwell point is at "
+            f"Without the {counted(len(self.dropped), 'row')} that raise it most, the Maxwell point is at "
             f"{self._at(self.trimmed_maxwell / self.linear)}, and the linear threshold at "
             f"{self._at(self.trimmed_linear / self.linear)}."
         )

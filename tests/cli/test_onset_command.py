@@ -40,6 +40,19 @@ def test_thresholds_mention_a_skew_that_matters(skewed, capsys, tmp_path):
     assert "onset" not in capsys.readouterr().out
 
 
+def test_thresholds_mention_columns_whose_units_differ(tmp_path, capsys):
+    """Deviations 1000 and 1 in the first two columns: the first holds all of the variance but a millionth."""
+    path, rows = tmp_path / "units.csv", np.random.default_rng(0).standard_normal((300, 2))
+    np.savetxt(path, rows * [1000, 1], delimiter=",", header="elevation,soil", comments="")
+    assert main(["thresholds", str(path)]) == 0
+    assert "column 'elevation' holds 100% of the variance" in capsys.readouterr().out
+    assert main(["thresholds", str(path), "--standardize"]) == 0
+    assert "--standardize" not in capsys.readouterr().out
+    np.savetxt(path, rows * [10, 1], delimiter=",", header="elevation,soil", comments="")
+    assert main(["thresholds", str(path)]) == 0
+    assert "--standardize" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -108,6 +108,16 @@ def test_a_linear_model_at_another_price_names_the_slip():
     assert "mean over the 25 features" in finding.sentence
 
 
+def test_a_kl_far_from_the_expected_one_names_the_weight_that_makes_it():
+    """The KL is that of β = 0.1, where 1 is stated: three digits of it are printed."""
+    kl, reconstruction = (float(each) for each in at(0.1))
+    said = {each.code: each.advice for each in explain(kl, 1.5 * reconstruction, loss=LOSS, spectrum=SPECTRUM).findings}
+    assert "logs this KL at β = 0.1, or" in said["expected"]
+    kl, reconstruction = (float(each) for each in at(1.0))
+    said = {each.code: each.advice for each in explain(kl, reconstruction, loss=LOSS, spectrum=SPECTRUM).findings}
+    assert "outside that range" not in said["expected"]
+
+
 def test_better_and_worse_than_linear():
     kl, reconstruction = (float(each) for each in at(1.0))
     gain = LAM.sum() / 2 - reconstruction

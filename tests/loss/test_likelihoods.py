@@ -93,7 +93,9 @@ def test_constant_columns_cost_nothing(rng):
 
 def test_spectrum_and_loss_must_mean_the_same_decoder(rng):
     B = bits(rng)
-    with pytest.raises(lv.InputError, match="bernoulli likelihood, but the spectrum is one for a gaussian"):
+    with pytest.raises(
+        lv.InputError, match=r"bernoulli .* for a gaussian one: make it .* with lv\.spectrum\.score\(X, 'bernoulli'\)"
+    ):
         lv.transitions(lv.Spectrum.from_data(B), Loss.bernoulli())
     with pytest.raises(lv.InputError, match="gaussian likelihood, but the spectrum is one for a bernoulli"):
         lv.equilibrium(lv.Spectrum.from_data(B, likelihood="bernoulli"), Loss.gaussian())

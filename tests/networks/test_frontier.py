@@ -292,7 +292,7 @@ def test_a_search_that_ends_early_says_so(monkeypatch, rng):
 def test_the_summary_is_in_the_units_of_the_loss():
     rows = np.repeat([[-1.0], [1.0]], 50, axis=0)
     text = frontier(rows, Loss.preset("pytorch-vae", [0.5, 3.0])).summary()
-    assert "as mean(x − x̂)² + β Σ KL has it" in text
+    assert "for the loss mean(x − x̂)² + β Σ KL" in text
     assert "From kld_weight" in text or "From β" in text
     assert "no VAE of any architecture can use these rows" in text
 
