@@ -224,7 +224,7 @@ def _causes(c: Comparison, ratio: float) -> tuple[str, tuple[str, ...], str]:
             codes.insert(0, "reduction")
     if limits.SUMMED < max(ratio, 1 / ratio) < limits.LARGEST_BATCH:
         term, other = ("KL", "error") if ratio > 1 else ("error", "KL")
-        rows = f" (batches of {significant(max(ratio, 1 / ratio), 2)} rows)"
+        rows = f" (batches of about {max(ratio, 1 / ratio):.0f} rows)"
         words.append(f"one term summed over the batch (here the {term}) and the {other} averaged{rows}")
         codes.append("batch")
     if ratio > 1:
