@@ -899,6 +899,10 @@ class Loss:
 
     # ------------------------------------------------------------------------------------ output
 
+    def __repr__(self) -> str:
+        first, *more = self.setting.split(", ")
+        return f"Loss({self.formula}, {first}{f' … {more[-1]}' if more else ''})"
+
     @property
     def setting(self) -> str:
         """The code base's own knob at this β, or at a list of them; it may divide by the knob."""

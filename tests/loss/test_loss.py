@@ -49,3 +49,8 @@ def test_explanation_names_what_was_done():
         assert part in text
     assert "½" not in text
     assert Loss.gaussian([1.0, 2.0]).explain(spectrum).endswith("τ = b/2a = 1 β.")
+
+
+def test_a_loss_is_shown_as_its_formula_and_its_weight():
+    assert repr(Loss.preset("pytorch-vae", 0.5)) == "Loss(mean(x − x̂)² + β Σ KL, kld_weight = 0.5)"
+    assert repr(Loss.gaussian([1.0, 2.0, 4.0])) == "Loss(½ Σ(x − x̂)² + β Σ KL, β = 1 … 4)"
