@@ -89,8 +89,9 @@ def _units(inputs: Inputs) -> list[str]:
     plain = inputs.loss.likelihood.squared and not (inputs.scaled or inputs.changed)
     if not plain or spectrum.matrix is None or spectrum.names is None:
         return []
-    deviation = np.sqrt(np.diagonal(spectrum.matrix))
-    least, most = deviation[deviation > 0].min(), int(deviation.argmax())
+    variance = np.diagonal(spectrum.matrix)
+    deviation = np.sqrt(np.where(variance > spectrum.floor, variance, 0.0))  # of a constant column, rounding is left
+    least, most = deviation[deviation > 0].min(initial=np.inf), int(deviation.argmax())
     if deviation[most] < UNITS * least:
         return []
     share = deviation[most] ** 2 / spectrum.total_variance
