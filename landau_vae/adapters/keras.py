@@ -54,7 +54,7 @@ class MonitorCallback(Callback):
     spread : {"log_variance", "variance", "std", "log_std"}, default "log_variance"
         What the encoder returns beside the mean.
     rows : int, default 2000
-        How many rows are used at most, evenly spread.
+        How many rows are used at most, drawn once.
     share : float, default 0.1
         Share of the time of the training that may be spent on diagnoses. The first and the last
         epoch are always diagnosed; where others are not, logs repeat the last numbers.
@@ -174,7 +174,7 @@ def _arrays(output: Any) -> Any:
 def _numbers(result: Diagnosis) -> dict[str, float]:
     """Return numbers for a logger, always under the same names; NaN where one is not known."""
     price, error = result.price_in_effect, result.price_in_effect_error
-    in_beta = float(result.stated_loss.beta) / result.price
+    in_beta = result.beta_per_price
     return {
         "rate": float(result.posterior.rate.sum()),
         "expected_rate": float(result.predicted.total_rate),

@@ -271,10 +271,9 @@ class Monitor:
         steadily = bool(old.rows and new.rows) and steady(old.posterior, new.posterior) and self._one_price(c)
         before = old.posterior.signal_fraction if old.rows and new.rows else None
         now = (new if new.rows else old).posterior.signal_fraction
-        to_beta = float(c.loss.beta) / c.price
         effect = None
         if c.prices is not None and c.price_in_effect is not None:
-            effect = c.price_in_effect * to_beta, (c.price_in_effect_error or 0.0) * to_beta
+            effect = c.price_in_effect * c.beta_per_price, (c.price_in_effect_error or 0.0) * c.beta_per_price
         applied, beta = None, float(self.loss.beta)
         if self._recent:
             value, error = (each / self._prediction.per_beta for each in self._recent[-1].pooled)
@@ -373,12 +372,12 @@ class Monitor:
         """Return the numbers of each latent; prices are those of channels."""
         values = {name: getattr(c.posterior, name) for name in ("signal_fraction", "rate", "second_moment")}
         numbers = {f"{name}/{k + 1}": each for name, column in values.items() for k, each in enumerate(column)}
-        first, to_beta = channels_of(c.shape)[:, 0], float(c.loss.beta) / c.price
+        first = channels_of(c.shape)[:, 0]
         if self._recent:
             prices = self._recent[-1].each[0] / self._prediction.per_beta
             numbers |= {f"price_applied/{k + 1}": each for k, each in zip(first, prices, strict=True)}
         if c.prices is not None:
-            pairs = zip(c.prices.latent, c.prices.width * to_beta, strict=True)
+            pairs = zip(c.prices.latent, c.prices.width * c.beta_per_price, strict=True)
             numbers |= {f"price_in_effect/{k + 1}": each for k, each in pairs}
         return numbers
 

@@ -307,6 +307,11 @@ class Comparison:
         return float(self.predicted.price)
 
     @property
+    def beta_per_price(self) -> float:
+        """What a price is multiplied by to be in the user's own β."""
+        return float(self.loss.beta) / self.price
+
+    @property
     def own_variance(self) -> float | None:
         """The mean squared error of a feature that the model leaves, data²; None where it is not known."""
         if self.measured is None or not self.loss.likelihood.squared or self.own_term:

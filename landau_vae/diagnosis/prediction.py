@@ -103,7 +103,7 @@ class Prediction:
         if c.own_term:
             return 1.0
         if self.loss.learned:
-            return self.per_beta * float(self.loss.beta) / c.price
+            return self.per_beta * c.beta_per_price
         loss = self.loss.at_most_features(c.spectrum.dimension)
         return loss.weights(c.spectrum.dimension)[0] * loss.likelihood.curvature_of_term
 

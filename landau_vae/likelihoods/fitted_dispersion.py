@@ -59,7 +59,7 @@ class Dispersed(Likelihood):
         at = each * mean
         spread = np.average(np.square(x - at) - at, axis=0, weights=weights)
         power = np.average(np.square(at), axis=0, weights=weights)
-        t = np.log(np.clip(power / np.maximum(spread, TINY * power + TINY), np.exp(LEAST), np.exp(MOST)))
+        t = _by_moments(spread, power)
         logits = [np.full(len(mean), each) for each in LOGITS] if self.inflated else [np.zeros(0)]
         f = np.log(mean + TINY * (mean == 0))
         return np.array([np.concatenate([f + more / 2, logit, t + more]) for logit in logits for more in (0.0, 1.0)])
@@ -76,7 +76,10 @@ class Dispersed(Likelihood):
 
     def fixed(self, output: Array) -> Likelihood:
         """Return the likelihood with the dispersion of an output."""
-        theta = np.exp(output.reshape(self.parameters, -1)[-1])
+        return self.at(np.exp(output.reshape(self.parameters, -1)[-1]))
+
+    def at(self, theta: Array) -> Likelihood:
+        """Return the likelihood with the dispersion θ of each feature, (d,)."""
         return zero_inflated(theta) if self.inflated else negative_binomial(theta)
 
     def settled(self, x: Array, weights: Array | None = None) -> Likelihood:
@@ -90,7 +93,7 @@ class Dispersed(Likelihood):
         """
         mean = np.exp(f[:, : x.shape[1]])
         spread, power = np.mean((x - mean) ** 2 - mean, axis=0), np.mean(mean**2, axis=0)
-        t = np.log(np.clip(power / np.maximum(spread, TINY * power + TINY), np.exp(LEAST), np.exp(MOST)))
+        t = _by_moments(spread, power)
         for _ in range(STEPS):
             at = np.hstack([f, np.broadcast_to(t, x.shape)])
             slope = self.score(x, at)[:, -len(t) :].mean(axis=0)
@@ -100,12 +103,17 @@ class Dispersed(Likelihood):
             t, change = moved, np.abs(moved - t).max()
             if change < AT_REST:
                 break
-        theta = np.exp(t)
-        return zero_inflated(theta) if self.inflated else negative_binomial(theta)
+        return self.at(np.exp(t))
 
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
         """Return the collapsed state; a θ of each feature is at its best value there, and is no output."""
         return self.settled(x, weights).rest(x, weights) if self.per_feature else super().rest(x, weights)
+
+
+def _by_moments(spread: Array, power: Array) -> Array:
+    """Return ln θ from the variance beyond that of Poisson counts, m²/θ, and ⟨m²⟩, (d,) each."""
+    theta = power / np.maximum(spread, TINY * power + TINY)
+    return np.log(np.clip(theta, np.exp(LEAST), np.exp(MOST)))
 
 
 def ends(likelihood: Likelihood, features: int) -> Array:
