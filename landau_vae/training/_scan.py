@@ -26,6 +26,7 @@ from landau_vae.display import Array, Numbers, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.training.exact import Exact
 from landau_vae.training.memory_plan import ScanPlan, available
+from landau_vae.training.record import recorded_likelihood, trainer_settings
 from landau_vae.training.resume import opened
 from landau_vae.training.schema import (
     OBSERVABLES,
@@ -35,8 +36,6 @@ from landau_vae.training.schema import (
     Status,
     Trainer,
     about_temperature,
-    recorded_likelihood,
-    trainer_settings,
     validate,
     which_seeds,
 )
@@ -350,7 +349,7 @@ class Results:
         coords |= {dim: at for dim, at in (optional | dict(work.trainer.coordinates())).items() if dim in present}
         variables = {name: (dims, values, _described(name)) for name, (dims, values) in arrays.items()}
         dataset = xarray.Dataset(variables, coords, self._attributes(splits))
-        return validate(dataset, name="trainer's result")
+        return validate(dataset, name="trainer's result", values=False)
 
     def _attributes(self, splits: Sequence[float] | None) -> dict[str, Any]:
         spectrum, total = self.work.data.spectrum, self.work.total_variance
