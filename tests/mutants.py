@@ -39,6 +39,7 @@ LIMIT = 60.0  # seconds of CPU that a repeated mutant may need
 SURELY = 0.01  # the check fails where chance gives so few kills, or fewer, with this probability at most
 ROOMS = ("symbolic", "numeric", "likelihoods", "spectrum/_*", "loss", "networks", "diagnosis/findings",
          "diagnosis/condition.py", "findings.py")  # fmt: skip
+EVERYWHERE = ("tests/test_bad_input.py", "tests/test_checks.py", "tests/test_junk.py")
 TRACED = ("loss", "symbolic", "likelihoods", "networks", "diagnosis", "spectrum", "numeric", "estimator")
 
 
@@ -135,7 +136,7 @@ def test_files() -> list[str]:
     for room in TRACED:
         doctests = (path for path in (ROOT / "landau_vae" / room).rglob("*.py") if ">>>" in path.read_text("utf-8"))
         names += sorted([*doctests, *(ROOT / "tests" / room).glob("test_*.py")])
-    return [str(name.relative_to(ROOT)) for name in names]
+    return [*(str(name.relative_to(ROOT)) for name in names), *EVERYWHERE]
 
 
 def sample(known: Record) -> list[dict]:

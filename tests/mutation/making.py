@@ -132,9 +132,9 @@ def mutants(module: str, source: str) -> list[Mutant]:
     from cosmic_ray.ast import ast_nodes, get_ast
 
     tree, lines = ast.parse(source), source.splitlines()
-    excluded = [((node.lineno, column(lines, node.lineno, node.col_offset)),
-                 (node.end_lineno, column(lines, node.end_lineno, node.end_col_offset)))
-                for node in spans(tree)]  # fmt: skip
+    excluded = [(start_of(node, lines), end_of(node, lines)) for node in spans(tree)]
+    operands = [(end_of(node.left, lines), start_of(node.right, lines)) for node in ast.walk(tree)
+                if isinstance(node, ast.BinOp)]  # fmt: skip
     texts = [(node.lineno, node.end_lineno) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     places = list(functions(tree))
     nodes = list(ast_nodes(get_ast(source)))
@@ -147,6 +147,8 @@ def mutants(module: str, source: str) -> list[Mutant]:
                 continue
             if name == "NumberReplacer" and any(first <= start[0] <= last for first, last in texts):
                 continue
+            if name.startswith("ReplaceBinary") and not any(low <= start and end <= high for low, high in operands):
+                continue  # a star of parameters
             function = next((place for place, first, last in reversed(places) if first <= start[0] <= last), "")
             key = (function, name, lines[start[0] - 1].strip())
             made.append(Mutant(module, *key, seen[key], start[0], occurrence))
@@ -154,9 +156,14 @@ def mutants(module: str, source: str) -> list[Mutant]:
     return made
 
 
-def column(lines: list[str], line: int, offset: int) -> int:
-    """A column in characters: `ast` counts bytes."""
-    return len(lines[line - 1].encode()[:offset].decode())
+def start_of(node: ast.AST, lines: list[str]) -> tuple[int, int]:
+    """Where a node starts, in characters: `ast` counts bytes."""
+    return node.lineno, len(lines[node.lineno - 1].encode()[: node.col_offset].decode())
+
+
+def end_of(node: ast.AST, lines: list[str]) -> tuple[int, int]:
+    """Where a node ends."""
+    return node.end_lineno, len(lines[node.end_lineno - 1].encode()[: node.end_col_offset].decode())
 
 
 @cache

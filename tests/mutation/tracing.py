@@ -17,7 +17,7 @@ from mutation.forked import ROOT, in_child, run_tests
 
 KEPT = ROOT / ".mutants"
 LONGEST = 4.0  # seconds of CPU: a test that takes longer is too dear to be run against hundreds of mutants
-WHOLE_FILE = 900.0
+WHOLE_FILE = 100.0  # seconds of CPU for the tests of a file; those after it are not used
 DEAR = 0.02  # seconds of CPU that pytest needs for any test
 
 
@@ -32,6 +32,11 @@ class Tracer:
         self.failed: set[str] = set()
         self.coverage = coverage.Coverage(data_file=None, source=[str(copy / "landau_vae")], config_file=False)
         self.coverage.start()
+        self.begin = time.process_time()
+
+    def pytest_runtest_setup(self, item) -> None:
+        if time.process_time() - self.begin > WHOLE_FILE:
+            item.session.shouldstop = "enough"
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.coverage.switch_context(nodeid)
@@ -77,9 +82,9 @@ def trace(files: list[str], copy: Path) -> None:
             print("tracing", name, flush=True)
             in_child(
                 lambda name=name, target=target: run_tests(
-                    [name], copy, WHOLE_FILE, Tracer(copy, target), "--maxfail=10000"
+                    [name], copy, 2 * WHOLE_FILE, Tracer(copy, target), "--maxfail=10000"
                 ),
-                WHOLE_FILE,
+                2 * WHOLE_FILE,
             )
 
 
