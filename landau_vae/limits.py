@@ -329,6 +329,13 @@ QUARTIC_SKEWNESS = Limit(
     "the same data sets: 5 % off at 0.28, 8 % at 0.35 for two smoothed points, where B is large",
 )
 
+# ------------------------------------------------------------------------------------------------------ sampling errors
+
+FALSE_ORDER = Limit(0.02, "share of tables of independent rows in which some are said to follow their neighbours")
+FEW_BLOCKS = Limit(16, "blocks that a table must have before their length is suggested")
+ORDER_MATTERS_FROM = Limit(1.1, "factor by which errors are too small from which the order of rows is spoken of")
+RUNS_COMPARED = Limit(16, "runs of rows from which neighbours are compared with one another")
+
 # ---------------------------------------------------------------------------------------------------- while it trains
 
 PRICE_MOVES = Limit(1e-6, "change of the price applied, in stated prices and beyond its error, from which it moves")

@@ -203,7 +203,9 @@ def measured(path):
 
 
 def test_the_package_has_few_files():
-    assert len(MODULES) <= 262  # 180 before every loss that people train with, 240 before the monitor and its adapters
+    assert (
+        len(MODULES) <= 285
+    )  # 180 before every loss that people train with, 240 before the monitor, 262 before the hard edges
 
 
 def test_the_package_is_small():
@@ -211,7 +213,7 @@ def test_the_package_is_small():
     # 18,400 before the nonlinear theory: the first collapse, its report, staircases; 20,400 before every loss of
     # users: likelihoods, constraints, samplers, measuring callables as they are, presets, logs; 26,700 before the
     # monitor, its adapters and the estimator.
-    assert sum(measured(path)[0] for path in MODULES.values()) <= 29_000
+    assert sum(measured(path)[0] for path in MODULES.values()) <= 31_000
 
 
 def test_functions_are_short():

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.claims import check_hdf
+from landau_vae.data.door import to_read
 from landau_vae.data.tables import guarded, rows_at_a_time
 from landau_vae.display import Array
 from landau_vae.errors import InputError
@@ -20,6 +22,7 @@ from landau_vae.errors import InputError
 def open_h5ad(path: Path, layer: str | None = None) -> tuple[tuple[str, ...], Any, int]:
     """Return the names of the genes, a function that yields cells, and how many there are."""
     place = "X" if layer in (None, "X") else f"layers/{layer}"
+    guarded(path, lambda: check_hdf(path))
     (n, d), names = guarded(path, lambda: _look(path, place))
 
     def rows(keep: list[int], first: int) -> Iterator[NDArray[Any]]:
@@ -34,12 +37,26 @@ def open_h5ad(path: Path, layer: str | None = None) -> tuple[tuple[str, ...], An
     return names, rows, n
 
 
+<<<<<<< HEAD
 def read_obs(path: Path, column: str) -> Array:
     """Return a column of numbers of the cells, (n,)."""
+    return guarded(to_read(path), lambda: _obs(path, column))
+=======
+def read_obs_labels(path: Path, column: str) -> NDArray[Any]:
+    """Return a column of the cells, numbers or words, (n,)."""
     return guarded(path, lambda: _obs(path, column))
+>>>>>>> edgeC
 
 
-def _obs(path: Path, column: str) -> Array:
+def read_obs(path: Path, column: str) -> Array:
+    """Return a column of numbers of the cells, (n,)."""
+    values = read_obs_labels(path, column)
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"The column {column!r} of obs holds no numbers: name another.", "sizes")
+    return np.asarray(values, dtype=np.float64)
+
+
+def _obs(path: Path, column: str) -> NDArray[Any]:
     import h5py
 
     with h5py.File(path) as file:
@@ -47,10 +64,7 @@ def _obs(path: Path, column: str) -> Array:
         if column not in names:
             there = f"its columns are {', '.join(names[:12])}" if names else "it has none"
             raise InputError(f"{path.name} has no column {column!r} in obs: {there}.", "sizes")
-        values = _values(file["obs"][column])
-    if values.dtype.kind not in "fiub":
-        raise InputError(f"The column {column!r} of obs holds no numbers: name another.", "sizes")
-    return np.asarray(values, dtype=np.float64)
+        return _values(file["obs"][column])
 
 
 def _look(path: Path, place: str) -> tuple[tuple[int, int], tuple[str, ...]]:

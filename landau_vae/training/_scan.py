@@ -39,9 +39,10 @@ from landau_vae.training.schema import (
     validate,
     which_seeds,
 )
-from landau_vae.training.tasks import Task, Work, execute, stop_idle_workers
+from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.trained import recorded_network
 from landau_vae.training.training_set import PARTS, training_set
+from landau_vae.training.workers import stop_idle_workers
 
 if TYPE_CHECKING:
     import xarray
@@ -121,6 +122,8 @@ def scan(
     InputError
         For bad input, for a folder that holds another scan, and for a scan that does not fit
         into memory.
+    WorkerLost
+        If the system, or someone, ends a worker process. What is finished stays in the folder.
 
     Examples
     --------
@@ -165,7 +168,9 @@ def scan(
                     stacklevel=3,  # where the user calls the checked function
                 )
             now = replace(work, given=last) if (last := results.last(wave)) else work
-            for task, named in execute(now, open_tasks, workers, results.advance, kept=kept is not None):
+            for task, named in execute(
+                now, open_tasks, workers, results.advance, folder=None if kept is None else kept.path
+            ):
                 if kept is not None:
                     kept.write(task, named)
                 results.put(task, named)
