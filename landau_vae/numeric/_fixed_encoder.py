@@ -102,8 +102,8 @@ def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: Numbers) -> FixedEnc
     order = np.argsort(variances, kind="stable")[: min(latents, spectrum.modes)]
     s, lam, tau = variances[order], spectrum.eigenvalues[: len(order)], float(loss.price(spectrum))
     threshold = lam / s
-    norm = np.sqrt(np.maximum(np.sqrt(lam * tau / s) - tau, 0.0))
-    served = lam - np.minimum(lam, np.sqrt(lam * tau * s))
+    norm = np.sqrt(np.maximum(np.sqrt(lam) * np.sqrt(tau / s) - tau, 0.0))
+    served = lam - np.minimum(lam, np.sqrt(lam) * np.sqrt(tau * s))
     return FixedEncoder(
         spectrum, loss, readonly(s), readonly(order, np.int64), tau, readonly(threshold),
         readonly(loss.beta_at(threshold, spectrum)), readonly(np.maximum(1 - np.sqrt(tau / threshold), 0.0)),
