@@ -27,11 +27,7 @@ QUESTIONS = {
     "spectrum": lambda s, u: [*s.normalized, s.modes, s.rank(0.01), *(s.eigenvalues / u), s.total_variance / u],
     "summary": lambda s, u: [s.summary().count("\n"), len(s.multiplets[0]), s.rest / u],
     "transitions": lambda s, u: lv.transitions(s, gaussian()).beta / u,
-    "equilibrium": lambda s, u: [
-        *(e := lv.equilibrium(s, gaussian(u))).signal_fraction,
-        float(e.rate),
-        float(e.distortion),
-    ],
+    "equilibrium": lambda s, u: [*(e := lv.equilibrium(s, gaussian(u))).rate, *e.distortion, e.free_energy / u],
     "utility": lambda s, u: lv.equilibrium(s, gaussian(u)).utility("sampled"),
     "keep": lambda s, u: price(lv.choose_beta(s, gaussian(), keep=1), u),
     "keep all": lambda s, u: price(lv.choose_beta(s, gaussian(), keep=s.modes), u),
