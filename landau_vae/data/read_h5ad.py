@@ -37,15 +37,9 @@ def open_h5ad(path: Path, layer: str | None = None) -> tuple[tuple[str, ...], An
     return names, rows, n
 
 
-<<<<<<< HEAD
-def read_obs(path: Path, column: str) -> Array:
-    """Return a column of numbers of the cells, (n,)."""
-    return guarded(to_read(path), lambda: _obs(path, column))
-=======
 def read_obs_labels(path: Path, column: str) -> NDArray[Any]:
     """Return a column of the cells, numbers or words, (n,)."""
-    return guarded(path, lambda: _obs(path, column))
->>>>>>> edgeC
+    return guarded(to_read(path), lambda: _obs(path, column))
 
 
 def read_obs(path: Path, column: str) -> Array:
