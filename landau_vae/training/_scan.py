@@ -232,6 +232,9 @@ def _prepared(
     if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
         expected = "a list of positive finite numbers T = τ/V is expected, such as np.geomspace(1, 1e-6, 121)"
         raise InputError(f"temperatures is {shown(temperatures)}, but {expected}.", "temperatures")
+    if len(np.unique(grid)) < grid.size:
+        found = f"temperatures is {shown(temperatures)}, in which one is repeated"
+        raise InputError(f"{found}: give each only once, and train more seeds for more models.", "temperatures")
     if workers == 0:
         raise InputError("workers is 0, but a number from 1 on is expected, or -1 for all cores.", "workers")
     limit, trainer = available() if memory is None else int(memory), trainer or Exact()
@@ -326,7 +329,13 @@ class Results:
             if name not in self.arrays:
                 shape = (len(self.work.seeds), len(self.work.temperature), *values.shape[1:])
                 self.arrays[name] = (("seed", "temperature", *dims), np.empty(shape, values.dtype))
-            self.arrays[name][1][self.work.seeds.index(task.seed), task.places] = values
+            whole = self.arrays[name][1]
+            if values.shape[1:] != whole.shape[2:]:
+                found = (
+                    f"The models of seed {task.seed} have {name} of shape {values.shape[1:]}, others {whole.shape[2:]}"
+                )
+                raise InputError(f"{found}: let all models have the same, those kept in a folder too.", "trainer")
+            whole[self.work.seeds.index(task.seed), task.places] = values
         self.finished += len(task.places)
         self.advance(max(0.0, self.finished - self.done))  # whatever progress the task has reported
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAGIC = b"landau-vae scan, SHA-256 of all bytes before this line: "
 TRAILER = len(MAGIC) + 65  # bytes of the last line
 CHUNK = 2**24
+MOST_PER_BYTE = 4  # bytes of arrays; dimensions without labels are not stored
 DTYPES = "stored_dtypes"  # attribute: the types of texts, which netCDF does not tell apart
 
 
@@ -123,9 +124,27 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
         raise InputError(f"{path.name} cannot be read as a scan: it is not of save_scan, or damaged.", "path")
     if not whole:
         raise InputError(f"{path.name} is damaged, its checksum does not agree: restore it, or train again.", "path")
-    with xarray.open_dataset(path, engine="h5netcdf", mask_and_scale=False, decode_times=False) as stored:
-        loaded = stored.load()
-    return validate(_decoded(loaded), name="path", values=False)
+    try:
+        if _claimed(path) > MOST_PER_BYTE * size:
+            raise InputError(f"{path.name} claims more numbers than it holds: restore it, or train again.", "path")
+        with xarray.open_dataset(path, engine="h5netcdf", mask_and_scale=False, decode_times=False) as stored:
+            dataset = _decoded(stored.load())
+    except InputError:
+        raise
+    except Exception as problem:  # whatever HDF5, its readers and labels of other types run into
+        reason = str(problem).partition("\n")[0].rstrip(". ") or type(problem).__name__
+        raise InputError(f"{path.name} cannot be read as a scan ({reason}): it is not of save_scan.", "path") from None
+    return validate(dataset, name="path", values=False)
+
+
+def _claimed(path: Path) -> int:
+    """Return the bytes that the arrays of an HDF5 file say they have, which need not be in it."""
+    import h5py
+
+    sizes = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, each: sizes.append(getattr(each, "nbytes", 0)))
+    return sum(sizes)
 
 
 def _last_line(path: Path, size: int) -> bytes:

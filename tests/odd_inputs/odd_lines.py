@@ -22,7 +22,6 @@ import warnings
 from pathlib import Path
 
 import typer
-
 from odd_files import BAD, DATA, FILES, FINE, LOGS, ODD, PATHS, POSTERIORS, SCANS, make
 
 from landau_vae.cli import app, main
@@ -344,7 +343,10 @@ def run(line):
 
 
 def fingerprint():
-    return {each.name: (each.stat(follow_symlinks=False).st_mtime_ns, each.is_dir(follow_symlinks=False)) for each in os.scandir(".")}
+    return {
+        each.name: (each.stat(follow_symlinks=False).st_mtime_ns, each.is_dir(follow_symlinks=False))
+        for each in os.scandir(".")
+    }
 
 
 def left_behind(before, line):
