@@ -11,13 +11,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from landau_vae.data.convert import is_number
+from landau_vae.data.convert import COMMA, is_number
 from landau_vae.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|", " ")  # a blank stands for any number of blanks
 LINES = 100  # by which the separator is chosen
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "."}
-COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)(e[+-]?\d+)?", re.IGNORECASE)
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 Rows = Sequence[Sequence[str]]
 
