@@ -105,16 +105,19 @@ def mixed(name: str, comma: str, point: str) -> InputError:
 
 
 def _check_padding(rows: Rows, name: str) -> None:
-    """Raise `InputError` where commas between whole numbers may be decimal commas: 1,05 or 12,345 on all lines."""
-    body = [row for row in rows if len(row) == len(rows[0])]
-    if len(rows[0]) % 2 or not all(re.fullmatch(r"[+-]?\d+", cell) for row in body for cell in row):
+    """Raise `InputError` where commas between whole numbers may mark decimals or thousands: 1,05 or 12,345."""
+    width = len(rows[0])
+    columns = list(zip(*(row for row in rows if len(row) == width), strict=True))
+    if not all(re.fullmatch(r"[+-]?\d+", cell) for column in columns for cell in column):
         return
-    decimals = [row[i] for row in body for i in range(1, len(row), 2)]
-    padded = any(len(cell) > 1 and cell.startswith("0") for cell in decimals)
-    thousands = all(re.fullmatch(r"\d{3}", cell) for cell in decimals) and all(
-        re.fullmatch(r"[+-]?[1-9]\d{0,2}", row[i]) for row in body for i in range(0, len(row), 2)
+    padded = any(len(cell) > 1 and cell.startswith("0") for column in columns[1::2] for cell in column)
+    grouped = [all(re.fullmatch(r"\d{3}", cell) for cell in column) for column in columns]
+    leading = [all(re.fullmatch(r"[+-]?[1-9]\d{0,2}", cell) for cell in column) for column in columns]
+    thousands = any(
+        width % size == 0 and all(leading[i] if i % size == 0 else grouped[i] for i in range(width))
+        for size in {2, width} - {1}
     )
-    if padded or thousands:
+    if thousands or (padded and width % 2 == 0):
         raise InputError(
             f"{name} holds lines such as {','.join(rows[0])[:60]}, whose commas may separate columns, mark decimals or "
             "group thousands: name the columns in a first line, or say that there is none (header=False, "
