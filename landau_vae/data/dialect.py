@@ -37,6 +37,11 @@ def dialect_of(lines: Sequence[str], name: str, header: bool | None = None) -> D
     cut = [each for each in SEPARATORS if len(tables[each][0]) > 1] or [" "]
     separator = max(cut, key=lambda each: (_fit(tables[each], each), each != " ", len(tables[each][0])))
     first, *body = _cells(lines, separator)
+    if first == [""]:
+        raise InputError(
+            f"{name} has a cell of more than {csv.field_size_limit()} letters in its first lines: look for a separator "
+            "or a quote that is missing."
+        )
     named = _looks_like_header(first, separator) if header is None else header
     if separator == "," and not named and header is None:
         _check_padding([first, *body], name)
@@ -47,8 +52,11 @@ def dialect_of(lines: Sequence[str], name: str, header: bool | None = None) -> D
 def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
     """Return the cells of all lines, without blanks around them."""
     lines = [line.strip() for line in lines] if separator == " " else lines
-    rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-    return [[cell.strip() for cell in row] for row in rows if row] or [[""]]
+    try:
+        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
+    except csv.Error:  # a cell that is longer than cells are
+        return [[""]]
+    return [[cell.strip() for cell in row] for row in rows if row]
 
 
 def _fit(rows: Rows, separator: str) -> float:
