@@ -46,8 +46,9 @@ def held(path: Path, lock: str) -> Iterator[None]:
         raise InputError(f"Another process is at work in the folder {path}: wait, or name another.", "folder") from None
     except NotImplementedError:
         pass  # a file system without locks
-    except OSError as problem:
-        raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder") from None
+    except (OSError, ValueError) as problem:  # ValueError: a null character
+        reason = getattr(problem, "strerror", None) or problem
+        raise InputError(f"The folder {brief(path)} cannot be used ({reason}): name another.", "folder") from None
     try:
         for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
             leftover.unlink(missing_ok=True)

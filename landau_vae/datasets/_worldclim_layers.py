@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import checked
+from landau_vae.data.door import is_file
 from landau_vae.datasets._worldclim import SHIPPED, worldclim
 from landau_vae.datasets.spatial_blocks import BlockSplit, block_area, block_labels, split_blocks
 from landau_vae.display import Array, jsonable, readonly
@@ -188,7 +189,7 @@ def worldclim_layers(folder: str | Path | None = None, *, download: bool = False
 def _read(folder: Path, check: bool) -> tuple[list[np.ma.MaskedArray[Any, Any]], Array, Array]:
     """Return all layers, and the degrees north of their rows and east of their columns."""
     paths = [folder / name for name in LAYERS]
-    if missing := [path for path in paths if not path.is_file()]:
+    if missing := [path for path in paths if not is_file(path)]:
         raise InputError(f"There is no layer {missing[0]}: download the 10-minute 'bio' layers of WorldClim 2.1.")
     rasterio = _extra("rasterio")
     bands: list[np.ma.MaskedArray[Any, Any]] = []

@@ -14,6 +14,7 @@ import numpy as np
 
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
+from landau_vae.data.door import to_read
 from landau_vae.errors import InputError
 from landau_vae.training.schema import validate
 
@@ -109,9 +110,7 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
     """
     import xarray
 
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"There is no file {path}: name a file that save_scan has written.", "path")
+    path = to_read(path, "name a file that save_scan has written")
     try:
         size = max(0, path.stat().st_size - TRAILER)
         with open(path, "rb") as file:
@@ -119,7 +118,7 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
             last = file.read()
         whole = last == _last_line(path, size)
     except OSError as problem:
-        raise InputError(f"{path.name} cannot be read as a scan ({problem.strerror}): name a file.", "path") from None
+        raise InputError(f"{path.name} cannot be read ({problem.strerror}): check its permissions.", "path") from None
     if not last.startswith(MAGIC):
         raise InputError(f"{path.name} cannot be read as a scan: it is not of save_scan, or damaged.", "path")
     if not whole:

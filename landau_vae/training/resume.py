@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from landau_vae.data.archive import Damaged, held, load_arrays, replace_file, save_arrays
+from landau_vae.data.door import to_read
 from landau_vae.data.tables import row_blocks
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError
@@ -100,12 +101,12 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
 
 def _compare(path: Path, identity: dict[str, Any]) -> None:
     """Raise `InputError` if the folder holds another scan, and say what differs."""
+    if not (path / "scan.json").exists():
+        return
     try:
-        stored = json.loads((path / "scan.json").read_text(encoding="utf-8"))
+        stored = json.loads(to_read(path / "scan.json").read_text(encoding="utf-8"))
         version = stored["format of results"]
         differing = [key for key in identity if stored.get(key) != identity[key]]
-    except FileNotFoundError:
-        return
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InputError(f"scan.json in {path} cannot be read: name another folder, or delete it.", "folder") from None
     if differing and any(path.glob("task-*.npz")):
