@@ -12,6 +12,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from landau_vae.data.moments import STATE, Moments
 from landau_vae.errors import InputError
 
 CHECKSUM = "checksum"
+LETTERS = 40  # of a name in that of the file beside it: file systems take 255 bytes
 
 
 class Damaged(Exception):
@@ -90,25 +92,50 @@ def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDAr
 
 
 def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
-    """Let `save` write a file beside `path`, and rename it into place once it is on the disk."""
+    """Let `save` write a file beside `path`, and rename it into place once it is on the disk.
+
+    A link stays one: the file that it leads to is replaced. What a process that was killed has left
+    beside it is removed.
+    """
     if not path.name:
         raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save(partial)
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        target = path.resolve()
+        if target.exists() and not target.is_file():  # a device would be replaced, too
+            raise InputError(f"{path} cannot be written (it is no ordinary file): name another place.")
+        for leftover in target.parent.glob(f".{escape(target.name[:LETTERS])}.*.part"):
+            if not _at_work(leftover):
+                leftover.unlink(missing_ok=True)
+        partial = target.with_name(f".{target.name[:LETTERS]}.{os.getpid()}.part")
+        try:
+            save(partial)
+            _flush(partial, os.O_RDWR)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
         if os.name == "posix":  # elsewhere a folder cannot be opened
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-    except OSError as problem:
-        reason = problem.strerror or str(problem).splitlines()[0]
-        raise InputError(f"{path} cannot be written ({reason}): name another place.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+            _flush(target.parent, os.O_RDONLY)
+    except (OSError, RuntimeError) as problem:  # RuntimeError: a circle of links
+        reason = getattr(problem, "strerror", None) or str(problem).splitlines()[0]
+        raise InputError(f"{path} cannot be written ({reason}): make room, or name another place.") from None
     return path
+
+
+def _at_work(partial: Path) -> bool:
+    """Return whether the process that has named this file, in its last part but one, is still there."""
+    import psutil
+
+    number = partial.name.split(".")[-2]
+    return number.isdecimal() and psutil.pid_exists(int(number))
+
+
+def _flush(path: Path, how: int) -> None:
+    """Flush a file, or the entries of a folder, to the disk."""
+    opened = os.open(path, how)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _checksum(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
