@@ -6,6 +6,7 @@ beside their place and renamed into it, and nothing is ever unpickled.
 """
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,9 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
     ...     models.identical(load_scan(save_scan(f"{folder}/scan.nc", models)))
     True
     """
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
     validate(dataset, name="dataset", values=False)
     stored = dataset.copy()
     for variable in stored.variables.values():
@@ -69,17 +73,44 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
     stored.attrs[DTYPES] = json.dumps(texts, sort_keys=True)
 
     def save(partial: Path) -> None:
-        try:
-            stored.to_netcdf(partial, engine="h5netcdf")
-        except OSError:
-            raise
-        except Exception as problem:  # whatever HDF5 cannot hold: objects, other names, attributes of other types
-            reason = str(problem).splitlines()[0].rstrip(".")
-            raise InputError(f"The dataset cannot be stored as netCDF ({reason}): leave that out.", "dataset") from None
+        with _Sink(partial, "w+") as sink:
+            try:
+                with h5netcdf.File(sink, "w") as file:
+                    stored.dump_to_store(H5NetCDFStore(file))
+            except Exception as problem:  # whatever HDF5 cannot hold: objects, other names, attributes of other types
+                reason = str(problem).splitlines()[0].rstrip(".")
+                message = f"The dataset cannot be stored as netCDF ({reason}): leave that out."
+                raise sink.problem or InputError(message, "dataset") from None
+            if sink.problem is not None:
+                raise sink.problem
         with open(partial, "ab") as file:
             file.write(_last_line(partial, partial.stat().st_size))
 
     return replace_file(Path(path), save)
+
+
+class _Sink(io.FileIO):
+    """A file that keeps a failure to itself: HDF5 ends the whole process, in the end, if it cannot write."""
+
+    problem: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of the data, unless something could not be written before."""
+        left = memoryview(data).cast("B")
+        try:
+            while self.problem is None and len(left):
+                left = left[super().write(left) :]
+        except OSError as problem:
+            self.problem = problem
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the length."""
+        try:
+            return super().truncate(size)
+        except OSError as problem:
+            self.problem = problem
+            return size or 0
 
 
 @checked
