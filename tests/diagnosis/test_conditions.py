@@ -25,9 +25,9 @@ def like(**fields):
     usual = {
         "loss": Loss.gaussian(), "stated": None, "spectrum": Spectrum.from_eigenvalues([4.0, 2.0, 1.0]), "price": 1.0,
         "effective": 1.0, "allowed": (1.0, 1.0), "prices": None, "price_in_effect": None, "price_in_effect_error": None,
-        "other_price": None, "separate": np.array([], dtype=int), "kl_is_off": False, "applied": False,
+        "other_price": None, "separate": np.array([], dtype=int), "kl_is_off": False, "applied": False, "spare": 0,
         "at_odds": False, "mean_price": (1.0, 0.0), "scale_error": 0.0, "trained_on": True, "converged": True,
-        "progress": None, "normalised": False, "pays": False, "spare": 0, "following": None, "linear": True, "own_term": False,
+        "progress": None, "normalised": False, "pays": False, "following": None, "linear": True, "own_term": False,
         "scales": np.array([1.0]), "is_active": np.array([True, True]), "diverged": np.array([], dtype=int),
         "frozen": False, "collapsed": False, "unstable_below": 4.0, "unreadable": False, "rows_mismatched": False,
         "measured": None, "observed": object(), "one_price": True, "binary": False, "demand": None,
