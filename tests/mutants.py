@@ -12,7 +12,8 @@ outcome and the test that failed; it is written after each, so that the work goe
 
 Both need `pip install cosmic-ray coverage`. A mutant is killed when a test fails, cannot be imported, needs many times
 the CPU that it needs without the change, or asks for more than 4 GB. What counts as no change of a result stands in
-`mutation/making.py`; single mutants that are equivalent stand in `EQUIVALENT`, with the reason.
+`mutation/making.py`; single mutants that are equivalent stand in `mutation/equivalent.txt`, with the
+reason.
 """
 
 import argparse
@@ -23,15 +24,17 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
-from mutation.equivalent import EQUIVALENT
 from mutation.forked import ROOT, changed, copied, failing, preload
 from mutation.making import Mutant, difference, mutants, statement
 from mutation.tracing import Map, trace
 from scipy.stats import binomtest
 
 RECORD = Path(__file__).with_suffix(".json")
+LIST = Path(__file__).parent / "mutation" / "equivalent.txt"
+EQUIVALENT = {line for line in LIST.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")}
 SEED = 20260522
 SCORE = 0.92  # of mutants, killed: what the tests promise
 PROCESSES = 2
@@ -58,7 +61,8 @@ def rank(mutant: Mutant, seed: int) -> str:
 def population() -> dict[str, list[Mutant]]:
     """All mutants of each module, in the order of the draw."""
     made = {module: mutants(module, (ROOT / module).read_text(encoding="utf-8")) for module in modules()}
-    return {module: sorted(found, key=lambda each: rank(each, SEED)) for module, found in made.items()}
+    possible = {module: [each for each in found if each.name not in EQUIVALENT] for module, found in made.items()}
+    return {module: sorted(found, key=lambda each: rank(each, SEED)) for module, found in possible.items()}
 
 
 def drawn(everything: dict[str, list[Mutant]], count: int) -> list[Mutant]:
@@ -81,6 +85,11 @@ class Record:
             "mutant": mutant.name, "module": mutant.module, "line": mutant.line, "change": change,
             "outcome": "killed" if killer else "survived", "by": killer}  # fmt: skip
         self.save()
+
+    def keep(self, present: Iterable[Mutant]) -> None:
+        """Forget the mutants whose code is gone."""
+        names = {each.name for each in present}
+        self.outcomes = {name: each for name, each in self.outcomes.items() if name in names}
 
     def save(self) -> None:
         """Write the file beside, and rename it."""
@@ -108,9 +117,11 @@ def record(count: int, seconds: float, again: bool, only: str) -> None:
     with copied() as copy:
         trace(traced_files(), copy)
         seen, known = Map(traced_files()), Record()
-        for mutant in drawn(population(), count):
+        everything = population()
+        known.keep(each for found in everything.values() for each in found)
+        for mutant in drawn(everything, count):
             outcome = known.outcomes.get(mutant.name, {"outcome": None})["outcome"]
-            if mutant.name in EQUIVALENT or only not in mutant.module or outcome not in (None, again and "survived"):
+            if only not in mutant.module or outcome not in (None, again and "survived"):
                 continue
             source = (copy / mutant.module).read_text(encoding="utf-8")
             text = mutant.source(source)
