@@ -159,7 +159,9 @@ def execute(
     sent = replace(work, given={})  # a task gets the weights of its own models alone
     calls = (joblib.delayed(Work.train)(sent, bundle, weights=work.weights(bundle)) for bundle in bundles)
     streams = joblib.parallel.get_active_backend()[0].supports_return_generator
-    parallel = joblib.Parallel(workers, batch_size=1, return_as="generator_unordered" if streams else "list")
+    # No more processes than bundles: joblib starts as many as it is asked for.
+    processes, returned = min(at_once, len(bundles)), "generator_unordered" if streams else "list"
+    parallel = joblib.Parallel(processes, batch_size=1, return_as=returned)
     # A backend that returns a list does so at the end of a call: it gets as much as it can do at once.
     while some := list(islice(calls, None if streams else at_once)):
         for results in parallel(some):
