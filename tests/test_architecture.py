@@ -203,7 +203,7 @@ def measured(path):
 
 
 def test_the_package_has_few_files():
-    assert len(MODULES) <= 285  # 240 before the monitor and its adapters, 262 before files, signals and workers were guarded
+    assert len(MODULES) <= 285  # 240 before the monitor, 262 before files, signals and workers were guarded
 
 
 def test_the_package_is_small():

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     import xarray
 
 Start = Literal["fresh", "down", "up"]
+COLDEST = 1e-15  # T: less is lost in the rounding of V
 
 
 @checked
@@ -229,8 +230,9 @@ def _prepared(
 ) -> tuple[Work, ScanPlan]:
     """Return the work, checked, and its plan."""
     grid = numbers(temperatures, "temperatures")
-    if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
-        expected = "a list of positive finite numbers T = τ/V is expected, such as np.geomspace(1, 1e-6, 121)"
+    if grid.ndim != 1 or grid.size == 0 or not np.all((grid >= COLDEST) & (grid <= 1 / COLDEST)):
+        limits = f"from {COLDEST:g} to {1 / COLDEST:g}"
+        expected = f"a list of numbers T = τ/V {limits} is expected, such as np.geomspace(1, 1e-6, 121)"
         raise InputError(f"temperatures is {shown(temperatures)}, but {expected}.", "temperatures")
     if len(np.unique(grid)) < grid.size:
         found = f"temperatures is {shown(temperatures)}, in which one is repeated"
