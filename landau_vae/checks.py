@@ -10,6 +10,7 @@ argument. `Any` and array types are left to the function, which has more to say 
 import ast
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -34,8 +35,8 @@ _short.maxother = _short.maxstring = 60
 
 
 def shown(value: Any) -> str:
-    """Return a value as messages show it: short, on one line."""
-    return " ".join(_short.repr(value).split())
+    """Return a value as messages show it: short, on one line, without its place in memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", " ".join(_short.repr(value).split()))
 
 
 @dataclass(frozen=True)
