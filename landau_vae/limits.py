@@ -273,8 +273,19 @@ KERNEL_ROWS = Limit(
 )
 NOT_NORMAL = Limit(1e-3, "p-value of Mardia's tests below which rows are not Gaussian")
 
+# Scans.
+OUT_OF_RANGE = Limit(
+    1e-6,
+    "by which a value of a scan may be out of its range, as rounding",
+    "networks in float32: shares of 1 are off by up to 1.2e-7",
+)
+
 # Causes.
-CHANGED_SIGNAL = Limit(1e-6, "difference of M² from its definition up to which it was not changed")
+CHANGED = Limit(
+    1e-6,
+    "difference of an observable from what others make it, as a share, up to which none was changed",
+    "seven trainers (Exact, Sampled, Neural in float32) at five prices: up to 5e-8 for the loss, 1.2e-7 for pruning",
+)
 COMMON_FACTOR = Limit(0.05, "|ln| scatter of the ratios of thresholds up to which they are one factor")
 PLATEAU_WATCHED = Limit(0.3, "T/T_k at which the time to leave the plateau is computed")
 OTHER_SEED = Limit(0.2, "relative distance from the median over seeds from which a threshold is another")

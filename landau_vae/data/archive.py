@@ -11,7 +11,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.data.accumulate import Collected
+from landau_vae.data.door import brief, is_file, to_read, to_write
 from landau_vae.data.moments import STATE, Moments
+from landau_vae.data.numpy_files import open_npz
 from landau_vae.errors import InputError
 
 CHECKSUM = "checksum"
@@ -67,6 +69,8 @@ def save_arrays(path: Path, header: str, content: Mapping[str, Any], arrays: Map
 
 def has_header(path: Path, header: str) -> bool:
     """Return whether `path` is an archive with that header."""
+    if not is_file(path):
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return f"{header}.npy" in archive.namelist()
@@ -77,9 +81,9 @@ def has_header(path: Path, header: str) -> bool:
 def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return content and arrays of a file that `save_arrays` has written; raise `Damaged` for any other."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files if name != header}
-            content = json.loads(stored[header].item())
+        with open_npz(to_read(path)) as stored:
+            arrays = {name: stored.array(name) for name in stored.members if name != header}
+            content = json.loads(stored.array(header).item())
         whole = content.pop(CHECKSUM) == _checksum(content, arrays)
     except Exception as problem:  # whatever a parser runs into in a file of another kind
         reason = str(problem).partition("\n")[0].rstrip(". ")
@@ -93,7 +97,8 @@ def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
     """Let `save` write a file beside `path`, and rename it into place once it is on the disk."""
     if not path.name:
         raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path = to_write(path)
+    partial = path.with_name(f".{path.name[:60]}.{os.getpid()}.part")  # at most 255 bytes
     try:
         save(partial)
         with open(partial, "rb+") as file:
@@ -105,9 +110,10 @@ def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
             os.close(folder)
     except OSError as problem:
         reason = problem.strerror or str(problem).splitlines()[0]
-        raise InputError(f"{path} cannot be written ({reason}): name another place.") from None
+        raise InputError(f"{brief(path)} cannot be written ({reason}): name another place.") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not be made
+            partial.unlink()
     return path
 
 
@@ -155,9 +161,7 @@ def save_partial(path: str | Path, part: Collected, position: dict[str, Any] | N
 
 def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
     """Return a partial result and its `position`; `InputError` for a file that is damaged, or of another kind."""
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"There is no file {path}: name a file that gather or Partial.save wrote.", "path")
+    path = to_read(path, "name a file that gather or Partial.save wrote")
     if not is_partial(path):
         raise InputError(
             f"{path.name} is no partial result, or is cut short: name a file that gather or Partial.save wrote.", "path"

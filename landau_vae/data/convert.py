@@ -228,6 +228,10 @@ def _as_numbers(column: NDArray[Any], name: str, begin: str) -> Array:
         try:
             missing = np.array([str(value) == "<NA>" for value in column], dtype=bool)
             return np.where(missing, np.nan, column).astype(np.float64)
+        except OverflowError:
+            raise InputError(
+                f"{begin}Column {name!r} holds whole numbers of more than 308 digits: rescale it, or leave it out."
+            ) from None
         except (TypeError, ValueError):
             pass
     worst = next((value for value in column if not is_number(value)), column[0])
@@ -241,6 +245,8 @@ def is_number(value: Any) -> bool:
     """Return whether `value` is a number or reads as one."""
     try:
         float(value)
+    except OverflowError:  # a whole number with more digits than a float can hold
+        return True
     except (TypeError, ValueError):
         return False
     return True

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.claims import check_hdf
+from landau_vae.data.door import to_read
 from landau_vae.data.tables import guarded, rows_at_a_time
 from landau_vae.display import Array
 from landau_vae.errors import InputError
@@ -20,6 +22,7 @@ from landau_vae.errors import InputError
 def open_h5ad(path: Path, layer: str | None = None) -> tuple[tuple[str, ...], Any, int]:
     """Return the names of the genes, a function that yields cells, and how many there are."""
     place = "X" if layer in (None, "X") else f"layers/{layer}"
+    guarded(path, lambda: check_hdf(path))
     (n, d), names = guarded(path, lambda: _look(path, place))
 
     def rows(keep: list[int], first: int) -> Iterator[NDArray[Any]]:
@@ -36,7 +39,7 @@ def open_h5ad(path: Path, layer: str | None = None) -> tuple[tuple[str, ...], An
 
 def read_obs(path: Path, column: str) -> Array:
     """Return a column of numbers of the cells, (n,)."""
-    return guarded(path, lambda: _obs(path, column))
+    return guarded(to_read(path), lambda: _obs(path, column))
 
 
 def _obs(path: Path, column: str) -> Array:

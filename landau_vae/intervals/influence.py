@@ -11,7 +11,8 @@ relative amount a/2 per row:
 
 p are the rows' shares of the weight (1/n). λ_k's neighbour l couples to it by y_k
 y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i. Rows that are correlated within blocks are summed
-by blocks first (cluster-robust). Nothing is assumed about the distribution but finite
+by blocks first (cluster-robust). All sums are kept in units of V, so that no square of
+them overflows or vanishes, whatever the unit of the data. Nothing is assumed about the distribution but finite
 fourth moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
 """
 
@@ -33,9 +34,9 @@ BLOCK_NUMBERS = 2**20
 class Influence:
     """Sums over the influence functions of all rows."""
 
-    covariance: Array  #: (modes, modes): Cov(λ̂_k, λ̂_l), data⁴
-    coupling: Array  #: (modes − 1,): variance of v_kᵀ Ĉ v_{k+1}, which makes neighbours repel, data⁴
-    rowwise: Array  #: (modes,): Var(λ̂_k) if rows were independent, data⁴
+    covariance: Array  #: (modes, modes): Cov(λ̂_k, λ̂_l) / V²
+    coupling: Array  #: (modes − 1,): variance of v_kᵀ Ĉ v_{k+1} / V, which makes neighbours repel
+    rowwise: Array  #: (modes,): Var(λ̂_k) / V² if rows were independent
     effective: Array  #: (2, modes): N, how many rows (blocks) carry the error of λ_k, and of λ_k/V
     units: int  #: rows, or blocks of rows, with a positive weight
     kish: float  #: (ΣW)²/ΣW² over units: as many of equal weight
@@ -50,7 +51,7 @@ def influence(array: NDArray[Any], weights: Array | None, labels: Integers | Non
     >>> X = np.array([[3.0, 0], [-3, 0], [1, 1], [-1, -1], [1, -1], [-1, 1]])
     >>> found = influence(X, None, None, Spectrum.from_data(X))
     >>> found.units, found.covariance.round(3).tolist()
-    (6, [[2.844, -0.356], [-0.356, 0.044]])
+    (6, [[0.151, -0.019], [-0.019, 0.002]])
     """
     share = np.full(len(array), 1 / len(array)) if weights is None else weights / weights.sum()
     sums, start, rowwise = _Sums(spectrum), 0, np.zeros(spectrum.modes)
@@ -106,12 +107,12 @@ class _Sums:
 
 
 def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Array, Array]:
-    """Return influence (rows, modes) and coupling (rows, modes − 1), from `width` columns at a time."""
+    """Return influence (rows, modes) and coupling (rows, modes − 1), both over V, from `width` columns at a time."""
     mean, scale, vectors = spectrum.mean, spectrum.scale, spectrum.vectors
     assert mean is not None
     assert scale is not None
     assert vectors is not None
-    lam, likelihood = spectrum.eigenvalues, spectrum.likelihood
+    lam, likelihood = spectrum.normalized, spectrum.likelihood
     slope = None if likelihood.unit_metric else likelihood.slope(mean) / scale  # None: the scale is the data's own
     y, own, coupling = (np.zeros((len(rows), len(lam) - fewer)) for fewer in (0, 0, 1))
     for start in range(0, rows.shape[1], width):
@@ -122,6 +123,7 @@ def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Arra
             moved = z**2 - 1 if slope is None else z * slope[part]  # a, twice the relative change of a column's scale
             own += moved @ directions**2
             coupling += moved @ (directions[:, :-1] * directions[:, 1:])
+    y /= np.sqrt(spectrum.total_variance)
     return y**2 - lam - lam * own, y[:, :-1] * y[:, 1:] - (lam[:-1] + lam[1:]) / 2 * coupling
 
 

@@ -663,7 +663,7 @@ class Loss:
         [inf, 0.25]
         """
         scaled, demand = numbers(price, "price"), self.demand(spectrum)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             scaled = scaled if demand is None else demand.nominal(scaled)
             if self.learned:
                 scaled = beta_of_learned(scaled, spectrum, self.latents)

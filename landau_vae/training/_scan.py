@@ -26,6 +26,7 @@ from landau_vae.display import Array, Numbers, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.training.exact import Exact
 from landau_vae.training.memory_plan import ScanPlan, available
+from landau_vae.training.record import recorded_likelihood, trainer_settings
 from landau_vae.training.resume import opened
 from landau_vae.training.schema import (
     OBSERVABLES,
@@ -35,14 +36,13 @@ from landau_vae.training.schema import (
     Status,
     Trainer,
     about_temperature,
-    recorded_likelihood,
-    trainer_settings,
     validate,
     which_seeds,
 )
-from landau_vae.training.tasks import Task, Work, execute, stop_idle_workers
+from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.trained import recorded_network
 from landau_vae.training.training_set import PARTS, training_set
+from landau_vae.training.workers import stop_idle_workers
 
 if TYPE_CHECKING:
     import xarray
@@ -122,6 +122,8 @@ def scan(
     InputError
         For bad input, for a folder that holds another scan, and for a scan that does not fit
         into memory.
+    WorkerLost
+        If the system, or someone, ends a worker process. What is finished stays in the folder.
 
     Examples
     --------
@@ -166,7 +168,9 @@ def scan(
                     stacklevel=3,  # where the user calls the checked function
                 )
             now = replace(work, given=last) if (last := results.last(wave)) else work
-            for task, named in execute(now, open_tasks, workers, results.advance, kept=kept is not None):
+            for task, named in execute(
+                now, open_tasks, workers, results.advance, folder=None if kept is None else kept.path
+            ):
                 if kept is not None:
                     kept.write(task, named)
                 results.put(task, named)
@@ -350,7 +354,7 @@ class Results:
         coords |= {dim: at for dim, at in (optional | dict(work.trainer.coordinates())).items() if dim in present}
         variables = {name: (dims, values, _described(name)) for name, (dims, values) in arrays.items()}
         dataset = xarray.Dataset(variables, coords, self._attributes(splits))
-        return validate(dataset, name="trainer's result")
+        return validate(dataset, name="trainer's result", values=False)
 
     def _attributes(self, splits: Sequence[float] | None) -> dict[str, Any]:
         spectrum, total = self.work.data.spectrum, self.work.total_variance

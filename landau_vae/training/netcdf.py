@@ -56,7 +56,7 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
     ...     models.identical(load_scan(save_scan(f"{folder}/scan.nc", models)))
     True
     """
-    validate(dataset, name="dataset")
+    validate(dataset, name="dataset", values=False)
     stored = dataset.copy()
     for variable in stored.variables.values():
         variable.encoding = {"_FillValue": None}
@@ -125,7 +125,7 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
         raise InputError(f"{path.name} is damaged, its checksum does not agree: restore it, or train again.", "path")
     with xarray.open_dataset(path, engine="h5netcdf", mask_and_scale=False, decode_times=False) as stored:
         loaded = stored.load()
-    return validate(_decoded(loaded), name="path")
+    return validate(_decoded(loaded), name="path", values=False)
 
 
 def _last_line(path: Path, size: int) -> bytes:

@@ -24,7 +24,15 @@ from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Status, about_temperature, validate, which_seeds
+from landau_vae.training.schema import (
+    OBSERVABLES,
+    RECONSTRUCTIONS,
+    UNTRAINED,
+    Status,
+    about_temperature,
+    validate,
+    which_seeds,
+)
 from landau_vae.training.training_set import seen_by, training_set
 from landau_vae.verification._onsets import Onsets, onsets
 from landau_vae.verification._staircase import FLOOR, JUST_BELOW, Place, Stairs, onset_after
@@ -32,7 +40,6 @@ from landau_vae.verification._staircase import FLOOR, JUST_BELOW, Place, Stairs,
 if TYPE_CHECKING:
     import xarray
 
-UNTRAINED = -1  # status of a model that was not reached: no `Status`, none has ended
 STAIRCASE = "staircase"
 PRUNED_ROWS = 4096  # rows that are decoded for ranked pruning, at most; evenly spread
 STREAM = 0x73706563
@@ -360,7 +367,7 @@ class _Work:
         }
         if self.stairs:
             about_all["first_onset"] = float(self.temperature(self.stairs.first))
-        return validate(xarray.Dataset(variables, coords, about_all), name="result of fit")
+        return validate(xarray.Dataset(variables, coords, about_all), name="result of fit", values=False)
 
 
 def _check_stairs(loss: Loss, start: str) -> None:
