@@ -124,8 +124,8 @@ class NoiseFloor(Result):
         hidden = f", which hides {counted(more, 'weaker mode')}" if more else ""
         return (
             f"Heavy tails: mode {first} has λ = {significant(self.price, 4)}, {self.price / self.normal_price:.3g} "
-            f"times what normal noise reaches, but about {carriers} of {self.samples} rows carry it, and the two halves "
-            f"of the rows do not confirm it: the floor is its λ{hidden}. Look at these rows, or take a robust "
+            f"times what normal noise reaches, but about {carriers} of {self.samples} rows carry it, and the two "
+            f"halves of the rows do not confirm it: the floor is its λ{hidden}. Look at these rows, or take a robust "
             "likelihood (huber, student-t)."
         )
 
