@@ -113,20 +113,21 @@ class NoiseFloor(Result):
     @property
     def caveat(self) -> str | None:
         """Return what limits the trust in the floor, if anything does: heavy tails, a bulk that is not `isotropic`."""
-        return " ".join(filter(None, [self._heavy, self._anisotropic])) or None
+        return " ".join(filter(None, [self.heavy, self._anisotropic])) or None
 
     @property
-    def _heavy(self) -> str | None:
+    def heavy(self) -> str | None:
+        """Return what heavy tails do to the floor, in a sentence, if anything."""
         if self.tails is None or len(self.unconfirmed) == 0:
             return None
         first, more = self.unconfirmed[0], self._above - self.unconfirmed[0]
-        carriers = significant(self.tails.carriers[first - 1], 2)
+        carriers = significant(self.tails.carriers[first - 1], 3)
         hidden = f", which hides {counted(more, 'weaker mode')}" if more else ""
+        ratio = significant(self.price / self.normal_price, 3)
         return (
-            f"Heavy tails: mode {first} has λ = {significant(self.price, 4)}, {self.price / self.normal_price:.3g} "
-            f"times what normal noise reaches, but about {carriers} of {self.samples} rows carry it, and the two halves "
-            f"of the rows do not confirm it: the floor is its λ{hidden}. Look at these rows, or take a robust "
-            "likelihood (huber, student-t)."
+            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but the two halves of the rows "
+            f"do not have it in common, and about {carriers} of {self.samples} rows carry it: the floor is at its "
+            f"λ{hidden}. Look at these rows, or take a robust likelihood (huber, student-t)."
         )
 
     @property
