@@ -27,7 +27,8 @@ from landau_vae.numeric._tails import Tails, tails
 from landau_vae.spectrum.spectrum import Spectrum
 
 NORMAL_TAILS = (
-    "The rows are not known to this spectrum, so normal tails are assumed: noise with heavier ones reaches further up."
+    "The floor assumes normal tails, because the rows are not at hand or too few to show others: noise with heavier "
+    "tails reaches further up."
 )
 ANGLES = np.linspace(0, np.pi, 4001)  # a median read off between them is right to 1e-6
 

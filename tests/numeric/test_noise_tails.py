@@ -175,7 +175,7 @@ def test_what_is_not_known_is_said_and_is_no_caveat(rng):
         floor = noise_floor(spectrum)
         assert (floor.tails, floor.tails_known) == (None, False)
         assert floor.price == floor.normal_price
-        assert "normal tails are assumed" in floor.summary()
+        assert "assumes normal tails" in floor.summary()
         assert "tails" not in (floor.caveat or "")
         assert json.loads(json.dumps(floor.to_dict()))["tails_known"] is False
 
@@ -195,6 +195,12 @@ def test_a_wide_spectrum_keeps_its_tails_in_a_pickle(rng):
     """Its Gram matrix travels with it."""
     spectrum = Spectrum.from_data(heavy_rows(rng, 60, 100))
     same_tails(noise_floor(pickle.loads(pickle.dumps(spectrum))), noise_floor(spectrum))
+
+
+def test_seven_rows_show_no_tails():
+    floor = noise_floor(Spectrum.from_data(np.vstack([np.eye(6), [[100.0, 0, 0, 0, 0, 0]]])))
+    assert (floor.modes, floor.tails) == (1, None)
+    assert "too few" in floor.summary()
 
 
 # ------------------------------------------------------------------------------------------- the record

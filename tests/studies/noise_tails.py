@@ -1,6 +1,6 @@
 """How often noise alone has modes above the noise floor, and how often signals are found, by the law of the noise.
 
-    python tests/studies/noise_tails.py             # six minutes of one core; into noise_tails.json
+    python tests/studies/noise_tails.py             # three minutes of one core; into noise_tails.json
 
 `normal_floor` is what the floor of noise with normal tails alone would say: all shares are of the same samples. Noise
 has the same variance in all directions. A signal is one normal direction of so many times the critical variance, and is
@@ -22,7 +22,7 @@ OWN = 0x7461696C
 SHAPES = ((20, 10), (200, 20), (1000, 10), (100, 200), (50, 50), (400, 100), (2000, 100))
 SIGNAL_SHAPES = ((50, 50), (200, 20), (1000, 10), (100, 200), (400, 100))
 MULTIPLES = {"normal": (1.5, 2.5, 4, 8), "t5": (4, 8, 16), "lengths t5": (8, 16, 32), "t3": (8, 16, 32)}
-DRAWS, SIGNAL_DRAWS = 400, 400
+DRAWS, SIGNAL_DRAWS = 200, 200
 
 
 def lengths(freedom: float) -> Draw:
