@@ -339,7 +339,7 @@ RUNS_COMPARED = Limit(16, "runs of rows from which neighbours are compared with 
 
 MODE_TAILS = Limit(
     3.0, "standard errors of a normal law's kurtosis by which that of a mode's projections shows heavy tails",
-    "tests/studies/noise_tails.json: normal rows with a mode above the floor lose it in ≤ 1.5 % of samples",
+    "tests/studies/noise_tails.json: normal rows with a mode above the floor lose it in ≤ 2 % of samples",
 )  # fmt: skip
 NOISE_TAILS = Limit(
     3.0, "standard errors by which the squared lengths of rows vary more than those of normal noise",
@@ -347,11 +347,12 @@ NOISE_TAILS = Limit(
 )  # fmt: skip
 FOUND_AGAIN = Limit(
     2.5, "standard errors by which a direction of one half of the rows has more variance than noise in the other half",
-    "tests/studies/noise_tails.json: of 14 laws and 7 shapes, noise alone is above the floor in ≤ 4 % of samples",
+    "tests/studies/noise_tails.json: 17 laws and 7 shapes, noise alone is above the floor in ≤ 5 % of samples",
 )  # fmt: skip
 SHARED = Limit(
     0.25, "squared overlap of a mode with the directions found again, mean of both halves, from which it is one",
-    "tests/studies/noise_tails.json: 0.5 has no fewer modes of noise, and loses more modes of signals",
+    "t₅, t₄, gamma(½), Laplace, 6 shapes, 200 sets each: 0.5 has as much noise above the floor; it loses 8 % of "
+    "signals in t₅ of four times the critical variance (200 × 20) that 0.25 finds",
 )  # fmt: skip
 FEWEST_ROWS = Limit(8, "rows from which the tails of noise are looked at", "each half has a variance then")
 
