@@ -117,6 +117,5 @@ def uncertainty(
     starts, sizes = grouped(spectrum, moved)
     mode, multiplicity = readonly(starts + 1, np.int64), readonly(sizes, np.int64)
     pull = readonly(bias(spectrum, moved, starts, sizes))
-    known = np.ones(len(starts), dtype=bool)
-    bare = Uncertainty(spectrum, moved, mode, multiplicity, pull, known, confidence, block is not None)
-    return replace(bare, caveats=caveats(spectrum, moved, starts, sizes, bare.eigenvalue.error, block is not None))
+    bare = Uncertainty(spectrum, moved, mode, multiplicity, pull, confidence, block is not None)
+    return replace(bare, caveats=caveats(bare))
