@@ -223,25 +223,32 @@ def open_parquet(path: Path) -> tuple[tuple[str, ...], Rows, int | None]:
     """Return the names of the columns of a Parquet file, a function that yields its rows, and how many there are."""
     import pyarrow.parquet as pq
 
-    metadata, schema = guarded(path, lambda: (pq.read_metadata(path), pq.read_schema(path)))
-    check_claim(path, 8 * metadata.num_rows * metadata.num_columns)
-    check_room(path, max((metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)), default=0))
-    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
-    names = tuple(name for name in schema.names if name not in stored_index)
+    names, count = guarded(path, lambda: _look(path))
 
     def rows(keep: list[int], first: int) -> Iterator[Any]:
         columns = [names[i] for i in keep]
         size = rows_at_a_time(len(columns))
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):  # one at a time: Arrow keeps what it has read of a file
-                length = metadata.row_group(group).num_rows
+                length = file.metadata.row_group(group).num_rows
                 if length > first:
                     batches = file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
                     frames = (batch.to_pandas(ignore_metadata=True)[columns] for batch in batches)
                     yield from from_row(frames, first)
                 first = max(0, first - length)
 
-    return names, rows, metadata.num_rows
+    return names, rows, count
+
+
+def _look(path: Path) -> tuple[tuple[str, ...], int]:
+    """Return the names of the columns of a Parquet file, and how many rows there are."""
+    import pyarrow.parquet as pq
+
+    metadata, schema = pq.read_metadata(path), pq.read_schema(path)
+    check_claim(path, 8 * metadata.num_rows * metadata.num_columns)
+    check_room(path, max((metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)), default=0))
+    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
+    return tuple(name for name in schema.names if name not in stored_index), metadata.num_rows
 
 
 def from_row(blocks: Iterator[Any], first: int) -> Iterator[Any]:
