@@ -36,8 +36,8 @@ def dialect_of(lines: Sequence[str], name: str, header: bool | None = None) -> D
     """Return the dialect of a file by its first lines; `header` says whether it has one, if that is known."""
     if (columns := 1 + max(map(lines[0].count, SEPARATORS))) > COLUMNS:
         raise InputError(
-            f"{name} has {columns} columns, but at most {COLUMNS} are read from text: write it as NPY, or swap rows and "
-            "columns if they have been swapped."
+            f"{name} has {columns} columns, but at most {COLUMNS} are read from text: write it as NPY, or swap rows "
+            "and columns if they have been swapped."
         )
     tables = {each: _cells(lines[:LINES], each) for each in SEPARATORS}
     cut = [each for each in SEPARATORS if len(tables[each][0]) > 1] or [" "]

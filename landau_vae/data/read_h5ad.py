@@ -37,12 +37,20 @@ def open_h5ad(path: Path, layer: str | None = None) -> tuple[tuple[str, ...], An
     return names, rows, n
 
 
-def read_obs(path: Path, column: str) -> Array:
-    """Return a column of numbers of the cells, (n,)."""
+def read_obs_labels(path: Path, column: str) -> NDArray[Any]:
+    """Return a column of the cells, numbers or words, (n,)."""
     return guarded(to_read(path), lambda: _obs(path, column))
 
 
-def _obs(path: Path, column: str) -> Array:
+def read_obs(path: Path, column: str) -> Array:
+    """Return a column of numbers of the cells, (n,)."""
+    values = read_obs_labels(path, column)
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"The column {column!r} of obs holds no numbers: name another.", "sizes")
+    return np.asarray(values, dtype=np.float64)
+
+
+def _obs(path: Path, column: str) -> NDArray[Any]:
     import h5py
 
     with h5py.File(path) as file:
@@ -50,10 +58,7 @@ def _obs(path: Path, column: str) -> Array:
         if column not in names:
             there = f"its columns are {', '.join(names[:12])}" if names else "it has none"
             raise InputError(f"{path.name} has no column {column!r} in obs: {there}.", "sizes")
-        values = _values(file["obs"][column])
-    if values.dtype.kind not in "fiub":
-        raise InputError(f"The column {column!r} of obs holds no numbers: name another.", "sizes")
-    return np.asarray(values, dtype=np.float64)
+        return _values(file["obs"][column])
 
 
 def _look(path: Path, place: str) -> tuple[tuple[int, int], tuple[str, ...]]:

@@ -5,6 +5,7 @@ leaves no half of one.
 """
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,5 +178,7 @@ def save_figure(path: str | Path, picture: Figure | Axes) -> Path:
     path = check_picture(path)
     figure = picture.get_figure(root=True) if isinstance(picture, Axes) else picture
     assert figure is not None
+    drawn = BytesIO()  # some formats end in other errors where the disk is full
     with matplotlib.rc_context(plotting.STYLE):
-        return replace_file(path, lambda partial: figure.savefig(partial, format=path.suffix.removeprefix(".")))
+        figure.savefig(drawn, format=path.suffix.removeprefix("."))
+    return replace_file(path, lambda partial: partial.write_bytes(drawn.getbuffer()))

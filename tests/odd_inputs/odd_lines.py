@@ -22,10 +22,10 @@ import warnings
 from pathlib import Path
 
 import typer
-
 from odd_files import BAD, DATA, FILES, FINE, LOGS, ODD, PATHS, POSTERIORS, SCANS, make
 
-from landau_vae.cli import app, main
+from landau_vae.cli import main
+from landau_vae.cli.commands import app
 from landau_vae.datasets import NAMES
 from landau_vae.loss import PRESETS
 
@@ -34,7 +34,7 @@ WATCHED = 3  # seconds after which a run that shows progress is interrupted: it 
 MEGABYTES = 300  # of memory beyond that in use before, for data of two megabytes at most
 ADDRESSES = 5 * 2**30  # bytes: what would take more ends in a MemoryError
 LETTERS = 300  # in a message, beside the words that it quotes from the command line
-CODES = {0, 1, 2, 130}  # fine; checked and failed; bad input; interrupted
+CODES = {0, 1, 2, 3, 130}  # those of landau_vae.cli.exit_codes
 
 # ---- building blocks ------------------------------------------------------------------------------------------------
 
@@ -191,8 +191,11 @@ def given(option, annotation, rng):
 
 # ---- checker --------------------------------------------------------------------------------------------------------
 
-INSIDES = re.compile(r"object at 0x|<class|\bNone\b|NoneType|array\(|dtype\(|np\.|nan\b|\w+Error\b|\w+Exception\b|Errno"
-                     r"|\\udc|\x1b|\x00|_[a-z]+_[a-z]+_")  # fmt: skip
+INSIDES = re.compile(
+    r"object at 0x|<class|(?<!, )\bNone\b|NoneType|array\(|dtype\(|np\.(float|int|str|nan)|\w+Error\b|\w+Exception\b"
+    r"|Errno|\x1b|\x00|_[a-z]+_[a-z]+_"
+)
+SUBJECTS = ("column", "row", "command", "likelihood", "latents", "no data", "a file", "argument", "option")
 
 
 def complaints(line, result):
@@ -218,7 +221,7 @@ def complaints(line, result):
         yield from wrong_answer(line, out)
         if said and not (code == 1 and said == ["landau-vae: continuation and closed forms disagree; see the table."]):
             yield f"fine, but stderr says: {said[0]}"
-    if code == 2:
+    if code in (2, 3):
         yield from wrong_sentence(line, said)
         if out and line.words[1:]:
             yield f"refused after an answer: {out[:80]!r}"
@@ -260,13 +263,13 @@ def wrong_sentence(line, said):
 def names_something(line, sentence):
     """Whether a message names an option, a file, or a value of the line."""
     text = sentence.lower()
-    for word in line.words:
+    for word in (re.sub(r"[\n\x1b\udcff]", "?", each) for each in line.words):
         option, _, value = word.partition("=")
         spoken = option.lstrip("-").replace("-", " ").lower()
         for part in (option.lower(), spoken, spoken.replace(" ", "_"), value.lower(), Path(word).name.lower()[:40]):
             if part.strip() and part in text:
                 return True
-    return any(word in text for word in ("column", "row", "command", "likelihood", "variance", "no data", "a file"))
+    return any(word in text for word in SUBJECTS)
 
 
 class Streams:
@@ -344,7 +347,10 @@ def run(line):
 
 
 def fingerprint():
-    return {each.name: (each.stat(follow_symlinks=False).st_mtime_ns, each.is_dir(follow_symlinks=False)) for each in os.scandir(".")}
+    return {
+        each.name: (each.stat(follow_symlinks=False).st_mtime_ns, each.is_dir(follow_symlinks=False))
+        for each in os.scandir(".")
+    }
 
 
 def left_behind(before, line):
