@@ -79,9 +79,11 @@ def test_sampled(tmp_path, monkeypatch, moments, source, settings):
         assert whole.updates.min() < 160  # some have stopped before others
 
 
-@pytest.mark.parametrize("settings", [{}, {"patience": PATIENCE}, {"learned_variance": True}])
-@pytest.mark.parametrize("start", ["fresh", "down"])
-def test_networks(tmp_path, monkeypatch, moments, settings, start):
+@pytest.mark.parametrize(
+    ("start", "settings"),
+    [("fresh", {"learned_variance": True}), ("fresh", {"patience": PATIENCE}), ("down", {})],
+)
+def test_networks(tmp_path, monkeypatch, moments, start, settings):
     pytest.importorskip("jax")
     monkeypatch.setattr("landau_vae.training.descent.BLOCK", 40)
     trainer = Neural(hidden=(4,), updates=120, batch=16, **settings)
