@@ -489,10 +489,10 @@ def test_a_plateau_is_named_while_modes_may_still_leave_it():
     assert while_training.on_plateau(waiting(limits.SURELY_UNSTABLE * IN)) is None
     assert while_training.on_plateau(waiting(rested=True)) is None  # the time is over: that is an alarm
     assert while_training.on_plateau(like(collapsed=True)) is None
-    known = Stand(needed=np.array([120.0]), optimizer="sgd")
-    assert "needs about 120 updates" in while_training.on_plateau(waiting(plateau=known)).sentence
-    adam = Stand(needed=np.array([120.0]), optimizer="adam")
-    assert "needs at least 120 updates" in while_training.on_plateau(waiting(plateau=adam)).sentence
+    known = Stand(needed=np.array([12.0]), optimizer="sgd")
+    assert "needs about 12 updates" in while_training.on_plateau(waiting(plateau=known)).sentence
+    adam = Stand(needed=np.array([12.0]), optimizer="adam")
+    assert "needs at least 12 updates" in while_training.on_plateau(waiting(plateau=adam)).sentence
     nothing = Stand(needed=np.array([]), optimizer="sgd")
     assert "learning_rate=…" in while_training.on_plateau(waiting(plateau=nothing)).sentence
 
