@@ -188,13 +188,22 @@ def difference(source: str, changed: str) -> str:
 
 
 def statement(source: str, line: int) -> list[str]:
-    """The lines of the statement at this line, without the body of a compound one; they say which tests ran it."""
+    """The lines whose tests can notice a change in this line, none where all tests of the module can.
+
+    What runs at import, by whichever test came first, belongs to all tests of the module, and the head of a function
+    to those that run the function. Of a compound statement the body does not count.
+    """
     lines = source.splitlines()
     inside = [node for node in ast.walk(ast.parse(source))
-              if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno]  # fmt: skip
-    if not inside:
+              if isinstance(node, ast.stmt) and first_line(node) <= line <= node.end_lineno]  # fmt: skip
+    if not any(isinstance(node, ast.FunctionDef) for node in inside):
         return []
-    node = max(inside, key=lambda node: node.lineno)
-    body = getattr(node, "body", None)
-    last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
-    return [text.strip() for text in lines[node.lineno - 1 : max(last, line)]]
+    node = max(inside, key=first_line)
+    body = [] if isinstance(node, ast.FunctionDef) else getattr(node, "body", [])
+    last = max(node.lineno, body[0].lineno - 1, line) if body else node.end_lineno
+    return [text.strip() for text in lines[node.lineno - 1 : last]]
+
+
+def first_line(node: ast.stmt) -> int:
+    """The first line of a statement, decorators included."""
+    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
