@@ -689,7 +689,7 @@ class Loss:
             )
         a, _ = self.weights(spectrum.dimension)
         with np.errstate(all="ignore"):
-            return float(_computable(self._per_beta / (self.likelihood.curvature_of_term * a)))
+            return float(_computable(np.asarray(self._per_beta / (self.likelihood.curvature_of_term * a))))
 
     @checked
     def must_be_fixed(self, purpose: str) -> None:
