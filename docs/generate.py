@@ -286,8 +286,7 @@ was measured."""
 
 def commands() -> str:
     """The help of every command."""
-    from landau_vae.cli import main  # noqa: F401  # registers the commands
-    from landau_vae.cli.program import app
+    from landau_vae.cli.commands import app
 
     names = sorted(each.name or each.callback.__name__ for each in app.registered_commands if each.callback)
     parts = [f"## {name}\n\n```text\n{answer(name, '--help').strip()}\n```" for name in names]

@@ -8,6 +8,7 @@ from landau_vae.cli.options import Names, parts_of
 from landau_vae.cli.program import AsJson, command, option, say
 from landau_vae.display import Column, Table, counted, significant
 from landau_vae.errors import InputError
+from landau_vae.likelihoods.likelihood import as_likelihood
 from landau_vae.loss import FAMILY, PRESETS, Loss, Preset
 from landau_vae.loss.presets import GROUPS
 from landau_vae.loss.presets.preset import asks
@@ -32,8 +33,10 @@ def convert(
     """Convert β between the losses of public code bases, or list these losses."""
     sizes: dict[str, Any] = {"latents": latents, "batch": batch, "channels": channels, "valid": valid or features}
     own = parts_of(parts) | {"likelihood": likelihood}
+    if likelihood is not None:
+        as_likelihood(likelihood)
     if source is None:
-        if target is not None or beta is not None:
+        if any(option is not None for option in (target, beta, likelihood, parts)):
             raise InputError("To convert, say where β comes from: --from NAME (without it all losses are listed).")
         say(_content(features, sizes) if as_json else _list(features, sizes))
         return 0

@@ -19,6 +19,7 @@ from landau_vae.loss import Loss
 from landau_vae.training.gradients import Layout, MomentGradient, Noise, RowGradient
 from landau_vae.training.measure import ROWS, gauge_of
 from landau_vae.training.optimizers import Adam, Optimizer
+from landau_vae.training.record import MOST_UPDATES
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine
 from landau_vae.training.schema import Named, Progress, Starts, Trainer
 from landau_vae.training.stopping import LOOKS, Patience, ending, evenly
@@ -27,7 +28,7 @@ from landau_vae.training.training_set import Batches, TrainingSet
 TOGETHER = 64  # models that are trained as one batch
 BLOCK = 2**22  # numbers that noise and batches may take between two draws
 
-Several = Annotated[int, Range(1, 10**8)]
+Several = Annotated[int, Range(1, MOST_UPDATES)]
 
 
 @dataclass(frozen=True)

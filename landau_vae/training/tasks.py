@@ -10,17 +10,17 @@ processes of this machine, or a Dask cluster.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
 
 from landau_vae.display import Array
-from landau_vae.errors import InputError
 from landau_vae.training.memory_plan import ScanPlan
 from landau_vae.training.schema import WEIGHTS, Named, Progress, Trainer
 from landau_vae.training.training_set import TrainingSet
+from landau_vae.training.workers import carried_out
 
 PROCESS = 160 * 2**20  # bytes of a worker process before it has any data: the interpreter and what it imports
 
@@ -141,42 +141,28 @@ class Work:
 
 
 def execute(
-    work: Work, tasks: Sequence[Task], workers: int, on_progress: Progress, *, kept: bool = False
+    work: Work, tasks: Sequence[Task], workers: int, on_progress: Progress, *, folder: Path | None = None
 ) -> Iterator[tuple[Task, Named]]:
     """Yield each task with its results as they get done; without workers, progress counts fractions of models.
 
-    Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in
-    flight. But tasks of one model go as the device likes them.
+    Where finished tasks are kept, in a `folder`, each goes by itself: an interruption loses only the
+    task in flight. But tasks of one model go as the device likes them.
     """
     import joblib
 
     at_once = joblib.effective_n_jobs(workers)
-    bundles = [(task,) for task in tasks] if kept and not work.trainer.one_by_one else work.bundles(tasks, at_once)
+    alone = folder is not None and not work.trainer.one_by_one
+    bundles = [(task,) for task in tasks] if alone else work.bundles(tasks, at_once)
     if at_once == 1:
         for bundle in bundles:
             yield from work.train(bundle, on_progress, work.weights(bundle))
         return
     sent = replace(work, given={})  # a task gets the weights of its own models alone
     calls = (joblib.delayed(Work.train)(sent, bundle, weights=work.weights(bundle)) for bundle in bundles)
-    streams = joblib.parallel.get_active_backend()[0].supports_return_generator
-    # No more processes than bundles: joblib starts as many as it is asked for.
-    processes, returned = min(at_once, len(bundles)), "generator_unordered" if streams else "list"
-    parallel = joblib.Parallel(processes, batch_size=1, return_as=returned)
-    # A backend that returns a list does so at the end of a call: it gets as much as it can do at once.
-    while some := list(islice(calls, None if streams else at_once)):
-        for results in parallel(some):
-            yield from results
-
-
-def stop_idle_workers() -> None:
-    """End the processes that joblib keeps for the next call, where it keeps any; refuse copies of this process."""
-    from joblib.externals.loky import get_reusable_executor
-    from joblib.parallel import MultiprocessingBackend, get_active_backend
-
-    if isinstance(get_active_backend()[0], MultiprocessingBackend):
-        forks = "joblib's backend 'multiprocessing' copies this process, in which JAX has threads that do not go along"
-        raise InputError(f"{forks}: take backend='loky', or workers=1.", "workers")
-    get_reusable_executor().shutdown(wait=True)
+    kept = "give a folder, which keeps what is finished" if folder is None else f"{folder} keeps what is finished"
+    processes = min(at_once, len(bundles))  # joblib starts as many as it is asked for
+    for results in carried_out(calls, processes, f"run the same again ({kept})"):
+        yield from results
 
 
 _LOCK = Lock()
