@@ -22,7 +22,6 @@ import warnings
 from pathlib import Path
 
 import typer
-
 from odd_files import BAD, DATA, FILES, FINE, LOGS, ODD, PATHS, POSTERIORS, SCANS, make
 
 from landau_vae.cli import main
@@ -51,12 +50,13 @@ WHOLE = {
     ODD: ["0", "-1", "-99", "2147483648", "1000000000", "１", "1_000", " 7 ", "007", "5000", "+4"],
     FINE: ["1", "2", "3"],
 }
-TEXTS = ["", " ", "x" * 400, "no such", "a\nb", "\x1b[31mred", "数", "a,b", "None", "🦆", "\udcff", "%s{0}", "../x", "-1",
-         "0", "1e400", "a=b", "=", "a=", "capacity=nan", "capacity=20", "A", "total", "target", "object at 0x", "'"]  # fmt: skip
+TEXTS = ["", " ", "x" * 400, "no such", "a\nb", "\x1b[31mred", "数", "a,b", "None", "🦆", "\udcff", "%s{0}", "../x",
+         "-1", "0", "1e400", "a=b", "=", "a=", "capacity=nan", "capacity=20", "A", "total", "target", "object at 0x",
+         "'"]  # fmt: skip
 # Names that an option takes; all other texts are wrong there.
 NAMED = {
     "--dataset": [*NAMES], "--divisor": ["n", "n-1"], "--loss": [*PRESETS], "--reconstruction": ["sum", "mean"],
-    "--kl": ["sum", "mean"], "--likelihood": ["gaussian", "bernoulli", "poisson", "laplace", "huber(0.5)", "huber(-1)"],
+    "--kl": ["sum", "mean"], "--likelihood": ["gaussian", "bernoulli", "poisson", "laplace", "huber(0.5)"],
     "--gene-likelihood": ["zinb", "nb", "poisson"], "--optimizer": ["adam", "sgd"], "--unit": ["nats", "bits"],
     "--decoder": ["gaussian", "bernoulli", "poisson"], "--budget": ["quick"], "--rows": ["training", "held-out"],
     "--kl-as": ["unweighted", "row"], "--reconstruction-as": ["loss", "row"],
@@ -248,9 +248,9 @@ def wrong_sentence(line, said):
     if not sentence.startswith("landau-vae: "):
         yield f"does not begin with the program's name: {sentence}"
     own = sentence.removeprefix("landau-vae: ")
-    for word in sorted({part for word in line.words for part in [word, *word.split("=", 1)]}, key=len, reverse=True):
-        if len(word) > 1:
-            own = own.replace(word, "…")
+    quoted = {part for word in line.words for part in [word, *word.split("=", 1)] if len(part) > 1}
+    for part in sorted(quoted, key=len, reverse=True):
+        own = own.replace(part, "…")
     if len(own) > LETTERS:
         yield f"{len(own)} letters: {sentence}"
     if not re.search(r"""[.?][)"']*$""", own):
@@ -287,7 +287,7 @@ class Streams:
         os.close(slave)
         self.reader.start()
         self.python = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))
+        sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
         return self
 
     def read(self, master):
@@ -378,13 +378,13 @@ def main_job(seed, count):
     for name in FILES:
         make(name)
     before = fingerprint()
-    totals = {"lines": 0, "refused": 0, "fine": 0, "wrong": 0, "slowest": 0.0, "memory": 0}
+    totals = {"runs": 0, "refused": 0, "fine": 0, "wrong": 0, "slowest": 0.0, "memory": 0}
     for line in lines(seed, count):
         began = time.process_time()
         result = run(line)
         found = [*complaints(line, result), *left_behind(before, line)]
         seconds = time.process_time() - began
-        totals["lines"] += 1
+        totals["runs"] += 1
         totals["refused"] += result[0] == 2
         totals["fine"] += result[0] == 0
         totals["wrong"] += bool(found)
