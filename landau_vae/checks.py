@@ -263,7 +263,8 @@ def _convert_number(value: Any, kind: type, limits: Range) -> float:
         return value
     fits = is_real(value) and limits.holds(value)
     if fits and kind is int:
-        fits = value == int(value) <= LARGEST and not (limits.integer and isinstance(value, float | np.floating))
+        whole_number = value == int(value) and abs(int(value)) <= LARGEST
+        fits = whole_number and not (limits.integer and isinstance(value, float | np.floating))
     if not fits:
         whole = "whole number (an int)" if limits.integer else "whole number"
         raise _Unfit(limits.words(whole if kind is int else "number" if limits != Range() else "finite number"))

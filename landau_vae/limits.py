@@ -329,6 +329,32 @@ QUARTIC_SKEWNESS = Limit(
     "the same data sets: 5 % off at 0.28, 8 % at 0.35 for two smoothed points, where B is large",
 )
 
+# ------------------------------------------------------------------------------------------------------ sampling errors
+
+FALSE_ORDER = Limit(0.02, "share of tables of independent rows in which some are said to follow their neighbours")
+FEW_BLOCKS = Limit(16, "blocks that a table must have before their length is suggested")
+ORDER_MATTERS_FROM = Limit(1.1, "factor by which errors are too small from which the order of rows is spoken of")
+RUNS_COMPARED = Limit(16, "runs of rows from which neighbours are compared with one another")
+# ---------------------------------------------------------------------------------------------------- noise floor
+
+MODE_TAILS = Limit(
+    3.0, "standard errors of a normal law's kurtosis by which that of a mode's projections shows heavy tails",
+    "tests/studies/noise_tails.json: normal rows with a mode above the floor lose it in ≤ 1.5 % of samples",
+)  # fmt: skip
+NOISE_TAILS = Limit(
+    3.0, "standard errors by which the squared lengths of rows vary more than those of normal noise",
+    "tests/studies/noise_tails.json, as above",
+)  # fmt: skip
+FOUND_AGAIN = Limit(
+    2.5, "standard errors by which a direction of one half of the rows has more variance than noise in the other half",
+    "tests/studies/noise_tails.json: of 14 laws and 7 shapes, noise alone is above the floor in ≤ 4 % of samples",
+)  # fmt: skip
+SHARED = Limit(
+    0.25, "squared overlap of a mode with the directions found again, mean of both halves, from which it is one",
+    "tests/studies/noise_tails.json: 0.5 has no fewer modes of noise, and loses more modes of signals",
+)  # fmt: skip
+FEWEST_ROWS = Limit(8, "rows from which the tails of noise are looked at", "each half has a variance then")
+
 # ---------------------------------------------------------------------------------------------------- while it trains
 
 PRICE_MOVES = Limit(1e-6, "change of the price applied, in stated prices and beyond its error, from which it moves")

@@ -8,6 +8,7 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
+from complaints import complaint
 
 from landau_vae import InputError, Loss, OutsideTheory, Spectrum, TooFewSamples, choose_beta, equilibrium
 from landau_vae.cli import main
@@ -22,17 +23,6 @@ def folder(tmp_path, rng, monkeypatch):
 @pytest.fixture
 def frame(rng):
     return pd.DataFrame(rng.standard_normal((50, 3)), columns=["a", "b", "c"])
-
-
-def complaint(capsys, *arguments):
-    """What the command says on standard error, once it has been checked to be one sentence and no more."""
-    assert main([str(argument) for argument in arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("landau-vae: ")
-    assert err.count("\n") == 1
-    assert "Traceback" not in err
-    return err
 
 
 def say(capsys, *arguments):

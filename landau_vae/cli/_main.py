@@ -5,6 +5,7 @@ import traceback
 
 from landau_vae.cli import signals, streams
 from landau_vae.cli.exit_codes import BAD_INPUT, FAULT, INTERRUPTED, STOPPED
+from landau_vae.starting import REPORT, leave
 
 OPTIONS = {"start": "--from", "stop": "--to"}  # arguments that are called otherwise on the command line
 
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     whole_process = arguments is None
     if whole_process:
         streams.open_all()
-        signals.handle(signals.Request().leave)
+        signals.handle(leave)
     from landau_vae.cli.commands import run
 
     words = sys.argv[1:] if arguments is None else arguments
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
                 traceback.print_exc()
         if code == INTERRUPTED:
             code = request.code
-            print(signals.REPORT, file=sys.stderr)
+            print(REPORT, file=sys.stderr)
     return code
 
 

@@ -5,7 +5,6 @@ DISAGREES = 1  #: checked, and theory and numbers disagree, or an alarm was rais
 BAD_INPUT = 2  #: input, options or surroundings that cannot be used; one sentence says why
 STOPPED = 3  #: the system ended a worker process, or had no more memory
 FAULT = 70  #: an error of the program itself, with its traceback
-SIGNALLED = 128  #: plus the number of the signal that ended the program
-INTERRUPTED = 130  #: Ctrl-C
+INTERRUPTED = 130  #: Ctrl-C; other signals: 128 and their number
 
 IN_WORDS = "Exit codes: 0 fine, 1 something disagrees, 2 bad input, 3 a worker was lost, 130 interrupted."

@@ -85,6 +85,8 @@ class Gathering:
                 f"An interrupted run has left {self.state.name}: go on with it (--resume), or delete it to begin anew."
             )
         part, position = load_partial(found)
+        if position is not None and not _is_position(position, part.count):
+            raise InputError(f"{found.name} does not say how far a run has come: delete it to begin anew.")
         if position is None or position["job"] != job:
             raise InputError(
                 f"{found.name} is of {_difference(position, job)}: run it with those, or name another output."
@@ -128,6 +130,17 @@ def _identity(path: Path) -> list[Any]:
     """Return path, size and time of change; of a folder (Zarr) those of all its files together."""
     stats = [file.stat() for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     return [os.path.realpath(path), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
+
+
+def _is_position(position: Any, count: int) -> bool:
+    """Return whether this says how far a run of some job has come, of which so many rows have been read."""
+    job = position.get("job") if isinstance(position, dict) else None
+    files = job.get("files") if isinstance(job, dict) and "how" in job else None
+    if not isinstance(files, list) or not all(isinstance(each, list) and len(each) == 3 for each in files):
+        return False
+    at = (position.get("file"), position.get("rows"))
+    begun = all(type(number) is int and number >= 0 for number in at) and at[0] < len(files) and at[1] <= count
+    return position.get("done") is True or (begun and all(isinstance(name, str) for name, *_ in files))
 
 
 def _difference(position: dict[str, Any] | None, job: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from landau_vae.data.content import ADVICE, content_of
 from landau_vae.data.door import brief, first_bytes, to_read
 from landau_vae.data.numpy_files import Archive, map_npy, open_npz
 from landau_vae.data.read_csv import open_csv
-from landau_vae.data.read_h5ad import open_h5ad
+from landau_vae.data.read_h5ad import open_h5ad, read_obs_labels
 from landau_vae.data.read_xarray import open_labelled
 from landau_vae.data.tables import as_table, as_weights, choose, guarded, row_blocks, rows_at_a_time
 from landau_vae.display import Array
@@ -122,6 +122,23 @@ def read(
     picked = keep if weights is None else [*keep, names.index(weights)]
     blocks = _blocks(path, rows(picked, first), weights is not None, first)
     return Table(names=tuple(names[i] for i in keep), rows=count, blocks=blocks)
+
+
+def read_labels(path: str | Path, column: str, *, header: bool | None = None, **options: Any) -> NDArray[Any]:
+    """Return a column of numbers or words, (n,), of an AnnData file one of obs; `options` are those of `read`."""
+    path = Path(path)
+    kind = _kind(path)
+    if kind == "AnnData":
+        return read_obs_labels(path, column)
+    if kind not in ("CSV", "Parquet"):
+        return read(path, columns=[column], **options).whole()[0][:, 0]
+    if kind == "CSV":
+        names, text = open_csv(path, header)
+        blocks = text(choose(names, [column], ()))
+    else:
+        names, rows, _ = open_parquet(path)
+        blocks = rows(choose(names, [column], ()), 0)
+    return np.concatenate([frame.iloc[:, 0].to_numpy() for frame in guarded(path, lambda: list(blocks))])
 
 
 def array_names(path: str | Path) -> tuple[str, ...]:

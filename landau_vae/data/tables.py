@@ -99,6 +99,22 @@ def check_semidefinite(lowest: float, matrix: Array) -> None:
         )
 
 
+def is_covariance(matrix: Array) -> bool:
+    """Return whether a matrix is symmetric and positive semidefinite to rounding, without its eigenvalues.
+
+    Its Cholesky factor, which takes a thirtieth of their time, exists if the lowest one is above
+    what is added to all of them.
+    """
+    scale, largest = float(np.abs(matrix.diagonal()).sum()), float(np.abs(matrix).max())
+    if scale == 0 or largest > scale or np.abs(matrix - matrix.T).max() > ASYMMETRY * largest:
+        return largest == 0
+    try:
+        np.linalg.cholesky(matrix / scale + NEGATIVITY * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
 def rows_at_a_time(columns: int) -> int:
     """Return how many rows a reader hands over at a time."""
     return max(64, min(READ_ROWS, READ_NUMBERS // columns))

@@ -44,7 +44,7 @@ def bootstrap(
     data: Any,
     *,
     replications: Annotated[int, Range(20)] = 200,
-    blocks: ArrayLike | None = None,
+    blocks: ArrayLike | int | None = None,
     seed: Seed = 0,
     standardize: bool = False,
     weights: ArrayLike | None = None,
@@ -64,8 +64,9 @@ def bootstrap(
     replications : int, default 200
         How often to resample, at least 20: 200 give standard errors to 5 %, 1000 the
         ends of 95 % intervals.
-    blocks : array_like (n,), optional
-        The block of each row; whole blocks are drawn then.
+    blocks : array_like (n,) or int, optional
+        The block of each row, or how many rows that follow one another are a block;
+        whole blocks are drawn then.
     seed : int, default 0
         The same seed gives the same numbers.
     standardize : bool, default False

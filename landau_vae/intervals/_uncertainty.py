@@ -42,7 +42,7 @@ def uncertainty(
     standardize: bool = False,
     weights: ArrayLike | None = None,
     likelihood: Likelihood | str = GAUSSIAN,
-    blocks: ArrayLike | None = None,
+    blocks: ArrayLike | int | None = None,
     confidence: Share = 0.95,
     names: Sequence[str] | None = None,
 ) -> Uncertainty:
@@ -63,9 +63,10 @@ def uncertainty(
     likelihood : Likelihood or str, default "gaussian"
         Of the decoder: its spectrum is in units of the likelihood's deviation at the
         mean.
-    blocks : array_like (n,), optional
+    blocks : array_like (n,) or int, optional
         The block of each row, where rows are not independent (neighbours in space or
-        time): then blocks are taken for independent.
+        time): then blocks are taken for independent. Or a number of rows: each so many
+        that follow one another are a block.
     confidence : float, default 0.95
         Of the intervals.
     names : sequence of str, optional

@@ -6,6 +6,7 @@ import numpy as np
 
 from landau_vae.display import Array, Integers, listed, numbered, significant
 from landau_vae.intervals.influence import Influence
+from landau_vae.limits import FEW_BLOCKS, ORDER_MATTERS_FROM
 from landau_vae.numeric._noise_floor import noise_floor
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -41,8 +42,10 @@ def _of_rows(found: Influence, blocks: bool) -> Iterator[str]:
     if blocks and ratio > max(DEPENDENT, 1 + 2 / np.sqrt(2 * found.units)):
         yield (
             f"Rows of one block are not independent: errors by blocks are {significant(ratio, 2)} times those of "
-            "independent rows, and blocks that are themselves correlated would need larger ones still."
+            "independent rows."
         )
+    if (factor := np.sqrt(found.order.inflation)) > ORDER_MATTERS_FROM:
+        yield _in_order(found, float(factor), units)
     effective = found.effective.min(axis=0)
     heavy = np.flatnonzero(effective < min(HEAVY, found.units / 3))  # of few units no more can be asked
     if heavy.size:
@@ -52,6 +55,21 @@ def _of_rows(found: Influence, blocks: bool) -> Iterator[str]:
             f"and themselves known to about {0.5 / np.sqrt(least):.0%}; intervals, of λ more than of λ/V, then cover "
             "some per cent less than they say."
         )
+
+
+def _in_order(found: Influence, factor: float, units: str) -> str:
+    """Return that units are like those before and after them, what that does to errors, and how to account for it."""
+    length = 4 * found.order.length  # halves of shorter ones are alike
+    blocks = f"blocks of at least {length} times the size"
+    if units == "rows":
+        blocks = "the block of each row (blocks=…; --blocks NAME)"
+        blocks += f", or a length: blocks={length} makes blocks of {length} rows" * (FEW_BLOCKS * length <= found.units)
+    return (
+        f"{units.capitalize()} that follow one another are alike, as in a time series or on a map: errors are at least "
+        f"about {significant(factor, 2)} times too small, and these {found.units} {units} count as about "
+        f"{significant(found.units / factor**2, 2)} independent ones. Give {blocks}. {units.capitalize()} that are "
+        "independent, and were only sorted, can be shuffled instead."
+    )
 
 
 def _of_groups(spectrum: Spectrum, ratio: Array, error: Array, starts: Integers, sizes: Integers) -> Iterator[str]:

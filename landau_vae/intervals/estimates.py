@@ -18,15 +18,6 @@ class Estimate(Result):
     low: Array  #: (groups,), lower end of the interval
     high: Array  #: (groups,), upper end of the interval
 
-    def times(self, factor: float) -> "Estimate":
-        """Return the estimates in another unit."""
-        return Estimate(*(readonly(each * factor) for each in (self.value, self.error, self.low, self.high)))
-
-    def where(self, known: Booleans) -> "Estimate":
-        """Return the estimates with intervals where they are known only, NaN elsewhere."""
-        ends = (readonly(np.where(known, each, np.nan)) for each in (self.low, self.high))
-        return Estimate(self.value, self.error, *ends)
-
 
 @dataclass(frozen=True, eq=False)
 class Count(Result):
@@ -76,7 +67,7 @@ def basic(value: Array, drawn: Array, confidence: float, upper: Array | float) -
     fixed = np.all(np.abs(drawn - value) <= 1e-9 * value, axis=0)
     error = np.where(fixed, 0.0, drawn.std(axis=0, ddof=1))
     low, high = (np.where(fixed, value, np.exp(e) / (1 + np.exp(e) / upper)) for e in ends)
-    return Estimate(*map(readonly, (value, error, low, high))).where(np.isfinite(low) & np.isfinite(high))
+    return only(Estimate(*map(readonly, (value, error, low, high))), np.isfinite(low) & np.isfinite(high))
 
 
 @np.errstate(divide="ignore")
@@ -92,6 +83,19 @@ def freedom(effective: Array, units: int) -> Array:
     [29.0, 29.0]
     """
     return np.clip(2 / np.maximum(1 / effective - 1 / units, 0.0), 1.0, max(units - 1, 1))
+
+
+def times(estimate: Estimate, factor: float) -> Estimate:
+    """Return estimates in another unit."""
+    return Estimate(
+        *(readonly(each * factor) for each in (estimate.value, estimate.error, estimate.low, estimate.high))
+    )
+
+
+def only(estimate: Estimate, known: Booleans) -> Estimate:
+    """Return estimates with intervals where these are known, and NaN for ends elsewhere."""
+    ends = (readonly(np.where(known, each, np.nan)) for each in (estimate.low, estimate.high))
+    return Estimate(estimate.value, estimate.error, *ends)
 
 
 def between(estimate: Estimate, i: int) -> str:

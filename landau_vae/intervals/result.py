@@ -22,7 +22,7 @@ from landau_vae.display import (
     readonly,
     significant,
 )
-from landau_vae.intervals.estimates import Count, Estimate, basic, between, estimate, freedom, root
+from landau_vae.intervals.estimates import Count, Estimate, basic, between, estimate, freedom, only, root, times
 from landau_vae.intervals.influence import Influence
 from landau_vae.loss import Loss
 from landau_vae.numeric._transitions import Transitions
@@ -77,7 +77,7 @@ class Uncertainty(Result):
     @cached_property
     def eigenvalue(self) -> Estimate:
         """Eigenvalue λ of each group, (groups,), data²: the mean of its modes."""
-        return self._eigenvalue.where(self.known)
+        return only(self._eigenvalue, self.known)
 
     @cached_property
     def share(self) -> Estimate:
@@ -85,10 +85,10 @@ class Uncertainty(Result):
         value, bound, total = self._mean, 1 / self.multiplicity, self.multiplicity @ self._covariance
         if self.resampled_variance is not None:
             drawn = self._resampled_means / self._resampled_totals[:, None]
-            return basic(value, drawn, self.confidence, bound).where(self.known)
+            return only(basic(value, drawn, self.confidence, bound), self.known)
         variance = self._error**2 - 2 * value * total + value**2 * (total @ self.multiplicity)
         error = root(variance, self._unrelated)
-        return estimate(value, error, self._quantile[1], bound, self._unbiased).where(self.known)
+        return only(estimate(value, error, self._quantile[1], bound, self._unbiased), self.known)
 
     @checked
     def beta(self, loss: Loss) -> Estimate:
@@ -118,14 +118,14 @@ class Uncertainty(Result):
         lam, known = self._eigenvalue, self.known[reached]
         if not loss.learned:
             ends = [each * loss.sampler.threshold for each in (lam.value, lam.error, lam.low, lam.high)]
-            return Estimate(*(readonly(loss.beta_at(x, self.spectrum)[reached]) for x in ends)).where(known)
+            return only(Estimate(*(readonly(loss.beta_at(x, self.spectrum)[reached]) for x in ends)), known)
         beta, centre = (self._learned(loss, each)[reached] for each in (self._mean, self._unbiased))
         if self.resampled is not None:
             firsts = self.mode - 1
             drawn = np.asarray([loss.beta_at(each.eigenvalues[firsts], each) for each in self._spectra(grouped=True)])
-            return basic(beta, drawn[:, reached], self.confidence, np.inf).where(known)
+            return only(basic(beta, drawn[:, reached], self.confidence, np.inf), known)
         error = self._learned_error(loss)[reached]
-        return estimate(beta, error, self._quantile[0, reached], centre=centre).where(known)
+        return only(estimate(beta, error, self._quantile[0, reached], centre=centre), known)
 
     @checked
     def active(self, loss: Loss) -> Count:
@@ -288,7 +288,7 @@ class Uncertainty(Result):
 
     @cached_property
     def _unbiased(self) -> Array:
-        """The same without bias, in units of the sum of all that is left."""
+        """Mean λ/V of each group without bias: all of them add up to 1 again."""
         return (self._mean - self.bias) / (1 - self.multiplicity @ self.bias)
 
     @cached_property
@@ -299,7 +299,7 @@ class Uncertainty(Result):
             found = basic(self._mean, self._resampled_means, self.confidence, bound)
         else:
             found = estimate(self._mean, self._error, self._quantile[0], bound, self._mean - self.bias)
-        return found.times(self.spectrum.total_variance)
+        return times(found, self.spectrum.total_variance)
 
     @cached_property
     def _left(self) -> Estimate:
@@ -313,7 +313,7 @@ class Uncertainty(Result):
         variance = np.diagonal(tail) - 2 * lost * tail[0] + lost**2 * tail[0, 0]
         error = root(variance, np.diagonal(tail))
         found = estimate(lost, error, self._quantile[1].max() * np.ones(len(lost)), 1.0, centre)
-        return found.where(np.logical_and.accumulate(self.known)[group])
+        return only(found, np.logical_and.accumulate(self.known)[group])
 
     def _learned(self, loss: Loss, share: Array) -> Array:
         """Return β of each group with a learned σ², for groups that have these shares of the variance."""

@@ -14,15 +14,18 @@ OWN = ("Exact", "Sampled", "Neural", "fit")  # who record their settings as `KIN
 
 
 def _is_schedule(value: Any) -> bool:
-    points = value.get("points") if isinstance(value, dict) else None
+    known = isinstance(value, dict) and set(value) <= {"points", "curve"}
+    points = value.get("points") if known else None
     pairs = points if isinstance(points, list) else []
     return bool(pairs) and all(isinstance(pair, list) and len(pair) == 2 and all(map(is_real, pair)) for pair in pairs)
 
 
 def _is_optimizer(value: Any) -> bool:
-    rates = ("learning_rate", "momentum", "weight_decay")
     known = isinstance(value, dict) and isinstance(value.get("name"), str)
-    return known and all(is_real(value.get(rate, 0.0)) for rate in rates)
+    if not known or not all(is_real(value.get(rate, 0.0)) for rate in ("learning_rate", "momentum", "weight_decay")):
+        return False
+    rate, momentum, decay = value.get("learning_rate", 1.0), value.get("momentum", 0.0), value.get("weight_decay", 0.0)
+    return bool(rate > 0 and 0 <= momentum < 1 and decay >= 0)
 
 
 #: setting → whether a value can be one of it: those that verification and trained models are read by

@@ -189,6 +189,9 @@ def validate(scan: Any, *needed: str, name: str = "scan", values: bool = True) -
     if not (fit := (temperature > 0) & (temperature < np.inf)).all():
         found = f"The {name} has the temperature {temperature[~fit][0]:g}"
         raise InputError(f"{found}, but T = τ/V is positive: give its coordinates as lv.scan gave them.", name)
+    if len(np.unique(temperature)) < len(temperature):
+        found = f"The {name} has several models of one seed at a temperature"
+        raise InputError(f"{found}, but each T is expected only once: give its coordinates as lv.scan gave them.", name)
     if len(set(seeds)) < len(seeds) or any(seed < 0 or seed % 1 for seed in seeds):
         expected = "whole numbers from 0 on are expected, each only once: give its coordinates as lv.scan gave them"
         raise InputError(f"The {name} has the seeds {shown(seeds)}, but {expected}.", name)

@@ -125,6 +125,7 @@ def trained_model(
         network = recorded_network(scan, decoder)
         weights = network.weights(model.network.values.astype(np.float64))
     elif {"decoder", "encoder"} <= set(scan.data_vars):
+        validate(scan, "posterior_variance", values=False)
         network = Network(scan.sizes["feature"], scan.sizes["latent"])
         weights = _linear(model)
     else:

@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import parent_process
 from threading import Thread

@@ -295,7 +295,7 @@ def _verdict(times: Arrivals, end: Array, diverged: Booleans) -> NDArray[np.str_
     return np.where(np.isnan(times.latest), "inactive", verdict)
 
 
-@np.errstate(divide="ignore", invalid="ignore")
+@np.errstate(all="ignore")
 def arrivals(
     decoder: Array, encoder: Array, clock: Array, vectors: Array, spectrum: Spectrum, price: float, descent: Descent
 ) -> Arrivals:

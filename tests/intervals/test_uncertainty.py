@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import CLOSED, SAMPLED
+from scipy.ndimage import gaussian_filter
+from scipy.signal import lfilter
 
 import landau_vae as lv
 from landau_vae import InputError, Loss, Spectrum, TooFewSamples, uncertainty
@@ -245,6 +247,83 @@ def test_dependent_rows(rng):
     assert any("not independent" in caveat for caveat in boot.caveats)
     x = rng.standard_normal((1200, 4)) * 2.0 ** -np.arange(4)
     assert uncertainty(x, blocks=draws[0][1]).caveats == ()
+
+
+def in_time(rng, n, d=4, memory=0.9):
+    """A stationary series: each row is `memory` times the one before and news, columns of different strength."""
+    news = rng.standard_normal((n, d)) * np.r_[1.0, np.full(n - 1, sqrt(1 - memory**2))][:, None]
+    return lfilter([1], [1, -memory], news, axis=0) * 0.7 ** np.arange(d)
+
+
+def on_a_map(rng, n, d=4):
+    """Smooth fields on a square, rows of the table in raster order."""
+    side = int(sqrt(n))
+    fields = [gaussian_filter(rng.standard_normal((side, side)), 2, mode="wrap").ravel() for _ in range(d)]
+    return np.stack(fields, axis=1) * 0.7 ** np.arange(d)
+
+
+def of_stations(rng, n, d=4):
+    """Twelve series that are read in turn: a row is like that twelve rows before."""
+    return np.stack([in_time(rng, n // 12, d) for _ in range(12)], axis=1).reshape(-1, d)
+
+
+FOLLOW = "that follow one another are alike"
+SERIES = {"time": in_time, "map": on_a_map, "stations": of_stations}
+
+
+@pytest.mark.parametrize(
+    ("kind", "n"), [("time", 240), ("map", 240), ("time", 2400), ("map", 2400), ("stations", 2400)]
+)
+def test_rows_in_order_are_said_to_depend_and_shuffled_ones_are_not(rng, kind, n):
+    """The factor of the caveat is no more than that by which errors fall short, which blocks then mend."""
+    tables = [SERIES[kind](rng, n) for _ in range(60)]
+    found = [uncertainty(each) for each in tables]
+    told = [any(FOLLOW in caveat for caveat in each.caveats) for each in found]
+    assert np.mean(told) >= 0.9
+    assert not any(said(FOLLOW, rng.permutation(each)) for each in tables)  # one false one in 300 or fewer: see below
+    spread = np.std([each.spectrum.normalized[0] for each in found])
+    short = spread / np.median([each._ungrouped.share.error[0] for each in found])
+    factor = np.median([sqrt(each.influence.order.inflation) for each in found])
+    assert 1.1 < factor < short * 1.3 + 0.3  # a scatter of 60, known to 10 %; of λ, where `short` is of λ/V
+    if n == 2400:
+        length = int(np.median([4 * each.influence.order.length for each in found]))
+        mended = np.median([uncertainty(each, blocks=length)._ungrouped.share.error[0] for each in tables])
+        assert 0.6 < mended / spread < 1.3  # few blocks are left, which are themselves a little alike
+
+
+def test_blocks_that_are_too_short_are_said_to_depend(rng):
+    x = in_time(rng, 4000)
+    assert said("Blocks that follow one another", x, blocks=4)
+    assert not said(FOLLOW, x, blocks=200)
+    labels = np.arange(4000) // 4
+    same(uncertainty(x, blocks=4), uncertainty(x, blocks=rng.permutation(1000)[labels]))
+    assert said("Blocks that follow one another", x, blocks=-labels)  # in the order of the rows, not of the labels
+
+
+HEALTHY = {
+    "lognormal": lambda rng, n: np.exp(rng.standard_normal((n, 10))),
+    "t3": lambda rng, n: rng.standard_t(3, (n, 10)),
+    "two points": lambda rng, n: np.sign(rng.standard_normal((n, 10))) + 0.1 * rng.standard_normal((n, 10)),
+    "rare": lambda rng, n: (rng.uniform(size=(n, 10)) < 0.03) + 0.0,
+}
+
+
+@pytest.mark.parametrize("kind", [*DRAWS, *HEALTHY])
+def test_independent_rows_are_not_said_to_depend(rng, kind):
+    """At most 2 % by construction; 200 tables have up to nine then in 98 of 100 cases."""
+    draw = (DRAWS | HEALTHY)[kind]
+    sizes = rng.integers(20, 600, 200)
+    alarms = [uncertainty(draw(rng, n) * 0.8 ** np.arange(10)).influence.order.length > 1 for n in sizes]
+    assert np.count_nonzero(alarms) <= 9
+
+
+def test_runs_in_the_middle_of_a_table_are_not_lost(rng, monkeypatch):
+    """A long table is compared in parts of each block of rows."""
+    monkeypatch.setattr("landau_vae.intervals.influence.BLOCK_NUMBERS", 2048)
+    x = rng.standard_normal((6000, 4)) * [3, 2, 1, 0.5]
+    assert not said(FOLLOW, x)
+    x[2000:4000] = in_time(rng, 2000) * 3
+    assert said(FOLLOW, x)
 
 
 # ------------------------------------------------------------------------------------------- groups

@@ -6,7 +6,7 @@ Not every change of code is a change of what the package computes. Left out by r
 - what is raised: texts of errors and what they show;
 - `cache` and its kin, sizes of caches, `strict=` of `zip`, options of dataclasses: speed, guards, display;
 - numbers in formatted texts: how many digits are shown, plurals;
-- a step of one on a number of 17 or more, on a number of decimals, on a budget of iterations (`maxiter=` …): limits
+- a step of one on a number of 8 or more, on a number of decimals, on a budget of iterations (`maxiter=` …): limits
   of effort and accuracy that were chosen with room;
 - operators that only swap one error of types for another (`a >> b`, `a is b` on numbers).
 """
@@ -44,7 +44,7 @@ EFFORT = {
     "digits",
 }
 SPEED = {"cache", "lru_cache", "cached_property", "overload", "wraps"}
-LARGE = 17
+LARGE = 8
 
 
 @dataclass(frozen=True)
