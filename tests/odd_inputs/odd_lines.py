@@ -145,7 +145,7 @@ def lines(seed, count):
             else:
                 name, fate = word, FINE
             line.add([name], fate)
-        for _ in range(rng.choice([0, 1, 1, 2, 3])):
+        for _ in range(rng.choice([0, 0, 1, 1, 1, 2, 3])):
             option = rng.choice(list(known[command]))
             if option not in ENDLESS:
                 line.add(*given(option, known[command][option], rng))
@@ -196,7 +196,7 @@ INSIDES = re.compile(
     r"object at 0x|<class|(?<!, )\bNone\b|NoneType|array\(|dtype\(|np\.(float|int|str|nan)|\w+Error\b|\w+Exception\b"
     r"|Errno|\x1b|\x00|_[a-z]+_[a-z]+_"
 )
-SUBJECTS = ("column", "row", "command", "likelihood", "latents", "no data", "a file", "argument", "option")
+SUBJECTS = ("column", "row", "command", "likelihood", "latents", "data", "posterior", "file", "argument", "option")
 
 
 def complaints(line, result):
@@ -264,7 +264,8 @@ def wrong_sentence(line, said):
 def names_something(line, sentence):
     """Whether a message names an option, a file, or a value of the line."""
     text = sentence.lower()
-    for word in (re.sub(r"[\n\x1b\udcff]", "?", each) for each in line.words):
+    words = [re.sub(r"[\n\x1b\udcff]", "?", each) for each in line.words] + [ascii(each)[1:-1] for each in line.words]
+    for word in words:
         option, _, value = word.partition("=")
         spoken = option.lstrip("-").replace("-", " ").lower()
         for part in (option.lower(), spoken, spoken.replace(" ", "_"), value.lower(), Path(word).name.lower()[:40]):
