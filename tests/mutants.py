@@ -12,7 +12,8 @@ outcome and the test that failed; it is written after each, so that the work goe
 
 Both need `pip install cosmic-ray coverage`. A mutant is killed when a test fails, cannot be imported, needs many times
 the CPU that it needs without the change, or asks for more than 4 GB. What counts as no change of a result stands in
-`mutation/making.py`; single mutants that are equivalent stand in `EQUIVALENT`, with the reason.
+`mutation/making.py`; single mutants that are equivalent stand in `mutation/equivalent.txt`, with the
+reason.
 """
 
 import argparse
@@ -23,15 +24,17 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
-from mutation.equivalent import EQUIVALENT
 from mutation.forked import ROOT, changed, copied, failing, preload
 from mutation.making import Mutant, difference, mutants, statement
 from mutation.tracing import Map, trace
 from scipy.stats import binomtest
 
 RECORD = Path(__file__).with_suffix(".json")
+LIST = Path(__file__).parent / "mutation" / "equivalent.txt"
+EQUIVALENT = {line for line in LIST.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")}
 SEED = 20260522
 SCORE = 0.92  # of mutants, killed: what the tests promise
 PROCESSES = 2
@@ -40,7 +43,7 @@ SURELY = 0.01  # the check fails where chance gives so few kills, or fewer, with
 ROOMS = ("symbolic", "numeric", "likelihoods", "spectrum/_*", "loss", "networks", "diagnosis/findings",
          "diagnosis/condition.py", "findings.py")  # fmt: skip
 EVERYWHERE = ("tests/test_bad_input.py", "tests/test_checks.py", "tests/test_junk.py")
-TRACED = ("loss", "symbolic", "likelihoods", "networks", "diagnosis", "spectrum", "numeric", "estimator")
+TRACED = ("likelihoods", "networks", "diagnosis", "spectrum", "numeric", "loss", "symbolic", "estimator")
 
 
 def modules() -> list[str]:
@@ -58,7 +61,8 @@ def rank(mutant: Mutant, seed: int) -> str:
 def population() -> dict[str, list[Mutant]]:
     """All mutants of each module, in the order of the draw."""
     made = {module: mutants(module, (ROOT / module).read_text(encoding="utf-8")) for module in modules()}
-    return {module: sorted(found, key=lambda each: rank(each, SEED)) for module, found in made.items()}
+    possible = {module: [each for each in found if each.name not in EQUIVALENT] for module, found in made.items()}
+    return {module: sorted(found, key=lambda each: rank(each, SEED)) for module, found in possible.items()}
 
 
 def drawn(everything: dict[str, list[Mutant]], count: int) -> list[Mutant]:
@@ -81,6 +85,11 @@ class Record:
             "mutant": mutant.name, "module": mutant.module, "line": mutant.line, "change": change,
             "outcome": "killed" if killer else "survived", "by": killer}  # fmt: skip
         self.save()
+
+    def keep(self, present: Iterable[Mutant]) -> None:
+        """Forget the mutants whose code is gone."""
+        names = {each.name for each in present}
+        self.outcomes = {name: each for name, each in self.outcomes.items() if name in names}
 
     def save(self) -> None:
         """Write the file beside, and rename it."""
@@ -106,11 +115,13 @@ def record(count: int, seconds: float, again: bool, only: str) -> None:
     """Draw mutants and judge those that have no outcome yet."""
     preload()
     with copied() as copy:
-        trace(test_files(), copy)
-        seen, known = Map(), Record()
-        for mutant in drawn(population(), count):
+        trace(traced_files(), copy)
+        seen, known = Map(traced_files()), Record()
+        everything = population()
+        known.keep(each for found in everything.values() for each in found)
+        for mutant in drawn(everything, count):
             outcome = known.outcomes.get(mutant.name, {"outcome": None})["outcome"]
-            if mutant.name in EQUIVALENT or only not in mutant.module or outcome not in (None, again and "survived"):
+            if only not in mutant.module or outcome not in (None, again and "survived"):
                 continue
             source = (copy / mutant.module).read_text(encoding="utf-8")
             text = mutant.source(source)
@@ -130,13 +141,10 @@ def record(count: int, seconds: float, again: bool, only: str) -> None:
             )
 
 
-def test_files() -> list[str]:
-    """The files whose tests may be run against a mutant."""
-    names: list[Path] = []
-    for room in TRACED:
-        doctests = (path for path in (ROOT / "landau_vae" / room).rglob("*.py") if ">>>" in path.read_text("utf-8"))
-        names += sorted([*doctests, *(ROOT / "tests" / room).glob("test_*.py")])
-    return [*(str(name.relative_to(ROOT)) for name in names), *EVERYWHERE]
+def traced_files() -> list[str]:
+    """What is traced, one after the other: the examples of a package, or a file of tests."""
+    tests = (path for room in TRACED for path in sorted((ROOT / "tests" / room).glob("test_*.py")))
+    return [*(f"landau_vae/{room}" for room in TRACED), *(str(path.relative_to(ROOT)) for path in tests), *EVERYWHERE]
 
 
 def sample(known: Record) -> list[dict]:
@@ -152,37 +160,38 @@ def judge(part: int, parts: int, count: int, minutes: float) -> None:
     chosen = sample(known)[:count][part::parts]
     present = {each.name: each for module in {each["module"] for each in chosen}
                for each in mutants(module, (ROOT / module).read_text(encoding="utf-8"))}  # fmt: skip
+    found = [present[each["mutant"]] for each in chosen if each["mutant"] in present]
+    tests = {each.name: known.killers(each) for each in found}
     with copied() as copy:
-        for each in chosen:
-            mutant = present.get(each["mutant"])
-            text = mutant and mutant.source((copy / mutant.module).read_text(encoding="utf-8"))
-            if mutant is None or text is None or time.monotonic() > end:
+        broken = failing(sorted(set().union(*tests.values())), copy, 2 * LIMIT)
+        if broken:
+            sys.exit(f"A test fails without any mutant: {broken}")
+        for mutant in found:
+            text = mutant.source((copy / mutant.module).read_text(encoding="utf-8"))
+            if text is None or time.monotonic() > end:
                 continue
-            tests = list(dict.fromkeys([each["by"]] * ("::" in (each["by"] or "")) + known.killers(mutant)))
-            broken = failing(tests, copy, LIMIT)
             with changed(copy / mutant.module, text):
-                killer = failing(tests, copy, LIMIT)
-            print(json.dumps(each | {"now": killer, "broken": broken}), flush=True)
+                print(json.dumps([mutant.name, failing(tests[mutant.name], copy, LIMIT)]), flush=True)
 
 
 def check(count: int, minutes: float) -> None:
     """Repeat a sample of the record in two processes, and fail where tests notice less than they did."""
     call = [sys.executable, __file__, "judge", "--mutants", str(count), "--minutes", str(minutes), "--part"]
     processes = [subprocess.Popen([*call, str(part)], stdout=subprocess.PIPE, text=True) for part in range(PROCESSES)]
-    outcomes = [json.loads(line) for each in processes for line in each.communicate()[0].splitlines()]
+    outcomes = dict(json.loads(line) for each in processes for line in each.communicate()[0].splitlines())
     if any(each.returncode for each in processes) or not outcomes:
-        sys.exit("A process of the check has failed.")
-    killed = sum(each["now"] is not None for each in outcomes)
+        sys.exit("The sample could not be repeated.")
+    killed = sum(killer is not None for killer in outcomes.values())
     chance = float(binomtest(killed, len(outcomes), SCORE, alternative="less").pvalue)
-    print(f"{killed} of {len(outcomes)} mutants killed; so few by chance with probability {chance:.3g} at {SCORE:.0%}")
-    broken = {each["broken"] for each in outcomes} - {None}
-    lost = [each["mutant"] for each in outcomes if each["by"] and each["now"] is None]
-    for words, names in {"fails without a mutant": sorted(broken), "was killed and survives": lost}.items():
-        for name in names:
-            print(f"{words}: {name}")
-    if broken or lost or chance < SURELY:
+    recorded = Record().outcomes
+    lost = [name for name, killer in outcomes.items() if killer is None and recorded[name]["by"]]
+    for name in lost:
+        print(f"was killed by {recorded[name]['by']}, survives now: {name}")
+    print(
+        f"{killed} of {len(outcomes)} mutants were killed; if {SCORE:.0%} are, so few are with probability {chance:.2g}"
+    )
+    if lost or chance < SURELY:
         sys.exit(1)
-    print(f"{killed} passed, 0 failed")
 
 
 def table() -> None:

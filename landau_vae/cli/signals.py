@@ -6,7 +6,6 @@ known from the `Request`. Signals that the caller handles or ignores, as `nohup`
 """
 
 import _thread
-import os
 import signal
 import sys
 import threading
@@ -15,11 +14,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from landau_vae.cli.exit_codes import INTERRUPTED, SIGNALLED
+from landau_vae.exits import INTERRUPTED, SIGNALLED, leave
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 AGAIN = 0.05  # seconds until an interrupt that was lost is repeated
-REPORT = "\nlandau-vae: interrupted; no file is left half-written."
 
 
 class Request:
@@ -37,11 +35,6 @@ class Request:
         """Interrupt the work."""
         self.number = number
         raise KeyboardInterrupt
-
-    def leave(self, number: int, frame: FrameType | None) -> None:
-        """End the process at once: before the work and after it there is nothing to tidy up."""
-        os.write(2, f"{REPORT}\n".encode())
-        os._exit(SIGNALLED + number)
 
     def repeat(self, problem: Any) -> None:
         """Repeat an interrupt that came in a callback, where Python drops it; print any other error there."""
@@ -61,9 +54,8 @@ def handle(handler: Any) -> dict[int, Any]:
 
 
 def _is_free(handler: Any) -> bool:
-    """Return whether a signal is handled by Python alone, or by this module."""
-    ours = isinstance(getattr(handler, "__self__", None), Request)
-    return ours or handler in (signal.SIG_DFL, signal.default_int_handler)
+    """Return whether a signal is handled by Python alone, or ends the process."""
+    return handler in (signal.SIG_DFL, signal.default_int_handler, leave)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from landau_vae.data.tables import is_covariance
 from landau_vae.errors import InputError
 
 CHECKSUM = "checksum"
+LETTERS = 40  # of a name in that of the file beside it: file systems take 255 bytes
 
 
 class Damaged(Exception):
@@ -46,8 +48,9 @@ def held(path: Path, lock: str) -> Iterator[None]:
         raise InputError(f"Another process is at work in the folder {path}: wait, or name another.", "folder") from None
     except NotImplementedError:
         pass  # a file system without locks
-    except OSError as problem:
-        raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder") from None
+    except (OSError, ValueError) as problem:  # ValueError: a null character
+        reason = getattr(problem, "strerror", None) or problem
+        raise InputError(f"The folder {brief(path)} cannot be used ({reason}): name another.", "folder") from None
     try:
         for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
             leftover.unlink(missing_ok=True)
@@ -89,34 +92,55 @@ def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDAr
         whole = content.pop(CHECKSUM) == _checksum(content, arrays)
     except Exception as problem:  # whatever a parser runs into in a file of another kind
         reason = str(problem).partition("\n")[0].rstrip(". ")
-        raise Damaged(reason or type(problem).__name__) from None
+        raise Damaged(reason[:200] or type(problem).__name__) from None
     if not whole:
         raise Damaged("its checksum does not agree")
     return content, arrays
 
 
 def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
-    """Let `save` write a file beside `path`, and rename it into place once it is on the disk."""
+    """Let `save` write a file beside `path`, and rename it into place once it is on the disk.
+
+    A link stays one: the file that it leads to is replaced. What a process that was killed has left
+    beside it is removed.
+    """
     if not path.name:
         raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
-    path = to_write(path)
-    partial = path.with_name(f".{path.name[:60]}.{os.getpid()}.part")  # at most 255 bytes
+    target = to_write(path)
     try:
-        save(partial)
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        for leftover in target.parent.glob(f".{escape(target.name[:LETTERS])}.*.part"):
+            if not _at_work(leftover):
+                leftover.unlink(missing_ok=True)
+        partial = target.with_name(f".{target.name[:LETTERS]}.{os.getpid()}.part")  # at most 255 bytes
+        try:
+            save(partial)
+            _flush(partial, os.O_RDWR)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
         if os.name == "posix":  # elsewhere a folder cannot be opened
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
+            _flush(target.parent, os.O_RDONLY)
     except OSError as problem:
         reason = problem.strerror or str(problem).splitlines()[0]
-        raise InputError(f"{brief(path)} cannot be written ({reason}): name another place.") from None
-    finally:
-        with suppress(OSError):  # where it could not be made
-            partial.unlink()
+        raise InputError(f"{brief(path)} cannot be written ({reason}): make room, or name another place.") from None
     return path
+
+
+def _at_work(partial: Path) -> bool:
+    """Return whether the process that has named this file, in its last part but one, is still there."""
+    import psutil
+
+    number = partial.name.split(".")[-2]
+    return number.isdecimal() and psutil.pid_exists(int(number))
+
+
+def _flush(path: Path, how: int) -> None:
+    """Flush a file, or the entries of a folder, to the disk."""
+    opened = os.open(path, how)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _checksum(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -51,7 +51,7 @@ def check_hdf(path: Path) -> None:
             return
         if item.external or item.is_virtual:
             raise InputError(f"{path.name} has {name!r} in another file: write a file that holds its data itself.")
-        check_claim(path, max(item.size, prod(item.chunks or ())) * item.dtype.itemsize)
+        _check_array(path, item, path.stat().st_size)
 
     with h5py.File(path) as file:
         file.visititems(check)
@@ -70,7 +70,18 @@ def check_zarr(path: Path) -> None:
                 f"{path.name} holds pickled Python objects ({name}), which are never loaded because loading runs code: "
                 "save plain numbers."
             )
-        check_claim(path, max(array.size, prod(array.chunks)) * array.dtype.itemsize, packed)
+        _check_array(path, array, packed)
+
+
+def _check_array(path: Path, array: Any, packed: int) -> None:
+    """Raise `InputError` for an array of h5py or Zarr that claims too much, or is in chunks larger than itself."""
+    whole, chunk = (size * array.dtype.itemsize for size in (array.size, prod(array.chunks or ())))
+    check_claim(path, max(whole, chunk), packed)
+    if chunk > max(SMALL, whole):
+        raise InputError(
+            f"{path.name} holds {in_words(whole)} in chunks of {in_words(chunk)}, each unpacked as a whole: "
+            "write it again in smaller chunks."
+        )
 
 
 def _sizes(folder: Path) -> Iterable[int]:

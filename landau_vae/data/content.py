@@ -12,11 +12,11 @@ SIGNATURES = {  # of binary files: texts may begin with the letters of some
     b"PK\x05\x06": "ZIP",
     **dict.fromkeys((b"\xff\xfe", b"\xfe\xff"), "UTF-16 text"),
 }  # fmt: skip
-TEXTS = {
+TEXTS = {  # of texts in small letters
     r"\s*\{\s*[\"}]|\s*\[\s*[\[{]": "JSON",
     r"\s*<(!doctype|html|head|body|table|!--|meta|script)": "HTML",
     r"\s*<\?xml": "XML",
-    r"%PDF-": "PDF",
+    r"%pdf-": "PDF",
 }
 OFFICE = (b"[Content_Types].xml", b"_rels/", b"docProps/", b"xl/", b"mimetype")
 ADVICE = {

@@ -11,13 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from landau_vae.data.convert import is_number
+from landau_vae.data.convert import COMMA, is_number
 from landau_vae.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|", " ")  # a blank stands for any number of blanks
+COLUMNS = 2**20
 LINES = 100  # by which the separator is chosen
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "."}
-COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)(e[+-]?\d+)?", re.IGNORECASE)
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 Rows = Sequence[Sequence[str]]
 
@@ -34,10 +34,20 @@ class Dialect:
 
 def dialect_of(lines: Sequence[str], name: str, header: bool | None = None) -> Dialect:
     """Return the dialect of a file by its first lines; `header` says whether it has one, if that is known."""
+    if (columns := 1 + max(map(lines[0].count, SEPARATORS))) > COLUMNS:
+        raise InputError(
+            f"{name} has {columns} columns, but at most {COLUMNS} are read from text: write it as NPY, or swap rows "
+            "and columns if they have been swapped."
+        )
     tables = {each: _cells(lines[:LINES], each) for each in SEPARATORS}
     cut = [each for each in SEPARATORS if len(tables[each][0]) > 1] or [" "]
     separator = max(cut, key=lambda each: (_fit(tables[each], each), each != " ", len(tables[each][0])))
     first, *body = _cells(lines, separator)
+    if first == [""]:
+        raise InputError(
+            f"{name} has a cell of more than {csv.field_size_limit()} letters in its first lines: look for a separator "
+            "or a quote that is missing."
+        )
     named = _looks_like_header(first, separator) if header is None else header
     if separator == "," and not named and header is None:
         _check_padding([first, *body], name)
@@ -48,8 +58,11 @@ def dialect_of(lines: Sequence[str], name: str, header: bool | None = None) -> D
 def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
     """Return the cells of all lines, without blanks around them."""
     lines = [line.strip() for line in lines] if separator == " " else lines
-    rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-    return [[cell.strip() for cell in row] for row in rows if row] or [[""]]
+    try:
+        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
+    except csv.Error:  # a cell that is longer than cells are
+        return [[""]]
+    return [[cell.strip() for cell in row] for row in rows if row]
 
 
 def _fit(rows: Rows, separator: str) -> float:
@@ -106,16 +119,19 @@ def mixed(name: str, comma: str, point: str) -> InputError:
 
 
 def _check_padding(rows: Rows, name: str) -> None:
-    """Raise `InputError` where commas between whole numbers may be decimal commas: 1,05 or 12,345 on all lines."""
-    body = [row for row in rows if len(row) == len(rows[0])]
-    if len(rows[0]) % 2 or not all(re.fullmatch(r"[+-]?\d+", cell) for row in body for cell in row):
+    """Raise `InputError` where commas between whole numbers may mark decimals or thousands: 1,05 or 12,345."""
+    width = len(rows[0])
+    columns = list(zip(*(row for row in rows if len(row) == width), strict=True))
+    if not all(re.fullmatch(r"[+-]?\d+", cell) for column in columns for cell in column):
         return
-    decimals = [row[i] for row in body for i in range(1, len(row), 2)]
-    padded = any(len(cell) > 1 and cell.startswith("0") for cell in decimals)
-    thousands = all(re.fullmatch(r"\d{3}", cell) for cell in decimals) and all(
-        re.fullmatch(r"[+-]?[1-9]\d{0,2}", row[i]) for row in body for i in range(0, len(row), 2)
+    padded = any(len(cell) > 1 and cell.startswith("0") for column in columns[1::2] for cell in column)
+    grouped = [all(re.fullmatch(r"\d{3}", cell) for cell in column) for column in columns]
+    leading = [all(re.fullmatch(r"[+-]?[1-9]\d{0,2}", cell) for cell in column) for column in columns]
+    thousands = any(
+        width % size == 0 and all(leading[i] if i % size == 0 else grouped[i] for i in range(width))
+        for size in {2, width} - {1}
     )
-    if padded or thousands:
+    if thousands or (padded and width % 2 == 0):
         raise InputError(
             f"{name} holds lines such as {','.join(rows[0])[:60]}, whose commas may separate columns, mark decimals or "
             "group thousands: name the columns in a first line, or say that there is none (header=False, "

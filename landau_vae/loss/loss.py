@@ -478,10 +478,7 @@ class Loss:
             if (problem := demand.without_price(price)) is not None:
                 raise OutsideTheory(problem)
             price = demand.price(price)
-        if not np.all((price > LEAST) & (price < MOST)):
-            advice = "choose a β and a decoder variance nearer to the data's own scale"
-            raise InputError(f"The price τ is beyond what can be computed ({LEAST:g} … {MOST:g}): {advice}.", "beta")
-        return price
+        return _computable(price)
 
     @checked
     def nominal_price(self, spectrum: Spectrum) -> Array:
@@ -692,7 +689,7 @@ class Loss:
             )
         a, _ = self.weights(spectrum.dimension)
         with np.errstate(all="ignore"):
-            return self._per_beta / (self.likelihood.curvature_of_term * a)
+            return float(_computable(np.asarray(self._per_beta / (self.likelihood.curvature_of_term * a))))
 
     @checked
     def must_be_fixed(self, purpose: str) -> None:
@@ -1093,6 +1090,14 @@ def _checked_beta(beta: Numbers) -> Array:
         reason = "without a KL term information has no price and nothing collapses"
         raise InputError(f"beta is {value}, but a positive finite number is expected: {reason}.", "beta")
     return readonly(values)
+
+
+def _computable(price: Array) -> Array:
+    """Return a price; raises `InputError` unless it can be computed with."""
+    if not np.all((price > LEAST) & (price < MOST)):
+        advice = "choose a β and a decoder variance nearer to the data's own scale"
+        raise InputError(f"The price τ is beyond what can be computed ({LEAST:g} … {MOST:g}): {advice}.", "beta")
+    return price
 
 
 def _times(weight: float, term: str) -> str:

@@ -42,12 +42,13 @@ from landau_vae.training.schema import (
 from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.trained import recorded_network
 from landau_vae.training.training_set import PARTS, training_set
-from landau_vae.training.workers import stop_idle_workers
+from landau_vae.training.workers import on_a_cluster, stop_idle_workers
 
 if TYPE_CHECKING:
     import xarray
 
 Start = Literal["fresh", "down", "up"]
+COLDEST = 1e-15  # T: less is lost in the rounding of V
 
 
 @checked
@@ -154,6 +155,8 @@ def scan(
     bar = progress_bar(planned.models, "training", progress, unit=" models")
     with bar, opened(folder, work) if folder is not None else nullcontext() as kept:
         results = Results(work, planned, bar)
+        if kept is not None and not on_a_cluster():  # whose machines need not have this folder
+            work = replace(work, checkpoints=kept.checkpoints)
         for wave in work.waves:
             open_tasks = []
             for task in wave:
@@ -229,8 +232,9 @@ def _prepared(
 ) -> tuple[Work, ScanPlan]:
     """Return the work, checked, and its plan."""
     grid = numbers(temperatures, "temperatures")
-    if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
-        expected = "a list of positive finite numbers T = τ/V is expected, such as np.geomspace(1, 1e-6, 121)"
+    if grid.ndim != 1 or grid.size == 0 or not np.all((grid >= COLDEST) & (grid <= 1 / COLDEST)):
+        limits = f"from {COLDEST:g} to {1 / COLDEST:g}"
+        expected = f"a list of numbers T = τ/V {limits} is expected, such as np.geomspace(1, 1e-6, 121)"
         raise InputError(f"temperatures is {shown(temperatures)}, but {expected}.", "temperatures")
     if len(np.unique(grid)) < grid.size:
         found = f"temperatures is {shown(temperatures)}, in which one is repeated"

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from landau_vae.data.archive import Damaged, held, load_arrays, replace_file, save_arrays
+from landau_vae.data.door import to_read
 from landau_vae.data.tables import row_blocks
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError
+from landau_vae.training.checkpoint import Checkpoints
 from landau_vae.training.schema import Named
 from landau_vae.training.tasks import Task, Work
 from landau_vae.training.training_set import TrainingSet
@@ -47,6 +49,7 @@ class Folder:
 
     def __init__(self, path: Path, identity: str, device: str) -> None:
         self.path, self.identity, self.device = path, identity, device
+        self.checkpoints = Checkpoints(path.resolve(), identity)  # workers may be in another folder
         self.devices: set[str] = set()  # of the tasks that were read or written
 
     def read(self, task: Task) -> Named | None:
@@ -95,17 +98,19 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
         _compare(path, identity)
         if not (path / "scan.json").exists() or not any(path.glob("task-*.npz")):
             replace_file(path / "scan.json", lambda partial: partial.write_text(text, encoding="utf-8"))
-        yield Folder(path, hashlib.sha256(text.encode()).hexdigest(), work.trainer.device)
+        folder = Folder(path, hashlib.sha256(text.encode()).hexdigest(), work.trainer.device)
+        yield folder
+        folder.checkpoints.drop_all()  # of a scan that is complete
 
 
 def _compare(path: Path, identity: dict[str, Any]) -> None:
     """Raise `InputError` if the folder holds another scan, and say what differs."""
+    if not (path / "scan.json").exists():
+        return
     try:
-        stored = json.loads((path / "scan.json").read_text(encoding="utf-8"))
+        stored = json.loads(to_read(path / "scan.json").read_text(encoding="utf-8"))
         version = stored["format of results"]
         differing = [key for key in identity if stored.get(key) != identity[key]]
-    except FileNotFoundError:
-        return
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InputError(f"scan.json in {path} cannot be read: name another folder, or delete it.", "folder") from None
     if differing and any(path.glob("task-*.npz")):

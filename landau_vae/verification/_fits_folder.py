@@ -15,6 +15,7 @@ import numpy as np
 
 from landau_vae.checks import numbers
 from landau_vae.data.archive import Damaged, held, load_arrays, replace_file, save_arrays
+from landau_vae.data.door import to_read
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS
@@ -124,6 +125,6 @@ def opened(path: Path, identity: dict[str, Any]) -> Iterator[Folder]:
 def _stored(known: Path) -> dict[str, Any]:
     """Return of what a folder says that its trainings are."""
     try:
-        return dict(json.loads(known.read_text(encoding="utf-8")).items())
-    except (OSError, ValueError, AttributeError):
+        return dict(json.loads(to_read(known).read_text(encoding="utf-8")).items())
+    except (OSError, ValueError, AttributeError, RecursionError):
         raise InputError(f"{known} cannot be read, and tells what was trained: name another folder.") from None

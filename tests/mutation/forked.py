@@ -4,6 +4,7 @@ The parent has imported what all tests need (NumPy, SciPy, SymPy, pytest) and no
 starts at once and imports the package from the copy, a mutant in it included. The checkout is only read.
 """
 
+import gc
 import itertools
 import os
 import resource
@@ -22,8 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 MEMORY = 4 << 30  # bytes that a child may map: a mutant may ask for an array of any size
 SLEEP = 20  # seconds of wall clock per second of CPU that is granted: the machine may be shared, a child may wait
 TIMES = itertools.count(10**9)
-OPTIONS = ("-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--tb=line", "--no-header",
-           "-W", "ignore::pytest.PytestAssertRewriteWarning")  # fmt: skip
+PLUGINS = ("-p", "xdist.plugin", "-p", "_hypothesis_pytestplugin")  # others that are installed take seconds to load
+OPTIONS = (*PLUGINS, "-q", "-x", "-n", "0", "--tb=line", "--no-header", "-p", "no:cacheprovider", "-p",
+           "no:unraisableexception", "-W", "ignore::pytest.PytestAssertRewriteWarning")  # fmt: skip
 
 
 @contextmanager
@@ -40,12 +42,13 @@ def copied() -> Iterator[Path]:
 
 def preload() -> None:
     """Import what the children share."""
-    for name in ("OPENBLAS", "OMP", "MKL"):
-        os.environ[f"{name}_NUM_THREADS"] = "1"
+    os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import hypothesis
     import mpmath  # noqa: F401
     import numpy.testing  # noqa: F401
     import pandas  # noqa: F401
+    import pytest  # noqa: F401
     import scipy.optimize
     import scipy.special
     import scipy.stats  # noqa: F401
@@ -53,6 +56,7 @@ def preload() -> None:
 
     hypothesis.settings.register_profile("mutants", deadline=None, database=None, derandomize=True)
     hypothesis.settings.load_profile("mutants")
+    gc.freeze()
 
 
 class First:
@@ -76,6 +80,7 @@ def run_tests(tests: Sequence[str], copy: Path, seconds: float, plugin: object, 
 
     os.chdir(copy)
     sys.path[0] = str(copy)
+    sys.dont_write_bytecode = False  # the copy is ours, and what one child compiles serves the others
     os.environ["PYTHONPATH"] = os.pathsep.join([str(copy), os.environ.get("PYTHONPATH", "")])
     limit = int(seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))

@@ -5,19 +5,21 @@ that an interrupted tracing goes on where it was. Lines are known by their text:
 the file. Tests that need more than `LONGEST` seconds, or fail, are not used against mutants.
 """
 
+import hashlib
 import itertools
 import json
 import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from mutation.forked import ROOT, in_child, run_tests
 
 KEPT = ROOT / ".mutants"
-LONGEST = 4.0  # seconds of CPU: a test that takes longer is too dear to be run against hundreds of mutants
-WHOLE_FILE = 100.0  # seconds of CPU for the tests of a file; those after it are not used
+LONGEST = 1.5  # seconds of CPU: a test that takes longer is too dear to be run against hundreds of mutants
+WHOLE_FILE = 8.0  # seconds of CPU for the tests of a file; those after it are not used
 DEAR = 0.02  # seconds of CPU that pytest needs for any test
 
 
@@ -45,7 +47,9 @@ class Tracer:
         signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
 
     def too_long(self, *_: object) -> None:
-        raise TimeoutError
+        import pytest
+
+        pytest.skip("it takes long")  # no failure: Hypothesis would look for a smaller one
 
     def pytest_runtest_logreport(self, report) -> None:
         if report.outcome != "passed":
@@ -73,28 +77,39 @@ class Tracer:
         self.target.write_text(json.dumps(record), encoding="utf-8")
 
 
-def trace(files: list[str], copy: Path) -> None:
-    """Trace the test files that have not been traced yet."""
+def digest(name: str) -> str:
+    """A fingerprint of a file, or of the Python files of a folder."""
+    path = ROOT / name
+    texts = [each.read_bytes() for each in sorted(path.rglob("*.py") if path.is_dir() else [path])]
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+
+
+def kept(name: str) -> Path:
+    """Where the trace of a file or folder is."""
+    return KEPT / f"{name.replace('/', '.')}-{digest(name)}.json"
+
+
+def trace(names: list[str], copy: Path) -> None:
+    """Trace the files of tests, and folders of examples, that have not been traced as they are now."""
     KEPT.mkdir(exist_ok=True)
-    for name in files:
-        target = KEPT / (name.replace("/", "__") + ".json")
+    for name in names:
+        target = kept(name)
         if not target.exists():
             print("tracing", name, flush=True)
-            in_child(
-                lambda name=name, target=target: run_tests(
-                    [name], copy, 2 * WHOLE_FILE, Tracer(copy, target), "--maxfail=10000"
-                ),
-                2 * WHOLE_FILE,
-            )
+            in_child(partial(_trace, name, copy, target), 4 * WHOLE_FILE)
+
+
+def _trace(name: str, copy: Path, target: Path) -> None:
+    run_tests([name], copy, 4 * WHOLE_FILE, Tracer(copy, target), "--maxfail=10000")
 
 
 class Map:
     """Which tests can notice a change in a line: those that ran it, the quick and unlike ones first."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: list[str]) -> None:
         self.seconds: dict[str, float] = {}
         self.lines: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for path in sorted(KEPT.glob("*.py.json")):
+        for path in filter(Path.exists, map(kept, names)):
             record = json.loads(path.read_text(encoding="utf-8"))
             self.seconds |= dict(record["tests"])
             for module, lines in record["lines"].items():
