@@ -127,16 +127,9 @@ class NoiseFloor(Result):
         hidden = f", which hides {counted(more, 'weaker mode')}" if more else ""
         ratio = significant(self.price / self.normal_price, 3)
         return (
-<<<<<<< HEAD
-            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but the two halves of the rows "
-            f"do not have it in common, and about {carriers} of {self.samples} rows carry it: the floor is at its "
+            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but the two halves of the "
+            f"rows do not have it in common, and about {carriers} of {self.samples} rows carry it: the floor is at its "
             f"λ{hidden}. Look at these rows, or take a robust likelihood (huber, student-t)."
-=======
-            f"Heavy tails: mode {first} has λ = {significant(self.price, 4)}, {self.price / self.normal_price:.3g} "
-            f"times what normal noise reaches, but about {carriers} of {self.samples} rows carry it, and the two "
-            f"halves of the rows do not confirm it: the floor is its λ{hidden}. Look at these rows, or take a robust "
-            "likelihood (huber, student-t)."
->>>>>>> edges
         )
 
     @property
