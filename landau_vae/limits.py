@@ -331,6 +331,17 @@ QUARTIC_SKEWNESS = Limit(
 
 # ------------------------------------------------------------------------------------------------------ sampling errors
 
+FREEDOM = Limit(0.7, "degrees of freedom for each row that carries an error", "tests/studies/intervals.json")
+INTERVAL_ROWS = Limit(12, "rows, or blocks, from which intervals are given", "tests/studies/intervals.json")
+ROWS_PER_MODE = Limit(2, "rows for each mode down to a group's last from which it has an interval", "the same tables")
+INTERVAL_BIAS = Limit(1.0, "standard errors that the bias of an interval's centre may be", "the same tables")
+SMALL_BIAS = Limit(0.03, "share of the eigenvalue up to which its bias may be any number of errors", "the same tables")
+BIAS_SHOWN = Limit(0.05, "share of an eigenvalue from which its bias is reported")
+HEAVY_ROWS = Limit(8.0, "rows N that carry the errors of half of the modes, below which tails are heavy")
+HEAVY_SHARE = Limit(0.02, "the same, over all rows; of Gaussian data it is 1/15 or more")
+DEPENDENT = Limit(1.2, "error by blocks over error by rows from which rows of one block depend on one another")
+CROWDED = Limit(0.1, "d/n from which the noise floor is reported")
+GROUP_RANGE = Limit(2.0, "λ_first/λ_last of a group from which its mean says little about its members")
 FALSE_ORDER = Limit(0.02, "share of tables of independent rows in which some are said to follow their neighbours")
 FEW_BLOCKS = Limit(16, "blocks that a table must have before their length is suggested")
 ORDER_MATTERS_FROM = Limit(1.1, "factor by which errors are too small from which the order of rows is spoken of")

@@ -213,7 +213,9 @@ class Spectrum(Result):
         ----------
         path : str or Path
             A CSV, Parquet, NPY, NPZ, Zarr, netCDF or AnnData file, or what `Partial.save` or
-            `landau-vae gather` wrote.
+            `landau-vae gather` wrote. The cells of a CSV are separated by commas, semicolons,
+            tabs, vertical bars or blanks. Decimal commas are read where a comma can be nothing
+            else; where it may group thousands, the file is refused.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : str, optional
