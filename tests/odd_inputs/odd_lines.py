@@ -349,7 +349,10 @@ def run(line):
 
 
 def fingerprint():
-    return {each.name: (each.stat(follow_symlinks=False).st_mtime_ns, each.is_dir(follow_symlinks=False)) for each in os.scandir(".")}
+    return {
+        each.name: (each.stat(follow_symlinks=False).st_mtime_ns, each.is_dir(follow_symlinks=False))
+        for each in os.scandir(".")
+    }
 
 
 def left_behind(before, line):
