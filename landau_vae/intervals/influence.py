@@ -10,9 +10,8 @@ relative amount a/2 per row:
     Bernoulli, Poisson       s = √F(m)    a_i = (d ln F/dm_i)(x_i − m_i)
 
 p are the rows' shares of the weight (1/n). λ_k's neighbour l couples to it by y_k
-y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i. Rows that are correlated within blocks are summed
-by blocks first (cluster-robust). All sums are kept in units of V, so that no square of
-them overflows or vanishes, whatever the unit of the data. Nothing is assumed about the distribution but finite
+y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i. Rows of one block are summed first (cluster-robust).
+Sums are in units of V, so that none overflows or vanishes. All that is assumed are finite
 fourth moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
 """
 
