@@ -30,9 +30,11 @@ from landau_vae.intervals.result import Uncertainty
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.threads import one_thread
 
 
 @checked
+@one_thread()
 def uncertainty(
     data: Any,
     *,
