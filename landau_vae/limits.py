@@ -333,7 +333,7 @@ QUARTIC_SKEWNESS = Limit(
 
 FREEDOM = Limit(0.7, "degrees of freedom for each row that carries an error", "tests/studies/intervals.json")
 INTERVAL_ROWS = Limit(12, "rows, or blocks, from which intervals are given", "tests/studies/intervals.json")
-ROWS_PER_MODE = Limit(2, "rows for each mode down to a group's last from which it has an interval", "the same tables")
+ROWS_PER_MODE = Limit(3, "rows for each mode down to a group's last from which it has an interval", "the same tables")
 INTERVAL_BIAS = Limit(1.0, "standard errors that the bias of an interval's centre may be", "the same tables")
 SMALL_BIAS = Limit(0.03, "share of the eigenvalue up to which its bias may be any number of errors", "the same tables")
 BIAS_SHOWN = Limit(0.05, "share of an eigenvalue from which its bias is reported")

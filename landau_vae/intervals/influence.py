@@ -120,16 +120,16 @@ def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Arra
     assert vectors is not None
     lam, likelihood = spectrum.normalized, spectrum.likelihood
     slope = None if likelihood.unit_metric else likelihood.slope(mean) / scale  # None: the scale is the data's own
+    root = np.sqrt(spectrum.total_variance)
     y, own, coupling = (np.zeros((len(rows), len(lam) - fewer)) for fewer in (0, 0, 1))
     for start in range(0, rows.shape[1], width):
         part = slice(start, start + width)
         z, directions = (np.asarray(rows[:, part], dtype=np.float64) - mean[part]) / scale[part], vectors[part]
-        y += z @ directions
+        y += z @ (directions / root)
         if spectrum.standardized or slope is not None:
             moved = z**2 - 1 if slope is None else z * slope[part]  # a, twice the relative change of a column's scale
             own += moved @ directions**2
             coupling += moved @ (directions[:, :-1] * directions[:, 1:])
-    y /= np.sqrt(spectrum.total_variance)
     return y**2 - lam - lam * own, y[:, :-1] * y[:, 1:] - (lam[:-1] + lam[1:]) / 2 * coupling
 
 
