@@ -127,7 +127,7 @@ def gzip_of_rows(path):
 
 def gzip_in_parts(path):
     """Only the size of its last part stands at the end of a gzip file."""
-    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 2**20) + gzip.compress(b"1,2\n"))
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 2**18) + gzip.compress(b"1,2\n"))
 
 
 def archive_of_zeros(path):
