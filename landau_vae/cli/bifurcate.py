@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 
 import landau_vae as lv
-from landau_vae.cli.exit_codes import INTERRUPTED
 from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
 from landau_vae.display import Column, counted, progress_bar, significant
 from landau_vae.errors import InputError
+from landau_vae.exits import INTERRUPTED
 from landau_vae.likelihoods import GAUSSIAN
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ from landau_vae.training.schema import (
 from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.trained import recorded_network
 from landau_vae.training.training_set import PARTS, training_set
-from landau_vae.training.workers import stop_idle_workers
+from landau_vae.training.workers import on_a_cluster, stop_idle_workers
 
 if TYPE_CHECKING:
     import xarray
@@ -155,6 +155,8 @@ def scan(
     bar = progress_bar(planned.models, "training", progress, unit=" models")
     with bar, opened(folder, work) if folder is not None else nullcontext() as kept:
         results = Results(work, planned, bar)
+        if kept is not None and not on_a_cluster():  # whose machines need not have this folder
+            work = replace(work, checkpoints=kept.checkpoints)
         for wave in work.waves:
             open_tasks = []
             for task in wave:

@@ -9,6 +9,7 @@ numbers.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from landau_vae.checks import checked, is_real, one_of, shown
 from landau_vae.display import Array, Booleans, counted
 from landau_vae.errors import InputError
 from landau_vae.limits import OUT_OF_RANGE
+from landau_vae.training.checkpoint import Checkpoint
 from landau_vae.training.record import recorded_likelihood, trainer_settings
 from landau_vae.training.training_set import TrainingSet
 
@@ -300,6 +302,7 @@ class Trainer(ABC):
     uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
     own_workers: ClassVar[bool] = False  #: whether a scan starts worker processes of its own instead of idle ones
     one_by_one: ClassVar[bool] = False  #: whether each model is a task of its own, however many train at once
+    checkpoint: ClassVar[Checkpoint | None] = None  #: where the state of a training is kept; see `keeping`
     expected: ClassVar[str] = "a trainer such as Exact(tolerance=1e-8)"
 
     @property
@@ -365,6 +368,25 @@ class Trainer(ABC):
         raise InputError(
             f"{type(self).__name__} starts from random weights only: let start be 'fresh', or take Neural().", "start"
         )
+
+    def keeping(self, checkpoint: Checkpoint) -> "Trainer":
+        """Return this trainer with a place for the state of a training that takes long.
+
+        `train` may ask it (`checkpoint.due`), and `read` and `write` there what the rest of the
+        training depends on. A trainer that does not is started anew after an interruption.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            Of the next call of `train`.
+
+        Returns
+        -------
+        Trainer
+        """
+        trainer = copy(self)
+        object.__setattr__(trainer, "checkpoint", checkpoint)
+        return trainer
 
     @abstractmethod
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:
