@@ -29,13 +29,14 @@ def main(arguments: list[str] | None = None) -> int:
         signals.handle(leave)
     from landau_vae.cli.commands import run
 
+    words = sys.argv[1:] if arguments is None else arguments
     with signals.requests() as request:
         try:
-            code = run(sys.argv[1:] if arguments is None else arguments)
+            code = run(words)
         except BaseException as problem:
             if request.number or isinstance(problem, KeyboardInterrupt):
                 code = INTERRUPTED
-            elif (code := _explained(problem)) == FAULT:
+            elif (code := _explained(problem, words)) == FAULT:
                 if not whole_process:
                     raise
                 traceback.print_exc()
@@ -45,8 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
-def _explained(problem: BaseException) -> int:
+def _explained(problem: BaseException, words: list[str]) -> int:
     """Print in a sentence what went wrong and return the exit code; an error of the program itself has none."""
+    from landau_vae.cli import parser_errors
     from landau_vae.errors import InputError, OutsideTheory, WorkerLost
 
     sentence, code = str(problem), BAD_INPUT
@@ -59,9 +61,14 @@ def _explained(problem: BaseException) -> int:
         place = problem.filename or "A file"
         sentence = f"{place} cannot be used ({problem.strerror or sentence}): make room, or name another."
     elif hasattr(problem, "format_message"):  # of the parser
-        sentence = problem.format_message()
+        sentence = parser_errors.sentence(problem, words)
     elif not isinstance(problem, InputError | OutsideTheory):
         return FAULT
     subject, _, predicate = sentence.partition(" ")
-    print(f"landau-vae: {OPTIONS.get(subject, subject)} {predicate}", file=sys.stderr)
+    print(f"landau-vae: {_on_one_line(f'{OPTIONS.get(subject, subject)} {predicate}')}", file=sys.stderr)
     return code
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text in which letters that are not printed, as file names may have them, stand as Python writes them."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

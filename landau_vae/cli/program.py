@@ -68,11 +68,10 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 
 
 def _filled(group: Any, values: dict[str, Any]) -> Any:
-    """Return a group made of its values, which are taken out of `values`."""
+    """Return a group made of its values, checked by their annotations, which are taken out of `values`."""
     parts = {part.name: part.type for part in fields(group) if part.init}
-    return group(
-        **{name: _filled(kind, values) if is_dataclass(kind) else values.pop(name) for name, kind in parts.items()}
-    )
+    made = {name: _filled(kind, values) if is_dataclass(kind) else values.pop(name) for name, kind in parts.items()}
+    return checked(group)(**made)
 
 
 def _print_version(wanted: bool) -> None:

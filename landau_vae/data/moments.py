@@ -114,6 +114,7 @@ class Decomposition:
 class SecondMoments:
     """What `Moments`, `Gram` and `Margins` have in common: means and variances of columns, and a decomposition."""
 
+    pairs: Callable[[], Pairs] | None = None  #: goes through the rows again, where they can be
     vectors_needed = False  #: whether `decompose` is to compute eigenvectors together with the eigenvalues
 
     def __init__(self, dimension: int) -> None:

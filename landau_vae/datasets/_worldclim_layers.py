@@ -17,7 +17,7 @@ import os
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import checked
 from landau_vae.data.archive import held, replace_file
+from landau_vae.data.door import is_file
 from landau_vae.datasets._worldclim import SHIPPED, worldclim
 from landau_vae.datasets.spatial_blocks import BlockSplit, block_area, block_labels, split_blocks
 from landau_vae.display import Array, jsonable, readonly
@@ -189,7 +190,7 @@ def worldclim_layers(folder: str | Path | None = None, *, download: bool = False
 def _read(folder: Path, check: bool) -> tuple[list[np.ma.MaskedArray[Any, Any]], Array, Array]:
     """Return all layers, and the degrees north of their rows and east of their columns."""
     paths = [folder / name for name in LAYERS]
-    if missing := [path for path in paths if not path.is_file()]:
+    if missing := [path for path in paths if not is_file(path)]:
         raise InputError(f"There is no layer {missing[0]}: download the 10-minute 'bio' layers of WorldClim 2.1.")
     rasterio = _extra("rasterio")
     bands: list[np.ma.MaskedArray[Any, Any]] = []
@@ -222,7 +223,7 @@ def write_statistics(layers: Layers, output: Path) -> None:
         spectrum = layers.spectrum(weighted=weighted)
         content[key] = jsonable({"mean": spectrum.mean, "std": spectrum.scale, "correlation": spectrum.matrix})
     text = json.dumps(content, ensure_ascii=False, indent=1)
-    replace_file(output, lambda partial: partial.write_text(text, encoding="utf-8"))
+    replace_file(output, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def check_layer(path: Path) -> None:
@@ -263,7 +264,7 @@ def _fetch(folder: Path, downloader: Callable[[str, str, Any], object]) -> None:
             for name in LAYERS:
                 if name in members and not _is_official(folder / name):
                     content = packed.read(members[name])
-                    replace_file(folder / name, lambda partial, content=content: partial.write_bytes(content))
+                    replace_file(folder / name, partial(Path.write_bytes, data=content))
     except InputError:
         raise
     except (OSError, ValueError, zipfile.BadZipFile) as problem:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from landau_vae import plotting
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
+from landau_vae.data.door import brief
 from landau_vae.errors import InputError
 from landau_vae.training.netcdf import save_scan
 from landau_vae.training.schema import validate
@@ -115,7 +116,9 @@ def make_folder(folder: str | Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as problem:  # ValueError: a null character
         reason = getattr(problem, "strerror", None) or problem
-        raise InputError(f"The output folder {folder} cannot be made ({reason}): name another.", "folder") from None
+        raise InputError(
+            f"The output folder {brief(folder)} cannot be made ({reason}): name another.", "folder"
+        ) from None
     return folder
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, Share, checked, numbers, shown
+from landau_vae.data.again import Rows
 from landau_vae.data.moments import EPS, Decomposition
 from landau_vae.data.read_file import read
 from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
@@ -69,6 +70,7 @@ class Spectrum(Result):
     note: str = ""  #: what it is the spectrum of, where it is not the covariance of the data, and where that is exact
     truncated: bool = False  #: whether these are the strongest of more modes, which were not asked for; V is of all
     decomposition: Decomposition | None = field(default=None, repr=False)  #: of C; None of eigenvalues alone
+    rows: Rows | None = field(default=None, repr=False)  #: it was made of, if they can be read again; not in copies
 
     # ------------------------------------------------------------------------------ constructors
 

@@ -20,6 +20,7 @@ from landau_vae.training.checkpoint import restore, states
 from landau_vae.training.gradients import Layout, MomentGradient, Noise, RowGradient
 from landau_vae.training.measure import ROWS, gauge_of
 from landau_vae.training.optimizers import Adam, Optimizer
+from landau_vae.training.record import MOST_UPDATES
 from landau_vae.training.schedules import CONSTANT, Schedule, cosine
 from landau_vae.training.schema import Named, Progress, Starts, Trainer
 from landau_vae.training.stopping import LOOKS, Patience, ending, evenly
@@ -29,7 +30,7 @@ STATE = ("flat", "final", "stopped", "running", "owner", "best", "since")  # arr
 TOGETHER = 64  # models that are trained as one batch
 BLOCK = 2**22  # numbers that noise and batches may take between two draws
 
-Several = Annotated[int, Range(1, 10**8)]
+Several = Annotated[int, Range(1, MOST_UPDATES)]
 
 
 @dataclass(frozen=True)
@@ -277,7 +278,7 @@ class Run:
         self.memory = [arrays[f"memory {i}"] for i in range(len(self.memory))]
         self.snapshots = [tuple(arrays[f"snapshot {i} {j}"] for j in range(3)) for i in range(content["snapshots"])]
         for i, batches in enumerate(self.batches):
-            batches.left = arrays[f"left {i}"]
+            batches.left = arrays[f"left {i}"].astype(np.intp)
         self.noise.keep(self.running.tolist())
         restore(self._generators(), content["generators"])
         self.on_progress(len(self.flat) * content["done"] / self.settings.updates)

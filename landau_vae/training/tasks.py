@@ -175,7 +175,8 @@ def execute(
     sent = replace(work, given={})  # a task gets the weights of its own models alone
     calls = (joblib.delayed(Work.train)(sent, bundle, weights=work.weights(bundle)) for bundle in bundles)
     kept = "give a folder, which keeps what is finished" if folder is None else f"{folder} keeps what is finished"
-    for results in carried_out(calls, workers, f"run the same again ({kept})"):
+    processes = min(at_once, len(bundles))  # joblib starts as many as it is asked for
+    for results in carried_out(calls, processes, f"run the same again ({kept})"):
         yield from results
         work.forget([task for task, _ in results])
 

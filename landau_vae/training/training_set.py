@@ -23,12 +23,11 @@ from landau_vae.checks import numbers
 from landau_vae.data.accumulate import array_pairs
 from landau_vae.data.moments import Moments
 from landau_vae.data.tables import as_table, as_weights, nonfinite_problem, row_blocks
-from landau_vae.display import Array, readonly
+from landau_vae.display import Array, in_words, readonly
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
 from landau_vae.spectrum._score import of_rest
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.memory_plan import in_words
 
 PARTS = ("training", "validation", "test")
 PERMUTATION = 0  # seed of the permutation that splits

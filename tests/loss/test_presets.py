@@ -279,6 +279,7 @@ def test_measuring_the_written_loss_reads_the_preset(name):
         ("beta-vae-bernoulli", {}, None, 64 * 64 * 3, 4.0),
         ("sigma-vae-gaussian", {}, None, 784, 1.0),
         ("sigma-vae-mse", {"batch": 128}, None, 784, 128 * 784 / 2),
+        ("sigma-vae-mse", {"batch": 1}, None, 784, 784 / 2),  # of one sample the sum is the mean
         ("pyro", {}, None, 784, 1.0),
         ("flax", {}, None, 784, 1.0),
         ("tensorflow-tutorial", {}, None, 784, 1.0),

@@ -312,3 +312,12 @@ def test_what_has_no_law_is_refused():
     assert lv.frontier(x, whole).linear[0] == pytest.approx(
         float(lv.equilibrium(lv.Spectrum.from_data(x), whole).free_energy)
     )
+
+
+def test_a_state_that_leaves_everything_stands_at_the_threshold():
+    """With noise cσε the collapsed state is stable from τ = λ/c² on, where the active one has nothing left."""
+    assert Sampler().ratio([0.0, 1.0]).tolist() == [0.0, 1.0]
+    assert float(Sampler(noise_scale=2.0).ratio(1.0)) == pytest.approx(1 / 4, rel=CLOSED)
+    for residual in (-1e-9, 1 + 1e-9):
+        with pytest.raises(InputError, match="a share of the variance is expected"):
+            Sampler().ratio(residual)

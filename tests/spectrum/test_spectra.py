@@ -379,3 +379,31 @@ def test_a_word_is_no_loss():
 def test_complex_noise_is_refused(rng):
     with pytest.raises(lv.InputError, match="cannot be read as numbers"):
         spectra.noise_metric(rng.standard_normal((20, 2)), np.array([1 + 5j, 2]))
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_a_noise_metric_is_singular_by_its_shape_not_by_its_unit(rng, unit):
+    """Ψ → uΨ divides every eigenvalue by u; a direction without noise stays one in any unit."""
+    y = rng.standard_normal((60, 3))
+    full = np.diag([1.0, 2.0, 1e-6]) + 0.1
+    assert spectra.noise_metric(y, unit * full).eigenvalues * unit == pytest.approx(
+        spectra.noise_metric(y, full).eigenvalues, rel=1e-10
+    )
+    with pytest.raises(lv.InputError, match="metric is singular"):
+        spectra.noise_metric(y, unit * (np.diag([1.0, 2.0, 1e-12])))
+
+
+def test_names_that_users_give_are_the_spectrum_s(rng):
+    pandas = pytest.importorskip("pandas")
+    x, y = rng.random((60, 2)), rng.random((60, 3))
+    names = ["wind", "rain", "sun"]
+    for rows in (y, pandas.DataFrame(y, columns=list("abc"))):  # names of one's own go before those of a table
+        for spectrum in (
+            lv.Spectrum.from_data(rows, names=names),
+            spectra.noise_metric(rows, [1, 2, 3], names=names),
+            spectra.exponential_family(rows, lambda mean: mean, names=names),
+            spectra.score(rows, Loss.gaussian(), names=names),
+            spectra.supervised(x, rows, names=names),
+            spectra.conditional(x, rows, names=names),
+        ):
+            assert list(spectrum.names) == names, spectrum.kind
