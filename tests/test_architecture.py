@@ -19,7 +19,7 @@ PACKAGE = Path(landau_vae.__file__).parent
 STOREYS = [
     ["errors", "exits"],
     ["display"],
-    ["checks", "limits"],
+    ["checks", "limits", "threads"],
     ["findings", "likelihoods"],
     ["symbolic"],
     ["data"],

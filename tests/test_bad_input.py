@@ -369,7 +369,8 @@ def test_kinds_of_reconstruction():
      (["--output", "/dev/null/x"], "cannot be made"), (["--depth", "2"], "--depth is an option of networks only"),
      (["--budget", "full"], "add --neural"), (["--neural", "--points", "121"], "--points is an option of linear"),
      (["--neural", "--tolerance", "1"], "leave it or --neural out"), (["--neural", "--depth", "0"], "depth is 0"),
-     (["--neural", "--layers", "x", "--blocks", "0"], "blocks is 0"), (["--neural", "--budget", "x"], "--budget is 'x', but"),
+     (["--neural", "--layers", "x", "--blocks", "0"], "blocks is 0"),
+     (["--neural", "--budget", "x"], "--budget is 'x', but"),
      (["--neural", "--layers", "x", "--workers", "0"], "workers is 0"), (["--neural"], "(--layers DIR)"),
      (["--neural", "--layers", "x"], "There is no layer x")],
 )  # fmt: skip

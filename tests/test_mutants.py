@@ -54,7 +54,8 @@ def test_the_statement_of_a_line_says_which_tests_ran_it():
     line = lines.index("if radius < 1:") + 1
     assert statement(SOURCE, line) == ["if radius < 1:"]
     assert statement(SOURCE, lines.index("PI") + 1) == ["return (", "PI", "* radius**2", ")"]
-    assert statement(SOURCE, lines.index("@cache") + 1) == []
+    assert statement(SOURCE, lines.index("WIDTH: int | None = 3") + 1) == []
+    assert statement(SOURCE, lines.index("@cache") + 1) == lines[lines.index("@cache") + 1 :]
 
 
 def test_a_changed_file_comes_back(tmp_path):

@@ -269,4 +269,5 @@ def _real(array: NDArray[Any], begin: str) -> NDArray[Any]:
             f"{begin}The array holds values of type {array.dtype}, but real numbers are expected: "
             "split complex numbers into real and imaginary columns, encode text as numbers."
         )
-    return array.astype(np.float64) if array.dtype.itemsize > 8 else array
+    with np.errstate(over="ignore"):  # beyond double precision is infinite
+        return array.astype(np.float64) if array.dtype.itemsize > 8 else array

@@ -31,6 +31,7 @@ from landau_vae.intervals.influence import as_blocks, reduced_by
 from landau_vae.intervals.result import Uncertainty
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.threads import one_thread
 
 APART = 1.25  # ratio of the two standard errors from which on they are said to differ
 KEPT_NUMBERS = 2**24  # 128 MiB
@@ -40,6 +41,7 @@ Statistics = Iterator[tuple[Integers | slice, Array]]  # units, (units, 1 + d + 
 
 
 @checked
+@one_thread()
 def bootstrap(
     data: Any,
     *,

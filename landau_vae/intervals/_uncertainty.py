@@ -33,9 +33,11 @@ from landau_vae.intervals.result import Uncertainty
 from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 from landau_vae.spectrum.build import fields_of
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.threads import one_thread
 
 
 @checked
+@one_thread()
 def uncertainty(
     data: Any,
     *,
@@ -117,6 +119,5 @@ def uncertainty(
     starts, sizes = grouped(spectrum, moved)
     mode, multiplicity = readonly(starts + 1, np.int64), readonly(sizes, np.int64)
     pull = readonly(bias(spectrum, moved, starts, sizes))
-    known = np.ones(len(starts), dtype=bool)
-    bare = Uncertainty(spectrum, moved, mode, multiplicity, pull, known, confidence, block is not None)
-    return replace(bare, caveats=caveats(spectrum, moved, starts, sizes, bare.eigenvalue.error, block is not None))
+    bare = Uncertainty(spectrum, moved, mode, multiplicity, pull, confidence, block is not None)
+    return replace(bare, caveats=caveats(bare))

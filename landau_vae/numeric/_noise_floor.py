@@ -9,9 +9,10 @@ directions and one of the ν degrees of freedom; η of the others is their media
 of the Marchenko–Pastur law (Gavish & Donoho, arXiv:1305.5870), and in the end their mean, which
 fluctuates less. This works with clear spikes up to half of the nonzero eigenvalues (40 of 100,
 n = 400: η is 1 % off). Noise alone was above the floor in ≤ 0.9 % of 1000 to 4000 simulated
-sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %. Domain: independent rows of
-equal weight (weights are not accounted for), noise with finite fourth moments that is the same
-in all directions. `isotropic` says whether the bulk looks like that.
+sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %. With heavier tails the floor
+is raised to the strongest mode that is not common to both halves of the rows (`_tails`). Domain:
+independent rows of equal weight (n does not account for weights), noise that is the same in all
+directions. `isotropic` says whether the bulk looks like that.
 """
 
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,8 @@ from landau_vae.numeric._tails import Tails, tails
 from landau_vae.spectrum.spectrum import Spectrum
 
 NORMAL_TAILS = (
-    "The rows are not known to this spectrum, so normal tails are assumed: noise with heavier ones reaches further up."
+    "The floor assumes normal tails, because the rows are not at hand or too few to show others: noise with heavier "
+    "tails reaches further up."
 )
 ANGLES = np.linspace(0, np.pi, 4001)  # a median read off between them is right to 1e-6
 
@@ -113,20 +115,21 @@ class NoiseFloor(Result):
     @property
     def caveat(self) -> str | None:
         """Return what limits the trust in the floor, if anything does: heavy tails, a bulk that is not `isotropic`."""
-        return " ".join(filter(None, [self._heavy, self._anisotropic])) or None
+        return " ".join(filter(None, [self.heavy, self._anisotropic])) or None
 
     @property
-    def _heavy(self) -> str | None:
+    def heavy(self) -> str | None:
+        """Return what heavy tails do to the floor, in a sentence, if anything."""
         if self.tails is None or len(self.unconfirmed) == 0:
             return None
         first, more = self.unconfirmed[0], self._above - self.unconfirmed[0]
-        carriers = significant(self.tails.carriers[first - 1], 2)
+        carriers = significant(self.tails.carriers[first - 1], 3)
         hidden = f", which hides {counted(more, 'weaker mode')}" if more else ""
+        ratio = significant(self.price / self.normal_price, 3)
         return (
-            f"Heavy tails: mode {first} has λ = {significant(self.price, 4)}, {self.price / self.normal_price:.3g} "
-            f"times what normal noise reaches, but about {carriers} of {self.samples} rows carry it, and the two "
-            f"halves of the rows do not confirm it: the floor is its λ{hidden}. Look at these rows, or take a robust "
-            "likelihood (huber, student-t)."
+            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but the two halves of the "
+            f"rows do not have it in common, and about {carriers} of {self.samples} rows carry it: the floor is at its "
+            f"λ{hidden}. Look at these rows, or take a robust likelihood (huber, student-t)."
         )
 
     @property

@@ -72,8 +72,8 @@ def fields_in_unit(
     fields |= {"samples": moments.count, "names": names, "kind": kind, "mean": readonly(moments.mean)}
     fields |= {"noise": _mode_noise(found, rounding, unit), "scale": scale_of(unit, d)}
     total = found.trace if unit is not None and unit.ndim == 2 else moments.total(unit) * factor
-    if moments.pairs is not None:
-        fields["rows"] = Rows(moments.pairs, moments.mean, unit, factor * moments.count / moments.weight)
+    if moments.again is not None:
+        fields["rows"] = Rows(moments.again, moments.mean, unit, factor * moments.count / moments.weight)
     resolved = resolve(found, d, total, **fields)
     kept = resolved["eigenvalues"]
     asked_fewer = modes is not None and len(kept) == modes < min(moments.count - 1, d)

@@ -8,15 +8,14 @@ processes of this machine, or a Dask cluster.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
 
 from landau_vae.display import Array
+from landau_vae.threads import one_thread
 from landau_vae.training.checkpoint import Checkpoints
 from landau_vae.training.memory_plan import ScanPlan
 from landau_vae.training.schema import WEIGHTS, Named, Progress, Trainer
@@ -114,7 +113,7 @@ class Work:
         trainer = self.trainer if weights is None else self.trainer.starting_from(weights)
         if self.checkpoints is not None:
             trainer = trainer.keeping(self.checkpoints.of(starts, trainer.device))
-        with _one_thread():
+        with one_thread():
             named = trainer.train(self.data, temperature, starts, self.latents, on_progress)
         kept = {name: part for name, part in named.items() if self.keep_weights or self.swept or name not in WEIGHTS}
         size = len(bundle[0].places)
@@ -179,23 +178,3 @@ def execute(
     for results in carried_out(calls, processes, f"run the same again ({kept})"):
         yield from results
         work.forget([task for task, _ in results])
-
-
-_LOCK = Lock()
-_RUNNING: list[Any] = []  # the limit, once for each task: it belongs to the whole process, which tasks may share
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Limit linear algebra to one thread as long as any task runs in this process."""
-    from threadpoolctl import threadpool_limits
-
-    with _LOCK:
-        _RUNNING.append(_RUNNING[0] if _RUNNING else threadpool_limits(1))
-    try:
-        yield
-    finally:
-        with _LOCK:
-            limits = _RUNNING.pop()
-            if not _RUNNING:
-                limits.restore_original_limits()
