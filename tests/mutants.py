@@ -5,7 +5,7 @@ change at a time, and runs the tests that ran the changed line. Mutants are draw
 in proportion to its size; a larger sample contains a smaller one. `tests/mutants.json` holds every mutant, its
 outcome and the test that failed; it is written after each, so that the work goes on where it was interrupted.
 
-    python tests/mutants.py record --mutants 600     # hours; `--again` tries the survivors once more
+    python tests/mutants.py record --mutants 600     # hours; `--again` runs whole files of tests against survivors
     python tests/mutants.py check --minutes 5        # repeats a sample of the record: part of `.ci/run`
     python tests/mutants.py table                    # the scores, with their standard errors
     python tests/mutants.py survivors
@@ -128,12 +128,16 @@ def record(count: int, seconds: float, again: bool, only: str) -> None:
             if text is None:
                 continue
             start = time.monotonic()
-            tests = seen.tests(mutant.module, statement(source, mutant.line), seconds)
-            first = [name for name in known.killers(mutant) if name in seen.seconds and name not in tests[:1]]
-            tests = list(dict.fromkeys([*first, *tests]))
-            limit = 10 + 4 * sum(seen.seconds[name] for name in tests)
+            lines = statement(source, mutant.line)
+            if again:
+                tests, limit = seen.files(mutant.module, lines), LIMIT
+            else:
+                tests = list(dict.fromkeys([*known.killers(mutant), *seen.tests(mutant.module, lines, seconds)]))
+                limit = 10 + 4 * sum(seen.seconds.get(name, 1.0) for name in tests)
             with changed(copy / mutant.module, text):
                 killer = failing(tests, copy, limit) if tests else None
+            if again and killer == "limit":  # whole files may take longer than that without the change, too
+                killer = None
             known.add(mutant, difference(source, text), killer)
             print(
                 f"{time.monotonic() - start:5.1f} s {len(tests):4d} tests {killer or 'SURVIVED'} {mutant.name}",
