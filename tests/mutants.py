@@ -153,8 +153,8 @@ def traced_files() -> list[str]:
 
 
 def sample(known: Record) -> list[dict]:
-    """The record in an order of its own. A mutant that ended by a limit is left out: to repeat it takes long."""
-    repeated = (each for each in known.outcomes.values() if each["by"] != "limit")
+    """The judged mutants in an order of its own. One that ended by a limit is left out: to repeat it takes long."""
+    repeated = (each for each in known.outcomes.values() if each["outcome"] != "open" and each["by"] != "limit")
     return sorted(repeated, key=lambda each: hashlib.sha256(f"again {each['mutant']}".encode()).hexdigest())
 
 
@@ -200,16 +200,18 @@ def check(count: int, minutes: float) -> None:
 
 
 def table() -> None:
-    """Print the score of each package, with its binomial standard error; open: passed by quick tests only so far."""
+    """Print the score of each package, with its binomial standard error.
+
+    Open ones have passed the quick tests, and wait for whole files; until then they count as if they survived.
+    """
     rooms = defaultdict(Counter)
     for each in Record().outcomes.values():
         for room in (each["module"].split("/")[1].removesuffix(".py"), "all"):
             rooms[room][each["outcome"]] += 1
     print(f"{'package':12} killed survived   open  score")
     for room, counts in sorted(rooms.items(), key=lambda row: row[0] == "all"):
-        judged = max(counts["killed"] + counts["survived"], 1)
-        score = counts["killed"] / judged
-        error = (score * (1 - score) / judged) ** 0.5
+        score = counts["killed"] / counts.total()
+        error = (score * (1 - score) / counts.total()) ** 0.5
         print(f"{room:12} {counts['killed']:6} {counts['survived']:8} {counts['open']:6}  {score:.3f} ± {error:.3f}")
 
 
