@@ -5,7 +5,9 @@ minimises. Everything else takes these two and returns one result per question. 
 lists the public names; each is loaded on first use.
 """
 
-import lazy_loader
+from landau_vae import exits  # noqa: F401  # before anything else: it handles Ctrl-C
+
+import lazy_loader  # isort: skip
 
 __version__ = "0.1.0"
 

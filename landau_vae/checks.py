@@ -10,10 +10,13 @@ argument. `Any` and array types are left to the function, which has more to say 
 import ast
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from functools import cache, wraps
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from reprlib import Repr
@@ -28,14 +31,17 @@ from landau_vae.errors import InputError
 P = ParamSpec("P")
 T = TypeVar("T")
 LARGEST = 2**63 - 1  # of a whole number: what 64 bits hold
+SHOWN = 8  # of many choices that messages list
+LONGEST = 2**24  # of a list: more than any has that is not an array
+UNREADABLE = (TypeError, ValueError, OverflowError, RuntimeError, MemoryError)  # what objects raise that are no arrays
 
 _short = Repr()
 _short.maxother = _short.maxstring = 60
 
 
 def shown(value: Any) -> str:
-    """Return a value as messages show it: short, on one line."""
-    return " ".join(_short.repr(value).split())
+    """Return a value as messages show it: short, on one line, without its place in memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", " ".join(_short.repr(value).split()))
 
 
 @dataclass(frozen=True)
@@ -101,8 +107,9 @@ def numbers(values: Any, name: str, *, shape: tuple[int, ...] | None = None, fin
     try:
         if values is None or isinstance(values, str | bytes | Mapping) or np.asarray(values).dtype.kind in "cMmSU":
             raise TypeError
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
+        with np.errstate(over="ignore"):  # beyond double precision is infinite
+            array = np.asarray(values, dtype=np.float64)
+    except UNREADABLE:
         raise InputError(
             f"{name} {shown(values)} cannot be read as numbers: give a number or an array of them.", name
         ) from None
@@ -164,6 +171,15 @@ def _accepted(value: Any, name: str, annotation: Any) -> Any:
         raise InputError(f"{name} is {shown(value)}, but {unfit} is expected.", name) from None
 
 
+def expected(value: Any, annotation: Any) -> str | None:
+    """Return in words what is expected in place of a value that cannot be of the annotated type; None if it can."""
+    try:
+        _convert(value, annotation)
+    except _Unfit as unfit:
+        return str(unfit)
+    return None
+
+
 def _resolved(annotation: Any, owner: Any) -> Any:
     """An annotation that was written as a string, as the type it names; `Any` where that is for type checkers only."""
     if not isinstance(annotation, str):
@@ -221,7 +237,7 @@ def _convert(value: Any, annotation: Any) -> Any:
         for choice in arguments:
             if type(value) is type(choice) and value == choice:
                 return choice
-        raise _Unfit(_listed(arguments))
+        raise _Unfit(_listed(nearest(value, arguments), arguments))
     if annotation in (int, float):
         return _convert_number(value, annotation, Range())
     kind = origin or annotation
@@ -247,7 +263,8 @@ def _convert_number(value: Any, kind: type, limits: Range) -> float:
         return value
     fits = is_real(value) and limits.holds(value)
     if fits and kind is int:
-        fits = value == int(value) <= LARGEST and not (limits.integer and isinstance(value, float | np.floating))
+        whole_number = value == int(value) and abs(int(value)) <= LARGEST
+        fits = whole_number and not (limits.integer and isinstance(value, float | np.floating))
     if not fits:
         whole = "whole number (an int)" if limits.integer else "whole number"
         raise _Unfit(limits.words(whole if kind is int else "number" if limits != Range() else "finite number"))
@@ -260,7 +277,7 @@ def _convert_instance(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any
     if kind in (Path, PathLike) and isinstance(value, str):
         return value
     if kind is Iterable:
-        fits = hasattr(value, "__iter__") and not isinstance(value, str | bytes | Mapping)
+        fits = _first_items(value, 0) is not None and not isinstance(value, str | bytes | Mapping)
     elif kind in (Sequence, tuple, list) and arguments:
         return _convert_sequence(value, kind, arguments)
     else:
@@ -270,17 +287,27 @@ def _convert_instance(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any
     return value
 
 
+def _first_items(value: Any, count: int = LONGEST + 1) -> list[Any] | None:
+    """Return the first items of what can be iterated over; None where a method is there only to say that it cannot."""
+    try:
+        return list(islice(value, count))
+    except UNREADABLE:
+        return None
+
+
 def _convert_sequence(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any:
     """Return a list, tuple or flat array as a tuple (a list, where that is asked for) of what its items should be."""
     noun = "a list of texts" if arguments[0] is str else NOUNS[kind]
     listlike = hasattr(value, "__len__") and hasattr(value, "__getitem__") and getattr(value, "ndim", 1) > 0
-    if not listlike or isinstance(value, str | bytes | Mapping):
+    if not listlike or isinstance(value, str | bytes | Mapping) or (listed := _first_items(value)) is None:
         raise _Unfit(noun)
-    items = arguments if kind is tuple and arguments[-1] is not ... else [arguments[0]] * len(value)
-    if len(items) != len(value):
+    items = arguments if kind is tuple and arguments[-1] is not ... else [arguments[0]] * len(listed)
+    if len(listed) > LONGEST:
+        raise _Unfit(f"{noun} of at most {LONGEST} items")
+    if len(items) != len(listed):
         raise _Unfit(f"{NOUNS[kind]} of {len(items)} items")
     try:
-        converted = [_convert(item, annotation) for item, annotation in zip(value, items, strict=True)]
+        converted = [_convert(item, annotation) for item, annotation in zip(listed, items, strict=True)]
     except _Unfit as unfit:
         raise _Unfit(f"{noun}, each {unfit}" if arguments[0] is not str else noun) from None
     return converted if kind is list else tuple(converted)
@@ -293,6 +320,22 @@ NOUNS: Mapping[Any, str] = {
 }  # fmt: skip
 
 
-def _listed(choices: Collection[Any]) -> str:
-    shown = [repr(choice) for choice in choices]
-    return " or ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+def nearest(value: Any, choices: Collection[T]) -> list[T]:
+    """Return the choices that messages show: all of a few; of many those that resemble a value, or the first.
+
+    >>> nearest("b", "abc")
+    ['a', 'b', 'c']
+    >>> nearest("colapse", ["collapse", *map(str, range(99))])
+    ['collapse']
+    """
+    if len(choices) <= SHOWN:
+        return list(choices)
+    alike = get_close_matches(str(value), map(str, choices), SHOWN)
+    return [choice for choice in choices if str(choice) in alike] or list(choices)[:SHOWN]
+
+
+def _listed(some: Collection[Any], choices: Collection[Any]) -> str:
+    """Return some of the choices in words, and how many others there are."""
+    parts = [repr(choice) for choice in some]
+    parts += [f"one of {len(choices) - len(some)} others"] * (len(choices) > len(some))
+    return " or ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]

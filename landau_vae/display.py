@@ -241,6 +241,18 @@ def listed(modes: Sequence[int], noun: str = "") -> str:
     return f"{noun}{'s' * (len(modes) > 1)} {numbers}".strip() if noun else numbers
 
 
+def in_words(size: float) -> str:
+    """Return a number of bytes in words, to three digits.
+
+    >>> in_words(123456789), in_words(5)
+    ('123 MB', '5 B')
+    """
+    for unit, factor in (("EB", 1e18), ("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size:.3g} B"
+
+
 def progress_bar(total: float | None, label: str, show: bool, **options: Any) -> Any:
     """Return a tqdm progress bar, shown on terminals only, once the work has taken half a second."""
     from tqdm import tqdm

@@ -2,8 +2,9 @@
 
 `InputError`: an argument cannot be used as it is. `OutsideTheory`: there is no answer, or none
 that the theory knows. `TooFewSamples`: the sample is too small for an answer. What is known all
-the same is in `partial`. The command line prints any of them and exits with code 2. The package
-never catches them to choose another path.
+the same is in `partial`. The command line prints any of these and exits with code 2.
+`WorkerLost`: a worker process has ended, and the command line exits with code 3. The package never
+catches them to choose another path.
 """
 
 from typing import Any
@@ -71,5 +72,22 @@ class TooFewSamples(OutsideTheory):
     Examples
     --------
     >>> issubclass(TooFewSamples, OutsideTheory)
+    True
+    """
+
+
+class WorkerLost(RuntimeError):
+    """A worker process that ended before its task: the system was out of memory, or someone ended it.
+
+    Nothing is wrong with the input: the same call can be repeated.
+
+    Parameters
+    ----------
+    message : str
+        What happened, and how to go on.
+
+    Examples
+    --------
+    >>> issubclass(WorkerLost, RuntimeError)
     True
     """

@@ -17,9 +17,9 @@ PACKAGE = Path(landau_vae.__file__).parent
 
 # From the ground up: a module may import from its own storey only itself, and anything below.
 STOREYS = [
-    ["errors"],
+    ["errors", "exits"],
     ["display"],
-    ["checks", "limits"],
+    ["checks", "limits", "threads"],
     ["findings", "likelihoods"],
     ["symbolic"],
     ["data"],
@@ -203,15 +203,15 @@ def measured(path):
 
 
 def test_the_package_has_few_files():
-    assert len(MODULES) <= 262  # 180 before every loss that people train with, 240 before the monitor and its adapters
+    assert len(MODULES) <= 285  # 240 before the monitor, 262 before files, signals and workers were guarded
 
 
 def test_the_package_is_small():
     # 14,500 before the trainer of networks and spectroscopy came, 15,900 before `networks` and the converter,
     # 18,400 before the nonlinear theory: the first collapse, its report, staircases; 20,400 before every loss of
     # users: likelihoods, constraints, samplers, measuring callables as they are, presets, logs; 26,700 before the
-    # monitor, its adapters and the estimator.
-    assert sum(measured(path)[0] for path in MODULES.values()) <= 29_000
+    # monitor, its adapters and the estimator; 29,000 before odd files and surroundings had an answer.
+    assert sum(measured(path)[0] for path in MODULES.values()) <= 31_000
 
 
 def test_functions_are_short():

@@ -8,9 +8,10 @@ import numpy as np
 
 import landau_vae as lv
 from landau_vae.cli.options import Inputs
-from landau_vae.cli.program import INTERRUPTED, AsJson, command, option, say, say_written
+from landau_vae.cli.program import AsJson, command, option, say, say_written
 from landau_vae.display import Column, counted, progress_bar, significant
 from landau_vae.errors import InputError
+from landau_vae.exits import INTERRUPTED
 from landau_vae.likelihoods import GAUSSIAN
 
 if TYPE_CHECKING:

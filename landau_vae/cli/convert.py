@@ -8,6 +8,7 @@ from landau_vae.cli.options import Names, parts_of
 from landau_vae.cli.program import AsJson, command, option, say
 from landau_vae.display import Column, Table, counted, significant
 from landau_vae.errors import InputError
+from landau_vae.likelihoods.likelihood import as_likelihood
 from landau_vae.loss import FAMILY, PRESETS, Loss, Preset
 from landau_vae.loss.presets import GROUPS
 from landau_vae.loss.presets.preset import asks
@@ -21,10 +22,10 @@ def convert(
     target: Annotated[str | None, option("Code base you want it for (all)", "--to", panel="β", metavar="NAME")] = None,
     beta: Annotated[float | None, option("β in the first one (as it ships)", panel="β")] = None,
     features: Annotated[int, Range(1), option("Features d, as pixels × channels (784)", panel=SIZES)] = 784,
-    latents: Annotated[int, option("Latents K (16)", panel=SIZES)] = 16,
-    batch: Annotated[int, option("Rows of a batch (128)", panel=SIZES)] = 128,
-    channels: Annotated[int, option("Channels of an image (1)", panel=SIZES)] = 1,
-    valid: Annotated[int | None, option("Entries of a sample that no mask hides (d)", panel=SIZES)] = None,
+    latents: Annotated[int, Range(1), option("Latents K (16)", panel=SIZES)] = 16,
+    batch: Annotated[int, Range(1), option("Rows of a batch (128)", panel=SIZES)] = 128,
+    channels: Annotated[int, Range(1), option("Channels of an image (1)", panel=SIZES)] = 1,
+    valid: Annotated[int | None, Range(1), option("Entries of a sample that no mask hides (d)", panel=SIZES)] = None,
     likelihood: Annotated[str | None, option("Error of losses that leave it to you", panel=SIZES)] = None,
     parts: Annotated[Names, option("What else they take: capacity=20, …", "--with", panel=SIZES)] = None,
     as_json: AsJson = False,
@@ -32,8 +33,10 @@ def convert(
     """Convert β between the losses of public code bases, or list these losses."""
     sizes: dict[str, Any] = {"latents": latents, "batch": batch, "channels": channels, "valid": valid or features}
     own = parts_of(parts) | {"likelihood": likelihood}
+    if likelihood is not None:
+        as_likelihood(likelihood)
     if source is None:
-        if target is not None or beta is not None:
+        if any(option is not None for option in (target, beta, likelihood, parts)):
             raise InputError("To convert, say where β comes from: --from NAME (without it all losses are listed).")
         say(_content(features, sizes) if as_json else _list(features, sizes))
         return 0
@@ -74,7 +77,7 @@ def _example(name: str, sizes: dict[str, Any]) -> Loss | None:
     given: dict[str, Any] = {"likelihood": FAMILY} if asks(preset, "likelihood") else {}
     given |= {part: 1.0 for part in ("capacity", "reconstruction_weight") if asks(preset, part)}
     if callable(preset.convention.get("likelihood")):  # of the smallest table: the price is the same
-        sizes = sizes | {"valid": sizes["channels"]}
+        sizes = sizes | {"valid": 1, "channels": 1}
     return Loss.preset(name, _any_beta(name), **sizes, **given)
 
 

@@ -15,6 +15,7 @@ import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import DataInputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
+from landau_vae.data.door import is_file
 from landau_vae.display import counted, significant
 from landau_vae.errors import InputError
 from landau_vae.loss import Logged
@@ -116,7 +117,7 @@ def _followed(path: Path, show: Callable[[], str | None]) -> int:
     seen: object = ()
     try:
         while True:
-            state = path.stat() if path.is_file() else None
+            state = path.stat() if is_file(path) else None
             now = state and (state.st_mtime_ns, state.st_size, state.st_ino)
             if now != seen:
                 seen = now

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import landau_vae as lv
 from landau_vae import Loss, Spectrum
+from landau_vae.checks import Range
 from landau_vae.cli.program import in_data, option
 from landau_vae.data.archive import is_partial
 from landau_vae.data.read_file import read
@@ -73,15 +74,15 @@ class LossOptions:
     reconstruction: Annotated[Reduction | None, in_loss("Error: sum or mean over features", metavar="HOW")] = None
     kl: Annotated[Reduction | None, in_loss("KL: sum or mean over latents", metavar="HOW")] = None
     half: Annotated[bool | None, in_loss("Squared error with ½ (yes; mse_loss: no)", "--half/--no-half")] = None
-    decoder_variance: Annotated[float | None, in_loss("σ² that divides the squared error (1)")] = None
+    decoder_variance: Annotated[float | None, Range(above=0), in_loss("σ² that divides the squared error (1)")] = None
     learned_variance: Annotated[bool, in_loss("The decoder's variance is trained too", "--learned-variance")] = False
     likelihood: Annotated[
         str | None, in_loss('gaussian, bernoulli, poisson, laplace, "huber(0.5)", …', metavar="NAME")
     ] = None
-    latents: Annotated[int | None, in_loss("Number of latents of your model")] = None
-    batch: Annotated[int | None, in_loss("Rows of a batch (verify: 256)")] = None
-    channels: Annotated[int | None, in_loss("Channels of an image, if the loss depends on it")] = None
-    valid: Annotated[int | None, in_loss("Entries of a sample that no mask hides")] = None
+    latents: Annotated[int | None, Range(1), in_loss("Number of latents of your model")] = None
+    batch: Annotated[int | None, Range(1), in_loss("Rows of a batch (verify: 256)")] = None
+    channels: Annotated[int | None, Range(1), in_loss("Channels of an image, if the loss depends on it")] = None
+    valid: Annotated[int | None, Range(1), in_loss("Entries of a sample that no mask hides")] = None
     gene_likelihood: Annotated[GeneLikelihood, in_loss("scvi-tools: zinb, nb or poisson (zinb)", metavar="NAME")] = None
     parts: Annotated[Names, in_loss("What else --loss takes: capacity=20, … (repeat)", "--with", metavar="X=Y")] = None
 
@@ -135,7 +136,7 @@ class Inputs:
     standardize: Annotated[bool, in_data("Divide each feature by its standard deviation", "--standardize")] = False
     covariance: Annotated[bool, in_data("The file holds a covariance matrix, not rows", "--covariance")] = False
     divisor: Annotated[Divisor, in_data("Divisor of the covariance: n or n-1 (n)", metavar="NAME")] = "n"
-    strongest: Annotated[int | None, in_data("Compute only this many of the strongest modes")] = None
+    strongest: Annotated[int | None, Range(1), in_data("Compute only this many of the strongest modes")] = None
     reading: Reading = field(default_factory=Reading)
     given: Annotated[Names, in_model("Conditional VAE: a column that the decoder knows", metavar="NAME")] = None
     target: Annotated[Names, in_model("Supervised VAE: a column to predict from the others", metavar="NAME")] = None
@@ -152,7 +153,7 @@ class Inputs:
         if self.strongest is not None and (self.changed or self.dataset is not None):
             raise InputError("--given, --target, --noise and --dataset find all modes at once: leave --strongest out.")
         if self.changed and (not self.loss.likelihood.squared or self.divisor != "n"):
-            raise InputError("Conditions, targets and noise metrics go with squared errors, and with the divisor n.")
+            raise InputError("--given, --target and --noise go with squared errors and with the divisor n.")
         if self.given and self.target:
             raise InputError("--given is for conditional VAEs, --target for supervised ones: give one of the two.")
 

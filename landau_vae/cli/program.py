@@ -1,11 +1,9 @@
-"""Entry point of the command line: registration of commands, parsing, output, error handling."""
+"""Commands: their registration, their parsing, and what they print."""
 
 import inspect
-import io
 import json
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +13,12 @@ import typer
 
 import landau_vae as lv
 from landau_vae.checks import Range, checked
+from landau_vae.cli import streams
 from landau_vae.display import jsonable
-from landau_vae.errors import InputError, OutsideTheory
+from landau_vae.errors import InputError
+from landau_vae.exits import FINE, IN_WORDS
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-OPTIONS = {"start": "--from", "stop": "--to"}  # arguments that are called otherwise on the command line
-INTERRUPTED = 130  # exit code that shells expect after Ctrl-C
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=IN_WORDS)
 
 
 def option(text: str, *names: str, panel: str = "Output", metavar: str | None = None) -> Any:
@@ -71,11 +68,10 @@ def _options(group: Any) -> Iterator[inspect.Parameter]:
 
 
 def _filled(group: Any, values: dict[str, Any]) -> Any:
-    """Return a group made of its values, which are taken out of `values`."""
+    """Return a group made of its values, checked by their annotations, which are taken out of `values`."""
     parts = {part.name: part.type for part in fields(group) if part.init}
-    return group(
-        **{name: _filled(kind, values) if is_dataclass(kind) else values.pop(name) for name, kind in parts.items()}
-    )
+    made = {name: _filled(kind, values) if is_dataclass(kind) else values.pop(name) for name, kind in parts.items()}
+    return checked(group)(**made)
 
 
 def _print_version(wanted: bool) -> None:
@@ -98,10 +94,8 @@ def say(content: str | dict[str, Any]) -> None:
     text = content
     if isinstance(content, dict):
         text = json.dumps(jsonable(content), ensure_ascii=False, allow_nan=False, indent=1)
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # the program that read our output has ended: this is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with streams.output():
+        print(text)
 
 
 def say_written(path: Path, *files: Path) -> None:
@@ -110,29 +104,15 @@ def say_written(path: Path, *files: Path) -> None:
     print(f"\nwritten: {path}/ ({inside})" if files else f"written: {path}", file=sys.stderr)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit code: 0 fine, 1 checked and failed, 2 bad input."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):  # a terminal without Greek letters shows "?" in their place
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code."""
+    streams.tolerate_letters()
     program = typer.main.get_command(app)
     try:
-        code = int(program.main(arguments or ["--help"], prog_name="landau-vae", standalone_mode=False) or 0)
-    except (InputError, OutsideTheory) as problem:
-        return _complain(str(problem))
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except Exception as problem:
-        if not hasattr(problem, "format_message"):  # only the parser's errors have one
-            raise
-        return _complain(problem.format_message())
-    if code == INTERRUPTED:
-        print("\nlandau-vae: interrupted; no file is left half-written.", file=sys.stderr)
-    return code if arguments else _complain("A command is missing: name one of those above.")
-
-
-def _complain(message: str) -> int:
-    subject, _, rest = message.partition(" ")
-    print(f"landau-vae: {OPTIONS.get(subject, subject)} {rest}", file=sys.stderr)
-    return 2
+        with streams.output(), program.make_context("landau-vae", list(arguments) or ["--help"]) as context:
+            return int(program.invoke(context) or FINE)
+    except (typer.Exit, SystemExit):  # after a page of help; the latter if nobody reads it
+        pass
+    if not arguments:
+        raise InputError("A command is missing: name one of those above.")
+    return FINE

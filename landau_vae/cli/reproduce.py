@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 NETWORKS = "Networks"
+COLDEST = 1e-9  # below it rounding keeps the linear trainer from its tolerance
+MOST_POINTS, MOST_LATENTS = 100_000, 1000  # 121 models of 1000 latents take two minutes
 
 
 @command
 def reproduce(
-    points: Annotated[int | None, Range(2), in_training("Temperatures, equally spaced in log T (121)")] = None,
-    coldest: Annotated[float | None, Range(above=0, below=1), in_training("Lowest T (1e-6)")] = None,
-    latents: Annotated[int | None, Range(1), in_training("Number of latents K (19)")] = None,
+    points: Annotated[int | None, Range(2, MOST_POINTS), in_training("Temperatures, evenly in log T (121)")] = None,
+    coldest: Annotated[float | None, Range(COLDEST, below=1), in_training("Lowest T (1e-6)")] = None,
+    latents: Annotated[int | None, Range(1, MOST_LATENTS), in_training("Number of latents K (19)")] = None,
     seed: Annotated[int, Range(0), in_training("Seed of the random starts (0)")] = 0,
     tolerance: Annotated[float | None, Range(above=0), option(AGREEMENT, panel="Comparison")] = None,
     area_weighted: Annotated[bool, in_data("Weigh cells by their area", "--area-weighted")] = False,

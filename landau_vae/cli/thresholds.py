@@ -1,7 +1,8 @@
 """`landau-vae thresholds FILE`: at which β of the user's loss each latent collapses."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ import landau_vae as lv
 from landau_vae.checks import Range
 from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
+from landau_vae.data.read_file import read_labels
 from landau_vae.display import counted, significant, with_error
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Sized
@@ -17,6 +19,7 @@ from landau_vae.limits import ORDER_MARGIN, ORDER_RESOLVED, UNITS
 
 SMALL = 2**21  # numbers of a table whose moments are formed, too
 FEW_COUNTS = 2**23  # of which others are drawn
+BLOCKS = "Intervals of dependent rows: rows per block, or the column that names blocks"
 
 
 @command
@@ -24,11 +27,16 @@ def thresholds(
     inputs: Inputs,
     modes: Annotated[int, Range(1), option("Number of modes in the table (30)")] = 30,
     intervals: Annotated[bool, option("Add 95 % intervals of the population's thresholds", "--intervals")] = False,
+    blocks: Annotated[str | None, option(BLOCKS, metavar="ROWS|NAME")] = None,
     as_json: AsJson = False,
     output: Annotated[Path | None, option("Draw the cascade (.png, .pdf, .svg)")] = None,
 ) -> int:
     """List the β of your loss at which each latent collapses."""
-    errors = _uncertainty(inputs) if intervals else None  # first: it loads the rows, which are then not read again
+    inputs, labels = (inputs, None) if blocks is None else _in_blocks(inputs, blocks)
+    wanted = intervals or blocks is not None
+    if output is not None:
+        lv.report.check_picture(output)
+    errors = _uncertainty(inputs, labels) if wanted else None  # first: it loads the rows, which are then not read again
     spectrum, loss = inputs.spectrum, inputs.loss
     cascade, state, noise = lv.transitions(spectrum, loss), lv.equilibrium(spectrum, loss), _noise(inputs)
     if as_json:
@@ -142,7 +150,24 @@ def _totals(state: "lv.numeric.Equilibrium") -> str:
     )
 
 
-def _uncertainty(inputs: Inputs) -> "lv.intervals.Uncertainty":
+def _in_blocks(inputs: Inputs, blocks: str) -> tuple[Inputs, Any]:
+    """Return the inputs without the column of blocks, and the block of each row, or how many rows a block has."""
+    if blocks.isdecimal():
+        return inputs, int(blocks)
+    if inputs.public is not None:
+        data = inputs.public
+        if data.target is None or blocks not in data.target_names:
+            raise InputError(f"{inputs.name} has no column {blocks!r} of blocks: give a number of rows.", "blocks")
+        return inputs, data.target[:, data.target_names.index(blocks)]
+    assert inputs.file is not None
+    reading = inputs.reading
+    labels = read_labels(inputs.file, blocks, header=reading.header, array=reading.array, samples=reading.samples)
+    if inputs.file.suffix.lower() == ".h5ad":
+        return inputs, labels
+    return replace(inputs, reading=replace(reading, exclude=[*(reading.exclude or ()), blocks])), labels
+
+
+def _uncertainty(inputs: Inputs, blocks: Any = None) -> "lv.intervals.Uncertainty":
     """Return the sampling errors of the spectrum, from all rows."""
     if inputs.is_covariance:
         raise InputError("Intervals need the rows, not only their covariance: give the rows, or leave --intervals out.")
@@ -152,4 +177,6 @@ def _uncertainty(inputs: Inputs) -> "lv.intervals.Uncertainty":
         raise InputError("Intervals are for the columns themselves: leave --given, --target and --noise out.")
     rows, weights, names = inputs.loaded
     likelihood = inputs.loss.likelihood
-    return lv.uncertainty(rows, standardize=inputs.scaled, weights=weights, likelihood=likelihood, names=names)
+    return lv.uncertainty(
+        rows, standardize=inputs.scaled, weights=weights, likelihood=likelihood, names=names, blocks=blocks
+    )

@@ -12,17 +12,23 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.checks import is_real, shown
 from landau_vae.data.accumulate import Collected
+from landau_vae.data.door import brief, is_file, to_read, to_write
 from landau_vae.data.moments import STATE, Moments
+from landau_vae.data.numpy_files import open_npz
+from landau_vae.data.tables import is_covariance
 from landau_vae.errors import InputError
 
 CHECKSUM = "checksum"
+LETTERS = 40  # of a name in that of the file beside it: file systems take 255 bytes
 
 
 class Damaged(Exception):
@@ -42,8 +48,9 @@ def held(path: Path, lock: str) -> Iterator[None]:
         raise InputError(f"Another process is at work in the folder {path}: wait, or name another.", "folder") from None
     except NotImplementedError:
         pass  # a file system without locks
-    except OSError as problem:
-        raise InputError(f"The folder {path} cannot be used ({problem.strerror}): name another.", "folder") from None
+    except (OSError, ValueError) as problem:  # ValueError: a null character
+        reason = getattr(problem, "strerror", None) or problem
+        raise InputError(f"The folder {brief(path)} cannot be used ({reason}): name another.", "folder") from None
     try:
         for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
             leftover.unlink(missing_ok=True)
@@ -67,48 +74,73 @@ def save_arrays(path: Path, header: str, content: Mapping[str, Any], arrays: Map
 
 def has_header(path: Path, header: str) -> bool:
     """Return whether `path` is an archive with that header."""
+    if not is_file(path):
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return f"{header}.npy" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except Exception:  # whatever a parser runs into in a file of another kind
         return False
 
 
 def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return content and arrays of a file that `save_arrays` has written; raise `Damaged` for any other."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files if name != header}
-            content = json.loads(stored[header].item())
+        with open_npz(to_read(path)) as stored:
+            arrays = {name: stored.array(name) for name in stored.members if name != header}
+            content = json.loads(stored.array(header).item())
         whole = content.pop(CHECKSUM) == _checksum(content, arrays)
     except Exception as problem:  # whatever a parser runs into in a file of another kind
         reason = str(problem).partition("\n")[0].rstrip(". ")
-        raise Damaged(reason or type(problem).__name__) from None
+        raise Damaged(reason[:200] or type(problem).__name__) from None
     if not whole:
         raise Damaged("its checksum does not agree")
     return content, arrays
 
 
 def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
-    """Let `save` write a file beside `path`, and rename it into place once it is on the disk."""
+    """Let `save` write a file beside `path`, and rename it into place once it is on the disk.
+
+    A link stays one: the file that it leads to is replaced. What a process that was killed has left
+    beside it is removed.
+    """
     if not path.name:
         raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    target = to_write(path)
     try:
-        save(partial)
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        for leftover in target.parent.glob(f".{escape(target.name[:LETTERS])}.*.part"):
+            if not _at_work(leftover):
+                leftover.unlink(missing_ok=True)
+        partial = target.with_name(f".{target.name[:LETTERS]}.{os.getpid()}.part")  # at most 255 bytes
+        try:
+            save(partial)
+            _flush(partial, os.O_RDWR)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
         if os.name == "posix":  # elsewhere a folder cannot be opened
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
+            _flush(target.parent, os.O_RDONLY)
     except OSError as problem:
         reason = problem.strerror or str(problem).splitlines()[0]
-        raise InputError(f"{path} cannot be written ({reason}): name another place.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        raise InputError(f"{brief(path)} cannot be written ({reason}): make room, or name another place.") from None
     return path
+
+
+def _at_work(partial: Path) -> bool:
+    """Return whether the process that has named this file, in its last part but one, is still there."""
+    import psutil
+
+    number = partial.name.split(".")[-2]
+    return number.isdecimal() and psutil.pid_exists(int(number))
+
+
+def _flush(path: Path, how: int) -> None:
+    """Flush a file, or the entries of a folder, to the disk."""
+    opened = os.open(path, how)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _checksum(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -155,9 +187,7 @@ def save_partial(path: str | Path, part: Collected, position: dict[str, Any] | N
 
 def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
     """Return a partial result and its `position`; `InputError` for a file that is damaged, or of another kind."""
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"There is no file {path}: name a file that gather or Partial.save wrote.", "path")
+    path = to_read(path, "name a file that gather or Partial.save wrote")
     if not is_partial(path):
         raise InputError(
             f"{path.name} is no partial result, or is cut short: name a file that gather or Partial.save wrote.", "path"
@@ -171,12 +201,56 @@ def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
             f"{path.name} has the format {content.get('version')}, but this version of landau-vae reads format "
             f"{VERSION}: update landau-vae, or {ADVICE}."
         )
-    part = Collected(None if content["names"] is None else tuple(content["names"]))
-    part.precision = content["precision"]
-    if "rows" in arrays:
-        part.add(arrays["rows"], arrays.get("weights"), copy=False)
-    elif "scatter" in arrays:
-        part.moments = Moments(len(arrays["mean"]))
-        part.moments.__setstate__({name: (content | arrays).get(name) for name in STATE})
-        part.count, part.dimension = content["count"], len(arrays["mean"])
-    return part, content["position"]
+    try:
+        return _restored(content, arrays), content.get("position")
+    except Damaged as problem:
+        raise InputError(f"{path.name} is no partial result that gather wrote ({problem}): {ADVICE}.", "path") from None
+
+
+def _restored(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Collected:
+    """Return what `save_partial` was given; `Damaged` for what no rows have, although it is whole."""
+    main = arrays.get("scatter", arrays.get("rows", np.empty((0, 0))))
+    count: Any = content.get("count")
+    names: Any = content.get("names")
+    precision: Any = content.get("precision")
+    d = main.shape[-1] if main.ndim == 2 else -1
+    listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    _must(names is None or (listed and len(names) in (d, d or len(names))), "its names are not those of its columns")
+    _must(is_real(precision) and 0 <= precision < 1, "its precision is none of a floating-point number")
+    part = Collected(None if names is None else tuple(names))
+    part.precision = float(precision)
+    if "scatter" in arrays:
+        state = {name: (content | arrays).get(name) for name in STATE}
+        _check_moments(state, d)
+        part.moments = Moments(d)
+        part.moments.__setstate__(state)
+        part.count, part.dimension = count, d
+        return part
+    _must(type(count) is int and count == len(main), f"it counts {shown(count)} rows, and holds {len(main)}")
+    if count:
+        weights = arrays.get("weights")
+        _must(d > 0 and main.dtype.kind in "fiub" and np.isfinite(main).all(), "its rows are no table of numbers")
+        _must(weights is None or _is_real_array(weights, count, least=0), "its weights are not those of its rows")
+        part.add(main, weights, copy=False)
+    return part
+
+
+def _check_moments(state: dict[str, Any], d: int) -> None:
+    """Raise `Damaged` unless these are count, weight, mean, scatter and shift of rows of d columns."""
+    count, weight, scatter, shift = (state[name] for name in ("count", "weight", "scatter", "shift"))
+    _must(type(count) is int and count >= max(d, 1), f"it counts {shown(count)} rows, but has moments of {d} columns")
+    _must(is_real(weight) and weight >= 0, f"the weight of its rows is {shown(weight)}")
+    _must(_is_real_array(state["mean"], d), f"its mean is not that of {d} columns")
+    _must(shift is None or _is_real_array(shift, d), f"its shift is not that of {d} columns")
+    _must(_is_real_array(scatter, d, d) and is_covariance(scatter), "its scatter is none of real rows")
+
+
+def _is_real_array(array: Any, *shape: int, least: float = -np.inf) -> bool:
+    """Return whether this is an array of finite float64 of that shape."""
+    fits = isinstance(array, np.ndarray) and array.dtype == np.float64 and array.shape == shape
+    return fits and bool(np.all(np.isfinite(array) & (array >= least)))
+
+
+def _must(holds: Any, problem: str) -> None:
+    if not holds:
+        raise Damaged(problem)

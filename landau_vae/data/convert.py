@@ -12,6 +12,7 @@ array. Two rules decide what is not evident:
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -24,6 +25,7 @@ from landau_vae.errors import InputError
 
 Names = tuple[str, ...] | None  # of columns
 
+COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)(e[+-]?\d+)?", re.IGNORECASE)  # a number with a decimal comma
 KEYS = ("x", "data", "image", "images", "input", "inputs", "features", "pixel_values")  # of x in a batch
 
 
@@ -228,12 +230,17 @@ def _as_numbers(column: NDArray[Any], name: str, begin: str) -> Array:
         try:
             missing = np.array([str(value) == "<NA>" for value in column], dtype=bool)
             return np.where(missing, np.nan, column).astype(np.float64)
+        except OverflowError:
+            raise InputError(
+                f"{begin}Column {name!r} holds whole numbers of more than 308 digits: rescale it, or leave it out."
+            ) from None
         except (TypeError, ValueError):
             pass
     worst = next((value for value in column if not is_number(value)), column[0])
+    comma = "write decimals with a point, " if COMMA.fullmatch(str(worst).strip()) else ""
     raise InputError(
         f"{begin}Column {name!r} holds values that are no numbers (such as {str(worst)!r}), but every column must be "
-        f"numeric: leave it out (of a file: exclude={name!r}, --exclude {name}) or encode it as numbers."
+        f"numeric: {comma}leave it out (of a file: exclude={name!r}, --exclude {name}) or encode it as numbers."
     )
 
 
@@ -241,6 +248,8 @@ def is_number(value: Any) -> bool:
     """Return whether `value` is a number or reads as one."""
     try:
         float(value)
+    except OverflowError:  # a whole number with more digits than a float can hold
+        return True
     except (TypeError, ValueError):
         return False
     return True
@@ -260,4 +269,5 @@ def _real(array: NDArray[Any], begin: str) -> NDArray[Any]:
             f"{begin}The array holds values of type {array.dtype}, but real numbers are expected: "
             "split complex numbers into real and imaginary columns, encode text as numbers."
         )
-    return array.astype(np.float64) if array.dtype.itemsize > 8 else array
+    with np.errstate(over="ignore"):  # beyond double precision is infinite
+        return array.astype(np.float64) if array.dtype.itemsize > 8 else array

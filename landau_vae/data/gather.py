@@ -5,6 +5,7 @@ with what the inputs were (path, size, time of change). It is a partial result o
 nothing that was read is ever lost.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 from landau_vae.data.accumulate import Collected, array_pairs, select, with_progress
 from landau_vae.data.archive import check_name, is_partial, load_partial, save_partial
+from landau_vae.data.door import is_file, to_read, to_write
 from landau_vae.data.read_file import read
 from landau_vae.data.tables import nonfinite_problem
 from landau_vae.errors import InputError
@@ -75,7 +77,7 @@ class Gathering:
 
     def _begin(self, job: dict[str, Any], resume: bool) -> tuple[Collected, dict[str, Any]]:
         """Return what has been read, and how far that is."""
-        found = next((path for path in (self.state, self.output) if path.exists()), None)
+        found = next((path for path in (self.state, self.output) if is_file(path)), None)
         if found is None or (found == self.output and not resume):
             return Collected(), {"file": 0, "rows": 0}
         if not resume:
@@ -83,6 +85,8 @@ class Gathering:
                 f"An interrupted run has left {self.state.name}: go on with it (--resume), or delete it to begin anew."
             )
         part, position = load_partial(found)
+        if position is not None and not _is_position(position, part.count):
+            raise InputError(f"{found.name} does not say how far a run has come: delete it to begin anew.")
         if position is None or position["job"] != job:
             raise InputError(
                 f"{found.name} is of {_difference(position, job)}: run it with those, or name another output."
@@ -98,15 +102,17 @@ class Gathering:
         check_name(self.output)
         if not self.every >= 0:
             raise InputError(f"Saves are {self.every:g} seconds apart, but a number from 0 on is expected (--every).")
-        if self.output.exists() and not is_partial(self.output):
+        if is_file(to_write(self.output)) and not is_partial(self.output):
             raise InputError(f"{self.output.name} exists and is no partial result: name another output to keep it.")
-        whole = [path.resolve() for path in self.files]
+        whole = [os.path.realpath(to_read(path, folder=True)) for path in self.files]
         if not whole:
             raise InputError("No files were given: name at least one.")
         twice = next((path for path in whole if whole.count(path) > 1), None)
         if twice is not None:
-            raise InputError(f"{twice.name} was given twice, and its rows would be counted twice: name each file once.")
-        if self.output.resolve() in whole:
+            raise InputError(
+                f"{Path(twice).name} was given twice, and its rows would be counted twice: name each file once."
+            )
+        if os.path.realpath(self.output) in whole:
             raise InputError(f"{self.output.name} is an input and the output: name another output.")
 
 
@@ -122,10 +128,19 @@ def _agree(part: Collected, names: tuple[str, ...] | None, path: Path) -> None:
 
 def _identity(path: Path) -> list[Any]:
     """Return path, size and time of change; of a folder (Zarr) those of all its files together."""
-    if not path.exists():
-        raise InputError(f"There is no file {path}: check the path (the working folder is {Path.cwd()}).")
     stats = [file.stat() for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-    return [str(path.resolve()), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
+    return [os.path.realpath(path), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
+
+
+def _is_position(position: Any, count: int) -> bool:
+    """Return whether this says how far a run of some job has come, of which so many rows have been read."""
+    job = position.get("job") if isinstance(position, dict) else None
+    files = job.get("files") if isinstance(job, dict) and "how" in job else None
+    if not isinstance(files, list) or not all(isinstance(each, list) and len(each) == 3 for each in files):
+        return False
+    at = (position.get("file"), position.get("rows"))
+    begun = all(type(number) is int and number >= 0 for number in at) and at[0] < len(files) and at[1] <= count
+    return position.get("done") is True or (begun and all(isinstance(name, str) for name, *_ in files))
 
 
 def _difference(position: dict[str, Any] | None, job: dict[str, Any]) -> str:

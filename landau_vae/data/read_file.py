@@ -4,6 +4,7 @@ A file is opened once its first bytes agree with its suffix; nothing is ever unp
 is mapped, all others but an NPZ are streamed, so that memory does not grow with the file.
 """
 
+import gzip
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,14 @@ from numpy.typing import NDArray
 
 from landau_vae.data.accumulate import Collected, select
 from landau_vae.data.archive import is_partial, load_partial
+from landau_vae.data.claims import check_claim, check_room
+from landau_vae.data.content import ADVICE, content_of
+from landau_vae.data.door import brief, first_bytes, to_read
+from landau_vae.data.numpy_files import Archive, map_npy, open_npz
 from landau_vae.data.read_csv import open_csv
-from landau_vae.data.read_h5ad import open_h5ad
+from landau_vae.data.read_h5ad import open_h5ad, read_obs_labels
 from landau_vae.data.read_xarray import open_labelled
-from landau_vae.data.tables import as_table, as_weights, choose, first_bytes, guarded, row_blocks, rows_at_a_time
+from landau_vae.data.tables import as_table, as_weights, choose, guarded, row_blocks, rows_at_a_time
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
@@ -26,8 +31,7 @@ Rows = Callable[[list[int], int], Iterator[Any]]  # columns to keep, first row �
 
 KINDS = dict.fromkeys((".csv", ".tsv", ".txt"), "CSV") | dict.fromkeys((".parquet", ".pq"), "Parquet")
 KINDS |= {".npy": "NPY", ".npz": "NPZ", ".zarr": "Zarr", ".nc": "netCDF", ".nc4": "netCDF", ".h5ad": "AnnData"}
-MAGIC = {b"PAR1": "Parquet", b"\x93NUMPY": "NPY", b"PK\x03\x04": "NPZ", b"CDF": "netCDF", b"\x89HDF": "netCDF"}
-HDF = ("netCDF", "AnnData")
+SAME = {"ZIP": "NPZ", "AnnData": "netCDF"}  # kinds that first bytes do not tell apart
 LABELLED = ("Zarr", "netCDF")
 SUPPORTED = (
     "CSV (.csv, .tsv, .txt, also .gz), Parquet (.parquet), NPY (.npy), NPZ (.npz), Zarr (.zarr), netCDF (.nc) and "
@@ -73,8 +77,7 @@ def read(
     begin, `partial` whether it may be a partial result, which has no rows. Columns go by their
     names, or by their index ("0", "1", …) where the file names none.
     """
-    path = Path(path)
-    kind = _kind(path)
+    path, kind = _identified(path)
     if array is not None and kind not in ("NPZ", "AnnData", *LABELLED):
         raise InputError(
             f"array={array!r} names an array inside an NPZ, Zarr, netCDF or AnnData file, but {path.name} is a {kind} "
@@ -105,6 +108,9 @@ def read(
         if columns is None and not exclude and weights is None:
             return Table(names=None, array=whole[first:], rows=len(whole))
         names, rows, count = _open_array(whole)
+    if kind in ("CSV", "Parquet") and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{path.name} names two columns {twice!r}: give each column a name of its own.")
     keep = choose(names, columns, exclude, weights)
     nameless = next((names[i] for i in keep if names[i].startswith("Unnamed: ")), None)
     if nameless is not None:
@@ -117,43 +123,60 @@ def read(
     return Table(names=tuple(names[i] for i in keep), rows=count, blocks=blocks)
 
 
+def read_labels(path: str | Path, column: str, *, header: bool | None = None, **options: Any) -> NDArray[Any]:
+    """Return a column of numbers or words, (n,), of an AnnData file one of obs; `options` are those of `read`."""
+    path, kind = _identified(path)
+    if kind == "AnnData":
+        return read_obs_labels(path, column)
+    if kind not in ("CSV", "Parquet"):
+        return read(path, columns=[column], **options).whole()[0][:, 0]
+    if kind == "CSV":
+        names, text = open_csv(path, header)
+        blocks = text(choose(names, [column], ()))
+    else:
+        names, rows, _ = open_parquet(path)
+        blocks = rows(choose(names, [column], ()), 0)
+    return np.concatenate([frame.iloc[:, 0].to_numpy() for frame in guarded(path, lambda: list(blocks))])
+
+
 def array_names(path: str | Path) -> tuple[str, ...]:
     """Return the names of the arrays of an NPZ file."""
-    path = Path(path)
-    if (kind := _kind(path)) != "NPZ":
+    path, kind = _identified(path)
+    if kind != "NPZ":
         raise InputError(
             f"{path.name} is a {kind} file, but an NPZ file of named arrays is expected: np.savez(path, …)."
         )
-    return _from_npz(path, lambda archive: tuple(archive.files))
+    return _from_npz(path, lambda archive: tuple(archive.members))
 
 
-def _kind(path: Path) -> str:
-    """Return the kind of a file by its suffix, once its first bytes agree."""
-    if not path.exists():
-        raise InputError(f"There is no file {path}: check the path (the working folder is {Path.cwd()}).")
-    if path.is_dir() and path.suffix.lower() == ".zarr":
-        return "Zarr"
-    if not path.is_file():
-        raise InputError(f"{path} is no file: {SUPPORTED}.")
+def _identified(path: str | Path) -> tuple[Path, str]:
+    """Return a path that can be read, and the kind of its file by its suffix, once its first bytes agree."""
+    path = to_read(path, folder=True)
+    if path.is_dir():
+        if path.suffix.lower() == ".zarr":
+            return path, "Zarr"
+        raise InputError(f"{brief(path)} is a folder and is no file: {SUPPORTED}.")
     zipped = path.suffix.lower() == ".gz"
     kind = KINDS.get((Path(path.stem).suffix if zipped else path.suffix).lower())
     if kind is None or (zipped and kind != "CSV"):
-        raise InputError(f"{path.name} has the unknown suffix {''.join(path.suffixes[-2:])!r}: {SUPPORTED}.")
-    try:
-        head = first_bytes(path, 4096)
-    except OSError as problem:
-        raise InputError(f"{path} cannot be read ({problem.strerror}): check its permissions.") from None
-    if not head:
+        suffix = brief("".join(path.suffixes[-2:]))
+        raise InputError(f"{brief(path.name)} has the unknown suffix {suffix!r}: {SUPPORTED}.")
+    if not (head := first_bytes(path, 4096)):
         raise InputError(f"{path.name} is empty, but a table of numbers is expected: {SUPPORTED}.")
-    found = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
-    if kind == "CSV" and found is None:
-        found = "CSV" if zipped or b"\0" not in head else "a binary (or UTF-16 text)"
-    if found != kind and not (found in HDF and kind in HDF):
+    if zipped and content_of(head) == "gzip":
+        head = guarded(path, lambda: _unpacked(path))
+    found = content_of(head) or "CSV"
+    if SAME.get(found, found) != SAME.get(kind, kind):
         raise InputError(
-            f"{path.name} is not the {kind} file that its suffix says"
-            f"{', but ' + found + ' by its first bytes' if found else ''}: rename it to what it is, or write it again."
+            f"{path.name} is not the {kind} file that its suffix says, but {found} by its first bytes: "
+            f"{ADVICE.get(found, 'rename it to what it is, or save the table as CSV, Parquet or NPY')}."
         )
-    return kind
+    return path, kind
+
+
+def _unpacked(path: Path) -> bytes:
+    with gzip.open(path) as file:
+        return file.read(4096)
 
 
 def _only_moments(path: Path, usable: bool) -> str:
@@ -189,24 +212,24 @@ def _open_array(array: NDArray[Any]) -> tuple[tuple[str, ...], Rows, int | None]
 
 
 def _load_npy(path: Path) -> NDArray[Any]:
-    return guarded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+    return guarded(path, lambda: map_npy(path))
 
 
 def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
     names = array_names(path)
     if key is None and len(names) != 1:
         raise InputError(
-            f"{path.name} holds {len(names)} arrays ({', '.join(names)}), but one table is expected: "
+            f"{path.name} holds {len(names)} arrays ({', '.join(names[:12])}), but one table is expected: "
             "name it (array=…; on the command line --array NAME)."
         )
     if key is not None and key not in names:
-        raise InputError(f"{path.name} holds no array {key!r}, only {', '.join(names)}: name one of those.")
-    return _from_npz(path, lambda archive: np.asarray(archive[key or names[0]]))
+        raise InputError(f"{path.name} holds no array {key!r}, only {', '.join(names[:12])}: name one of those.")
+    return _from_npz(path, lambda archive: archive.array(key or names[0]))
 
 
-def _from_npz(path: Path, take: Callable[[Any], T]) -> T:
+def _from_npz(path: Path, take: Callable[[Archive], T]) -> T:
     def taken() -> T:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open_npz(path) as archive:
             return take(archive)
 
     return guarded(path, taken)
@@ -216,23 +239,32 @@ def open_parquet(path: Path) -> tuple[tuple[str, ...], Rows, int | None]:
     """Return the names of the columns of a Parquet file, a function that yields its rows, and how many there are."""
     import pyarrow.parquet as pq
 
-    metadata, schema = guarded(path, lambda: (pq.read_metadata(path), pq.read_schema(path)))
-    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
-    names = tuple(name for name in schema.names if name not in stored_index)
+    names, count = guarded(path, lambda: _look(path))
 
     def rows(keep: list[int], first: int) -> Iterator[Any]:
         columns = [names[i] for i in keep]
         size = rows_at_a_time(len(columns))
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):  # one at a time: Arrow keeps what it has read of a file
-                length = metadata.row_group(group).num_rows
+                length = file.metadata.row_group(group).num_rows
                 if length > first:
                     batches = file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
                     frames = (batch.to_pandas(ignore_metadata=True)[columns] for batch in batches)
                     yield from from_row(frames, first)
                 first = max(0, first - length)
 
-    return names, rows, metadata.num_rows
+    return names, rows, count
+
+
+def _look(path: Path) -> tuple[tuple[str, ...], int]:
+    """Return the names of the columns of a Parquet file, and how many rows there are."""
+    import pyarrow.parquet as pq
+
+    metadata, schema = pq.read_metadata(path), pq.read_schema(path)
+    check_claim(path, 8 * metadata.num_rows * metadata.num_columns)
+    check_room(path, max((metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)), default=0))
+    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
+    return tuple(name for name in schema.names if name not in stored_index), metadata.num_rows
 
 
 def from_row(blocks: Iterator[Any], first: int) -> Iterator[Any]:

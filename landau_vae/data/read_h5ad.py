@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from landau_vae.data.claims import check_claim, check_hdf
+from landau_vae.data.door import to_read
 from landau_vae.data.tables import guarded, rows_at_a_time
 from landau_vae.display import Array
 from landau_vae.errors import InputError
@@ -20,6 +22,7 @@ from landau_vae.errors import InputError
 def open_h5ad(path: Path, layer: str | None = None) -> tuple[tuple[str, ...], Any, int]:
     """Return the names of the genes, a function that yields cells, and how many there are."""
     place = "X" if layer in (None, "X") else f"layers/{layer}"
+    guarded(path, lambda: check_hdf(path))
     (n, d), names = guarded(path, lambda: _look(path, place))
 
     def rows(keep: list[int], first: int) -> Iterator[NDArray[Any]]:
@@ -34,12 +37,20 @@ def open_h5ad(path: Path, layer: str | None = None) -> tuple[tuple[str, ...], An
     return names, rows, n
 
 
+def read_obs_labels(path: Path, column: str) -> NDArray[Any]:
+    """Return a column of the cells, numbers or words, (n,)."""
+    return guarded(to_read(path), lambda: _obs(path, column))
+
+
 def read_obs(path: Path, column: str) -> Array:
     """Return a column of numbers of the cells, (n,)."""
-    return guarded(path, lambda: _obs(path, column))
+    values = read_obs_labels(path, column)
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"The column {column!r} of obs holds no numbers: name another.", "sizes")
+    return np.asarray(values, dtype=np.float64)
 
 
-def _obs(path: Path, column: str) -> Array:
+def _obs(path: Path, column: str) -> NDArray[Any]:
     import h5py
 
     with h5py.File(path) as file:
@@ -47,10 +58,7 @@ def _obs(path: Path, column: str) -> Array:
         if column not in names:
             there = f"its columns are {', '.join(names[:12])}" if names else "it has none"
             raise InputError(f"{path.name} has no column {column!r} in obs: {there}.", "sizes")
-        values = _values(file["obs"][column])
-    if values.dtype.kind not in "fiub":
-        raise InputError(f"The column {column!r} of obs holds no numbers: name another.", "sizes")
-    return np.asarray(values, dtype=np.float64)
+        return _values(file["obs"][column])
 
 
 def _look(path: Path, place: str) -> tuple[tuple[int, int], tuple[str, ...]]:
@@ -68,6 +76,9 @@ def _look(path: Path, place: str) -> tuple[tuple[int, int], tuple[str, ...]]:
         names = _values(var[index])
     if len(shape) != 2 or min(shape) == 0:
         raise InputError(f"{path.name} holds an array of shape {shape}, but cells × genes are expected.", "array")
+    if len(names) != shape[1]:
+        raise ValueError(f"it has {shape[1]} columns, but {len(names)} genes in var")
+    check_claim(path, 8 * sum(shape))  # of a sparse matrix; what a dense one claims has been compared
     return (shape[0], shape[1]), tuple(each.decode() if isinstance(each, bytes) else str(each) for each in names)
 
 
@@ -100,13 +111,21 @@ def _cells(matrix: Any) -> Any:
     from scipy.sparse import csc_array, csr_array
 
     shape, ends = _shape(matrix), np.asarray(matrix["indptr"][:])
+    if ends.ndim != 1 or ends[0] != 0 or np.any(np.diff(ends) < 0) or ends[-1] > len(matrix["indices"]):
+        raise ValueError("its indptr is none of a sparse matrix")
     if len(ends) != shape[0] + 1 or "csc" in str(matrix.attrs.get("encoding-type", "csr")):  # by genes: all at once
-        whole = csc_array((matrix["data"][:], matrix["indices"][:], ends), shape=shape).tocsr()
+        whole = _sound(csc_array((matrix["data"][:], matrix["indices"][:], ends), shape=shape)).tocsr()
         return lambda start, stop: whole[start:stop].toarray()
 
     def cells(start: int, stop: int) -> NDArray[Any]:
         part = slice(ends[start], ends[stop])
         content = matrix["data"][part], matrix["indices"][part], ends[start : stop + 1] - ends[start]
-        return np.asarray(csr_array(content, shape=(stop - start, shape[1])).toarray())
+        return np.asarray(_sound(csr_array(content, shape=(stop - start, shape[1]))).toarray())
 
     return cells
+
+
+def _sound(matrix: Any) -> Any:
+    """Return a sparse matrix; raise `ValueError` where an index is outside, at which SciPy would write all the same."""
+    matrix.check_format(full_check=True)
+    return matrix

@@ -4,7 +4,6 @@ Read by slabs of samples that follow the chunks of the store, so that memory doe
 the file. Arrays whose chunks are Dask's are left to `dask_arrays`.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from math import prod
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.data.tables import as_table, first_bytes, guarded
+from landau_vae.data.claims import check_hdf, check_zarr
+from landau_vae.data.door import first_bytes
+from landau_vae.data.tables import as_table, guarded
 from landau_vae.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     Labelled = xarray.DataArray | xarray.Dataset
 
+HDF = b"\x89HDF"
 LEAST, MOST = 2**22, 2**24  # numbers of a slab: chunks larger than this are read in parts
 
 
@@ -131,9 +133,8 @@ def open_labelled(path: Path, kind: str, variable: str | None, samples: str | Se
 
     _check_library(path, kind)
     engine: Any = "zarr" if kind == "Zarr" else None
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Failed to open Zarr store with consolidated")
-        dataset = guarded(path, lambda: xarray.open_dataset(path, engine=engine, chunks=None, cache=False))
+    guarded(path, lambda: _check_claims(path, kind))
+    dataset = guarded(path, lambda: xarray.open_dataset(path, engine=engine, chunks=None, cache=False))
     names = [str(name) for name, part in dataset.data_vars.items() if part.dims]
     if variable is None and len(names) != 1:
         raise InputError(
@@ -146,9 +147,17 @@ def open_labelled(path: Path, kind: str, variable: str | None, samples: str | Se
     return Slabs(array, str(array.dims[0]) if samples is None else samples, path.name)
 
 
+def _check_claims(path: Path, kind: str) -> None:
+    """Raise `InputError` where a store claims more than it holds; SciPy compares this itself in the old formats."""
+    if kind == "Zarr":
+        check_zarr(path)
+    elif first_bytes(path, 4) == HDF:
+        check_hdf(path)
+
+
 def _check_library(path: Path, kind: str) -> None:
     """Raise `InputError` if a library is missing: the old netCDF formats are read by SciPy, the others need one."""
-    old = kind == "netCDF" and first_bytes(path, 4) != b"\x89HDF"
+    old = kind == "netCDF" and first_bytes(path, 4) != HDF
     libraries = ("zarr",) if kind == "Zarr" else ("h5netcdf", "netCDF4")
     if not old and not any(find_spec(library) for library in libraries):
         raise InputError(

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from landau_vae.data.accumulate import Collected, array_pairs, chunk_pairs, collect, items, with_progress
 from landau_vae.data.convert import Names, is_sparse, opened
 from landau_vae.data.gram import Margins, pass_rows
-from landau_vae.data.moments import Pairs, SecondMoments
+from landau_vae.data.moments import Again, Pairs, SecondMoments
 from landau_vae.data.read_file import read
 from landau_vae.data.read_xarray import Slabs, stacked
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem, rows_at_a_time
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from landau_vae.data.dask_arrays import Delayed
 
+READ_AGAIN = 2**26  # numbers of a file up to which a question may read it again
 FORMED = 4000  # d × d or n × n numbers that are formed, even where only a few modes are asked for
 
 
@@ -40,6 +41,7 @@ class Source:
     dimension: int | None = None  #: d, where it is known before reading
     rows: int | None = None  #: n, where it is known before reading
     again: bool = True  #: whether `blocks` can be called more than once
+    lasting: bool = False  #: whether it can be later, too, and gives the same rows in the same order
     array: tuple[NDArray[Any], Array | None] | None = None  #: rows and weights, where they are one plain array
     part: Collected | None = None  #: the rows, where they have been collected already
     delayed: "Delayed | None" = None  #: blocks that are collected where they are
@@ -64,7 +66,10 @@ class Source:
         d, least = self.dimension, min(self.dimension or 0, self.rows or np.inf)
         held = least if self.array is not None else d  # of other sources, rows would have to be copied
         if modes is None or d is None or not self.again or (held or 0) <= FORMED or modes >= least - 1:
-            return self.collect(progress).result()
+            moments = self.collect(progress).result()
+            lasting = self.lasting and (self.array is not None or moments.count * len(moments.mean) <= READ_AGAIN)
+            moments.again = Again(self.blocks) if lasting else None
+            return moments
         margins = Margins(lambda: with_progress(self._pass(d), self.rows, progress), d)
         if not margins.finite:
             raise nonfinite_problem((rows for rows, _ in self.blocks()), self.names)
@@ -92,7 +97,8 @@ def of_data(data: Any, weights: ArrayLike | None = None, names: Sequence[str] | 
     array, own_names = as_table(data)
     labels = as_names(names, array.shape[1]) or own_names or of_columns
     weight = None if weights is None else as_weights(weights, len(array))
-    return Source(lambda: array_pairs(array, weight), labels, array.shape[1], array.shape[0], True, (array, weight))
+    whole = (array, weight)
+    return Source(lambda: array_pairs(*whole), labels, array.shape[1], array.shape[0], lasting=True, array=whole)
 
 
 def _of_sparse(matrix: Any, weights: ArrayLike | None, names: Sequence[str] | None) -> Source:
@@ -105,7 +111,7 @@ def _of_sparse(matrix: Any, weights: ArrayLike | None, names: Sequence[str] | No
             part = slice(start, start + step)
             yield as_table(table[part].toarray())[0], None if weight is None else weight[part]
 
-    return Source(blocks, labels, d, n)
+    return Source(blocks, labels, d, n, lasting=True)
 
 
 def of_chunks(
@@ -120,7 +126,8 @@ def of_chunks(
         pairs = chunk_pairs(chain([head], first), weights)
         return Source(lambda: pairs, labels, again=False)
     shape: tuple[int, ...] = getattr(head, "shape", ())
-    return Source(lambda: chunk_pairs(chunks, weights), labels, shape[1] if len(shape) == 2 else None)
+    lasting = all(isinstance(each, list | tuple | None) for each in (chunks, weights))
+    return Source(lambda: chunk_pairs(chunks, weights), labels, shape[1] if len(shape) == 2 else None, lasting=lasting)
 
 
 def of_file(path: str | Path, **options: Any) -> Source:
@@ -133,9 +140,11 @@ def of_file(path: str | Path, **options: Any) -> Source:
     unread = [table.blocks]
 
     def blocks() -> Pairs:
-        return unread.pop() if unread else read(path, **options).blocks
+        if unread:
+            return unread.pop()
+        return read(path, **options).blocks if Path(path).exists() else iter(())
 
-    return Source(blocks, table.names, len(table.names or ()) or None, table.rows)
+    return Source(blocks, table.names, len(table.names or ()) or None, table.rows, lasting=True)
 
 
 def of_delayed(delayed: "Delayed") -> Source:

@@ -15,9 +15,9 @@ import importlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,6 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import checked
+from landau_vae.data.archive import held, replace_file
+from landau_vae.data.door import is_file
 from landau_vae.datasets._worldclim import SHIPPED, worldclim
 from landau_vae.datasets.spatial_blocks import BlockSplit, block_area, block_labels, split_blocks
 from landau_vae.display import Array, jsonable, readonly
@@ -188,7 +190,7 @@ def worldclim_layers(folder: str | Path | None = None, *, download: bool = False
 def _read(folder: Path, check: bool) -> tuple[list[np.ma.MaskedArray[Any, Any]], Array, Array]:
     """Return all layers, and the degrees north of their rows and east of their columns."""
     paths = [folder / name for name in LAYERS]
-    if missing := [path for path in paths if not path.is_file()]:
+    if missing := [path for path in paths if not is_file(path)]:
         raise InputError(f"There is no layer {missing[0]}: download the 10-minute 'bio' layers of WorldClim 2.1.")
     rasterio = _extra("rasterio")
     bands: list[np.ma.MaskedArray[Any, Any]] = []
@@ -220,7 +222,8 @@ def write_statistics(layers: Layers, output: Path) -> None:
     for key, weighted in {"unweighted": False, "area_weighted": True}.items():
         spectrum = layers.spectrum(weighted=weighted)
         content[key] = jsonable({"mean": spectrum.mean, "std": spectrum.scale, "correlation": spectrum.matrix})
-    output.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    replace_file(output, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def check_layer(path: Path) -> None:
@@ -240,29 +243,38 @@ def fetched_layers() -> Path:
     """
     pooch = _extra("pooch")
     folder = Path(pooch.os_cache("landau-vae")) / "worldclim"
-    if all((folder / name).is_file() and _is_official(folder / name) for name in LAYERS):
+    if all(_is_official(folder / name) for name in LAYERS):
         return folder
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT)
-    archive = folder / "wc2.1_10m_bio.zip"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        downloader(URL, str(archive), None)
-        with zipfile.ZipFile(archive) as packed:
-            for member in packed.namelist():
-                if (name := PurePosixPath(member).name) in LAYERS:
-                    (folder / name).write_bytes(packed.read(member))
-        archive.unlink()
-    except (OSError, ValueError, zipfile.BadZipFile) as problem:
-        reason = str(problem).splitlines()[0][:200].rstrip(".") if str(problem) else type(problem).__name__
-        raise InputError(
-            f"The WorldClim layers could not be fetched from {URL} ({reason}): try again with a network, or download "
-            "them by hand and name their folder."
-        ) from None
+    with held(folder, "download.lock"):
+        _fetch(folder, pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT))
     for name in LAYERS:
         if not (folder / name).is_file():
             raise InputError(f"The archive at {URL} holds no layer {name}: download the layers by hand.")
         check_layer(folder / name)
     return folder
+
+
+def _fetch(folder: Path, downloader: Callable[[str, str, Any], object]) -> None:
+    """Download the archive and unpack the layers that are missing or damaged; an interruption leaves no half of one."""
+    archive = folder / ".wc2.1_10m_bio.zip.part"
+    try:
+        downloader(URL, str(archive), None)
+        with zipfile.ZipFile(archive) as packed:
+            members = {PurePosixPath(member).name: member for member in packed.namelist()}
+            for name in LAYERS:
+                if name in members and not _is_official(folder / name):
+                    content = packed.read(members[name])
+                    replace_file(folder / name, partial(Path.write_bytes, data=content))
+    except InputError:
+        raise
+    except (OSError, ValueError, zipfile.BadZipFile) as problem:
+        reason = str(problem).splitlines()[0][:200].rstrip(".") if str(problem) else type(problem).__name__
+        raise InputError(
+            f"The WorldClim layers could not be fetched from {URL} to {folder} ({reason}): try again with a network "
+            "and room for them, or download them by hand and name their folder."
+        ) from None
+    finally:
+        archive.unlink(missing_ok=True)
 
 
 def _extra(name: str) -> Any:
@@ -275,5 +287,7 @@ def _extra(name: str) -> Any:
 
 def _is_official(path: Path) -> bool:
     known = {name: digest for digest, name in map(str.split, CHECKSUMS.read_text(encoding="ascii").splitlines())}
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == known[path.name]

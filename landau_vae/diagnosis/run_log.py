@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landau_vae.checks import checked, numbers, shown
+from landau_vae.data.claims import check_room
+from landau_vae.data.content import content_of
+from landau_vae.data.door import brief, first_bytes, trouble
 from landau_vae.display import Array, readonly
 from landau_vae.errors import InputError
 
@@ -116,10 +119,16 @@ def read_run(path: str | Path, *, names: Mapping[str, str] | None = None, valida
 
 def log_or_problem(path: Path, names: dict[str, str], *, validation: bool) -> RunLog | str:
     """Return the log of a run, or what it lacks so far, of a file that is still being written."""
-    if not path.is_file():
-        return f"There is no file {path}: name the CSV file that the run logs to."
-    header, rows = _cells(path.read_bytes().decode("utf-8-sig", errors="replace"))
-    columns_there = ", ".join(header) or "(none)"
+    if (problem := trouble(path, "name the CSV file that the run logs to")) is not None:
+        return problem
+    if (found := content_of(first_bytes(path, 4096))) is not None:
+        return f"{path.name} is {found} by its first bytes: name the CSV file that the run logs to."
+    check_room(path, 8 * path.stat().st_size)  # as cells of text
+    try:
+        header, rows = _cells(path.read_bytes().decode("utf-8-sig", errors="replace"))
+    except csv.Error as error:
+        return f"{path.name} cannot be read as a log ({error}): look for a separator or a quote that is missing."
+    columns_there = ", ".join(map(brief, header[:24])) + ", …" * (len(header) > 24) or "(none)"
     if unknown := [name for name in names.values() if name not in header]:
         return f"There is no column {unknown[0]!r} in {path.name}: the columns are {columns_there}."
     columns = {kind: names.get(kind) or _column(kind, header, validation) for kind in USUAL}

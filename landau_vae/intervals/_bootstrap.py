@@ -26,10 +26,12 @@ from landau_vae.data.gram import Gram
 from landau_vae.data.tables import as_table, as_weights, row_blocks
 from landau_vae.display import Array, Integers, numbered, progress_bar, readonly, significant
 from landau_vae.errors import TooFewSamples
-from landau_vae.intervals._uncertainty import Uncertainty, uncertainty
+from landau_vae.intervals._uncertainty import uncertainty
 from landau_vae.intervals.influence import as_blocks, reduced_by
+from landau_vae.intervals.result import Uncertainty
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.threads import one_thread
 
 APART = 1.25  # ratio of the two standard errors from which on they are said to differ
 KEPT_NUMBERS = 2**24  # 128 MiB
@@ -39,11 +41,12 @@ Statistics = Iterator[tuple[Integers | slice, Array]]  # units, (units, 1 + d + 
 
 
 @checked
+@one_thread()
 def bootstrap(
     data: Any,
     *,
     replications: Annotated[int, Range(20)] = 200,
-    blocks: ArrayLike | None = None,
+    blocks: ArrayLike | int | None = None,
     seed: Seed = 0,
     standardize: bool = False,
     weights: ArrayLike | None = None,
@@ -63,8 +66,9 @@ def bootstrap(
     replications : int, default 200
         How often to resample, at least 20: 200 give standard errors to 5 %, 1000 the
         ends of 95 % intervals.
-    blocks : array_like (n,), optional
-        The block of each row; whole blocks are drawn then.
+    blocks : array_like (n,) or int, optional
+        The block of each row, or how many rows that follow one another are a block;
+        whole blocks are drawn then.
     seed : int, default 0
         The same seed gives the same numbers.
     standardize : bool, default False
@@ -111,7 +115,7 @@ def bootstrap(
     drawn = []
     with progress_bar(replications, "resampling", progress) as bar:
         for some, total in replicas(array, weight, labels, delta.spectrum, replications, rng):
-            drawn.append((np.maximum(some[:, :modes], 0.0), total))
+            drawn.append((np.where(some[:, :modes] > delta.spectrum.floor, some[:, :modes], 0.0), total))
             bar.update(len(some))
     values, totals = map(np.concatenate, zip(*drawn, strict=True))
     if not np.all(totals > 1e-12 * delta.spectrum.total_variance):
@@ -123,6 +127,7 @@ def bootstrap(
     return replace(bare, caveats=(*_differing(bare), *delta.caveats))
 
 
+@np.errstate(divide="ignore")
 def _differing(result: Uncertainty) -> list[str]:
     """Return where bootstrap and delta method differ by more than chance, in a sentence."""
     noise = 2 / np.sqrt(2 * result.replications)  # two standard errors of a standard deviation

@@ -11,7 +11,8 @@ relative amount a/2 per row:
 
 p are the rows' shares of the weight (1/n). λ_k's neighbour l couples to it by y_k
 y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i. Rows that are correlated within blocks are summed
-by blocks first (cluster-robust). Nothing is assumed about the distribution but finite
+by blocks first (cluster-robust). All sums are kept in units of V, so that no square of
+them overflows or vanishes, whatever the unit of the data. Nothing is assumed about the distribution but finite
 fourth moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
 """
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from landau_vae.data.tables import row_blocks
 from landau_vae.display import Array, Integers, readonly
 from landau_vae.errors import InputError, TooFewSamples
+from landau_vae.intervals.order import Order, Runs
 from landau_vae.spectrum.spectrum import Spectrum
 
 BLOCK_NUMBERS = 2**20
@@ -33,13 +35,14 @@ BLOCK_NUMBERS = 2**20
 class Influence:
     """Sums over the influence functions of all rows."""
 
-    covariance: Array  #: (modes, modes): Cov(λ̂_k, λ̂_l), data⁴
-    coupling: Array  #: (modes − 1,): variance of v_kᵀ Ĉ v_{k+1}, which makes neighbours repel, data⁴
-    rowwise: Array  #: (modes,): Var(λ̂_k) if rows were independent, data⁴
+    covariance: Array  #: (modes, modes): Cov(λ̂_k, λ̂_l) / V²
+    coupling: Array  #: (modes − 1,): variance of v_kᵀ Ĉ v_{k+1} / V, which makes neighbours repel
+    rowwise: Array  #: (modes,): Var(λ̂_k) / V² if rows were independent
     effective: Array  #: (2, modes): N, how many rows (blocks) carry the error of λ_k, and of λ_k/V
     units: int  #: rows, or blocks of rows, with a positive weight
     kish: float  #: (ΣW)²/ΣW² over units: as many of equal weight
     kish_rows: float  #: the same over rows
+    order: Order  #: what units that follow one another have in common
 
 
 def influence(array: NDArray[Any], weights: Array | None, labels: Integers | None, spectrum: Spectrum) -> Influence:
@@ -50,14 +53,16 @@ def influence(array: NDArray[Any], weights: Array | None, labels: Integers | Non
     >>> X = np.array([[3.0, 0], [-3, 0], [1, 1], [-1, -1], [1, -1], [-1, 1]])
     >>> found = influence(X, None, None, Spectrum.from_data(X))
     >>> found.units, found.covariance.round(3).tolist()
-    (6, [[2.844, -0.356], [-0.356, 0.044]])
+    (6, [[0.151, -0.019], [-0.019, 0.002]])
     """
     share = np.full(len(array), 1 / len(array)) if weights is None else weights / weights.sum()
-    sums, start, rowwise = _Sums(spectrum), 0, np.zeros(spectrum.modes)
+    sums, runs, start, rowwise = _Sums(spectrum), Runs(spectrum.modes), 0, np.zeros(spectrum.modes)
     totals = None if labels is None else np.zeros((int(labels.max()) + 1, 2 * spectrum.modes - 1))
     # of a wide table all rows at once, whose columns go by blocks
     columns, wide = array.shape[1], spectrum.matrix is None
-    for some in row_blocks(array, len(array) if wide else max(256, BLOCK_NUMBERS // columns)):
+    step = len(array) if wide else max(256, BLOCK_NUMBERS // columns)
+    compared = max(256, BLOCK_NUMBERS * step // (spectrum.modes * len(array)))  # of a long table some of each block do
+    for some in row_blocks(array, step):
         own, coupling = _influence(some, spectrum, max(1, BLOCK_NUMBERS // len(array)) if wide else columns)
         part = slice(start, start + len(own))
         own *= share[part, None]
@@ -65,19 +70,22 @@ def influence(array: NDArray[Any], weights: Array | None, labels: Integers | Non
         rowwise += np.sum(own**2, axis=0)
         if totals is None or labels is None:
             sums.add(own, coupling)
+            runs.add(own[:compared])
         else:
             present, by_block = reduced_by(labels[part], np.hstack([own, coupling]))
             totals[present] += by_block
         start += len(own)
-    if totals is not None:
+    if totals is not None and labels is not None:
         sums.add(totals[:, : spectrum.modes], totals[:, spectrum.modes :])
+        _, first = np.unique(labels, return_index=True)
+        runs.add(totals[np.argsort(first), : spectrum.modes])  # in the order of the rows
     whole = share if labels is None else np.bincount(labels, share)
     units, rows = (int(np.count_nonzero(each)) for each in (whole, share))
     per_unit, per_row = (count / max(count - 1, 1) for count in (units, rows))
     moments = (sums.covariance * per_unit, sums.coupling * per_unit, rowwise * per_row, sums.effective(units))
     kish, kish_rows = (float(1 / np.sum(shares**2)) for shares in (whole, share))
     covariance, coupling, by_row, effective = map(readonly, moments)
-    return Influence(covariance, coupling, by_row, effective, units, kish, kish_rows)
+    return Influence(covariance, coupling, by_row, effective, units, kish, kish_rows, runs.found())
 
 
 class _Sums:
@@ -106,12 +114,12 @@ class _Sums:
 
 
 def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Array, Array]:
-    """Return influence (rows, modes) and coupling (rows, modes − 1), from `width` columns at a time."""
+    """Return influence (rows, modes) and coupling (rows, modes − 1), both over V, from `width` columns at a time."""
     mean, scale, vectors = spectrum.mean, spectrum.scale, spectrum.vectors
     assert mean is not None
     assert scale is not None
     assert vectors is not None
-    lam, likelihood = spectrum.eigenvalues, spectrum.likelihood
+    lam, likelihood = spectrum.normalized, spectrum.likelihood
     slope = None if likelihood.unit_metric else likelihood.slope(mean) / scale  # None: the scale is the data's own
     y, own, coupling = (np.zeros((len(rows), len(lam) - fewer)) for fewer in (0, 0, 1))
     for start in range(0, rows.shape[1], width):
@@ -122,15 +130,23 @@ def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Arra
             moved = z**2 - 1 if slope is None else z * slope[part]  # a, twice the relative change of a column's scale
             own += moved @ directions**2
             coupling += moved @ (directions[:, :-1] * directions[:, 1:])
+    y /= np.sqrt(spectrum.total_variance)
     return y**2 - lam - lam * own, y[:, :-1] * y[:, 1:] - (lam[:-1] + lam[1:]) / 2 * coupling
 
 
 def as_blocks(blocks: Any, rows: int, weights: Array | None) -> Integers:
-    """Return labels (rows,) of any kind as numbers from 0 on; at least two blocks have weight.
+    """Return labels (rows,) of any kind as numbers from 0 on, or number runs of `blocks` rows; two blocks have weight.
 
-    >>> as_blocks(["may", "june", "may", "june"], 4, None).tolist()
-    [1, 0, 1, 0]
+    >>> as_blocks(["may", "june", "may", "june"], 4, None).tolist(), as_blocks(2, 4, None).tolist()
+    ([1, 0, 1, 0], [0, 0, 1, 1])
     """
+    if isinstance(blocks, int | np.integer) and not isinstance(blocks, bool):
+        if not 1 <= blocks < rows:
+            raise InputError(
+                f"Blocks of {blocks} rows were asked for, but of {rows} rows at most {rows - 1} can be a block.",
+                "blocks",
+            )
+        blocks = np.arange(rows) // int(blocks)
     try:
         labels = np.asarray(blocks)
     except (TypeError, ValueError, RuntimeError):

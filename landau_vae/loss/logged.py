@@ -8,11 +8,11 @@ summed or averaged over latents, features and rows. A KL of 0.05 per pixel of a 
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from landau_vae.checks import Count, check_fields, checked, numbers
+from landau_vae.checks import Count, Range, check_fields, checked, numbers
 from landau_vae.display import Array, Numbers
 from landau_vae.errors import InputError
 from landau_vae.loss.loss import Loss
@@ -58,7 +58,7 @@ class Logged:
     kl: LoggedKL = "unweighted"  #: what the KL is divided by, or multiplied with
     reconstruction: LoggedError = "loss"  #: the same of the reconstruction
     rows: Count = 1  #: that both are summed over
-    constant: float = 0.0  #: beyond the reconstruction term, in logged units
+    constant: Annotated[float, Range(-1e300, 1e300)] = 0.0  #: beyond the reconstruction term, in logged units
 
     expected: ClassVar[str] = 'what is logged, such as Logged(kl="weighted")'  #: in messages
 

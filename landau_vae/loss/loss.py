@@ -13,13 +13,13 @@ those of the collapsed state.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from math import isclose
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
 
-from landau_vae.checks import Count, Positive, check_fields, checked, numbers
+from landau_vae.checks import Count, Positive, check_fields, checked, numbers, shown
 from landau_vae.display import Array, Numbers, jsonable, readonly, significant
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods import BERNOULLI, FAMILY, GAUSSIAN, POISSON, Likelihood, as_likelihood
@@ -478,10 +478,7 @@ class Loss:
             if (problem := demand.without_price(price)) is not None:
                 raise OutsideTheory(problem)
             price = demand.price(price)
-        if not np.all((price > LEAST) & (price < MOST)):
-            advice = "choose a β and a decoder variance nearer to the data's own scale"
-            raise InputError(f"The price τ is beyond what can be computed ({LEAST:g} … {MOST:g}): {advice}.", "beta")
-        return price
+        return _computable(price)
 
     @checked
     def nominal_price(self, spectrum: Spectrum) -> Array:
@@ -663,7 +660,7 @@ class Loss:
         [inf, 0.25]
         """
         scaled, demand = numbers(price, "price"), self.demand(spectrum)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             scaled = scaled if demand is None else demand.nominal(scaled)
             if self.learned:
                 scaled = beta_of_learned(scaled, spectrum, self.latents)
@@ -692,7 +689,7 @@ class Loss:
             )
         a, _ = self.weights(spectrum.dimension)
         with np.errstate(all="ignore"):
-            return self._per_beta / (self.likelihood.curvature_of_term * a)
+            return float(_computable(np.asarray(self._per_beta / (self.likelihood.curvature_of_term * a))))
 
     @checked
     def must_be_fixed(self, purpose: str) -> None:
@@ -1062,8 +1059,12 @@ class Loss:
         known = {each.name for each in fields(cls)} & set(content)
         given = {"beta": 1.0} | {name: content[name] for name in known}
         for name, kind in (("constraint", Constraint), ("sampler", Sampler)):
-            if isinstance(given.get(name), Mapping):
-                given[name] = kind(**given[name])
+            if isinstance(part := given.get(name), Mapping):
+                needed = {each.name: each.default is MISSING for each in fields(kind)}
+                if not {key for key, must in needed.items() if must} <= set(part) <= set(needed):
+                    found = f"{name} has the fields {shown(list(part))}, but {', '.join(needed)} are expected"
+                    raise InputError(f"{found}: give it as Loss.to_dict has it.", "content")
+                given[name] = kind(**part)
         return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:
@@ -1089,6 +1090,14 @@ def _checked_beta(beta: Numbers) -> Array:
         reason = "without a KL term information has no price and nothing collapses"
         raise InputError(f"beta is {value}, but a positive finite number is expected: {reason}.", "beta")
     return readonly(values)
+
+
+def _computable(price: Array) -> Array:
+    """Return a price; raises `InputError` unless it can be computed with."""
+    if not np.all((price > LEAST) & (price < MOST)):
+        advice = "choose a β and a decoder variance nearer to the data's own scale"
+        raise InputError(f"The price τ is beyond what can be computed ({LEAST:g} … {MOST:g}): {advice}.", "beta")
+    return price
 
 
 def _times(weight: float, term: str) -> str:

@@ -29,6 +29,7 @@ from landau_vae.limits import FEW_ROWS, ORDER_MATTERS, ORDER_MOVES
 from landau_vae.networks.first_decoders import likely, rare
 from landau_vae.networks.free_decoder import MOST_TERMS, FreeDecoder
 from landau_vae.numeric.continuation.solve import ESCAPE_STEP, MARGINAL, Diverged, Point, Solver, Status
+from landau_vae.threads import one_thread
 
 FIRST_PRICE = 0.8  # τ/λ₁ at which a living state is looked for
 BEGIN = 0.95  # τ/λ₁ from which the states of fewer rows are followed
@@ -170,6 +171,7 @@ class FirstCollapse(Result):
 
 
 @checked
+@one_thread()
 def first_collapse(
     data: Any, weights: ArrayLike | None = None, *, order: Annotated[int, Range(4, MOST_TERMS)] | None = None,
     most: Positive = 4.0, resolution: Positive = 1e-5, seed: Seed = 0, progress: bool = False,

@@ -32,6 +32,7 @@ from landau_vae.networks.priced_rows import CanonicalRows, Mixture, OtherRows, R
 from landau_vae.numeric._equilibrium import equilibrium
 from landau_vae.spectrum._score import of_rest
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.threads import one_thread
 from landau_vae.training.training_set import TrainingSet, asked, collapsed_state, training_set
 
 MOST = 2000  # rows
@@ -196,6 +197,7 @@ class Frontier(Result):
 
 
 @checked
+@one_thread()
 def frontier(data: Any, loss: Loss, *, rows: Count = MOST, seed: Seed = 0, progress: bool = False) -> Frontier:
     """Return the least loss that any VAE can have on some rows, at each β of the loss.
 

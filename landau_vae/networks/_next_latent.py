@@ -26,6 +26,7 @@ from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.likelihoods import Likelihood
 from landau_vae.networks.arguments import chosen, codes, returning, table
 from landau_vae.networks.identities import OWN
+from landau_vae.threads import one_thread
 
 DRAWS = 16  # of z per row, twice: for the regression, and for h
 GROUPS = 4  # of draws, each with its own estimate of h
@@ -104,6 +105,7 @@ class NextLatent(Result):
 
 
 @checked
+@one_thread()
 def next_latent(
     mean: Array,
     deviation: Array,

@@ -29,6 +29,7 @@ from landau_vae.networks._frontier import frontier as best_of_any
 from landau_vae.networks.free_decoder import MOST_TERMS
 from landau_vae.networks.moments import row_moments
 from landau_vae.networks.onset_result import Onset
+from landau_vae.threads import one_thread
 from landau_vae.training.training_set import TrainingSet, training_set
 
 MOST = 2000  # rows
@@ -37,6 +38,7 @@ PRICES = 6  # of the frontier, from λ₁ to σ²_sG
 
 
 @checked
+@one_thread()
 def onset(
     data: Any,
     loss: Loss,

@@ -26,6 +26,7 @@ from landau_vae.errors import InputError, TooFewSamples
 from landau_vae.limits import KERNEL_ROWS
 from landau_vae.networks.arguments import chosen, codes, table
 from landau_vae.networks.identities import OWN
+from landau_vae.threads import one_thread
 
 OUTPUTS = 64  # principal components of which the squared error is taken, at most
 COMPONENTS = 20  # of which the next latent's mean is made
@@ -94,6 +95,7 @@ class KernelOnset(Result):
 
 
 @checked
+@one_thread()
 def next_latent_by_kernel(
     mean: Array, deviation: Array, x: Array, active: NDArray[np.intp], *, beside: bool = False, seed: Seed = 0
 ) -> KernelOnset:

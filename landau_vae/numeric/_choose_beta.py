@@ -289,10 +289,14 @@ def _above_noise(spectrum: Spectrum, loss: Loss) -> Answer:
         return refusal
     floor = noise.noise_floor(spectrum)
     if floor.modes == 0:
+        strongest = significant(float(spectrum.eigenvalues[0]))
+        reason = floor.heavy or (
+            f"Noise reaches λ = {significant(floor.price)} with {floor.samples} samples, and the strongest mode has "
+            f"{strongest}."
+        )
         return TooFewSamples(
-            f"Nothing in these data stands above sampling noise, which reaches {significant(floor.price)} with "
-            f"{floor.samples} samples while the strongest mode has {significant(float(spectrum.eigenvalues[0]))}: "
-            "take more samples, or choose by keep or tolerance.",
+            "Nothing in these data stands above sampling noise: take more samples, or choose by keep or tolerance. "
+            f"{reason}",
             partial=floor,
         )
     active = min(floor.modes, loss.latents or floor.modes)

@@ -23,6 +23,7 @@ from landau_vae.likelihoods.functions import Part
 from landau_vae.likelihoods.sizes import Bound, can_be_drawn
 from landau_vae.spectrum._score import as_sizes, of_rest, score
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.threads import one_thread
 
 OWN = 0x6E6F6973  # stream of the draws
 DEVIATIONS = 2.54  # (2.02 + 1.21)/1.27: the 99 % point, the mean and the deviation of the Tracy–Widom law
@@ -63,6 +64,7 @@ class CountNoise(Result):
 
 
 @checked
+@one_thread()
 def count_noise(data: Any, loss: Any, *, sizes: Any = None, draws: Count | None = None, seed: Seed = 0) -> CountNoise:
     """Return the price above which no latent is active on what chance alone makes of counts.
 

@@ -101,8 +101,13 @@ def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: Numbers) -> FixedEnc
     variances = np.broadcast_to(variances, (latents,))
     order = np.argsort(variances, kind="stable")[: min(latents, spectrum.modes)]
     s, lam, tau = variances[order], spectrum.eigenvalues[: len(order)], float(loss.price(spectrum))
-    threshold = lam / s
-    norm = np.sqrt(np.maximum(np.sqrt(lam * tau / s) - tau, 0.0))
+    with np.errstate(over="ignore"):
+        threshold = lam / s
+    if not np.isfinite(threshold).all():
+        raise InputError(
+            f"variance holds {s.min():g}, which is too small to divide eigenvalues by: scale it.", "variance"
+        )
+    norm = np.sqrt(np.maximum(np.sqrt(threshold) * np.sqrt(tau) - tau, 0.0))
     served = lam - np.minimum(lam, np.sqrt(lam * tau * s))
     return FixedEncoder(
         spectrum, loss, readonly(s), readonly(order, np.int64), tau, readonly(threshold),

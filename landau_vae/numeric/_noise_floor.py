@@ -9,22 +9,28 @@ directions and one of the ν degrees of freedom; η of the others is their media
 of the Marchenko–Pastur law (Gavish & Donoho, arXiv:1305.5870), and in the end their mean, which
 fluctuates less. This works with clear spikes up to half of the nonzero eigenvalues (40 of 100,
 n = 400: η is 1 % off). Noise alone was above the floor in ≤ 0.9 % of 1000 to 4000 simulated
-sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %. Domain: independent rows of
-equal weight (weights are not accounted for), noise with finite fourth moments that is the same
-in all directions. `isotropic` says whether the bulk looks like that.
+sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %. With heavier tails the floor
+is raised to the strongest mode that is not common to both halves of the rows (`_tails`). Domain:
+independent rows of equal weight (n does not account for weights), noise that is the same in all
+directions. `isotropic` says whether the bulk looks like that.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from landau_vae.checks import Count, checked
-from landau_vae.display import Array, Content, Result, counted, significant
+from landau_vae.display import Array, Content, Integers, Result, counted, readonly, significant
 from landau_vae.errors import OutsideTheory, TooFewSamples
 from landau_vae.numeric._spiked import TRACY_WIDOM_99, edge, tracy_widom
+from landau_vae.numeric._tails import Tails, tails
 from landau_vae.spectrum.spectrum import Spectrum
 
+NORMAL_TAILS = (
+    "The floor assumes normal tails, because the rows are not at hand or too few to show others: noise with heavier "
+    "tails reaches further up."
+)
 ANGLES = np.linspace(0, np.pi, 4001)  # a median read off between them is right to 1e-6
 
 
@@ -37,8 +43,9 @@ class NoiseFloor(Result):
     dimension: int  #: p, how many directions have variance: d without exact linear dependencies
     spikes: int  #: how many of the strongest modes were not taken for noise
     noise: float  #: η, data², by the divisor of the spectrum
-    json_fields = ("samples", "dimension", "spikes", "noise", "edge", "price", "modes", "distance", "tolerance",
-                   "isotropic", "caveat")  # fmt: skip
+    tails: Tails | None = field(default=None, repr=False)  #: of the modes above `normal_price`; None: normal is assumed
+    json_fields = ("samples", "dimension", "spikes", "noise", "edge", "normal_price", "price", "modes", "unconfirmed",
+                   "tails_known", "distance", "tolerance", "isotropic", "caveat")  # fmt: skip
 
     @property
     def edge(self) -> float:
@@ -46,14 +53,35 @@ class NoiseFloor(Result):
         return edge(*self._bulk_law)
 
     @property
-    def price(self) -> float:
-        """Return the price above which, in 99 of 100 training sets, no latent is active on noise alone, data²/nat."""
+    def normal_price(self) -> float:
+        """Return the price above which, in 99 of 100 training sets, no latent is active on normal noise, data²/nat."""
         return self.edge + TRACY_WIDOM_99 * tracy_widom(*self._bulk_law)
+
+    @property
+    def price(self) -> float:
+        """Return the price above which no latent is active on noise alone, data²/nat.
+
+        It is `normal_price`, or the strongest of the `unconfirmed` modes.
+        """
+        if len(self.unconfirmed) == 0:
+            return self.normal_price
+        return float(self.spectrum.eigenvalues[self.unconfirmed[0] - 1])
 
     @property
     def modes(self) -> int:
         """Return how many modes stand above the floor."""
         return int(np.count_nonzero(self.spectrum.eigenvalues > self.price))
+
+    @property
+    def unconfirmed(self) -> Integers:
+        """Return which modes above `normal_price` may be noise with heavy tails, counting from 1."""
+        confirmed = np.empty(0) if self.tails is None else self.tails.confirmed
+        return readonly(np.flatnonzero(confirmed == 0) + 1, np.int64)
+
+    @property
+    def tails_known(self) -> bool:
+        """Return whether the rows were at hand, so that tails were looked at wherever a mode stands above."""
+        return self.tails is not None or self.modes == 0
 
     @property
     def bulk(self) -> Array:
@@ -82,11 +110,34 @@ class NoiseFloor(Result):
     @property
     def isotropic(self) -> bool:
         """Return whether the bulk looks like isotropic noise: within `tolerance`, and below the floor."""
-        return self.distance <= self.tolerance and self.modes <= self.spikes
+        return self.distance <= self.tolerance and self._above <= self.spikes
 
     @property
     def caveat(self) -> str | None:
-        """Return a sentence of warning where the bulk is not `isotropic`, else None."""
+        """Return what limits the trust in the floor, if anything does: heavy tails, a bulk that is not `isotropic`."""
+        return " ".join(filter(None, [self.heavy, self._anisotropic])) or None
+
+    @property
+    def heavy(self) -> str | None:
+        """Return what heavy tails do to the floor, in a sentence, if anything."""
+        if self.tails is None or len(self.unconfirmed) == 0:
+            return None
+        first, more = self.unconfirmed[0], self._above - self.unconfirmed[0]
+        carriers = significant(self.tails.carriers[first - 1], 3)
+        hidden = f", which hides {counted(more, 'weaker mode')}" if more else ""
+        ratio = significant(self.price / self.normal_price, 3)
+        return (
+            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but the two halves of the "
+            f"rows do not have it in common, and about {carriers} of {self.samples} rows carry it: the floor is at its "
+            f"λ{hidden}. Look at these rows, or take a robust likelihood (huber, student-t)."
+        )
+
+    @property
+    def _above(self) -> int:
+        return int(np.count_nonzero(self.spectrum.eigenvalues > self.normal_price))
+
+    @property
+    def _anisotropic(self) -> str | None:
         if self.isotropic:
             return None
         reason = "more modes stand above it than can be separated from the bulk"
@@ -114,9 +165,12 @@ class NoiseFloor(Result):
     def content(self) -> Content:
         """Yield the floor, what it was estimated from, and how far it can be trusted."""
         looks = f"The other {len(self.bulk)} eigenvalues look like isotropic noise ({self._measured_distance})."
-        source = f"Noise of n = {self.samples} samples in {self.dimension} directions"
-        ends = f"ends at {significant(self.edge)}, and reaches τ = {significant(self.price)} in 1 of 100 training sets"
-        yield f"{self!r}\n{source} {ends}.\n{self.caveat or looks}"
+        source = f"Normal noise of n = {self.samples} samples in {self.dimension} directions"
+        ends = (
+            f"ends at {significant(self.edge)}, and reaches {significant(self.normal_price)} in 1 of 100 training sets"
+        )
+        lines = [repr(self), f"{source} {ends}.", self.caveat or looks]
+        yield "\n".join(lines if self.tails_known else [*lines, NORMAL_TAILS])
 
 
 @checked
@@ -160,12 +214,12 @@ def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
     lam, modes = spectrum.eigenvalues, spectrum.modes
     # Fewer modes than n − 1 are the rank of the population itself; otherwise n hides it.
     p = spectrum.dimension if modes == n - 1 else modes
-    tails = np.cumsum(lam[::-1])[::-1]
+    left_over = np.cumsum(lam[::-1])[::-1]
 
     def floor(spikes: int, robust: bool) -> NoiseFloor:
         nu, left = n - 1 - spikes, p - spikes
         robust_variance = np.median(lam[spikes:]) / (_median(nu, left) * max(nu, left))
-        variance = robust_variance if robust else tails[spikes] / (nu * left)
+        variance = robust_variance if robust else left_over[spikes] / (nu * left)
         return NoiseFloor(spectrum, n, p, spikes, float(variance * (n - 1)))
 
     most, spikes = modes // 2, 0
@@ -175,7 +229,10 @@ def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
         spikes -= 1
     while spikes < most and lam[spikes] > floor(spikes, robust=False).price:
         spikes += 1
-    return floor(spikes, robust=False)
+    found = floor(spikes, robust=False)
+    if found.modes == 0:
+        return found
+    return replace(found, tails=tails(spectrum, found.modes, max(spikes, found.modes), p))
 
 
 def why_no_noise_floor(spectrum: Spectrum, samples: int) -> OutsideTheory | None:

@@ -5,6 +5,7 @@ leaves no half of one.
 """
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from landau_vae import plotting
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
+from landau_vae.data.door import brief
 from landau_vae.errors import InputError
 from landau_vae.training.netcdf import save_scan
 from landau_vae.training.schema import validate
@@ -114,7 +116,9 @@ def make_folder(folder: str | Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as problem:  # ValueError: a null character
         reason = getattr(problem, "strerror", None) or problem
-        raise InputError(f"The output folder {folder} cannot be made ({reason}): name another.", "folder") from None
+        raise InputError(
+            f"The output folder {brief(folder)} cannot be made ({reason}): name another.", "folder"
+        ) from None
     return folder
 
 
@@ -174,5 +178,7 @@ def save_figure(path: str | Path, picture: Figure | Axes) -> Path:
     path = check_picture(path)
     figure = picture.get_figure(root=True) if isinstance(picture, Axes) else picture
     assert figure is not None
+    drawn = BytesIO()  # some formats end in other errors where the disk is full
     with matplotlib.rc_context(plotting.STYLE):
-        return replace_file(path, lambda partial: figure.savefig(partial, format=path.suffix.removeprefix(".")))
+        figure.savefig(drawn, format=path.suffix.removeprefix("."))
+    return replace_file(path, lambda partial: partial.write_bytes(drawn.getbuffer()))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from landau_vae.data.again import Rows
 from landau_vae.data.convert import Names
 from landau_vae.data.moments import EPS, Decomposition, SecondMoments
 from landau_vae.data.tables import constant, deviations
@@ -71,6 +72,8 @@ def fields_in_unit(
     fields |= {"samples": moments.count, "names": names, "kind": kind, "mean": readonly(moments.mean)}
     fields |= {"noise": _mode_noise(found, rounding, unit), "scale": scale_of(unit, d)}
     total = found.trace if unit is not None and unit.ndim == 2 else moments.total(unit) * factor
+    if moments.again is not None:
+        fields["rows"] = Rows(moments.again, moments.mean, unit, factor * moments.count / moments.weight)
     resolved = resolve(found, d, total, **fields)
     kept = resolved["eigenvalues"]
     asked_fewer = modes is not None and len(kept) == modes < min(moments.count - 1, d)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.checks import Count, Share, checked, numbers, shown
+from landau_vae.data.again import Rows
 from landau_vae.data.moments import EPS, Decomposition
 from landau_vae.data.read_file import read
 from landau_vae.data.source import of_chunks, of_data, of_file, of_labelled
@@ -69,6 +70,7 @@ class Spectrum(Result):
     note: str = ""  #: what it is the spectrum of, where it is not the covariance of the data, and where that is exact
     truncated: bool = False  #: whether these are the strongest of more modes, which were not asked for; V is of all
     decomposition: Decomposition | None = field(default=None, repr=False)  #: of C; None of eigenvalues alone
+    rows: Rows | None = field(default=None, repr=False)  #: it was made of, if they can be read again; not in copies
 
     # ------------------------------------------------------------------------------ constructors
 
@@ -95,8 +97,9 @@ class Spectrum(Result):
             data loaders and lists of batches (x, or (x, label), of which x is taken). Images
             and sequences (n, …) are flattened to (n, d). The rows of a sparse matrix are made
             dense block by block.
-            Tables with fewer rows than columns are worked on in the n × n Gram space; the
-            spectrum then refers to the rows, for its `vectors`.
+            The spectrum refers to the rows, for the tails of its noise floor. Tables with fewer
+            rows than columns are worked on in the n × n Gram space; the spectrum then needs the
+            rows for its `vectors`, too.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : array_like (n,), optional
@@ -210,7 +213,9 @@ class Spectrum(Result):
         ----------
         path : str or Path
             A CSV, Parquet, NPY, NPZ, Zarr, netCDF or AnnData file, or what `Partial.save` or
-            `landau-vae gather` wrote.
+            `landau-vae gather` wrote. The cells of a CSV are separated by commas, semicolons,
+            tabs, vertical bars or blanks. Decimal commas are read where a comma can be nothing
+            else; where it may group thousands, the file is refused.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : str, optional

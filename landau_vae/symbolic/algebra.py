@@ -19,7 +19,7 @@ import numpy as np
 import sympy as sp
 from sympy.polys.ring_series import rs_mul, rs_pow, rs_trunc
 
-from landau_vae.checks import checked
+from landau_vae.checks import checked, shown
 from landau_vae.errors import InputError
 
 _KINKED = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.floor, sp.ceiling)
@@ -33,7 +33,7 @@ def as_expression(value: Any, name: str) -> sp.Expr:
     except (sp.SympifyError, TypeError, ValueError, AttributeError):
         expression = None
     if not isinstance(expression, sp.Expr):
-        raise InputError(f"{name} is {str(value)[:60]!r}, but a SymPy expression is expected.", name)
+        raise InputError(f"{name} is {shown(value)}, but a SymPy expression is expected.", name)
     return expression
 
 

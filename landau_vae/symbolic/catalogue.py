@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from landau_vae.checks import checked
+from landau_vae.checks import checked, nearest
 from landau_vae.errors import InputError
 from landau_vae.symbolic.page import Page, cells, heading, run
 
@@ -107,5 +107,8 @@ def derive(name: str, *, progress: bool = False, **options: Any) -> Page:
 
 def _script(name: str) -> Path:
     if name not in scripts():
-        raise InputError(f"There is no derivation {name!r}: name one of {', '.join(names())}.", "name")
+        some = ", ".join(nearest(name, names()))
+        raise InputError(
+            f"There is no derivation {name!r}: name one of {some}, or another that `landau-vae derive` lists.", "name"
+        )
     return scripts()[name]

@@ -26,6 +26,7 @@ from landau_vae.display import Array, Numbers, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.training.exact import Exact
 from landau_vae.training.memory_plan import ScanPlan, available
+from landau_vae.training.record import recorded_likelihood, trainer_settings
 from landau_vae.training.resume import opened
 from landau_vae.training.schema import (
     OBSERVABLES,
@@ -35,19 +36,19 @@ from landau_vae.training.schema import (
     Status,
     Trainer,
     about_temperature,
-    recorded_likelihood,
-    trainer_settings,
     validate,
     which_seeds,
 )
-from landau_vae.training.tasks import Task, Work, execute, stop_idle_workers
+from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.trained import recorded_network
 from landau_vae.training.training_set import PARTS, training_set
+from landau_vae.training.workers import on_a_cluster, stop_idle_workers
 
 if TYPE_CHECKING:
     import xarray
 
 Start = Literal["fresh", "down", "up"]
+COLDEST = 1e-15  # T: less is lost in the rounding of V
 
 
 @checked
@@ -122,6 +123,8 @@ def scan(
     InputError
         For bad input, for a folder that holds another scan, and for a scan that does not fit
         into memory.
+    WorkerLost
+        If the system, or someone, ends a worker process. What is finished stays in the folder.
 
     Examples
     --------
@@ -152,6 +155,8 @@ def scan(
     bar = progress_bar(planned.models, "training", progress, unit=" models")
     with bar, opened(folder, work) if folder is not None else nullcontext() as kept:
         results = Results(work, planned, bar)
+        if kept is not None and not on_a_cluster():  # whose machines need not have this folder
+            work = replace(work, checkpoints=kept.checkpoints)
         for wave in work.waves:
             open_tasks = []
             for task in wave:
@@ -166,7 +171,9 @@ def scan(
                     stacklevel=3,  # where the user calls the checked function
                 )
             now = replace(work, given=last) if (last := results.last(wave)) else work
-            for task, named in execute(now, open_tasks, workers, results.advance, kept=kept is not None):
+            for task, named in execute(
+                now, open_tasks, workers, results.advance, folder=None if kept is None else kept.path
+            ):
                 if kept is not None:
                     kept.write(task, named)
                 results.put(task, named)
@@ -225,9 +232,13 @@ def _prepared(
 ) -> tuple[Work, ScanPlan]:
     """Return the work, checked, and its plan."""
     grid = numbers(temperatures, "temperatures")
-    if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid > 0)):
-        expected = "a list of positive finite numbers T = τ/V is expected, such as np.geomspace(1, 1e-6, 121)"
+    if grid.ndim != 1 or grid.size == 0 or not np.all((grid >= COLDEST) & (grid <= 1 / COLDEST)):
+        limits = f"from {COLDEST:g} to {1 / COLDEST:g}"
+        expected = f"a list of numbers T = τ/V {limits} is expected, such as np.geomspace(1, 1e-6, 121)"
         raise InputError(f"temperatures is {shown(temperatures)}, but {expected}.", "temperatures")
+    if len(np.unique(grid)) < grid.size:
+        found = f"temperatures is {shown(temperatures)}, in which one is repeated"
+        raise InputError(f"{found}: give each only once, and train more seeds for more models.", "temperatures")
     if workers == 0:
         raise InputError("workers is 0, but a number from 1 on is expected, or -1 for all cores.", "workers")
     limit, trainer = available() if memory is None else int(memory), trainer or Exact()
@@ -322,7 +333,13 @@ class Results:
             if name not in self.arrays:
                 shape = (len(self.work.seeds), len(self.work.temperature), *values.shape[1:])
                 self.arrays[name] = (("seed", "temperature", *dims), np.empty(shape, values.dtype))
-            self.arrays[name][1][self.work.seeds.index(task.seed), task.places] = values
+            whole = self.arrays[name][1]
+            if values.shape[1:] != whole.shape[2:]:
+                found = (
+                    f"The models of seed {task.seed} have {name} of shape {values.shape[1:]}, others {whole.shape[2:]}"
+                )
+                raise InputError(f"{found}: let all models have the same, those kept in a folder too.", "trainer")
+            whole[self.work.seeds.index(task.seed), task.places] = values
         self.finished += len(task.places)
         self.advance(max(0.0, self.finished - self.done))  # whatever progress the task has reported
 
@@ -350,7 +367,7 @@ class Results:
         coords |= {dim: at for dim, at in (optional | dict(work.trainer.coordinates())).items() if dim in present}
         variables = {name: (dims, values, _described(name)) for name, (dims, values) in arrays.items()}
         dataset = xarray.Dataset(variables, coords, self._attributes(splits))
-        return validate(dataset, name="trainer's result")
+        return validate(dataset, name="trainer's result", values=False)
 
     def _attributes(self, splits: Sequence[float] | None) -> dict[str, Any]:
         spectrum, total = self.work.data.spectrum, self.work.total_variance

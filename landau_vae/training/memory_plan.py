@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from landau_vae.display import Result, counted
+from landau_vae.display import Result, counted, in_words
 from landau_vae.errors import InputError
 
 SHARE = 0.8  # of the memory that is free: other programs need some too
@@ -102,15 +102,3 @@ def _group_rooms(root: Path) -> Iterator[int]:
                 yield max(0, int(most) - int(used) + int(held))
             except (OSError, ValueError):
                 continue  # a group without a limit of its own ("max"), or one that cannot be read from here
-
-
-def in_words(size: float) -> str:
-    """Return a number of bytes in words, to three digits.
-
-    >>> in_words(123456789), in_words(5)
-    ('123 MB', '5 B')
-    """
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}"
-    return f"{size:.3g} B"

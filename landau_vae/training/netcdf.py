@@ -6,6 +6,7 @@ beside their place and renamed into it, and nothing is ever unpickled.
 """
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
+from landau_vae.data.door import to_read
 from landau_vae.errors import InputError
 from landau_vae.training.schema import validate
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 MAGIC = b"landau-vae scan, SHA-256 of all bytes before this line: "
 TRAILER = len(MAGIC) + 65  # bytes of the last line
 CHUNK = 2**24
+MOST_PER_BYTE = 4  # bytes of arrays; dimensions without labels are not stored
 DTYPES = "stored_dtypes"  # attribute: the types of texts, which netCDF does not tell apart
 
 
@@ -56,7 +59,10 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
     ...     models.identical(load_scan(save_scan(f"{folder}/scan.nc", models)))
     True
     """
-    validate(dataset, name="dataset")
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
+    validate(dataset, name="dataset", values=False)
     stored = dataset.copy()
     for variable in stored.variables.values():
         variable.encoding = {"_FillValue": None}
@@ -67,17 +73,44 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
     stored.attrs[DTYPES] = json.dumps(texts, sort_keys=True)
 
     def save(partial: Path) -> None:
-        try:
-            stored.to_netcdf(partial, engine="h5netcdf")
-        except OSError:
-            raise
-        except Exception as problem:  # whatever HDF5 cannot hold: objects, other names, attributes of other types
-            reason = str(problem).splitlines()[0].rstrip(".")
-            raise InputError(f"The dataset cannot be stored as netCDF ({reason}): leave that out.", "dataset") from None
+        with _Sink(partial, "w+") as sink:
+            try:
+                with h5netcdf.File(sink, "w") as file:
+                    stored.dump_to_store(H5NetCDFStore(file))
+            except Exception as problem:  # whatever HDF5 cannot hold: objects, other names, attributes of other types
+                reason = str(problem).splitlines()[0].rstrip(".")
+                message = f"The dataset cannot be stored as netCDF ({reason}): leave that out."
+                raise sink.problem or InputError(message, "dataset") from None
+            if sink.problem is not None:
+                raise sink.problem
         with open(partial, "ab") as file:
             file.write(_last_line(partial, partial.stat().st_size))
 
     return replace_file(Path(path), save)
+
+
+class _Sink(io.FileIO):
+    """A file that keeps a failure to itself: HDF5 ends the whole process, in the end, if it cannot write."""
+
+    problem: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of the data, unless something could not be written before."""
+        left = memoryview(data).cast("B")
+        try:
+            while self.problem is None and len(left):
+                left = left[super().write(left) :]
+        except OSError as problem:
+            self.problem = problem
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the length."""
+        try:
+            return super().truncate(size)
+        except OSError as problem:
+            self.problem = problem
+            return size or 0
 
 
 @checked
@@ -108,9 +141,7 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
     """
     import xarray
 
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"There is no file {path}: name a file that save_scan has written.", "path")
+    path = to_read(path, "name a file that save_scan has written")
     try:
         size = max(0, path.stat().st_size - TRAILER)
         with open(path, "rb") as file:
@@ -118,14 +149,32 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
             last = file.read()
         whole = last == _last_line(path, size)
     except OSError as problem:
-        raise InputError(f"{path.name} cannot be read as a scan ({problem.strerror}): name a file.", "path") from None
+        raise InputError(f"{path.name} cannot be read ({problem.strerror}): check its permissions.", "path") from None
     if not last.startswith(MAGIC):
         raise InputError(f"{path.name} cannot be read as a scan: it is not of save_scan, or damaged.", "path")
     if not whole:
         raise InputError(f"{path.name} is damaged, its checksum does not agree: restore it, or train again.", "path")
-    with xarray.open_dataset(path, engine="h5netcdf", mask_and_scale=False, decode_times=False) as stored:
-        loaded = stored.load()
-    return validate(_decoded(loaded), name="path")
+    try:
+        if _claimed(path) > MOST_PER_BYTE * size:
+            raise InputError(f"{path.name} claims more numbers than it holds: restore it, or train again.", "path")
+        with xarray.open_dataset(path, engine="h5netcdf", mask_and_scale=False, decode_times=False) as stored:
+            dataset = _decoded(stored.load())
+    except InputError:
+        raise
+    except Exception as problem:  # whatever HDF5, its readers and labels of other types run into
+        reason = str(problem).partition("\n")[0].rstrip(". ") or type(problem).__name__
+        raise InputError(f"{path.name} cannot be read as a scan ({reason}): it is not of save_scan.", "path") from None
+    return validate(dataset, name="path", values=False)
+
+
+def _claimed(path: Path) -> int:
+    """Return the bytes that the arrays of an HDF5 file say they have, which need not be in it."""
+    import h5py
+
+    sizes = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, each: sizes.append(getattr(each, "nbytes", 0)))
+    return sum(sizes)
 
 
 def _last_line(path: Path, size: int) -> bytes:

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from landau_vae.data.archive import Damaged, held, load_arrays, replace_file, save_arrays
+from landau_vae.data.door import to_read
 from landau_vae.data.tables import row_blocks
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError
+from landau_vae.training.checkpoint import Checkpoints
 from landau_vae.training.schema import Named
 from landau_vae.training.tasks import Task, Work
 from landau_vae.training.training_set import TrainingSet
@@ -47,6 +49,7 @@ class Folder:
 
     def __init__(self, path: Path, identity: str, device: str) -> None:
         self.path, self.identity, self.device = path, identity, device
+        self.checkpoints = Checkpoints(path.resolve(), identity)  # workers may be in another folder
         self.devices: set[str] = set()  # of the tasks that were read or written
 
     def read(self, task: Task) -> Named | None:
@@ -55,11 +58,11 @@ class Folder:
             content, arrays = load_arrays(self._file(task), HEADER)
         except Damaged:
             return None
-        if content.get("identity") != self.identity or set(arrays) != set(content["dimensions"]):
+        dimensions: Any = content.get("dimensions")
+        if content.get("identity") != self.identity or not _describe(dimensions, arrays, len(task.places)):
             return None
-        self.devices.add(content.get("device", "cpu"))
-        named = {name: (tuple(dims), arrays[name]) for name, dims in content["dimensions"].items()}
-        return named if all(len(values) == len(task.places) for _, values in named.values()) else None
+        self.devices.add(str(content.get("device", "cpu")))
+        return {name: (tuple(dims), arrays[name]) for name, dims in dimensions.items()}
 
     def write(self, task: Task, named: Named) -> None:
         """Keep the results of a task."""
@@ -71,6 +74,16 @@ class Folder:
 
     def _file(self, task: Task) -> Path:
         return self.path / f"task-{task.seed}-{task.first}-of-{task.step}.npz"
+
+
+def _describe(dimensions: Any, arrays: dict[str, Any], models: int) -> bool:
+    """Return whether these are the names of the dimensions of these arrays, after the first, that of the models."""
+    if not isinstance(dimensions, dict) or set(arrays) != set(dimensions):
+        return False
+    return all(
+        isinstance(dims, list) and arrays[name].ndim == 1 + len(dims) and len(arrays[name]) == models
+        for name, dims in dimensions.items()
+    )
 
 
 @contextmanager
@@ -85,18 +98,20 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
         _compare(path, identity)
         if not (path / "scan.json").exists() or not any(path.glob("task-*.npz")):
             replace_file(path / "scan.json", lambda partial: partial.write_text(text, encoding="utf-8"))
-        yield Folder(path, hashlib.sha256(text.encode()).hexdigest(), work.trainer.device)
+        folder = Folder(path, hashlib.sha256(text.encode()).hexdigest(), work.trainer.device)
+        yield folder
+        folder.checkpoints.drop_all()  # of a scan that is complete
 
 
 def _compare(path: Path, identity: dict[str, Any]) -> None:
     """Raise `InputError` if the folder holds another scan, and say what differs."""
+    if not (path / "scan.json").exists():
+        return
     try:
-        stored = json.loads((path / "scan.json").read_text(encoding="utf-8"))
+        stored = json.loads(to_read(path / "scan.json").read_text(encoding="utf-8"))
         version = stored["format of results"]
         differing = [key for key in identity if stored.get(key) != identity[key]]
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InputError(f"scan.json in {path} cannot be read: name another folder, or delete it.", "folder") from None
     if differing and any(path.glob("task-*.npz")):
         key = differing[0]

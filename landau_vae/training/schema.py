@@ -1,25 +1,28 @@
 """What every trainer takes and gives back: the `Trainer`, the table of observables, and a validator of scans.
 
 A trainer returns observables: numbers that are measured on a model, whatever its architecture.
-`OBSERVABLES` names them, with dimensions, units and meaning. Verification, pictures and reports
-read these alone. Weights, which differ from one architecture to another, are attachments: a
-scan without them verifies to the same numbers.
+`OBSERVABLES` names them, with dimensions, units, meaning and range, and says of which models a
+value may be missing. Verification, pictures and reports read these alone. Weights, which differ
+from one architecture to another, are attachments: a scan without them verifies to the same
+numbers.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.checks import checked, is_real, one_of
-from landau_vae.display import Array
+from landau_vae.checks import checked, is_real, one_of, shown
+from landau_vae.display import Array, Booleans, counted
 from landau_vae.errors import InputError
-from landau_vae.likelihoods import GAUSSIAN, Likelihood
-from landau_vae.likelihoods.likelihood import OF_FUNCTIONS, PER_FEATURE, by_name
+from landau_vae.limits import OUT_OF_RANGE
+from landau_vae.training.checkpoint import Checkpoint
+from landau_vae.training.record import recorded_likelihood, trainer_settings
 from landau_vae.training.training_set import TrainingSet
 
 #: name → (dimensions after the first axis, which is the model's; values)
@@ -28,6 +31,7 @@ Starts = Sequence[tuple[int, int]]  # seed and place in the grid of each model
 Progress = Callable[[float], object]  # takes how many models have got done
 
 RECONSTRUCTIONS = ("mean", "sampled")
+UNTRAINED = -1  # status of a model of `spectroscopy` that was not reached: no `Status`, none has ended
 KINDS = {"f": ("fiu", "real numbers"), "i": ("iu", "whole numbers"), "b": ("b", "True and False")}
 
 
@@ -46,9 +50,38 @@ class Status(IntEnum):
     DIVERGED = 3  #: infinite or NaN
 
 
+def _without_mean(scan: Any, values: Array) -> Booleans:
+    """Return the NaN of whole models whose outputs have no mean: without a decoder, or of a likelihood without one."""
+    settings = trainer_settings(scan)
+    known = settings.get("name") != "fit" and recorded_likelihood(settings).squared
+    return np.isnan(values).all(axis=-1, keepdims=True) & np.array(not known)
+
+
+def _not_at_rest(scan: Any, values: Array) -> Booleans:
+    """Return the ∞ of whole models that have not come to rest: it is not known how far they had to go."""
+    rest = scan.converged.transpose("seed", "temperature").values if "converged" in scan else np.array(True)
+    return np.isposinf(values).all(axis=-1, keepdims=True) & ~rest[..., None]
+
+
+def _first_of_sweep(scan: Any, values: Array) -> Booleans:
+    """Return the NaN of models that no model comes before in a sweep: they started from random weights."""
+    if (start := scan.attrs.get("start")) not in ("down", "up"):
+        return np.zeros(values.shape, bool)
+    order = np.argsort(scan.temperature.values * (1 if start == "up" else -1), kind="stable")
+    sound = sound_models(scan)[:, order]
+    first = np.empty_like(sound)
+    first[:, order] = np.cumsum(sound, axis=1) - sound == 0
+    return np.isnan(values) & first[..., None]
+
+
+def _not_computed(scan: Any, values: Array) -> Booleans:
+    """Return all NaN."""
+    return np.isnan(values)
+
+
 @dataclass(frozen=True)
 class Observable:
-    """A variable of a scan: its name, dimensions, unit and meaning."""
+    """A variable of a scan: its name, dimensions, unit, meaning and range."""
 
     name: str  #: of the variable
     dims: tuple[str, ...]  #: after seed and temperature
@@ -57,31 +90,40 @@ class Observable:
     kind: str = "f"  #: "f" real, "i" whole, "b" True or False
     weight: bool = False  #: whether it is an attachment, dropped with `keep_weights=False`
     by_model: bool = True  #: whether each model has its own
+    low: float = -np.inf  #: least value
+    high: float = np.inf  #: largest value
+    #: which values of a scan, (seeds, temperatures, …), stand for what is not known; none of a model that has ended
+    missing: Callable[[Any, Array], Booleans] | None = None
 
 
 PRUNED = "distortion of the centred data with the first 0 ... K latents by falling M2 kept, the others at 0"
 
 _TABLE = (
     # Every trainer returns these.
-    Observable("signal_fraction", ("latent",), "1", "order parameter M2"),
-    Observable("rate", ("latent",), "nat", "R, mean KL divergence of a latent from its prior"),
-    Observable("mean_square", ("latent",), "1", "mean square of the encoder mean"),
-    Observable("posterior_variance", ("latent",), "1", "s, mean over the data"),
-    Observable("distortion", (), "1", "unreconstructed share of the total variance of the data"),
-    Observable("pruned_distortion", ("reconstruction", "rank"), "1", PRUNED),
+    Observable("signal_fraction", ("latent",), "1", "order parameter M2", low=0, high=1),
+    Observable("rate", ("latent",), "nat", "R, mean KL divergence of a latent from its prior", low=0),
+    Observable("mean_square", ("latent",), "1", "mean square of the encoder mean", low=0),
+    Observable("posterior_variance", ("latent",), "1", "s, mean over the data", low=0),
+    Observable("distortion", (), "1", "unreconstructed share of the total variance of the data", low=0,
+        missing=_without_mean),
+    Observable("pruned_distortion", ("reconstruction", "rank"), "1", PRUNED, low=0, missing=_without_mean),
     Observable("loss", (), "data2", "the trainer's loss"),
-    Observable("status", (), "1", "how training ended", "i"),
+    Observable("status", (), "1", "how training ended", "i", low=UNTRAINED, high=max(Status)),
     Observable("converged", (), "1", "whether the model is at rest", "b"),
     # Of trainers by samples: a run that is finite and noisy says how far it got.
-    Observable("price", (), "data2 / nat", "tau in effect when training ended"),
-    Observable("moved", ("latent",), "1", "how far M2 had still to go when training ended"),
-    Observable("waiting", (), "1", "inactive latents that a mode would activate", "i"),
-    Observable("updates", (), "1", "updates until training ended", "i"),
-    Observable("start_temperature", (), "1", "T of the model whose weights it started from; NaN: random weights"),
+    Observable("price", (), "data2 / nat", "tau in effect when training ended", low=0),
+    Observable("moved", ("latent",), "1", "how far M2 had still to go when training ended", low=0,
+        missing=_not_at_rest),
+    Observable("waiting", (), "1", "inactive latents that a mode would activate", "i", low=0),
+    Observable("updates", (), "1", "updates until training ended", "i", low=0),
+    Observable("start_temperature", (), "1", "T of the model whose weights it started from; NaN: random weights",
+        low=0, missing=_first_of_sweep),
     # Of staircases.
-    Observable("next_onset", (), "1", "T below which one more latent would lower the loss, computed from the model"),
-    Observable("next_onset_error", (), "1", "standard error of it"),
-    Observable("signal_fraction_history", ("update", "latent"), "1", "order parameter M2 at each snapshot"),
+    Observable("next_onset", (), "1", "T below which one more latent would lower the loss, computed from the model",
+        low=0, missing=_not_computed),
+    Observable("next_onset_error", (), "1", "standard error of it", low=0, missing=_not_computed),
+    Observable("signal_fraction_history", ("update", "latent"), "1", "order parameter M2 at each snapshot", low=0,
+        high=1),
     Observable("decoder_history", ("update", "feature", "latent"), "data", "W at each snapshot"),
     Observable("encoder_history", ("update", "latent", "feature"), "1 / data", "E at each snapshot"),
     Observable("decoder", ("feature", "latent"), "data", "W", weight=True),
@@ -91,16 +133,16 @@ _TABLE = (
     Observable("network", ("weight",), "1", "weights of a network, layer by layer, matrix before bias", weight=True),
     Observable("covariance", ("feature", "other_feature"), "data2", "of the training part", by_model=False),
     Observable("mean", ("feature",), "data as given", "of the training part", by_model=False),
-    Observable("scale", ("feature",), "data as given", "by which rows were divided", by_model=False),
-)
+    Observable("scale", ("feature",), "data as given", "by which rows were divided", by_model=False, low=0),
+)  # fmt: skip
 #: Every variable that has a fixed meaning. A trainer may add others.
 OBSERVABLES: Mapping[str, Observable] = {each.name: each for each in _TABLE}
 WEIGHTS = frozenset(name for name, each in OBSERVABLES.items() if each.weight)
 
 
 @checked
-def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
-    """Return a scan after checking that its variables are those of the schema.
+def validate(scan: Any, *needed: str, name: str = "scan", values: bool = True) -> Any:
+    """Return a scan after checking that its variables, and their values, are those of the schema.
 
     Parameters
     ----------
@@ -110,6 +152,9 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
         Names of variables that it must have. All others may be missing.
     name : str, default "scan"
         What errors call it.
+    values : bool, default True
+        Whether values are checked too: a model that has not diverged has finite ones, in the
+        range of each observable.
 
     Returns
     -------
@@ -120,7 +165,7 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
     ------
     InputError
         For anything that is no Dataset, and for a variable that is missing or has other
-        dimensions or another type; the error names the variable.
+        dimensions, another type, or values that it cannot have; the error names the variable.
 
     Examples
     --------
@@ -142,9 +187,16 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
             raise InputError(f"The {name} has no dimension {dim}: choose with a list, isel({dim}=[0]).", name)
         if dim not in scan.coords or scan[dim].dtype.kind not in "fiu" or scan.sizes[dim] == 0:
             raise InputError(f"The {name} has no numbers as coordinates of its dimension {dim}.", name)
-    if not (positive := scan.temperature.values > 0).all():
-        found = f"The {name} has the temperature {scan.temperature.values[~positive][0]:g}"
+    temperature, seeds = scan.temperature.values, scan.seed.values.tolist()
+    if not (fit := (temperature > 0) & (temperature < np.inf)).all():
+        found = f"The {name} has the temperature {temperature[~fit][0]:g}"
         raise InputError(f"{found}, but T = τ/V is positive: give its coordinates as lv.scan gave them.", name)
+    if len(np.unique(temperature)) < len(temperature):
+        found = f"The {name} has several models of one seed at a temperature"
+        raise InputError(f"{found}, but each T is expected only once: give its coordinates as lv.scan gave them.", name)
+    if len(set(seeds)) < len(seeds) or any(seed < 0 or seed % 1 for seed in seeds):
+        expected = "whole numbers from 0 on are expected, each only once: give its coordinates as lv.scan gave them"
+        raise InputError(f"The {name} has the seeds {shown(seeds)}, but {expected}.", name)
     for variable in needed:
         if one_of(variable, "needed", tuple(OBSERVABLES)) not in scan:
             meaning = OBSERVABLES[variable].meaning
@@ -156,10 +208,57 @@ def validate(scan: Any, *needed: str, name: str = "scan") -> Any:
         whole = scan.sizes["rank"] == scan.sizes.get("latent", scan.sizes["rank"] - 1) + 1
         if not whole or tuple(scan["reconstruction"].values.tolist()) != RECONSTRUCTIONS:
             raise InputError(f"The variable pruned_distortion of the {name} is not that of all its latents.", name)
-    total: Any = scan.attrs.get("total_variance")
-    if not is_real(total) or total <= 0:
-        raise InputError(f"total_variance of the {name} is {total!r}, but a positive number is expected.", name)
+    for attribute, default in {"total_variance": None, "samples": 1, "first_onset": 1.0}.items():
+        number: Any = scan.attrs.get(attribute, default)
+        if not is_real(number) or number <= 0 or (isinstance(default, int) and number % 1):
+            expected = "a positive number" if attribute != "samples" else "a whole number from 1 on"
+            raise InputError(f"{attribute} of the {name} is {shown(number)}, but {expected} is expected.", name)
+    if values:
+        _check_values(scan, name)
     return scan
+
+
+def sound_models(scan: Any) -> Booleans:
+    """Return which models have been trained and have not diverged, (seeds, temperatures)."""
+    if "status" not in scan:
+        return np.ones((scan.sizes["seed"], scan.sizes["temperature"]), bool)
+    status = scan.status.transpose("seed", "temperature").values
+    by_fit = trainer_settings(scan).get("name") == "fit"
+    return np.asarray((status != Status.DIVERGED) & ~((status == UNTRAINED) & by_fit))
+
+
+def _check_values(scan: Any, name: str) -> None:
+    """Raise unless the values of models that have not diverged are finite, in their range, and agree on the ending."""
+    sound = sound_models(scan)
+    for variable, observable in OBSERVABLES.items():
+        if variable not in scan or observable.kind == "b":
+            continue
+        values = scan[variable].values
+        if observable.by_model:
+            values = scan[variable].transpose("seed", "temperature", ...).values.reshape(*sound.shape, -1)
+        low, high = observable.low - OUT_OF_RANGE, observable.high + OUT_OF_RANGE
+        unfit = ~((values >= low) & (values <= high) & np.isfinite(values))
+        if observable.by_model:
+            unfit &= sound[..., None]
+        if unfit.any() and observable.missing is not None:
+            unfit &= ~observable.missing(scan, values)
+        if unfit.any():
+            raise _wrong_values(values[unfit], observable, name)
+    ended = {"status", "converged"} <= set(scan.data_vars)
+    if ended and (apart := int(((scan.status == Status.CONVERGED) != scan.converged).sum())):
+        found = f"The variables status and converged of the {name} contradict each other in {apart} of its models"
+        raise InputError(f"{found}: give both as lv.scan gave them.", name)
+
+
+def _wrong_values(values: Array, observable: Observable, name: str) -> InputError:
+    """Return the complaint about values that an observable cannot have."""
+    subject, unknown = f"The variable {observable.name} of the {name} has", int((~np.isfinite(values)).sum())
+    if unknown:
+        models = " although their models have not diverged" * observable.by_model
+        return InputError(f"{subject} {counted(unknown, 'NaN or infinite value')}{models}: give it as trained.", name)
+    ends = f"from {observable.low:g} " + ("on" if observable.high == np.inf else f"to {observable.high:g}")
+    found = f"{subject} {counted(len(values), 'value')} such as {values[0]:g}, but numbers {ends} are expected"
+    return InputError(f"{found}: give it as trained.", name)
 
 
 def _check_variable(variable: Any, observable: Observable, name: str) -> None:
@@ -171,18 +270,6 @@ def _check_variable(variable: Any, observable: Observable, name: str) -> None:
         raise InputError(f"{about} dimensions {dims}, but {', '.join(expected)} are expected.", name)
     if variable.dtype.kind not in kinds:
         raise InputError(f"{about} type {variable.dtype}, but {words} are expected.", name)
-
-
-def trainer_settings(scan: Any) -> dict[str, Any]:
-    """Return the settings of the trainer as the scan records them; none where it records none."""
-    text = scan.attrs.get("trainer", "{}")
-    try:
-        settings = json.loads(text)
-    except (TypeError, ValueError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise InputError(f"The scan's attribute trainer is {text!r:.60}, but settings in JSON are expected.", "scan")
-    return settings
 
 
 def which_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
@@ -203,25 +290,6 @@ def about_temperature(of_data: bool) -> str:
     return f"T = tau / V, V = total_variance{of}; distortion is a share of {share}, rates are in nats"
 
 
-def recorded_likelihood(settings: Mapping[str, Any]) -> Likelihood:
-    """Return the likelihood that the settings of a trainer name; without a name, the Gaussian one.
-
-    Of one whose name does not hold all of it, only the name is known.
-
-    >>> recorded_likelihood({"loss": {"likelihood": "huber(0.5)"}}).score(0.0, 3.0).item()
-    0.5
-    """
-    name = str(settings.get("loss", {}).get("likelihood", GAUSSIAN.name))
-    kept = PER_FEATURE not in name and name.partition("(")[0] not in OF_FUNCTIONS
-    whole = by_name(name) if kept else None
-    return whole or Likelihood(name)
-
-
-def recorded_linear(settings: Mapping[str, Any]) -> bool:
-    """Return whether the models of a trainer with these settings are linear, as far as is known."""
-    return bool(settings.get("linear", True)) and recorded_likelihood(settings).squared
-
-
 class Trainer(ABC):
     """A way to train models at many temperatures at once.
 
@@ -234,6 +302,7 @@ class Trainer(ABC):
     uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
     own_workers: ClassVar[bool] = False  #: whether a scan starts worker processes of its own instead of idle ones
     one_by_one: ClassVar[bool] = False  #: whether each model is a task of its own, however many train at once
+    checkpoint: ClassVar[Checkpoint | None] = None  #: where the state of a training is kept; see `keeping`
     expected: ClassVar[str] = "a trainer such as Exact(tolerance=1e-8)"
 
     @property
@@ -299,6 +368,25 @@ class Trainer(ABC):
         raise InputError(
             f"{type(self).__name__} starts from random weights only: let start be 'fresh', or take Neural().", "start"
         )
+
+    def keeping(self, checkpoint: Checkpoint) -> "Trainer":
+        """Return this trainer with a place for the state of a training that takes long.
+
+        `train` may ask it (`checkpoint.due`), and `read` and `write` there what the rest of the
+        training depends on. A trainer that does not is started anew after an interruption.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            Of the next call of `train`.
+
+        Returns
+        -------
+        Trainer
+        """
+        trainer = copy(self)
+        object.__setattr__(trainer, "checkpoint", checkpoint)
+        return trainer
 
     @abstractmethod
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:

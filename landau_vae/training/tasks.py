@@ -8,19 +8,19 @@ processes of this machine, or a Dask cluster.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from threading import Lock
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from landau_vae.display import Array
-from landau_vae.errors import InputError
+from landau_vae.threads import one_thread
+from landau_vae.training.checkpoint import Checkpoints
 from landau_vae.training.memory_plan import ScanPlan
 from landau_vae.training.schema import WEIGHTS, Named, Progress, Trainer
 from landau_vae.training.training_set import TrainingSet
+from landau_vae.training.workers import carried_out, on_a_cluster
 
 PROCESS = 160 * 2**20  # bytes of a worker process before it has any data: the interpreter and what it imports
 
@@ -55,6 +55,7 @@ class Work:
     origin: Array | None = None  #: temperatures of another scan that they are from, (seeds, places)
     source: str = ""  #: a text that only that scan's weights have
     total_variance: float = np.nan  #: V, of which temperatures are shares
+    checkpoints: Checkpoints | None = None  #: where trainings in progress keep their states
 
     def __sizeof__(self) -> int:
         # Schedulers ask for it: what is heavy is sent to each worker once, and not with every task.
@@ -100,17 +101,19 @@ class Work:
 
     def weights(self, bundle: Sequence[Task]) -> Array | None:
         """Return the weights that the models of a bundle start from, (models, size); None: random ones."""
-        starts = [(task.seed, place) for task in bundle for place in task.places]
+        starts = starts_of(bundle)
         return np.stack([self.given[start] for start in starts]) if starts[0] in self.given else None
 
     def train(
         self, bundle: Sequence[Task], on_progress: Progress = lambda models: None, weights: Array | None = None
     ) -> list[tuple[Task, Named]]:
         """Carry out a bundle of tasks, from these weights; return each with its results."""
-        starts = [(task.seed, place) for task in bundle for place in task.places]
+        starts = starts_of(bundle)
         temperature = np.concatenate([self.temperature[task.places] for task in bundle])
         trainer = self.trainer if weights is None else self.trainer.starting_from(weights)
-        with _one_thread():
+        if self.checkpoints is not None:
+            trainer = trainer.keeping(self.checkpoints.of(starts, trainer.device))
+        with one_thread():
             named = trainer.train(self.data, temperature, starts, self.latents, on_progress)
         kept = {name: part for name, part in named.items() if self.keep_weights or self.swept or name not in WEIGHTS}
         size = len(bundle[0].places)
@@ -119,13 +122,18 @@ class Work:
             for i, task in enumerate(bundle)
         ]
 
+    def forget(self, bundle: Sequence[Task]) -> None:
+        """Remove the state of tasks whose results have been taken."""
+        if self.checkpoints is not None:
+            self.checkpoints.drop(starts_of(bundle))
+
     def plan(self, source: Any, workers: int, limit: int) -> ScanPlan:
         """Return the memory plan; data that share the memory of `source` are in memory already."""
         import joblib
 
         tasks, arrays = self.waves[0], list(self.data.arrays())
         at_once = min(joblib.effective_n_jobs(workers), len(tasks))
-        elsewhere = hasattr(joblib.parallel.get_active_backend()[0], "client")  # a cluster has memory of its own
+        elsewhere = on_a_cluster()  # which has memory of its own
         array = isinstance(source, np.ndarray)
         data = sum(part.nbytes for part in arrays if not (array and np.may_share_memory(part, source)))
         if at_once > 1:  # workers map one more copy, unless the data are a mapped file
@@ -140,58 +148,33 @@ class Work:
         return ScanPlan(models, len(self.tasks), at_once, data, result, work + 2 * most * one, limit)
 
 
+def starts_of(bundle: Sequence[Task]) -> list[tuple[int, int]]:
+    """Return seed and place of each model."""
+    return [(task.seed, place) for task in bundle for place in task.places]
+
+
 def execute(
-    work: Work, tasks: Sequence[Task], workers: int, on_progress: Progress, *, kept: bool = False
+    work: Work, tasks: Sequence[Task], workers: int, on_progress: Progress, *, folder: Path | None = None
 ) -> Iterator[tuple[Task, Named]]:
     """Yield each task with its results as they get done; without workers, progress counts fractions of models.
 
-    Where finished tasks are `kept`, each goes by itself: an interruption loses only the task in
-    flight. But tasks of one model go as the device likes them.
+    Where finished tasks are kept, in a `folder`, each goes by itself: an interruption loses only the
+    task in flight. But tasks of one model go as the device likes them.
     """
     import joblib
 
     at_once = joblib.effective_n_jobs(workers)
-    bundles = [(task,) for task in tasks] if kept and not work.trainer.one_by_one else work.bundles(tasks, at_once)
+    alone = folder is not None and not work.trainer.one_by_one
+    bundles = [(task,) for task in tasks] if alone else work.bundles(tasks, at_once)
     if at_once == 1:
         for bundle in bundles:
             yield from work.train(bundle, on_progress, work.weights(bundle))
+            work.forget(bundle)
         return
     sent = replace(work, given={})  # a task gets the weights of its own models alone
     calls = (joblib.delayed(Work.train)(sent, bundle, weights=work.weights(bundle)) for bundle in bundles)
-    streams = joblib.parallel.get_active_backend()[0].supports_return_generator
-    parallel = joblib.Parallel(workers, batch_size=1, return_as="generator_unordered" if streams else "list")
-    # A backend that returns a list does so at the end of a call: it gets as much as it can do at once.
-    while some := list(islice(calls, None if streams else at_once)):
-        for results in parallel(some):
-            yield from results
-
-
-def stop_idle_workers() -> None:
-    """End the processes that joblib keeps for the next call, where it keeps any; refuse copies of this process."""
-    from joblib.externals.loky import get_reusable_executor
-    from joblib.parallel import MultiprocessingBackend, get_active_backend
-
-    if isinstance(get_active_backend()[0], MultiprocessingBackend):
-        forks = "joblib's backend 'multiprocessing' copies this process, in which JAX has threads that do not go along"
-        raise InputError(f"{forks}: take backend='loky', or workers=1.", "workers")
-    get_reusable_executor().shutdown(wait=True)
-
-
-_LOCK = Lock()
-_RUNNING: list[Any] = []  # the limit, once for each task: it belongs to the whole process, which tasks may share
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Limit linear algebra to one thread as long as any task runs in this process."""
-    from threadpoolctl import threadpool_limits
-
-    with _LOCK:
-        _RUNNING.append(_RUNNING[0] if _RUNNING else threadpool_limits(1))
-    try:
-        yield
-    finally:
-        with _LOCK:
-            limits = _RUNNING.pop()
-            if not _RUNNING:
-                limits.restore_original_limits()
+    kept = "give a folder, which keeps what is finished" if folder is None else f"{folder} keeps what is finished"
+    processes = min(at_once, len(bundles))  # joblib starts as many as it is asked for
+    for results in carried_out(calls, processes, f"run the same again ({kept})"):
+        yield from results
+        work.forget([task for task, _ in results])

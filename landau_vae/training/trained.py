@@ -11,7 +11,8 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood, as_likelihood
 from landau_vae.training.network import Network, Weights
-from landau_vae.training.schema import recorded_likelihood, trainer_settings, validate
+from landau_vae.training.record import recorded_likelihood, trainer_settings
+from landau_vae.training.schema import validate
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +114,7 @@ def trained_model(
     >>> model.decode(mean).round(3).tolist()  # each mode shrunk by its M², 0.9 and 0.6
     [[1.8, 0.6]]
     """
-    settings = trainer_settings(validate(scan))
+    settings = trainer_settings(validate(scan, values=False))
     seeds = scan.seed.values.tolist()
     if seed is not None and seed not in seeds:
         raise InputError(f"seed is {seed}, but the scan has {seeds}.", "seed")
@@ -124,6 +125,7 @@ def trained_model(
         network = recorded_network(scan, decoder)
         weights = network.weights(model.network.values.astype(np.float64))
     elif {"decoder", "encoder"} <= set(scan.data_vars):
+        validate(scan, "posterior_variance", values=False)
         network = Network(scan.sizes["feature"], scan.sizes["latent"])
         weights = _linear(model)
     else:

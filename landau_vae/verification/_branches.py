@@ -25,7 +25,8 @@ from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE, ACTIVE_EXACTLY, AT_REST, FIT_RANGE, FITTED
 from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.schema import RECONSTRUCTIONS, trainer_settings, validate
+from landau_vae.training.record import trainer_settings
+from landau_vae.training.schema import RECONSTRUCTIONS, validate
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,15 +20,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from landau_vae.checks import Positive, checked, numbers
+from landau_vae.checks import Positive, checked, numbers, shown
 from landau_vae.display import Array, Booleans, Column, Result, Table, readonly
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.limits import ACTIVATION_ERROR, ALIKE_MODES, BATCH_NOISE, OVERSHADOWED, WEAK_MODE
 from landau_vae.loss import Loss
 from landau_vae.numeric.plateau_growth import HALF, growth, per_update, projections, succession
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.training.record import recorded, trainer_settings
 from landau_vae.training.schedules import Schedule
-from landau_vae.training.schema import Status, trainer_settings, validate
+from landau_vae.training.schema import Status, validate
 from landau_vae.verification._branches import trained_spectrum
 
 FAILURES = ("disagrees", "missing", "diverged")
@@ -195,6 +196,7 @@ def dynamics(scan: Any, spectrum: Spectrum | None = None, *, learning_rate: Posi
     (Dynamics(3 of 3 activations at the predicted time, η = 0.005), Dynamics(0 of 3 activations at ...))
     """
     descent = descent_of(validate(scan), learning_rate)
+    validate(scan, "decoder_history", "encoder_history", values=False)
     known = trained_spectrum(scan) or spectrum
     if known is None or scan.sizes["feature"] != len(known.covariance):
         sizes = f"The models were trained on {scan.sizes['feature']} features, but there is no covariance of so many: "
@@ -236,25 +238,32 @@ def descent_of(scan: Any, learning_rate: float | None = None) -> Descent:
             "The scan holds no snapshots during training: scan with trainer=Sampled(optimizer=SGD(1e-3), history=300).",
             "scan",
         )
-    optimizer = trainer["optimizer"]
+    needed = ("optimizer", "learned_variance", "beta", "loss", "learning_rate", "updates", "batch", "noise")
+    optimizer, learned, beta, loss, schedule, updates, batch, noise = recorded(trainer, *needed)
+    at = scan["update"].values
+    last = int(scan["updates"].max()) if "updates" in scan else 0
+    if at.dtype.kind not in "iu" or at[0] < 0 or np.any(np.diff(at.astype(float)) <= 0) or max(at[-1], last) > updates:
+        found = f"The scan has snapshots at the updates {shown(at.tolist())}, and runs of {last}"
+        raise InputError(f"{found}, but rising whole numbers up to {updates} are expected.", "scan")
     if optimizer["name"] != "SGD":
         raise OutsideTheory(
             f"The models were trained by {optimizer['name']}, but growth rates are those of gradient descent: "
             "train with SGD (`activation` has a bound for Adam)."
         )
-    if trainer["learned_variance"] or optimizer["weight_decay"]:
+    if learned or optimizer.get("weight_decay"):
         raise OutsideTheory(
             "Growth is known for decoders of fixed variance without weight decay: "
             "leave these settings of Sampled at their defaults."
         )
-    if any(factor != 1.0 for _, factor in trainer["beta"]["points"]):
+    if any(factor != 1.0 for _, factor in beta["points"]):
         raise OutsideTheory("Rates belong to one β, but training had a β schedule: train at constant β.")
-    rate = optimizer["learning_rate"] if learning_rate is None else learning_rate
-    scale = 2 * Loss.from_dict(trainer["loss"]).weights(scan.sizes["feature"])[0]
-    factors = Schedule(**trainer["learning_rate"])(np.arange(trainer["updates"]) / trainer["updates"])
+    rate, momentum = recorded({"learning_rate": learning_rate} | optimizer, "learning_rate", "momentum")
+    rate = rate if learning_rate is None else learning_rate
+    scale = 2 * Loss.from_dict(loss).weights(scan.sizes["feature"])[0]
+    factors = Schedule(**schedule)(np.arange(updates) / updates)
     clock = np.concatenate([[0.0], np.cumsum(factors)])
-    batch = float(trainer["batch"] or scan.attrs.get("samples", np.inf)) if trainer["noise"] else np.inf
-    return Descent(rate, optimizer["momentum"], scale, clock, batch)
+    rows = float(batch or scan.attrs.get("samples") or np.inf) if noise else np.inf
+    return Descent(rate, momentum, scale, clock, rows)
 
 
 class Arrivals(NamedTuple):
@@ -286,7 +295,7 @@ def _verdict(times: Arrivals, end: Array, diverged: Booleans) -> NDArray[np.str_
     return np.where(np.isnan(times.latest), "inactive", verdict)
 
 
-@np.errstate(divide="ignore", invalid="ignore")
+@np.errstate(all="ignore")
 def arrivals(
     decoder: Array, encoder: Array, clock: Array, vectors: Array, spectrum: Spectrum, price: float, descent: Descent
 ) -> Arrivals:

@@ -25,7 +25,7 @@ from landau_vae.display import Array, Column, Integers, Table, with_error
 from landau_vae.networks import FirstCollapse, prices_in_effect
 from landau_vae.networks.identities import OWN
 from landau_vae.networks.kernel_onset import RESOLVED
-from landau_vae.training.schema import trainer_settings
+from landau_vae.training.record import trainer_settings
 from landau_vae.training.trained import TrainedModel, trained_model
 from landau_vae.verification._branches import mean_and_error
 from landau_vae.verification._onsets import onsets

@@ -29,7 +29,8 @@ from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE, LARGE_FEATURES
 from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.schema import RECONSTRUCTIONS, Status, recorded_likelihood, trainer_settings, validate
+from landau_vae.training.record import recorded_likelihood, trainer_settings
+from landau_vae.training.schema import RECONSTRUCTIONS, Status, validate
 from landau_vae.verification._branches import abscissa, mean_and_error, trained_spectrum
 
 TOLERANCES = (0.05, 0.01, 0.005, 0.001, 1e-4, 1e-5)  # of the effective dimension, as arXiv:2608.10599 has them

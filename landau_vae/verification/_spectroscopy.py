@@ -18,29 +18,33 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from landau_vae.checks import Count, Positive, Seed, checked, numbers, shown
-from landau_vae.data.archive import Damaged, held, load_arrays, replace_file, save_arrays
 from landau_vae.display import Array, Numbers, jsonable, progress_bar
 from landau_vae.errors import InputError
 from landau_vae.limits import ACTIVE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.schema import OBSERVABLES, RECONSTRUCTIONS, Status, about_temperature, validate, which_seeds
+from landau_vae.training.schema import (
+    OBSERVABLES,
+    RECONSTRUCTIONS,
+    UNTRAINED,
+    Status,
+    about_temperature,
+    validate,
+    which_seeds,
+)
 from landau_vae.training.training_set import seen_by, training_set
+from landau_vae.verification._fits_folder import ONSETS, STAIRCASE, Folder, detached, opened
 from landau_vae.verification._onsets import Onsets, onsets
 from landau_vae.verification._staircase import FLOOR, JUST_BELOW, Place, Stairs, onset_after
 
 if TYPE_CHECKING:
     import xarray
 
-UNTRAINED = -1  # status of a model that was not reached: no `Status`, none has ended
-STAIRCASE = "staircase"
 PRUNED_ROWS = 4096  # rows that are decoded for ranked pruning, at most; evenly spread
 STREAM = 0x73706563
-HEADER = "landau_vae_fit"
 ROUNDING = 1e-6  # by which a decoder's mean may lie outside the range of the data
 NAMES = ("mean", "log_variance", "decode", "state")
 SPREADS = ("log_variance", "variance", "standard_deviation")
-OTHER = {"data": "other data", "loss": "another loss", "start": "another start", "betas": "other betas"}
 EXPECTED = (
     "(mean, log_variance), (mean, log_variance, decode), (mean, log_variance, decode, state), or a dictionary with "
     f"mean, one of {', '.join(SPREADS)}, and, if there are any, decode and state"
@@ -152,7 +156,7 @@ def spectroscopy(
         raise InputError(f"{found}: give a smaller one.", "floor")
     with ExitStack() as stack:
         with naming("folder"):
-            kept = None if folder is None else stack.enter_context(_opened(Path(folder), work.identity))
+            kept = None if folder is None else stack.enter_context(opened(Path(folder), work.identity))
         total = None if stairs else len(chosen) * grid.size
         bar = stack.enter_context(progress_bar(total, "training", progress, unit=" models"))
         return onsets(work.scan(kept, bar.update), work.spectrum)
@@ -190,7 +194,7 @@ class _Work:
         betas = STAIRCASE if self.stairs else None if self.start == "fresh" else sorted(self.grid)
         return jsonable({"data": [self.rows.shape, digest], "loss": loss, "start": self.start, "betas": betas})
 
-    def scan(self, kept: "_Folder | None", on_progress: Callable[[], object]) -> "xarray.Dataset":
+    def scan(self, kept: "Folder | None", on_progress: Callable[[], object]) -> "xarray.Dataset":
         """Train what is not kept yet and return all observables."""
         for seed in self.seeds:
             state = None
@@ -283,8 +287,7 @@ class _Work:
             output = None if decode is None else lambda z: self._decoded(decode, z, call)
             spread = np.sqrt(given["variance"])
             onset = onset_after(given["mean"], spread, output, self.rows, self.loss.likelihood, active)
-        names = ("next_onset", "next_onset_error")
-        return {name: np.array(each / self.total_variance) for name, each in zip(names, onset, strict=True)}
+        return {name: np.array(each / self.total_variance) for name, each in zip(ONSETS, onset, strict=True)}
 
     def _given(self, returned: Any, call: str) -> dict[str, Any]:
         """Check what `fit` has returned and return it by name, in NumPy, with the spread as `variance`."""
@@ -360,7 +363,7 @@ class _Work:
         }
         if self.stairs:
             about_all["first_onset"] = float(self.temperature(self.stairs.first))
-        return validate(xarray.Dataset(variables, coords, about_all), name="result of fit")
+        return validate(xarray.Dataset(variables, coords, about_all), name="result of fit", values=False)
 
 
 def _check_stairs(loss: Loss, start: str) -> None:
@@ -392,80 +395,4 @@ def _said(problem: Exception) -> str:
 
 def _array(values: Any, name: str) -> Array:
     """Return an array of any framework in NumPy."""
-    return numbers(_detached(values), name)
-
-
-def _detached(values: Any) -> Any:
-    """Return an array of any framework as one that NumPy can read."""
-    detached = values.detach() if hasattr(values, "detach") else values
-    return detached.cpu() if hasattr(detached, "cpu") else detached
-
-
-def _packed(state: Any, arrays: dict[str, Array]) -> Any:
-    """Return nested dictionaries, lists and tuples as JSON; the arrays in them are put into `arrays`."""
-    if state is None:
-        return None
-    if type(state) in (list, tuple):
-        return [type(state).__name__, None, [_packed(each, arrays) for each in state]]
-    if isinstance(state, Mapping) and all(type(key) in (str, int) for key in state):
-        return ["dict", list(state), [_packed(each, arrays) for each in state.values()]]
-    floats = numbers(repr(state) if isinstance(state, tuple) else _detached(state), "state of fit for the folder")
-    array = np.asarray(_detached(state))
-    arrays[name := f"state {len(arrays)}"] = array if array.dtype.kind in "fiub" else floats
-    return name
-
-
-def _unpacked(packed: Any, arrays: dict[str, Array]) -> Any:
-    """Return the state that `_packed` has packed."""
-    if packed is None or isinstance(packed, str):
-        return packed and arrays[packed]
-    kind, keys, parts = packed
-    inside = [_unpacked(each, arrays) for each in parts]
-    return dict(zip(keys, inside, strict=True)) if kind == "dict" else tuple(inside) if kind == "tuple" else inside
-
-
-@dataclass(frozen=True)
-class _Folder:
-    """Finished trainings on the disk, one file each."""
-
-    path: Path
-
-    def _file(self, beta: float, seed: int) -> Path:
-        return self.path / f"fit-{seed}-{beta.hex()}.npz"
-
-    def read(self, beta: float, seed: int) -> tuple[dict[str, Array], Any] | None:
-        """Return observables and state of a training; None where it is not finished or damaged."""
-        try:
-            content, arrays = load_arrays(self._file(beta, seed), HEADER)
-        except Damaged:
-            return None
-        observables = {name: each for name, each in arrays.items() if not name.startswith("state ")}
-        return observables, _unpacked(content["state"], arrays)
-
-    def write(self, beta: float, seed: int, observables: dict[str, Array], state: Any) -> Any:
-        """Keep a training and return its state as `read` will."""
-        arrays: dict[str, Array] = {}
-        packed = _packed(state, arrays)
-        save_arrays(self._file(beta, seed), HEADER, {"state": packed}, observables | arrays)
-        return _unpacked(packed, arrays)
-
-
-@contextmanager
-def _opened(path: Path, identity: dict[str, Any]) -> Iterator[_Folder]:
-    """Yield the folder of these trainings, made if need be, locked for as long as it is open."""
-    known = path / "spectroscopy.json"
-    with held(path, "spectroscopy.lock"):
-        if not any(path.glob("fit-*.npz")):
-            replace_file(known, lambda partial: partial.write_text(json.dumps(identity), encoding="utf-8"))
-        stored = _stored(known)
-        if other := [words for name, words in OTHER.items() if stored.get(name) != identity[name]]:
-            raise InputError(f"{path} holds trainings with {' and '.join(other)}: name another folder.")
-        yield _Folder(path)
-
-
-def _stored(known: Path) -> dict[str, Any]:
-    """Return of what a folder says that its trainings are."""
-    try:
-        return dict(json.loads(known.read_text(encoding="utf-8")).items())
-    except (OSError, ValueError, AttributeError):
-        raise InputError(f"{known} cannot be read, and tells what was trained: name another folder.") from None
+    return numbers(detached(values), name)

@@ -25,7 +25,8 @@ from landau_vae.loss import Loss
 from landau_vae.networks import FirstCollapse, first_collapse
 from landau_vae.numeric._equilibrium import NOISE_POWER, Equilibrium, Reconstruction, equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.schema import recorded_likelihood, recorded_linear, trainer_settings, validate
+from landau_vae.training.record import recorded_likelihood, recorded_linear, trainer_settings
+from landau_vae.training.schema import validate
 from landau_vae.training.training_set import training_set
 from landau_vae.verification import _nonlinear as nonlinear
 from landau_vae.verification._branches import Branches, branches, exponents, mean_and_error, residual, trained_spectrum
@@ -188,7 +189,7 @@ def verify(
     if data is not None:
         claims, collapse = _of_networks(scan, data, down, collapse, pca)
         result = replace(result, claims=claims, first_collapse=collapse)
-    return replace(result, causes=find_causes(Case(scan, trained_on, result, threshold.error)))
+    return replace(result, causes=find_causes(Case(scan, trained_on, result, threshold.error, down)))
 
 
 def _of_networks(
@@ -223,7 +224,7 @@ def _check_networks(scan: Any, down: Any, x: Array) -> None:
     if "covariance" in scan:
         trained, total = scan.covariance.values, float(scan.attrs["total_variance"])
         most = limits.OF_NETWORKS if "splits" in scan.attrs else limits.OTHER_ROWS
-        if np.linalg.norm(np.cov(x.T, bias=True) - trained) > most * np.linalg.norm(trained):
+        if not np.linalg.norm(np.cov(x.T, bias=True) - trained) <= most * np.linalg.norm(trained):
             found = f"data has a total variance of {x.var(axis=0).sum():.4g}, the rows of the scan had {total:.4g}"
             raise InputError(f"{found}, or other correlations: give the rows that were trained on.", "data")
     if down is None:

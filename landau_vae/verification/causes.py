@@ -7,7 +7,7 @@ is a `Finding` whose evidence says whether it is *recorded* (in the trainer's se
 or in the observables) or *inferred* from thresholds and movements.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,10 +22,13 @@ from landau_vae.loss import Loss
 from landau_vae.loss.slips import slips_that_make
 from landau_vae.numeric.plateau_activation import activation
 from landau_vae.spectrum.spectrum import Spectrum
+from landau_vae.training.record import recorded, recorded_likelihood, recorded_linear, trainer_settings
 from landau_vae.training.schedules import Schedule
-from landau_vae.training.schema import Status, recorded_likelihood, recorded_linear, trainer_settings
+from landau_vae.training.schema import Status, sound_models
 from landau_vae.verification._onsets import against_divergence
 from landau_vae.verification.verification import Verification
+
+OWN = ("Exact", "Sampled", "Neural")  # trainers that write down their own loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,7 @@ class Case:
     trained_on: Spectrum | None  #: the spectrum of the covariance that was trained on
     result: Verification  #: without causes
     error: Array  #: standard error of measured over predicted thresholds, (modes,)
+    down: Any = None  #: the sweep down beside it, where there is one
 
     @cached_property
     def trainer(self) -> dict[str, Any]:
@@ -44,13 +48,23 @@ class Case:
 
     @property
     def diverged(self) -> int:
-        """How many models diverged."""
-        return int(np.count_nonzero(self.scan.status.values == Status.DIVERGED)) if "status" in self.scan else 0
+        """How many models diverged, of the scan and of the sweep down."""
+        return sum(int(np.count_nonzero(each == Status.DIVERGED)) for each in self.statuses)
+
+    @property
+    def statuses(self) -> list[Array]:
+        """Status of each model, of the scan and of the sweep down, as far as they are recorded."""
+        return [each.status.values for each in (self.scan, self.down) if each is not None and "status" in each]
 
     @property
     def likelihood(self) -> Likelihood:
         """The decoder's, by the trainer's record; the Gaussian one, as far as is known, without a record."""
         return recorded_likelihood(self.trainer)
+
+    @property
+    def loss(self) -> Loss:
+        """The trainer's loss; `InputError` where the scan does not record it."""
+        return Loss.from_dict(recorded(self.trainer, "loss")[0])
 
     def modes_with(self, *verdicts: str) -> list[int]:
         """Return the modes with one of these verdicts, from 0 on."""
@@ -78,7 +92,7 @@ def diverged(case: Case) -> Finding | None:
     """Find models that diverged."""
     if not case.diverged:
         return None
-    total = int(case.scan.status.size)
+    total = sum(each.size for each in case.statuses)
     sentence = f"{case.diverged} of {total} models diverged."
     numbers = {"source": "recorded", "diverged": case.diverged, "models": total}
     return alarm("diverged", sentence, against_divergence(case.scan), numbers)
@@ -116,20 +130,41 @@ def other_likelihood(case: Case) -> Finding | None:
     )
 
 
-@np.errstate(invalid="ignore", over="ignore")
+@np.errstate(all="ignore")
 def changed(case: Case) -> Finding | None:
-    """Find observables that contradict one another: M² = ⟨μ²⟩/(⟨μ²⟩ + ⟨σ²⟩) by definition."""
-    scan = case.scan
-    if "mean_square" not in scan or "posterior_variance" not in scan:
+    """Find observables that contradict one another, or the recorded loss, prices and V."""
+    found = [(largest, what) for what, each in _contradictions(case) if (largest := float(each.max())) > limits.CHANGED]
+    if not found:
         return None
-    defined = scan.mean_square / (scan.mean_square + scan.posterior_variance)
-    error = np.abs(defined - scan.signal_fraction).values
-    largest = float(np.max(error, where=np.isfinite(error), initial=0.0))
-    if largest <= limits.CHANGED_SIGNAL:
-        return None
-    sentence = f"M² is up to {largest:.2g} off mean_square/(mean_square + posterior_variance): changed since training."
+    largest, what = max(found)
+    sentence = f"{what} (off by up to {largest:.2g}): changed since training."
     advice = "An observable, or the order of latents, is not that of training: compare the scan as it was trained."
     return alarm("changed", sentence, advice, {"source": "recorded", "largest": largest})
+
+
+def _contradictions(case: Case) -> Iterator[tuple[str, Any]]:
+    """Yield what would be wrong, in words, and by how much of it, of each number that is there twice.
+
+        M² = ⟨μ²⟩/(⟨μ²⟩ + ⟨σ²⟩)      V = tr C      L = a (D̃ V + 2 τ Σ_k R_k)
+
+    V and L are those of squared errors with a fixed variance. A label of temperature that is not
+    the model's own makes another τ.
+    """
+    scan, total, settings = case.scan, float(case.scan.attrs["total_variance"]), case.trainer
+    if "mean_square" in scan and "posterior_variance" in scan:
+        defined = scan.mean_square / (scan.mean_square + scan.posterior_variance)
+        yield "M² is not mean_square/(mean_square + posterior_variance)", np.abs(defined - scan.signal_fraction)
+    if settings.get("name") not in OWN or not case.likelihood.squared or settings.get("learned_variance"):
+        return
+    if "covariance" in scan:
+        trace = np.trace(scan.covariance.transpose("feature", "other_feature").values)
+        yield "The attribute total_variance is not that of the covariance", np.abs(trace / total - 1)
+    if {"loss", "distortion"} <= set(scan.data_vars):
+        a = 0.5 if settings["name"] == "Exact" else case.loss.weights(scan.sizes["feature"])[0]
+        price = scan.price if "price" in scan else scan.temperature * total
+        error, information = a * total * scan.distortion, 2 * a * price * scan.rate.sum("latent")
+        away = np.abs(scan.loss - error - information) / (error + information)
+        yield "The loss is not that of distortion and rates at the price of the temperature", away
 
 
 def nonlinear(case: Case) -> Finding | None:
@@ -152,8 +187,7 @@ def weight_decay(case: Case) -> Finding | None:
     touched = case.modes_with("disagrees", "not resolved", *["not converged"] * bool(rule.get("decoupled")))
     if not decay or not touched:
         return None
-    loss = Loss.from_dict(case.trainer["loss"])
-    gamma = decay / (2 * loss.weights(case.result.spectrum.dimension)[0])
+    gamma = decay / (2 * case.loss.weights(case.result.spectrum.dimension)[0])
     shift = gamma * (1 + 1 / np.square(case.result.spectrum.eigenvalues[touched]))  # of τ_c = λ/(1 + γ) − γ/λ, relative
     if shift.max() <= case.result.tolerance:
         return None
@@ -237,7 +271,9 @@ def ended_early(case: Case) -> Finding | None:
         return None
     scan = case.scan
     waiting = int(np.count_nonzero(scan.waiting.values > 0)) if "waiting" in scan else 0
-    moving = int(np.count_nonzero(~scan.converged.values)) - waiting - case.diverged
+    moving = (
+        int(np.count_nonzero(sound_models(scan) & ~scan.converged.transpose("seed", "temperature").values)) - waiting
+    )
     length = f" ({int(scan.updates.values.max())} updates)" if "updates" in scan else ""
     counts = {"to become active": waiting, "moving": moving}
     parts = [f"{count} had latents that were still {state}" for state, count in counts.items() if count > 0]
@@ -256,17 +292,18 @@ def ended_early(case: Case) -> Finding | None:
 def _plateau(case: Case, k: int) -> str:
     """Return how long mode k needs to leave the plateau, as far as is known, if it is more than the run had."""
     trainer, spectrum = case.trainer, case.result.spectrum
-    if trainer.get("name") != "Sampled" or trainer["learned_variance"]:
+    if trainer.get("name") != "Sampled" or trainer.get("learned_variance"):
         return ""
-    rule, loss = trainer["optimizer"], Loss.from_dict(trainer["loss"]).with_latents(case.scan.sizes["latent"])
+    rule, updates, schedule = recorded(trainer, "optimizer", "updates", "learning_rate")
+    loss = case.loss.with_latents(case.scan.sizes["latent"])
     run = activation(
         spectrum,
         loss.at(loss.beta_at(limits.PLATEAU_WATCHED * spectrum.eigenvalues[k], spectrum)),
         learning_rate=rule["learning_rate"],
-        updates=trainer["updates"],
+        updates=updates,
         momentum=rule.get("momentum", 0.0),
         optimizer="adam" if rule["name"] == "Adam" else "gradient descent",
-        schedule=Schedule(**trainer["learning_rate"]),
+        schedule=Schedule(**schedule),
     )
     return f" {run.warnings[int(np.count_nonzero(run.late[:k]))]}" if run.late[k] else ""
 

@@ -152,7 +152,8 @@ def test_what_stands_above_is_not_in_the_bulk(rng):
     """Near the floor, too, where median and mean may disagree: what is said of the bulk is said of noise."""
     found = list(floors(rng, 40, 20, 300, scale=columns(20, [1.8])))
     assert 0.2 < np.mean([f.modes > 0 for f in found]) < 0.9  # near the floor indeed
-    assert all(f.modes == f.spikes for f in found)
+    assert all(np.sum(f.spectrum.eigenvalues > f.normal_price) == f.spikes for f in found)
+    assert np.mean([f.modes == f.spikes for f in found]) >= 1 - ABOVE  # the tails of 40 normal rows look heavy in 1 %
     crowded = noise_floor(Spectrum.from_eigenvalues([16, 4, 1], samples=1000))
     assert (crowded.spikes, crowded.modes, crowded.isotropic) == (1, 2, False)  # no more than half can be spikes
 

@@ -10,12 +10,12 @@ from landau_vae.numeric import noise_floor
 
 
 def exceeded(draw, law, trials):
-    """In how many of so many draws of pure noise the first mode is above the noise floor."""
+    """In how many of so many draws of pure noise the first mode is above the floor of noise with normal tails."""
     count = 0
     for _ in range(trials):
         x = draw()
         spectrum = lv.Spectrum.from_data(x) if law is None else lv.spectrum.score(x, law)
-        count += spectrum.eigenvalues[0] > noise_floor(spectrum).price
+        count += spectrum.eigenvalues[0] > noise_floor(spectrum).normal_price
     return count
 
 

@@ -67,7 +67,7 @@ def test_steps_are_the_dimensions_of_the_table(found):
 
 def none_drawn(scan, found):
     unknown = np.full_like(found.rank_distortion, np.nan)
-    diverged = onsets(scan.assign(status=scan.status * 0 + Status.DIVERGED))
+    diverged = onsets(scan.assign(status=scan.status * 0 + Status.DIVERGED, converged=scan.converged & False))
     latents, onset = "no latent is active", "no onset resolved"
     yield replace(found, rank_distortion=unknown), ["", "", *["no distortions"] * 4]
     yield onsets(scan.isel(temperature=[15])), ["", "", onset, "", "", ""]

@@ -11,8 +11,9 @@ import pytest
 from trainers import Means
 
 from landau_vae import InputError, Loss, Spectrum, scan
+from landau_vae.display import in_words
 from landau_vae.training import Exact, Neural, ScanPlan, cosine, plan
-from landau_vae.training.memory_plan import available, in_words
+from landau_vae.training.memory_plan import available
 from landau_vae.training.neural import COMPILER
 from landau_vae.training.stopping import last_movement
 

@@ -77,18 +77,18 @@ def test_tasks_run_on_one_thread_even_if_others_end_meanwhile():
 
     from threadpoolctl import threadpool_info, threadpool_limits
 
-    from landau_vae.training.tasks import _one_thread
+    from landau_vae.threads import one_thread
 
     inside, ended, seen = Barrier(2), Barrier(2), []
 
     def short():
-        with _one_thread():
+        with one_thread():
             inside.wait()
         ended.wait()
 
     with threadpool_limits(2):
         thread = Thread(target=short)
-        with _one_thread():
+        with one_thread():
             thread.start()
             inside.wait()
             ended.wait()

@@ -10,7 +10,7 @@ from trainers import Means
 import landau_vae as lv
 from landau_vae import InputError, Spectrum, scan
 from landau_vae.training import OBSERVABLES, Adam, Exact, Neural, Sampled, Status, trained_model, validate
-from landau_vae.training.schema import recorded_likelihood
+from landau_vae.training.record import recorded_likelihood
 
 TRAINERS = {
     "exact": Exact(),

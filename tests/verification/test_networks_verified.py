@@ -150,7 +150,8 @@ def linear(rows, T, price=1.0):
         flat.append(network.flat(Weights(layers, np.zeros(0))))
     scan["network"] = (("seed", "temperature", "weight"), np.array(flat)[None])
     settings = TRAINER | {"hidden": [], "activation": "silu"}
-    return scan.assign_coords(temperature=T).assign_attrs(trainer=json.dumps(settings))
+    other = scan.drop_vars("loss")  # which is that of the temperatures it was trained at
+    return other.assign_coords(temperature=T).assign_attrs(trainer=json.dumps(settings))
 
 
 @pytest.mark.parametrize("price", [1.0, 0.5])
@@ -178,8 +179,26 @@ def test_the_distortion_of_networks_is_measured_without_noise():
 def test_no_model_that_diverged_agrees(collapse, rows):
     up = made(collapse, rows, PRICES, "up", collapse.spinodal.price)
     assert lv.verify(up, data=rows, collapse=collapse).agrees
-    up.status[0, -1] = Status.DIVERGED
-    assert not lv.verify(up, data=rows, collapse=collapse).agrees
+    down = made(collapse, rows, PRICES, "down", 1.0)
+    for lost in (up, down):
+        whole = lost.copy(deep=True)
+        lost.status[0, -1], lost.converged[0, -1] = Status.DIVERGED, False
+        assert not lv.verify(up, data=rows, collapse=collapse, down=down).agrees
+        lost.update(whole)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_was_not_measured_agrees_with_nothing(collapse, rows, value):
+    """One entry or all of any observable, of the sweep up or of the one down: refused, and the observable is named."""
+    sweeps = {"up": made(collapse, rows, PRICES, "up", 1.2), "down": made(collapse, rows, PRICES, "down", 1.0)}
+    for way in sweeps:
+        for name in ("signal_fraction", "rate", "distortion", "pruned_distortion"):
+            for places in ([0], slice(None)):
+                changed = sweeps[way].copy(deep=True)
+                changed[name].values.flat[places] = value
+                both = sweeps | {way: changed}
+                with pytest.raises(InputError, match=f"variable {name} of the (scan|down) has"):
+                    lv.verify(both["up"], data=rows, collapse=collapse, down=both["down"])
 
 
 def test_which_rows_are_gaussian():

@@ -7,6 +7,7 @@ from conftest import CLOSED
 import landau_vae as lv
 from landau_vae import InputError, Spectrum, equilibrium
 from landau_vae.training import Status
+from landau_vae.training.schema import UNTRAINED
 from landau_vae.verification import onsets
 
 GRID = np.geomspace(1, 1e-4, 61)
@@ -19,8 +20,8 @@ def made(temperature, onset, drop, seeds=1, noise=0.0, rng=None):
 
     rng = rng or np.random.default_rng(0)
     rate = np.maximum(0, 0.5 * np.log(np.asarray(onset) / temperature[:, None]))
-    rate = np.stack([rate + noise * rng.standard_normal(rate.shape) * (rate > 0) for _ in range(seeds)])
-    fraction = 1 - np.exp(-2 * np.maximum(rate, 0))
+    rate = np.stack([rate + noise * rng.standard_normal(rate.shape) * (rate > 0) for _ in range(seeds)]).clip(0)
+    fraction = 1 - np.exp(-2 * rate)
     kept = 1 - np.concatenate([[0], np.cumsum(drop)])
     pruned = np.broadcast_to(kept, (seeds, len(temperature), 2, len(kept)))
     dims = ("seed", "temperature", "latent")
@@ -57,7 +58,8 @@ def test_a_rank_begins_below_the_next_place_where_it_is_inactive():
     scan = made(np.array([0.1, 0.2, 0.4]), [0.1], [0.1])
     scan.rate[0, 0], scan.signal_fraction[0, 0] = 2.0, 0.5
     assert onsets(scan).begins[0] == pytest.approx(0.2 / 0.9, rel=1e-12)
-    scan.rate[0, 1], scan.signal_fraction[0, 1] = np.nan, np.nan
+    scan.rate[0, 1], scan.signal_fraction[0, 1], scan.status[0, 1] = np.nan, np.nan, UNTRAINED
+    scan.attrs["trainer"] = '{"name": "fit"}'
     assert onsets(scan).begins[0] == pytest.approx(0.4 / 0.9, rel=1e-12)
     scan.rate[0, 0] = 0.01
     assert onsets(scan).begins[0] == pytest.approx(0.1 * np.exp(0.02), rel=1e-12)

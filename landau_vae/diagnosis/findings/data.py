@@ -172,7 +172,7 @@ def fits_noise(c: Comparison) -> Finding | None:
     """Find modes that are encoded although sampling noise alone produces modes as strong."""
     if c.floor is None or not c.floor.isotropic or len(c.floor.bulk) < limits.KNOWN_BULK:
         return None
-    noise = c.detected & (c.eigenvalues < c.floor.price) & (c.observed_signal > limits.EXPECTED / 2)
+    noise = c.detected & (c.eigenvalues < c.floor.normal_price) & (c.observed_signal > limits.EXPECTED / 2)
     modes = np.flatnonzero(noise)
     if not modes.size:
         return None

@@ -12,10 +12,15 @@ from landau_vae.loss.presets.preset import AVERAGED, LIKELIHOOD, Preset, Size
 FEATURES_OF_A_STEP = Size("channels", words="channels (the features of a time step)")
 ENTRIES = Size("valid", words="valid entries (time steps times features)")
 
+MOST_ENTRIES = 2000  # a matrix of so many rows is decomposed within seconds
+
 
 def _of_steps(sizes: Mapping[str, Any]) -> Likelihood:
     """Return ½ Σ(x − x̂)² with, of every time step, half of the squared mean of its differences."""
     features = sizes["channels"]
+    if sizes["valid"] > MOST_ENTRIES:
+        reason = "this loss measures errors by a matrix with a row for each entry"
+        raise InputError(f"valid is {sizes['valid']}, but at most {MOST_ENTRIES} is expected: {reason}.", "valid")
     steps, rest = divmod(sizes["valid"], features)
     if rest:
         raise InputError(f"valid is {sizes['valid']}, but a multiple of channels = {features} is expected.", "valid")

@@ -1,0 +1,126 @@
+"""Which modes above the floor of normal noise are there in both halves of the rows, and which are a few long rows?
+
+    D_i = (v·z_i)² − |z_i outside the candidates|²/(p − s),    ⟨D⟩ > 2.5 s.e.: v, of one half, is found in the other
+
+Noise with heavy tails has eigenvalues far above the edge of normal noise, whose vectors point at
+a few long rows and mean nothing to others: for independent rows of any law with one variance in
+all p directions, ⟨D⟩ over the other half has the expectation 0. Halves alternate in the order of
+the rows' lengths, so that their tails are alike. A half has less power than all rows, so this is
+asked only where tails are heavy: where the kurtosis of a mode's projections is beyond that of
+normal rows, or where the squared lengths r of rows outside the s candidates vary more than those
+of normal rows, Var r = 2 tr C². Source: this package.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from landau_vae.display import Array, Booleans, readonly
+from landau_vae.limits import FEWEST_ROWS, FOUND_AGAIN, MODE_TAILS, NOISE_TAILS, SHARED
+from landau_vae.spectrum.spectrum import Spectrum
+
+HELD_NUMBERS = 2**24  # 128 MiB: rows that are kept from one pass to the next
+SAME = 1e-6  # relative difference of the variance up to which rows are still those of the spectrum
+
+Blocks = Callable[[], Iterable[Array]]
+
+
+@dataclass(frozen=True, eq=False)
+class Tails:
+    """What the rows show of the modes that stand above the floor of normal noise."""
+
+    carriers: Array  #: rows that carry each mode, (Σq)²/Σq² of squared projections q, (modes,); n/3 of normal rows
+    confirmed: Booleans  #: whether tails are those of normal rows, or both halves of the rows have the mode, (modes,)
+
+
+def tails(spectrum: Spectrum, modes: int, spikes: int, dimension: int) -> Tails | None:
+    """Look at the first `modes` modes, of `spikes` candidates in p dimensions; None where the rows are not known."""
+    known = _rows(spectrum)
+    if known is None:
+        return None
+    blocks, vectors = known
+    lam = spectrum.eigenvalues / spectrum.eigenvalues[0]
+    carriers, length, rest = _passed(blocks, vectors, spikes)
+    n, variance = len(length), spectrum.total_variance / spectrum.eigenvalues[0]
+    if n != spectrum.samples or n < FEWEST_ROWS or not abs(np.mean(length) - variance) < SAME * variance:
+        return None  # too few, or not the same as they were
+    heavy = (n / carriers > _normal_kurtosis(n)) | _vary(rest, lam[spikes:], dimension - spikes)
+    confirmed = ~heavy[:modes]
+    if heavy[:modes].any():
+        confirmed |= _overlap(blocks, length, spikes, dimension, vectors[:, :modes]) > SHARED
+    return Tails(readonly(carriers[:modes]), confirmed)
+
+
+def _rows(spectrum: Spectrum) -> tuple[Blocks, Array] | None:
+    """Return the rows, in units of √λ₁ and up to a rotation, and the modes among their columns."""
+    found, scale = spectrum.decomposition, spectrum.eigenvalues[0] ** -0.5
+    if found is not None and found.lift is not None:  # the rows in the basis of the modes follow from a Gram matrix
+        inner = found.eigh[1][:, ::-1][:, : spectrum.modes]
+        whole = inner * np.sqrt(len(inner) * spectrum.eigenvalues) * scale
+        return lambda: (whole,), np.eye(spectrum.modes)
+    if spectrum.rows is None or spectrum.vectors is None:
+        return None
+    rows = spectrum.rows
+    if (spectrum.samples or 0) * len(rows.mean) > HELD_NUMBERS:
+        return lambda: (block * scale for block in rows.blocks()), spectrum.vectors
+    held = [block * scale for block in rows.blocks()]
+    return lambda: held, spectrum.vectors
+
+
+def _passed(blocks: Blocks, vectors: Array, spikes: int) -> tuple[Array, Array, Array]:
+    """Return the carriers of each candidate, and each row's squared length: in all, and outside the candidates."""
+    parts, square, fourth = [], np.zeros(spikes), np.zeros(spikes)
+    for block in blocks():
+        q = np.square(block @ vectors)
+        square += q[:, :spikes].sum(axis=0)
+        fourth += np.square(q[:, :spikes]).sum(axis=0)
+        parts.append(np.stack([q.sum(axis=1), q[:, spikes:].sum(axis=1)]))
+    length, rest = np.concatenate(parts, axis=1) if parts else np.empty((2, 0))
+    return square**2 / np.maximum(fourth, np.finfo(float).tiny), length, rest
+
+
+def _normal_kurtosis(n: int) -> float:
+    """Return the kurtosis Σy⁴ n/(Σy²)² that n normal numbers rarely exceed."""
+    variance = 24 * n * (n - 2) * (n - 3) / ((n + 1) ** 2 * (n + 3) * (n + 5))
+    return float(3 * (n - 1) / (n + 1) + MODE_TAILS * variance**0.5)
+
+
+def _vary(rest: Array, lam: Array, directions: int) -> bool:
+    """Return whether squared lengths of rows vary more than 2 tr C² by standard errors, λ being those of a sample."""
+    n = len(rest)
+    expected = 2 * (np.sum(lam**2) - np.sum(lam) ** 2 / n)
+    error = ((2 + 12 / directions) / n) ** 0.5  # relative, of the variance of χ² with so many degrees of freedom
+    return bool(np.var(rest, ddof=1) > expected * (1 + NOISE_TAILS * error))
+
+
+def _overlap(blocks: Blocks, length: Array, spikes: int, dimension: int, modes: Array) -> Array:
+    """Return each mode's squared overlap with what is found in both halves, (modes,), mean over the halves."""
+    first = np.empty(len(length), dtype=bool)
+    first[np.argsort(length, kind="stable")] = np.arange(len(length)) % 2 == 0
+    scatter = np.zeros((2, len(modes), len(modes)))
+    for block, own in _with_half(blocks, first):
+        for half in (0, 1):
+            part = block[own != half]
+            scatter[half] += part.T @ part
+    bases = [np.linalg.eigh(each)[1][:, ::-1] for each in scatter]
+    sums, count = np.zeros((2, 2, spikes)), np.array([np.count_nonzero(~first), np.count_nonzero(first)])
+    for block, own in _with_half(blocks, first):
+        for half, basis in enumerate(bases):
+            q = np.square(block[own == half] @ basis)
+            excess = q[:, :spikes] - q[:, spikes:].sum(axis=1, keepdims=True) / (dimension - spikes)
+            sums[half] += excess.sum(axis=0), np.square(excess).sum(axis=0)
+    mean, square = sums.swapaxes(0, 1) / count[:, None]
+    found = mean > FOUND_AGAIN * np.sqrt((square - mean**2) / (count[:, None] - 1))
+    shares = [
+        np.square(basis[:, :spikes][:, again].T @ modes).sum(axis=0) for basis, again in zip(bases, found, strict=True)
+    ]
+    return np.mean(shares, axis=0)
+
+
+def _with_half(blocks: Blocks, first: Booleans) -> Iterable[tuple[Array, Booleans]]:
+    """Yield blocks, and of each row whether it is in the first half."""
+    start = 0
+    for block in blocks():
+        yield block, first[start : start + len(block)]
+        start += len(block)
