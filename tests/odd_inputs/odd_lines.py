@@ -196,7 +196,19 @@ INSIDES = re.compile(
     r"object at 0x|<class|(?<!, )\bNone\b|NoneType|array\(|dtype\(|np\.(float|int|str|nan)|\w+Error\b|\w+Exception\b"
     r"|Errno|\x1b|\x00|_[a-z]+_[a-z]+_"
 )
-SUBJECTS = ("column", "row", "command", "likelihood", "latents", "data", "posterior", "file", "argument", "option")
+SUBJECTS = (
+    "column",
+    "row",
+    "command",
+    "likelihood",
+    "latents",
+    "variance",
+    "data",
+    "posterior",
+    "file",
+    "argument",
+    "option",
+)
 
 
 def complaints(line, result):
@@ -349,7 +361,10 @@ def run(line):
 
 
 def fingerprint():
-    return {each.name: (each.stat(follow_symlinks=False).st_mtime_ns, each.is_dir(follow_symlinks=False)) for each in os.scandir(".")}
+    return {
+        each.name: (each.stat(follow_symlinks=False).st_mtime_ns, each.is_dir(follow_symlinks=False))
+        for each in os.scandir(".")
+    }
 
 
 def left_behind(before, line):
