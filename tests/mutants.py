@@ -58,9 +58,9 @@ def rank(mutant: Mutant, seed: int) -> str:
     return hashlib.sha256(f"{seed} {mutant.name}".encode()).hexdigest()
 
 
-def population() -> dict[str, list[Mutant]]:
+def population(copy: Path) -> dict[str, list[Mutant]]:
     """All mutants of each module, in the order of the draw."""
-    made = {module: mutants(module, (ROOT / module).read_text(encoding="utf-8")) for module in modules()}
+    made = {module: mutants(module, (copy / module).read_text(encoding="utf-8")) for module in modules()}
     possible = {module: [each for each in found if each.name not in EQUIVALENT] for module, found in made.items()}
     return {module: sorted(found, key=lambda each: rank(each, SEED)) for module, found in possible.items()}
 
@@ -116,7 +116,7 @@ def record(count: int, seconds: float, again: bool, only: str) -> None:
     preload()
     with copied() as copy:
         trace(traced_files(), copy)
-        seen, known, everything = Map(traced_files()), Record(), population()
+        seen, known, everything = Map(traced_files()), Record(), population(copy)
         known.keep(each for found in everything.values() for each in found)
         for mutant in drawn(everything, count):
             outcome = known.outcomes.get(mutant.name, {"outcome": "new"})["outcome"]
@@ -163,16 +163,17 @@ def judge(part: int, parts: int, count: int, minutes: float) -> None:
     preload()
     known, end = Record(), time.monotonic() + 60 * minutes
     chosen = sample(known)[:count][part::parts]
-    present = {each.name: each for module in {each["module"] for each in chosen}
-               for each in mutants(module, (ROOT / module).read_text(encoding="utf-8"))}  # fmt: skip
-    found = [present[each["mutant"]] for each in chosen if each["mutant"] in present]
-    tests = {each.name: known.killers(each) for each in found}
     with copied() as copy:
+        files = {each["module"]: copy / each["module"] for each in chosen}
+        sources = {module: path.read_text(encoding="utf-8") for module, path in files.items() if path.exists()}
+        present = {each.name: each for module, source in sources.items() for each in mutants(module, source)}
+        tests = {name: known.killers(present[name]) for each in chosen if (name := each["mutant"]) in present}
+        found = [present[name] for name, killers in tests.items() if killers]
         broken = failing(sorted(set().union(*tests.values())), copy, 2 * LIMIT)
         if broken:
             sys.exit(f"A test fails without any mutant: {broken}")
         for mutant in found:
-            text = mutant.source((copy / mutant.module).read_text(encoding="utf-8"))
+            text = mutant.source(sources[mutant.module])
             if text is None or time.monotonic() > end:
                 continue
             with changed(copy / mutant.module, text):
