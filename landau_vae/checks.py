@@ -298,7 +298,7 @@ def _first_items(value: Any, count: int = LONGEST + 1) -> list[Any] | None:
 def _convert_sequence(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any:
     """Return a list, tuple or flat array as a tuple (a list, where that is asked for) of what its items should be."""
     noun = "a list of texts" if arguments[0] is str else NOUNS[kind]
-    listlike = hasattr(value, "__len__") and hasattr(value, "__getitem__") and getattr(value, "ndim", 1) > 0
+    listlike = hasattr(value, "__len__") and hasattr(value, "__getitem__") and getattr(value, "ndim", 1) != 0
     if not listlike or isinstance(value, str | bytes | Mapping) or (listed := _first_items(value)) is None:
         raise _Unfit(noun)
     items = arguments if kind is tuple and arguments[-1] is not ... else [arguments[0]] * len(listed)

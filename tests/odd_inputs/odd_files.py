@@ -10,6 +10,7 @@ import json
 import lzma
 import os
 import pickle
+import shutil
 import socket
 import struct
 import zipfile
@@ -306,7 +307,7 @@ def make(name):
     """Make one file in the working folder, in place of what is there."""
     path, content = Path(name), FILES[name][1]
     if path.is_dir() and not path.is_symlink():
-        path.rmdir()
+        shutil.rmtree(path)
     path.unlink(missing_ok=True)
     if callable(content):
         content(path)

@@ -11,11 +11,13 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
+import traceback
 import tty
 import typing
 import warnings
@@ -340,8 +342,6 @@ def run(line):
         except SystemExit as end:
             code = end.code
         except BaseException:
-            import traceback
-
             traceback.print_exc()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -367,8 +367,6 @@ def left_behind(before, line):
     for name in after.keys() - before.keys():
         if not any(name in word for word in line.words):
             yield f"{name} is left behind"
-        import shutil
-
         shutil.rmtree(name) if after[name][1] else os.unlink(name)
 
 
