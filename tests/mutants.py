@@ -116,29 +116,34 @@ def record(count: int, seconds: float, again: bool, only: str) -> None:
     preload()
     with copied() as copy:
         trace(traced_files(), copy)
-        seen, known = Map(traced_files()), Record()
-        everything = population()
+        seen, known, everything = Map(traced_files()), Record(), population()
         known.keep(each for found in everything.values() for each in found)
         for mutant in drawn(everything, count):
-            outcome = known.outcomes.get(mutant.name, {"outcome": None})["outcome"]
-            if only not in mutant.module or outcome not in (None, again and "survived"):
+            outcome = known.outcomes.get(mutant.name, {"outcome": "new"})["outcome"]
+            if only not in mutant.module or outcome == "killed" or (outcome == "survived" and not again):
                 continue
             source = (copy / mutant.module).read_text(encoding="utf-8")
             text = mutant.source(source)
             if text is None:
                 continue
             start = time.monotonic()
-            tests = seen.tests(mutant.module, statement(source, mutant.line), seconds)
-            first = [name for name in known.killers(mutant) if name in seen.seconds and name not in tests[:1]]
-            tests = list(dict.fromkeys([*first, *tests]))
-            limit = 10 + 4 * sum(seen.seconds[name] for name in tests)
             with changed(copy / mutant.module, text):
-                killer = failing(tests, copy, limit) if tests else None
+                killer = killed_by(mutant, statement(source, mutant.line), copy, seen, known, seconds)
             known.add(mutant, difference(source, text), killer)
-            print(
-                f"{time.monotonic() - start:5.1f} s {len(tests):4d} tests {killer or 'SURVIVED'} {mutant.name}",
-                flush=True,
-            )
+            print(f"{time.monotonic() - start:5.1f} s {killer or 'SURVIVED'} {mutant.name}", flush=True)
+
+
+def killed_by(mutant: Mutant, lines: list[str], copy: Path, seen: Map, known: Record, seconds: float) -> str | None:
+    """The test that notices the mutant, if one does: quick ones first, then files of tests as a whole."""
+    tests = list(dict.fromkeys([*known.killers(mutant), *seen.tests(mutant.module, lines, seconds)]))
+    limit = 10 + 4 * sum(seen.seconds.get(name, 1.0) for name in tests)
+    if tests and (killer := failing(tests, copy, limit)):
+        return killer
+    for name in seen.files(mutant.module, lines):
+        killer = failing([name], copy, LIMIT)
+        if killer and killer != "limit":  # a file may take longer without the change, too
+            return killer
+    return None
 
 
 def traced_files() -> list[str]:
@@ -148,8 +153,8 @@ def traced_files() -> list[str]:
 
 
 def sample(known: Record) -> list[dict]:
-    """The record in an order of its own. A mutant that ended by a limit is left out: to repeat it takes long."""
-    repeated = (each for each in known.outcomes.values() if each["by"] != "limit")
+    """The judged mutants in an order of its own. One that ended by a limit is left out: to repeat it takes long."""
+    repeated = (each for each in known.outcomes.values() if each["outcome"] != "open" and each["by"] != "limit")
     return sorted(repeated, key=lambda each: hashlib.sha256(f"again {each['mutant']}".encode()).hexdigest())
 
 
@@ -195,17 +200,19 @@ def check(count: int, minutes: float) -> None:
 
 
 def table() -> None:
-    """Print the score of each package, with its binomial standard error."""
+    """Print the score of each package, with its binomial standard error.
+
+    Open ones have passed the quick tests, and wait for whole files; until then they count as if they survived.
+    """
     rooms = defaultdict(Counter)
     for each in Record().outcomes.values():
-        for room in (each["module"].split("/")[1], "all"):
+        for room in (each["module"].split("/")[1].removesuffix(".py"), "all"):
             rooms[room][each["outcome"]] += 1
-    print(f"{'package':14} mutants killed survived  score")
-    for room, counts in rooms.items():
-        total = counts.total()
-        score = counts["killed"] / total
-        error = (score * (1 - score) / total) ** 0.5
-        print(f"{room:14} {total:7} {counts['killed']:6} {counts['survived']:8}  {score:.3f} ± {error:.3f}")
+    print(f"{'package':12} killed survived   open  score")
+    for room, counts in sorted(rooms.items(), key=lambda row: row[0] == "all"):
+        score = counts["killed"] / counts.total()
+        error = (score * (1 - score) / counts.total()) ** 0.5
+        print(f"{room:12} {counts['killed']:6} {counts['survived']:8} {counts['open']:6}  {score:.3f} ± {error:.3f}")
 
 
 def survivors() -> None:

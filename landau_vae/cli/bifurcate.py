@@ -138,7 +138,7 @@ def _potential(problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None
     if loops is not None:
         for jump in loops.down.jumps:
             if jump.at.form is not None and jump.maxwell is not None and jump.returns is not None:
-                above, below = (jump.maxwell * jump.returns) ** 0.5, (jump.maxwell**3 * jump.control) ** 0.25
+                above, below = jump.maxwell**0.5 * jump.returns**0.5, jump.maxwell**0.75 * jump.control**0.25
                 active, _ = loops.down.at(jump.control * 0.999)
                 return telling_potential(problem, jump.at, active, (above, jump.maxwell, below))
     for special in diagram.special:

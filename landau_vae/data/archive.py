@@ -53,7 +53,8 @@ def held(path: Path, lock: str) -> Iterator[None]:
         raise InputError(f"The folder {brief(path)} cannot be used ({reason}): name another.", "folder") from None
     try:
         for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
-            leftover.unlink(missing_ok=True)
+            if leftover.is_file():
+                leftover.unlink(missing_ok=True)
         yield
     finally:
         holder.release()

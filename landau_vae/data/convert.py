@@ -82,7 +82,13 @@ def as_array(value: Any, subject: str = "", *, rows: int | None = None, ordered:
         _check_room(value.shape, value.dtype, begin)
     try:
         array = _gathered(value, rows) if _holds_parts(value) else plain(value)
-    except (ValueError, TypeError, RuntimeError, OverflowError) as problem:  # ragged lists, unreadable tensors
+    except (
+        ValueError,
+        TypeError,
+        RuntimeError,
+        OverflowError,
+        LookupError,
+    ) as problem:  # ragged lists, unreadable tensors
         reason = (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")
         raise InputError(f"{begin}The data are no table ({reason}): give an array, or rows of equal length.") from None
     return _real(array, begin)

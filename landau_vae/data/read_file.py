@@ -217,6 +217,8 @@ def _load_npy(path: Path) -> NDArray[Any]:
 
 def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
     names = array_names(path)
+    if not names:
+        raise InputError(f"{path.name} holds no array: write it again (np.savez).")
     if key is None and len(names) != 1:
         raise InputError(
             f"{path.name} holds {len(names)} arrays ({', '.join(names[:12])}), but one table is expected: "

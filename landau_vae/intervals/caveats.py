@@ -62,7 +62,7 @@ def _in_order(found: Influence, factor: float, units: str) -> str:
     return (
         f"{units.capitalize()} that follow one another are alike, as in a time series or on a map: errors are at least "
         f"about {significant(factor, 2)} times too small, and these {found.units} {units} count as about "
-        f"{significant(found.units / factor**2, 2)} independent ones. Give {blocks}. {units.capitalize()} that are "
+        f"{found.units / factor**2:.0f} independent ones. Give {blocks}. {units.capitalize()} that are "
         "independent, and were only sorted, can be shuffled instead."
     )
 

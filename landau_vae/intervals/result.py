@@ -71,7 +71,7 @@ class Uncertainty(Result):
     def known(self) -> Booleans:
         """Whether each group has an interval, (groups,): elsewhere its ends are NaN.
 
-        It needs enough rows (blocks), two for each mode, and a bias that is small, or less than the error.
+        It needs enough rows (blocks), three for each mode, and a bias that is small, or less than the error.
         """
         units, last = self.influence.kish, self.mode + self.multiplicity - 1
         small = (np.abs(self.bias) < INTERVAL_BIAS * self._errors[0]) | (np.abs(self.bias) < SMALL_BIAS * self._mean)

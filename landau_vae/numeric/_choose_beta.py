@@ -203,7 +203,7 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Answer:
     low = float(thresholds[keep])
     if high - low > spectrum.floor * loss.sampler.threshold:
         most = np.inf if (demand := loss.demand(spectrum)) is None else demand.cap  # no price in effect is above it
-        return _choice(spectrum, loss, question, (low, float(np.sqrt(low * min(high, most))), high))
+        return _choice(spectrum, loss, question, (low, float(np.sqrt(low) * np.sqrt(min(high, most))), high))
     ends = np.append(0, np.sum(spectrum.multiplets, axis=0))  # of multiplets: one of them has keep inside
     above = int(np.searchsorted(ends, keep))
     below, above = int(ends[above - 1]), int(ends[above])

@@ -96,8 +96,8 @@ def scan(
         How many tasks are carried out at once; -1: one per core. Inside
         `joblib.parallel_config(backend="dask")`, by a cluster.
     folder : str or Path, optional
-        Where finished tasks are kept. An interrupted scan is resumed when it is called again
-        with the same arguments.
+        Where finished tasks are kept, and once a minute the state of those that take longer. An
+        interrupted scan goes on from there when it is called again with the same arguments.
     memory : float, optional
         Limit in bytes. By default most of what is free.
     keep_weights : bool, default True

@@ -343,13 +343,13 @@ class Descent:
         if self.checkpoint is None or (kept := self.checkpoint.read()) is None:
             return state, 0
         content, arrays = kept
-        structure = jax.tree.structure((state, state[0] if content["kept"] else None))
+        structure: Any = jax.tree.structure((state, state[0] if content["kept"] else None))
         leaves = [jnp.asarray(arrays[f"leaf {i}"]) for i in range(structure.num_leaves)]
         state, stopping.kept = jax.tree.unflatten(structure, leaves)
         for name in STOPPING:
             setattr(stopping, name, arrays[name])
         for i, each in enumerate(batches):
-            each.left = arrays[f"left {i}"]
+            each.left = arrays[f"left {i}"].astype(np.intp)
         restore([each.rng for each in batches], content["generators"])
         looks += list(arrays["looks"])
         self.on_progress(len(stopping.stopped) * content["done"] / self.settings.updates)

@@ -278,7 +278,7 @@ class Run:
         self.memory = [arrays[f"memory {i}"] for i in range(len(self.memory))]
         self.snapshots = [tuple(arrays[f"snapshot {i} {j}"] for j in range(3)) for i in range(content["snapshots"])]
         for i, batches in enumerate(self.batches):
-            batches.left = arrays[f"left {i}"]
+            batches.left = arrays[f"left {i}"].astype(np.intp)
         self.noise.keep(self.running.tolist())
         restore(self._generators(), content["generators"])
         self.on_progress(len(self.flat) * content["done"] / self.settings.updates)

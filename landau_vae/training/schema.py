@@ -32,6 +32,7 @@ Progress = Callable[[float], object]  # takes how many models have got done
 
 RECONSTRUCTIONS = ("mean", "sampled")
 UNTRAINED = -1  # status of a model of `spectroscopy` that was not reached: no `Status`, none has ended
+MOST = 1e150  # of any value, which verification squares
 KINDS = {"f": ("fiu", "real numbers"), "i": ("iu", "whole numbers"), "b": ("b", "True and False")}
 
 
@@ -236,7 +237,7 @@ def _check_values(scan: Any, name: str) -> None:
         values = scan[variable].values
         if observable.by_model:
             values = scan[variable].transpose("seed", "temperature", ...).values.reshape(*sound.shape, -1)
-        low, high = observable.low - OUT_OF_RANGE, observable.high + OUT_OF_RANGE
+        low, high = np.clip([observable.low - OUT_OF_RANGE, observable.high + OUT_OF_RANGE], -MOST, MOST)
         unfit = ~((values >= low) & (values <= high) & np.isfinite(values))
         if observable.by_model:
             unfit &= sound[..., None]
@@ -256,7 +257,7 @@ def _wrong_values(values: Array, observable: Observable, name: str) -> InputErro
     if unknown:
         models = " although their models have not diverged" * observable.by_model
         return InputError(f"{subject} {counted(unknown, 'NaN or infinite value')}{models}: give it as trained.", name)
-    ends = f"from {observable.low:g} " + ("on" if observable.high == np.inf else f"to {observable.high:g}")
+    ends = f"from {max(observable.low, -MOST):g} to {min(observable.high, MOST):g}"
     found = f"{subject} {counted(len(values), 'value')} such as {values[0]:g}, but numbers {ends} are expected"
     return InputError(f"{found}: give it as trained.", name)
 

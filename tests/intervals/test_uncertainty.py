@@ -532,13 +532,13 @@ def test_caveats(rng):
 @pytest.mark.parametrize("n", [100, 500, 2000])
 def test_heavy_tails_are_reported(rng, n):
     """Where fourth moments are infinite, or as good as that; not where 95 % intervals hold in 95 % of tables."""
-    laws = {"normal": 0.0, "exponential": 0.05, "two points": 0.0, "t3": 0.7, "lognormal": 0.7}
+    laws = {"normal": 0.0, "exponential": 0.2, "two points": 0.0, "t3": 0.5, "lognormal": 0.5}
     for kind, expected in laws.items():
-        if n == 100 and expected > 0.5:
+        if n == 100 and expected >= 0.5:
             continue  # few rows do not show their tails
         draw = (DRAWS | HEALTHY)[kind]
         rate = np.mean([said("Heavy tails", draw(rng, n) * np.sqrt(TRUTH)) for _ in range(40)])
-        assert rate >= expected if expected > 0.5 else rate <= expected, (kind, rate)
+        assert rate >= expected if expected >= 0.5 else rate <= expected, (kind, rate)
 
 
 def test_two_points_have_no_caveat(rng):
@@ -642,6 +642,9 @@ ROWS = np.random.default_rng(7).standard_normal((40, 3))
         ({"weights": np.zeros(40)}, "All weights are zero"),
         ({"weights": np.ones(39)}, "one weight per row"),
         ({"blocks": np.zeros(39)}, "one label per row"),
+        ({"blocks": 0}, "at most 39"),
+        ({"blocks": 10**400}, "at most 39"),
+        ({"blocks": 2.5}, "one label per row"),
         ({"blocks": np.zeros(40)}, "All rows are in one block"),
         ({"blocks": np.repeat([0, 1], 20), "weights": np.repeat([0, 1], 20)}, "All rows are in one block"),
         ({"blocks": np.r_[np.nan, np.arange(39)]}, "no block"),
@@ -723,6 +726,31 @@ def test_thresholds_with_intervals(rng, tmp_path, capsys):
     assert "nan" not in out
     assert main(["thresholds", str(tmp_path / "x.npy"), "--intervals", "--standardize", "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)["uncertainty"]["share"]["low"]) == {None}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npy"])
+def test_blocks_on_the_command_line(rng, tmp_path, capsys, kind):
+    """By their length, by a column of words, by a column of numbers: the intervals of `uncertainty`."""
+    x, labels = in_time(rng, 600), np.arange(600) // 20
+    path = tmp_path / f"x.{kind}"
+    words = kind != "npy"
+    frame = pd.DataFrame(x, columns=list("abcd")).assign(week=[f"week {each}" for each in labels] if words else labels)
+    write = {"csv": frame.to_csv, "parquet": frame.to_parquet, "npy": lambda at, index: np.save(at, frame.to_numpy())}
+    write[kind](path, index=False)
+    column = "week" if words else "4"
+    for blocks, options in ((labels, ["--blocks", column]), (30, ["--blocks", "30", "--exclude", column])):
+        if not words and blocks is labels:
+            continue  # of a file without names, a number is one of rows
+        assert main(["thresholds", str(path), "--json", *options]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert content["spectrum"]["dimension"] == 4
+        expected = uncertainty(x, blocks=blocks)
+        np.testing.assert_allclose(content["uncertainty"]["share"]["low"], expected.share.low, rtol=1e-9)
+        assert content["uncertainty"]["caveats"] == list(expected.caveats)
+    assert main(["thresholds", str(path), "--blocks", "nothing"]) == 2
+    assert "no column 'nothing'" in capsys.readouterr().err
+    assert main(["thresholds", str(path), "--blocks", "600", "--exclude", column]) == 2
+    assert "at most 599" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

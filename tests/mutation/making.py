@@ -81,8 +81,12 @@ class Mutant:
         return None if same else changed
 
 
-def spans(tree: ast.AST) -> Iterator[ast.AST]:
+def spans(tree: ast.Module) -> Iterator[ast.AST]:
     """Nodes in which a change changes no result."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(value=ast.BinOp(op=ast.BitOr()) | ast.Subscript()):  # a name for types
+                yield node
     for node in ast.walk(tree):
         match node:
             case ast.Assert() | ast.Raise() | ast.Import() | ast.ImportFrom():

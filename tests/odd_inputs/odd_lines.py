@@ -196,7 +196,8 @@ INSIDES = re.compile(
     r"object at 0x|<class|(?<!, )\bNone\b|NoneType|array\(|dtype\(|np\.(float|int|str|nan)|\w+Error\b|\w+Exception\b"
     r"|Errno|\x1b|\x00|_[a-z]+_[a-z]+_"
 )
-SUBJECTS = ("column", "row", "command", "likelihood", "latents", "data", "posterior", "file", "argument", "option")
+SUBJECTS = ("column", "row", "command", "likelihood", "latents", "variance", "data", "page", "posterior", "file",
+            "argument", "option")  # fmt: skip
 
 
 def complaints(line, result):
