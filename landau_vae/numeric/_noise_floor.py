@@ -199,6 +199,35 @@ def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
     TooFewSamples
         If n is too small for the rank of the spectrum.
 
+    Notes
+    -----
+    A mode above what normal noise reaches must be common to both halves of the rows wherever
+    tails are heavy. The floor is raised to the strongest one that is not, and `caveat` says so.
+    Tails are known where the rows can be read again: of `Spectrum.from_data`, `from_file` (up to
+    7·10⁷ numbers) and of lists of chunks, but not of a covariance or a stream, nor in copies.
+
+    Shares of sets of isotropic noise with a mode above the floor (least and largest of 7 shapes,
+    n = 20 … 2000, d = 10 … 200, 200 sets each; `tests/studies/noise_tails.py`):
+
+    ======================== ==================== ========== ==================
+    law                      normal tails assumed this floor without a caveat
+    ======================== ==================== ========== ==================
+    normal, uniform, t₁₀     0 … 1.5 %            ≤ 1 %      ≤ 1 %
+    Laplace                  1.5 … 5.5 %          ≤ 1 %      ≤ 1 %
+    t₅                       2.5 … 20 %           ≤ 1 %      ≤ 1 %
+    t₃                       24 … 100 %           ≤ 1.5 %    ≤ 1.5 %
+    gamma(½)                 21 … 60 %            ≤ 2.5 %    ≤ 2 %
+    lognormal                58 … 100 %           ≤ 4 %      ≤ 3 %
+    multivariate t₅          26 … 100 %           ≤ 2.5 %    ≤ 2 %
+    multivariate t₃          52 … 100 %           ≤ 8 %      ≤ 1.5 %
+    1 of 50 rows × 5         28 … 100 %           ≤ 5 %      ≤ 3 %
+    t₂ (infinite variance)   55 … 100 %           ≤ 14 %     ≤ 3 %
+    ======================== ==================== ========== ==================
+
+    Normal signals in normal noise are found as often as by the normal floor, less at most 1 % of
+    sets. Of signals with 8 (16) times the critical variance, 99 % (99.5 %) are found in t₅,
+    75 … 84 % (92 … 97 %) in t₃, 48 … 98 % (88 … 99.5 %) in multivariate t₅.
+
     Examples
     --------
     >>> rows = np.random.default_rng(0).standard_normal((400, 100))

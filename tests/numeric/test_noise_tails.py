@@ -218,7 +218,9 @@ def test_the_record_holds_its_bars(record):
     noise, signals = record
     assert len({(row["law"], row["n"], row["d"]) for row in noise}) >= 100
     for row in noise:
-        assert row["above"] <= 0.05 or row["silent"] <= 0.05 * row["above"], row
+        assert row["silent"] <= 0.05, row
+        if row["law"] != "t2":  # whose variance is infinite
+            assert row["above"] <= 0.05 or row["silent"] <= 0.05 * row["above"], row
     normal = [row for row in noise if row["law"] == "normal"]
     assert max(row["caveat"] for row in normal) <= 0.05
     for row in signals:
