@@ -5,7 +5,7 @@ minimises. Everything else takes these two and returns one result per question. 
 lists the public names; each is loaded on first use.
 """
 
-from landau_vae import starting  # noqa: F401  # before anything else: it handles Ctrl-C
+from landau_vae import exits  # noqa: F401  # before anything else: it handles Ctrl-C
 
 import lazy_loader  # isort: skip
 

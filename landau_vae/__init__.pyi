@@ -17,6 +17,7 @@ from .diagnosis._monitor import Monitor as Monitor
 from .errors import InputError as InputError
 from .errors import OutsideTheory as OutsideTheory
 from .errors import TooFewSamples as TooFewSamples
+from .errors import WorkerLost as WorkerLost
 from .estimator._linear_vae import LinearVAE as LinearVAE
 from .intervals._uncertainty import uncertainty as uncertainty
 from .loss import Loss as Loss

@@ -277,7 +277,7 @@ def _convert_instance(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any
     if kind in (Path, PathLike) and isinstance(value, str):
         return value
     if kind is Iterable:
-        fits = _can_be_iterated(value) and not isinstance(value, str | bytes | Mapping)
+        fits = _first_items(value, 0) is not None and not isinstance(value, str | bytes | Mapping)
     elif kind in (Sequence, tuple, list) and arguments:
         return _convert_sequence(value, kind, arguments)
     else:
@@ -287,21 +287,20 @@ def _convert_instance(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any
     return value
 
 
-def _can_be_iterated(value: Any) -> bool:
-    """Whether iteration over an object begins: one may have the method only to say that it cannot."""
+def _first_items(value: Any, count: int = LONGEST + 1) -> list[Any] | None:
+    """Return the first items of what can be iterated over; None where a method is there only to say that it cannot."""
     try:
-        return iter(value) is not None
+        return list(islice(value, count))
     except UNREADABLE:
-        return False
+        return None
 
 
 def _convert_sequence(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any:
     """Return a list, tuple or flat array as a tuple (a list, where that is asked for) of what its items should be."""
     noun = "a list of texts" if arguments[0] is str else NOUNS[kind]
-    listlike = hasattr(value, "__len__") and hasattr(value, "__getitem__") and getattr(value, "ndim", 1) > 0
-    if not listlike or isinstance(value, str | bytes | Mapping) or not _can_be_iterated(value):
+    listlike = hasattr(value, "__len__") and hasattr(value, "__getitem__") and getattr(value, "ndim", 1) != 0
+    if not listlike or isinstance(value, str | bytes | Mapping) or (listed := _first_items(value)) is None:
         raise _Unfit(noun)
-    listed = list(islice(value, LONGEST + 1))
     items = arguments if kind is tuple and arguments[-1] is not ... else [arguments[0]] * len(listed)
     if len(listed) > LONGEST:
         raise _Unfit(f"{noun} of at most {LONGEST} items")

@@ -91,3 +91,6 @@ class WorkerLost(RuntimeError):
     >>> issubclass(WorkerLost, RuntimeError)
     True
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)

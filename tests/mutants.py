@@ -58,9 +58,9 @@ def rank(mutant: Mutant, seed: int) -> str:
     return hashlib.sha256(f"{seed} {mutant.name}".encode()).hexdigest()
 
 
-def population() -> dict[str, list[Mutant]]:
+def population(copy: Path) -> dict[str, list[Mutant]]:
     """All mutants of each module, in the order of the draw."""
-    made = {module: mutants(module, (ROOT / module).read_text(encoding="utf-8")) for module in modules()}
+    made = {module: mutants(module, (copy / module).read_text(encoding="utf-8")) for module in modules()}
     possible = {module: [each for each in found if each.name not in EQUIVALENT] for module, found in made.items()}
     return {module: sorted(found, key=lambda each: rank(each, SEED)) for module, found in possible.items()}
 
@@ -116,29 +116,34 @@ def record(count: int, seconds: float, again: bool, only: str) -> None:
     preload()
     with copied() as copy:
         trace(traced_files(), copy)
-        seen, known = Map(traced_files()), Record()
-        everything = population()
+        seen, known, everything = Map(traced_files()), Record(), population(copy)
         known.keep(each for found in everything.values() for each in found)
         for mutant in drawn(everything, count):
-            outcome = known.outcomes.get(mutant.name, {"outcome": None})["outcome"]
-            if only not in mutant.module or outcome not in (None, again and "survived"):
+            outcome = known.outcomes.get(mutant.name, {"outcome": "new"})["outcome"]
+            if only not in mutant.module or outcome == "killed" or (outcome == "survived" and not again):
                 continue
             source = (copy / mutant.module).read_text(encoding="utf-8")
             text = mutant.source(source)
             if text is None:
                 continue
             start = time.monotonic()
-            tests = seen.tests(mutant.module, statement(source, mutant.line), seconds)
-            first = [name for name in known.killers(mutant) if name in seen.seconds and name not in tests[:1]]
-            tests = list(dict.fromkeys([*first, *tests]))
-            limit = 10 + 4 * sum(seen.seconds[name] for name in tests)
             with changed(copy / mutant.module, text):
-                killer = failing(tests, copy, limit) if tests else None
+                killer = killed_by(mutant, statement(source, mutant.line), copy, seen, known, seconds)
             known.add(mutant, difference(source, text), killer)
-            print(
-                f"{time.monotonic() - start:5.1f} s {len(tests):4d} tests {killer or 'SURVIVED'} {mutant.name}",
-                flush=True,
-            )
+            print(f"{time.monotonic() - start:5.1f} s {killer or 'SURVIVED'} {mutant.name}", flush=True)
+
+
+def killed_by(mutant: Mutant, lines: list[str], copy: Path, seen: Map, known: Record, seconds: float) -> str | None:
+    """The test that notices the mutant, if one does: quick ones first, then files of tests as a whole."""
+    tests = list(dict.fromkeys([*known.killers(mutant), *seen.tests(mutant.module, lines, seconds)]))
+    limit = 10 + 4 * sum(seen.seconds.get(name, 1.0) for name in tests)
+    if tests and (killer := failing(tests, copy, limit)):
+        return killer
+    for name in seen.files(mutant.module, lines):
+        killer = failing([name], copy, LIMIT)
+        if killer and killer != "limit":  # a file may take longer without the change, too
+            return killer
+    return None
 
 
 def traced_files() -> list[str]:
@@ -148,8 +153,8 @@ def traced_files() -> list[str]:
 
 
 def sample(known: Record) -> list[dict]:
-    """The record in an order of its own. A mutant that ended by a limit is left out: to repeat it takes long."""
-    repeated = (each for each in known.outcomes.values() if each["by"] != "limit")
+    """The judged mutants in an order of its own. One that ended by a limit is left out: to repeat it takes long."""
+    repeated = (each for each in known.outcomes.values() if each["outcome"] != "open" and each["by"] != "limit")
     return sorted(repeated, key=lambda each: hashlib.sha256(f"again {each['mutant']}".encode()).hexdigest())
 
 
@@ -158,16 +163,17 @@ def judge(part: int, parts: int, count: int, minutes: float) -> None:
     preload()
     known, end = Record(), time.monotonic() + 60 * minutes
     chosen = sample(known)[:count][part::parts]
-    present = {each.name: each for module in {each["module"] for each in chosen}
-               for each in mutants(module, (ROOT / module).read_text(encoding="utf-8"))}  # fmt: skip
-    found = [present[each["mutant"]] for each in chosen if each["mutant"] in present]
-    tests = {each.name: known.killers(each) for each in found}
     with copied() as copy:
+        files = {each["module"]: copy / each["module"] for each in chosen}
+        sources = {module: path.read_text(encoding="utf-8") for module, path in files.items() if path.exists()}
+        present = {each.name: each for module, source in sources.items() for each in mutants(module, source)}
+        tests = {name: known.killers(present[name]) for each in chosen if (name := each["mutant"]) in present}
+        found = [present[name] for name, killers in tests.items() if killers]
         broken = failing(sorted(set().union(*tests.values())), copy, 2 * LIMIT)
         if broken:
             sys.exit(f"A test fails without any mutant: {broken}")
         for mutant in found:
-            text = mutant.source((copy / mutant.module).read_text(encoding="utf-8"))
+            text = mutant.source(sources[mutant.module])
             if text is None or time.monotonic() > end:
                 continue
             with changed(copy / mutant.module, text):
@@ -195,17 +201,19 @@ def check(count: int, minutes: float) -> None:
 
 
 def table() -> None:
-    """Print the score of each package, with its binomial standard error."""
+    """Print the score of each package, with its binomial standard error.
+
+    Open ones have passed the quick tests, and wait for whole files; until then they count as if they survived.
+    """
     rooms = defaultdict(Counter)
     for each in Record().outcomes.values():
-        for room in (each["module"].split("/")[1], "all"):
+        for room in (each["module"].split("/")[1].removesuffix(".py"), "all"):
             rooms[room][each["outcome"]] += 1
-    print(f"{'package':14} mutants killed survived  score")
-    for room, counts in rooms.items():
-        total = counts.total()
-        score = counts["killed"] / total
-        error = (score * (1 - score) / total) ** 0.5
-        print(f"{room:14} {total:7} {counts['killed']:6} {counts['survived']:8}  {score:.3f} ± {error:.3f}")
+    print(f"{'package':12} killed survived   open  score")
+    for room, counts in sorted(rooms.items(), key=lambda row: row[0] == "all"):
+        score = counts["killed"] / counts.total()
+        error = (score * (1 - score) / counts.total()) ** 0.5
+        print(f"{room:12} {counts['killed']:6} {counts['survived']:8} {counts['open']:6}  {score:.3f} ± {error:.3f}")
 
 
 def survivors() -> None:

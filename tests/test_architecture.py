@@ -17,7 +17,7 @@ PACKAGE = Path(landau_vae.__file__).parent
 
 # From the ground up: a module may import from its own storey only itself, and anything below.
 STOREYS = [
-    ["errors"],
+    ["errors", "exits"],
     ["display"],
     ["checks", "limits", "threads"],
     ["findings", "likelihoods"],

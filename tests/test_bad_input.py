@@ -319,7 +319,7 @@ def test_eigenvalues(values):
 @pytest.mark.parametrize("beta", [-1, 0, "nan", "inf", "-inf"])
 def test_beta(folder, capsys, frame, beta):
     frame.to_csv("x.csv", index=False)
-    assert "positive finite number" in say(capsys, "x.csv", "--beta", beta)
+    assert "finite number" in say(capsys, "x.csv", "--beta", beta)
     with pytest.raises(InputError, match="positive finite"):
         Loss.gaussian([1.0, float(beta)])
 
@@ -364,12 +364,13 @@ def test_kinds_of_reconstruction():
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--points", "1"], "points is 1"), (["--coldest", "2"], "between 0 and 1"),
+    [(["--points", "1"], "points is 1"), (["--coldest", "2"], "below 1"),
      (["--latents", "0"], "latents is 0"), (["--tolerance", "0"], "tolerance is 0"), (["--seed", "-1"], "seed is -1"),
      (["--output", "/dev/null/x"], "cannot be made"), (["--depth", "2"], "--depth is an option of networks only"),
      (["--budget", "full"], "add --neural"), (["--neural", "--points", "121"], "--points is an option of linear"),
      (["--neural", "--tolerance", "1"], "leave it or --neural out"), (["--neural", "--depth", "0"], "depth is 0"),
-     (["--neural", "--layers", "x", "--blocks", "0"], "blocks is 0"), (["--neural", "--budget", "x"], "--budget is 'x', but"),
+     (["--neural", "--layers", "x", "--blocks", "0"], "blocks is 0"),
+     (["--neural", "--budget", "x"], "--budget is 'x', but"),
      (["--neural", "--layers", "x", "--workers", "0"], "workers is 0"), (["--neural"], "(--layers DIR)"),
      (["--neural", "--layers", "x"], "There is no layer x")],
 )  # fmt: skip
@@ -381,7 +382,7 @@ def test_reproduce(capsys, options, words):
     ("options", "words"),
     [(["--seeds", "0"], "seeds is 0"), (["--updates", "0"], "updates is 0"),
      (["--batch", "0"], "batch is 0"),
-     (["--learning-rate", "-1"], "learning_rate is -1"), (["--optimizer", "lion"], "'--optimizer'"),
+     (["--learning-rate", "-1"], "learning_rate is -1"), (["--optimizer", "lion"], "--optimizer is 'lion', but"),
      (["--points", "2"], "points is 2"), (["--coldest", "2"], "lowest temperature is 2"),
      (["--coldest", "0"], "lowest temperature is 0"), (["--tolerance", "0"], "tolerance is 0"),
      (["--workers", "0"], "workers is 0"), (["--latents", "0"], "latents is 0"),
@@ -395,7 +396,7 @@ def test_verify(folder, capsys, frame, options, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [(["nonsense"], "name one of loss, collapse"), (["loss", "--order", "8"], "has no order to choose; collapse has"),
-     (["collapse", "--order", "99999"], "from 2 to 40"), (["collapse", "--order", "two"], "'--order'"),
+     (["collapse", "--order", "99999"], "from 2 to 40"), (["collapse", "--order", "two"], "--order is 'two', but"),
      (["--order", "8"], "No derivation is named"), (["loss", "--latex", "--json"], "can be given")],
 )  # fmt: skip
 def test_derive(capsys, options, words):
@@ -410,12 +411,12 @@ def test_no_command_and_unknown_command(capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("x.docx", "cannot be saved"), ("no/such/folder/x.png", "cannot be written")]
+    ("name", "words"), [("x.docx", "cannot be saved"), ("no/such/folder/x.png", "There is no folder no/such/folder")]
 )
 def test_pictures_that_cannot_be_written(folder, capsys, frame, name, words):
-    """The numbers have been printed by then: nothing is lost."""
+    """This is said before the work, not after it."""
     frame.to_csv("x.csv", index=False)
     assert main(["thresholds", "x.csv", "--output", name]) == 2
     out, err = capsys.readouterr()
-    assert "everything is collapsed from β" in out
+    assert out == ""
     assert words in err

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mutants import RECORD, ROOT, SCORE, modules
+from mutants import EQUIVALENT, RECORD, ROOT, modules
 from mutation.forked import changed
 from mutation.making import end_of, spans, start_of, statement
 
@@ -27,14 +27,15 @@ def area(radius: float | None, names=("a", "b")) -> float | None:
 """
 
 
-def test_the_record_keeps_its_promise():
-    record = json.loads(RECORD.read_text(encoding="utf-8"))
-    outcomes = [each["outcome"] for each in record["mutants"]]
-    assert len(outcomes) >= 500
-    assert outcomes.count("killed") >= SCORE * len(outcomes)
-    present = {each["module"] for each in record["mutants"] if (ROOT / each["module"]).exists()}
-    assert present <= set(modules())
-    assert len(present) > 0.9 * len(modules())  # each has its share of the draw; some have no code to change
+def test_the_record_is_of_these_modules():
+    """The score is checked by `.ci/run mutants`, which runs the tests."""
+    record = json.loads(RECORD.read_text(encoding="utf-8"))["mutants"]
+    names = [each["mutant"] for each in record]
+    assert len(set(names)) == len(names)
+    assert not EQUIVALENT & set(names)
+    assert {each["outcome"] for each in record} <= {"killed", "survived", "open"}
+    assert all((each["outcome"] == "killed") == (each["by"] is not None) for each in record)
+    assert {each["module"] for each in record if (ROOT / each["module"]).exists()} <= set(modules())
 
 
 def test_types_errors_and_speed_are_left_out():
@@ -54,7 +55,8 @@ def test_the_statement_of_a_line_says_which_tests_ran_it():
     line = lines.index("if radius < 1:") + 1
     assert statement(SOURCE, line) == ["if radius < 1:"]
     assert statement(SOURCE, lines.index("PI") + 1) == ["return (", "PI", "* radius**2", ")"]
-    assert statement(SOURCE, lines.index("@cache") + 1) == []
+    assert statement(SOURCE, lines.index("WIDTH: int | None = 3") + 1) == []
+    assert statement(SOURCE, lines.index("@cache") + 1) == lines[lines.index("@cache") + 1 :]
 
 
 def test_a_changed_file_comes_back(tmp_path):

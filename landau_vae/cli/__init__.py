@@ -1,7 +1,7 @@
 """The command line: `landau-vae reproduce`, `thresholds FILE`, `choose FILE`, `onset FILE`, `bifurcate FILE`,
 `verify FILE`, `diagnose POSTERIOR --data FILE`, `explain LOG --data FILE`, `gather FILE…`, `convert`, `derive RESULT`.
 
-Exit codes are those of `landau_vae.cli.exit_codes`. Commands are loaded when `main` runs, so that
+Exit codes are those of `landau_vae.exits`. Commands are loaded when `main` runs, so that
 Ctrl-C while they are loaded ends as quietly as it does later.
 """
 

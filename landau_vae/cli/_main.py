@@ -4,14 +4,13 @@ import sys
 import traceback
 
 from landau_vae.cli import signals, streams
-from landau_vae.cli.exit_codes import BAD_INPUT, FAULT, INTERRUPTED, STOPPED
-from landau_vae.starting import REPORT, leave
+from landau_vae.exits import BAD_INPUT, FAULT, INTERRUPTED, REPORT, STOPPED, leave
 
 OPTIONS = {"start": "--from", "stop": "--to"}  # arguments that are called otherwise on the command line
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit code: see `landau_vae.cli.exit_codes`.
+    """Run a command and return the exit code: see `landau_vae.exits`.
 
     Parameters
     ----------

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 
 import landau_vae as lv
-from landau_vae.cli.exit_codes import INTERRUPTED
 from landau_vae.cli.options import Inputs
 from landau_vae.cli.program import AsJson, command, option, say, say_written
 from landau_vae.display import Column, counted, progress_bar, significant
 from landau_vae.errors import InputError
+from landau_vae.exits import INTERRUPTED
 from landau_vae.likelihoods import GAUSSIAN
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _potential(problem: "Problem", diagram: "Diagram", loops: "Hysteresis | None
     if loops is not None:
         for jump in loops.down.jumps:
             if jump.at.form is not None and jump.maxwell is not None and jump.returns is not None:
-                above, below = (jump.maxwell * jump.returns) ** 0.5, (jump.maxwell**3 * jump.control) ** 0.25
+                above, below = jump.maxwell**0.5 * jump.returns**0.5, jump.maxwell**0.75 * jump.control**0.25
                 active, _ = loops.down.at(jump.control * 0.999)
                 return telling_potential(problem, jump.at, active, (above, jump.maxwell, below))
     for special in diagram.special:

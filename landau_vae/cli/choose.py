@@ -26,6 +26,10 @@ def choose(
     output: Annotated[Path | None, option("Draw the cascade (.png, .pdf, .svg)")] = None,
 ) -> int:
     """Choose β to keep latents, to lose little variance, to have a rate, or to stay above noise."""
+    if output is not None:
+        lv.report.check_picture(output)
+    if mean and tolerance is None:
+        raise InputError("--mean does not change which modes are active: leave it out, or give a --tolerance.")
     if noise_floor and inputs.reading.weights is not None:
         raise InputError("The noise floor needs rows of equal weight: leave --weights out, or ask another question.")
     question: dict[str, Any] = {"keep": keep, "tolerance": tolerance, "noise_floor": noise_floor}

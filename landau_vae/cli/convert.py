@@ -7,7 +7,7 @@ from landau_vae.checks import Range
 from landau_vae.cli.options import Names, parts_of
 from landau_vae.cli.program import AsJson, command, option, say
 from landau_vae.display import Column, Table, counted, significant
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.likelihoods.likelihood import as_likelihood
 from landau_vae.loss import FAMILY, PRESETS, Loss, Preset
 from landau_vae.loss.presets import GROUPS
@@ -46,6 +46,8 @@ def convert(
     else:
         every = (_example(name, sizes) for name in PRESETS if name != here.name)
         losses = [loss for loss in every if loss is not None and _alike(here, loss)]
+    if not losses:
+        raise OutsideTheory(f"No other loss is like that of {source} at a β that only sizes decide: name one (--to).")
     there = [here.equivalent(loss, features) for loss in losses]
     content = {"features": features, **sizes, "from": here, "to": there}
     say(content if as_json else "\n".join(here.translation(loss, features) for loss in losses))

@@ -43,7 +43,8 @@ def diagnose(
     Prices are measured with a decoder, in Python: lv.diagnose(…, decode=model.decode).
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"The report is a page, but {output.name} does not end with .html: rename it, or use --json.")
+        name = output.name or output
+        raise InputError(f"The report is a page, but {name} does not end with .html: rename it, or use --json.")
     if output is not None and not to_write(output).parent.is_dir():
         raise InputError(f"There is no folder {output.parent} to write the report into: make it, or name another.")
     inputs.must_be_plain("diagnose")

@@ -153,7 +153,7 @@ class Inputs:
         if self.strongest is not None and (self.changed or self.dataset is not None):
             raise InputError("--given, --target, --noise and --dataset find all modes at once: leave --strongest out.")
         if self.changed and (not self.loss.likelihood.squared or self.divisor != "n"):
-            raise InputError("Conditions, targets and noise metrics go with squared errors, and with the divisor n.")
+            raise InputError("--given, --target and --noise go with squared errors and with the divisor n.")
         if self.given and self.target:
             raise InputError("--given is for conditional VAEs, --target for supervised ones: give one of the two.")
 

@@ -14,7 +14,7 @@ def sentence(problem: Any, words: Sequence[str]) -> str:
     """
     option = getattr(problem, "param", None)
     value = None if option is None else _value(option.opts, words)
-    if value is not None and problem.cmd is not None:
+    if option is not None and value is not None and problem.cmd is not None:
         annotation = inspect.signature(problem.cmd.callback).parameters[option.name].annotation
         if (wanted := expected(value, annotation)) is not None:
             return f"{option.opts[0]} is {shown(value)}, but {wanted} is expected."

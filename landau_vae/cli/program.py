@@ -14,9 +14,9 @@ import typer
 import landau_vae as lv
 from landau_vae.checks import Range, checked
 from landau_vae.cli import streams
-from landau_vae.cli.exit_codes import FINE, IN_WORDS
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError
+from landau_vae.exits import FINE, IN_WORDS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=IN_WORDS)
 

@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from landau_vae.cli.exit_codes import INTERRUPTED
-from landau_vae.starting import SIGNALLED, leave
+from landau_vae.exits import INTERRUPTED, SIGNALLED, leave
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 AGAIN = 0.05  # seconds until an interrupt that was lost is repeated

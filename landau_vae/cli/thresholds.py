@@ -34,6 +34,8 @@ def thresholds(
     """List the β of your loss at which each latent collapses."""
     inputs, labels = (inputs, None) if blocks is None else _in_blocks(inputs, blocks)
     wanted = intervals or blocks is not None
+    if output is not None:
+        lv.report.check_picture(output)
     errors = _uncertainty(inputs, labels) if wanted else None  # first: it loads the rows, which are then not read again
     spectrum, loss = inputs.spectrum, inputs.loss
     cascade, state, noise = lv.transitions(spectrum, loss), lv.equilibrium(spectrum, loss), _noise(inputs)

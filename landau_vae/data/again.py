@@ -1,36 +1,28 @@
 """The rows of a spectrum, to be gone through again: about their mean, in its unit, block by block."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from landau_vae.data.moments import Pairs
+from landau_vae.data.moments import Again
 from landau_vae.display import Array
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows z with ⟨z zᵀ⟩ = C, each times the root of its weight; copies and pickles of it are None."""
+    """Rows z with ⟨z zᵀ⟩ = C, each times the root of its weight."""
 
-    pairs: Callable[[], Pairs]  #: goes through all of them, in the same order each time
+    again: Again | None  #: goes through them; None in copies of a spectrum
     mean: Array  #: (d,)
     unit: Array | None  #: to divide columns by, (d,), or to multiply rows by, (d, d)
     factor: float  #: of C, over the mean weight
 
     def blocks(self) -> Iterator[Array]:
         """Yield z by blocks, (rows, d)."""
-        for rows, weights in self.pairs():
+        for rows, weights in self.again() if self.again else ():
             block: Array = np.subtract(rows, self.mean, dtype=np.float64)
             if self.unit is not None:
                 block = block / self.unit if self.unit.ndim == 1 else block @ self.unit
             share = np.array(self.factor) if weights is None else weights[:, None] * self.factor
             yield np.multiply(block, np.sqrt(share), out=block)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _nothing, ()
-
-
-def _nothing() -> None:
-    """Stand in for rows that stay where they are when a spectrum travels."""

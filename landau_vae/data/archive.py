@@ -53,7 +53,8 @@ def held(path: Path, lock: str) -> Iterator[None]:
         raise InputError(f"The folder {brief(path)} cannot be used ({reason}): name another.", "folder") from None
     try:
         for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
-            leftover.unlink(missing_ok=True)
+            if leftover.is_file():
+                leftover.unlink(missing_ok=True)
         yield
     finally:
         holder.release()
@@ -92,7 +93,7 @@ def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDAr
         whole = content.pop(CHECKSUM) == _checksum(content, arrays)
     except Exception as problem:  # whatever a parser runs into in a file of another kind
         reason = str(problem).partition("\n")[0].rstrip(". ")
-        raise Damaged(reason or type(problem).__name__) from None
+        raise Damaged(reason[:200] or type(problem).__name__) from None
     if not whole:
         raise Damaged("its checksum does not agree")
     return content, arrays

@@ -82,7 +82,13 @@ def as_array(value: Any, subject: str = "", *, rows: int | None = None, ordered:
         _check_room(value.shape, value.dtype, begin)
     try:
         array = _gathered(value, rows) if _holds_parts(value) else plain(value)
-    except (ValueError, TypeError, RuntimeError, OverflowError) as problem:  # ragged lists, unreadable tensors
+    except (
+        ValueError,
+        TypeError,
+        RuntimeError,
+        OverflowError,
+        LookupError,
+    ) as problem:  # ragged lists, unreadable tensors
         reason = (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")
         raise InputError(f"{begin}The data are no table ({reason}): give an array, or rows of equal length.") from None
     return _real(array, begin)
@@ -269,4 +275,5 @@ def _real(array: NDArray[Any], begin: str) -> NDArray[Any]:
             f"{begin}The array holds values of type {array.dtype}, but real numbers are expected: "
             "split complex numbers into real and imaginary columns, encode text as numbers."
         )
-    return array.astype(np.float64) if array.dtype.itemsize > 8 else array
+    with np.errstate(over="ignore"):  # beyond double precision is infinite
+        return array.astype(np.float64) if array.dtype.itemsize > 8 else array

@@ -15,6 +15,7 @@ from landau_vae.data.convert import COMMA, is_number
 from landau_vae.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|", " ")  # a blank stands for any number of blanks
+COLUMNS = 2**20
 LINES = 100  # by which the separator is chosen
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "."}
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
@@ -33,6 +34,11 @@ class Dialect:
 
 def dialect_of(lines: Sequence[str], name: str, header: bool | None = None) -> Dialect:
     """Return the dialect of a file by its first lines; `header` says whether it has one, if that is known."""
+    if (columns := 1 + max(map(lines[0].count, SEPARATORS))) > COLUMNS:
+        raise InputError(
+            f"{name} has {columns} columns, but at most {COLUMNS} are read from text: write it as NPY, or swap rows "
+            "and columns if they have been swapped."
+        )
     tables = {each: _cells(lines[:LINES], each) for each in SEPARATORS}
     cut = [each for each in SEPARATORS if len(tables[each][0]) > 1] or [" "]
     separator = max(cut, key=lambda each: (_fit(tables[each], each), each != " ", len(tables[each][0])))

@@ -104,7 +104,7 @@ class Gathering:
             raise InputError(f"Saves are {self.every:g} seconds apart, but a number from 0 on is expected (--every).")
         if is_file(to_write(self.output)) and not is_partial(self.output):
             raise InputError(f"{self.output.name} exists and is no partial result: name another output to keep it.")
-        whole = [os.path.realpath(to_read(path, folder=True)) for path in self.files]
+        whole = [os.path.realpath(path) for path in self.files]
         if not whole:
             raise InputError("No files were given: name at least one.")
         twice = next((path for path in whole if whole.count(path) > 1), None)
@@ -114,6 +114,8 @@ class Gathering:
             )
         if os.path.realpath(self.output) in whole:
             raise InputError(f"{self.output.name} is an input and the output: name another output.")
+        for path in self.files:
+            to_read(path, folder=True)
 
 
 def _agree(part: Collected, names: tuple[str, ...] | None, path: Path) -> None:

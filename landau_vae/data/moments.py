@@ -49,6 +49,24 @@ def block_rows(columns: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
+class Again:
+    """Blocks of rows and their weights, in the same order each time; in copies and pickles it is None."""
+
+    pairs: Callable[[], Pairs]
+
+    def __call__(self) -> Pairs:
+        """Return an iterator over them."""
+        return self.pairs()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _nothing, ()
+
+
+def _nothing() -> None:
+    """Stand in for rows that stay where they are when a spectrum travels."""
+
+
+@dataclass(frozen=True, eq=False)
 class Decomposition:
     """Eigenvalues of a covariance, and its eigenvectors, computed when they are first asked for.
 
@@ -114,7 +132,7 @@ class Decomposition:
 class SecondMoments:
     """What `Moments`, `Gram` and `Margins` have in common: means and variances of columns, and a decomposition."""
 
-    pairs: Callable[[], Pairs] | None = None  #: goes through the rows again, where they can be
+    again: Again | None = None  #: goes through the rows once more, where that is possible
     vectors_needed = False  #: whether `decompose` is to compute eigenvectors together with the eigenvalues
 
     def __init__(self, dimension: int) -> None:

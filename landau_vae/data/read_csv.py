@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Callable, Iterator
-from io import BufferedReader, RawIOBase, StringIO, TextIOWrapper
+from io import SEEK_END, BufferedReader, RawIOBase, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +14,7 @@ from landau_vae.display import in_words
 from landau_vae.errors import InputError
 
 BLOCK = 2**18  # bytes that are read at a time; of the first lines, that are looked at
-LINE = 2**25  # bytes of the longest line: a million columns
+LINE = 2**25  # bytes of the longest line: 32 for each of `COLUMNS`
 RECORD = 2**27  # bytes between two blocks of rows, beyond what the numbers in them take
 CELL = 64  # bytes of a number as text, at most
 
@@ -60,6 +60,8 @@ class Watched(RawIOBase):
 
 def open_csv(path: Path, header: bool | None) -> tuple[tuple[str, ...], Callable[[list[int]], Iterator[Any]]]:
     """Return the names of the columns, and a function that yields data frames of the columns to keep."""
+    if path.suffix.lower() == ".gz":
+        check_claim(path, _claimed(path))
     dialect = guarded(path, lambda: dialect_of(_first_lines(path), path.name, header))
     names = tuple(field or f"Unnamed: {i}" for i, field in enumerate(dialect.first))
     names = names if dialect.header else tuple(map(str, range(len(names))))
@@ -85,6 +87,13 @@ def _options(dialect: Dialect, names: tuple[str, ...]) -> dict[str, Any]:
     options: dict[str, Any] = {"sep": separator, "decimal": "," if dialect.comma else ".", "names": list(names)}
     options |= {"header": None, "skiprows": int(dialect.header)}
     return options | {"skipinitialspace": True, "index_col": False, "encoding": "utf-8-sig"}
+
+
+def _claimed(path: Path) -> int:
+    """Return how many bytes a gzip file says that it unpacks to, modulo 4 GB; `Watched` counts what it does."""
+    with path.open("rb") as file:
+        file.seek(-min(4, path.stat().st_size), SEEK_END)
+        return int.from_bytes(file.read(4), "little")
 
 
 def _first_lines(path: Path) -> list[str]:

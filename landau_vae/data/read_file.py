@@ -77,8 +77,7 @@ def read(
     begin, `partial` whether it may be a partial result, which has no rows. Columns go by their
     names, or by their index ("0", "1", …) where the file names none.
     """
-    path = to_read(path, folder=True)
-    kind = _kind(path)
+    path, kind = _identified(path)
     if array is not None and kind not in ("NPZ", "AnnData", *LABELLED):
         raise InputError(
             f"array={array!r} names an array inside an NPZ, Zarr, netCDF or AnnData file, but {path.name} is a {kind} "
@@ -126,8 +125,7 @@ def read(
 
 def read_labels(path: str | Path, column: str, *, header: bool | None = None, **options: Any) -> NDArray[Any]:
     """Return a column of numbers or words, (n,), of an AnnData file one of obs; `options` are those of `read`."""
-    path = Path(path)
-    kind = _kind(path)
+    path, kind = _identified(path)
     if kind == "AnnData":
         return read_obs_labels(path, column)
     if kind not in ("CSV", "Parquet"):
@@ -143,19 +141,20 @@ def read_labels(path: str | Path, column: str, *, header: bool | None = None, **
 
 def array_names(path: str | Path) -> tuple[str, ...]:
     """Return the names of the arrays of an NPZ file."""
-    path = to_read(path, folder=True)
-    if (kind := _kind(path)) != "NPZ":
+    path, kind = _identified(path)
+    if kind != "NPZ":
         raise InputError(
             f"{path.name} is a {kind} file, but an NPZ file of named arrays is expected: np.savez(path, …)."
         )
     return _from_npz(path, lambda archive: tuple(archive.members))
 
 
-def _kind(path: Path) -> str:
-    """Return the kind of a file by its suffix, once its first bytes agree."""
+def _identified(path: str | Path) -> tuple[Path, str]:
+    """Return a path that can be read, and the kind of its file by its suffix, once its first bytes agree."""
+    path = to_read(path, folder=True)
     if path.is_dir():
         if path.suffix.lower() == ".zarr":
-            return "Zarr"
+            return path, "Zarr"
         raise InputError(f"{brief(path)} is a folder and is no file: {SUPPORTED}.")
     zipped = path.suffix.lower() == ".gz"
     kind = KINDS.get((Path(path.stem).suffix if zipped else path.suffix).lower())
@@ -172,7 +171,7 @@ def _kind(path: Path) -> str:
             f"{path.name} is not the {kind} file that its suffix says, but {found} by its first bytes: "
             f"{ADVICE.get(found, 'rename it to what it is, or save the table as CSV, Parquet or NPY')}."
         )
-    return kind
+    return path, kind
 
 
 def _unpacked(path: Path) -> bytes:
@@ -218,13 +217,15 @@ def _load_npy(path: Path) -> NDArray[Any]:
 
 def _load_npz(path: Path, key: str | None) -> NDArray[Any]:
     names = array_names(path)
+    if not names:
+        raise InputError(f"{path.name} holds no array: write it again (np.savez).")
     if key is None and len(names) != 1:
         raise InputError(
-            f"{path.name} holds {len(names)} arrays ({', '.join(names)}), but one table is expected: "
+            f"{path.name} holds {len(names)} arrays ({', '.join(names[:12])}), but one table is expected: "
             "name it (array=…; on the command line --array NAME)."
         )
     if key is not None and key not in names:
-        raise InputError(f"{path.name} holds no array {key!r}, only {', '.join(names)}: name one of those.")
+        raise InputError(f"{path.name} holds no array {key!r}, only {', '.join(names[:12])}: name one of those.")
     return _from_npz(path, lambda archive: archive.array(key or names[0]))
 
 
@@ -240,25 +241,32 @@ def open_parquet(path: Path) -> tuple[tuple[str, ...], Rows, int | None]:
     """Return the names of the columns of a Parquet file, a function that yields its rows, and how many there are."""
     import pyarrow.parquet as pq
 
-    metadata, schema = guarded(path, lambda: (pq.read_metadata(path), pq.read_schema(path)))
-    check_claim(path, 8 * metadata.num_rows * metadata.num_columns)
-    check_room(path, max((metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)), default=0))
-    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
-    names = tuple(name for name in schema.names if name not in stored_index)
+    names, count = guarded(path, lambda: _look(path))
 
     def rows(keep: list[int], first: int) -> Iterator[Any]:
         columns = [names[i] for i in keep]
         size = rows_at_a_time(len(columns))
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):  # one at a time: Arrow keeps what it has read of a file
-                length = metadata.row_group(group).num_rows
+                length = file.metadata.row_group(group).num_rows
                 if length > first:
                     batches = file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
                     frames = (batch.to_pandas(ignore_metadata=True)[columns] for batch in batches)
                     yield from from_row(frames, first)
                 first = max(0, first - length)
 
-    return names, rows, metadata.num_rows
+    return names, rows, count
+
+
+def _look(path: Path) -> tuple[tuple[str, ...], int]:
+    """Return the names of the columns of a Parquet file, and how many rows there are."""
+    import pyarrow.parquet as pq
+
+    metadata, schema = pq.read_metadata(path), pq.read_schema(path)
+    check_claim(path, 8 * metadata.num_rows * metadata.num_columns)
+    check_room(path, max((metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)), default=0))
+    stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
+    return tuple(name for name in schema.names if name not in stored_index), metadata.num_rows
 
 
 def from_row(blocks: Iterator[Any], first: int) -> Iterator[Any]:

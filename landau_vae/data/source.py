@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from landau_vae.data.accumulate import Collected, array_pairs, chunk_pairs, collect, items, with_progress
 from landau_vae.data.convert import Names, is_sparse, opened
 from landau_vae.data.gram import Margins, pass_rows
-from landau_vae.data.moments import Pairs, SecondMoments
+from landau_vae.data.moments import Again, Pairs, SecondMoments
 from landau_vae.data.read_file import read
 from landau_vae.data.read_xarray import Slabs, stacked
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem, rows_at_a_time
@@ -68,7 +68,7 @@ class Source:
         if modes is None or d is None or not self.again or (held or 0) <= FORMED or modes >= least - 1:
             moments = self.collect(progress).result()
             lasting = self.lasting and (self.array is not None or moments.count * len(moments.mean) <= READ_AGAIN)
-            moments.pairs = self.blocks if lasting else None
+            moments.again = Again(self.blocks) if lasting else None
             return moments
         margins = Margins(lambda: with_progress(self._pass(d), self.rows, progress), d)
         if not margins.finite:

@@ -17,7 +17,7 @@ import os
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -223,7 +223,7 @@ def write_statistics(layers: Layers, output: Path) -> None:
         spectrum = layers.spectrum(weighted=weighted)
         content[key] = jsonable({"mean": spectrum.mean, "std": spectrum.scale, "correlation": spectrum.matrix})
     text = json.dumps(content, ensure_ascii=False, indent=1)
-    replace_file(output, lambda partial: partial.write_text(text, encoding="utf-8"))
+    replace_file(output, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def check_layer(path: Path) -> None:
@@ -264,7 +264,7 @@ def _fetch(folder: Path, downloader: Callable[[str, str, Any], object]) -> None:
             for name in LAYERS:
                 if name in members and not _is_official(folder / name):
                     content = packed.read(members[name])
-                    replace_file(folder / name, lambda partial, content=content: partial.write_bytes(content))
+                    replace_file(folder / name, partial(Path.write_bytes, data=content))
     except InputError:
         raise
     except (OSError, ValueError, zipfile.BadZipFile) as problem:

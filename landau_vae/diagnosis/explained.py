@@ -180,7 +180,7 @@ def _as_linear(t: TwoNumbers) -> Finding | None:
 
 
 def _one_linear_model(t: TwoNumbers) -> Finding:
-    price = float(np.sqrt(t.by_rate * t.by_error))
+    price = float(np.sqrt(t.by_rate) * np.sqrt(t.by_error))
     beta = float(t.loss.collapse_beta(price, t.spectrum))
     at = f" ({t.loss.knob} = {_short(beta)})" if 0 < beta < np.inf else ""
     agree = f"The two numbers agree with one linear model at rest, of price τ = {_short(price)}{at}"

@@ -1,4 +1,4 @@
-"""Which eigenvalues are too close to be separated, and what limits the trust in the errors of the others?
+"""Which eigenvalues are too close to be separated, and by how much are the others biased?
 
     neighbours are separated if    λ̂_k − λ̂_{k+1} > 3 max(s.e.(λ̂_k − λ̂_{k+1}), 2 c),   c = s.e.(v_kᵀ Ĉ v_{k+1})
     p in a row are one group if    λ̂_first − λ̂_last ≤ 3 c √(2p); else they part at their widest gap (in its errors)

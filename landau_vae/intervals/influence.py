@@ -10,9 +10,8 @@ relative amount a/2 per row:
     Bernoulli, Poisson       s = √F(m)    a_i = (d ln F/dm_i)(x_i − m_i)
 
 p are the rows' shares of the weight (1/n). λ_k's neighbour l couples to it by y_k
-y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i. Rows that are correlated within blocks are summed
-by blocks first (cluster-robust). All sums are kept in units of V, so that no square of
-them overflows or vanishes, whatever the unit of the data. Nothing is assumed about the distribution but finite
+y_l − ½(λ_k + λ_l) Σ_i v_ik v_il a_i. Rows of one block are summed first (cluster-robust).
+Sums are in units of V, so that none overflows or vanishes. All that is assumed are finite
 fourth moments and separated eigenvalues. Memory: a block of rows × modes, and modes².
 """
 
@@ -121,16 +120,16 @@ def _influence(rows: NDArray[Any], spectrum: Spectrum, width: int) -> tuple[Arra
     assert vectors is not None
     lam, likelihood = spectrum.normalized, spectrum.likelihood
     slope = None if likelihood.unit_metric else likelihood.slope(mean) / scale  # None: the scale is the data's own
+    root = np.sqrt(spectrum.total_variance)
     y, own, coupling = (np.zeros((len(rows), len(lam) - fewer)) for fewer in (0, 0, 1))
     for start in range(0, rows.shape[1], width):
         part = slice(start, start + width)
         z, directions = (np.asarray(rows[:, part], dtype=np.float64) - mean[part]) / scale[part], vectors[part]
-        y += z @ directions
+        y += z @ (directions / root)
         if spectrum.standardized or slope is not None:
             moved = z**2 - 1 if slope is None else z * slope[part]  # a, twice the relative change of a column's scale
             own += moved @ directions**2
             coupling += moved @ (directions[:, :-1] * directions[:, 1:])
-    y /= np.sqrt(spectrum.total_variance)
     return y**2 - lam - lam * own, y[:, :-1] * y[:, 1:] - (lam[:-1] + lam[1:]) / 2 * coupling
 
 

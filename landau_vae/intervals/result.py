@@ -24,6 +24,7 @@ from landau_vae.display import (
 )
 from landau_vae.intervals.estimates import Count, Estimate, basic, between, estimate, freedom, only, root, times
 from landau_vae.intervals.influence import Influence
+from landau_vae.limits import INTERVAL_BIAS, INTERVAL_ROWS, ROWS_PER_MODE, SMALL_BIAS
 from landau_vae.loss import Loss
 from landau_vae.numeric._transitions import Transitions
 from landau_vae.spectrum.spectrum import Spectrum
@@ -45,7 +46,6 @@ class Uncertainty(Result):
     mode: Integers  #: (groups,), the group's first mode, counting from 1
     multiplicity: Integers  #: (groups,), how many modes the group has
     bias: Array = field(repr=False)  #: (groups,), by how much the rows' mean λ/V is too large, which intervals remove
-    known: Booleans = field(repr=False)  #: (groups,), whether there is an interval: elsewhere its ends are NaN
     confidence: float  #: of the intervals
     blocks: bool = False  #: whether whole blocks of rows were taken for independent, not rows
     caveats: tuple[str, ...] = field(default=(), repr=False)  #: what limits the trust in the errors, in sentences
@@ -68,6 +68,16 @@ class Uncertainty(Result):
         return self if self.resampled is None else replace(self, resampled=None, resampled_variance=None)
 
     @cached_property
+    def known(self) -> Booleans:
+        """Whether each group has an interval, (groups,): elsewhere its ends are NaN.
+
+        It needs enough rows (blocks), three for each mode, and a bias that is small, or less than the error.
+        """
+        units, last = self.influence.kish, self.mode + self.multiplicity - 1
+        small = (np.abs(self.bias) < INTERVAL_BIAS * self._errors[0]) | (np.abs(self.bias) < SMALL_BIAS * self._mean)
+        return np.asarray((units >= INTERVAL_ROWS) & (last * ROWS_PER_MODE <= units) & small)
+
+    @cached_property
     @np.errstate(divide="ignore", invalid="ignore")
     def ratio(self) -> Array:
         """Standard error of λ/V over that of the delta method, (groups,); 1 where neither varies."""
@@ -82,13 +92,11 @@ class Uncertainty(Result):
     @cached_property
     def share(self) -> Estimate:
         """Share λ/V of each group, (groups,): the mean of its modes."""
-        value, bound, total = self._mean, 1 / self.multiplicity, self.multiplicity @ self._covariance
-        if self.resampled_variance is not None:
+        value, bound = self._mean, 1 / self.multiplicity
+        if self.resampled is not None:
             drawn = self._resampled_means / self._resampled_totals[:, None]
-            return only(basic(value, drawn, self.confidence, bound), self.known)
-        variance = self._error**2 - 2 * value * total + value**2 * (total @ self.multiplicity)
-        error = root(variance, self._unrelated)
-        return only(estimate(value, error, self._quantile[1], bound, self._unbiased), self.known)
+            return only(basic(value, drawn, self._quantile[1], bound), self.known)
+        return only(estimate(value, self._errors[1], self._quantile[1], bound, self._unbiased), self.known)
 
     @checked
     def beta(self, loss: Loss) -> Estimate:
@@ -112,7 +120,7 @@ class Uncertainty(Result):
         >>> X = np.random.default_rng(0).standard_normal((1000, 2)) * [2, 1]
         >>> beta = uncertainty(X).beta(Loss.gaussian(half=False))  # τ = β/2
         >>> beta.value.round(2).tolist(), beta.low.round(2).tolist(), beta.high.round(2).tolist()
-        ([8.31, 1.92], [7.61, 1.76], [9.09, 2.11])
+        ([8.31, 1.92], [7.6, 1.76], [9.1, 2.11])
         """
         reached = self.mode <= (loss.latents or self.spectrum.modes)
         lam, known = self._eigenvalue, self.known[reached]
@@ -123,7 +131,7 @@ class Uncertainty(Result):
         if self.resampled is not None:
             firsts = self.mode - 1
             drawn = np.asarray([loss.beta_at(each.eigenvalues[firsts], each) for each in self._spectra(grouped=True)])
-            return only(basic(beta, drawn[:, reached], self.confidence, np.inf), known)
+            return only(basic(beta, drawn[:, reached], self._quantile[0, reached], np.inf), known)
         error = self._learned_error(loss)[reached]
         return only(estimate(beta, error, self._quantile[0, reached], centre=centre), known)
 
@@ -296,9 +304,9 @@ class Uncertainty(Result):
         """The eigenvalues, with an interval for each group."""
         bound = 1 / self.multiplicity if self.spectrum.standardized else np.inf
         if self.resampled is not None:
-            found = basic(self._mean, self._resampled_means, self.confidence, bound)
+            found = basic(self._mean, self._resampled_means, self._quantile[0], bound)
         else:
-            found = estimate(self._mean, self._error, self._quantile[0], bound, self._mean - self.bias)
+            found = estimate(self._mean, self._errors[0], self._quantile[0], bound, self._mean - self.bias)
         return times(found, self.spectrum.total_variance)
 
     @cached_property
@@ -331,7 +339,7 @@ class Uncertainty(Result):
         count = weaker + np.diag(self.mode + self.multiplicity - 1)
         slope = np.diag(1 / lam) - count * per_distortion[:, None]
         variance = np.sum(slope @ self._covariance * slope, axis=1)
-        return np.asarray(beta * root(variance, (self._error / lam) ** 2))
+        return np.asarray(beta * root(variance, (self._errors[0] / lam) ** 2))
 
     @cached_property
     def _covariance(self) -> Array:
@@ -341,8 +349,11 @@ class Uncertainty(Result):
         return sums / np.outer(sizes, sizes)
 
     @cached_property
-    def _error(self) -> Array:
-        return root(np.diagonal(self._covariance), self._unrelated)
+    def _errors(self) -> Array:
+        """Standard errors of the groups' λ (in V) and λ/V by the delta method, (2, groups)."""
+        own, value, total = np.diagonal(self._covariance), self._mean, self.multiplicity @ self._covariance
+        of_share = own - 2 * value * total + value**2 * (total @ self.multiplicity)
+        return np.array([root(own, self._unrelated), root(of_share, self._unrelated)])
 
     @cached_property
     def _unrelated(self) -> Array:
@@ -351,16 +362,17 @@ class Uncertainty(Result):
 
     @cached_property
     def _quantile(self) -> Array:
-        """Student's two-sided t of λ and of λ/V, (2, groups), by the mean of the modes' 1/N."""
-        effective = self.multiplicity / np.add.reduceat(1 / self.influence.effective, self.mode - 1, axis=1)
+        """Student's two-sided t of λ and of λ/V, (2, groups): its N is the group's least, or that of most modes."""
+        carried = self.influence.effective
+        least = np.minimum.reduceat(carried, self.mode - 1, axis=1)
+        effective = np.minimum(least, np.median(carried, axis=1, keepdims=True))
         return stdtrit(freedom(effective, self.influence.units), 0.5 + self.confidence / 2)
 
     @cached_property
     def _ungrouped(self) -> "Uncertainty":
         """Errors with each mode for itself."""
         each = np.arange(1, self.spectrum.modes + 1)
-        bias, known = np.repeat(self.bias, self.multiplicity), np.repeat(self.known, self.multiplicity)
-        return replace(self, mode=each, multiplicity=np.ones_like(each), bias=bias, known=known)
+        return replace(self, mode=each, multiplicity=np.ones_like(each), bias=np.repeat(self.bias, self.multiplicity))
 
     # ------------------------------------------------------------------------- of resampled spectra
 

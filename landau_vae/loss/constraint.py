@@ -9,7 +9,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from landau_vae.checks import Positive, check_fields
+from landau_vae.checks import Positive, check_fields, checked
 from landau_vae.display import significant
 from landau_vae.errors import InputError
 
@@ -74,6 +74,7 @@ class Constraint:
         """Whether a nat beyond C costs β."""
         return self.kind in ("hinge", "absolute")
 
+    @checked
     def formula(self, error: str, weight: str, reduction: str) -> str:
         """Return the loss as a formula.
 

@@ -123,7 +123,7 @@ class FirstCollapse(Result):
         return tuple(phase for phase in self.phases if phase.stop > self.spinodal.price * (1 + FINEST))
 
     @checked
-    def potential(self, price: Positive) -> tuple[Array, Array]:
+    def potential(self, price: Annotated[float, Range(1e-12, 1e12)]) -> tuple[Array, Array]:
         """Return the loss at a price of all states of the branch, by their length.
 
         Stationary states at this price are stationary in it; elsewhere it lies above
@@ -132,7 +132,7 @@ class FirstCollapse(Result):
         Parameters
         ----------
         price : float
-            τ/λ₁.
+            τ/λ₁, from 1e-12 to 1e12.
 
         Returns
         -------

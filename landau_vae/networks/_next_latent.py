@@ -88,8 +88,8 @@ class NextLatent(Result):
         float
             Zero where no latent would pay.
         """
-        ratio = max(self.value / price, 1.0)
-        return float(0.5 * price * (ratio - 1 - np.log(ratio)))
+        value = max(self.value, price)
+        return float(0.5 * (value - price - price * (np.log(value) - np.log(price))))
 
     def content(self) -> Iterable[str | Table]:
         """Yield the table of readings, and the decoder's debt."""

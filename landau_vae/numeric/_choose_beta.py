@@ -203,7 +203,7 @@ def _keep(spectrum: Spectrum, loss: Loss, keep: int) -> Answer:
     low = float(thresholds[keep])
     if high - low > spectrum.floor * loss.sampler.threshold:
         most = np.inf if (demand := loss.demand(spectrum)) is None else demand.cap  # no price in effect is above it
-        return _choice(spectrum, loss, question, (low, float(np.sqrt(low * min(high, most))), high))
+        return _choice(spectrum, loss, question, (low, float(np.sqrt(low) * np.sqrt(min(high, most))), high))
     ends = np.append(0, np.sum(spectrum.multiplets, axis=0))  # of multiplets: one of them has keep inside
     above = int(np.searchsorted(ends, keep))
     below, above = int(ends[above - 1]), int(ends[above])
@@ -289,10 +289,14 @@ def _above_noise(spectrum: Spectrum, loss: Loss) -> Answer:
         return refusal
     floor = noise.noise_floor(spectrum)
     if floor.modes == 0:
+        strongest = significant(float(spectrum.eigenvalues[0]))
+        reason = floor.heavy or (
+            f"Noise reaches λ = {significant(floor.price)} with {floor.samples} samples, and the strongest mode has "
+            f"{strongest}."
+        )
         return TooFewSamples(
-            f"Nothing in these data stands above sampling noise, which reaches {significant(floor.price)} with "
-            f"{floor.samples} samples while the strongest mode has {significant(float(spectrum.eigenvalues[0]))}: "
-            "take more samples, or choose by keep or tolerance.",
+            "Nothing in these data stands above sampling noise: take more samples, or choose by keep or tolerance. "
+            f"{reason}",
             partial=floor,
         )
     active = min(floor.modes, loss.latents or floor.modes)

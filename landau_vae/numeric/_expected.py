@@ -129,7 +129,8 @@ def _course(schedule: Any, loss: Loss, updates: int | None, steps: Any) -> tuple
             if loss.beta.ndim:
                 raise InputError("The loss has a list of β: give it as the schedule, and the loss one β.", "loss")
             factor = 1.0 if schedule is None else schedule(step / (updates or step[-1] or 1.0))
-            beta = np.broadcast_to(loss.beta * factor, step.shape)
+            shape = () if schedule is None else step.shape
+            beta = np.broadcast_to(loss.beta * numbers(factor, "schedule", shape=shape), step.shape)
         else:
             beta = np.array([_beta_at(schedule, at) for at in step])
     else:

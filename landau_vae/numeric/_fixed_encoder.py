@@ -101,9 +101,14 @@ def fixed_encoder(spectrum: Spectrum, loss: Loss, variance: Numbers) -> FixedEnc
     variances = np.broadcast_to(variances, (latents,))
     order = np.argsort(variances, kind="stable")[: min(latents, spectrum.modes)]
     s, lam, tau = variances[order], spectrum.eigenvalues[: len(order)], float(loss.price(spectrum))
-    threshold = lam / s
-    norm = np.sqrt(np.maximum(np.sqrt(lam * tau / s) - tau, 0.0))
-    served = lam - np.minimum(lam, np.sqrt(lam * tau * s))
+    with np.errstate(over="ignore"):
+        threshold = lam / s
+    if not np.isfinite(threshold).all():
+        raise InputError(
+            f"variance holds {s.min():g}, which is too small to divide eigenvalues by: scale it.", "variance"
+        )
+    norm = np.sqrt(np.maximum(np.sqrt(threshold) * np.sqrt(tau) - tau, 0.0))
+    served = lam - np.minimum(lam, np.sqrt(lam) * np.sqrt(tau) * np.sqrt(s))
     return FixedEncoder(
         spectrum, loss, readonly(s), readonly(order, np.int64), tau, readonly(threshold),
         readonly(loss.beta_at(threshold, spectrum)), readonly(np.maximum(1 - np.sqrt(tau / threshold), 0.0)),

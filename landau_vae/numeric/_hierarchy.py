@@ -100,8 +100,9 @@ def hierarchy(
         raise OutsideTheory(f"{problem}: build it for a Gaussian loss.")
     lam, s1, sigma2 = spectrum.eigenvalues, first_variance, decoder_variance
     price, first_cost, second_cost = second_beta * sigma2 / first_beta, first_beta * s1, second_beta * sigma2
-    dead = (second_cost, 0.0) if s1 >= price else (first_cost, second_cost**2 / first_cost)
-    alone = np.sqrt(lam * s1 / first_beta)  # A at the minimum where the second level is inactive
-    spread = readonly(np.maximum(np.where(alone <= price, alone, lam * s1 / second_cost), s1))
+    dead = (second_cost, 0.0) if s1 >= price else (first_cost, second_cost * (second_cost / first_cost))
+    alone = np.sqrt(lam) * np.sqrt(s1 / first_beta)  # A at the minimum where the second level is inactive
+    with np.errstate(over="ignore"):  # without decoder noise it has no bound
+        spread = readonly(np.maximum(np.where(alone <= price, alone, lam * (s1 / second_cost)), s1))
     signal = readonly(1 - s1 / spread), readonly(np.maximum(1 - price / spread, 0.0))
     return Hierarchy(spectrum, first_beta, second_beta, sigma2, s1, price, *dead, spread, *signal)

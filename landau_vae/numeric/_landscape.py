@@ -195,7 +195,8 @@ class Landscape(Result):
         """
         rate = self._scale * growth(self.above, self.price)
         per_unit = rate if learning_rate is None else per_update(rate, learning_rate, momentum)
-        return readonly(-np.log(start) / per_unit)
+        with np.errstate(over="ignore"):  # more steps than a number can hold
+            return readonly(-np.log(start) / per_unit)
 
     @cached_property
     def _scale(self) -> float:

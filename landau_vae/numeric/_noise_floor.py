@@ -9,9 +9,10 @@ directions and one of the ν degrees of freedom; η of the others is their media
 of the Marchenko–Pastur law (Gavish & Donoho, arXiv:1305.5870), and in the end their mean, which
 fluctuates less. This works with clear spikes up to half of the nonzero eigenvalues (40 of 100,
 n = 400: η is 1 % off). Noise alone was above the floor in ≤ 0.9 % of 1000 to 4000 simulated
-sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %. Domain: independent rows of
-equal weight (weights are not accounted for), noise with finite fourth moments that is the same
-in all directions. `isotropic` says whether the bulk looks like that.
+sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %. With heavier tails the floor
+is raised to the strongest mode that is not common to both halves of the rows (`_tails`). Domain:
+independent rows of equal weight (n does not account for weights), noise that is the same in all
+directions. `isotropic` says whether the bulk looks like that.
 """
 
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,8 @@ from landau_vae.numeric._tails import Tails, tails
 from landau_vae.spectrum.spectrum import Spectrum
 
 NORMAL_TAILS = (
-    "The rows are not known to this spectrum, so normal tails are assumed: noise with heavier ones reaches further up."
+    "The floor assumes normal tails, because the rows are not at hand or too few to show others: noise with heavier "
+    "tails reaches further up."
 )
 ANGLES = np.linspace(0, np.pi, 4001)  # a median read off between them is right to 1e-6
 
@@ -113,20 +115,21 @@ class NoiseFloor(Result):
     @property
     def caveat(self) -> str | None:
         """Return what limits the trust in the floor, if anything does: heavy tails, a bulk that is not `isotropic`."""
-        return " ".join(filter(None, [self._heavy, self._anisotropic])) or None
+        return " ".join(filter(None, [self.heavy, self._anisotropic])) or None
 
     @property
-    def _heavy(self) -> str | None:
+    def heavy(self) -> str | None:
+        """Return what heavy tails do to the floor, in a sentence, if anything."""
         if self.tails is None or len(self.unconfirmed) == 0:
             return None
         first, more = self.unconfirmed[0], self._above - self.unconfirmed[0]
-        carriers = significant(self.tails.carriers[first - 1], 2)
+        carriers = significant(self.tails.carriers[first - 1], 3)
         hidden = f", which hides {counted(more, 'weaker mode')}" if more else ""
+        ratio = significant(self.price / self.normal_price, 3)
         return (
-            f"Heavy tails: mode {first} has λ = {significant(self.price, 4)}, {self.price / self.normal_price:.3g} "
-            f"times what normal noise reaches, but about {carriers} of {self.samples} rows carry it, and the two halves "
-            f"of the rows do not confirm it: the floor is its λ{hidden}. Look at these rows, or take a robust "
-            "likelihood (huber, student-t)."
+            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but the two halves of the "
+            f"rows do not have it in common, and about {carriers} of {self.samples} rows carry it: the floor is at its "
+            f"λ{hidden}. Look at these rows, or take a robust likelihood (huber, student-t)."
         )
 
     @property
@@ -195,6 +198,35 @@ def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
         condition leaves.
     TooFewSamples
         If n is too small for the rank of the spectrum.
+
+    Notes
+    -----
+    A mode above what normal noise reaches must be common to both halves of the rows wherever
+    tails are heavy. The floor is raised to the strongest one that is not, and `caveat` says so.
+    Tails are known where the rows can be read again: of `Spectrum.from_data`, `from_file` (up to
+    7·10⁷ numbers) and of lists of chunks, but not of a covariance or a stream, nor in copies.
+
+    Shares of sets of isotropic noise with a mode above the floor (least and largest of 7 shapes,
+    n = 20 … 2000, d = 10 … 200, 200 sets each; `tests/studies/noise_tails.py`):
+
+    ======================== ==================== ========== ==================
+    law                      normal tails assumed this floor without a caveat
+    ======================== ==================== ========== ==================
+    normal, uniform, t₁₀     0 … 1.5 %            ≤ 1 %      ≤ 1 %
+    Laplace                  1.5 … 5.5 %          ≤ 1 %      ≤ 1 %
+    t₅                       2.5 … 20 %           ≤ 1 %      ≤ 1 %
+    t₃                       24 … 100 %           ≤ 1.5 %    ≤ 1.5 %
+    gamma(½)                 21 … 60 %            ≤ 2.5 %    ≤ 2 %
+    lognormal                58 … 100 %           ≤ 4 %      ≤ 3 %
+    multivariate t₅          26 … 100 %           ≤ 2.5 %    ≤ 2 %
+    multivariate t₃          52 … 100 %           ≤ 8 %      ≤ 1.5 %
+    1 of 50 rows × 5         28 … 100 %           ≤ 5 %      ≤ 3 %
+    t₂ (infinite variance)   55 … 100 %           ≤ 14 %     ≤ 3 %
+    ======================== ==================== ========== ==================
+
+    Normal signals in normal noise are found as often as by the normal floor, less at most 1 % of
+    sets. Of signals with 8 (16) times the critical variance, 99 % (99.5 %) are found in t₅,
+    75 … 84 % (92 … 97 %) in t₃, 48 … 98 % (88 … 99.5 %) in multivariate t₅.
 
     Examples
     --------

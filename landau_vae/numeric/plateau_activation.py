@@ -31,6 +31,7 @@ from landau_vae.numeric.plateau_growth import Momentum, growth, per_update
 from landau_vae.spectrum.spectrum import Spectrum
 
 MOST_SENTENCES = 5  # late modes that get a sentence each
+UNITS = 1e-50, 1e50  # of the largest variance, of which rates of growth have fourth powers
 LONGEST_SCHEDULE = 10**8  # updates whose factors fit into memory
 MEAN_MEMORY, SQUARE_MEMORY = 0.9, 0.999  # Adam's β₁ and β₂ that nearly everyone uses
 STEADY_UPDATES = 20_000  # after so many the longest step of Adam no longer changes
@@ -168,6 +169,10 @@ def activation(
     if schedule is not None and not (updates and updates <= LONGEST_SCHEDULE):
         run = f"a run of {updates} updates, but it needs the length of the run, at most {LONGEST_SCHEDULE:g}"
         raise InputError(f"A schedule was given for {run}: give updates, or leave the schedule out.", "schedule")
+    largest = float(spectrum.eigenvalues[0])
+    if not UNITS[0] < largest < UNITS[1]:
+        found = f"The largest variance is {largest:.1e}, but times of training are known from {UNITS[0]:.0e} to"
+        raise InputError(f"{found} {UNITS[1]:.0e}: give data, β and starts in units nearer to 1.", "spectrum")
     scene = landscape(spectrum, loss)
     lam = scene.above
     scale = 2 * loss.weights(spectrum.dimension)[0]  # the user's own loss in units of σ_dec² L

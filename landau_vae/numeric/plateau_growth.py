@@ -37,8 +37,8 @@ def growth(target: Any, served: Any, width: Any = 1.0) -> Any:
     (0.0, 0.618034)
     """
     total = width + target * served
-    root = np.sqrt((width - target * served) ** 2 + 4 * np.square(target))
-    return target * (target - width * served) / ((total + root) / 2)
+    root = np.hypot(width - target * served, 2 * target)
+    return target / ((total + root) / 2) * (target - width * served)
 
 
 def per_update(rate: Any, learning_rate: Any, momentum: Any = 0.0) -> Any:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from landau_vae import plotting
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
-from landau_vae.data.door import brief
+from landau_vae.data.door import brief, to_write
 from landau_vae.errors import InputError
 from landau_vae.training.netcdf import save_scan
 from landau_vae.training.schema import validate
@@ -124,7 +124,7 @@ def make_folder(folder: str | Path) -> Path:
 
 @checked
 def check_picture(path: str | Path) -> Path:
-    """Return the path of a figure, if figures can be saved with its suffix.
+    """Return the path of a figure, if figures can be saved with its suffix, and there.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def check_picture(path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If no format has this suffix.
+        If no format has this suffix, or no file can be written there.
 
     Examples
     --------
@@ -150,6 +150,10 @@ def check_picture(path: str | Path) -> Path:
     if path.suffix.removeprefix(".") not in supported:
         raise InputError(
             f"A figure cannot be saved as {path.name!r}: give it one of the suffixes {', '.join(supported)}.", "path"
+        )
+    if not to_write(path).parent.is_dir():
+        raise InputError(
+            f"There is no folder {path.parent} to save {path.name!r} in: make it, or name another.", "path"
         )
     return path
 

@@ -21,7 +21,14 @@ from landau_vae.likelihoods import GAUSSIAN, Likelihood, as_likelihood
 
 ONE_ROW = "There is only one row, and one sample has no spread: at least two rows are needed."
 NO_WEIGHT = "All weights are zero: at least two rows need a positive weight."
+TINY_ROWS = (
+    "The values are so small that their squares are 0 in double precision: give them in units in which they are nearer "
+    "to 1."
+)
+NO_SQUARES = "All rows are equal, or their squares are 0 in double precision: at least two different rows are needed."
 EQUAL_ROWS = "All rows are equal, so there is no variance: at least two different rows are needed."
+
+VARIANCES = np.finfo(float).tiny / EPS, 1e300  #: largest eigenvalues that can be computed with, data²
 
 Divisor = Literal["n", "n-1"]
 #: What the eigenvalues of a `Spectrum` are the eigenvalues of.
@@ -72,8 +79,8 @@ def fields_in_unit(
     fields |= {"samples": moments.count, "names": names, "kind": kind, "mean": readonly(moments.mean)}
     fields |= {"noise": _mode_noise(found, rounding, unit), "scale": scale_of(unit, d)}
     total = found.trace if unit is not None and unit.ndim == 2 else moments.total(unit) * factor
-    if moments.pairs is not None:
-        fields["rows"] = Rows(moments.pairs, moments.mean, unit, factor * moments.count / moments.weight)
+    if moments.again is not None:
+        fields["rows"] = Rows(moments.again, moments.mean, unit, factor * moments.count / moments.weight)
     resolved = resolve(found, d, total, **fields)
     kept = resolved["eigenvalues"]
     asked_fewer = modes is not None and len(kept) == modes < min(moments.count - 1, d)
@@ -98,8 +105,11 @@ def resolve(
     values = found.values
     if not np.isfinite(total):
         raise InputError("The variances are so large that their sum overflows: rescale the data.")
-    floor = EPS * dimension * max(float(values[0]), whole)
-    if not values[0] > max(floor, np.finfo(float).tiny / EPS):
+    floor, largest = EPS * dimension * max(float(values[0]), whole), float(values[0])
+    if largest > floor and not VARIANCES[0] < largest < VARIANCES[1]:
+        ends = "from {:.0e} to {:.0e}".format(*VARIANCES)
+        raise InputError(f"The largest variance is {largest:.1e}, but one {ends} is expected: rescale the data.")
+    if not largest > floor:
         if whole:
             raise InputError("Nothing is left to encode: every direction of the target is without variance of its own.")
         raise InputError("All eigenvalues are zero or too small beside rounding: there is no variance to encode.")
@@ -114,7 +124,8 @@ def check_rows(moments: SecondMoments) -> None:
     if moments.weight == 0.0:
         raise InputError(NO_WEIGHT)
     if np.all(constant(moments.variance, moments.mean, moments.precision)):
-        raise InputError(EQUAL_ROWS)
+        size = float(np.abs(moments.mean).max())
+        raise InputError(NO_SQUARES if size == 0 else TINY_ROWS if size < VARIANCES[0] ** 0.5 else EQUAL_ROWS)
 
 
 def scale_of(unit: Array | None, dimension: int) -> Array | None:

@@ -97,8 +97,9 @@ class Spectrum(Result):
             data loaders and lists of batches (x, or (x, label), of which x is taken). Images
             and sequences (n, …) are flattened to (n, d). The rows of a sparse matrix are made
             dense block by block.
-            Tables with fewer rows than columns are worked on in the n × n Gram space; the
-            spectrum then refers to the rows, for its `vectors`.
+            The spectrum refers to the rows, for the tails of its noise floor. Tables with fewer
+            rows than columns are worked on in the n × n Gram space; the spectrum then needs the
+            rows for its `vectors`, too.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : array_like (n,), optional
@@ -212,7 +213,9 @@ class Spectrum(Result):
         ----------
         path : str or Path
             A CSV, Parquet, NPY, NPZ, Zarr, netCDF or AnnData file, or what `Partial.save` or
-            `landau-vae gather` wrote.
+            `landau-vae gather` wrote. The cells of a CSV are separated by commas, semicolons,
+            tabs, vertical bars or blanks. Decimal commas are read where a comma can be nothing
+            else; where it may group thousands, the file is refused.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : str, optional

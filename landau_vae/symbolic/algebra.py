@@ -19,7 +19,7 @@ import numpy as np
 import sympy as sp
 from sympy.polys.ring_series import rs_mul, rs_pow, rs_trunc
 
-from landau_vae.checks import checked
+from landau_vae.checks import UNREADABLE, checked, shown
 from landau_vae.errors import InputError
 
 _KINKED = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.floor, sp.ceiling)
@@ -30,10 +30,10 @@ def as_expression(value: Any, name: str) -> sp.Expr:
     """Return a number or SymPy expression as an expression; texts are not parsed."""
     try:
         expression = sp.sympify(value, strict=True)
-    except (sp.SympifyError, TypeError, ValueError, AttributeError):
+    except (sp.SympifyError, AttributeError, *UNREADABLE):
         expression = None
     if not isinstance(expression, sp.Expr):
-        raise InputError(f"{name} is {str(value)[:60]!r}, but a SymPy expression is expected.", name)
+        raise InputError(f"{name} is {shown(value)}, but a SymPy expression is expected.", name)
     return expression
 
 

@@ -303,13 +303,13 @@ class Landau:
     # ------------------------------------------------------------------------------- order by order
 
     @checked
-    def elimination(self, order: Annotated[int, Range(1)]) -> dict[sp.Symbol, sp.Expr]:
+    def elimination(self, order: Annotated[int, Range(1, MAX_ORDER)]) -> dict[sp.Symbol, sp.Expr]:
         """Return the fast variables as power series of the slow ones around the collapsed point.
 
         Parameters
         ----------
         order : int
-            Of the slow amplitude, from 1 on; the series are exact to it.
+            Of the slow amplitude, from 1 to 40; the series are exact to it.
 
         Returns
         -------

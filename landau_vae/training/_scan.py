@@ -42,7 +42,7 @@ from landau_vae.training.schema import (
 from landau_vae.training.tasks import Task, Work, execute
 from landau_vae.training.trained import recorded_network
 from landau_vae.training.training_set import PARTS, training_set
-from landau_vae.training.workers import stop_idle_workers
+from landau_vae.training.workers import on_a_cluster, stop_idle_workers
 
 if TYPE_CHECKING:
     import xarray
@@ -96,8 +96,8 @@ def scan(
         How many tasks are carried out at once; -1: one per core. Inside
         `joblib.parallel_config(backend="dask")`, by a cluster.
     folder : str or Path, optional
-        Where finished tasks are kept. An interrupted scan is resumed when it is called again
-        with the same arguments.
+        Where finished tasks are kept, and once a minute the state of those that take longer. An
+        interrupted scan goes on from there when it is called again with the same arguments.
     memory : float, optional
         Limit in bytes. By default most of what is free.
     keep_weights : bool, default True
@@ -155,6 +155,8 @@ def scan(
     bar = progress_bar(planned.models, "training", progress, unit=" models")
     with bar, opened(folder, work) if folder is not None else nullcontext() as kept:
         results = Results(work, planned, bar)
+        if kept is not None and not on_a_cluster():  # whose machines need not have this folder
+            work = replace(work, checkpoints=kept.checkpoints)
         for wave in work.waves:
             open_tasks = []
             for task in wave:

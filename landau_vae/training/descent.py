@@ -8,7 +8,7 @@ loop, from a key that only the model and the update decide.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from multiprocessing import parent_process
@@ -26,6 +26,7 @@ from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE, WORSE_THAN_DEAD
+from landau_vae.training.checkpoint import restore, states
 from landau_vae.training.network import Network, Weights
 from landau_vae.training.optimizers import Optimizer
 from landau_vae.training.schema import Named, Progress, Starts
@@ -282,6 +283,7 @@ class Descent:
         """Return the observables and weights of all models, trained on one device."""
         with jax.enable_x64(self.dtype == np.float64), np.errstate(all="ignore"):  # whatever JAX's own setting is
             at_once = len(starts) if backend() != "cpu" else 1
+            self.checkpoint = self.settings.checkpoint if at_once >= len(starts) else None  # of one group
             groups = [slice(first, first + at_once) for first in range(0, len(starts), at_once)]
             try:
                 parts = [self._group(temperature[group], starts[group], group) for group in groups]
@@ -311,8 +313,9 @@ class Descent:
         block = min(BLOCK, max(1, AT_ONCE // batches[0].size))
         stopping = _Stopping(settings, len(starts))
         judged = self._blocks("validation" if "validation" in data.held_out else "training", WATCHED)
-        looks, done = [], 0
-        for stop in evenly(settings.updates, LOOKS)[1:].tolist():
+        looks: list[Array] = []
+        state, done = self._resumed(state, batches, stopping, looks)
+        for stop in (stop for stop in evenly(settings.updates, LOOKS)[1:].tolist() if stop >= done):
             while done < stop:
                 count = min(block, stop - done)
                 share = np.zeros((2, block), self.dtype)
@@ -325,6 +328,8 @@ class Descent:
                 state = loop.advance(*state, target, keys, owner, rows, shift, indices, batch_keys, *share, done, count)
                 done += count
                 self.on_progress(len(starts) * count / settings.updates)
+                if self.checkpoint is not None and self.checkpoint.due:
+                    self.checkpoint.write(*_state(state, done, batches, stopping, looks))
             looks.append(np.asarray(loop.watch(state[0], *watched), np.float64))
             if settings.patience is not None and done >= settings.beta.settled * settings.updates:
                 price = target * self.dtype.type(settings.beta(done / settings.updates))
@@ -332,6 +337,23 @@ class Descent:
                     self.on_progress(len(starts) * (1 - done / settings.updates))
                     break
         return self._measured(loop, stopping.final(state[0]), target, stopping.stopped, np.stack(looks))
+
+    def _resumed(self, state: Any, batches: Sequence[Batches], stopping: "_Stopping", looks: list[Array]) -> Any:
+        """Return the state that is kept, if any, and how many updates have been done; put back what goes with it."""
+        if self.checkpoint is None or (kept := self.checkpoint.read()) is None:
+            return state, 0
+        content, arrays = kept
+        structure: Any = jax.tree.structure((state, state[0] if content["kept"] else None))
+        leaves = [jnp.asarray(arrays[f"leaf {i}"]) for i in range(structure.num_leaves)]
+        state, stopping.kept = jax.tree.unflatten(structure, leaves)
+        for name in STOPPING:
+            setattr(stopping, name, arrays[name])
+        for i, each in enumerate(batches):
+            each.left = arrays[f"left {i}"].astype(np.intp)
+        restore([each.rng for each in batches], content["generators"])
+        looks += list(arrays["looks"])
+        self.on_progress(len(stopping.stopped) * content["done"] / self.settings.updates)
+        return state, content["done"]
 
     def _start(self, starts: Starts, group: slice) -> Any:
         """Return initial weights, (models, …): random ones, or those that are given."""
@@ -424,6 +446,19 @@ class Descent:
             constant = np.broadcast_to(self.origin, (len(part), len(self.origin)))
             each = asked(likelihood, "row_value", part + self._shift(), constant)
         return np.asarray(loss > self.objective.squared * share @ each + WORSE_THAN_DEAD * self.unit)
+
+
+STOPPING = ("stopped", "running", "best", "since")  # arrays of early stopping
+
+
+def _state(state: Any, done: int, batches: Sequence[Batches], stopping: "_Stopping", looks: list[Array]) -> Any:
+    """Return what the rest of a training depends on after so many updates, as JSON and arrays."""
+    leaves = jax.tree.leaves((state, stopping.kept))
+    arrays = {f"leaf {i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+    arrays |= {name: getattr(stopping, name) for name in STOPPING}
+    arrays |= {f"left {i}": each.left for i, each in enumerate(batches)}
+    content = {"done": done, "kept": stopping.kept is not None, "generators": states([each.rng for each in batches])}
+    return content, arrays | {"looks": np.array(looks)}
 
 
 class _Stopping:

@@ -21,6 +21,7 @@ from landau_vae.data.door import to_read
 from landau_vae.data.tables import row_blocks
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError
+from landau_vae.training.checkpoint import Checkpoints
 from landau_vae.training.schema import Named
 from landau_vae.training.tasks import Task, Work
 from landau_vae.training.training_set import TrainingSet
@@ -48,6 +49,7 @@ class Folder:
 
     def __init__(self, path: Path, identity: str, device: str) -> None:
         self.path, self.identity, self.device = path, identity, device
+        self.checkpoints = Checkpoints(path.resolve(), identity)  # workers may be in another folder
         self.devices: set[str] = set()  # of the tasks that were read or written
 
     def read(self, task: Task) -> Named | None:
@@ -96,7 +98,9 @@ def opened(path: str | Path, work: Work) -> Iterator[Folder]:
         _compare(path, identity)
         if not (path / "scan.json").exists() or not any(path.glob("task-*.npz")):
             replace_file(path / "scan.json", lambda partial: partial.write_text(text, encoding="utf-8"))
-        yield Folder(path, hashlib.sha256(text.encode()).hexdigest(), work.trainer.device)
+        folder = Folder(path, hashlib.sha256(text.encode()).hexdigest(), work.trainer.device)
+        yield folder
+        folder.checkpoints.drop_all()  # of a scan that is complete
 
 
 def _compare(path: Path, identity: dict[str, Any]) -> None:

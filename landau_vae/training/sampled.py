@@ -16,6 +16,7 @@ from landau_vae.checks import Positive, Range, check_fields
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 from landau_vae.loss import Loss
+from landau_vae.training.checkpoint import restore, states
 from landau_vae.training.gradients import Layout, MomentGradient, Noise, RowGradient
 from landau_vae.training.measure import ROWS, gauge_of
 from landau_vae.training.optimizers import Adam, Optimizer
@@ -25,6 +26,7 @@ from landau_vae.training.schema import Named, Progress, Starts, Trainer
 from landau_vae.training.stopping import LOOKS, Patience, ending, evenly
 from landau_vae.training.training_set import Batches, TrainingSet
 
+STATE = ("flat", "final", "stopped", "running", "owner", "best", "since")  # arrays that change in the course of a run
 TOGETHER = 64  # models that are trained as one batch
 BLOCK = 2**22  # numbers that noise and batches may take between two draws
 
@@ -219,8 +221,8 @@ class Run:
 
     def result(self) -> Named:
         """Train to the end and measure."""
-        looks, frames, done = evenly(self.settings.updates, LOOKS)[1:], self.settings.frames, 0
-        for stop in np.union1d(looks, frames).astype(int).tolist():
+        looks, frames, done = evenly(self.settings.updates, LOOKS)[1:], self.settings.frames, self._resumed()
+        for stop in (stop for stop in np.union1d(looks, frames).astype(int).tolist() if stop >= done):
             if self.running.size:
                 self._advance(done, stop)
                 self.final[self.running] = self.flat
@@ -252,6 +254,35 @@ class Run:
                 rate, number = float(rates[at]), begin + update + 1
                 settings.optimizer.step(self.flat, gradient, self.memory, rate, number, self.layout.decays)
             self.on_progress(len(self.flat) * updates / settings.updates)
+            if (checkpoint := settings.checkpoint) is not None and checkpoint.due:
+                checkpoint.write(*self._state(begin + updates))
+
+    def _state(self, done: int) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return what the rest of the training depends on after so many updates, as JSON and arrays."""
+        arrays = {name: getattr(self, name) for name in STATE}
+        arrays |= {f"memory {i}": each for i, each in enumerate(self.memory)}
+        arrays |= {f"snapshot {i} {j}": part for i, each in enumerate(self.snapshots) for j, part in enumerate(each)}
+        arrays |= {f"left {i}": each.left for i, each in enumerate(self.batches)}
+        return {"done": done, "snapshots": len(self.snapshots), "generators": states(self._generators())}, arrays
+
+    def _generators(self) -> list[np.random.Generator]:
+        return [each.rng for each in self.batches] + [rng for rngs in self.noise.generators for rng in rngs]
+
+    def _resumed(self) -> int:
+        """Go back to the state that is kept, if any; return how many updates have been done there."""
+        if self.settings.checkpoint is None or (kept := self.settings.checkpoint.read()) is None:
+            return 0
+        content, arrays = kept
+        for name in STATE:
+            setattr(self, name, arrays[name])
+        self.memory = [arrays[f"memory {i}"] for i in range(len(self.memory))]
+        self.snapshots = [tuple(arrays[f"snapshot {i} {j}"] for j in range(3)) for i in range(content["snapshots"])]
+        for i, batches in enumerate(self.batches):
+            batches.left = arrays[f"left {i}"].astype(np.intp)
+        self.noise.keep(self.running.tolist())
+        restore(self._generators(), content["generators"])
+        self.on_progress(len(self.flat) * content["done"] / self.settings.updates)
+        return int(content["done"])
 
     def _look(self, done: int) -> None:
         """With patience, stop the models whose loss has not fallen."""

@@ -9,6 +9,7 @@ numbers.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from landau_vae.checks import checked, is_real, one_of, shown
 from landau_vae.display import Array, Booleans, counted
 from landau_vae.errors import InputError
 from landau_vae.limits import OUT_OF_RANGE
+from landau_vae.training.checkpoint import Checkpoint
 from landau_vae.training.record import recorded_likelihood, trainer_settings
 from landau_vae.training.training_set import TrainingSet
 
@@ -30,6 +32,7 @@ Progress = Callable[[float], object]  # takes how many models have got done
 
 RECONSTRUCTIONS = ("mean", "sampled")
 UNTRAINED = -1  # status of a model of `spectroscopy` that was not reached: no `Status`, none has ended
+MOST = 1e150  # of any value, which verification squares
 KINDS = {"f": ("fiu", "real numbers"), "i": ("iu", "whole numbers"), "b": ("b", "True and False")}
 
 
@@ -234,7 +237,7 @@ def _check_values(scan: Any, name: str) -> None:
         values = scan[variable].values
         if observable.by_model:
             values = scan[variable].transpose("seed", "temperature", ...).values.reshape(*sound.shape, -1)
-        low, high = observable.low - OUT_OF_RANGE, observable.high + OUT_OF_RANGE
+        low, high = np.clip([observable.low - OUT_OF_RANGE, observable.high + OUT_OF_RANGE], -MOST, MOST)
         unfit = ~((values >= low) & (values <= high) & np.isfinite(values))
         if observable.by_model:
             unfit &= sound[..., None]
@@ -254,7 +257,7 @@ def _wrong_values(values: Array, observable: Observable, name: str) -> InputErro
     if unknown:
         models = " although their models have not diverged" * observable.by_model
         return InputError(f"{subject} {counted(unknown, 'NaN or infinite value')}{models}: give it as trained.", name)
-    ends = f"from {observable.low:g} " + ("on" if observable.high == np.inf else f"to {observable.high:g}")
+    ends = f"from {max(observable.low, -MOST):g} to {min(observable.high, MOST):g}"
     found = f"{subject} {counted(len(values), 'value')} such as {values[0]:g}, but numbers {ends} are expected"
     return InputError(f"{found}: give it as trained.", name)
 
@@ -300,6 +303,7 @@ class Trainer(ABC):
     uses_rows: ClassVar[bool] = True  #: False where covariances are enough, so that rows need not be kept
     own_workers: ClassVar[bool] = False  #: whether a scan starts worker processes of its own instead of idle ones
     one_by_one: ClassVar[bool] = False  #: whether each model is a task of its own, however many train at once
+    checkpoint: ClassVar[Checkpoint | None] = None  #: where the state of a training is kept; see `keeping`
     expected: ClassVar[str] = "a trainer such as Exact(tolerance=1e-8)"
 
     @property
@@ -365,6 +369,25 @@ class Trainer(ABC):
         raise InputError(
             f"{type(self).__name__} starts from random weights only: let start be 'fresh', or take Neural().", "start"
         )
+
+    def keeping(self, checkpoint: Checkpoint) -> "Trainer":
+        """Return this trainer with a place for the state of a training that takes long.
+
+        `train` may ask it (`checkpoint.due`), and `read` and `write` there what the rest of the
+        training depends on. A trainer that does not is started anew after an interruption.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            Of the next call of `train`.
+
+        Returns
+        -------
+        Trainer
+        """
+        trainer = copy(self)
+        object.__setattr__(trainer, "checkpoint", checkpoint)
+        return trainer
 
     @abstractmethod
     def memory(self, data: TrainingSet, latents: int, models: int, seeds: int = 1) -> int:

@@ -16,10 +16,11 @@ import numpy as np
 
 from landau_vae.display import Array
 from landau_vae.threads import one_thread
+from landau_vae.training.checkpoint import Checkpoints
 from landau_vae.training.memory_plan import ScanPlan
 from landau_vae.training.schema import WEIGHTS, Named, Progress, Trainer
 from landau_vae.training.training_set import TrainingSet
-from landau_vae.training.workers import carried_out
+from landau_vae.training.workers import carried_out, on_a_cluster
 
 PROCESS = 160 * 2**20  # bytes of a worker process before it has any data: the interpreter and what it imports
 
@@ -54,6 +55,7 @@ class Work:
     origin: Array | None = None  #: temperatures of another scan that they are from, (seeds, places)
     source: str = ""  #: a text that only that scan's weights have
     total_variance: float = np.nan  #: V, of which temperatures are shares
+    checkpoints: Checkpoints | None = None  #: where trainings in progress keep their states
 
     def __sizeof__(self) -> int:
         # Schedulers ask for it: what is heavy is sent to each worker once, and not with every task.
@@ -99,16 +101,18 @@ class Work:
 
     def weights(self, bundle: Sequence[Task]) -> Array | None:
         """Return the weights that the models of a bundle start from, (models, size); None: random ones."""
-        starts = [(task.seed, place) for task in bundle for place in task.places]
+        starts = starts_of(bundle)
         return np.stack([self.given[start] for start in starts]) if starts[0] in self.given else None
 
     def train(
         self, bundle: Sequence[Task], on_progress: Progress = lambda models: None, weights: Array | None = None
     ) -> list[tuple[Task, Named]]:
         """Carry out a bundle of tasks, from these weights; return each with its results."""
-        starts = [(task.seed, place) for task in bundle for place in task.places]
+        starts = starts_of(bundle)
         temperature = np.concatenate([self.temperature[task.places] for task in bundle])
         trainer = self.trainer if weights is None else self.trainer.starting_from(weights)
+        if self.checkpoints is not None:
+            trainer = trainer.keeping(self.checkpoints.of(starts, trainer.device))
         with one_thread():
             named = trainer.train(self.data, temperature, starts, self.latents, on_progress)
         kept = {name: part for name, part in named.items() if self.keep_weights or self.swept or name not in WEIGHTS}
@@ -118,13 +122,18 @@ class Work:
             for i, task in enumerate(bundle)
         ]
 
+    def forget(self, bundle: Sequence[Task]) -> None:
+        """Remove the state of tasks whose results have been taken."""
+        if self.checkpoints is not None:
+            self.checkpoints.drop(starts_of(bundle))
+
     def plan(self, source: Any, workers: int, limit: int) -> ScanPlan:
         """Return the memory plan; data that share the memory of `source` are in memory already."""
         import joblib
 
         tasks, arrays = self.waves[0], list(self.data.arrays())
         at_once = min(joblib.effective_n_jobs(workers), len(tasks))
-        elsewhere = hasattr(joblib.parallel.get_active_backend()[0], "client")  # a cluster has memory of its own
+        elsewhere = on_a_cluster()  # which has memory of its own
         array = isinstance(source, np.ndarray)
         data = sum(part.nbytes for part in arrays if not (array and np.may_share_memory(part, source)))
         if at_once > 1:  # workers map one more copy, unless the data are a mapped file
@@ -137,6 +146,11 @@ class Work:
         wide = d > len(self.data.spectrum.covariance)  # its covariance is made for the result
         result = models * one + 24 * wide * d**2
         return ScanPlan(models, len(self.tasks), at_once, data, result, work + 2 * most * one, limit)
+
+
+def starts_of(bundle: Sequence[Task]) -> list[tuple[int, int]]:
+    """Return seed and place of each model."""
+    return [(task.seed, place) for task in bundle for place in task.places]
 
 
 def execute(
@@ -155,6 +169,7 @@ def execute(
     if at_once == 1:
         for bundle in bundles:
             yield from work.train(bundle, on_progress, work.weights(bundle))
+            work.forget(bundle)
         return
     sent = replace(work, given={})  # a task gets the weights of its own models alone
     calls = (joblib.delayed(Work.train)(sent, bundle, weights=work.weights(bundle)) for bundle in bundles)
@@ -162,3 +177,4 @@ def execute(
     processes = min(at_once, len(bundles))  # joblib starts as many as it is asked for
     for results in carried_out(calls, processes, f"run the same again ({kept})"):
         yield from results
+        work.forget([task for task, _ in results])

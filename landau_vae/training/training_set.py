@@ -233,8 +233,8 @@ class Batches:
     dtype: Any = np.float64
 
     def __post_init__(self) -> None:
-        self._rng = np.random.default_rng([self.seed, STREAM])
-        self._left: NDArray[np.intp] = np.empty(0, dtype=np.intp)  # of the epoch's permutation
+        self.rng = np.random.default_rng([self.seed, STREAM])
+        self.left: NDArray[np.intp] = np.empty(0, dtype=np.intp)  # of the epoch's permutation
         if self.data.rows is not None:
             self.size = min(self.size, len(self.data.rows))
         self._share = None if self.data.weights is None else self.data.weights / self.data.weights.sum()
@@ -243,7 +243,7 @@ class Batches:
         """Return the next batches, (updates, size, d + 1)."""
         if self.data.rows is None:
             root = self.data.spectrum.root.astype(self.dtype)
-            centred = self._rng.standard_normal((updates, self.size, len(root)), dtype=self.dtype) @ root
+            centred = self.rng.standard_normal((updates, self.size, len(root)), dtype=self.dtype) @ root
         else:
             centred = self.data.rows[self.indices(updates)] - self.data.mean
         block = np.ones((updates, self.size, centred.shape[-1] + 1), dtype=self.dtype)
@@ -255,11 +255,11 @@ class Batches:
         assert self.data.rows is not None
         count = len(self.data.rows)
         if self._share is not None:
-            return self._rng.choice(count, (updates, self.size), p=self._share)
+            return self.rng.choice(count, (updates, self.size), p=self._share)
         whole = count - count % self.size
-        epochs = [self._left]
+        epochs = [self.left]
         while sum(map(len, epochs)) < updates * self.size:
-            epochs.append(self._rng.permutation(count)[:whole])
+            epochs.append(self.rng.permutation(count)[:whole])
         ready = np.concatenate(epochs)
-        self._left = ready[updates * self.size :]
+        self.left = ready[updates * self.size :]
         return ready[: updates * self.size].reshape(updates, self.size)

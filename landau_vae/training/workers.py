@@ -73,6 +73,13 @@ def _begun(parallel: Any, calls: list[Any]) -> Any:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def on_a_cluster() -> bool:
+    """Return whether joblib's active backend uses other machines."""
+    import joblib
+
+    return hasattr(joblib.parallel.get_active_backend()[0], "client")
+
+
 def end_with_parent() -> None:
     """Let this process, a worker, end as soon as the one that has started it is no more."""
     if (parent := parent_process()) is not None:

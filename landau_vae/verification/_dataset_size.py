@@ -57,6 +57,7 @@ class DatasetSize(Result):
 
         Not resolved: closer to the transition than finite size allows, a branch that does not
         end within the grid, or errors so large that the population's values agree as well.
+        A spike without an overlap, of a model that diverged, disagrees.
         """
         per_n = np.array([[FINITE_SIZE / theory.samples] for theory in self.predicted])
         limit, expected, population = (self._theory(x) for x in ("threshold", "expected_threshold", "population"))
@@ -65,7 +66,8 @@ class DatasetSize(Result):
         aligned = _compare(self.overlap, overlap, overlap + chance, per_n * overlap, np.ones_like(overlap))
         worst = np.where((threshold == "agrees") & (aligned == "agrees"), "agrees", "not resolved")
         worst = np.where((threshold == "disagrees") | (aligned == "disagrees"), "disagrees", worst)
-        return readonly(np.where(self._theory("blurred"), "not resolved", worst), np.str_)
+        worst = np.where(self._theory("blurred"), "not resolved", worst)
+        return readonly(np.where(np.isfinite(self.overlap).all(axis=1), worst, "disagrees"), np.str_)
 
     @property
     def agrees(self) -> bool:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import typer
 
-from landau_vae.cli import app, main
+from landau_vae.cli import main
+from landau_vae.cli.commands import app
 
 PROGRAM = typer.main.get_command(app)
 TINY, DIGITS = ["1e308", "1e-308", "-1e308"], "9" * 23

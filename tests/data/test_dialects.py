@@ -100,7 +100,7 @@ def test_dialects_that_are_named(tmp_path, capsys, text, words):
 
 def test_wide_tables(tmp_path, rng):
     """No other separator cuts such lines: a cell that is too long for it only means that it is not the one."""
-    values, names = rng.standard_normal((3, 20_000)), [f"gene {i}" for i in range(20_000)]
+    values, names = rng.standard_normal((3, 8_000)), [f"expression of gene {i}" for i in range(8_000)]
     found, rows = read_text(tmp_path, ",".join(f'"{name}"' for name in names) + "\n" + written(values, ",", "."))
     assert found == tuple(names)
     np.testing.assert_allclose(rows, values, rtol=EXACT, atol=0)
@@ -129,7 +129,7 @@ def spelled(rng, grouping):
 def test_no_number_is_ever_read_as_another(tmp_path, batch):
     """Tables in random dialects, odd ones too, are read as they were meant or refused."""
     rng, outcomes = np.random.default_rng(batch), []
-    for _ in range(100):
+    for _ in range(50):
         separator, mark = rng.choice([",", ";", "\t", "|", " "]), rng.choice([".", ","])
         columns, header, grouping, quotes = int(rng.integers(1, 4)), rng.random() < 0.5, *(rng.random(2) < 0.2)
         grouping = grouping and mark == "."  # with points for thousands, whole numbers are read as decimals

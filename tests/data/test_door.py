@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from complaints import complaint
 
-from landau_vae import InputError, Spectrum
+from landau_vae import InputError, Spectrum, scan
 from landau_vae.data.archive import is_partial, replace_file
 from landau_vae.data.content import content_of
 from landau_vae.data.door import to_read
@@ -125,6 +125,37 @@ def test_links_are_followed(folder):
     replace_file(folder / "link.txt", lambda partial: partial.write_text("x"))
     assert (folder / "link.txt").is_symlink()
     assert (folder / "there" / "x.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["scan.json", "task-0-0-of-1.npz"])
+def test_pipes_in_the_folder_of_a_scan(folder, name):
+    """Neither is waited for: the one says what was trained, the other is a training of which nothing is known."""
+    spectrum = Spectrum.from_eigenvalues([4, 1])
+    scan(spectrum, [0.4, 0.1], folder="kept")
+    (folder / "kept" / name).unlink()
+    os.mkfifo(folder / "kept" / name)
+    with pytest.raises(InputError, match=r"cannot be read|it is a pipe"):
+        scan(spectrum, [0.4, 0.1], folder="kept")
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe/below", "null/below", LONG, "a\0b"])
+def test_folders_that_cannot_be_made(folder, name):
+    os.mkfifo(folder / "pipe")
+    (folder / "null").symlink_to("/dev/null")
+    with pytest.raises(InputError, match="cannot be used"):
+        scan(Spectrum.from_eigenvalues([4, 1]), [0.4, 0.1], folder=name)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"a" * 200_000 + b",kl\n1,2\n", "look for a separator or a quote"), (b"step,kl\n1,\0\n", "is a binary"),
+     (b'[{"kl": 1}]', "is JSON"), ("step,kl,mse\n".encode("utf-16"), "is UTF-16"), (b"\x1f\x8b\x08\0", "is gzip"),
+     (b"x,y\n" * 2, "columns x, y, but none is known as its kl"), (b"step;kl;mse\n1;0,5;2,5\n", "that are numbers")],
+)  # fmt: skip
+def test_logs_that_are_none(folder, content, words):
+    (folder / "log.csv").write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_run("log.csv")
 
 
 def test_the_home_folder(folder, monkeypatch):

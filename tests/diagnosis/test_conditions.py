@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from landau_vae import Loss, Spectrum, limits
-from landau_vae.diagnosis.findings import constraint, data, heads, price, samplers, training, while_training
+from landau_vae.diagnosis.findings import (
+    collapse,
+    constraint,
+    data,
+    heads,
+    latents,
+    price,
+    samplers,
+    training,
+    while_training,
+)
 from landau_vae.loss import Sampler
 
 IN, OUT = 1 - 1e-9, 1 + 1e-9  # a limit is met from both sides
@@ -303,6 +313,7 @@ def test_training_is_said_not_to_have_converged_by_what_still_pays():
     assert training.not_converged(like(converged=True)) is None
     assert training.not_converged(like(converged=False, normalised=True)) is None
     assert training.not_converged(like(converged=False, pays=True, spare=0)) is None  # too few latents settle last
+    assert training.not_converged(like(**{**waiting, "following": late, "spare": 0})) is None
     assert code(training.not_converged(like(converged=False))) == "not-converged, alarm"  # of a linear model
 
 
@@ -355,3 +366,151 @@ def test_a_collapse_below_its_threshold_is_not_at_rest():
     assert not holds(limits.SURELY_UNSTABLE * OUT)
     assert holds(limits.SURELY_UNSTABLE * OUT, own_term=True)
     assert not while_training.at_rest(like(converged=False, progress=progress()))
+
+
+def test_a_frozen_variance_leaves_weak_modes_without_a_mean():
+    """A linear model with σ² = 1 has ⟨μ²⟩ = √(λ/τ) − 1 where that is positive: at τ = 1.44 of 4, 2 and 1."""
+    posterior = Stand(variance=np.ones(3), latents=3, mean_square=np.zeros(3))
+    law = heads.frozen_variance(like(frozen=True, posterior=posterior, price=1.44)).evidence["expected_mean_square"]
+    assert law == pytest.approx([2 / 1.2 - 1, 2**0.5 / 1.2 - 1, 0.0])
+    assert heads.frozen_variance(like(posterior=posterior)) is None
+
+
+def test_latents_are_numbered_from_one_and_counted_in_words():
+    def offset(*costs):
+        posterior = Stand(offset=np.sqrt(2 * np.array(costs)), rate=np.full(len(costs), 0.1))
+        return heads.offset(like(posterior=posterior, is_active=np.ones(len(costs), dtype=bool)))
+
+    assert offset(0.06, 0.0).sentence.startswith("Latent 1 pays 0.06 nats")
+    assert offset(0.06, 0.07).sentence.startswith("Latents 1–2 pay 0.13 nats")
+    one_sided = heads.one_sided(like(posterior=Stand(lowest=np.array([-1.0, 0.0])), is_active=np.array([False, True])))
+    assert one_sided.evidence["latents"].tolist() == [2]
+
+
+def test_two_latents_at_one_end_are_clamped_and_one_is_not():
+    def at(*least):
+        n = len(least)
+        posterior = Stand(scale=np.full(n, 2.0), narrowest=np.array(least), widest=np.linspace(2, 3, n),
+                          second_moment=np.full(n, 2.0))  # fmt: skip
+        return samplers.clamped(like(posterior=posterior, is_active=np.ones(n, dtype=bool)))
+
+    assert at(0.5, 0.5, 0.7).evidence["latents"].tolist() == [1, 2]
+    assert at(0.5, 0.6, 0.7) is None
+    assert at(1.0, 1.0, 1.0) is None  # the prior's own width is no clamp
+    rest = Stand(scale=np.ones(2), narrowest=np.array([0.5, 0.5]), widest=np.array([2.0, 3.0]))
+    assert samplers.clamped(like(posterior=rest)) is None
+
+
+def shared(purity, *, groups=(0, 1, 2), **more):
+    """Two latents, the second of which has a share of mode 2, and the rest of mode 3."""
+    alignment = np.array([[1.0, 0.0, 0.0], [0.0, purity, 1 - purity]])
+    observed = Stand(alignment=alignment, linear=np.ones(2))
+    usual = {"observed": observed, "mode_groups": np.array(groups), "mode_price": 1.0, "missing": np.array([]),
+             "below_threshold": np.array([]), "price_scatter": 0.0, "scale_error": 0.0,
+             "posterior": Stand(latents=2, bounded=np.array([False, False]))}  # fmt: skip
+    return like(**usual | more)
+
+
+def test_latents_that_share_modes_are_mixed_unless_these_are_degenerate():
+    bad = shared(0.6, price_scatter=1.0)
+    found = latents.mixed(bad)
+    assert code(found) == "mixed, alarm"
+    assert found.evidence["latents"].tolist() == [2]
+    assert found.evidence["purity"] == pytest.approx([0.6])
+    assert "Latent 2 shares modes that are not degenerate (only 60% of latent 2 is one mode)" in found.sentence
+    assert latents.mixed(shared(limits.PURE * OUT)) is None
+    assert code(latents.mixed(shared(0.6))) == "mixed, remark"  # all else is as it should be
+    assert code(latents.mixed(shared(0.6, price_scatter=1.0, converged=False))) == "mixed, remark"
+    assert code(latents.mixed(shared(0.6, price_scatter=1.0, other_price=2.0))) == "mixed, remark"
+    assert latents.mixed(shared(0.6, linear=False)) is None
+    off, unrest = 1.0 + 2 * limits.PRICE_ERROR, limits.SCALE_NEAR_REST * OUT
+    for change in ({"mode_price": None}, {"missing": np.array([1])}, {"below_threshold": np.array([1])},
+                   {"mode_price": off}, {"scale_error": unrest}):  # fmt: skip
+        assert code(latents.mixed(shared(0.6, **change))) == "mixed, alarm"
+    degenerate = shared(0.6, groups=(0, 1, 1))
+    assert latents.mixed(degenerate) is None
+    assert latents.rotated(degenerate).evidence["modes"].tolist() == [2, 3]
+    assert latents.rotated(bad) is None
+
+
+def test_a_latent_that_would_pay_gains_what_a_mode_gains():
+    """A mode at λ = rτ lowers the loss by ½τ(r − 1 − ln r) once a latent serves it: at r = 2, τ = 3 by .46."""
+
+    def at(**more):
+        usual = {"following": Stand(value=6.0, error=0.1), "effective": 3.0, "pays": True, "next_onset": "6",
+                 "posterior": Stand(latents=2)}  # fmt: skip
+        return collapse.further_latent(like(**usual | more))
+
+    assert at().evidence["worth"] == pytest.approx(1.5 * (1 - np.log(2)))
+    assert at().evidence["causes"] == ("too-few-latents", "updates")
+    assert at(spare=1).evidence["causes"][1] == "plateau"
+    for nothing in ({"following": None}, {"collapsed": True}, {"pays": False}, {"next_onset": None}):
+        assert at(**nothing) is None
+
+
+def test_a_collapse_is_metastable_only_where_other_rows_gain_too():
+    def worth(gain, held_out=np.nan, certified=False):
+        f = Stand(certified=lambda price: certified, dead=gain, any=[0.0], held_out_gain=[held_out])
+        return collapse._worth(like(frontier=f))
+
+    enough = float(limits.WORTH)
+    assert worth(enough * OUT)
+    assert not worth(enough * IN)
+    assert worth(enough * OUT, enough * OUT)
+    assert not worth(enough * OUT, enough * IN)
+    assert not worth(1.0, certified=True)
+    assert not collapse._worth(like(frontier=None))
+
+
+def test_inactive_latents_are_right_where_what_is_left_is_worth_less_than_the_price():
+    def at(value, **more):
+        how = {"following": Stand(value=value, error=0.0), "spare": 1, "next_onset": "2"} | more
+        return collapse.rightly_inactive(like(posterior=Stand(latents=3), **how))
+
+    assert at(1 / limits.PAYS * IN).evidence["ratio"] == pytest.approx(1 / limits.PAYS)
+    assert at(1 / limits.PAYS * OUT) is None
+    for nothing in ({"following": None}, {"collapsed": True}, {"spare": 0}, {"next_onset": None}):
+        assert at(0.5, **nothing) is None
+
+
+# ------------------------------------------------------------------------------------------- while a model trains
+
+
+def waiting(below=3.0, **fields):
+    usual = {"rested": False, "outlasted": lambda modes: False, "updates": 500, "plateau": None}
+    return like(collapsed=True, unstable_below=below, missing=np.array([0]), progress=progress(**usual | fields))
+
+
+def test_a_plateau_is_named_while_modes_may_still_leave_it():
+    found = while_training.on_plateau(waiting())
+    assert found.evidence == {"updates": 500, "ratio": 3.0}
+    assert "after 500 updates" in found.sentence
+    assert "if the monitor is given learning_rate=…" in found.sentence
+    assert while_training.on_plateau(waiting(limits.SURELY_UNSTABLE * IN)) is None
+    assert while_training.on_plateau(waiting(rested=True)) is None  # the time is over: that is an alarm
+    assert while_training.on_plateau(like(collapsed=True)) is None
+    known = Stand(needed=np.array([12.0]), optimizer="sgd")
+    assert "needs about 12 updates" in while_training.on_plateau(waiting(plateau=known)).sentence
+    adam = Stand(needed=np.array([12.0]), optimizer="adam")
+    assert "needs at least 12 updates" in while_training.on_plateau(waiting(plateau=adam)).sentence
+    nothing = Stand(needed=np.array([]), optimizer="sgd")
+    assert "learning_rate=…" in while_training.on_plateau(waiting(plateau=nothing)).sentence
+
+
+def test_weights_that_have_settled_elsewhere_are_given_in_units_of_the_stated_beta():
+    p = progress(at_one_price=False, in_effect=(1.0, 0.1), applied=(4.0, 0.1), updates=500)
+    found = while_training.not_at_rest(like(progress=p, stated_loss=Loss.gaussian(2.0)))
+    assert "settled to 0.5 of the stated price, and 2 is applied" in found.sentence
+    assert while_training.not_at_rest(like(progress=progress())) is None
+    assert while_training.not_at_rest(like()) is None
+
+
+def test_latents_that_became_inactive_are_those_lost():
+    now, before = np.array([0.5, limits.ACTIVE * IN, 0.3]), np.array([0.5, 0.6, 0.3])
+    p = progress(before=before, now=now, lost=np.array([False, True, False]))
+    found = while_training.became_inactive(like(progress=p, own_term=True))
+    assert found.evidence["latents"].tolist() == [2]
+    assert found.evidence["active"] == 2
+    kept = progress(before=before, now=before, lost=np.zeros(3, dtype=bool))
+    assert while_training.became_inactive(like(progress=kept)) is None
+    assert while_training.became_inactive(like(progress=progress(before=None))) is None

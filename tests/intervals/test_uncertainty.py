@@ -520,22 +520,38 @@ def said(words, data, **options):
 def test_caveats(rng):
     x = rng.standard_normal((2000, 6)) * 2.0 ** -np.arange(6)
     assert uncertainty(x).caveats == ()
-    assert said("rest on 30 rows", x[:30])
+    assert said("rest on 10 rows", x[:10])
+    assert not said("rest on", x[:30])
     assert said("of unequal weight", x, weights=np.exp(4 * rng.standard_normal(2000)))
-    assert said("rest on 20 blocks", x, blocks=np.arange(2000) % 20)
-    assert said("standard errors, which intervals", x[:100])
+    assert said("rest on 10 blocks", x, blocks=np.arange(2000) % 10)
     crowded = uncertainty(np.c_[x[:300, :2] * 10, rng.standard_normal((300, 60))]).caveats
     assert any("2 of 62 modes stand above the floor" in caveat for caveat in crowded)
     assert any("one group because" in caveat for caveat in crowded)
 
 
-def test_heavy_tails_are_told_from_gaussian_and_mostly_from_exponential_ones(rng):
-    rates = {
-        kind: np.mean([said("Heavy tails", DRAWS[kind](rng, 2000) * np.sqrt(TRUTH)) for _ in range(60)])
-        for kind in DRAWS
-    }
-    assert rates["normal"] == 0
-    assert rates["exponential"] < 0.55 < rates["t5"]
+@pytest.mark.parametrize("n", [100, 500, 2000])
+def test_heavy_tails_are_reported(rng, n):
+    """Where fourth moments are infinite, or as good as that; not where 95 % intervals hold in 95 % of tables."""
+    laws = {"normal": 0.0, "exponential": 0.2, "two points": 0.0, "t3": 0.5, "lognormal": 0.5}
+    for kind, expected in laws.items():
+        if n == 100 and expected >= 0.5:
+            continue  # few rows do not show their tails
+        draw = (DRAWS | HEALTHY)[kind]
+        rate = np.mean([said("Heavy tails", draw(rng, n) * np.sqrt(TRUTH)) for _ in range(40)])
+        assert rate >= expected if expected >= 0.5 else rate <= expected, (kind, rate)
+
+
+def test_two_points_have_no_caveat(rng):
+    """Columns of two clusters have small errors, and biases of more than one; intervals hold all the same."""
+    for turned in (False, True):
+        basis = np.linalg.qr(rng.standard_normal((10, 10)))[0] if turned else np.eye(10)
+        held = []
+        for _ in range(60):
+            x = HEALTHY["two points"](rng, 2000) / sqrt(1.01) * np.sqrt(TRUTH)
+            found = uncertainty(x @ basis)
+            assert found.caveats == ()
+            held.append((found.share.low <= TRUTH / TRUTH.sum()) & (TRUTH / TRUTH.sum() <= found.share.high))
+        assert np.mean(held) > 0.95 - SAMPLED * sqrt(0.95 * 0.05 / 60 / 5)
 
 
 # ------------------------------------------------------------------------------------------ coverage
@@ -626,6 +642,9 @@ ROWS = np.random.default_rng(7).standard_normal((40, 3))
         ({"weights": np.zeros(40)}, "All weights are zero"),
         ({"weights": np.ones(39)}, "one weight per row"),
         ({"blocks": np.zeros(39)}, "one label per row"),
+        ({"blocks": 0}, "at most 39"),
+        ({"blocks": 10**400}, "at most 39"),
+        ({"blocks": 2.5}, "one label per row"),
         ({"blocks": np.zeros(40)}, "All rows are in one block"),
         ({"blocks": np.repeat([0, 1], 20), "weights": np.repeat([0, 1], 20)}, "All rows are in one block"),
         ({"blocks": np.r_[np.nan, np.arange(39)]}, "no block"),
@@ -700,9 +719,38 @@ def test_thresholds_with_intervals(rng, tmp_path, capsys):
     assert main([*options, "--json", "--latents", "2"]) == 0
     content = json.loads(capsys.readouterr().out)["uncertainty"]
     np.testing.assert_allclose(content["beta"]["low"], found.beta(loss).low[:2], rtol=1e-9)
-    np.save(tmp_path / "x.npy", frame[list("abcd")].to_numpy(dtype=np.float32)[:30])
+    np.save(tmp_path / "x.npy", frame[list("abcd")].to_numpy(dtype=np.float32)[:9])
     assert main(["thresholds", str(tmp_path / "x.npy"), "--intervals", "--standardize"]) == 0
-    assert "rest on 30 rows" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "rest on 9 rows" in out
+    assert "nan" not in out
+    assert main(["thresholds", str(tmp_path / "x.npy"), "--intervals", "--standardize", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["uncertainty"]["share"]["low"]) == {None}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npy"])
+def test_blocks_on_the_command_line(rng, tmp_path, capsys, kind):
+    """By their length, by a column of words, by a column of numbers: the intervals of `uncertainty`."""
+    x, labels = in_time(rng, 600), np.arange(600) // 20
+    path = tmp_path / f"x.{kind}"
+    words = kind != "npy"
+    frame = pd.DataFrame(x, columns=list("abcd")).assign(week=[f"week {each}" for each in labels] if words else labels)
+    write = {"csv": frame.to_csv, "parquet": frame.to_parquet, "npy": lambda at, index: np.save(at, frame.to_numpy())}
+    write[kind](path, index=False)
+    column = "week" if words else "4"
+    for blocks, options in ((labels, ["--blocks", column]), (30, ["--blocks", "30", "--exclude", column])):
+        if not words and blocks is labels:
+            continue  # of a file without names, a number is one of rows
+        assert main(["thresholds", str(path), "--json", *options]) == 0
+        content = json.loads(capsys.readouterr().out)
+        assert content["spectrum"]["dimension"] == 4
+        expected = uncertainty(x, blocks=blocks)
+        np.testing.assert_allclose(content["uncertainty"]["share"]["low"], expected.share.low, rtol=1e-9)
+        assert content["uncertainty"]["caveats"] == list(expected.caveats)
+    assert main(["thresholds", str(path), "--blocks", "nothing"]) == 2
+    assert "no column 'nothing'" in capsys.readouterr().err
+    assert main(["thresholds", str(path), "--blocks", "600", "--exclude", column]) == 2
+    assert "at most 599" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

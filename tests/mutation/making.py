@@ -5,6 +5,7 @@ Not every change of code is a change of what the package computes. Left out by r
 - annotations, `assert`, imports, `__all__`, what only type checkers run, `overload`: types;
 - what is raised: texts of errors and what they show;
 - `cache` and its kin, sizes of caches, `strict=` of `zip`, options of dataclasses: speed, guards, display;
+- `<` for `<=` at a number of `landau_vae.limits`: a verdict is open there;
 - numbers in formatted texts: how many digits are shown, plurals;
 - a step of one on a number of 8 or more, on a number of decimals, on a budget of iterations (`maxiter=` …): limits
   of effort and accuracy that were chosen with room;
@@ -31,6 +32,7 @@ OPERATORS = [
     *(f"ReplaceComparisonOperator_{old}_{new}" for old, many in COMPARISON.items() for new in many),
     *OTHERS,
 ]
+EDGES = {f"ReplaceComparisonOperator_{change}" for change in ("Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt")}
 EFFORT = {
     "strict",
     "repr",
@@ -79,8 +81,12 @@ class Mutant:
         return None if same else changed
 
 
-def spans(tree: ast.AST) -> Iterator[ast.AST]:
+def spans(tree: ast.Module) -> Iterator[ast.AST]:
     """Nodes in which a change changes no result."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(value=ast.BinOp(op=ast.BitOr()) | ast.Subscript()):  # a name for types
+                yield node
     for node in ast.walk(tree):
         match node:
             case ast.Assert() | ast.Raise() | ast.Import() | ast.ImportFrom():
@@ -135,6 +141,8 @@ def mutants(module: str, source: str) -> list[Mutant]:
     excluded = [(start_of(node, lines), end_of(node, lines)) for node in spans(tree)]
     operands = [(end_of(node.left, lines), start_of(node.right, lines)) for node in ast.walk(tree)
                 if isinstance(node, ast.BinOp)]  # fmt: skip
+    at_limits = [(start_of(node, lines), end_of(node, lines)) for node in ast.walk(tree)
+                 if isinstance(node, ast.Compare) and "limits" in names(node)]  # fmt: skip
     texts = [(node.lineno, node.end_lineno) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     places = list(functions(tree))
     nodes = list(ast_nodes(get_ast(source)))
@@ -146,6 +154,8 @@ def mutants(module: str, source: str) -> list[Mutant]:
             if any(first <= start and end <= last for first, last in excluded):
                 continue
             if name == "NumberReplacer" and any(first <= start[0] <= last for first, last in texts):
+                continue
+            if name in EDGES and any(first <= start and end <= last for first, last in at_limits):
                 continue
             if name.startswith("ReplaceBinary") and not any(low <= start and end <= high for low, high in operands):
                 continue  # a star of parameters
@@ -182,13 +192,22 @@ def difference(source: str, changed: str) -> str:
 
 
 def statement(source: str, line: int) -> list[str]:
-    """The lines of the statement at this line, without the body of a compound one; they say which tests ran it."""
+    """The lines whose tests can notice a change in this line, none where all tests of the module can.
+
+    What runs at import, by whichever test came first, belongs to all tests of the module, and the head of a function
+    to those that run the function. Of a compound statement the body does not count.
+    """
     lines = source.splitlines()
     inside = [node for node in ast.walk(ast.parse(source))
-              if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno]  # fmt: skip
-    if not inside:
+              if isinstance(node, ast.stmt) and first_line(node) <= line <= node.end_lineno]  # fmt: skip
+    if not any(isinstance(node, ast.FunctionDef) for node in inside):
         return []
-    node = max(inside, key=lambda node: node.lineno)
-    body = getattr(node, "body", None)
-    last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
-    return [text.strip() for text in lines[node.lineno - 1 : max(last, line)]]
+    node = max(inside, key=first_line)
+    body = [] if isinstance(node, ast.FunctionDef) else getattr(node, "body", [])
+    last = max(node.lineno, body[0].lineno - 1, line) if body else node.end_lineno
+    return [text.strip() for text in lines[node.lineno - 1 : last]]
+
+
+def first_line(node: ast.stmt) -> int:
+    """The first line of a statement, decorators included."""
+    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])

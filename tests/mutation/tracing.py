@@ -97,6 +97,8 @@ def trace(names: list[str], copy: Path) -> None:
         if not target.exists():
             print("tracing", name, flush=True)
             in_child(partial(_trace, name, copy, target), 4 * WHOLE_FILE)
+            if not target.exists():  # it was ended: its tests are for the second round only
+                target.write_text(json.dumps({"tests": [], "lines": {}}), encoding="utf-8")
 
 
 def _trace(name: str, copy: Path, target: Path) -> None:
@@ -118,8 +120,7 @@ class Map:
 
     def tests(self, module: str, texts: Iterable[str], seconds: float) -> list[str]:
         """Tests that ran one of these lines, or else any line of the module, in at most so many seconds of CPU."""
-        lines = self.lines[module]
-        found = set().union(*(lines[text] for text in texts if text in lines)) or set().union(*lines.values())
+        found = self._running(module, texts)
         turn: Counter[str] = Counter()
         ranked = []
         for name in sorted(found, key=lambda name: (self.seconds[name], name)):
@@ -129,3 +130,13 @@ class Map:
         ranked.sort()
         costs = itertools.accumulate(cost for _, cost, _ in ranked)
         return [name for (_, _, name), spent in zip(ranked, costs, strict=True) if spent <= seconds]
+
+    def files(self, module: str, texts: Iterable[str], most: int = 3) -> list[str]:
+        """Files of tests that ran one of these lines, whole, with tests that were too long to be traced."""
+        found = Counter(name.split("::")[0] for name in self._running(module, texts))
+        stem = Path(module).stem.strip("_")
+        return sorted(found, key=lambda name: (stem not in name, -found[name], name))[:most]
+
+    def _running(self, module: str, texts: Iterable[str]) -> set[str]:
+        lines = self.lines[module]
+        return set().union(*(lines[text] for text in texts if text in lines)) or set().union(*lines.values())

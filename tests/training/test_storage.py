@@ -102,7 +102,7 @@ def test_other_files_are_refused(models, tmp_path):
             load_scan(tmp_path / name)
     with pytest.raises(InputError, match="There is no file"):
         load_scan(tmp_path / "none.nc")
-    with pytest.raises(InputError, match="cannot be read as a scan"):
+    with pytest.raises(InputError, match="is a folder"):
         load_scan(tmp_path)
 
 

@@ -239,6 +239,14 @@ def test_a_branch_without_an_end_is_not_resolved(trained):
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["threshold"][2][5] == [None]
 
 
+def test_a_model_that_diverged_agrees_with_nothing(trained):
+    lost = trained.overlap.copy()
+    lost[1, 3] = np.nan
+    result = replace(trained, overlap=lost)
+    assert result.verdict[1].tolist() == ["disagrees"]
+    assert not result.agrees
+
+
 def test_summary(trained):
     lines = trained.summary().splitlines()
     assert lines[0] == "DatasetSize(n/d = 0.5 … 16, 2 of 3 agree)"

@@ -22,6 +22,7 @@ from landau_vae.likelihoods import BERNOULLI
 
 ASKED, AMONG = 400, 8000  # rows whose neighbour is looked for, and rows among which
 SCORES = 3  # principal scores that are compared with
+ROUNDING = 1e-7  # of the largest singular value, which rows of single precision may have in a direction without any
 
 
 def code_mismatch(mean: Rows, data: Rows, scale: Array, active: Booleans) -> float:
@@ -33,7 +34,8 @@ def code_mismatch(mean: Rows, data: Rows, scale: Array, active: Booleans) -> flo
     apart = np.square(rows).sum(axis=1) - 2 * (rows[asked] @ rows.T)
     apart[np.arange(len(asked)), asked] = np.inf
     neighbour = apart.argmin(axis=1)
-    scores = rows @ np.linalg.svd(rows[asked], full_matrices=False)[2][:SCORES].T
+    _, values, axes = np.linalg.svd(rows[asked], full_matrices=False)
+    scores = rows @ axes[:SCORES][values[:SCORES] > ROUNDING * values[0]].T
     codes = np.asarray(mean[among][:, active], dtype=np.float64)
 
     def ratio(values: Array) -> Array:
@@ -172,7 +174,7 @@ def fits_noise(c: Comparison) -> Finding | None:
     """Find modes that are encoded although sampling noise alone produces modes as strong."""
     if c.floor is None or not c.floor.isotropic or len(c.floor.bulk) < limits.KNOWN_BULK:
         return None
-    noise = c.detected & (c.eigenvalues < c.floor.price) & (c.observed_signal > limits.EXPECTED / 2)
+    noise = c.detected & (c.eigenvalues < c.floor.normal_price) & (c.observed_signal > limits.EXPECTED / 2)
     modes = np.flatnonzero(noise)
     if not modes.size:
         return None

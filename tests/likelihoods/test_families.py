@@ -1,0 +1,46 @@
+"""What the functions of a likelihood have to do with one another, by numeric derivatives and inverses."""
+
+import numpy as np
+import pytest
+from conftest import CLOSED
+
+from landau_vae.likelihoods import as_likelihood, student_t
+
+MEANS = np.array([0.05, 0.3, 0.5, 0.8])
+FAMILIES = ["gaussian", "bernoulli", "poisson", "negative-binomial(2)", "negative-binomial(0.5)"]
+H = 1e-5  # central differences: an error of H² ≈ 1e-10 of the third derivative, and roundings of 1e-16/H
+DIFFERENCES = 1e-7
+
+
+def mean_of(family, f):
+    """The mean of outputs: of a canonical family the slope of its log-partition function A."""
+    return family.generator(f)[1] if family.name in ("gaussian", "bernoulli", "poisson") else family.response(f)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_response_is_the_inverse_of_the_link(name):
+    family = as_likelihood(name)
+    np.testing.assert_allclose(mean_of(family, family.link(MEANS)), MEANS, rtol=CLOSED)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_slope_is_the_derivative_of_the_variance(name):
+    family = as_likelihood(name)
+    slope = (family.variance(MEANS + H) - family.variance(MEANS - H)) / (2 * H)
+    np.testing.assert_allclose(family.slope(MEANS), slope, rtol=DIFFERENCES, atol=DIFFERENCES)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_score_vanishes_at_the_mean_and_its_curvature_there_is_the_information(name):
+    """E[∂²ℓ/∂f²] = (dm/df)²/𝒱(m): with data at their mean, ℓ is linear in x, so that the expectation is at x = m."""
+    family = as_likelihood(name)
+    f = family.link(MEANS)
+    np.testing.assert_allclose(family.score(MEANS, f), 0, atol=CLOSED)
+    slope = (mean_of(family, f + H) - mean_of(family, f - H)) / (2 * H)
+    np.testing.assert_allclose(family.curvature(MEANS, f), slope**2 / family.variance(MEANS), rtol=DIFFERENCES)
+
+
+def test_the_scale_of_student_t_is_one_unless_given():
+    assert student_t(3.0).name == "student-t(3)"
+    np.testing.assert_allclose(student_t(3.0).value(MEANS, 0.0), student_t(3.0, 1.0).value(MEANS, 0.0), rtol=CLOSED)
+    np.testing.assert_allclose(student_t(3.0, 2.0).score(2 * MEANS, 0.0), student_t(3.0).score(MEANS, 0.0) / 2)
