@@ -4,6 +4,10 @@ Several separators may cut the first line. The one with which the lines below ha
 as it, and these are numbers, is right. A decimal comma is taken for one only where commas can be
 nothing else: 1,5;2,25 is read, but 1,234;5,678 may hold thousands, and headerless lines such as
 1,05 may hold one column or two. What is ambiguous is named, because a wrong guess would be silent.
+
+Comments before the table are passed over. A first line of numbers names the columns where it
+alone is quoted, or goes in equal steps; where it has one cell less than all others, the names
+of rows stand below it.
 """
 
 import csv
@@ -61,12 +65,14 @@ def dialect_of(lines: Sequence[str], name: str, header: bool | None = None) -> D
 
 
 def is_remark(line: str, below: str) -> bool:
-    """Return whether a line before a table belongs to none of it: a comment, or the separator for Excel.
+    """Return whether a line before a table belongs to none of it: a comment, nothing, or the separator for Excel.
 
     A comment with as many cells as there are numbers below names them, as in the files of NumPy.
     """
-    if not line.startswith("#"):
-        return re.fullmatch(r"sep=.", line.strip()) is not None
+    if not line.startswith(("#", "%")):
+        return re.fullmatch(r"(sep=.)?[\r\n]+", line) is not None
+    if below.startswith(line[0]):
+        return True
     tables = [_cells([line.lstrip("# "), below], each) for each in SEPARATORS]
     cut = [i for i, table in enumerate(tables) if len(table[-1]) > 1] or [SEPARATORS.index(" ")]
     return bool(below) and not any(_fit(tables[i], SEPARATORS[i]) for i in cut)

@@ -104,13 +104,13 @@ def _first_lines(path: Path) -> tuple[int, list[str]]:
     """Return how many bytes of remarks precede a table, and its first lines, at least two if there are."""
     with TextIOWrapper(BufferedReader(Watched(path), BLOCK), encoding="utf-8", newline="") as file:
         before, first, second = 0, file.readline(), file.readline()
-        while is_remark(first.removeprefix(MARK), second):
+        while before < BLOCK and is_remark(first.removeprefix(MARK), second):
             before += len(first.encode())
             first, second = second, file.readline()
         others = file.read(BLOCK)
     first = first.removeprefix(MARK).lstrip("# ")  # NumPy begins the names of columns so
     if not first.strip():
-        raise InputError(f"{path.name} begins with a blank line: its first line must be a header or numbers.")
+        raise InputError(f"{path.name} begins with a blank line or only has remarks: a header or numbers are expected.")
     whole = others if len(others) < BLOCK else others[: others.rfind("\n") + 1]
     return before, [first, second, *StringIO(whole, newline="")]
 

@@ -65,6 +65,8 @@ def test_what_is_read_is_what_was_written(tmp_path, rng, separator, mark, header
      ("# made by hand\na,b\n1,2\n3,5\n", "ab", [[1, 2], [3, 5]]), ("# by hand\n1,2\n3,5\n", "01", [[1, 2], [3, 5]]),
      ('\ufeff# it\'s a "quote, 2020\r\n# a,b\r\n1,2\r\n3,5\r\n', "ab", [[1, 2], [3, 5]]),
      ("# größe\r# a b\r1 2\r3 5\r", "ab", [[1, 2], [3, 5]]), ("# two words\n1.5\n2\n", "0", [[1.5], [2]]),
+     ("% by hand\n\n1 2\n3 5\n", "01", [[1, 2], [3, 5]]), ("% of x,b\n1,2\n3,5\n", ["% of x", "b"], [[1, 2], [3, 5]]),
+     ("\r\na\tb\r\n1\t2\r\n3\t5\r\n", "ab", [[1, 2], [3, 5]]), ("sep=\t\na\tb\n1\t2\n3\t5\n", "ab", [[1, 2], [3, 5]]),
      ("# x\n1.5\n2\n", "x", [[1.5], [2]]), ("sep=;\r\na;b\r\n1,5;2\r\n3;4\r\n", "ab", [[1.5, 2], [3, 4]]),
      ("True,False\nFalse,True\nFalse,False\n", "01", [[1, 0], [0, 1], [0, 0]]),
      ('"2019","2020"\n1.5,2\n3,4\n', ["2019", "2020"], [[1.5, 2], [3, 4]]),
@@ -102,6 +104,7 @@ def test_dialects_that_are_plain(tmp_path, text, names, rows):
      ('a,b\n1,"2\n3,4\n', "EOF inside string"), ("a" * 200_000 + ",b\n1,2\n", "a cell of more than 131072 letters"),
      ("a" * 200_000 + " b\n1 2\n", "a cell of more than"),
      ("a,b\n1,2\n" + "3,4\n" * 9000 + "5,\0006\n", "null characters"),
+     ("#\n" * 200_000, "only has remarks"), ("\n" * 500_000, "begins with a blank line"),
      ("a,b,\n1,2,\n3,4,\n", "Column 2 has no name"), ("1,2,3\n4,5\n", "1 value is NaN")],
 )  # fmt: skip
 def test_dialects_that_are_named(tmp_path, capsys, text, words):
