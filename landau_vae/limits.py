@@ -331,8 +331,8 @@ QUARTIC_SKEWNESS = Limit(
 
 # ------------------------------------------------------------------------------------------------------ sampling errors
 
-FREEDOM = Limit(0.7, "degrees of freedom for each row that carries an error", "tests/studies/intervals.json")
-INTERVAL_ROWS = Limit(12, "rows, or blocks, from which intervals are given", "tests/studies/intervals.json")
+FREEDOM = Limit(0.7, "degrees of freedom for each row that carries an error", "tests/studies/interval_coverage.json")
+INTERVAL_ROWS = Limit(12, "rows, or blocks, from which intervals are given", "tests/studies/interval_coverage.json")
 ROWS_PER_MODE = Limit(3, "rows for each mode down to a group's last from which it has an interval", "the same tables")
 INTERVAL_BIAS = Limit(1.0, "standard errors that the bias of an interval's centre may be", "the same tables")
 SMALL_BIAS = Limit(0.03, "share of the eigenvalue up to which its bias may be any number of errors", "the same tables")
