@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.data.accumulate import Collected, array_pairs, chunk_pairs, collect, items, with_progress
 from landau_vae.data.convert import Names, is_sparse, opened
+from landau_vae.data.door import expanded
 from landau_vae.data.gram import Margins, pass_rows
 from landau_vae.data.moments import Again, Pairs, SecondMoments
 from landau_vae.data.read_file import read
@@ -132,6 +133,7 @@ def of_chunks(
 
 def of_file(path: str | Path, **options: Any) -> Source:
     """Return the source of a data file; `options` are those of `read_file.read`."""
+    path = expanded(path)
     table = read(path, **options)
     if table.part is not None:
         return Source(lambda: iter(()), table.part.names, again=False, part=table.part)
@@ -142,7 +144,7 @@ def of_file(path: str | Path, **options: Any) -> Source:
     def blocks() -> Pairs:
         if unread:
             return unread.pop()
-        return read(path, **options).blocks if Path(path).exists() else iter(())
+        return read(path, **options).blocks if path.exists() else iter(())
 
     return Source(blocks, table.names, len(table.names or ()) or None, table.rows, lasting=True)
 
