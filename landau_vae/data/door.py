@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 from landau_vae.errors import InputError
 
@@ -73,6 +74,13 @@ def look(path: str | Path) -> tuple[int | None, str | None]:
         return None, problem.strerror
     except ValueError:  # a null character, or letters that no file system writes
         return None, "its name has characters that no name of a file has"
+
+
+def identity(path: Path) -> list[Any]:
+    """Return path, size and time of change; of a folder (Zarr) those of all its files together."""
+    files = sorted(path.rglob("*")) if look(path)[0] == stat.S_IFDIR else [path]
+    stats = [os.stat(file) for file in files if look(file)[0] is not None]
+    return [os.path.realpath(path), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
 
 
 def first_bytes(path: Path, count: int) -> bytes:

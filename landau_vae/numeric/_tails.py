@@ -48,10 +48,15 @@ def tails(spectrum: Spectrum, modes: int, spikes: int, dimension: int) -> Tails 
         return None
     blocks, vectors = known
     lam = spectrum.eigenvalues / spectrum.eigenvalues[0]
-    carriers, length, rest = _passed(blocks, vectors, spikes)
+    with np.errstate(over="ignore", invalid="ignore"):  # in rows that have changed
+        square, fourth, length, rest = _passed(blocks, vectors, spikes)
     n, variance = len(length), spectrum.total_variance / spectrum.eigenvalues[0]
-    if n != spectrum.samples or n < FEWEST_ROWS or not abs(np.mean(length) - variance) < SAME * variance:
-        return None  # too few, or not the same as they were
+    if n != spectrum.samples or n < FEWEST_ROWS:
+        return None
+    strayed = np.abs(np.append(square / n - lam[:spikes], np.mean(length) - variance))
+    if not strayed.max() < SAME * variance:
+        return None  # they are not what they were
+    carriers = square**2 / fourth
     heavy = (n / carriers > _normal_kurtosis(n)) | _vary(rest, lam[spikes:], dimension - spikes)
     confirmed = ~heavy[:modes]
     if heavy[:modes].any():
@@ -75,8 +80,8 @@ def _rows(spectrum: Spectrum) -> tuple[Blocks, Array] | None:
     return lambda: held, spectrum.vectors
 
 
-def _passed(blocks: Blocks, vectors: Array, spikes: int) -> tuple[Array, Array, Array]:
-    """Return the carriers of each candidate, and each row's squared length: in all, and outside the candidates."""
+def _passed(blocks: Blocks, vectors: Array, spikes: int) -> tuple[Array, Array, Array, Array]:
+    """Return Σq and Σq² of each candidate, and each row's squared length: in all, and outside the candidates."""
     parts, square, fourth = [], np.zeros(spikes), np.zeros(spikes)
     for block in blocks():
         q = np.square(block @ vectors)
@@ -84,7 +89,7 @@ def _passed(blocks: Blocks, vectors: Array, spikes: int) -> tuple[Array, Array, 
         fourth += np.square(q[:, :spikes]).sum(axis=0)
         parts.append(np.stack([q.sum(axis=1), q[:, spikes:].sum(axis=1)]))
     length, rest = np.concatenate(parts, axis=1) if parts else np.empty((2, 0))
-    return square**2 / np.maximum(fourth, np.finfo(float).tiny), length, rest
+    return square, fourth, length, rest
 
 
 def _normal_kurtosis(n: int) -> float:
