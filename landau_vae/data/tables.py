@@ -135,6 +135,17 @@ def mapping(array: NDArray[Any]) -> mmap.mmap | None:
     """Return the memory map behind `array`, if dropping its pages cannot lose anything."""
     if not isinstance(array, np.memmap) or array.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
         return None
+    return mapped(array)
+
+
+def is_whole(array: NDArray[Any]) -> bool:
+    """Return whether all of `array` can be read: the file behind a memory map may have become shorter."""
+    pages = mapped(array)
+    return pages is None or len(pages) <= pages.size()
+
+
+def mapped(array: NDArray[Any]) -> mmap.mmap | None:
+    """Return the memory map behind `array`, if there is one."""
     base: Any = array
     while base is not None and not isinstance(base, mmap.mmap):
         base = getattr(base, "base", None)

@@ -127,9 +127,10 @@ class NoiseFloor(Result):
         hidden = f", which hides {counted(more, 'weaker mode')}" if more else ""
         ratio = significant(self.price / self.normal_price, 3)
         return (
-            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but the two halves of the "
-            f"rows do not have it in common, and about {carriers} of {self.samples} rows carry it: the floor is at its "
-            f"λ{hidden}. Look at these rows, or take a robust likelihood (huber, student-t)."
+            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but about {carriers} of "
+            f"{self.samples} rows carry it, too few to confirm it in both halves of the rows: the floor is raised to "
+            f"its λ{hidden}. Look at these rows; take logarithms of skewed columns, or a robust likelihood (huber, "
+            "student-t)."
         )
 
     @property
