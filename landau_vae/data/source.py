@@ -160,8 +160,7 @@ def of_chunks(
 
 def of_file(path: str | Path, **options: Any) -> Source:
     """Return the source of a data file; `options` are those of `read_file.read`."""
-    path = Path(os.path.abspath(expanded(path)))
-    table = read(path, **options)
+    table, path = read(path, **options), Path(os.path.abspath(expanded(path)))
     if table.part is not None:
         return Source(lambda: iter(()), table.part.names, again=False, part=table.part)
     unread, before = [table.blocks], identity(path)

@@ -4,8 +4,8 @@
 
 `normal_floor` is what the floor of noise with normal tails alone would say: all shares are of the same samples. Noise
 has the same variance in all directions. A signal is one normal direction of so many times the critical variance, or one
-that a tenth of the rows has (1 of 10 rows, in normal noise), and is found if a mode above the floor has at least half of
-its square in that direction.
+that a tenth of the rows has (1 of 10 rows, in normal noise), and is found if a mode above the floor has at least half
+of its square in that direction.
 """
 
 import json
