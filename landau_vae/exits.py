@@ -11,6 +11,7 @@ STOPPED = 3  #: the system ended a worker process, or had no more memory
 FAULT = 70  #: an error of the program itself, with its traceback
 SIGNALLED = 128  #: what is added to the number of a signal that has ended the program
 INTERRUPTED = 130  #: the same after Ctrl-C
+PROGRAM = ("landau-vae", "landau-vae.exe")  #: as it is installed
 
 IN_WORDS = "Exit codes: 0 fine, 1 something disagrees, 2 bad input, 3 a worker was lost, 130 interrupted."
 REPORT = "\nlandau-vae: interrupted; no file is left half-written."
@@ -25,8 +26,7 @@ def leave(number: int, frame: object) -> None:
 def is_program() -> bool:
     """Return whether this process has been started as `landau-vae`, or `python -m landau_vae.cli`, and is loading."""
     started = getattr(sys, "argv", [""])[0]
-    name = os.path.splitext(os.path.basename(started))[0]
-    return name == "landau-vae" or (started == "-m" and "landau_vae.cli" in sys.orig_argv)
+    return os.path.basename(started) in PROGRAM or (started == "-m" and "landau_vae.cli" in sys.orig_argv)
 
 
 if is_program() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

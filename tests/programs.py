@@ -57,7 +57,8 @@ class Program:
 
     def left_over(self, seconds=30):
         """Processes that are left: a worker that was just loading itself looks for its parent after that."""
+        self.process.wait(seconds)  # before psutil does, and keeps the exit code
         end = time.monotonic() + seconds
         while (left := self.family()) and time.monotonic() < end:
-            time.sleep(0.05)
+            psutil.wait_procs(left, timeout=1)  # cheaper than another look at all processes
         return left

@@ -98,6 +98,14 @@ def expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(whole) if whole.startswith("~") and look(whole)[0] is None else whole)
 
 
+def absolute(path: str | Path) -> Path:
+    """Return a path that holds after a change of the working folder, which may have been deleted."""
+    try:
+        return Path(os.path.abspath(expanded(path)))
+    except FileNotFoundError:
+        return expanded(path)
+
+
 def brief(path: str | Path) -> str:
     """Return a path on one line, shortened in the middle if it is long."""
     text = "".join(letter if letter.isprintable() else "?" for letter in str(path))

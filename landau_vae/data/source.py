@@ -4,7 +4,6 @@ It is collected in one pass; where d × d numbers are too many and it can be rea
 its strongest modes.
 """
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -17,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.data.accumulate import Collected, array_pairs, chunk_pairs, collect, items, with_progress
 from landau_vae.data.convert import Names, is_sparse, opened
-from landau_vae.data.door import expanded, identity
+from landau_vae.data.door import absolute, identity
 from landau_vae.data.gram import Margins, pass_rows
 from landau_vae.data.moments import Again, Pairs, SecondMoments
 from landau_vae.data.read_file import read
@@ -160,7 +159,7 @@ def of_chunks(
 
 def of_file(path: str | Path, **options: Any) -> Source:
     """Return the source of a data file; `options` are those of `read_file.read`."""
-    table, path = read(path, **options), Path(os.path.abspath(expanded(path)))
+    table, path = read(path, **options), absolute(path)
     if table.part is not None:
         return Source(lambda: iter(()), table.part.names, again=False, part=table.part)
     unread, before = [table.blocks], identity(path)

@@ -116,9 +116,8 @@ def _overlap(blocks: Blocks, order: Integers, spikes: int, dimension: int, modes
     for block, own in _with_half(blocks, first):
         for half in (0, 1):
             tests[half] += _tests(block[own == half], lam[half], bases[half], spikes, dimension)
-    mean, square = (tests[:, :2] / count[:, None]).swapaxes(0, 1)
-    found = mean > FOUND_AGAIN * np.sqrt((square - mean**2) / (count - 1))
-    found |= tests[:, 2] > np.log(ODDS)
+    (mean, square), bets = (tests[:, :2] / count[:, None]).swapaxes(0, 1), tests[:, 2]
+    found = (mean > FOUND_AGAIN * np.sqrt((square - mean**2) / (count - 1))) | (bets > np.log(ODDS))
     shares = [
         np.square(basis[:, :spikes][:, again].T @ modes).sum(axis=0) for basis, again in zip(bases, found, strict=True)
     ]

@@ -14,41 +14,45 @@ import numpy as np
 import pytest
 from programs import Program
 
+from landau_vae.data.archive import load_arrays, load_partial
 from landau_vae.training import load_scan
+from landau_vae.training.checkpoint import HEADER as STATE
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system kills otherwise")
-VERIFY = ["verify", "x.csv", "--exact", "--points", 40, "--seeds", 8]
-TRAIN = """
-import sys
+VERIFY = ["verify", "x.csv", "--exact", "--points", 24, "--seeds", 8, "--output", "out"]
+SCAN = """
 import numpy as np
 from landau_vae import Spectrum, scan
-from landau_vae.training import Sampled, save_scan
-models = scan(Spectrum.from_eigenvalues([4, 2, 1]), np.geomspace(0.5, 0.05, 6), seeds=6, folder="out/scan", workers=2,
-              trainer=Sampled(updates=300))
+from landau_vae.training import Sampled, checkpoint, save_scan
+checkpoint.EVERY = 0.05
+models = scan(Spectrum.from_eigenvalues([4, 2, 1]), np.geomspace(0.5, 0.05, 6), seeds={seeds}, folder="out/scan",
+              workers={workers}, trainer=Sampled(updates={updates}))
 save_scan("out/scan.nc", models)
 """
-COMMANDS = {
-    "verify with workers": [*VERIFY, "--workers", 2, "--output", "out"],
-    "verify alone": [*VERIFY, "--workers", 1, "--output", "out"],
-    "scan": None,  # of the user's own, in Python
-    "bifurcate": ["bifurcate", "x.csv", "--output", "out/a.png"],
-    "gather": ["gather", "large.csv", "--output", "out/part.npz", "--every", 0, "--resume"],
-    "reproduce": ["reproduce", "--points", 12, "--latents", 3, "--output", "out"],
+REPRODUCE = ["reproduce", "--points", 4, "--latents", 3, "--output", "out"]
+COMMANDS = {  # and how often each is killed
+    "verify with workers": ([*VERIFY, "--workers", 2], 12),
+    "verify alone": ([*VERIFY, "--workers", 1], 10),
+    "scan of several tasks": (SCAN.format(seeds=6, workers=2, updates=300), 12),  # of the user's own, in Python
+    "scan of one task": (SCAN.format(seeds=1, workers=1, updates=12000), 12),
+    "bifurcate": (["bifurcate", "x.csv", "--output", "out/a.png"], 8),
+    "gather": (["gather", "large.csv", "--output", "out/part.npz", "--every", 0, "--resume"], 12),
+    "reproduce": (REPRODUCE, 6),
 }
 
 
 @pytest.fixture
 def table(tmp_path):
     """A folder with a small table and one that takes a while to read."""
-    data = np.random.default_rng(0).standard_normal((60_000, 8)).round(6)
-    for name, rows in {"x.csv": data[:300] * np.arange(8, 0, -1), "large.csv": data}.items():
-        np.savetxt(tmp_path / name, rows, "%.6f", ",", header="a,b,c,d,e,f,g,h", comments="")
+    data = np.random.default_rng(0).standard_normal((100_000, 4)).round(6)
+    for name, rows in {"x.csv": data[:40] * [4, 3, 2, 1], "large.csv": data}.items():
+        np.savetxt(tmp_path / name, rows, "%.6f", ",", header="a,b,c,d", comments="")
     return tmp_path
 
 
 def start(folder, name):
-    command = COMMANDS[name]
-    return Program(folder, code=TRAIN) if command is None else Program(folder, *command)
+    command, _ = COMMANDS[name]
+    return Program(folder, code=command) if isinstance(command, str) else Program(folder, *command)
 
 
 def results(folder):
@@ -60,6 +64,20 @@ def results(folder):
     return {name: path.read_bytes() for name, path in ended.items() if name not in scans}, scans
 
 
+def kept(folder):
+    """What needs no second run: when each finished task was written, and how far those in progress have come."""
+    finished = {path.name: path.stat().st_mtime_ns for path in folder.glob("out/scan/task-*")}
+    states = {path.name: load_arrays(path, STATE)[0]["done"] for path in folder.glob("out/scan/state-*")}
+    read = {path.name: load_partial(path)[1]["rows"] for path in folder.glob("out/*.state")}
+    return finished, states | read
+
+
+def nothing_lost(before, now):
+    """Whether finished tasks were not written again, and none in progress has gone back."""
+    gone_back = [name for name, done in now[1].items() if done < before[1].get(name, 0)]
+    return before[0].items() <= now[0].items() and not gone_back
+
+
 def completed(folder, name):
     """Run a command to its end, or on to it, and return how long it took."""
     begun = time.monotonic()
@@ -68,10 +86,10 @@ def completed(folder, name):
     return time.monotonic() - begun
 
 
-def killed(folder, name, chance, longest, everyone):
-    """Start a command, kill it at some moment, check that no process is left; return whether it was still at work."""
+def killed(folder, name, moment, everyone):
+    """Start a command, kill it, check that no process is left; return whether it was still at work."""
     program = start(folder, name)
-    time.sleep(chance.uniform(0, longest))
+    program.wait_for(lambda: False, moment)
     if everyone and program.process.poll() is None:
         os.killpg(program.process.pid, signal.SIGKILL)
     else:
@@ -91,15 +109,19 @@ def same(folder, files, scans):
 def kill_again_and_again(table, name, kills):
     """Kill a command so often, and run it on from there each time; one that has ended before begins anew."""
     (table / "out").mkdir()
-    seconds, whole, chance, count = completed(table, name), results(table), random.Random(name), 0
+    seconds, whole, chance, count, before = completed(table, name), results(table), random.Random(name), 0, ({}, {})
     shutil.rmtree(table / "out")
     while count < kills:
         (table / "out").mkdir(exist_ok=True)
-        if killed(table, name, chance, seconds, everyone=count % 2 == 1):
+        if killed(table, name, chance.uniform(0, seconds), everyone=count % 2 == 1):
             count += 1
+            now = kept(table)
+            assert nothing_lost(before, now)
+            before = now
         else:
             assert same(table, *whole)
             shutil.rmtree(table / "out")
+            before = ({}, {})
     (table / "out").mkdir(exist_ok=True)
     completed(table, name)
     assert same(table, *whole)
@@ -112,5 +134,5 @@ def test_killed_three_times(table):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_again_and_again(table, name):
-    """72 kills in all."""
-    kill_again_and_again(table, name, 12)
+    """So often in all: 72 times, half of them with all workers."""
+    kill_again_and_again(table, name, COMMANDS[name][1])

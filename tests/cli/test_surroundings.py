@@ -11,7 +11,7 @@ import pytest
 from programs import Program
 
 import landau_vae as lv
-from landau_vae.cli import main, streams
+from landau_vae.cli import main, signals, streams
 from landau_vae.exits import BAD_INPUT, FAULT, INTERRUPTED, STOPPED, is_program
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and devices of POSIX")
@@ -170,6 +170,26 @@ def test_a_signal_in_the_work(instead, capsys, number):
     assert "interrupted" in one_sentence(capsys.readouterr().err)
 
 
+@posix
+def test_an_interrupt_that_comes_twice_does_not_disturb_the_tidying(instead, capsys):
+    """As from a launcher, which passes on what the terminal has sent to the program too; a later one does."""
+    tidied = []
+
+    def work(seconds):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            time.sleep(seconds)
+            signal.raise_signal(signal.SIGINT)
+            tidied.append(seconds)
+
+    for seconds in (0, signals.TIDY):
+        instead(lambda seconds=seconds: work(seconds))
+        assert main(["thresholds", "x.csv"]) == INTERRUPTED
+        assert "interrupted" in one_sentence(capsys.readouterr().err)
+    assert tidied == [0]
+
+
 class Held:
     """Something with a callback in which Ctrl-C comes."""
 
@@ -200,6 +220,7 @@ def test_an_interrupt_in_a_callback_comes_again(instead, capsys):
         ("landau-vae.exe", [], True),
         ("-m", ["python", "-m", "landau_vae.cli"], True),
         ("-m", ["python", "-m", "other"], False),
+        ("landau-vae.py", ["python", "landau-vae.py"], False),
         ("train.py", ["python", "train.py", "landau_vae.cli"], False),
     ],
 )
