@@ -159,8 +159,7 @@ def of_chunks(
 
 def of_file(path: str | Path, **options: Any) -> Source:
     """Return the source of a data file; `options` are those of `read_file.read`."""
-    path = absolute(path)
-    table = read(path, **options)
+    table, path = read(path, **options), absolute(path)
     if table.part is not None:
         return Source(lambda: iter(()), table.part.names, again=False, part=table.part)
     unread, before = [table.blocks], identity(path)

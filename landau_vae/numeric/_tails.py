@@ -3,18 +3,14 @@
     D_i = q_ik − |z_i outside the candidates|²/(p − s),                q_ik = (v_k·z_i)²,  v_k of the other half
     W = Π_i (1 + h_i ((p + 1 − k) q_ik/ℓ_ik − 1)),                     ℓ_ik = Σ_{j≥k} q_ij
 
-Noise with heavy tails has eigenvalues far above the edge of normal noise, whose vectors point at
-a few long rows and mean nothing to others: for independent rows of any law with one variance in
-all p directions, ⟨D⟩ over the other half has the expectation 0. Where few rows carry a mode, its
-error is too large to say more. Then it counts whether the long rows of the other half point at
-v_k, too: W is what becomes of 1 in bets on that, each row's with the stake h_i = 1 − ⟨ℓ_k⟩/ℓ_ik,
-at most .9. Its expectation is 1 if the direction of a row is independent of its length and no
-one is preferred, so that W > 100 has a probability of at most 1 %. A mode is found if
-⟨D⟩ > 2.5 s.e. or W > 100. Halves alternate in the order of the rows' lengths, so that their tails
-are alike. A half has less power than all rows, so this is asked only where tails are heavy: where
-the kurtosis of a mode's projections is beyond that of normal rows, or where the squared lengths r
-of rows outside the s candidates vary more than those of normal rows, Var r = 2 tr C². Source: this
-package; bets against a hypothesis: Shafer (2021), J. R. Stat. Soc. A 184, 407.
+Noise with heavy tails has eigenvalues far above the edge of normal noise, whose vectors are those
+of a few long rows. For independent rows of any law with one variance in all p directions, ⟨D⟩ over
+the other half has the expectation 0. Where few rows carry a mode, its error is large, but the
+directions of these rows say more: W is what bets on v_k make of 1, with the stake
+h_i = 1 − ⟨ℓ_k⟩/ℓ_ik. If no direction is preferred, W > 100 has a probability ≤ 1 % (Shafer 2021,
+J. R. Stat. Soc. A 184, 407). v_k is found if ⟨D⟩ > 2.5 s.e. or W > 100. Halves alternate in the
+order of the rows' lengths. They have less power than all rows, so they are asked only where tails
+are heavy: by the kurtosis of a mode, or by Var |z_i|² > 2 tr C² outside the s candidates.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landau_vae.display import Array, Booleans, readonly
+from landau_vae.display import Array, Booleans, Integers, readonly
 from landau_vae.limits import FEWEST_ROWS, FOUND_AGAIN, MODE_TAILS, NOISE_TAILS, ODDS, SHARED
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -49,7 +45,7 @@ def tails(spectrum: Spectrum, modes: int, spikes: int, dimension: int) -> Tails 
     blocks, vectors = known
     lam = spectrum.eigenvalues / spectrum.eigenvalues[0]
     with np.errstate(over="ignore", invalid="ignore"):  # in rows that have changed
-        square, fourth, length, rest = _passed(blocks, vectors, spikes)
+        square, fourth, (length, rest, form) = _passed(blocks, vectors, lam, spikes)
     n, variance = len(length), spectrum.total_variance / spectrum.eigenvalues[0]
     if n != spectrum.samples or n < FEWEST_ROWS:
         return None
@@ -60,7 +56,8 @@ def tails(spectrum: Spectrum, modes: int, spikes: int, dimension: int) -> Tails 
     heavy = (n / carriers > _normal_kurtosis(n)) | _vary(rest, lam[spikes:], dimension - spikes)
     confirmed = ~heavy[:modes]
     if heavy[:modes].any():
-        confirmed |= _overlap(blocks, length, spikes, dimension, vectors[:, :modes]) > SHARED
+        order = np.lexsort((form, np.round(length / variance, 9)))  # of rows as long as one another, not as they came
+        confirmed |= _overlap(blocks, order, spikes, dimension, vectors[:, :modes]) > SHARED
     return Tails(readonly(carriers[:modes]), confirmed)
 
 
@@ -80,16 +77,15 @@ def _rows(spectrum: Spectrum) -> tuple[Blocks, Array] | None:
     return lambda: held, spectrum.vectors
 
 
-def _passed(blocks: Blocks, vectors: Array, spikes: int) -> tuple[Array, Array, Array, Array]:
-    """Return Σq and Σq² of each candidate, and each row's squared length: in all, and outside the candidates."""
+def _passed(blocks: Blocks, vectors: Array, lam: Array, spikes: int) -> tuple[Array, Array, Array]:
+    """Return Σq and Σq² of each candidate, and each row's Σ_k q_k: of all modes, of no candidates, of all times λ_k."""
     parts, square, fourth = [], np.zeros(spikes), np.zeros(spikes)
     for block in blocks():
         q = np.square(block @ vectors)
         square += q[:, :spikes].sum(axis=0)
         fourth += np.square(q[:, :spikes]).sum(axis=0)
-        parts.append(np.stack([q.sum(axis=1), q[:, spikes:].sum(axis=1)]))
-    length, rest = np.concatenate(parts, axis=1) if parts else np.empty((2, 0))
-    return square, fourth, length, rest
+        parts.append(np.stack([q.sum(axis=1), q[:, spikes:].sum(axis=1), q @ lam]))
+    return square, fourth, np.concatenate(parts, axis=1) if parts else np.empty((3, 0))
 
 
 def _normal_kurtosis(n: int) -> float:
@@ -106,10 +102,10 @@ def _vary(rest: Array, lam: Array, directions: int) -> bool:
     return bool(np.var(rest, ddof=1) > expected * (1 + NOISE_TAILS * error))
 
 
-def _overlap(blocks: Blocks, length: Array, spikes: int, dimension: int, modes: Array) -> Array:
+def _overlap(blocks: Blocks, order: Integers, spikes: int, dimension: int, modes: Array) -> Array:
     """Return each mode's squared overlap with what is found in both halves, (modes,), mean over the halves."""
-    first = np.empty(len(length), dtype=bool)
-    first[np.argsort(length, kind="stable")] = np.arange(len(length)) % 2 == 0
+    first = np.empty(len(order), dtype=bool)
+    first[order] = np.arange(len(order)) % 2 == 0
     scatter, count = np.zeros((2, len(modes), len(modes))), np.array([np.sum(~first), np.sum(first)])[:, None]
     for block, own in _with_half(blocks, first):
         for half in (0, 1):
