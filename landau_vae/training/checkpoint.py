@@ -6,6 +6,7 @@ where it is: weights, what the optimiser remembers, and its random generators, e
 
 import hashlib
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae import __version__
 from landau_vae.data.archive import Damaged, load_arrays, save_arrays
 from landau_vae.display import Array
+from landau_vae.errors import InputError
 
 HEADER = "landau_vae_state"
 EVERY = 60.0  # seconds between two states of a task
@@ -42,9 +45,12 @@ class Checkpoint:
         return time.monotonic() >= self.next
 
     def write(self, content: dict[str, Any], arrays: dict[str, Array]) -> None:
-        """Keep a state in place of the last one."""
+        """Keep a state in place of the last one; where there is no room, warn, because the training needs none."""
         begun = time.monotonic()
-        save_arrays(self.path, HEADER, content | {"identity": self.identity}, arrays)
+        try:
+            save_arrays(self.path, HEADER, content | {"identity": self.identity}, arrays)
+        except InputError as problem:
+            warnings.warn(f"The training goes on, but an interruption would lose more of it. {problem}", stacklevel=3)
         self.next = time.monotonic() + max(EVERY, SHARE * (time.monotonic() - begun))
 
 
@@ -68,7 +74,7 @@ class Checkpoints:
 
     def of(self, starts: Sequence[tuple[int, int]], device: str) -> Checkpoint:
         """Return that of the call that trains models with these starts."""
-        return Checkpoint(self._file(starts), f"{self.identity} {device}")
+        return Checkpoint(self._file(starts), f"{self.identity} {device} {__version__}")
 
     def drop(self, starts: Sequence[tuple[int, int]]) -> None:
         """Remove a state whose results are kept."""
