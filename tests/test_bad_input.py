@@ -268,7 +268,7 @@ def test_numbers_beyond_numbers(folder, capsys, frame):
     assert "so large" in say(capsys, "c.npy", "--covariance")
     with pytest.raises(InputError, match="overflow"):
         Spectrum.from_eigenvalues([1e308, 1e308])
-    with pytest.raises(InputError, match="too small"):
+    with pytest.raises(InputError, match="rescale the data"):
         Spectrum.from_eigenvalues([1e-310, 1e-320])
 
 
