@@ -267,6 +267,7 @@ def _convert_number(value: Any, kind: type, limits: Range) -> float:
         fits = whole_number and not (limits.integer and isinstance(value, float | np.floating))
     if not fits:
         whole = "whole number (an int)" if limits.integer else "whole number"
+        whole += " of at most 64 bits" * bool(is_real(value) and abs(value) > LARGEST)
         raise _Unfit(limits.words(whole if kind is int else "number" if limits != Range() else "finite number"))
     return kind(value)
 
