@@ -192,8 +192,9 @@ class Sampler:
         [0.25, 1.0]
         """
         t = numbers(ratio, "ratio")
-        if not np.all(t > 0):
-            raise InputError(f"ratio has {np.count_nonzero(~(t > 0))} entries that are not positive.", "ratio")
+        if not np.all(t > NOTHING):
+            few = np.count_nonzero(~(t > NOTHING))
+            raise InputError(f"ratio has {few} entries that are not positive, or below {NOTHING:g}.", "ratio")
         if self.plain:
             left = np.minimum(t, 1.0)
             return Law(left, left, left, np.ones(()))

@@ -95,7 +95,8 @@ class Dynamics(Result):
         -------
         (…, modes) array
         """
-        price = numbers(temperature, "temperature", finite=True)[..., None] * self.spectrum.total_variance
+        within = np.clip(numbers(temperature, "temperature", finite=True), -2, 2)  # no mode grows above T = 1
+        price = within[..., None] * self.spectrum.total_variance
         lam = self.spectrum.eigenvalues
         return readonly(np.where(lam > price, self.descent.pace(growth(lam, price)), np.nan))
 
