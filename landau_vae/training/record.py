@@ -85,6 +85,17 @@ def squared_weight(scan: Any) -> float:
     return recorded_loss(scan).weights(int(scan.attrs.get("dimension", scan.sizes["feature"])))[0]
 
 
+def recorded_splits(scan: Any) -> list[Any] | None:
+    """Return the shares of rows for training, validation and test; None where all rows were trained on."""
+    text = scan.attrs.get("splits", "null")
+    try:
+        shares = json.loads(text)
+        return None if shares is None else list(shares.values())
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        found = f"The scan's attribute splits is {shown(text)}, but shares in JSON are expected"
+        raise InputError(f"{found}: give its attributes as lv.scan gave them.", "scan") from None
+
+
 def recorded_likelihood(settings: Mapping[str, Any]) -> Likelihood:
     """Return the likelihood that the settings of a trainer name; without a name, the Gaussian one.
 

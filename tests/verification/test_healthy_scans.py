@@ -9,6 +9,7 @@ import xarray as xr
 import landau_vae as lv
 from landau_vae import InputError, Loss
 from landau_vae.training import SGD, Adam, Neural, Sampled, Schedule
+from landau_vae.training.training_set import training_set
 from landau_vae.verification import dynamics, onsets
 
 SPECTRUM = lv.Spectrum.from_eigenvalues([4, 1])
@@ -64,6 +65,32 @@ def test_networks_of_a_loss_averaged_over_latents():
     trainer = Neural(hidden=(4,), updates=50, batch=64, loss=Loss.gaussian(kl="mean", latents=2))
     result = lv.verify(lv.scan(SPECTRUM, [0.1, 0.5], trainer=trainer))
     assert codes(result) == ["nonlinear"]
+
+
+@pytest.fixture(scope="module")
+def split():
+    """Rows of heavy tails, and networks of 80 % of them, hardly trained."""
+    pytest.importorskip("jax")
+    rows = np.random.default_rng(1).exponential(size=(300, 2)) * [1.0, 0.5]
+    trainer = Neural(hidden=(4,), updates=50, batch=64)
+    return rows, lv.scan(rows, [0.1, 0.9], latents=1, trainer=trainer, splits=(0.8, 0.1, 0.1))
+
+
+def test_rows_of_networks_that_were_trained_on_a_part(split):
+    """The part is drawn again, to the bit, from the rows that the scan got; it may be given itself, too."""
+    rows, models = split
+    part = training_set(rows, splits=(0.8, 0.1, 0.1)).rows
+    assert abs(np.trace(np.cov(part.T)) / np.trace(np.cov(rows.T)) - 1) > 0.05  # other rows, by their variance
+    assert lv.verify(models, data=rows).to_dict() == lv.verify(models, data=part).to_dict()
+    with pytest.raises(InputError, match="give the rows that were trained on"):
+        lv.verify(models, data=rows[:299])
+
+
+@pytest.mark.parametrize("junk", ["x", 3, "[1]", '{"training": 2}', "[" * 10**5])
+def test_shares_that_none_has(split, junk):
+    rows, models = split
+    with pytest.raises(InputError, match="splits is"):
+        lv.verify(models.assign_attrs(splits=junk), data=rows)
 
 
 def test_models_that_end_finite_and_huge_have_diverged():
