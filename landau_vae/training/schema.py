@@ -193,9 +193,6 @@ def validate(scan: Any, *needed: str, name: str = "scan", values: bool = True) -
     if not (fit := (temperature > 0) & (temperature < np.inf)).all():
         found = f"The {name} has the temperature {temperature[~fit][0]:g}"
         raise InputError(f"{found}, but T = τ/V is positive: give its coordinates as lv.scan gave them.", name)
-    if len(np.unique(temperature)) < len(temperature):
-        found = f"The {name} has several models of one seed at a temperature, but each T is expected only once"
-        raise InputError(f"{found}: choose with drop_duplicates('temperature').", name)
     if len(set(seeds)) < len(seeds) or any(seed < 0 or seed % 1 for seed in seeds):
         expected = "whole numbers from 0 on are expected, each only once: give its coordinates as lv.scan gave them"
         raise InputError(f"The {name} has the seeds {shown(seeds)}, but {expected}.", name)
@@ -232,7 +229,10 @@ def sound_models(scan: Any) -> Booleans:
 
 
 def _check_values(scan: Any, name: str) -> None:
-    """Raise unless the values of models that have not diverged are finite, in their range, and agree on the ending."""
+    """Raise unless each T is there once, and models that have not diverged have values in range, and one ending."""
+    if len(np.unique(scan.temperature)) < scan.sizes["temperature"]:
+        found = f"The {name} has several models of one seed at a temperature, but each T is expected only once"
+        raise InputError(f"{found}: choose with drop_duplicates('temperature').", name)
     sound = sound_models(scan)
     for variable, observable in OBSERVABLES.items():
         if variable not in scan or observable.kind == "b":

@@ -8,7 +8,7 @@ import xarray as xr
 
 import landau_vae as lv
 from landau_vae import InputError, Loss
-from landau_vae.training import SGD, Adam, Neural, Sampled, Schedule
+from landau_vae.training import SGD, Adam, Neural, Sampled, Schedule, load_scan, save_scan
 from landau_vae.training.training_set import training_set
 from landau_vae.verification import dynamics, onsets
 
@@ -159,6 +159,13 @@ def test_what_xarray_does_to_more_than_it_should_is_refused_with_a_way_out(model
         with pytest.raises(InputError) as refused:
             ask(change(models))
         assert words in str(refused.value)
+
+
+def test_a_temperature_twice_is_in_a_file_nevertheless(models, tmp_path):
+    """Of an earlier version, say: it has to be read for one of the two to be chosen."""
+    twice = models.isel(temperature=[0, *range(models.sizes["temperature"])])
+    read = load_scan(save_scan(tmp_path / "scan.nc", twice)).drop_duplicates("temperature")
+    assert lv.verify(read).verdict == lv.verify(models).verdict
 
 
 def test_a_learning_rate_that_is_not_recorded_is_asked_for():
