@@ -300,14 +300,15 @@ Every command prints a table for readers. Most take `--json` for programs, and `
 |---|---|
 | 0 | done, and what was checked holds |
 | 1 | checked, and something disagrees: theory and numbers, or a model and its prediction |
-| 2 | bad input, or output that cannot be written (a full disk); one sentence on standard error says what, and how to mend it |
+| 2 | bad input, or output that cannot be written (a full disk); one sentence on standard error says how to mend it |
 | 3 | a worker process was ended from outside, or memory ran out; the same command goes on where it was |
 | 70 | an error of this program, with its traceback: please report it |
 | 130, 143 | ended by Ctrl-C, by SIGTERM |
 
-Files are written beside their place and renamed into it: an interruption, or a full disk, leaves the file that was there
-before. `verify --output` and `reproduce --neural --output` keep finished trainings in the folder, `gather` what it has read, and the
-same command goes on from there (`gather` with `--resume`). Worker processes end with the program, however it ends."""
+Files are written beside their place and renamed into it: an interruption, or a full disk, leaves the file that was
+there before. `verify --output` and `reproduce --neural --output` keep finished trainings in the folder, `gather` what
+it has read, and the same command goes on from there (`gather` with `--resume`). Worker processes end with the program,
+however it ends."""
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ tables at full precision.
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
@@ -253,11 +254,23 @@ def in_words(size: float) -> str:
     return f"{size:.3g} B"
 
 
+REPORTED = 30.0  # seconds between two lines of progress where standard error is not a terminal
+
+
 def progress_bar(total: float | None, label: str, show: bool, **options: Any) -> Any:
-    """Return a tqdm progress bar, shown on terminals only, once the work has taken half a second."""
+    """Return a tqdm progress bar on standard error, shown once the work has taken half a second.
+
+    Where standard error is a file or a pipe, a line is written at most every 30 seconds instead.
+    """
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=label, leave=False, disable=None if show else True, **{"delay": 0.5, **options})
+    settings: dict[str, Any] = {"delay": 0.5, "leave": False}
+    if not sys.stderr.isatty():
+        done = "{n_fmt}" if total is None else "{percentage:.0f} %, {n_fmt} of {total_fmt}"
+        left = "" if total is None else ", {remaining} left"
+        settings = {"delay": REPORTED, "mininterval": REPORTED, "miniters": 1, "leave": True}
+        settings["bar_format"] = f"{{desc}}: {done}{{unit}} after {{elapsed}}{left}\n"
+    return tqdm(total=total, desc=label, disable=not show, **(options | settings))
 
 
 def jsonable(value: Any) -> Any:

@@ -331,21 +331,38 @@ QUARTIC_SKEWNESS = Limit(
 
 # ------------------------------------------------------------------------------------------------------ sampling errors
 
-FREEDOM = Limit(0.7, "degrees of freedom for each row that carries an error", "tests/studies/intervals.json")
-INTERVAL_ROWS = Limit(12, "rows, or blocks, from which intervals are given", "tests/studies/intervals.json")
-ROWS_PER_MODE = Limit(3, "rows for each mode down to a group's last from which it has an interval", "the same tables")
-INTERVAL_BIAS = Limit(1.0, "standard errors that the bias of an interval's centre may be", "the same tables")
-SMALL_BIAS = Limit(0.03, "share of the eigenvalue up to which its bias may be any number of errors", "the same tables")
+FREEDOM = Limit(
+    0.7, "degrees of freedom of an interval for each row that carries its error",
+    "a pilot of tests/studies/interval_coverage.py: Satterthwaite's 2 holds λ in 75 % of tables of t with 3 degrees",
+)  # fmt: skip
+INTERVAL_ROWS = Limit(
+    12, "rows, or blocks, from which intervals are given",
+    "the same pilot: 95 % intervals hold below 85 % in 7 of 85 kinds of table of 8 to 11 rows, none of 192 of 12 to 49",
+)  # fmt: skip
+ROWS_PER_MODE = Limit(3, "rows for each mode down to a group's last from which it has an interval", "the same pilot")
+INTERVAL_BIAS = Limit(1.0, "standard errors that the bias of an interval's centre may be", "the same pilot")
+INTERVAL_REPULSION = Limit(
+    4.0, "standard errors that modes above and below may add to a bias, where they nearly cancel",
+    "λ_k = 1/k, 400 rows of 100 columns, two clusters: 95 % intervals hold 55 % of modes beyond it, 98 % below",
+)  # fmt: skip
+SMALL_BIAS = Limit(0.03, "share of the eigenvalue up to which its bias may be any number of errors", "the same pilot")
 BIAS_SHOWN = Limit(0.05, "share of an eigenvalue from which its bias is reported")
-HEAVY_ROWS = Limit(5.5, "rows N that carry the errors of half of the modes, below which tails are heavy")
-HEAVY_SHARE = Limit(0.015, "the same, over all rows; of Gaussian data it is 1/15 or more")
+HEAVY_ROWS = Limit(
+    5.5, "rows N that carry the errors of half of the modes, below which tails are heavy",
+    "150 tables of 60 to 800 rows of each law: normal and two points 0, t5 7, exponential 14, t3 82, lognormal 109",
+)  # fmt: skip
+HEAVY_SHARE = Limit(0.015, "the same, over all rows; of Gaussian data it is 1/15 or more", "the same tables")
 DEPENDENT = Limit(1.2, "error by blocks over error by rows from which rows of one block depend on one another")
 CROWDED = Limit(0.1, "d/n from which the noise floor is reported")
 GROUP_RANGE = Limit(2.0, "λ_first/λ_last of a group from which its mean says little about its members")
-FALSE_ORDER = Limit(0.02, "share of tables of independent rows in which some are said to follow their neighbours")
+FALSE_ORDER = Limit(
+    0.02, "share of tables of independent rows in which some are said to follow their neighbours",
+    "a bound; 4 of 1200 tables of 60 to 800 rows of eight laws",
+)  # fmt: skip
 FEW_BLOCKS = Limit(16, "blocks that a table must have before their length is suggested")
 ORDER_MATTERS_FROM = Limit(1.1, "factor by which errors are too small from which the order of rows is spoken of")
 RUNS_COMPARED = Limit(16, "runs of rows from which neighbours are compared with one another")
+
 # ---------------------------------------------------------------------------------------------------- noise floor
 
 MODE_TAILS = Limit(
@@ -358,7 +375,11 @@ NOISE_TAILS = Limit(
 )  # fmt: skip
 FOUND_AGAIN = Limit(
     2.5, "standard errors by which a direction of one half of the rows has more variance than noise in the other half",
-    "tests/studies/noise_tails.json: 17 laws and 7 shapes, noise alone is above the floor in ≤ 5 % of samples",
+    "tests/studies/noise_tails.json: 17 laws and 7 shapes, noise is above the floor without a caveat in ≤ 5 % of sets",
+)  # fmt: skip
+ODDS = Limit(
+    100.0, "gain of bets that long rows of one half point along a mode of the other, from which it is found",
+    "Ville's inequality: rows without such a direction gain as much in ≤ 1 % of samples",
 )  # fmt: skip
 SHARED = Limit(
     0.25, "squared overlap of a mode with the directions found again, mean of both halves, from which it is one",

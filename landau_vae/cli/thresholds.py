@@ -19,7 +19,7 @@ from landau_vae.limits import ORDER_MARGIN, ORDER_RESOLVED, UNITS
 
 SMALL = 2**21  # numbers of a table whose moments are formed, too
 FEW_COUNTS = 2**23  # of which others are drawn
-BLOCKS = "Intervals of dependent rows: rows per block, or the column that names blocks"
+BLOCKS = "For --intervals: rows per block, or a column of blocks"
 
 
 @command

@@ -4,6 +4,10 @@ Several separators may cut the first line. The one with which the lines below ha
 as it, and these are numbers, is right. A decimal comma is taken for one only where commas can be
 nothing else: 1,5;2,25 is read, but 1,234;5,678 may hold thousands, and headerless lines such as
 1,05 may hold one column or two. What is ambiguous is named, because a wrong guess would be silent.
+
+Comments before the table are passed over. A first line of numbers names the columns where it
+alone is quoted, or goes in equal steps; where it has one cell less than all others, the names
+of rows stand below it.
 """
 
 import csv
@@ -11,13 +15,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from landau_vae.data.convert import COMMA, is_number
 from landau_vae.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|", " ")  # a blank stands for any number of blanks
 COLUMNS = 2**20
 LINES = 100  # by which the separator is chosen
-MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "."}
+VALUES = {"", "na", "n/a", "nan", "null", "none", "-", ".", "true", "false"}  # that cells hold besides numbers
+STEPS = 6  # numbers of a first line in equal steps by which it is a header: wavelengths, years
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 Rows = Sequence[Sequence[str]]
 
@@ -48,11 +55,27 @@ def dialect_of(lines: Sequence[str], name: str, header: bool | None = None) -> D
             f"{name} has a cell of more than {csv.field_size_limit()} letters in its first lines: look for a separator "
             "or a quote that is missing."
         )
-    named = _looks_like_header(first, separator) if header is None else header
+    named = _looks_like_header(first, separator) or _stands_apart(lines, first, body) if header is None else header
+    if named and any(row[-1] for row in body) and all(len(row) == len(first) + 1 for row in body):
+        first = ["", *first]  # names of rows, over which R writes nothing
     if separator == "," and not named and header is None:
         _check_padding([first, *body], name)
     comma = _with_comma(body if named else [first, *body], separator, name)
     return Dialect(separator, comma, first, named)
+
+
+def is_remark(line: str, below: str) -> bool:
+    """Return whether a line before a table belongs to none of it: a comment, nothing, or the separator for Excel.
+
+    A comment with as many cells as there are numbers below names them, as in the files of NumPy.
+    """
+    if not line.startswith(("#", "%")):
+        return re.fullmatch(r"(sep=.)?[\r\n]+", line) is not None
+    if below.startswith(line[0]):
+        return True
+    tables = [_cells([line.lstrip("# "), below], each) for each in SEPARATORS]
+    cut = [i for i, table in enumerate(tables) if len(table[-1]) > 1] or [SEPARATORS.index(" ")]
+    return bool(below) and not any(_fit(tables[i], SEPARATORS[i]) for i in cut)
 
 
 def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
@@ -75,8 +98,8 @@ def _fit(rows: Rows, separator: str) -> float:
 
 
 def _reads(cell: str, separator: str) -> bool:
-    """Return whether a cell is a number, or says that there is none."""
-    return is_number(cell) or cell.lower() in MISSING or (_may_be_decimal(separator) and bool(COMMA.fullmatch(cell)))
+    """Return whether a cell is a number, or is one of `VALUES`."""
+    return is_number(cell) or cell.lower() in VALUES or (_may_be_decimal(separator) and bool(COMMA.fullmatch(cell)))
 
 
 def _may_be_decimal(separator: str) -> bool:
@@ -89,6 +112,20 @@ def _looks_like_header(fields: Sequence[str], separator: str) -> bool:
     counted = [str(i) for i in range(len(fields))]
     ordinal = list(fields) == counted or (not fields[0] and list(fields[1:]) == counted[:-1])
     return (len(fields) > 1 and ordinal) or not all(_reads(field, separator) for field in fields)
+
+
+def _stands_apart(lines: Sequence[str], first: Sequence[str], body: Rows) -> bool:
+    """Return whether numbers of the first line name columns: they alone are quoted, or go in equal steps."""
+    quotes = [line.count('"') for line in lines[:2]]
+    return quotes == [2 * len(first), 0] or (_in_steps(first) and not any(map(_in_steps, body[:1])))
+
+
+def _in_steps(cells: Sequence[str]) -> bool:
+    """Return whether these are several numbers, each as much above the one before."""
+    if len(cells) < STEPS or not all(map(is_number, cells)):
+        return False
+    steps = np.diff(np.array(cells, dtype=np.float64))
+    return bool(steps[0] and np.allclose(steps, steps[0], rtol=1e-6, atol=0))
 
 
 def _with_comma(rows: Rows, separator: str, name: str) -> str | None:

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 from landau_vae.errors import InputError
 
@@ -75,6 +76,13 @@ def look(path: str | Path) -> tuple[int | None, str | None]:
         return None, "its name has characters that no name of a file has"
 
 
+def identity(path: Path) -> list[Any]:
+    """Return path, size and time of change; of a folder (Zarr) those of all its files together."""
+    files = sorted(path.rglob("*")) if look(path)[0] == stat.S_IFDIR else [path]
+    stats = [os.stat(file) for file in files if look(file)[0] is not None]
+    return [os.path.realpath(path), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
+
+
 def first_bytes(path: Path, count: int) -> bytes:
     """Return the beginning of a file."""
     try:
@@ -88,6 +96,14 @@ def expanded(path: str | Path) -> Path:
     """Return a path in which a leading ~ is the home folder, unless it exists as it is."""
     whole = os.fspath(path)
     return Path(os.path.expanduser(whole) if whole.startswith("~") and look(whole)[0] is None else whole)
+
+
+def absolute(path: str | Path) -> Path:
+    """Return a path that holds after a change of the working folder, which may have been deleted."""
+    try:
+        return Path(os.path.abspath(expanded(path)))
+    except FileNotFoundError:
+        return expanded(path)
 
 
 def brief(path: str | Path) -> str:

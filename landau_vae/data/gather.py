@@ -15,7 +15,7 @@ from typing import Any
 
 from landau_vae.data.accumulate import Collected, array_pairs, select, with_progress
 from landau_vae.data.archive import check_name, is_partial, load_partial, save_partial
-from landau_vae.data.door import is_file, to_read, to_write
+from landau_vae.data.door import identity, is_file, to_read, to_write
 from landau_vae.data.read_file import read
 from landau_vae.data.tables import nonfinite_problem
 from landau_vae.errors import InputError
@@ -96,7 +96,7 @@ class Gathering:
     def _job(self) -> dict[str, Any]:
         how = {name: value for name, value in sorted(self.how.items()) if value is not None}
         lists = {name: list(value) if isinstance(value, tuple) else value for name, value in how.items()}
-        return {"files": [_identity(path) for path in self.files], "how": lists}
+        return {"files": [identity(path) for path in self.files], "how": lists}
 
     def _check(self) -> None:
         check_name(self.output)
@@ -126,12 +126,6 @@ def _agree(part: Collected, names: tuple[str, ...] | None, path: Path) -> None:
         other = next((pair for pair in zip(names, part.names, strict=False) if len(set(pair)) > 1), None)
         differ = f"{other[0]!r} where those before it have {other[1]!r}" if other else f"{len(names)} columns"
         raise InputError(f"{path.name} has {differ}: gather files with the same columns in the same order.")
-
-
-def _identity(path: Path) -> list[Any]:
-    """Return path, size and time of change; of a folder (Zarr) those of all its files together."""
-    stats = [file.stat() for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-    return [os.path.realpath(path), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
 
 
 def _is_position(position: Any, count: int) -> bool:

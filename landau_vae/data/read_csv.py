@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from landau_vae.data.claims import check_claim
 from landau_vae.data.convert import is_number
-from landau_vae.data.dialect import Dialect, dialect_of, mixed
+from landau_vae.data.dialect import Dialect, dialect_of, is_remark, mixed
 from landau_vae.data.tables import guarded, rows_at_a_time
 from landau_vae.display import in_words
 from landau_vae.errors import InputError
@@ -16,6 +16,7 @@ from landau_vae.errors import InputError
 BLOCK = 2**18  # bytes that are read at a time; of the first lines, that are looked at
 LINE = 2**25  # bytes of the longest line: 32 for each of `COLUMNS`
 RECORD = 2**27  # bytes between two blocks of rows, beyond what the numbers in them take
+MARK = "\ufeff"  # of the order of bytes
 CELL = 64  # bytes of a number as text, at most
 
 
@@ -62,7 +63,8 @@ def open_csv(path: Path, header: bool | None) -> tuple[tuple[str, ...], Callable
     """Return the names of the columns, and a function that yields data frames of the columns to keep."""
     if path.suffix.lower() == ".gz":
         check_claim(path, _claimed(path))
-    dialect = guarded(path, lambda: dialect_of(_first_lines(path), path.name, header))
+    before, lines = guarded(path, lambda: _first_lines(path))
+    dialect = guarded(path, lambda: dialect_of(lines, path.name, header))
     names = tuple(field or f"Unnamed: {i}" for i, field in enumerate(dialect.first))
     names = names if dialect.header else tuple(map(str, range(len(names))))
 
@@ -72,7 +74,9 @@ def open_csv(path: Path, header: bool | None) -> tuple[tuple[str, ...], Callable
         size = rows_at_a_time(len(names))
         with Watched(path) as file:
             file.most = max(RECORD, CELL * size * len(names))
-            with pd.read_csv(BufferedReader(file, BLOCK), chunksize=size, **_options(dialect, names)) as frames:
+            table = BufferedReader(file, BLOCK)
+            table.read(before)
+            with pd.read_csv(table, chunksize=size, **_options(dialect, names)) as frames:
                 for frame in frames:
                     file.since = 0
                     if len(frame):
@@ -96,14 +100,19 @@ def _claimed(path: Path) -> int:
         return int.from_bytes(file.read(4), "little")
 
 
-def _first_lines(path: Path) -> list[str]:
-    """Return the first lines, at least two if there are; a leading # (as NumPy writes it) belongs to none."""
-    with TextIOWrapper(BufferedReader(Watched(path), BLOCK), encoding="utf-8-sig", newline="") as file:
-        first, second, others = file.readline().lstrip("# "), file.readline(), file.read(BLOCK)
+def _first_lines(path: Path) -> tuple[int, list[str]]:
+    """Return how many bytes of remarks precede a table, and its first lines, at least two if there are."""
+    with TextIOWrapper(BufferedReader(Watched(path), BLOCK), encoding="utf-8", newline="") as file:
+        before, first, second = 0, file.readline(), file.readline()
+        while before < BLOCK and is_remark(first.removeprefix(MARK), second):
+            before += len(first.encode())
+            first, second = second, file.readline()
+        others = file.read(BLOCK)
+    first = first.removeprefix(MARK).lstrip("# ")  # NumPy begins the names of columns so
     if not first.strip():
-        raise InputError(f"{path.name} begins with a blank line: its first line must be a header or numbers.")
+        raise InputError(f"{path.name} begins with a blank line or only has remarks: a header or numbers are expected.")
     whole = others if len(others) < BLOCK else others[: others.rfind("\n") + 1]
-    return [first, second, *StringIO(whole, newline="")]
+    return before, [first, second, *StringIO(whole, newline="")]
 
 
 def _of_one_mark(frame: Any, dialect: Dialect, name: str) -> Any:

@@ -263,7 +263,7 @@ def _look(path: Path) -> tuple[tuple[str, ...], int]:
     import pyarrow.parquet as pq
 
     metadata, schema = pq.read_metadata(path), pq.read_schema(path)
-    check_claim(path, 8 * metadata.num_rows * metadata.num_columns)
+    check_claim(path, 8 * metadata.num_rows * metadata.num_columns, streamed=True)
     check_room(path, max((metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)), default=0))
     stored_index = (schema.pandas_metadata or {}).get("index_columns", [])
     return tuple(name for name in schema.names if name not in stored_index), metadata.num_rows

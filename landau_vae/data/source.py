@@ -5,21 +5,23 @@ its strongest modes.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from landau_vae.data.accumulate import Collected, array_pairs, chunk_pairs, collect, items, with_progress
 from landau_vae.data.convert import Names, is_sparse, opened
+from landau_vae.data.door import absolute, identity
 from landau_vae.data.gram import Margins, pass_rows
 from landau_vae.data.moments import Again, Pairs, SecondMoments
 from landau_vae.data.read_file import read
 from landau_vae.data.read_xarray import Slabs, stacked
-from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem, rows_at_a_time
+from landau_vae.data.tables import as_names, as_table, as_weights, is_whole, mapped, nonfinite_problem, rows_at_a_time
 from landau_vae.display import Array
 from landau_vae.errors import InputError
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from landau_vae.data.dask_arrays import Delayed
 
+KEPT = 2**24  # numbers of a table in memory, 128 MiB, that a spectrum keeps from being freed
 READ_AGAIN = 2**26  # numbers of a file up to which a question may read it again
 FORMED = 4000  # d × d or n × n numbers that are formed, even where only a few modes are asked for
 
@@ -41,7 +44,8 @@ class Source:
     dimension: int | None = None  #: d, where it is known before reading
     rows: int | None = None  #: n, where it is known before reading
     again: bool = True  #: whether `blocks` can be called more than once
-    lasting: bool = False  #: whether it can be later, too, and gives the same rows in the same order
+    later: Callable[[], Pairs] | None = None  #: goes through the same rows in the same order at any time, or ends early
+    later_most: float = np.inf  #: numbers up to which `later` is made use of
     array: tuple[NDArray[Any], Array | None] | None = None  #: rows and weights, where they are one plain array
     part: Collected | None = None  #: the rows, where they have been collected already
     delayed: "Delayed | None" = None  #: blocks that are collected where they are
@@ -67,8 +71,8 @@ class Source:
         held = least if self.array is not None else d  # of other sources, rows would have to be copied
         if modes is None or d is None or not self.again or (held or 0) <= FORMED or modes >= least - 1:
             moments = self.collect(progress).result()
-            lasting = self.lasting and (self.array is not None or moments.count * len(moments.mean) <= READ_AGAIN)
-            moments.again = Again(self.blocks) if lasting else None
+            few = moments.count * len(moments.mean) <= self.later_most
+            moments.again = Again(self.later) if self.later is not None and few else None
             return moments
         margins = Margins(lambda: with_progress(self._pass(d), self.rows, progress), d)
         if not margins.finite:
@@ -97,8 +101,24 @@ def of_data(data: Any, weights: ArrayLike | None = None, names: Sequence[str] | 
     array, own_names = as_table(data)
     labels = as_names(names, array.shape[1]) or own_names or of_columns
     weight = None if weights is None else as_weights(weights, len(array))
-    whole = (array, weight)
-    return Source(lambda: array_pairs(*whole), labels, array.shape[1], array.shape[0], lasting=True, array=whole)
+    whole, (n, d) = (array, weight), array.shape
+
+    def blocks() -> Pairs:
+        return array_pairs(*whole) if is_whole(array) else iter(())
+
+    held = 0 if mapped(array) is not None else array.size
+    return Source(blocks, labels, d, n, later=_kept(data, held, blocks, weight), array=whole)
+
+
+def _kept(data: Any, held: int, blocks: Callable[[], Pairs], weights: Array | None) -> Callable[[], Pairs] | None:
+    """Return how to go through a table in memory later: a large one only for as long as others keep it."""
+    if held <= KEPT:
+        return blocks
+    try:
+        table = ref(data) if hasattr(data, "shape") else None  # what has none may be in another order next time
+    except TypeError:
+        return None
+    return None if table is None else lambda: iter(()) if table() is None else of_data(table(), weights).blocks()
 
 
 def _of_sparse(matrix: Any, weights: ArrayLike | None, names: Sequence[str] | None) -> Source:
@@ -111,7 +131,7 @@ def _of_sparse(matrix: Any, weights: ArrayLike | None, names: Sequence[str] | No
             part = slice(start, start + step)
             yield as_table(table[part].toarray())[0], None if weight is None else weight[part]
 
-    return Source(blocks, labels, d, n, lasting=True)
+    return Source(blocks, labels, d, n, later=_kept(matrix, table.data.size, blocks, weight))
 
 
 def of_chunks(
@@ -126,25 +146,38 @@ def of_chunks(
         pairs = chunk_pairs(chain([head], first), weights)
         return Source(lambda: pairs, labels, again=False)
     shape: tuple[int, ...] = getattr(head, "shape", ())
-    lasting = all(isinstance(each, list | tuple | None) for each in (chunks, weights))
-    return Source(lambda: chunk_pairs(chunks, weights), labels, shape[1] if len(shape) == 2 else None, lasting=lasting)
+    d, lasting = (
+        shape[1] if len(shape) == 2 else None,
+        all(isinstance(each, list | tuple | None) for each in (chunks, weights)),
+    )
+
+    def blocks() -> Pairs:
+        return chunk_pairs(chunks, weights)
+
+    return Source(blocks, labels, d, later=blocks if lasting else None, later_most=KEPT)
 
 
 def of_file(path: str | Path, **options: Any) -> Source:
     """Return the source of a data file; `options` are those of `read_file.read`."""
-    table = read(path, **options)
+    table, path = read(path, **options), absolute(path)
     if table.part is not None:
         return Source(lambda: iter(()), table.part.names, again=False, part=table.part)
+    unread, before = [table.blocks], identity(path)
+
+    def reread() -> Pairs:
+        if identity(path) != before:
+            return iter(())
+        anew = read(path, **options)
+        return anew.blocks if anew.array is None else array_pairs(anew.array, None)
+
     if table.array is not None:
-        return of_data(table.array)
-    unread = [table.blocks]
+        return replace(of_data(table.array), later=reread)
 
     def blocks() -> Pairs:
-        if unread:
-            return unread.pop()
-        return read(path, **options).blocks if Path(path).exists() else iter(())
+        return unread.pop() if unread else reread()
 
-    return Source(blocks, table.names, len(table.names or ()) or None, table.rows, lasting=True)
+    d = len(table.names or ()) or None
+    return Source(blocks, table.names, d, table.rows, later=reread, later_most=READ_AGAIN)
 
 
 def of_delayed(delayed: "Delayed") -> Source:

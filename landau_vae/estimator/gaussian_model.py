@@ -175,6 +175,6 @@ def _latents(spectrum: Spectrum, n_components: Components) -> int | None:
     if floor.modes == 0:
         raise OutsideTheory(
             f"No mode is above the noise floor (λ = {significant(floor.price)}), so these rows may be noise alone, and "
-            "no latent is left: give n_components as a number.", partial=floor
+            f"no latent is left: give n_components as a number. {floor.heavy or ''}".rstrip(), partial=floor
         )  # fmt: skip
     return floor.modes

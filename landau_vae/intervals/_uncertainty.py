@@ -89,6 +89,26 @@ def uncertainty(
     -----
     The data are read twice: for the spectrum, and for the influence of each row on it.
 
+    How often 95 % intervals hold the population's λ and λ/V where they are given, on
+    the mean over kinds of table, and in the worst kind (`tests/studies/interval_coverage.py`;
+    40 tables each of 2 to 100 columns, half a row to 50 rows per column, four spectra):
+
+    =================  ===========  ============
+    rows               λ            λ/V
+    =================  ===========  ============
+    normal             0.97 (0.88)  0.98 (0.88)
+    t₅, independent    0.98 (0.91)  0.98 (0.91)
+    t₅, joint          0.98 (0.92)  0.99 (0.96)
+    t₃, independent    0.95 (0.80)  0.99 (0.91)
+    t₃, joint          0.94 (0.81)  0.99 (0.95)
+    lognormal          0.98 (0.90)  0.99 (0.95)
+    two clusters       0.98 (0.92)  0.98 (0.80)
+    =================  ===========  ============
+
+    An interval needs 12 rows, three for each mode, and an eigenvalue whose bias is small
+    or below its error. At fewer rows than columns that leaves 2 % of modes, at
+    four rows per column 66 %, at twenty 84 %; the others are NaN.
+
     Examples
     --------
     >>> X = np.random.default_rng(0).standard_normal((1000, 4)) * [3, 2, 1, 1]
@@ -115,6 +135,6 @@ def uncertainty(
     moved = influence(array, weight, block, spectrum)
     starts, sizes = grouped(spectrum, moved)
     mode, multiplicity = readonly(starts + 1, np.int64), readonly(sizes, np.int64)
-    pull = readonly(bias(spectrum, moved, starts, sizes))
-    bare = Uncertainty(spectrum, moved, mode, multiplicity, pull, confidence, block is not None)
+    net, gross = map(readonly, bias(spectrum, moved, starts, sizes))
+    bare = Uncertainty(spectrum, moved, mode, multiplicity, net, gross, confidence, block is not None)
     return replace(bare, caveats=caveats(bare))

@@ -47,8 +47,8 @@ def _of_rows(found: Influence, blocks: bool) -> Iterator[str]:
     if carried < min(HEAVY_ROWS, HEAVY_SHARE * found.units):
         yield (
             f"Heavy tails: the errors are carried by about {carried:.1f} of {found.units} {units}, and are themselves "
-            f"known to about {0.5 / np.sqrt(carried):.0%}. Intervals are wider for it; those of λ can still hold the "
-            "population's in 80 to 90 % of tables instead of 95 %, those of λ/V hold it."
+            f"known to about {0.5 / np.sqrt(carried):.0%}. Intervals are wider for it; still, those of 95 % hold λ "
+            "in 80 to 95 % of such tables only, and λ/V in 90 % or more."
         )
 
 

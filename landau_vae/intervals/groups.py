@@ -54,8 +54,8 @@ def grouped(spectrum: Spectrum, found: Influence) -> tuple[Integers, Integers]:
     return begin, np.diff(np.append(begin, spectrum.modes))
 
 
-def bias(spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers) -> Array:
-    """Return by how much each group's mean λ/V is too large, (groups,).
+def bias(spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers) -> tuple[Array, Array]:
+    """Return by how much each group's mean λ/V is too large, (groups,), and the same without the signs of its parts.
 
     Each pair of groups has to give back what repulsion has taken: a mode k all that modes below it gave to it,
     λ̂_k/(1 + s_k) with s_k = Σ_j c_kj/(λ̂_k − λ̂_j)/λ̂_k, c_kj = E[y_k² y_j²]/n.
@@ -68,4 +68,5 @@ def bias(spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers
     pull /= 1 + pull.sum(axis=1, keepdims=True) / lam[:, None]
     fixed = found.covariance.sum() <= 1e-12 * np.trace(found.covariance)  # V cannot vary, as of standardised columns
     own = 0.0 if fixed else lam * (design / found.kish_rows)  # that the mean is estimated
-    return np.asarray(np.add.reduceat(pull.sum(axis=1) - pull.sum(axis=0) - own, starts) / sizes)
+    down, up = (np.add.reduceat(pull.sum(axis=axis), starts) / sizes for axis in (0, 1))
+    return up - down - np.add.reduceat(own * np.ones(len(lam)), starts) / sizes, up + down

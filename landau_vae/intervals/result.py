@@ -24,7 +24,7 @@ from landau_vae.display import (
 )
 from landau_vae.intervals.estimates import Count, Estimate, basic, between, estimate, freedom, only, root, times
 from landau_vae.intervals.influence import Influence
-from landau_vae.limits import INTERVAL_BIAS, INTERVAL_ROWS, ROWS_PER_MODE, SMALL_BIAS
+from landau_vae.limits import INTERVAL_BIAS, INTERVAL_REPULSION, INTERVAL_ROWS, ROWS_PER_MODE, SMALL_BIAS
 from landau_vae.loss import Loss
 from landau_vae.numeric._transitions import Transitions
 from landau_vae.spectrum.spectrum import Spectrum
@@ -46,6 +46,7 @@ class Uncertainty(Result):
     mode: Integers  #: (groups,), the group's first mode, counting from 1
     multiplicity: Integers  #: (groups,), how many modes the group has
     bias: Array = field(repr=False)  #: (groups,), by how much the rows' mean λ/V is too large, which intervals remove
+    repulsion: Array = field(repr=False)  #: (groups,), what modes above and below add to it, without their signs
     confidence: float  #: of the intervals
     blocks: bool = False  #: whether whole blocks of rows were taken for independent, not rows
     caveats: tuple[str, ...] = field(default=(), repr=False)  #: what limits the trust in the errors, in sentences
@@ -74,8 +75,11 @@ class Uncertainty(Result):
         It needs enough rows (blocks), three for each mode, and a bias that is small, or less than the error.
         """
         units, last = self.influence.kish, self.mode + self.multiplicity - 1
-        small = (np.abs(self.bias) < INTERVAL_BIAS * self._errors[0]) | (np.abs(self.bias) < SMALL_BIAS * self._mean)
-        return np.asarray((units >= INTERVAL_ROWS) & (last * ROWS_PER_MODE <= units) & small)
+        small, error, bias = SMALL_BIAS * self._mean, self._errors[0], np.abs(self.bias)
+        below = (bias < np.maximum(small, INTERVAL_BIAS * error)) & (
+            self.repulsion < np.maximum(small, INTERVAL_REPULSION * error)
+        )
+        return np.asarray((units >= INTERVAL_ROWS) & (last * ROWS_PER_MODE <= units) & below)
 
     @cached_property
     @np.errstate(divide="ignore", invalid="ignore")
@@ -372,7 +376,8 @@ class Uncertainty(Result):
     def _ungrouped(self) -> "Uncertainty":
         """Errors with each mode for itself."""
         each = np.arange(1, self.spectrum.modes + 1)
-        return replace(self, mode=each, multiplicity=np.ones_like(each), bias=np.repeat(self.bias, self.multiplicity))
+        bias, repulsion = np.repeat(self.bias, self.multiplicity), np.repeat(self.repulsion, self.multiplicity)
+        return replace(self, mode=each, multiplicity=np.ones_like(each), bias=bias, repulsion=repulsion)
 
     # ------------------------------------------------------------------------- of resampled spectra
 

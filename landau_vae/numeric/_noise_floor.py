@@ -28,8 +28,8 @@ from landau_vae.numeric._tails import Tails, tails
 from landau_vae.spectrum.spectrum import Spectrum
 
 NORMAL_TAILS = (
-    "The floor assumes normal tails, because the rows are not at hand or too few to show others: noise with heavier "
-    "tails reaches further up."
+    "The floor assumes normal tails, because the rows are not at hand (a covariance, a stream, a file or table that "
+    "has changed or is gone) or are too few to show others: noise with heavier tails reaches further up."
 )
 ANGLES = np.linspace(0, np.pi, 4001)  # a median read off between them is right to 1e-6
 
@@ -127,9 +127,10 @@ class NoiseFloor(Result):
         hidden = f", which hides {counted(more, 'weaker mode')}" if more else ""
         ratio = significant(self.price / self.normal_price, 3)
         return (
-            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but the two halves of the "
-            f"rows do not have it in common, and about {carriers} of {self.samples} rows carry it: the floor is at its "
-            f"λ{hidden}. Look at these rows, or take a robust likelihood (huber, student-t)."
+            f"Heavy tails: mode {first} has {ratio} times the λ that normal noise reaches, but about {carriers} of "
+            f"{self.samples} rows carry it, too few to confirm it in both halves of the rows: the floor is raised to "
+            f"its λ{hidden}. Look at these rows; take logarithms of skewed columns, or a robust likelihood (huber, "
+            "student-t)."
         )
 
     @property
@@ -201,10 +202,11 @@ def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
 
     Notes
     -----
-    A mode above what normal noise reaches must be common to both halves of the rows wherever
-    tails are heavy. The floor is raised to the strongest one that is not, and `caveat` says so.
+    Where tails are heavy, a mode above what normal noise reaches must be confirmed in both halves
+    of the rows. The floor is raised to the strongest one that is not, and `caveat` says so.
     Tails are known where the rows can be read again: of `Spectrum.from_data`, `from_file` (up to
-    7·10⁷ numbers) and of lists of chunks, but not of a covariance or a stream, nor in copies.
+    6.7·10⁷ numbers) and of lists of chunks, but not of a covariance or a stream, nor in pickles. A
+    table or a list of more than 1.7·10⁷ numbers is not kept in memory for that.
 
     Shares of sets of isotropic noise with a mode above the floor (least and largest of 7 shapes,
     n = 20 … 2000, d = 10 … 200, 200 sets each; `tests/studies/noise_tails.py`):

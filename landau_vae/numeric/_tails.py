@@ -1,14 +1,16 @@
 """Which modes above the floor of normal noise are there in both halves of the rows, and which are a few long rows?
 
-    D_i = (v·z_i)² − |z_i outside the candidates|²/(p − s),    ⟨D⟩ > 2.5 s.e.: v, of one half, is found in the other
+    D_i = q_ik − |z_i outside the candidates|²/(p − s),                q_ik = (v_k·z_i)²,  v_k of the other half
+    W = Π_i (1 + h_i ((p + 1 − k) q_ik/ℓ_ik − 1)),                     ℓ_ik = Σ_{j≥k} q_ij
 
-Noise with heavy tails has eigenvalues far above the edge of normal noise, whose vectors point at
-a few long rows and mean nothing to others: for independent rows of any law with one variance in
-all p directions, ⟨D⟩ over the other half has the expectation 0. Halves alternate in the order of
-the rows' lengths, so that their tails are alike. A half has less power than all rows, so this is
-asked only where tails are heavy: where the kurtosis of a mode's projections is beyond that of
-normal rows, or where the squared lengths r of rows outside the s candidates vary more than those
-of normal rows, Var r = 2 tr C². Source: this package.
+Noise with heavy tails has eigenvalues far above the edge of normal noise, whose vectors are those
+of a few long rows. For independent rows of any law with one variance in all p directions, ⟨D⟩ over
+the other half has the expectation 0. Where few rows carry a mode, its error is large, but the
+directions of these rows say more: W is what bets on v_k make of 1, with the stake
+h_i = 1 − ⟨ℓ_k⟩/ℓ_ik. If no direction is preferred, W > 100 has a probability ≤ 1 % (Shafer 2021,
+J. R. Stat. Soc. A 184, 407). v_k is found if ⟨D⟩ > 2.5 s.e. or W > 100. Halves alternate in the
+order of the rows' lengths. They have less power than all rows, so they are asked only where tails
+are heavy: by the kurtosis of a mode, or by Var |z_i|² > 2 tr C² outside the s candidates.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,10 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landau_vae.display import Array, Booleans, readonly
-from landau_vae.limits import FEWEST_ROWS, FOUND_AGAIN, MODE_TAILS, NOISE_TAILS, SHARED
+from landau_vae.display import Array, Booleans, Integers, readonly
+from landau_vae.limits import FEWEST_ROWS, FOUND_AGAIN, MODE_TAILS, NOISE_TAILS, ODDS, SHARED
 from landau_vae.spectrum.spectrum import Spectrum
 
+MOST_STAKED = 0.9  # so that a long row that points elsewhere costs at most a factor of ten
 HELD_NUMBERS = 2**24  # 128 MiB: rows that are kept from one pass to the next
 SAME = 1e-6  # relative difference of the variance up to which rows are still those of the spectrum
 
@@ -41,14 +44,20 @@ def tails(spectrum: Spectrum, modes: int, spikes: int, dimension: int) -> Tails 
         return None
     blocks, vectors = known
     lam = spectrum.eigenvalues / spectrum.eigenvalues[0]
-    carriers, length, rest = _passed(blocks, vectors, spikes)
+    with np.errstate(over="ignore", invalid="ignore"):  # in rows that have changed
+        square, fourth, (length, rest, form) = _passed(blocks, vectors, lam, spikes)
     n, variance = len(length), spectrum.total_variance / spectrum.eigenvalues[0]
-    if n != spectrum.samples or n < FEWEST_ROWS or not abs(np.mean(length) - variance) < SAME * variance:
-        return None  # too few, or not the same as they were
+    if n != spectrum.samples or n < FEWEST_ROWS:
+        return None
+    strayed = np.abs(np.append(square / n - lam[:spikes], np.mean(length) - variance))
+    if not strayed.max() < SAME * variance:
+        return None  # they are not what they were
+    carriers = square**2 / fourth
     heavy = (n / carriers > _normal_kurtosis(n)) | _vary(rest, lam[spikes:], dimension - spikes)
     confirmed = ~heavy[:modes]
     if heavy[:modes].any():
-        confirmed |= _overlap(blocks, length, spikes, dimension, vectors[:, :modes]) > SHARED
+        order = np.lexsort((form, np.round(length / variance, 9)))  # of rows as long as one another, not as they came
+        confirmed |= _overlap(blocks, order, spikes, dimension, vectors[:, :modes]) > SHARED
     return Tails(readonly(carriers[:modes]), confirmed)
 
 
@@ -68,16 +77,15 @@ def _rows(spectrum: Spectrum) -> tuple[Blocks, Array] | None:
     return lambda: held, spectrum.vectors
 
 
-def _passed(blocks: Blocks, vectors: Array, spikes: int) -> tuple[Array, Array, Array]:
-    """Return the carriers of each candidate, and each row's squared length: in all, and outside the candidates."""
+def _passed(blocks: Blocks, vectors: Array, lam: Array, spikes: int) -> tuple[Array, Array, Array]:
+    """Return Σq and Σq² of each candidate, and each row's Σ_k q_k: of all modes, of no candidates, of all times λ_k."""
     parts, square, fourth = [], np.zeros(spikes), np.zeros(spikes)
     for block in blocks():
         q = np.square(block @ vectors)
         square += q[:, :spikes].sum(axis=0)
         fourth += np.square(q[:, :spikes]).sum(axis=0)
-        parts.append(np.stack([q.sum(axis=1), q[:, spikes:].sum(axis=1)]))
-    length, rest = np.concatenate(parts, axis=1) if parts else np.empty((2, 0))
-    return square**2 / np.maximum(fourth, np.finfo(float).tiny), length, rest
+        parts.append(np.stack([q.sum(axis=1), q[:, spikes:].sum(axis=1), q @ lam]))
+    return square, fourth, np.concatenate(parts, axis=1) if parts else np.empty((3, 0))
 
 
 def _normal_kurtosis(n: int) -> float:
@@ -94,28 +102,37 @@ def _vary(rest: Array, lam: Array, directions: int) -> bool:
     return bool(np.var(rest, ddof=1) > expected * (1 + NOISE_TAILS * error))
 
 
-def _overlap(blocks: Blocks, length: Array, spikes: int, dimension: int, modes: Array) -> Array:
+def _overlap(blocks: Blocks, order: Integers, spikes: int, dimension: int, modes: Array) -> Array:
     """Return each mode's squared overlap with what is found in both halves, (modes,), mean over the halves."""
-    first = np.empty(len(length), dtype=bool)
-    first[np.argsort(length, kind="stable")] = np.arange(len(length)) % 2 == 0
-    scatter = np.zeros((2, len(modes), len(modes)))
+    first = np.empty(len(order), dtype=bool)
+    first[order] = np.arange(len(order)) % 2 == 0
+    scatter, count = np.zeros((2, len(modes), len(modes))), np.array([np.sum(~first), np.sum(first)])[:, None]
     for block, own in _with_half(blocks, first):
         for half in (0, 1):
             part = block[own != half]
             scatter[half] += part.T @ part
-    bases = [np.linalg.eigh(each)[1][:, ::-1] for each in scatter]
-    sums, count = np.zeros((2, 2, spikes)), np.array([np.count_nonzero(~first), np.count_nonzero(first)])
+    lam, bases = (each[..., ::-1] for each in np.linalg.eigh(scatter / count[::-1, None]))
+    tests = np.zeros((2, 3, spikes))
     for block, own in _with_half(blocks, first):
-        for half, basis in enumerate(bases):
-            q = np.square(block[own == half] @ basis)
-            excess = q[:, :spikes] - q[:, spikes:].sum(axis=1, keepdims=True) / (dimension - spikes)
-            sums[half] += excess.sum(axis=0), np.square(excess).sum(axis=0)
-    mean, square = sums.swapaxes(0, 1) / count[:, None]
-    found = mean > FOUND_AGAIN * np.sqrt((square - mean**2) / (count[:, None] - 1))
+        for half in (0, 1):
+            tests[half] += _tests(block[own == half], lam[half], bases[half], spikes, dimension)
+    (mean, square), bets = (tests[:, :2] / count[:, None]).swapaxes(0, 1), tests[:, 2]
+    found = (mean > FOUND_AGAIN * np.sqrt((square - mean**2) / (count - 1))) | (bets > np.log(ODDS))
     shares = [
         np.square(basis[:, :spikes][:, again].T @ modes).sum(axis=0) for basis, again in zip(bases, found, strict=True)
     ]
     return np.mean(shares, axis=0)
+
+
+def _tests(rows: Array, lam: Array, basis: Array, spikes: int, dimension: int) -> tuple[Array, Array, Array]:
+    """Return Σ D, Σ D² and ln W of each candidate for rows of one half; λ and basis are the modes of the other."""
+    q = np.square(rows @ basis)
+    excess = q[:, :spikes] - q[:, spikes:].sum(axis=1, keepdims=True) / (dimension - spikes)
+    usual = np.cumsum(lam[::-1])[::-1][:spikes]
+    length = np.maximum(np.cumsum(q[:, ::-1], axis=1)[:, ::-1][:, :spikes], usual)  # to shorter rows, no stake
+    stake = np.minimum(1 - usual / length, MOST_STAKED)
+    gain = q[:, :spikes] / length * (dimension - np.arange(spikes)) - 1
+    return excess.sum(axis=0), np.square(excess).sum(axis=0), np.log1p(stake * gain).sum(axis=0)
 
 
 def _with_half(blocks: Blocks, first: Booleans) -> Iterable[tuple[Array, Booleans]]:

@@ -97,9 +97,10 @@ class Spectrum(Result):
             data loaders and lists of batches (x, or (x, label), of which x is taken). Images
             and sequences (n, …) are flattened to (n, d). The rows of a sparse matrix are made
             dense block by block.
-            The spectrum refers to the rows, for the tails of its noise floor. Tables with fewer
-            rows than columns are worked on in the n × n Gram space; the spectrum then needs the
-            rows for its `vectors`, too.
+            The spectrum refers to the rows, for the tails of its noise floor: a table of up to
+            1.6·10⁷ numbers stays in memory with it, a larger one only while you keep it. Tables
+            with fewer rows than columns are worked on in the n × n Gram space; the spectrum then
+            keeps the rows, of any number, for its `vectors`.
         standardize : bool, default False
             Whether to divide each feature by its standard deviation.
         weights : array_like (n,), optional

@@ -41,8 +41,9 @@ def row_loss(
     """Return ⟨ℓ⟩ − ℓ₀ + price · KL of a row, averaged over the posterior's noise.
 
     >>> one, m, v, c = sp.eye(1), *sp.symbols("m v c")
-    >>> row_loss(0 * one, one, (0 * one, one, 0 * one), m, v, c).coeff(c, 0)
-    m**2/2 + exp(2*v)/2
+    >>> loss = row_loss(0 * one, one, (0 * one, one, 0 * one), m, v, c)
+    >>> loss.coeff(c, 0), loss.coeff(c, 1)
+    (m**2/2 + exp(2*v)/2, m**2/2 - v + exp(2*v)/2 - 1/2)
     """
     noise, width = sp.Dummy("epsilon"), sp.Dummy("sigma", positive=True)
     shift = output(decoder, mean + width * noise)

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from tqdm import tqdm
 
+from landau_vae.display import progress_bar
 from landau_vae.symbolic.algebra import vanishes
 
 
@@ -132,7 +132,7 @@ def cells(source: str) -> Iterator[Prose | Code]:
 
 
 def run(name: str, path: Path, options: dict[str, Any] | None = None, *, progress: bool = False) -> Page:
-    """Run a script into its page; `progress` shows a bar on a terminal.
+    """Run a script into its page; `progress` shows how far it is.
 
     Raises `CheckFailed` at the first statement that does not hold.
     """
@@ -141,10 +141,12 @@ def run(name: str, path: Path, options: dict[str, Any] | None = None, *, progres
     script = list(cells(path.read_text(encoding="utf-8")))
     token = _page.set(page)
     try:
-        for number, cell in enumerate(tqdm(script, desc=name, leave=False, disable=None if progress else True)):
-            page.blocks.append(cell)
-            if isinstance(cell, Code):
-                exec(compile(cell.text, f"{path.name}, cell {number}", "exec"), namespace)
+        with progress_bar(len(script), name, progress, unit=" cells") as bar:
+            for number, cell in enumerate(script):
+                page.blocks.append(cell)
+                if isinstance(cell, Code):
+                    exec(compile(cell.text, f"{path.name}, cell {number}", "exec"), namespace)
+                bar.update()
     finally:
         _page.reset(token)
     return page

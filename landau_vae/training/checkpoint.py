@@ -17,7 +17,6 @@ import numpy as np
 from landau_vae import __version__
 from landau_vae.data.archive import Damaged, load_arrays, save_arrays
 from landau_vae.display import Array
-from landau_vae.errors import InputError
 
 HEADER = "landau_vae_state"
 EVERY = 60.0  # seconds between two states of a task
@@ -47,11 +46,13 @@ class Checkpoint:
     def write(self, content: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Keep a state in place of the last one; where there is no room, warn, because the training needs none."""
         begun = time.monotonic()
-        try:
-            save_arrays(self.path, HEADER, content | {"identity": self.identity}, arrays)
-        except InputError as problem:
-            warnings.warn(f"The training goes on, but an interruption would lose more of it. {problem}", stacklevel=3)
+        save_arrays(self.path, HEADER, content | {"identity": self.identity}, arrays, _without_room)
         self.next = time.monotonic() + max(EVERY, SHARE * (time.monotonic() - begun))
+
+
+def _without_room(sentence: str) -> None:
+    """Report a state that could not be kept."""
+    warnings.warn(f"The training goes on, but an interruption would lose more of it. {sentence}", stacklevel=4)
 
 
 def states(generators: Sequence[np.random.Generator]) -> list[Any]:

@@ -84,7 +84,7 @@ def test_posteriors_are_diagnosed(table, tmp_path, capsys):
     ("arguments", "words"),
     [
         (["thresholds", "huber", "--likelihood", "huber(x)"], "cannot be read as numbers"),
-        (["thresholds", "huber", "--likelihood", "hubre(1)"], "laplace"),
+        (["thresholds", "huber", "--likelihood", "hubre(1)"], "but 'huber(0.5)' or one of"),
         (["thresholds", "huber", "--likelihood", "categorical(2,2)"], "groups"),
         (["thresholds", "huber", "--likelihood", "zero-inflated(2)"], "counts, from 0 on"),
         (["thresholds", "huber", "--likelihood", "huber(1)", "--intervals"], "one of scores"),

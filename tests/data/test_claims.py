@@ -225,10 +225,49 @@ def test_what_claims_too_much_is_refused(folder, capsys, monkeypatch, name):
     """The bound is a thousandth of what it is in use, so that these files are made quickly."""
     monkeypatch.setattr(claims, "SMALL", 2**18)
     monkeypatch.setattr(claims, "RATIO", 100)
+    monkeypatch.setattr(claims, "STREAMED", 100)
     write, words = BOMBS[name]
     write(folder / name)
     assert words in complaint(capsys, "thresholds", name)
     assert not Path("exploded").exists()
+
+
+def parquet_of_classes(path):
+    """Rows in the order of their classes: runs of equal numbers, of which Parquet stores the lengths."""
+    classes = np.arange(2**16) // 2**8
+    pq.write_table(pa.table({f"{k}": np.float64(classes == k) for k in range(16)}), path)
+
+
+def zarr_of_blocks(path):
+    """Zarr stores no chunk in which all is zero."""
+    zarr = pytest.importorskip("zarr")
+    array = zarr.open_group(path, mode="w").create_array(
+        "x", shape=(2**16, 16), chunks=(2**10, 16), dtype="f8", fill_value=0, dimension_names=("i", "j")
+    )
+    array[:100] = np.arange(1600.0).reshape(100, 16)
+
+
+@pytest.mark.parametrize("write", [parquet_of_classes, zarr_of_blocks])
+def test_sparse_tables_that_are_read_by_blocks(folder, monkeypatch, write):
+    """Each takes 8 MB as plain numbers and a hundredth to a thousandth of it on the disk; it is read as it is."""
+    monkeypatch.setattr(claims, "SMALL", 2**18)
+    monkeypatch.setattr(claims, "RATIO", 20)
+    path = folder / ("x.zarr" if write is zarr_of_blocks else "x.parquet")
+    write(path)
+    rows = read(path).whole()[0]
+    assert rows.shape == (2**16, 16)
+    assert rows.sum() == (1600 * 1599 / 2 if write is zarr_of_blocks else 16 * 2**8)
+
+
+def test_a_zarr_array_without_names_of_dimensions(folder, capsys):
+    zarr = pytest.importorskip("zarr")
+    zarr.save("x.zarr", ROWS)
+    assert "is one array whose dimensions have no names" in complaint(capsys, "thresholds", "x.zarr")
+
+
+def test_more_features_than_names_can_be_kept_of(folder, capsys):
+    hdf(shape=(1, 2**25), chunks=(1, 2**10))(folder / "x.nc")
+    assert "33554432 features of each sample, but at most 16777216" in complaint(capsys, "thresholds", "x.nc")
 
 
 def test_what_does_not_fit_into_memory_is_refused(folder, monkeypatch):

@@ -61,7 +61,20 @@ def test_what_is_read_is_what_was_written(tmp_path, rng, separator, mark, header
      ("a,b\n1,2\n\n3,4\n\n", "ab", [[1, 2], [3, 4]]), ("a,b\n1,2,\n3,4,\n", "ab", [[1, 2], [3, 4]]),
      ("a,b\n1,2\n3,4", "ab", [[1, 2], [3, 4]]), ("#a,b\n1,2\n3,4\n", "ab", [[1, 2], [3, 4]]),
      ("a,b\n1,05\n2,25\n", "ab", [[1, 5], [2, 25]]), ("a\n1\n2\n", "a", [[1], [2]]),
-     (f"a,b\n1{'0' * 25},1\n2,2\n", "ab", [[1e25, 1], [2, 2]])],
+     (f"a,b\n1{'0' * 25},1\n2,2\n", "ab", [[1e25, 1], [2, 2]]),
+     ("# made by hand\na,b\n1,2\n3,5\n", "ab", [[1, 2], [3, 5]]), ("# by hand\n1,2\n3,5\n", "01", [[1, 2], [3, 5]]),
+     ('\ufeff# it\'s a "quote, 2020\r\n# a,b\r\n1,2\r\n3,5\r\n', "ab", [[1, 2], [3, 5]]),
+     ("# größe\r# a b\r1 2\r3 5\r", "ab", [[1, 2], [3, 5]]), ("# two words\n1.5\n2\n", "0", [[1.5], [2]]),
+     ("% by hand\n\n1 2\n3 5\n", "01", [[1, 2], [3, 5]]), ("% of x,b\n1,2\n3,5\n", ["% of x", "b"], [[1, 2], [3, 5]]),
+     ("\r\na\tb\r\n1\t2\r\n3\t5\r\n", "ab", [[1, 2], [3, 5]]), ("sep=\t\na\tb\n1\t2\n3\t5\n", "ab", [[1, 2], [3, 5]]),
+     ("# x\n1.5\n2\n", "x", [[1.5], [2]]), ("sep=;\r\na;b\r\n1,5;2\r\n3;4\r\n", "ab", [[1.5, 2], [3, 4]]),
+     ("True,False\nFalse,True\nFalse,False\n", "01", [[1, 0], [0, 1], [0, 0]]),
+     ('"2019","2020"\n1.5,2\n3,4\n', ["2019", "2020"], [[1.5, 2], [3, 4]]),
+     ('"1","2"\n"3","4"\n', "01", [[1, 2], [3, 4]]),
+     ("400.5,401,401.5,402,402.5,403\n1,2,3,4,5,7\n", ["400.5", "401", "401.5", "402", "402.5", "403"],
+      [[1, 2, 3, 4, 5, 7]]),
+     ("0,2,4,6,8,10\n1,2,3,4,5,6\n", "012345", [[0, 2, 4, 6, 8, 10], [1, 2, 3, 4, 5, 6]]),
+     ("1,1,1,1,1,1\n1,2,3,4,5,7\n", "012345", [[1, 1, 1, 1, 1, 1], [1, 2, 3, 4, 5, 7]])],
 )  # fmt: skip
 def test_dialects_that_are_plain(tmp_path, text, names, rows):
     found, values = read_text(tmp_path, text)
@@ -86,11 +99,12 @@ def test_dialects_that_are_plain(tmp_path, text, names, rows):
      ("a,b\n1e400,1\n2,3\n", "NaN or infinite, the first (inf) in row 0"), ("a,b\n1,inf\n2,3\n", "(inf) in row 0"),
      ("a,b\n1,N/A\n2,3\n", "1 value is NaN"), ("a,b\n1,null\n2,3\n", "1 value is NaN"), ("a;b\n1,5;\n2;3\n", "NaN"),
      ("2020-01-01,1\n2020-01-02,2\n", "'2020-01-02'"), ("a,b\nm,s\n1,2\n3,4\n", "'m'"),
-     ("a,b\n1,2\n# x\n3,4\n", "'# x'"), ("# made by hand\na,b\n1,2\n", "no numbers"),
+     ("a,b\n1,2\n# x\n3,4\n", "'# x'"),
      (f"a,b\n1{'0' * 400},1\n2,2\n", "Column 'a' holds whole numbers of more than 308 digits"),
      ('a,b\n1,"2\n3,4\n', "EOF inside string"), ("a" * 200_000 + ",b\n1,2\n", "a cell of more than 131072 letters"),
      ("a" * 200_000 + " b\n1 2\n", "a cell of more than"),
      ("a,b\n1,2\n" + "3,4\n" * 9000 + "5,\0006\n", "null characters"),
+     ("#\n" * 200_000, "only has remarks"), ("\n" * 500_000, "begins with a blank line"),
      ("a,b,\n1,2,\n3,4,\n", "Column 2 has no name"), ("1,2,3\n4,5\n", "1 value is NaN")],
 )  # fmt: skip
 def test_dialects_that_are_named(tmp_path, capsys, text, words):
@@ -154,3 +168,14 @@ def test_no_number_is_ever_read_as_another(tmp_path, batch):
 def test_a_first_column_of_a_saved_index_can_be_left_out(tmp_path):
     (tmp_path / "x.csv").write_text(";a;b\n0;1,5;2\n1;2,5;3,25\n2;3;1\n")
     assert Spectrum.from_file(tmp_path / "x.csv", exclude="Unnamed: 0").names == ("a", "b")
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", ","])
+def test_names_of_rows_as_r_writes_them(tmp_path, capsys, separator):
+    """The first line has one name less than there are columns: that of the names of rows is missing."""
+    lines = ['"a" "b"', '"1" 1.5 2', '"2" 2.5 3', '"3" 4 1']
+    (tmp_path / "x.txt").write_text("\n".join(line.replace(" ", separator) for line in lines) + "\n")
+    assert "Column 0 has no name, as a saved row index has none" in complaint(capsys, "thresholds", tmp_path / "x.txt")
+    table = read(tmp_path / "x.txt", exclude="Unnamed: 0")
+    assert table.names == ("a", "b")
+    np.testing.assert_array_equal(table.whole()[0], [[1.5, 2], [2.5, 3], [4, 1]])

@@ -17,6 +17,7 @@ from landau_vae import InputError, Spectrum, scan
 from landau_vae.data.archive import is_partial, replace_file
 from landau_vae.data.content import content_of
 from landau_vae.data.door import to_read
+from landau_vae.data.source import of_file
 from landau_vae.diagnosis import read_run
 from landau_vae.spectrum import Partial
 from landau_vae.training import load_scan
@@ -177,6 +178,9 @@ def test_the_home_folder(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     (folder / "x.csv").write_text(TABLE)
     assert Spectrum.from_file("~/x.csv").names == ("a", "b")
+    twice = of_file("~/x.csv")
+    first, second = ([rows for rows, _ in twice.blocks()] for _ in range(2))
+    np.testing.assert_array_equal(second, first)
     (folder / "~").mkdir()
     (folder / "~" / "x.csv").write_text(TABLE.replace("a", "c"))
     assert Spectrum.from_file("~/x.csv").names == ("c", "b")  # a folder of that name goes before it

@@ -369,7 +369,7 @@ def test_bias_of_separated_eigenvalues(rng):
     measured, error = values.mean(axis=0) - truth, values.std(axis=0) / sqrt(2000)
     np.testing.assert_array_less(np.abs(measured - pull.sum(axis=1) + truth / n), SAMPLED * error + 0.01 * truth)
     one, ones = np.arange(5), np.ones(5, int)
-    shares = [bias(each.spectrum, each.influence, one, ones) * each.spectrum.total_variance for each in found]
+    shares = [bias(each.spectrum, each.influence, one, ones)[0] * each.spectrum.total_variance for each in found]
     predicted = np.median(shares, axis=0)
     np.testing.assert_array_less(np.abs(measured - predicted)[1:], (SAMPLED * error + 0.02 * truth)[1:])
 

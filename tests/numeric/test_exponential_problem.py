@@ -3,6 +3,7 @@ thresholds against spectra."""
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -320,3 +321,22 @@ def test_bad_input(data, options, words):
         ExponentialFamily(data, **options)
     assert words in str(caught.value)
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("family", ["bernoulli", "poisson"])
+def test_fewer_nodes_are_as_good_as_all_where_they_are_taken(family):
+    # 1e-13: rounding of sums of 200 numbers; with half as many nodes the difference is over 1e-9
+    rows = np.random.default_rng(0).integers(0, 2, (40, 3))
+    for size in (0.05, 0.3, 1.0):
+        usual, all_nodes = (ExponentialFamily(rows, family=family, latents=2, nodes=n) for n in (60, 200))
+        x = usual.rest(1.0) + size * np.random.default_rng(1).uniform(-0.7, 0.7, len(usual.rest(1.0)))
+        all_nodes._needed = lambda widest: 200
+        np.testing.assert_allclose(usual.gradient(x, 1.0), all_nodes.gradient(x, 1.0), atol=1e-13)
+        np.testing.assert_allclose(usual.hessian(x, 1.0), all_nodes.hessian(x, 1.0), atol=1e-12)
+
+
+def test_a_family_of_unknown_smoothness_gets_all_nodes():
+    problem = ExponentialFamily([[0, 0], [1, 1]], nodes=60)
+    assert problem._needed(0.1) < 20
+    problem.family = replace(problem.family, name="steeper")
+    assert problem._needed(0.1) == 60

@@ -1,15 +1,20 @@
 """The noise floor and heavy tails: noise that a few rows make is no mode, and what all rows have stays one."""
 
 import copy
+import gc
 import json
+import os
 import pickle
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import SAMPLED
+from pandas import DataFrame
+from scipy.sparse import csr_array
 
 from landau_vae import Loss, Spectrum, TooFewSamples, choose_beta
 from landau_vae.numeric import noise_floor
@@ -56,6 +61,29 @@ def test_a_strong_signal_in_heavy_tails_stays_a_mode(rng, shape):
         floor = noise_floor(Spectrum.from_data(rows))
         found.append(floor.modes >= 1 and floor.spectrum.vectors[0, 0] ** 2 > 0.5)
     assert np.mean(found) >= 0.8
+
+
+@pytest.mark.parametrize("shape", [(200, 20), (100, 200)])
+def test_a_group_of_few_rows_is_a_mode(rng, shape):
+    """A twentieth of the rows is shifted by 3 in each column: 13 (42) times the noise. One row alone stays none."""
+    rows = rng.standard_normal(shape)
+    rows[: shape[0] // 20] += 3
+    group = noise_floor(Spectrum.from_data(rows))
+    rows[1 : shape[0] // 20] -= 3
+    alone = noise_floor(Spectrum.from_data(rows))
+    assert (group.modes, alone.modes) == (1, 0)
+    assert group.tails.carriers < 30  # tails are heavy, a third of normal rows would carry it
+
+
+def test_equal_lengths_are_parted_by_the_rows_and_not_by_their_order(rng):
+    """Rows of indicators have few lengths; parted in the order of the table, 4 of 15 tables changed with it."""
+    for _ in range(15):
+        groups = rng.integers(0, 5, 60)
+        columns = [np.where(rng.random(60) < 0.7, groups, rng.integers(0, 5, 60)) for _ in range(4)]
+        rows = np.concatenate([np.eye(5)[each] for each in columns], axis=1)
+        orders = [rng.permutation(60) for _ in range(5)]
+        found = {tuple(noise_floor(Spectrum.from_data(rows[order])).unconfirmed) for order in orders}
+        assert len(found) == 1
 
 
 def test_one_outlier_is_no_mode_and_is_named(rng):
@@ -189,6 +217,68 @@ def test_files_and_lists_of_chunks_are_read_again(rng, tmp_path):
         same_tails(noise_floor(each), noise_floor(Spectrum.from_data(rows)))
     path.unlink()
     assert noise_floor(spectrum).tails is None
+
+
+@pytest.mark.parametrize("change", ["unlink", "words", "columns", "rows", "folder"])
+@pytest.mark.parametrize("ending", ["csv", "npy", "npz"])
+def test_files_that_have_changed_are_not_read_again(rng, tmp_path, ending, change):
+    """A memory map of a file that became shorter ends the process where it is read."""
+    rows, path = heavy_rows(rng), tmp_path / f"rows.{ending}"
+
+    def write(table):
+        if ending == "csv":
+            return np.savetxt(path, table, delimiter=",")
+        return np.save(path, table) if ending == "npy" else np.savez(path, table)
+
+    write(rows)
+    spectrum = Spectrum.from_file(path)
+    if change in ("unlink", "folder"):
+        path.unlink()
+    {
+        "unlink": lambda: None, "folder": path.mkdir, "words": lambda: path.write_text("a,b\nx,y\n"),
+        "columns": lambda: write(rows[:, :3]), "rows": lambda: write(rows[:9]),
+    }[change]()  # fmt: skip
+    assert noise_floor(spectrum).tails is None
+
+
+def test_memory_maps_that_have_become_shorter_are_not_read(rng, tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, heavy_rows(rng, 2000))
+    table = np.load(path, mmap_mode="r")
+    for each in (table, np.asarray(table)[:, :12]):
+        assert noise_floor(Spectrum.from_data(each)).tails is not None
+    spectrum = Spectrum.from_data(table)
+    os.truncate(path, 4096)
+    assert noise_floor(spectrum).tails is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
+def test_tables_that_have_changed_are_not_believed(rng, bad):
+    """Not a number of them, not their order of columns, not the blocks of a list; warnings are errors here."""
+    rows = heavy_rows(rng)
+    rows -= rows.mean(axis=0)
+    for change in ((3, 3), slice(None)):
+        table = rows.copy()
+        chunks = [table]
+        several = [Spectrum.from_data(table), Spectrum.from_chunks(chunks)]
+        table[change] = bad if change == (3, 3) else rows[:, ::-1]
+        chunks += [np.array([["a"]])]
+        assert [noise_floor(each).tails for each in several] == [None, None]
+
+
+def test_large_tables_are_not_kept(rng, monkeypatch):
+    """A table of more numbers than the limit is freed with its last other name; until then it is known."""
+    rows = heavy_rows(rng)
+    for kept, limit in ((False, rows.size - 1), (True, rows.size)):
+        monkeypatch.setattr("landau_vae.data.source.KEPT", limit)
+        for form in (np.array, csr_array, DataFrame):
+            table = form(rows)
+            there, spectrum = weakref.ref(table), Spectrum.from_data(table)
+            assert noise_floor(spectrum).tails is not None
+            del table
+            gc.collect()
+            assert kept or there() is None
+            assert (noise_floor(spectrum).tails is not None) == kept
 
 
 def test_a_wide_spectrum_keeps_its_tails_in_a_pickle(rng):

@@ -277,7 +277,7 @@ def test_nothing_half_written_is_left(result, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError(28, "No space left")
 
-    monkeypatch.setattr(type(scan), "to_netcdf", fail)
+    monkeypatch.setattr(type(scan), "dump_to_store", fail)
     with pytest.raises(lv.InputError, match="No space left"):
         report.write(tmp_path, result, scan)
     assert not (tmp_path / "scan.nc").exists()

@@ -334,6 +334,14 @@ def test_bad_input(source, arguments, complaint):
         assert str(caught.value).count("\n") == 0
 
 
+def test_temperatures_that_are_given_twice():
+    """Merging them would give back fewer models than were asked for."""
+    grid = np.r_[np.geomspace(1, 0.1, 3), np.geomspace(0.1, 0.01, 3)]
+    for ask in (scan, plan):
+        with pytest.raises(InputError, match=r"temperatures has 0\.1 2 times.*give np\.unique\(temperatures\)"):
+            ask(SPECTRUM, grid)
+
+
 @pytest.mark.parametrize("settings", [{"tolerance": 0}, {"tolerance": "1e-8"}, {"max_iterations": -1},
                                       {"max_iterations": 1.5}])  # fmt: skip
 def test_bad_settings_of_the_exact_trainer(settings):

@@ -209,8 +209,8 @@ def test_wide_data_train_in_the_space_of_their_modes(rng):
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
-    [({"temperatures": [0.1, -1]}, "positive finite"), ({"temperatures": []}, "positive finite"),
-     ({"temperatures": 0.1}, "a list of positive"), ({"temperatures": [0.1], "latents": 0}, "latents is 0"),
+    [({"temperatures": [0.1, -1]}, "a list of numbers T"), ({"temperatures": []}, "a list of numbers T"),
+     ({"temperatures": 0.1}, "a list of numbers T"), ({"temperatures": [0.1], "latents": 0}, "latents is 0"),
      ({"temperatures": [0.1], "seeds": ()}, "at least one seed")],
 )  # fmt: skip
 def test_bad_scans(arguments, complaint):

@@ -1,6 +1,6 @@
 """How often 95 % intervals of the population's λ and λ/V hold it, and where none are given.
 
-    python tests/studies/intervals.py              # 5 minutes of one core; into intervals.json
+    python tests/studies/interval_coverage.py              # 10 minutes of one core; into interval_coverage.json
 
 Tables of independent rows in general position: seven laws, four spectra, 2 to 100 columns, half a row to fifty rows a
 column; standardised or not; the delta method, blocks of four rows, the bootstrap. Of each: the share of modes with an
@@ -113,7 +113,7 @@ def main() -> None:
     for cell in cells():
         found.append(measured(cell))
         print(json.dumps(found[-1]), file=sys.stderr, flush=True)
-    written("intervals.json", found)
+    written("interval_coverage.json", found)
 
 
 if __name__ == "__main__":
