@@ -106,3 +106,11 @@ class Killed(Means):
 
     def train(self, *arguments):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Masked(Means):
+    """It reports which signals wait in the process that it is in."""
+
+    def train(self, data, temperature, *rest):
+        waiting = [number in signal.pthread_sigmask(signal.SIG_BLOCK, []) for number in (signal.SIGINT, signal.SIGHUP)]
+        return super().train(data, temperature, *rest) | {"waiting": ((), np.full(len(temperature), int(all(waiting))))}

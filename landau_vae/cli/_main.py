@@ -1,5 +1,6 @@
 """Entry point of the program: signals, errors, exit codes. Commands are loaded once signals are handled."""
 
+import gc
 import sys
 import traceback
 
@@ -43,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         if code == INTERRUPTED:
             code = request.code
             print(REPORT, file=sys.stderr)
+    if whole_process:
+        gc.freeze()  # Python would look through all objects again before it ends, for a sixth of a command's time
     return code
 
 

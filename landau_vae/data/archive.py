@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,8 @@ def replace_file(path: Path, save: Callable[[Path], object], fail: Callable[[str
         for leftover in target.parent.glob(f".{escape(target.name[:LETTERS])}.*.part"):
             if not _at_work(leftover):
                 leftover.unlink(missing_ok=True)
-        partial = target.with_name(f".{target.name[:LETTERS]}.{os.getpid()}.part")  # at most 255 bytes
+        own = f"{get_ident()}.{os.getpid()}"  # threads and processes may write files of names that begin alike
+        partial = target.with_name(f".{target.name[:LETTERS]}.{own}.part")  # at most 255 bytes
         try:
             save(partial)
             _flush(partial, os.O_RDWR)

@@ -1,7 +1,7 @@
 """Worker processes of a scan: how calls reach them, how they end with the process that they work for, how one is lost.
 
-Workers do not take part in Ctrl-C, which a terminal sends to all processes: the process that has
-started them gets it, and ends them.
+Workers do not take part in Ctrl-C and in the end of a terminal, of which all processes get a signal:
+the process that has started them gets it too, and ends them.
 """
 
 import os
@@ -63,17 +63,19 @@ def _losses() -> tuple[type[Exception], ...]:
 
 
 def _begun(parallel: Any, calls: list[Any]) -> Any:
-    """Start processes and calls; Ctrl-C waits meanwhile, and processes take over that it does not reach them."""
+    """Start processes and calls; signals of a terminal wait meanwhile, and processes take over that they do."""
     from multiprocessing import resource_tracker
 
     from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
     if not hasattr(signal, "pthread_sigmask"):
         return parallel(calls)
-    for tracker in (resource_tracker, loky_tracker):  # processes of their own, whose start lets signals through
-        tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    of_terminals = {signal.SIGINT, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, of_terminals)
     try:
+        for tracker in (resource_tracker, loky_tracker):  # processes of their own, whose start lets SIGINT through
+            tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, of_terminals)
         return parallel(calls)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -31,13 +31,13 @@ save_scan("out/scan.nc", models)
 """
 REPRODUCE = ["reproduce", "--points", 4, "--latents", 3, "--output", "out"]
 COMMANDS = {  # and how often each is killed
-    "verify with workers": ([*VERIFY, "--workers", 2], 12),
-    "verify alone": ([*VERIFY, "--workers", 1], 10),
-    "scan of several tasks": (SCAN.format(seeds=6, workers=2, updates=300), 12),  # of the user's own, in Python
-    "scan of one task": (SCAN.format(seeds=1, workers=1, updates=12000), 12),
-    "bifurcate": (["bifurcate", "x.csv", "--output", "out/a.png"], 8),
-    "gather": (["gather", "large.csv", "--output", "out/part.npz", "--every", 0, "--resume"], 12),
-    "reproduce": (REPRODUCE, 6),
+    "verify with workers": ([*VERIFY, "--workers", 2], 8),
+    "verify alone": ([*VERIFY, "--workers", 1], 6),
+    "scan of several tasks": (SCAN.format(seeds=6, workers=2, updates=300), 14),  # of the user's own, in Python
+    "scan of one task": (SCAN.format(seeds=1, workers=1, updates=12000), 14),
+    "bifurcate": (["bifurcate", "x.csv", "--output", "out/a.png"], 6),
+    "gather": (["gather", "large.csv", "--output", "out/part.npz", "--every", 0, "--resume"], 14),
+    "reproduce": (REPRODUCE, 4),
 }
 
 
@@ -134,5 +134,5 @@ def test_killed_three_times(table):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_again_and_again(table, name):
-    """So often in all: 72 times, half of them with all workers."""
+    """66 times in all, half of them with all workers, in less than five minutes of a processor."""
     kill_again_and_again(table, name, COMMANDS[name][1])

@@ -292,3 +292,17 @@ def test_a_killed_worker_is_a_sentence_and_not_a_verdict(folder):
     code, errors = Program(folder, *VERIFY).end()
     assert code == 0, errors
     assert {name: (folder / "out/scan" / name).stat().st_mtime_ns for name in finished} == finished
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_of_a_terminal_to_all_processes_is_a_sentence(folder, number):
+    """Workers, and the process that keeps account of their memory, leave it to the program."""
+    program = Program(folder, *VERIFY[:5], 200, *VERIFY[6:])
+    program.wait_for(lambda: list(folder.glob("out/scan/task-*")))
+    os.killpg(program.process.pid, number)
+    code, errors = program.end()
+    assert code == 128 + number
+    assert "interrupted" in one_sentence(errors)
+    assert not program.left_over()

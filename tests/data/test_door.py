@@ -5,7 +5,9 @@ import os
 import pickle
 import socket
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -126,6 +128,19 @@ def test_links_are_followed(folder):
     replace_file(folder / "link.txt", lambda partial: partial.write_text("x"))
     assert (folder / "link.txt").is_symlink()
     assert (folder / "there" / "x.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize("names", ["same same", f"{'long' * 12}1 {'long' * 12}2"])
+def test_threads_write_files_of_names_that_begin_alike(tmp_path, names):
+    """Each beside its place under a name of its own: both are there at once."""
+    together = Barrier(2, timeout=20)
+
+    def write(name):
+        replace_file(tmp_path / name, lambda partial: (partial.write_text(name), together.wait()))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, names.split()))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: name for name in names.split()}
 
 
 @pytest.mark.parametrize("name", ["scan.json", "task-0-0-of-1.npz"])

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import CLOSED
-from trainers import Killed, Means, Small, same
+from joblib.externals.loky import get_reusable_executor
+from trainers import Killed, Masked, Means, Small, same
 
 import landau_vae as lv
 from landau_vae import InputError, Spectrum, scan
@@ -55,6 +56,16 @@ def test_a_worker_that_was_killed_is_an_error(backend):
     """The pool of Python's multiprocessing would wait for it forever, so loky takes its place."""
     with joblib.parallel_config(backend=backend), pytest.raises(lv.WorkerLost, match="give a folder"):
         scan(np.eye(4), GRID, trainer=Killed(), workers=2)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
+def test_signals_of_a_terminal_are_left_to_the_process_that_scans():
+    """It has other ones waiting neither meanwhile nor afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    get_reusable_executor().shutdown(wait=True)  # processes of other tests
+    assert scan(np.eye(4), GRID, trainer=Masked(), workers=2).waiting.all()
+    assert not scan(np.eye(4), GRID, trainer=Masked()).waiting.any()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 
 @pytest.mark.parametrize("thread", [True, False])
