@@ -171,7 +171,10 @@ def _decoder(settings: dict[str, Any], likelihood: Likelihood | str | None) -> L
 
 def _linear(model: Any) -> Weights:
     """Return the weights of a linear model as a network without hidden layers has them."""
-    encoder, spread = model.encoder.values, np.log(model.posterior_variance.values)
+    encoder, variance = model.encoder.values, model.posterior_variance.values
+    if np.any(variance <= 0):
+        raise InputError("The scan has posterior variances that are not positive: give it as trained.", "scan")
+    spread = np.log(variance)
     encoder_bias = model.encoder_bias.values if "encoder_bias" in model else np.zeros(len(spread))
     heads = np.vstack([encoder, np.zeros_like(encoder)]).T, np.concatenate([encoder_bias, spread])
     bias = model.decoder_bias.values if "decoder_bias" in model else np.zeros(encoder.shape[1])

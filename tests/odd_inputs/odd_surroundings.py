@@ -46,7 +46,6 @@ HARSH = {
 MILD = {
     "stdin is closed": '"$@" <&-',
     "stdin is full": '"$@" </dev/full',
-    "stdin is a folder": '"$@" </',
     "nohup": 'nohup "$@"',
     "own session": 'setsid -w "$@"',
     "pipes are ignored": "trap '' PIPE; \"$@\"",
