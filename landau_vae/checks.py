@@ -9,6 +9,7 @@ argument. `Any` and array types are left to the function, which has more to say 
 
 import ast
 import inspect
+import io
 import math
 import re
 import sys
@@ -33,7 +34,8 @@ T = TypeVar("T")
 LARGEST = 2**63 - 1  # of a whole number: what 64 bits hold
 SHOWN = 8  # of many choices that messages list
 LONGEST = 2**24  # of a list: more than any has that is not an array
-UNREADABLE = (TypeError, ValueError, OverflowError, RuntimeError, MemoryError)  # what objects raise that are no arrays
+#: what objects raise that are no arrays; OSError: open files
+UNREADABLE = (TypeError, ValueError, OverflowError, RuntimeError, MemoryError, OSError)
 
 _short = Repr()
 _short.maxother = _short.maxstring = 60
@@ -267,6 +269,7 @@ def _convert_number(value: Any, kind: type, limits: Range) -> float:
         fits = whole_number and not (limits.integer and isinstance(value, float | np.floating))
     if not fits:
         whole = "whole number (an int)" if limits.integer else "whole number"
+        whole += " of at most 64 bits" * bool(is_real(value) and abs(value) > LARGEST)
         raise _Unfit(limits.words(whole if kind is int else "number" if limits != Range() else "finite number"))
     return kind(value)
 
@@ -288,7 +291,9 @@ def _convert_instance(value: Any, kind: type, arguments: tuple[Any, ...]) -> Any
 
 
 def _first_items(value: Any, count: int = LONGEST + 1) -> list[Any] | None:
-    """Return the first items of what can be iterated over; None where a method is there only to say that it cannot."""
+    """Return the first items of what can be iterated over; None where it cannot, or where a file may be waited for."""
+    if isinstance(value, io.IOBase):
+        return None
     try:
         return list(islice(value, count))
     except UNREADABLE:

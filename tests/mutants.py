@@ -43,6 +43,10 @@ SURELY = 0.01  # the check fails where chance gives so few kills, or fewer, with
 ROOMS = ("symbolic", "numeric", "likelihoods", "spectrum/_*", "loss", "networks", "diagnosis/findings",
          "diagnosis/condition.py", "findings.py")  # fmt: skip
 EVERYWHERE = ("tests/test_bad_input.py", "tests/test_checks.py", "tests/test_junk.py")
+#: package → parts of the numbers on file that are made by it
+NUMBERS = {"symbolic": ["symbolic"], "numeric": ["numeric", "problems", "continuation"],
+           "likelihoods": ["spectrum", "loss"], "spectrum": ["spectrum", "spectra"], "loss": ["loss"],
+           "diagnosis": ["diagnosis"]}  # fmt: skip
 TRACED = ("likelihoods", "networks", "diagnosis", "spectrum", "numeric", "loss", "symbolic", "estimator")
 
 
@@ -134,12 +138,14 @@ def record(count: int, seconds: float, again: bool, only: str) -> None:
 
 
 def killed_by(mutant: Mutant, lines: list[str], copy: Path, seen: Map, known: Record, seconds: float) -> str | None:
-    """The test that notices the mutant, if one does: quick ones first, then files of tests as a whole."""
+    """The test that notices the mutant, if one does: quick ones, then numbers on file, then whole files of tests."""
     tests = list(dict.fromkeys([*known.killers(mutant), *seen.tests(mutant.module, lines, seconds)]))
     limit = 10 + 4 * sum(seen.seconds.get(name, 1.0) for name in tests)
     if tests and (killer := failing(tests, copy, limit)):
         return killer
-    for name in seen.files(mutant.module, lines):
+    numbers = [f"tests/test_numbers.py::test_numbers_are_those_on_file[{part}]"
+               for part in NUMBERS.get(mutant.module.split("/")[1], ())]  # fmt: skip
+    for name in [*numbers, *seen.files(mutant.module, lines)]:
         killer = failing([name], copy, LIMIT)
         if killer and killer != "limit":  # a file may take longer without the change, too
             return killer

@@ -203,7 +203,7 @@ def changes(models, rng):
     for name in variables:
         yield f"no {name}", models.drop_vars(name)
         array = models[name]
-        for kind in ("U4", "S4", object, complex, "datetime64[s]", np.float32, np.int8):
+        for kind in ("U4", "S4", object, complex, "datetime64[s]", np.float16, np.longdouble, np.float32, np.int8):
             with np.errstate(all="ignore"):
                 yield f"{name} as {kind}", models.assign({name: array.astype(kind)})
         yield f"{name} of text", models.assign({name: (array.dims, np.full(array.shape, "x"))})

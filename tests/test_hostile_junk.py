@@ -309,12 +309,14 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a name such as "text" may become a file
 
 
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # it is junk itself
 @pytest.mark.parametrize("name", NAMES)
 def test_drawn_junk(name):
     assert not drawn(name, seed=20)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_more_drawn_junk(name):
     assert not drawn(name, seed=2026, calls=60)

@@ -1,5 +1,7 @@
 """Trainers for tests of scans: some write a log, and of some the results are known; and how scans compare."""
 
+import os
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -97,3 +99,10 @@ class Counted(Means):
     def train(self, data, temperature, *rest):
         named = super().train(data, temperature, *rest)
         return named | {"arrivals": ((), np.full(len(temperature), Counted.arrivals))}
+
+
+class Killed(Means):
+    """It ends the process that it is in, as a system does that is short of memory."""
+
+    def train(self, *arguments):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -22,5 +22,5 @@ def gather(
     from landau_vae.data.gather import Gathering
 
     part = Gathering(files, output, reading.selection, every).run(resume=resume, progress=True)
-    say(f"{output}: {part.count} rows of {part.dimension} columns from {counted(len(files), 'file')}")
+    say(f"{output}: {counted(part.count, 'row')} of {part.dimension} columns from {counted(len(files), 'file')}")
     return 0

@@ -14,6 +14,7 @@ import typer
 import landau_vae as lv
 from landau_vae.checks import Range, checked
 from landau_vae.cli import streams
+from landau_vae.data.door import brief
 from landau_vae.display import jsonable
 from landau_vae.errors import InputError
 from landau_vae.exits import FINE, IN_WORDS
@@ -101,7 +102,8 @@ def say(content: str | dict[str, Any]) -> None:
 def say_written(path: Path, *files: Path) -> None:
     """Report on standard error which file was written, or which files into a folder."""
     inside = ", ".join(file.name for file in files)
-    print(f"\nwritten: {path}/ ({inside})" if files else f"written: {path}", file=sys.stderr)
+    shown = brief(path)
+    print(f"\nwritten: {shown}/ ({inside})" if files else f"written: {shown}", file=sys.stderr)
 
 
 def run(arguments: Sequence[str]) -> int:

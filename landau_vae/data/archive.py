@@ -60,7 +60,18 @@ def held(path: Path, lock: str) -> Iterator[None]:
         holder.release()
 
 
-def save_arrays(path: Path, header: str, content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Path:
+def refuse(sentence: str) -> None:
+    """Raise `InputError`."""
+    raise InputError(sentence)
+
+
+def save_arrays(
+    path: Path,
+    header: str,
+    content: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    fail: Callable[[str], object] = refuse,
+) -> Path:
     """Write arrays and, as the array named `header`, JSON: `content` with a checksum of it all."""
     labelled = dict(content) | {CHECKSUM: _checksum(content, arrays)}
 
@@ -70,7 +81,7 @@ def save_arrays(path: Path, header: str, content: Mapping[str, Any], arrays: Map
                 with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, np.asanyarray(values), allow_pickle=False)
 
-    return replace_file(path, save)
+    return replace_file(path, save, fail)
 
 
 def has_header(path: Path, header: str) -> bool:
@@ -99,15 +110,15 @@ def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDAr
     return content, arrays
 
 
-def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
+def replace_file(path: Path, save: Callable[[Path], object], fail: Callable[[str], object] = refuse) -> Path:
     """Let `save` write a file beside `path`, and rename it into place once it is on the disk.
 
     A link stays one: the file that it leads to is replaced. What a process that was killed has left
-    beside it is removed.
+    beside it is removed. `fail` gets a sentence where there is no room, or no permission.
     """
     if not path.name:
         raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
-    target = to_write(path)
+    target, reason = to_write(path), ""
     try:
         for leftover in target.parent.glob(f".{escape(target.name[:LETTERS])}.*.part"):
             if not _at_work(leftover):
@@ -123,7 +134,8 @@ def replace_file(path: Path, save: Callable[[Path], object]) -> Path:
             _flush(target.parent, os.O_RDONLY)
     except OSError as problem:
         reason = problem.strerror or str(problem).splitlines()[0]
-        raise InputError(f"{brief(path)} cannot be written ({reason}): make room, or name another place.") from None
+    if reason:
+        fail(f"{brief(path)} cannot be written ({reason}): make room, or name another place.")
     return path
 
 

@@ -159,8 +159,8 @@ def _holds_parts(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return bool(value) and _dimensions(x_of(value[0])) > 0
     arrays = any(hasattr(value, name) for name in ("shape", "dtype", "__array__", "__array_interface__"))
-    if arrays or isinstance(value, (str, bytes, type, Mapping, Sequence)):
-        return False
+    if arrays or isinstance(value, (str, bytes, type, Mapping, Sequence)) or hasattr(value, "readline"):
+        return False  # an open file may be waited for
     return isinstance(value, Iterable) or _is_data_set(value)
 
 

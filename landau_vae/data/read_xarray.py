@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 HDF = b"\x89HDF"
 LEAST, MOST = 2**22, 2**24  # numbers of a slab: chunks larger than this are read in parts
+FEATURES = 2**24  # whose names are kept
 
 
 class Slabs:
@@ -40,9 +41,9 @@ class Slabs:
         self.parts = [part.transpose(*self.samples, ...) for part in parts]
         self.sizes = [int(self.parts[0].sizes[dim]) for dim in self.samples]
         self.rows = prod(self.sizes)
-        if (columns := sum(part.size for part in self.parts) // max(1, self.rows)) > MOST:
+        if (columns := sum(part.size for part in self.parts) // max(1, self.rows)) > FEATURES:
             raise InputError(
-                f"{origin} has {columns} features of each sample, but at most {MOST} are read: take fewer."
+                f"{origin} has {columns} features of each sample, but at most {FEATURES} are read: take fewer."
             )
         self.names = tuple(name for part in self.parts for name in self._labels(part, named=len(parts) > 1))
         self.dimension = len(self.names)

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 ASYMMETRY = 1e-8  # of a covariance's largest entry: what printing it with eight digits may leave
 NEGATIVITY = 1e-10  # of its trace: what computing it in double precision may leave
+LARGEST = 1e300  # of its entries, in data²: sums of larger ones overflow
 SMALLER = "write it as NPY, which is read by blocks, or in parts"
 READ_NUMBERS, READ_ROWS = 2**22, 2**14
 MAPPED_ROWS, MAPPED_NUMBERS = 16_384, 2**24  # of a memory map between two releases of its pages
@@ -72,8 +73,8 @@ def as_covariance(data: Any, subject: str = "covariance") -> tuple[Array, Names]
         )
     if not np.all(np.isfinite(matrix)):
         raise nonfinite_problem([matrix], names)
-    if np.abs(matrix).max() > 1e150:
-        raise InputError("The covariance is so large that its squares overflow: rescale it.")
+    if np.abs(matrix).max() > LARGEST:
+        raise InputError("The covariance is so large that sums of its entries overflow: rescale it.")
     skew = np.abs(matrix - matrix.T)
     if skew.max() > ASYMMETRY * np.abs(matrix).max():
         i, j = (int(index) for index in np.unravel_index(int(skew.argmax()), skew.shape))

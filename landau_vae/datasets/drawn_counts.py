@@ -11,9 +11,11 @@ import numpy as np
 from landau_vae.checks import Count, Positive, Seed, checked
 from landau_vae.datasets.dataset import Dataset
 from landau_vae.display import readonly
+from landau_vae.errors import InputError
 
 OWN = 0x63656C6C  # stream of the draws
 FIRST, STEP = 0.45, 0.7  # deviation of a log-mean by the first factor, and how much less the next one has
+MOST = 2**28  # counts, which take 2 GB
 DEPTH = 0.5  # deviation of the log of a library size
 
 
@@ -44,6 +46,8 @@ def counts(
     >>> cells, cells.target_names
     (Dataset(counts: 1000 samples × 40 features), ('depth',))
     """
+    if cells * genes > MOST:
+        raise InputError(f"cells × genes is {cells * genes:.3g}, but at most {MOST:.3g} counts are drawn.", "cells")
     rng = np.random.default_rng((seed, OWN))
     depth = np.exp(DEPTH * rng.standard_normal((cells, 1)))
     share = rng.uniform(1, 10, genes)

@@ -14,7 +14,7 @@ import importlib
 
 import numpy as np
 
-from landau_vae.checks import checked
+from landau_vae.checks import checked, shown
 from landau_vae.datasets._worldclim import worldclim
 from landau_vae.datasets.dataset import Dataset
 from landau_vae.datasets.drawn_counts import counts
@@ -65,7 +65,7 @@ def load(name: str) -> Dataset:
     (61, 51)
     """
     if name not in NAMES:
-        raise InputError(f"There is no data set {name!r}: the names are {', '.join(NAMES)}.", "name")
+        raise InputError(f"There is no data set {shown(name)}: the names are {', '.join(NAMES)}.", "name")
     if name == "terrain":
         return terrain()
     if name == "counts":

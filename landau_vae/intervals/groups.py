@@ -55,7 +55,7 @@ def grouped(spectrum: Spectrum, found: Influence) -> tuple[Integers, Integers]:
 
 
 def bias(spectrum: Spectrum, found: Influence, starts: Integers, sizes: Integers) -> tuple[Array, Array]:
-    """Return by how much each group's mean λ/V is too large, and the sum of its parts without signs, (groups,).
+    """Return by how much each group's mean λ/V is too large, (groups,), and the same without the signs of its parts.
 
     Each pair of groups has to give back what repulsion has taken: a mode k all that modes below it gave to it,
     λ̂_k/(1 + s_k) with s_k = Σ_j c_kj/(λ̂_k − λ̂_j)/λ̂_k, c_kj = E[y_k² y_j²]/n.

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from landau_vae.checks import Positive, check_fields, checked, numbers
-from landau_vae.display import Array, Numbers, significant
+from landau_vae.display import Array, Numbers, counted, significant
 from landau_vae.errors import InputError
 
 AT_BOUND = 1e-3  # relative distance of σ² from a bound of its head at which it is there
@@ -192,8 +192,10 @@ class Sampler:
         [0.25, 1.0]
         """
         t = numbers(ratio, "ratio")
-        if not np.all(t > 0):
-            raise InputError(f"ratio has {np.count_nonzero(~(t > 0))} entries that are not positive.", "ratio")
+        least = 0.0 if self.plain else NOTHING
+        if not np.all(t > least):
+            few = f"{counted(int(np.count_nonzero(~(t > least))), 'number')} of {least:g} or less"
+            raise InputError(f"ratio has {few}, but positive ones are expected.", "ratio")
         if self.plain:
             left = np.minimum(t, 1.0)
             return Law(left, left, left, np.ones(()))

@@ -104,5 +104,5 @@ def hierarchy(
     alone = np.sqrt(lam) * np.sqrt(s1 / first_beta)  # A at the minimum where the second level is inactive
     with np.errstate(over="ignore"):  # without decoder noise it has no bound
         spread = readonly(np.maximum(np.where(alone <= price, alone, lam * (s1 / second_cost)), s1))
-    signal = readonly(1 - s1 / spread), readonly(np.maximum(1 - price / spread, 0.0))
+        signal = readonly(1 - s1 / spread), readonly(np.maximum(1 - price / spread, 0.0))
     return Hierarchy(spectrum, first_beta, second_beta, sigma2, s1, price, *dead, spread, *signal)

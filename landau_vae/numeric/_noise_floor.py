@@ -28,8 +28,8 @@ from landau_vae.numeric._tails import Tails, tails
 from landau_vae.spectrum.spectrum import Spectrum
 
 NORMAL_TAILS = (
-    "The floor assumes normal tails, because the rows are too few or not at hand (a covariance, a stream, a file or "
-    "table that has changed or is gone): noise with heavier tails reaches further up."
+    "The floor assumes normal tails, because the rows are not at hand (a covariance, a stream, a file or table that "
+    "has changed or is gone) or are too few to show others: noise with heavier tails reaches further up."
 )
 ANGLES = np.linspace(0, np.pi, 4001)  # a median read off between them is right to 1e-6
 

@@ -168,9 +168,10 @@ def spiked(spikes: Numbers, noise: Positive, samples: Count, features: Count) ->
             "spikes",
         )
     seen = rho > eta * (d / n) ** 0.5
-    excess = eta / rho * (d / n)  # η/(αρ)
-    threshold = np.where(seen, (rho + eta) * (1 + excess), edge(eta, n, d))
-    overlap = np.where(seen, (1 - excess * eta / rho) / (1 + excess), 0.0)
+    strong = np.where(seen, rho, eta)  # weaker ones are not divided by
+    excess = eta / strong * (d / n)  # η/(αρ)
+    threshold = np.where(seen, (strong + eta) * (1 + excess), edge(eta, n, d))
+    overlap = np.where(seen, (1 - excess * eta / strong) / (1 + excess), 0.0)
     return Spiked(readonly(rho), eta, n, d, readonly(threshold), readonly(overlap))
 
 

@@ -104,6 +104,11 @@ class Activation(Result):
         yield "\n".join([stable] * bool(np.isfinite(self.limit)) + list(self.warnings))
 
 
+def is_timed(spectrum: Spectrum) -> bool:
+    """Return whether times of training are known for data of this unit."""
+    return bool(UNITS[0] < spectrum.eigenvalues[0] < UNITS[1])
+
+
 @checked
 def activation(
     spectrum: Spectrum,
@@ -169,10 +174,10 @@ def activation(
     if schedule is not None and not (updates and updates <= LONGEST_SCHEDULE):
         run = f"a run of {updates} updates, but it needs the length of the run, at most {LONGEST_SCHEDULE:g}"
         raise InputError(f"A schedule was given for {run}: give updates, or leave the schedule out.", "schedule")
-    largest = float(spectrum.eigenvalues[0])
-    if not UNITS[0] < largest < UNITS[1]:
-        found = f"The largest variance is {largest:.1e}, but times of training are known from {UNITS[0]:.0e} to"
-        raise InputError(f"{found} {UNITS[1]:.0e}: give data, β and starts in units nearer to 1.", "spectrum")
+    if not is_timed(spectrum):
+        ends = "from {:.0e} to {:.0e}".format(*UNITS)
+        found = f"The largest variance is {spectrum.eigenvalues[0]:.1e}, but times of training are known {ends}"
+        raise InputError(f"{found}: give data, β and starts in units nearer to 1.", "spectrum")
     scene = landscape(spectrum, loss)
     lam = scene.above
     scale = 2 * loss.weights(spectrum.dimension)[0]  # the user's own loss in units of σ_dec² L

@@ -236,9 +236,11 @@ def _prepared(
         limits = f"from {COLDEST:g} to {1 / COLDEST:g}"
         expected = f"a list of numbers T = τ/V {limits} is expected, such as np.geomspace(1, 1e-6, 121)"
         raise InputError(f"temperatures is {shown(temperatures)}, but {expected}.", "temperatures")
-    if len(np.unique(grid)) < grid.size:
-        found = f"temperatures is {shown(temperatures)}, in which one is repeated"
-        raise InputError(f"{found}: give each only once, and train more seeds for more models.", "temperatures")
+    each, count = np.unique(grid, return_counts=True)
+    if count.max() > 1:
+        found = f"temperatures has {each[count.argmax()]:g} {count.max()} times, but each is trained once"
+        mend = "give np.unique(temperatures), and seeds for more models at a temperature"
+        raise InputError(f"{found}: {mend}.", "temperatures")
     if workers == 0:
         raise InputError("workers is 0, but a number from 1 on is expected, or -1 for all cores.", "workers")
     limit, trainer = available() if memory is None else int(memory), trainer or Exact()
@@ -383,6 +385,8 @@ class Results:
         }
         if spectrum.samples is not None:
             attributes["samples"] = spectrum.samples
+        if spectrum.dimension != self.work.data.features:  # models of the modes of wide data
+            attributes["dimension"] = spectrum.dimension
         if splits is not None:
             attributes["splits"] = json.dumps(dict(zip(PARTS, map(float, splits), strict=True)))
         return attributes

@@ -6,6 +6,7 @@ where it is: weights, what the optimiser remembers, and its random generators, e
 
 import hashlib
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from landau_vae import __version__
 from landau_vae.data.archive import Damaged, load_arrays, save_arrays
 from landau_vae.display import Array
 
@@ -42,10 +44,15 @@ class Checkpoint:
         return time.monotonic() >= self.next
 
     def write(self, content: dict[str, Any], arrays: dict[str, Array]) -> None:
-        """Keep a state in place of the last one."""
+        """Keep a state in place of the last one; where there is no room, warn, because the training needs none."""
         begun = time.monotonic()
-        save_arrays(self.path, HEADER, content | {"identity": self.identity}, arrays)
+        save_arrays(self.path, HEADER, content | {"identity": self.identity}, arrays, _without_room)
         self.next = time.monotonic() + max(EVERY, SHARE * (time.monotonic() - begun))
+
+
+def _without_room(sentence: str) -> None:
+    """Report a state that could not be kept."""
+    warnings.warn(f"The training goes on, but an interruption would lose more of it. {sentence}", stacklevel=4)
 
 
 def states(generators: Sequence[np.random.Generator]) -> list[Any]:
@@ -68,7 +75,7 @@ class Checkpoints:
 
     def of(self, starts: Sequence[tuple[int, int]], device: str) -> Checkpoint:
         """Return that of the call that trains models with these starts."""
-        return Checkpoint(self._file(starts), f"{self.identity} {device}")
+        return Checkpoint(self._file(starts), f"{self.identity} {device} {__version__}")
 
     def drop(self, starts: Sequence[tuple[int, int]]) -> None:
         """Remove a state whose results are kept."""

@@ -29,7 +29,7 @@ from landau_vae.limits import ACTIVE, WORSE_THAN_DEAD
 from landau_vae.training.checkpoint import restore, states
 from landau_vae.training.network import Network, Weights
 from landau_vae.training.optimizers import Optimizer
-from landau_vae.training.schema import Named, Progress, Starts
+from landau_vae.training.schema import MOST, Named, Progress, Starts, bounded
 from landau_vae.training.stopping import LOOKS, evenly, last_movement, verdict
 from landau_vae.training.training_set import AT_ONCE, Batches, TrainingSet, asked, seen_by
 
@@ -429,10 +429,9 @@ class Descent:
         inactive = (values["signal_fraction"] < ACTIVE).all(axis=1)
         above = np.count_nonzero(self.seen.eigenvalues * (1 - ACTIVE) > values["price"][:, None], axis=1)
         waiting = np.where(inactive, np.minimum(above, latents), 0).astype(np.int16)
-        finite = {name: each for name, each in found.items() if self.knows_mean or "distortion" not in name}
-        healthy = np.all(
-            [np.isfinite(each).reshape(len(flat), -1).all(axis=1) for each in (flat, *finite.values())], axis=0
-        )
+        known = [name for name in found if name != "loss" and (self.knows_mean or "distortion" not in name)]
+        healthy = np.all([bounded(values[name], MOST) for name in known], axis=0)
+        healthy &= bounded(flat) & bounded(values["loss"])
         return named | verdict(moved, waiting, healthy, latents)
 
     def _worse_than_dead(self, loop: Loop, weights: Any, price: Array) -> NDArray[np.bool_]:

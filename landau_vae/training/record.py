@@ -1,4 +1,4 @@
-"""What a scan records of its trainer: its settings, the likelihood of its decoders, whether its models are linear."""
+"""What a scan records of its trainer: its settings, its loss, its decoders' likelihood, whether models are linear."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from landau_vae.checks import is_real, shown
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import GAUSSIAN, Likelihood
 from landau_vae.likelihoods.likelihood import OF_FUNCTIONS, PER_FEATURE, by_name
+from landau_vae.loss import Loss
 
 MOST_UPDATES = 10**8  # of a run
 OWN = ("Exact", "Sampled", "Neural", "fit")  # who record their settings as `KINDS` says
@@ -70,6 +71,29 @@ def recorded(settings: Mapping[str, Any], *names: str) -> list[Any]:
         found = f"The scan does not record the {missing[0]} of its trainer"
         raise InputError(f"{found}: give its attribute trainer as lv.scan gave it.", "scan")
     return [settings[name] for name in names]
+
+
+def recorded_loss(scan: Any) -> Loss:
+    """Return the loss that a trainer recorded, with the K latents of its models; `InputError` if it recorded none."""
+    return Loss.from_dict(recorded(trainer_settings(scan), "loss")[0] | {"latents": scan.sizes["latent"]})
+
+
+def squared_weight(scan: Any) -> float:
+    """Return a: what a squared unit costs in the loss that a trainer of this package recorded."""
+    if trainer_settings(scan).get("name") == "Exact":
+        return 0.5
+    return recorded_loss(scan).weights(int(scan.attrs.get("dimension", scan.sizes["feature"])))[0]
+
+
+def recorded_splits(scan: Any) -> list[Any] | None:
+    """Return the shares of rows for training, validation and test; None where all rows were trained on."""
+    text = scan.attrs.get("splits", "null")
+    try:
+        shares = json.loads(text)
+        return None if shares is None else list(shares.values())
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        found = f"The scan's attribute splits is {shown(text)}, but shares in JSON are expected"
+        raise InputError(f"{found}: give its attributes as lv.scan gave them.", "scan") from None
 
 
 def recorded_likelihood(settings: Mapping[str, Any]) -> Likelihood:

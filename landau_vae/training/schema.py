@@ -32,8 +32,9 @@ Progress = Callable[[float], object]  # takes how many models have got done
 
 RECONSTRUCTIONS = ("mean", "sampled")
 UNTRAINED = -1  # status of a model of `spectroscopy` that was not reached: no `Status`, none has ended
-MOST = 1e150  # of any value, which verification squares
-KINDS = {"f": ("fiu", "real numbers"), "i": ("iu", "whole numbers"), "b": ("b", "True and False")}
+MOST = 1e150  # of any value, which verification squares, as a share of V
+PRECISE = "numbers in single or double precision"
+KINDS = {"f": ("fiu", PRECISE), "i": ("iu", "whole numbers"), "b": ("b", "True and False")}
 
 
 class Status(IntEnum):
@@ -48,7 +49,7 @@ class Status(IntEnum):
     CONVERGED = 0  #: at rest
     MOVING = 1  #: still changing when the run ended
     PLATEAU = 2  #: a latent is inactive although a mode would activate it
-    DIVERGED = 3  #: infinite or NaN
+    DIVERGED = 3  #: infinite, NaN, or too large to be squared
 
 
 def _without_mean(scan: Any, values: Array) -> Booleans:
@@ -192,9 +193,6 @@ def validate(scan: Any, *needed: str, name: str = "scan", values: bool = True) -
     if not (fit := (temperature > 0) & (temperature < np.inf)).all():
         found = f"The {name} has the temperature {temperature[~fit][0]:g}"
         raise InputError(f"{found}, but T = τ/V is positive: give its coordinates as lv.scan gave them.", name)
-    if len(np.unique(temperature)) < len(temperature):
-        found = f"The {name} has several models of one seed at a temperature"
-        raise InputError(f"{found}, but each T is expected only once: give its coordinates as lv.scan gave them.", name)
     if len(set(seeds)) < len(seeds) or any(seed < 0 or seed % 1 for seed in seeds):
         expected = "whole numbers from 0 on are expected, each only once: give its coordinates as lv.scan gave them"
         raise InputError(f"The {name} has the seeds {shown(seeds)}, but {expected}.", name)
@@ -208,12 +206,14 @@ def validate(scan: Any, *needed: str, name: str = "scan", values: bool = True) -
     if "pruned_distortion" in scan:
         whole = scan.sizes["rank"] == scan.sizes.get("latent", scan.sizes["rank"] - 1) + 1
         if not whole or tuple(scan["reconstruction"].values.tolist()) != RECONSTRUCTIONS:
-            raise InputError(f"The variable pruned_distortion of the {name} is not that of all its latents.", name)
-    for attribute, default in {"total_variance": None, "samples": 1, "first_onset": 1.0}.items():
+            found = f"The variable pruned_distortion of the {name} is not that of all its latents"
+            raise InputError(f"{found}, ranks and reconstructions: keep all of them.", name)
+    for attribute, default in {"total_variance": None, "samples": 1, "dimension": 1, "first_onset": 1.0}.items():
         number: Any = scan.attrs.get(attribute, default)
         if not is_real(number) or number <= 0 or (isinstance(default, int) and number % 1):
-            expected = "a positive number" if attribute != "samples" else "a whole number from 1 on"
-            raise InputError(f"{attribute} of the {name} is {shown(number)}, but {expected} is expected.", name)
+            expected = "a whole number from 1 on" if isinstance(default, int) else "a positive number"
+            found = f"{attribute} of the {name} is {shown(number)}, but {expected} is expected"
+            raise InputError(f"{found}: give its attributes as lv.scan gave them.", name)
     if values:
         _check_values(scan, name)
     return scan
@@ -229,7 +229,10 @@ def sound_models(scan: Any) -> Booleans:
 
 
 def _check_values(scan: Any, name: str) -> None:
-    """Raise unless the values of models that have not diverged are finite, in their range, and agree on the ending."""
+    """Raise unless each T is there once, and models that have not diverged have values in range, and one ending."""
+    if len(np.unique(scan.temperature)) < scan.sizes["temperature"]:
+        found = f"The {name} has several models of one seed at a temperature, but each T is expected only once"
+        raise InputError(f"{found}: choose with drop_duplicates('temperature').", name)
     sound = sound_models(scan)
     for variable, observable in OBSERVABLES.items():
         if variable not in scan or observable.kind == "b":
@@ -237,27 +240,43 @@ def _check_values(scan: Any, name: str) -> None:
         values = scan[variable].values
         if observable.by_model:
             values = scan[variable].transpose("seed", "temperature", ...).values.reshape(*sound.shape, -1)
-        low, high = np.clip([observable.low - OUT_OF_RANGE, observable.high + OUT_OF_RANGE], -MOST, MOST)
+        most = _most(scan, observable)
+        low, high = np.clip([observable.low - OUT_OF_RANGE, observable.high + OUT_OF_RANGE], -most, most)
         unfit = ~((values >= low) & (values <= high) & np.isfinite(values))
         if observable.by_model:
             unfit &= sound[..., None]
         if unfit.any() and observable.missing is not None:
             unfit &= ~observable.missing(scan, values)
         if unfit.any():
-            raise _wrong_values(values[unfit], observable, name)
+            raise _wrong_values(values[unfit], observable, most, name)
     ended = {"status", "converged"} <= set(scan.data_vars)
     if ended and (apart := int(((scan.status == Status.CONVERGED) != scan.converged).sum())):
         found = f"The variables status and converged of the {name} contradict each other in {apart} of its models"
         raise InputError(f"{found}: give both as lv.scan gave them.", name)
 
 
-def _wrong_values(values: Array, observable: Observable, name: str) -> InputError:
+def _most(scan: Any, observable: Observable) -> float:
+    """Return the largest size of an observable, in the units of large data."""
+    power = {"data": 0.5, "data2": 1.0, "data2 / nat": 1.0}.get(observable.unit, 0.0)
+    return MOST * max(1.0, float(scan.attrs["total_variance"]) ** power)
+
+
+def bounded(values: Array, most: float = np.inf) -> Booleans:
+    """Return which models, along the first axis, have only numbers below a bound; NaN is none.
+
+    >>> bounded(np.array([[1.0, 2.0], [1.0, np.nan], [np.inf, 2.0]])).tolist()
+    [True, False, False]
+    """
+    return np.asarray((np.abs(values) < most).reshape(len(values), -1).all(axis=1))
+
+
+def _wrong_values(values: Array, observable: Observable, most: float, name: str) -> InputError:
     """Return the complaint about values that an observable cannot have."""
     subject, unknown = f"The variable {observable.name} of the {name} has", int((~np.isfinite(values)).sum())
     if unknown:
         models = " although their models have not diverged" * observable.by_model
         return InputError(f"{subject} {counted(unknown, 'NaN or infinite value')}{models}: give it as trained.", name)
-    ends = f"from {max(observable.low, -MOST):g} to {min(observable.high, MOST):g}"
+    ends = f"from {max(observable.low, -most):g} to {min(observable.high, most):g}"
     found = f"{subject} {counted(len(values), 'value')} such as {values[0]:g}, but numbers {ends} are expected"
     return InputError(f"{found}: give it as trained.", name)
 
@@ -268,9 +287,13 @@ def _check_variable(variable: Any, observable: Observable, name: str) -> None:
     about, (kinds, words) = f"The variable {observable.name} of the {name} has the", KINDS[observable.kind]
     if sorted(variable.dims) != sorted(expected):
         dims = ", ".join(variable.dims) or "none"
-        raise InputError(f"{about} dimensions {dims}, but {', '.join(expected)} are expected.", name)
-    if variable.dtype.kind not in kinds:
-        raise InputError(f"{about} type {variable.dtype}, but {words} are expected.", name)
+        extra = set(variable.dims) - set(expected)
+        joined = "choose with lists, isel(seed=[0]), and join by xarray.concat(…, data_vars='minimal')"
+        mend = joined if extra and extra <= {"seed", "temperature"} else "give it as lv.scan gave it"
+        raise InputError(f"{about} dimensions {dims}, but {', '.join(expected)} are expected: {mend}.", name)
+    if variable.dtype.kind not in kinds or (variable.dtype.kind == "f" and variable.dtype.itemsize not in (4, 8)):
+        mend = "give it as lv.scan gave it (sel and isel keep types, where does not)"
+        raise InputError(f"{about} type {variable.dtype}, but {words} are expected: {mend}.", name)
 
 
 def which_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:

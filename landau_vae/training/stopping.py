@@ -28,7 +28,7 @@ from landau_vae.limits import AT_REST
 from landau_vae.training.gradients import Parts
 from landau_vae.training.measure import Gauge
 from landau_vae.training.schedules import Schedule
-from landau_vae.training.schema import Named, Status
+from landau_vae.training.schema import MOST, Named, Status, bounded
 
 LOOKS = 40  # at the models in the course of a run
 TURNS = 100
@@ -67,7 +67,9 @@ def ending(gauge: Gauge, weights: Parts, price: Array, penalty: Array, loss: Arr
     """Return `moved`, `waiting` and `status` of models, from final weights, prices τ and an L2 penalty γ, (m, 1)."""
     latents, learned = gauge.layout.latents, gauge.layout.learned_variance
     numbers = [part.reshape(len(loss), -1) for part in (*weights, loss, gauge.signal_fraction(weights), price)]
-    healthy = np.isfinite(np.concatenate(numbers, axis=1)).all(axis=1) & (price[:, 0] > 0)
+    share = gauge.distortion(weights) / np.trace(gauge.covariance)
+    squared = np.column_stack([gauge.mean_square(weights), gauge.variance(weights), share])
+    healthy = bounded(np.concatenate(numbers, axis=1)) & bounded(squared, MOST) & (price[:, 0] > 0)
     sound, tau, gamma = Parts(*(part[healthy] for part in weights)), price[healthy], penalty[healthy]
     waiting = np.zeros(len(healthy), dtype=np.int16)
     waiting[healthy] = gauge.waiting(sound, tau, gamma)

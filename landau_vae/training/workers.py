@@ -13,21 +13,27 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from itertools import islice
 from multiprocessing import parent_process
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
-from landau_vae.errors import InputError, WorkerLost
+from landau_vae.errors import WorkerLost
 
 WATCH = 0.5  # seconds between two looks at the parent
 
 
 def carried_out(calls: Iterator[Any], workers: int, kept_in: str) -> Iterator[Any]:
-    """Yield the results of joblib's delayed calls as they get done, by its active backend."""
+    """Yield the results of joblib's delayed calls as they get done, by its active backend.
+
+    Copies of this process ('multiprocessing') are replaced by 'loky': threads do not go along into a
+    copy, and the pool of copies waits forever for one that was killed.
+    """
     import joblib
 
-    streams = joblib.parallel.get_active_backend()[0].supports_return_generator
+    active = joblib.parallel.get_active_backend()[0]
+    instead = {"backend": "loky"} if isinstance(active, joblib.parallel.MultiprocessingBackend) else {}
+    streams = bool(instead) or active.supports_return_generator
     kind = "generator_unordered" if streams else "list"
-    parallel = joblib.Parallel(workers, batch_size=1, return_as=kind, initializer=end_with_parent)
+    parallel = joblib.Parallel(workers, batch_size=1, return_as=kind, initializer=end_with_parent, **instead)
     # A backend that returns a list does so at the end of a call: it gets as much as it can do at once.
     size = None if streams else joblib.effective_n_jobs(workers)
     try:
@@ -81,8 +87,8 @@ def on_a_cluster() -> bool:
 
 
 def end_with_parent() -> None:
-    """Let this process, a worker, end as soon as the one that has started it is no more."""
-    if (parent := parent_process()) is not None:
+    """Let this process, a worker, end as soon as the one that has started it is no more; a thread ends with its own."""
+    if (parent := parent_process()) is not None and current_thread() is main_thread():
         Thread(target=_watch, args=(parent.pid,), daemon=True).start()
 
 
@@ -96,11 +102,7 @@ def _watch(parent: int) -> None:
 
 
 def stop_idle_workers() -> None:
-    """End the processes that joblib keeps for the next call, where it keeps any; refuse copies of this process."""
+    """End the processes that joblib keeps for the next call, where it keeps any."""
     from joblib.externals.loky import get_reusable_executor
-    from joblib.parallel import MultiprocessingBackend, get_active_backend
 
-    if isinstance(get_active_backend()[0], MultiprocessingBackend):
-        forks = "joblib's backend 'multiprocessing' copies this process, in which JAX has threads that do not go along"
-        raise InputError(f"{forks}: take backend='loky', or workers=1.", "workers")
     get_reusable_executor().shutdown(wait=True)

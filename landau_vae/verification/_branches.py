@@ -26,7 +26,7 @@ from landau_vae.limits import ACTIVE, ACTIVE_EXACTLY, AT_REST, FIT_RANGE, FITTED
 from landau_vae.numeric._equilibrium import Reconstruction
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.record import trainer_settings
-from landau_vae.training.schema import RECONSTRUCTIONS, validate
+from landau_vae.training.schema import RECONSTRUCTIONS, sound_models, validate
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +159,8 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
         sizes = f"The models were trained on {features} features, but the spectrum has {spectrum.dimension}: "
         raise InputError(sizes + "give the spectrum that was trained on.", "spectrum")
     data = scan.sortby("temperature").transpose("seed", "temperature", "reconstruction", "latent", "rank", ...)
-    fraction = data.signal_fraction.values
+    sound = sound_models(data)[..., None]  # what a model that diverged has ended at is no measurement
+    fraction, rate = (np.where(sound, data[name].values, np.nan) for name in ("signal_fraction", "rate"))
     ranks = np.argsort(-fraction, axis=-1, kind="stable")  # a latent of NaN, of a model that diverged, is the last
     moved = data.moved.values if "moved" in data else None
     at_rest = np.broadcast_to(data.converged.values[..., None], fraction.shape) if moved is None else moved <= AT_REST
@@ -169,8 +170,8 @@ def branches(scan: Any, spectrum: Spectrum) -> Branches:
         readonly(data.temperature.values),
         readonly(abscissa(data)),
         readonly(ranked),
-        readonly(data.pruned_distortion.values),
-        readonly(data.rate.values.sum(axis=-1)),
+        readonly(np.where(sound[..., None], data.pruned_distortion.values, np.nan)),
+        readonly(rate.sum(axis=-1)),
         at_rest & _not_waiting(data, ranked),
         to_go,
         readonly(data.converged.values.mean(axis=0)),

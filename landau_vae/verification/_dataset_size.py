@@ -177,8 +177,8 @@ def _train(theory: Spiked, seed: int, trainer: Trainer | None) -> tuple[Array, A
     spectrum = Spectrum.from_covariance(np.cov(rows.T, bias=True), samples=theory.samples)
     # A table with fewer rows than columns would be trained on in its Gram space, where features have no directions.
     source = rows if theory.samples > theory.features else spectrum
-    price = np.unique(np.outer(theory.threshold, AROUND))
-    models = scan(source, price / spectrum.total_variance, latents=k, seeds=(seed,), trainer=trainer)
+    temperature = np.unique(np.outer(theory.threshold, AROUND) / spectrum.total_variance)
+    models = scan(source, temperature, latents=k, seeds=(seed,), trainer=trainer)
     measured = branches(models, spectrum)
     coldest = models.isel(seed=0).sortby("temperature").isel(temperature=0)
     order = np.argsort(-coldest.signal_fraction.values, kind="stable")

@@ -24,10 +24,9 @@ from landau_vae.checks import Positive, checked, numbers, shown
 from landau_vae.display import Array, Booleans, Column, Result, Table, readonly
 from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.limits import ACTIVATION_ERROR, ALIKE_MODES, BATCH_NOISE, OVERSHADOWED, WEAK_MODE
-from landau_vae.loss import Loss
 from landau_vae.numeric.plateau_growth import HALF, growth, per_update, projections, succession
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.record import recorded, trainer_settings
+from landau_vae.training.record import recorded, squared_weight, trainer_settings
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Status, validate
 from landau_vae.verification._branches import trained_spectrum
@@ -96,7 +95,8 @@ class Dynamics(Result):
         -------
         (…, modes) array
         """
-        price = numbers(temperature, "temperature", finite=True)[..., None] * self.spectrum.total_variance
+        within = np.clip(numbers(temperature, "temperature", finite=True), -2, 2)  # no mode grows above T = 1
+        price = within[..., None] * self.spectrum.total_variance
         lam = self.spectrum.eigenvalues
         return readonly(np.where(lam > price, self.descent.pace(growth(lam, price)), np.nan))
 
@@ -238,8 +238,8 @@ def descent_of(scan: Any, learning_rate: float | None = None) -> Descent:
             "The scan holds no snapshots during training: scan with trainer=Sampled(optimizer=SGD(1e-3), history=300).",
             "scan",
         )
-    needed = ("optimizer", "learned_variance", "beta", "loss", "learning_rate", "updates", "batch", "noise")
-    optimizer, learned, beta, loss, schedule, updates, batch, noise = recorded(trainer, *needed)
+    needed = ("optimizer", "learned_variance", "beta", "learning_rate", "updates", "batch", "noise")
+    optimizer, learned, beta, schedule, updates, batch, noise = recorded(trainer, *needed)
     at = scan["update"].values
     last = int(scan["updates"].max()) if "updates" in scan else 0
     if at.dtype.kind not in "iu" or at[0] < 0 or np.any(np.diff(at.astype(float)) <= 0) or max(at[-1], last) > updates:
@@ -257,9 +257,9 @@ def descent_of(scan: Any, learning_rate: float | None = None) -> Descent:
         )
     if any(factor != 1.0 for _, factor in beta["points"]):
         raise OutsideTheory("Rates belong to one β, but training had a β schedule: train at constant β.")
-    rate, momentum = recorded({"learning_rate": learning_rate} | optimizer, "learning_rate", "momentum")
-    rate = rate if learning_rate is None else learning_rate
-    scale = 2 * Loss.from_dict(loss).weights(scan.sizes["feature"])[0]
+    chosen = {} if learning_rate is None else {"learning_rate": learning_rate}
+    rate, momentum = recorded(optimizer | chosen, "learning_rate", "momentum")
+    scale = 2 * squared_weight(scan)
     factors = Schedule(**schedule)(np.arange(updates) / updates)
     clock = np.concatenate([[0.0], np.cumsum(factors)])
     rows = float(batch or scan.attrs.get("samples") or np.inf) if noise else np.inf

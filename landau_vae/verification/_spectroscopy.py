@@ -24,11 +24,13 @@ from landau_vae.limits import ACTIVE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.schema import (
+    MOST,
     OBSERVABLES,
     RECONSTRUCTIONS,
     UNTRAINED,
     Status,
     about_temperature,
+    bounded,
     validate,
     which_seeds,
 )
@@ -270,7 +272,8 @@ class _Work:
                     output = self._decoded(decode, np.where(rank < kept, z, 0.0), call)
                     pruned[i, kept] = (self.rows[some] - output).var(axis=0).sum() / total
         measured = [*square, *spread, *rate, np.log(price), *(() if decode is None else pruned.ravel())]
-        status = np.array(Status.CONVERGED if np.isfinite(measured).all() else Status.DIVERGED, np.int8)
+        sound = bounded(np.array([measured]), MOST).item()
+        status = np.array(Status.CONVERGED if sound else Status.DIVERGED, np.int8)
         return {
             "signal_fraction": fraction, "rate": rate, "mean_square": square, "posterior_variance": spread,
             "pruned_distortion": pruned, "distortion": pruned[1, -1], "price": price, "status": status,

@@ -25,7 +25,7 @@ from landau_vae.loss import Loss
 from landau_vae.networks import FirstCollapse, first_collapse
 from landau_vae.numeric._equilibrium import NOISE_POWER, Equilibrium, Reconstruction, equilibrium
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.record import recorded_likelihood, recorded_linear, trainer_settings
+from landau_vae.training.record import recorded_likelihood, recorded_linear, recorded_splits, trainer_settings
 from landau_vae.training.schema import validate
 from landau_vae.training.training_set import training_set
 from landau_vae.verification import _nonlinear as nonlinear
@@ -200,9 +200,7 @@ def _of_networks(
         found = "data are for networks of Neural, squared errors and a fixed variance, but the scan has others"
         raise InputError(f"{found}: leave them out.", "data")
     with naming("data"):
-        rows = training_set(data).rows
-        if rows is None:
-            raise InputError("data is a Spectrum, but the rows are needed that networks were trained on.")
+        rows = _training_rows(scan, data)
     features = scan.sizes.get("feature", rows.shape[1])
     if rows.shape[1] != features:
         raise InputError(f"data has {rows.shape[1]} columns, but the models were trained on {features}.", "data")
@@ -219,12 +217,21 @@ def _of_networks(
     return (*price, *first, *nonlinear.later_claims(scan, x, None)), collapse
 
 
+def _training_rows(scan: Any, data: Any) -> Array:
+    """Return the rows that networks were trained on: of those that a scan with splits got, the training part."""
+    rows, splits = training_set(data).rows, recorded_splits(scan)
+    if rows is not None and splits is not None and len(rows) != scan.attrs.get("samples"):
+        rows = training_set(data, splits=splits).rows
+    if rows is None:
+        raise InputError("data is a Spectrum, but the rows are needed that networks were trained on.")
+    return rows
+
+
 def _check_networks(scan: Any, down: Any, x: Array) -> None:
     """Raise unless these are the rows of training, and `down` is a sweep down."""
     if "covariance" in scan:
         trained, total = scan.covariance.values, float(scan.attrs["total_variance"])
-        most = limits.OF_NETWORKS if "splits" in scan.attrs else limits.OTHER_ROWS
-        if not np.linalg.norm(np.cov(x.T, bias=True) - trained) <= most * np.linalg.norm(trained):
+        if not np.linalg.norm(np.cov(x.T, bias=True) - trained) <= limits.OTHER_ROWS * np.linalg.norm(trained):
             found = f"data has a total variance of {x.var(axis=0).sum():.4g}, the rows of the scan had {total:.4g}"
             raise InputError(f"{found}, or other correlations: give the rows that were trained on.", "data")
     if down is None:

@@ -18,11 +18,17 @@ from landau_vae import limits
 from landau_vae.display import Array, counted, listed, significant
 from landau_vae.findings import Finding, alarm, remark
 from landau_vae.likelihoods import Likelihood
-from landau_vae.loss import Loss
 from landau_vae.loss.slips import slips_that_make
-from landau_vae.numeric.plateau_activation import activation
+from landau_vae.numeric.plateau_activation import activation, is_timed
 from landau_vae.spectrum.spectrum import Spectrum
-from landau_vae.training.record import recorded, recorded_likelihood, recorded_linear, trainer_settings
+from landau_vae.training.record import (
+    recorded,
+    recorded_likelihood,
+    recorded_linear,
+    recorded_loss,
+    squared_weight,
+    trainer_settings,
+)
 from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Status, sound_models
 from landau_vae.verification._onsets import against_divergence
@@ -60,11 +66,6 @@ class Case:
     def likelihood(self) -> Likelihood:
         """The decoder's, by the trainer's record; the Gaussian one, as far as is known, without a record."""
         return recorded_likelihood(self.trainer)
-
-    @property
-    def loss(self) -> Loss:
-        """The trainer's loss; `InputError` where the scan does not record it."""
-        return Loss.from_dict(recorded(self.trainer, "loss")[0])
 
     def modes_with(self, *verdicts: str) -> list[int]:
         """Return the modes with one of these verdicts, from 0 on."""
@@ -160,7 +161,7 @@ def _contradictions(case: Case) -> Iterator[tuple[str, Any]]:
         trace = np.trace(scan.covariance.transpose("feature", "other_feature").values)
         yield "The attribute total_variance is not that of the covariance", np.abs(trace / total - 1)
     if {"loss", "distortion"} <= set(scan.data_vars):
-        a = 0.5 if settings["name"] == "Exact" else case.loss.weights(scan.sizes["feature"])[0]
+        a = squared_weight(scan)
         price = scan.price if "price" in scan else scan.temperature * total
         error, information = a * total * scan.distortion, 2 * a * price * scan.rate.sum("latent")
         away = np.abs(scan.loss - error - information) / (error + information)
@@ -185,9 +186,9 @@ def weight_decay(case: Case) -> Finding | None:
     decay = float(rule.get("weight_decay", 0.0))
     # The distance from rest allows for coupled decay.
     touched = case.modes_with("disagrees", "not resolved", *["not converged"] * bool(rule.get("decoupled")))
-    if not decay or not touched:
+    if not decay or not touched or "loss" not in case.trainer:
         return None
-    gamma = decay / (2 * case.loss.weights(case.result.spectrum.dimension)[0])
+    gamma = decay / (2 * squared_weight(case.scan))
     shift = gamma * (1 + 1 / np.square(case.result.spectrum.eigenvalues[touched]))  # of τ_c = λ/(1 + γ) − γ/λ, relative
     if shift.max() <= case.result.tolerance:
         return None
@@ -292,10 +293,10 @@ def ended_early(case: Case) -> Finding | None:
 def _plateau(case: Case, k: int) -> str:
     """Return how long mode k needs to leave the plateau, as far as is known, if it is more than the run had."""
     trainer, spectrum = case.trainer, case.result.spectrum
-    if trainer.get("name") != "Sampled" or trainer.get("learned_variance"):
+    if trainer.get("name") != "Sampled" or trainer.get("learned_variance") or not is_timed(spectrum):
         return ""
     rule, updates, schedule = recorded(trainer, "optimizer", "updates", "learning_rate")
-    loss = case.loss.with_latents(case.scan.sizes["latent"])
+    loss = recorded_loss(case.scan)
     run = activation(
         spectrum,
         loss.at(loss.beta_at(limits.PLATEAU_WATCHED * spectrum.eigenvalues[k], spectrum)),

@@ -128,7 +128,7 @@ def kill_again_and_again(table, name, kills):
 
 
 def test_killed_three_times(table):
-    kill_again_and_again(table, "verify with workers", 3)
+    kill_again_and_again(table, "gather", 3)
 
 
 @pytest.mark.slow

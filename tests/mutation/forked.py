@@ -89,12 +89,16 @@ def run_tests(tests: Sequence[str], copy: Path, seconds: float, plugin: object, 
 
 
 def failing(tests: Sequence[str], copy: Path, seconds: float) -> str | None:
-    """The first of these tests that fails in the copy ("import", "limit"), None if all of them pass."""
+    """The first of these tests that fails in the copy ("import", "limit"), None if all of them pass.
+
+    Of a file the slow ones are left out.
+    """
     if not tests:  # pytest would run all there are
         return None
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "first")
-        code = in_child(lambda: run_tests(tests, copy, seconds, First(target)), seconds)
+        named = ("-m", "") if all("::" in name for name in tests) else ()
+        code = in_child(lambda: run_tests(tests, copy, seconds, First(target), *named), seconds)
         if target.exists():
             return target.read_text(encoding="utf-8")
     return {0: None, 4: "import", 2: "import", 3: "import"}.get(code, "limit") if code != 5 else None

@@ -5,7 +5,7 @@ Not every change of code is a change of what the package computes. Left out by r
 - annotations, `assert`, imports, `__all__`, what only type checkers run, `overload`: types;
 - what is raised: texts of errors and what they show;
 - `cache` and its kin, sizes of caches, `strict=` of `zip`, options of dataclasses: speed, guards, display;
-- `<` for `<=` at a number of `landau_vae.limits`: a verdict is open there;
+- `<` for `<=`, except between counts: real numbers are never equal, and a verdict is open at its limit;
 - numbers in formatted texts: how many digits are shown, plurals;
 - a step of one on a number of 8 or more, on a number of decimals, on a budget of iterations (`maxiter=` …): limits
   of effort and accuracy that were chosen with room;
@@ -44,7 +44,9 @@ EFFORT = {
     "copy",
     "decimals",
     "digits",
+    "disable",
 }
+COUNTS = {"len", "size", "ndim", "shape", "count_nonzero"}
 SPEED = {"cache", "lru_cache", "cached_property", "overload", "wraps"}
 LARGE = 8
 
@@ -141,8 +143,8 @@ def mutants(module: str, source: str) -> list[Mutant]:
     excluded = [(start_of(node, lines), end_of(node, lines)) for node in spans(tree)]
     operands = [(end_of(node.left, lines), start_of(node.right, lines)) for node in ast.walk(tree)
                 if isinstance(node, ast.BinOp)]  # fmt: skip
-    at_limits = [(start_of(node, lines), end_of(node, lines)) for node in ast.walk(tree)
-                 if isinstance(node, ast.Compare) and "limits" in names(node)]  # fmt: skip
+    of_reals = [(start_of(node, lines), end_of(node, lines)) for node in ast.walk(tree)
+                if isinstance(node, ast.Compare) and not COUNTS.intersection(names(node))]  # fmt: skip
     texts = [(node.lineno, node.end_lineno) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     places = list(functions(tree))
     nodes = list(ast_nodes(get_ast(source)))
@@ -155,7 +157,7 @@ def mutants(module: str, source: str) -> list[Mutant]:
                 continue
             if name == "NumberReplacer" and any(first <= start[0] <= last for first, last in texts):
                 continue
-            if name in EDGES and any(first <= start and end <= last for first, last in at_limits):
+            if name in EDGES and any(first <= start and end <= last for first, last in of_reals):
                 continue
             if name.startswith("ReplaceBinary") and not any(low <= start and end <= high for low, high in operands):
                 continue  # a star of parameters

@@ -164,7 +164,7 @@ DATA = {
     "empty.csv": (BAD, ""),
     "blank.csv": (BAD, " \n\n \n"),
     "only_header.csv": (BAD, "a,b,c\n"),
-    "one_row.csv": (BAD, "a,b\n1,2\n"),
+    "one_row.csv": (ODD, "a,b\n1,2\n"),
     "nan.csv": (BAD, TEXT.replace("\n", "\nnan,1,2\n", 1)),
     "inf.npy": (BAD, npy(np.r_[ROWS, [[np.inf, 0, 0]]])),
     "nan.npy": (BAD, npy(np.r_[ROWS, [[np.nan, 0, 0]]])),

@@ -147,8 +147,7 @@ def lines(seed, count):
             else:
                 name, fate = word, FINE
             line.add([name], fate)
-        for _ in range(rng.choice([0, 0, 1, 1, 1, 2, 3])):
-            option = rng.choice(list(known[command]))
+        for option in rng.sample(list(known[command]), rng.choice([0, 0, 1, 1, 1, 2, 3])):
             if option not in ENDLESS:
                 line.add(*given(option, known[command][option], rng))
         if rng.random() < 0.12:
@@ -199,7 +198,7 @@ INSIDES = re.compile(
     r"|Errno|\x1b|\x00|_[a-z]+_[a-z]+_"
 )
 SUBJECTS = ("column", "row", "command", "likelihood", "latents", "variance", "data", "page", "posterior", "file",
-            "argument", "option")  # fmt: skip
+            "argument", "option", "figure", "values")  # fmt: skip
 
 
 def complaints(line, result):

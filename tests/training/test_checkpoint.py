@@ -109,6 +109,30 @@ def test_a_state_of_another_training_is_not_used(tmp_path, moments):
     assert Checkpoint(other.path, "one scan").read() == ({"done": 1}, {})
 
 
+def test_a_state_of_another_version_is_not_used(tmp_path, monkeypatch):
+    """What trainers keep may have changed meanwhile."""
+    kept = checkpoint.Checkpoints(tmp_path, "one scan")
+    kept.of([(0, 0)], "cpu").write({"done": 1}, {})
+    assert kept.of([(0, 0)], "cpu").read() == ({"done": 1}, {})
+    assert kept.of([(0, 0)], "gpu").read() is None
+    monkeypatch.setattr(checkpoint, "__version__", "0.0.1")
+    assert kept.of([(0, 0)], "cpu").read() is None
+
+
+def test_a_full_disk_does_not_end_a_training(tmp_path, monkeypatch):
+    """Its result may find room; until then each state that cannot be kept is a warning."""
+
+    def flush(path, how):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("landau_vae.data.archive._flush", flush)
+    state = Checkpoint(tmp_path / "state.npz", "")
+    with pytest.warns(UserWarning, match=r"The training goes on, .*state.npz cannot be written \(No space left"):
+        state.write({"done": 1}, {})
+    assert not state.due
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_states_take_a_small_part_of_the_time(monkeypatch, tmp_path):
     """One a minute, but 20 seconds after each second that writing took: here 200 s after 10 s."""
     clock = [1000.0]

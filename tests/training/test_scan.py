@@ -1,20 +1,24 @@
 """Scans over any trainer: the same bits whoever does the work, labelled results, data that are split honestly."""
 
 import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import CLOSED
-from trainers import Means, Small, same
+from trainers import Killed, Means, Small, same
 
 import landau_vae as lv
 from landau_vae import InputError, Spectrum, scan
 from landau_vae.training import Exact, Sampled, Trainer, TrainingSet, plan
 from landau_vae.training.tasks import Work, execute
 from landau_vae.training.training_set import training_set
+from landau_vae.training.workers import end_with_parent
 
 GRID = np.geomspace(0.5, 0.01, 10)
 
@@ -27,14 +31,45 @@ def table(rng):
 # ------------------------------------------------------------------------------------------- who does the work
 
 
-@pytest.mark.filterwarnings("ignore:os.fork")  # of JAX, which another test of this process may have imported
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+class Lists(joblib.parallel.ThreadingBackend):
+    """A backend that cannot hand over results one by one, as older ones for clusters."""
+
+    supports_return_generator = False
+
+
+joblib.register_parallel_backend("lists", Lists)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing", "lists"])
 def test_workers_change_no_bit(climate, backend):
-    """Matrices of 19 × 19, multiplied on one thread wherever they are; multiprocessing cannot hand over one by one."""
+    """Matrices of 19 × 19, multiplied on one thread wherever they are."""
     arguments = (climate, GRID), {"seeds": (3, 1), "trainer": Small(max_iterations=30)}
     alone = scan(*arguments[0], **arguments[1])
     with joblib.parallel_config(backend=backend):
         assert same(scan(*arguments[0], **arguments[1], workers=2), alone)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system kills otherwise")
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_a_worker_that_was_killed_is_an_error(backend):
+    """The pool of Python's multiprocessing would wait for it forever, so loky takes its place."""
+    with joblib.parallel_config(backend=backend), pytest.raises(lv.WorkerLost, match="give a folder"):
+        scan(np.eye(4), GRID, trainer=Killed(), workers=2)
+
+
+@pytest.mark.parametrize("thread", [True, False])
+def test_only_processes_of_their_own_watch_their_parent(monkeypatch, thread):
+    """A thread of a backend may be in a process of the user's, which has a parent of its own."""
+    started = []
+    monkeypatch.setattr("landau_vae.training.workers.parent_process", lambda: SimpleNamespace(pid=1))
+    watcher = SimpleNamespace(start=lambda: started.append(1))
+    monkeypatch.setattr("landau_vae.training.workers.Thread", lambda **arguments: watcher)
+    if thread:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(end_with_parent).result()
+    else:
+        end_with_parent()
+    assert len(started) == (not thread)
 
 
 def test_rows_reach_the_workers_as_they_are(rng):
@@ -286,6 +321,14 @@ def test_bad_input(source, arguments, complaint):
         with pytest.raises(InputError, match=complaint) as caught:
             ask(source, [0.1], **arguments)
         assert str(caught.value).count("\n") == 0
+
+
+def test_temperatures_that_are_given_twice():
+    """Merging them would give back fewer models than were asked for."""
+    grid = np.r_[np.geomspace(1, 0.1, 3), np.geomspace(0.1, 0.01, 3)]
+    for ask in (scan, plan):
+        with pytest.raises(InputError, match=r"temperatures has 0\.1 2 times.*give np\.unique\(temperatures\)"):
+            ask(SPECTRUM, grid)
 
 
 @pytest.mark.parametrize("settings", [{"tolerance": 0}, {"tolerance": "1e-8"}, {"max_iterations": -1},

@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 
-import joblib
 import numpy as np
 import pytest
 
@@ -123,11 +122,6 @@ def test_bad_starts(rows, options, complaint):
 def test_weights_to_start_from_are_no_setting():
     with pytest.raises(TypeError, match="given"):
         Neural(given=np.zeros((1, 3)))
-
-
-def test_processes_that_are_forked_are_refused(rows):
-    with joblib.parallel_config(backend="multiprocessing"), pytest.raises(InputError, match="take backend='loky'"):
-        scan(rows, workers=2)
 
 
 def test_bad_scans_to_start_from(rows):

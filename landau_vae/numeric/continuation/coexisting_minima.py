@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from scipy.optimize import brentq
 
-from landau_vae.checks import Count, Positive, Seed, checked
+from landau_vae.checks import Count, Positive, Range, Seed, checked
 from landau_vae.display import Array, Column, Result, Table, counted, jsonable, significant
 from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.branch import Branch, Span, joined, state_on, trace
@@ -93,7 +93,7 @@ def coexistence(
     high: float,
     low: float,
     *,
-    places: Count = 5,
+    places: Annotated[int, Range(1, 10_000)] = 5,
     starts: Count = 20,
     spread: Positive = 1.0,
     seed: Seed = 0,

@@ -16,12 +16,13 @@ from numpy.typing import ArrayLike
 
 from landau_vae.checks import checked, numbers
 from landau_vae.display import Array, Column, Result, Table, readonly
-from landau_vae.errors import OutsideTheory
+from landau_vae.errors import InputError, OutsideTheory
 from landau_vae.numeric.continuation.bifurcation_points import SpecialPoint
 from landau_vae.numeric.continuation.solve import Diverged, Solver
 from landau_vae.numeric.problems.problem import Problem
 
 NEWTON_STEPS = 30
+FARTHEST = 1e30  # amplitude: powers of it are still numbers
 CONVERGED_STEP = 1e-9  # relative size of the last Newton step
 ASIDE, BEYOND, POINTS = 0.2, 1.8, 181  # of the picture: controls about the transition, amplitudes about the minimum
 
@@ -99,6 +100,9 @@ def landau_potential(problem: Problem, special: SpecialPoint, control: ArrayLike
     solver = Solver(problem)
     controls = np.atleast_1d(numbers(control, "control", finite=True)).ravel()
     amplitudes = np.atleast_1d(numbers(amplitude, "amplitude", finite=True)).ravel()
+    if np.abs(amplitudes).max(initial=0) > FARTHEST:
+        far = f"{np.abs(amplitudes).max():.3g}"
+        raise InputError(f"amplitude goes to {far}, but at most {FARTHEST:g} is expected.", "amplitude")
     here = solver.coordinate(special.control)
     scale = solver.scale(special.x, here)
     along = form.kernel @ form.direction
