@@ -10,7 +10,7 @@ of the Marchenko–Pastur law (Gavish & Donoho, arXiv:1305.5870), and in the end
 fluctuates less. This works with clear spikes up to half of the nonzero eigenvalues (40 of 100,
 n = 400: η is 1 % off). Noise alone was above the floor in ≤ 0.9 % of 1000 to 4000 simulated
 sets each at n/d = 0.05 … 670; t with 8 degrees of freedom: ≤ 2.1 %. With heavier tails the floor
-is raised to the strongest mode that is not common to both halves of the rows (`_tails`). Domain:
+is raised to the strongest mode that is not confirmed in both halves of the rows (`_tails`). Domain:
 independent rows of equal weight (n does not account for weights), noise that is the same in all
 directions. `isotropic` says whether the bulk looks like that.
 """
@@ -208,27 +208,32 @@ def noise_floor(spectrum: Spectrum, samples: Count | None = None) -> NoiseFloor:
     6.7·10⁷ numbers) and of lists of chunks, but not of a covariance or a stream, nor in pickles. A
     table or a list of more than 1.7·10⁷ numbers is not kept in memory for that.
 
-    Shares of sets of isotropic noise with a mode above the floor (least and largest of 7 shapes,
-    n = 20 … 2000, d = 10 … 200, 200 sets each; `tests/studies/noise_tails.py`):
+    Shares of sets of isotropic noise with a mode above the floor (the normal floor: least and
+    largest, this one: largest of 7 shapes, n = 20 … 2000, d = 10 … 200, 200 sets each;
+    `tests/studies/noise_tails.py`):
 
-    ======================== ==================== ========== ==================
+    ======================== ==================== ========== ================
     law                      normal tails assumed this floor without a caveat
-    ======================== ==================== ========== ==================
-    normal, uniform, t₁₀     0 … 1.5 %            ≤ 1 %      ≤ 1 %
-    Laplace                  1.5 … 5.5 %          ≤ 1 %      ≤ 1 %
-    t₅                       2.5 … 20 %           ≤ 1 %      ≤ 1 %
-    t₃                       24 … 100 %           ≤ 1.5 %    ≤ 1.5 %
-    gamma(½)                 21 … 60 %            ≤ 2.5 %    ≤ 2 %
-    lognormal                58 … 100 %           ≤ 4 %      ≤ 3 %
-    multivariate t₅          26 … 100 %           ≤ 2.5 %    ≤ 2 %
-    multivariate t₃          52 … 100 %           ≤ 8 %      ≤ 1.5 %
-    1 of 50 rows × 5         28 … 100 %           ≤ 5 %      ≤ 3 %
-    t₂ (infinite variance)   55 … 100 %           ≤ 14 %     ≤ 3 %
-    ======================== ==================== ========== ==================
+    ======================== ==================== ========== ================
+    normal                   0 … 1 %              1 %        1 %
+    uniform                  0 … 0.5 %            0.5 %      0.5 %
+    Laplace                  1.5 … 5.5 %          1 %        1 %
+    t₅                       2.5 … 20.5 %         1 %        1 %
+    t₃                       24 … 100 %           1.5 %      1.5 %
+    gamma(½)                 21 … 60 %            2.5 %      2 %
+    lognormal                58.5 … 100 %         4 %        3 %
+    multivariate t₅          25.5 … 100 %         2.5 %      2 %
+    multivariate t₃          52.5 … 100 %         8 %        1.5 %
+    1 of 50 rows × 5         28.5 … 100 %         5 %        3 %
+    1 of 20 entries is 1     52.5 … 63 %          24.5 %     1 %
+    t₂ (infinite variance)   55 … 100 %           14.5 %     3 %
+    ======================== ==================== ========== ================
 
     Normal signals in normal noise are found as often as by the normal floor, less at most 1 % of
-    sets. Of signals with 8 (16) times the critical variance, 99 % (99.5 %) are found in t₅,
-    75 … 84 % (92 … 97 %) in t₃, 48 … 98 % (88 … 99.5 %) in multivariate t₅.
+    sets. Signals with 8 (16) times the critical variance are found in these shares of sets: in t₅
+    99 … 100 % (99.5 … 100 %), in t₃ 75.5 … 85 % (92 … 97 %), in
+    multivariate t₅ 48.5 … 98 % (88 … 99.5 %); those that only a tenth of the rows has, in
+    normal noise, 81 … 100 % (89 … 100 %): least of 50 rows.
 
     Examples
     --------

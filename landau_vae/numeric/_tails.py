@@ -5,9 +5,9 @@
 
 Noise with heavy tails has eigenvalues far above the edge of normal noise, whose vectors are those
 of a few long rows. For independent rows of any law with one variance in all p directions, ⟨D⟩ over
-the other half has the expectation 0. Where few rows carry a mode, its error is large, but the
-directions of these rows say more: W is what bets on v_k make of 1, with the stake
-h_i = 1 − ⟨ℓ_k⟩/ℓ_ik. If no direction is preferred, W > 100 has a probability ≤ 1 % (Shafer 2021,
+the other half has the expectation 0. Where few rows carry a mode, its error is large, but their
+directions say more: W is what bets on v_k make of 1, with stakes h_i = 1 − ⟨ℓ_k⟩/ℓ_ik on rows longer
+than on average. If no direction is preferred, W > 100 has a probability ≤ 1 % (Shafer 2021,
 J. R. Stat. Soc. A 184, 407). v_k is found if ⟨D⟩ > 2.5 s.e. or W > 100. Halves alternate in the
 order of the rows' lengths. They have less power than all rows, so they are asked only where tails
 are heavy: by the kurtosis of a mode, or by Var |z_i|² > 2 tr C² outside the s candidates.
@@ -130,7 +130,7 @@ def _tests(rows: Array, lam: Array, basis: Array, spikes: int, dimension: int) -
     excess = q[:, :spikes] - q[:, spikes:].sum(axis=1, keepdims=True) / (dimension - spikes)
     usual = np.cumsum(lam[::-1])[::-1][:spikes]
     length = np.maximum(np.cumsum(q[:, ::-1], axis=1)[:, ::-1][:, :spikes], usual)  # to shorter rows, no stake
-    stake = np.minimum(1 - usual / length, MOST_STAKED)
+    stake = np.minimum(1 - usual / length, MOST_STAKED) * (length[:, :1] > usual[0])  # to rows that are long as a whole
     gain = q[:, :spikes] / length * (dimension - np.arange(spikes)) - 1
     return excess.sum(axis=0), np.square(excess).sum(axis=0), np.log1p(stake * gain).sum(axis=0)
 

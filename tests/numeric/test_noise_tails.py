@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import pickle
+import re
 import sys
 import weakref
 from dataclasses import replace
@@ -317,6 +318,27 @@ def test_the_record_holds_its_bars(record):
         if row["law"] == "normal":
             assert row["normal_floor"] - row["found"] <= 0.02, row
             assert row["caveat"] <= 0.05, row
+
+
+def test_the_docstring_has_the_numbers_of_the_record(record):
+    """Each row of its table, in the digits that are printed there."""
+    laws = {"t₅": "t5", "t₃": "t3", "t₂ (infinite variance)": "t2", "1 of 20 entries is 1": "1 of 20 is one"}
+    laws |= {"multivariate t₅": "lengths t5", "multivariate t₃": "lengths t3"}
+    text = noise_floor.__doc__
+    table = re.findall(r"^    (.{24}) ([\d.]+) … ([\d.]+) %\s+([\d.]+) %\s+([\d.]+) %$", text, re.MULTILINE)
+    assert len(table) == 12
+    for name, *printed in table:
+        law = laws.get(name.strip(), name.strip())
+        least, largest, above, silent = (
+            [row[key] for row in record[0] if row["law"] == law]
+            for key in ("normal_floor", "normal_floor", "above", "silent")
+        )
+        shares = min(least), max(largest), max(above), max(silent)
+        assert printed == [f"{100 * share:g}" for share in shares]
+    for law in ("t5", "t3", "lengths t5", "1 of 10 rows"):
+        for multiple in (8, 16):
+            found = [row["found"] for row in record[1] if (row["law"], row["signal"]) == (law, multiple)]
+            assert f"{100 * min(found):g} … {100 * max(found):g} %" in " ".join(text.split())
 
 
 @pytest.mark.slow
