@@ -134,5 +134,5 @@ def test_killed_three_times(table):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_again_and_again(table, name):
-    """66 times in all, half of them with all workers, in less than five minutes of a processor."""
+    """66 times in all, half of them with all workers."""
     kill_again_and_again(table, name, COMMANDS[name][1])
