@@ -299,7 +299,7 @@ def test_a_killed_worker_is_a_sentence_and_not_a_verdict(folder):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_of_a_terminal_to_all_processes_is_a_sentence(folder, number):
     """Workers, and the process that keeps account of their memory, leave it to the program."""
-    program = Program(folder, *VERIFY[:5], 200, *VERIFY[6:])
+    program = Program(folder, *VERIFY[:6], 200, *VERIFY[7:])
     program.wait_for(lambda: list(folder.glob("out/scan/task-*")))
     os.killpg(program.process.pid, number)
     code, errors = program.end()
