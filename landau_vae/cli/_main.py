@@ -1,6 +1,7 @@
 """Entry point of the program: signals, errors, exit codes. Commands are loaded once signals are handled."""
 
 import gc
+import os
 import sys
 import traceback
 
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     if whole_process:
         streams.open_all()
         signals.handle(leave)
+        os.environ["MPLBACKEND"] = "agg"  # pictures go to files; a name that Matplotlib does not know would end it
     from landau_vae.cli.commands import run
 
     words = sys.argv[1:] if arguments is None else arguments

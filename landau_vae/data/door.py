@@ -77,8 +77,9 @@ def look(path: str | Path) -> tuple[int | None, str | None]:
 
 
 def identity(path: Path) -> list[Any]:
-    """Return path, size and time of change; of a folder (Zarr) those of all its files together."""
-    files = sorted(path.rglob("*")) if look(path)[0] == stat.S_IFDIR else [path]
+    """Return path, size and time of change; of a Zarr store, which is a folder, those of all its files together."""
+    store = path.suffix.lower() == ".zarr" and look(path)[0] == stat.S_IFDIR
+    files = sorted(path.rglob("*")) if store else [path]
     stats = [os.stat(file) for file in files if look(file)[0] is not None]
     return [os.path.realpath(path), sum(s.st_size for s in stats), max((s.st_mtime_ns for s in stats), default=0)]
 

@@ -230,6 +230,11 @@ def test_only_the_program_itself_is_ended_at_once(monkeypatch, started, command,
     assert is_program() == expected
 
 
+def test_pictures_need_no_window(folder, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    assert Program(folder, "thresholds", "x.csv", "--output", "a.png").end() == (0, "written: a.png\n")
+
+
 # Python has a traceback of its own for Ctrl-C in its first moments, until the first line of this package has been read.
 AS_INSTALLED = """
 import sys

@@ -16,7 +16,7 @@ from complaints import complaint
 from landau_vae import InputError, Spectrum, scan
 from landau_vae.data.archive import is_partial, replace_file
 from landau_vae.data.content import content_of
-from landau_vae.data.door import to_read
+from landau_vae.data.door import identity, to_read
 from landau_vae.data.source import of_file
 from landau_vae.diagnosis import read_run
 from landau_vae.spectrum import Partial
@@ -207,6 +207,14 @@ def test_permissions(folder, capsys):
     if os.access(folder / "x.csv", os.R_OK):
         pytest.skip("this user may read everything")
     assert "check its permissions" in complaint(capsys, "thresholds", "x.csv")
+
+
+def test_only_a_store_of_many_files_is_looked_through(folder):
+    """Any other folder is refused, whatever is in it: the root of a disk would take long."""
+    for name in ("plain", "store.ZARR"):
+        (folder / name / "below").mkdir(parents=True)
+        (folder / name / "below" / "one").write_text("1" * 100_000)
+    assert identity(folder / "plain")[1] < 100_000 < identity(folder / "store.ZARR")[1]
 
 
 def test_files_that_can_be_read_are_let_through(folder):
