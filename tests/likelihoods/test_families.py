@@ -5,6 +5,7 @@ import pytest
 from conftest import CLOSED
 
 from landau_vae.likelihoods import as_likelihood, student_t
+from landau_vae.likelihoods.functions import logit_of
 
 MEANS = np.array([0.05, 0.3, 0.5, 0.8])
 FAMILIES = ["gaussian", "bernoulli", "poisson", "negative-binomial(2)", "negative-binomial(0.5)"]
@@ -44,3 +45,8 @@ def test_the_scale_of_student_t_is_one_unless_given():
     assert student_t(3.0).name == "student-t(3)"
     np.testing.assert_allclose(student_t(3.0).value(MEANS, 0.0), student_t(3.0, 1.0).value(MEANS, 0.0), rtol=CLOSED)
     np.testing.assert_allclose(student_t(3.0, 2.0).score(2 * MEANS, 0.0), student_t(3.0).score(MEANS, 0.0) / 2)
+
+
+@pytest.mark.parametrize(("share", "logit"), [(0.2, -np.log(4)), (0.9, np.log(9)), (0.5, 0.0)])
+def test_the_logit_of_a_share(share, logit):
+    assert logit_of(np.array([share])) == pytest.approx(logit, abs=CLOSED)

@@ -312,3 +312,8 @@ def test_pyod_is_refused_with_its_reason():
         Loss.measure(lambda x, x_hat, mean, spread: pyod(x_hat, x, mean, spread), features=10, latents=3)
     with pytest.raises(InputError, match=r"stops growing at about 2\.5 nats per sample"):
         Loss.measure(lambda x, x_hat, *rest: pyod(x_hat, x, *rest, capacity=2.5), features=10, latents=3)
+
+
+def test_weights_and_free_bits_as_they_are_shipped():
+    assert Loss.preset("music-vae", 0.2).constraint.value == pytest.approx(33.2711, abs=1e-4)  # 48 bits in nats
+    assert float(Loss.preset("actor", batch=2, valid=3).beta) == 1e-5

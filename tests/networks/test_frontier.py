@@ -1,5 +1,7 @@
 """What any VAE could reach: closed forms, the collapse certificate, bounds from both sides, trained networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import CLOSED, SAMPLED, SOLVED
@@ -11,6 +13,7 @@ import landau_vae as lv
 from landau_vae import Loss, Spectrum, frontier
 from landau_vae.loss import Likelihood
 from landau_vae.networks import mixture
+from landau_vae.networks.mixture import TOLERANCE
 from landau_vae.training import TrainingSet
 
 GAP = mixture.TOLERANCE  # where the search ends, in prices
@@ -287,6 +290,14 @@ def test_a_search_that_ends_early_says_so(monkeypatch, rng):
     assert np.all(found.bound >= 0)  # outputs that equal their rows cost nothing
     whole = relative(rng.standard_normal((150, 5)), [0.3])[1]
     assert "not below" not in whole.summary()
+
+
+@pytest.mark.parametrize(("gap", "said"), [(1.9, False), (2.1, True), (2.9, True)])
+def test_a_gap_above_the_tolerance_is_shown(gap, said):
+    """Twice the tolerance of the search, in units of the price."""
+    found = frontier(quantiles(60)[:, None], Loss.gaussian([0.3]))
+    found = replace(found, bound=found.any - gap * TOLERANCE * found.price)
+    assert ("not below" in found.summary()) == said
 
 
 def test_the_summary_is_in_the_units_of_the_loss():

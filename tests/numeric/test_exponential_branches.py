@@ -127,6 +127,11 @@ def test_coexisting_states_of_a_single_latent():
     for beta, state in ((1.002 * exchange.control, above), (0.998 * exchange.control, below)):
         assert best(problem, beta, seed=7, starts=12)[0] == pytest.approx(state, abs=2e-3)  # M² moves by 1e-3 in 0.2 %
     assert len(found.families) >= 2
+    rows = found.summary().split("and there")[1].splitlines()[2 : 2 + len(found.families)]
+    for row, family in zip(rows, found.families, strict=True):
+        first, last = (" ".join(f"{m:.4g}" for m in family.order_parameters[end]) for end in (0, -1))
+        assert first != last
+        assert row.split()[-2:] == [first, last], row
 
 
 def test_counts():

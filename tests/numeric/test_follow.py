@@ -1,5 +1,7 @@
 """The cascade of the linear VAE by continuation, against its closed forms: thresholds, kernels, normal forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -12,6 +14,7 @@ from landau_vae import InputError, Loss, Spectrum, equilibrium, transitions
 from landau_vae.display import Column
 from landau_vae.numeric import landscape
 from landau_vae.numeric.continuation import Status, follow
+from landau_vae.numeric.continuation.branch import joined
 from landau_vae.numeric.problems import Linear
 from landau_vae.symbolic import linear, variations
 
@@ -228,3 +231,18 @@ def test_further_columns_have_one_value_per_special_point():
     assert short.value.argument == "columns"
     with pytest.raises(InputError, match=r"^columns is 'mine', but a Column is expected"):
         diagram.table("mine")
+
+
+def test_halves_of_a_branch_are_joined_by_rising_control():
+    problem = Linear(Spectrum.from_eigenvalues([4, 2, 1]), Loss.gaussian(latents=3))
+    whole = follow(problem, 0.5, 8.0, switch="never").branches[0]
+    middle = int(np.searchsorted(whole.control, 3.0))
+    names = ("control", "x", "loss", "index", "order_parameters")
+    falling = replace(
+        whole, special=whole.special[:2][::-1], **{name: getattr(whole, name)[: middle + 1][::-1] for name in names}
+    )
+    rising = replace(whole, special=whole.special[2:], **{name: getattr(whole, name)[middle:] for name in names})
+    found = joined(falling, rising)
+    assert [point.control for point in found.special] == pytest.approx([1.0, 2.0, 4.0])
+    for name in names:
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))

@@ -171,6 +171,11 @@ def test_fixed_encoder_variances_and_their_pairing(seed):
     assert found.total_distortion == pytest.approx(distortion, abs=SOLVED)
 
 
+def test_a_fixed_encoder_in_words():
+    found = fixed_encoder(lv.Spectrum.from_eigenvalues([4.0, 1.0, 0.3]), Loss.gaussian(1.0, latents=3), [0.5, 0.5, 0.5])
+    assert repr(found) == "FixedEncoder(2 of 3 latents active at τ = 1, β = 8 … 0.6)"
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_hierarchy(seed):
     """Two levels, one mode of each of three variances, by minimising the averaged loss of five unknowns."""
@@ -391,6 +396,8 @@ def test_a_noise_metric_is_singular_by_its_shape_not_by_its_unit(rng, unit):
     )
     with pytest.raises(lv.InputError, match="metric is singular"):
         spectra.noise_metric(y, unit * (np.diag([1.0, 2.0, 1e-12])))
+    with pytest.raises(lv.InputError, match="metric is singular"):  # two directions without noise beside one with
+        spectra.noise_metric(y, unit * (np.diag([1e-12, 2.0, 2e-12])))
 
 
 def test_names_that_users_give_are_the_spectrum_s(rng):

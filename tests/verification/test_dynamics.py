@@ -7,6 +7,7 @@ import pytest
 
 import landau_vae as lv
 from landau_vae import InputError, Loss, OutsideTheory, Spectrum, plotting
+from landau_vae.numeric.plateau_activation import distance as way
 from landau_vae.numeric.plateau_activation import longest_steps
 from landau_vae.numeric.plateau_growth import growth, per_update, succession
 from landau_vae.training import SGD, Adam, Sampled, Schedule, cosine
@@ -363,6 +364,39 @@ def test_starts_that_share_a_direction():
     found = succession(np.array([2.0, 1.0]), np.arange(2), 0.1, rows, lambda rate: 0.01 * rate, shared=False)
     assert np.isfinite(found.updates).tolist() == [True, False]
     assert per_update(1.0, 1e-12) == pytest.approx(1e-12, rel=1e-9)
+
+
+def test_a_latent_that_serves_two_modes_brings_the_second_sooner():
+    """By hand: latents of which one carries w² have s = τ/(τ + w²), and the row of the second mode is mostly in it."""
+    lam, price = np.array([2.0, 1.0]), 0.1
+    rows = np.array([[0.01, 0.0], [0.004, 0.003]])
+    found = succession(lam, np.arange(2), price, rows, lambda rate: 1e-3 * rate, shared=True)
+    first = np.log((1 / 1e-4 - 1) / 3) / 2 / growth(2.0, price)
+    whole = np.log((1 / 9e-6 - 1) / 3) / 2  # what is left of the second row beside the first one's direction
+    width = price / (price + 0.0)  # the free latent carries nothing: its posterior is the prior
+    second = first + (whole - growth(1.0, price, 1.0) * first) / growth(1.0, price, width)
+    assert found.updates == pytest.approx([1e3 * first, 1e3 * second], rel=1e-12)
+    rows = np.array([[0.01, 0.01], [0.004, -0.003]])  # the first mode is carried by both
+    found = succession(lam, np.arange(2), price, rows, lambda rate: 1e-3 * rate, shared=True)
+    first = np.log((1 / 2e-4 - 1) / 3) / 2 / growth(2.0, price)
+    left = np.array([0.0035, -0.0035])  # half of w² = λ − τ is in either latent
+    width = price / (price + 0.95)
+    whole = np.log((1 / np.sum(left**2) - 1) / 3) / 2
+    grown = growth(1.0, price) * first
+    # before the first is active all rows count, and the whole row is what grows
+    second = first + (whole - grown) / growth(1.0, price, width)
+    assert found.updates == pytest.approx([1e3 * first, 1e3 * second], rel=1e-12)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.01, 0.3])
+def test_how_far_a_weight_has_to_go(start):
+    """Moved by x, the amplitudes start · w + x and start · e + x have half of the product of the final ones."""
+    spectrum, price, latents = Spectrum.from_eigenvalues([4, 2, 1, 0.05]), 0.1, 6
+    x = way(spectrum, latents, price, start) * np.sqrt(latents) * 2  # ‖v‖₁ = √d of unknown eigenvectors
+    w = np.sqrt(np.maximum(spectrum.eigenvalues - price, 0))
+    e = w / spectrum.eigenvalues
+    np.testing.assert_allclose((start * w + x) * (start * e + x), w * e / 2, rtol=1e-12)
+    assert (x > 0).tolist() == [True, True, True, False]
 
 
 # ----------------------------------------------------------------------------------------------- picture
