@@ -47,7 +47,9 @@ EVERYWHERE = ("tests/test_bad_input.py", "tests/test_checks.py", "tests/test_jun
 NUMBERS = {"symbolic": ["symbolic"], "numeric": ["numeric", "problems", "continuation"],
            "likelihoods": ["spectrum", "loss"], "spectrum": ["spectrum", "spectra"], "loss": ["loss"],
            "diagnosis": ["diagnosis"]}  # fmt: skip
-TRACED = ("likelihoods", "networks", "diagnosis", "spectrum", "numeric", "loss", "symbolic", "estimator")
+TRACED = (
+    "likelihoods", "networks", "diagnosis", "spectrum", "numeric", "loss", "symbolic", "estimator", "verification",
+)  # fmt: skip
 
 
 def modules() -> list[str]:
