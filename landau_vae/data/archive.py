@@ -26,6 +26,7 @@ from landau_vae.data.door import brief, is_file, to_read, to_write
 from landau_vae.data.moments import STATE, Moments
 from landau_vae.data.numpy_files import open_npz
 from landau_vae.data.tables import is_covariance
+from landau_vae.display import reason
 from landau_vae.errors import InputError
 
 CHECKSUM = "checksum"
@@ -50,8 +51,8 @@ def held(path: Path, lock: str) -> Iterator[None]:
     except NotImplementedError:
         pass  # a file system without locks
     except (OSError, ValueError) as problem:  # ValueError: a null character
-        reason = getattr(problem, "strerror", None) or problem
-        raise InputError(f"The folder {brief(path)} cannot be used ({reason}): name another.", "folder") from None
+        found = f"The folder {brief(path)} cannot be used ({reason(problem)})"
+        raise InputError(f"{found}: name another.", "folder") from None
     try:
         for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
             if leftover.is_file():
@@ -104,8 +105,7 @@ def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDAr
             content = json.loads(stored.array(header).item())
         whole = content.pop(CHECKSUM) == _checksum(content, arrays)
     except Exception as problem:  # whatever a parser runs into in a file of another kind
-        reason = str(problem).partition("\n")[0].rstrip(". ")
-        raise Damaged(reason[:200] or type(problem).__name__) from None
+        raise Damaged(reason(problem)) from None
     if not whole:
         raise Damaged("its checksum does not agree")
     return content, arrays
@@ -119,7 +119,7 @@ def replace_file(path: Path, save: Callable[[Path], object], fail: Callable[[str
     """
     if not path.name:
         raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
-    target, reason = to_write(path), ""
+    target, failure = to_write(path), ""
     try:
         for leftover in target.parent.glob(f".{escape(target.name[:LETTERS])}.*.part"):
             if not _at_work(leftover):
@@ -135,9 +135,9 @@ def replace_file(path: Path, save: Callable[[Path], object], fail: Callable[[str
         if os.name == "posix":  # elsewhere a folder cannot be opened
             _flush(target.parent, os.O_RDONLY)
     except OSError as problem:
-        reason = problem.strerror or str(problem).splitlines()[0]
-    if reason:
-        fail(f"{brief(path)} cannot be written ({reason}): make room, or name another place.")
+        failure = reason(problem)
+    if failure:
+        fail(f"{brief(path)} cannot be written ({failure}): make room, or name another place.")
     return path
 
 

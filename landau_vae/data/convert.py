@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array
+from landau_vae.display import Array, reason
 from landau_vae.errors import InputError
 
 Names = tuple[str, ...] | None  # of columns
@@ -89,8 +89,8 @@ def as_array(value: Any, subject: str = "", *, rows: int | None = None, ordered:
         OverflowError,
         LookupError,
     ) as problem:  # ragged lists, unreadable tensors
-        reason = (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")
-        raise InputError(f"{begin}The data are no table ({reason}): give an array, or rows of equal length.") from None
+        found = f"{begin}The data are not a table ({reason(problem)})"
+        raise InputError(f"{found}: give an array, or rows of equal length.") from None
     return _real(array, begin)
 
 

@@ -18,6 +18,7 @@ from landau_vae import plotting
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
 from landau_vae.data.door import brief, to_write
+from landau_vae.display import reason
 from landau_vae.errors import InputError
 from landau_vae.training.netcdf import save_scan
 from landau_vae.training.schema import validate
@@ -115,10 +116,8 @@ def make_folder(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as problem:  # ValueError: a null character
-        reason = getattr(problem, "strerror", None) or problem
-        raise InputError(
-            f"The output folder {brief(folder)} cannot be made ({reason}): name another.", "folder"
-        ) from None
+        found = f"The output folder {brief(folder)} cannot be made ({reason(problem)})"
+        raise InputError(f"{found}: name another.", "folder") from None
     return folder
 
 
