@@ -59,6 +59,20 @@ def to_write(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def check_folder(path: str | Path) -> None:
+    """Raise `InputError` unless a file can be written at a path, into a folder that there is.
+
+    >>> check_folder("nowhere/cascade.png")
+    Traceback (most recent call last):
+        ...
+    landau_vae.errors.InputError: There is no folder nowhere to save 'cascade.png' in: make it, or name another.
+    """
+    path = expanded(path)
+    if not to_write(path).parent.is_dir():
+        found = f"There is no folder {brief(path.parent)} to save {brief(path.name)!r} in"
+        raise InputError(f"{found}: make it, or name another.", "path")
+
+
 def is_file(path: str | Path) -> bool:
     """Return whether a path leads to a file; what cannot be reached is none."""
     return look(path)[0] == stat.S_IFREG
