@@ -93,11 +93,11 @@ def test_a_crafted_partial_result_is_refused(part, tmp_path, rng):
 @pytest.mark.parametrize(
     ("matrix", "words"),
     [
-        (np.diag([3.0, 2, 1, -0.1]), "scatter is none of real rows"),
-        (np.eye(4) + np.diag([0.9] * 3, 1) + np.diag([0.9] * 3, -1), "scatter is none of real rows"),
-        (np.eye(4) + np.diag([0.1] * 3, 1), "scatter is none of real rows"),
-        (np.full((4, 4), np.nan), "scatter is none of real rows"),
-        (1 - np.eye(4), "scatter is none of real rows"),
+        (np.diag([3.0, 2, 1, -0.1]), "scatter is not that of real rows"),
+        (np.eye(4) + np.diag([0.9] * 3, 1) + np.diag([0.9] * 3, -1), "scatter is not that of real rows"),
+        (np.eye(4) + np.diag([0.1] * 3, 1), "scatter is not that of real rows"),
+        (np.full((4, 4), np.nan), "scatter is not that of real rows"),
+        (1 - np.eye(4), "scatter is not that of real rows"),
     ],
     ids=["negative", "beyond correlations of 1", "asymmetric", "NaN", "no variances"],
 )

@@ -205,7 +205,8 @@ def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
     path = to_read(path, "name a file that gather or Partial.save wrote")
     if not is_partial(path):
         raise InputError(
-            f"{path.name} is no partial result, or is cut short: name a file that gather or Partial.save wrote.", "path"
+            f"{path.name} is not a partial result, or is cut short: name a file that gather or Partial.save wrote.",
+            "path",
         )
     try:
         content, arrays = load_arrays(path, HEADER)
@@ -219,7 +220,9 @@ def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
     try:
         return _restored(content, arrays), content.get("position")
     except Damaged as problem:
-        raise InputError(f"{path.name} is no partial result that gather wrote ({problem}): {ADVICE}.", "path") from None
+        raise InputError(
+            f"{path.name} is not a partial result that gather wrote ({problem}): {ADVICE}.", "path"
+        ) from None
 
 
 def _restored(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Collected:
@@ -231,7 +234,7 @@ def _restored(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Colle
     d = main.shape[-1] if main.ndim == 2 else -1
     listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
     _must(names is None or (listed and len(names) in (d, d or len(names))), "its names are not those of its columns")
-    _must(is_real(precision) and 0 <= precision < 1, "its precision is none of a floating-point number")
+    _must(is_real(precision) and 0 <= precision < 1, "its precision is not that of a floating-point number")
     part = Collected(None if names is None else tuple(names))
     part.precision = float(precision)
     if "scatter" in arrays:
@@ -244,7 +247,7 @@ def _restored(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Colle
     _must(type(count) is int and count == len(main), f"it counts {shown(count)} rows, and holds {len(main)}")
     if count:
         weights = arrays.get("weights")
-        _must(d > 0 and main.dtype.kind in "fiub" and np.isfinite(main).all(), "its rows are no table of numbers")
+        _must(d > 0 and main.dtype.kind in "fiub" and np.isfinite(main).all(), "its rows are not a table of numbers")
         _must(weights is None or _is_real_array(weights, count, least=0), "its weights are not those of its rows")
         part.add(main, weights, copy=False)
     return part
@@ -257,7 +260,7 @@ def _check_moments(state: dict[str, Any], d: int) -> None:
     _must(is_real(weight) and weight >= 0, f"the weight of its rows is {shown(weight)}")
     _must(_is_real_array(state["mean"], d), f"its mean is not that of {d} columns")
     _must(shift is None or _is_real_array(shift, d), f"its shift is not that of {d} columns")
-    _must(_is_real_array(scatter, d, d) and is_covariance(scatter), "its scatter is none of real rows")
+    _must(_is_real_array(scatter, d, d) and is_covariance(scatter), "its scatter is not that of real rows")
 
 
 def _is_real_array(array: Any, *shape: int, least: float = -np.inf) -> bool:

@@ -67,7 +67,7 @@ def as_array(value: Any, subject: str = "", *, rows: int | None = None, ordered:
     """
     begin = beginning(subject)
     if isinstance(value, str | PathLike):
-        raise InputError(f"{begin}{str(value)!r} is no table of data: to read a file use Spectrum.from_file.")
+        raise InputError(f"{begin}{str(value)!r} is not a table of data: to read a file use Spectrum.from_file.")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise InputError(
             f"{begin}The array has {int(np.ma.getmaskarray(value).sum())} masked entries, but every entry must hold "
@@ -245,7 +245,7 @@ def _as_numbers(column: NDArray[Any], name: str, begin: str) -> Array:
     worst = next((value for value in column if not is_number(value)), column[0])
     comma = "write decimals with a point, " if COMMA.fullmatch(str(worst).strip()) else ""
     raise InputError(
-        f"{begin}Column {name!r} holds values that are no numbers (such as {str(worst)!r}), but every column must be "
+        f"{begin}Column {name!r} holds values that are not numbers (such as {str(worst)!r}), but every column must be "
         f"numeric: {comma}leave it out (of a file: exclude={name!r}, --exclude {name}) or encode it as numbers."
     )
 

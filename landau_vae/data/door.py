@@ -45,7 +45,7 @@ def trouble(path: str | Path, advice: str = "", *, folder: bool = False) -> str 
     if kind == stat.S_IFREG or (folder and kind == stat.S_IFDIR):
         return None
     mend = "name a file in it" if kind == stat.S_IFDIR else "write what comes from it to a file, and name that"
-    return f"{brief(path)} is {NOUNS.get(kind, 'something else')} and is no file: {mend}."
+    return f"{brief(path)} is {NOUNS.get(kind, 'something else')}, not a file: {mend}."
 
 
 def to_write(path: str | Path) -> Path:

@@ -62,7 +62,9 @@ def trainer_settings(scan: Any) -> dict[str, Any]:
     other = [name for name, fits in KINDS.items() if name in settings and not fits(settings[name])]
     if other and settings.get("name") in RECORDERS:
         found = f"The scan records that its trainer has {other[0]} = {shown(settings[other[0]])}"
-        raise InputError(f"{found}, which none has: give its attribute trainer as lv.scan gave it.", "scan")
+        raise InputError(
+            f"{found}, which no trainer of lv.scan has: give its attribute trainer as lv.scan gave it.", "scan"
+        )
     return {name: value for name, value in settings.items() if name not in other}
 
 

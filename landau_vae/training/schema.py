@@ -188,7 +188,9 @@ def validate(scan: Any, *needed: str, name: str = "scan", values: bool = True) -
         if dim not in scan.dims:
             raise InputError(f"The {name} has no dimension {dim}: choose with a list, isel({dim}=[0]).", name)
         if dim not in scan.coords or scan[dim].dtype.kind not in "fiu" or scan.sizes[dim] == 0:
-            raise InputError(f"The {name} has no numbers as coordinates of its dimension {dim}.", name)
+            raise InputError(
+                f"The {name} has no numeric coordinates of its dimension {dim}: give them as lv.scan gave them.", name
+            )
     temperature, seeds = scan.temperature.values, scan.seed.values.tolist()
     if not (fit := (temperature > 0) & (temperature < np.inf)).all():
         found = f"The {name} has the temperature {temperature[~fit][0]:g}"

@@ -173,7 +173,7 @@ def nonlinear(case: Case) -> Finding | None:
         return None
     return remark(
         "nonlinear",
-        "The models are not linear: the linear law stands beside them and is no verdict on them.",
+        "The models are not linear: the linear law is shown for comparison, and gives no verdict on them.",
         "What they have found is in verification.onsets; give data=rows to compare it with the nonlinear theory.",
         {"source": "recorded", "hidden": case.trainer.get("hidden")},
     )

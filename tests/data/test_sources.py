@@ -208,7 +208,7 @@ def test_what_is_wrong_with_dask_data(table):
     with pytest.raises(InputError, match="rows × columns"):
         Spectrum.from_data(dask_array.ones((3, 3, 3)))
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
-    with pytest.raises(InputError, match="Column 'b' holds values that are no numbers"):
+    with pytest.raises(InputError, match="Column 'b' holds values that are not numbers"):
         Spectrum.from_data(dask_frame.from_pandas(frame, npartitions=1))
     with pytest.raises(InputError, match="one weight per row"):
         Spectrum.from_data(dask_array.ones((10, 3)), weights=np.ones(9))
