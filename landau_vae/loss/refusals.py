@@ -105,7 +105,7 @@ def refused(cause: str, **values: Any) -> InputError:
 
 
 def why_no_error(probe: Probe) -> InputError:
-    """Return what the function does with x̂ where it is no reconstruction error that is known."""
+    """Return what the function does with x̂ where it is not a reconstruction error that is known."""
     x, _ = TRIALS[0].states(probe)
     base, every = probe(x, x), probes.moves(x.shape, 5)
     logs = np.diff([probe(x, x + WIDE * 10**k * every[0]) for k in range(4)])
@@ -198,7 +198,7 @@ def _ratio(above: float, below: float) -> float:
 
 
 def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
-    """Return what the function does with the posterior where it is no multiple of the KL from a standard normal."""
+    """Return what the function does with the posterior where it is not a multiple of the KL from a standard normal."""
     base = probe(x, x_hat)
     ones = np.ones((probe.rows, probe.latents))
 

@@ -166,7 +166,7 @@ def validate(scan: Any, *needed: str, name: str = "scan", values: bool = True) -
     Raises
     ------
     InputError
-        For anything that is no Dataset, and for a variable that is missing or has other
+        For anything that is not a Dataset, and for a variable that is missing or has other
         dimensions, another type, or values that it cannot have; the error names the variable.
 
     Examples
