@@ -37,7 +37,7 @@ def test_missing_file(folder, capsys):
 
 
 def test_folder_for_a_file(folder, capsys):
-    assert "is no file" in say(capsys, folder)
+    assert "is a folder, not a file" in say(capsys, folder)
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.npy", "x.npz"])

@@ -38,6 +38,7 @@ PHRASES = {
     r"\bsees\b|\bsaw\b|\bseen by\b": "passive, or what is computed",
     r"\bbelieves?\b|\bbelieved\b": "trust, reliable",
     r"\bnot? .{0,20} any ?more\b": "no longer",
+    r"\bno numbers\b|\b(that|which|it|they) (is|are) no (?!longer|more|other|better|larger)\w+": "is not a …",
     r"\bhearsay\b|\bverdict is open\b|\bknows nothing\b|\bhas its say\b": "plain words",
 }
 FIRST_WORDS = re.compile(r"(Of|By|As|In|The same)\b")

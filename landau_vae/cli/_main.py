@@ -54,17 +54,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _explained(problem: BaseException, words: list[str]) -> int:
     """Print in a sentence what went wrong and return the exit code; an error of the program itself has none."""
     from landau_vae.cli import parser_errors
+    from landau_vae.display import reason
     from landau_vae.errors import InputError, OutsideTheory, WorkerLost
 
     sentence, code = str(problem), BAD_INPUT
     if isinstance(problem, WorkerLost):
         code = STOPPED
     elif isinstance(problem, MemoryError):
-        detail = f" ({sentence.splitlines()[0].rstrip('.')})" if sentence else ""
+        detail = f" ({reason(problem)})" if sentence else ""
         sentence, code = f"Memory ran out{detail}: give fewer rows, columns or workers.", STOPPED
     elif isinstance(problem, OSError):
         place = problem.filename or "A file"
-        sentence = f"{place} cannot be used ({problem.strerror or sentence}): make room, or name another."
+        sentence = f"{place} cannot be used ({reason(problem)}): make room, or name another."
     elif hasattr(problem, "format_message"):  # of the parser
         sentence = parser_errors.sentence(problem, words)
     elif not isinstance(problem, InputError | OutsideTheory):

@@ -9,7 +9,7 @@ import typer
 import landau_vae as lv
 from landau_vae.cli.options import DataInputs
 from landau_vae.cli.program import AsJson, Optimizer, command, option, say, say_written
-from landau_vae.data.door import to_write
+from landau_vae.data.door import check_folder
 from landau_vae.data.read_file import array_names, read
 from landau_vae.errors import InputError
 
@@ -45,8 +45,8 @@ def diagnose(
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         name = output.name or output
         raise InputError(f"The report is a page, but {name} does not end with .html: rename it, or use --json.")
-    if output is not None and not to_write(output).parent.is_dir():
-        raise InputError(f"There is no folder {output.parent} to write the report into: make it, or name another.")
+    if output is not None:
+        check_folder(output)
     inputs.must_be_plain("diagnose")
     for name, value in {"weights": inputs.reading.weights, "strongest": inputs.strongest}.items():
         if value is not None:

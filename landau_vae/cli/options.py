@@ -180,7 +180,9 @@ class Inputs:
         options = vars(self.reading) | {"covariance": self.covariance or None}
         for name in ("weights", "array", "header", "covariance", "samples"):
             if options[name] is not None:
-                raise InputError(f"--{name} says how to read a file, but --dataset reads none: leave one of them out.")
+                raise InputError(
+                    f"--{name} says how to read a file, but --dataset reads no file: leave one of them out."
+                )
         return load(self.dataset).select(self.reading.columns, self.reading.exclude or ())
 
     @property

@@ -52,13 +52,13 @@ def reproduce(
     if neural:
         if layers is None:
             raise InputError(
-                "--neural trains on cells, and none are given: name the folder of the layers (--layers DIR)."
+                "--neural trains on cells, but no cells are given: name the folder of the layers (--layers DIR)."
             )
         return reproduce_networks(
             layers, blocks or 500.0, budget or "quick", depth or 4, seed, workers or -1, output, as_json
         )
     if blocks is not None and layers is None:
-        raise InputError("--blocks splits cells, and none are given: name the folder of the layers (--layers DIR).")
+        raise InputError("--blocks splits cells, but no cells are given: name the folder of the layers (--layers DIR).")
     points, coldest, latents, tolerance = points or 121, coldest or 1e-6, latents or 19, tolerance or 0.01
     if output is not None:
         lv.report.make_folder(output)  # before the work, not after it

@@ -48,5 +48,7 @@ def output() -> Iterator[None]:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(problem, BrokenPipeError):  # that the reader of a pipe has ended is no error
-            reason = problem.strerror or problem
-            raise InputError(f"Output cannot be written ({reason}): make room, or send it elsewhere.") from None
+            from landau_vae.display import reason  # late: NumPy comes with it
+
+            message = f"Output cannot be written ({reason(problem)}): make room, or send it elsewhere."
+            raise InputError(message) from None

@@ -26,6 +26,7 @@ from landau_vae.data.door import brief, is_file, to_read, to_write
 from landau_vae.data.moments import STATE, Moments
 from landau_vae.data.numpy_files import open_npz
 from landau_vae.data.tables import is_covariance
+from landau_vae.display import reason
 from landau_vae.errors import InputError
 
 CHECKSUM = "checksum"
@@ -50,8 +51,8 @@ def held(path: Path, lock: str) -> Iterator[None]:
     except NotImplementedError:
         pass  # a file system without locks
     except (OSError, ValueError) as problem:  # ValueError: a null character
-        reason = getattr(problem, "strerror", None) or problem
-        raise InputError(f"The folder {brief(path)} cannot be used ({reason}): name another.", "folder") from None
+        found = f"The folder {brief(path)} cannot be used ({reason(problem)})"
+        raise InputError(f"{found}: name another.", "folder") from None
     try:
         for leftover in path.glob(".*.part"):  # of processes that ended: this one alone holds the folder
             if leftover.is_file():
@@ -104,8 +105,7 @@ def load_arrays(path: Path, header: str) -> tuple[dict[str, Any], dict[str, NDAr
             content = json.loads(stored.array(header).item())
         whole = content.pop(CHECKSUM) == _checksum(content, arrays)
     except Exception as problem:  # whatever a parser runs into in a file of another kind
-        reason = str(problem).partition("\n")[0].rstrip(". ")
-        raise Damaged(reason[:200] or type(problem).__name__) from None
+        raise Damaged(reason(problem)) from None
     if not whole:
         raise Damaged("its checksum does not agree")
     return content, arrays
@@ -119,7 +119,7 @@ def replace_file(path: Path, save: Callable[[Path], object], fail: Callable[[str
     """
     if not path.name:
         raise InputError(f"path is {str(path)!r}, but the name of a file is expected.", "path")
-    target, reason = to_write(path), ""
+    target, failure = to_write(path), ""
     try:
         for leftover in target.parent.glob(f".{escape(target.name[:LETTERS])}.*.part"):
             if not _at_work(leftover):
@@ -135,9 +135,9 @@ def replace_file(path: Path, save: Callable[[Path], object], fail: Callable[[str
         if os.name == "posix":  # elsewhere a folder cannot be opened
             _flush(target.parent, os.O_RDONLY)
     except OSError as problem:
-        reason = problem.strerror or str(problem).splitlines()[0]
-    if reason:
-        fail(f"{brief(path)} cannot be written ({reason}): make room, or name another place.")
+        failure = reason(problem)
+    if failure:
+        fail(f"{brief(path)} cannot be written ({failure}): make room, or name another place.")
     return path
 
 
@@ -205,7 +205,8 @@ def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
     path = to_read(path, "name a file that gather or Partial.save wrote")
     if not is_partial(path):
         raise InputError(
-            f"{path.name} is no partial result, or is cut short: name a file that gather or Partial.save wrote.", "path"
+            f"{path.name} is not a partial result, or is cut short: name a file that gather or Partial.save wrote.",
+            "path",
         )
     try:
         content, arrays = load_arrays(path, HEADER)
@@ -219,7 +220,9 @@ def load_partial(path: str | Path) -> tuple[Collected, dict[str, Any] | None]:
     try:
         return _restored(content, arrays), content.get("position")
     except Damaged as problem:
-        raise InputError(f"{path.name} is no partial result that gather wrote ({problem}): {ADVICE}.", "path") from None
+        raise InputError(
+            f"{path.name} is not a partial result that gather wrote ({problem}): {ADVICE}.", "path"
+        ) from None
 
 
 def _restored(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Collected:
@@ -231,7 +234,7 @@ def _restored(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Colle
     d = main.shape[-1] if main.ndim == 2 else -1
     listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
     _must(names is None or (listed and len(names) in (d, d or len(names))), "its names are not those of its columns")
-    _must(is_real(precision) and 0 <= precision < 1, "its precision is none of a floating-point number")
+    _must(is_real(precision) and 0 <= precision < 1, "its precision is not that of a floating-point number")
     part = Collected(None if names is None else tuple(names))
     part.precision = float(precision)
     if "scatter" in arrays:
@@ -244,7 +247,7 @@ def _restored(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Colle
     _must(type(count) is int and count == len(main), f"it counts {shown(count)} rows, and holds {len(main)}")
     if count:
         weights = arrays.get("weights")
-        _must(d > 0 and main.dtype.kind in "fiub" and np.isfinite(main).all(), "its rows are no table of numbers")
+        _must(d > 0 and main.dtype.kind in "fiub" and np.isfinite(main).all(), "its rows are not a table of numbers")
         _must(weights is None or _is_real_array(weights, count, least=0), "its weights are not those of its rows")
         part.add(main, weights, copy=False)
     return part
@@ -257,7 +260,7 @@ def _check_moments(state: dict[str, Any], d: int) -> None:
     _must(is_real(weight) and weight >= 0, f"the weight of its rows is {shown(weight)}")
     _must(_is_real_array(state["mean"], d), f"its mean is not that of {d} columns")
     _must(shift is None or _is_real_array(shift, d), f"its shift is not that of {d} columns")
-    _must(_is_real_array(scatter, d, d) and is_covariance(scatter), "its scatter is none of real rows")
+    _must(_is_real_array(scatter, d, d) and is_covariance(scatter), "its scatter is not that of real rows")
 
 
 def _is_real_array(array: Any, *shape: int, least: float = -np.inf) -> bool:

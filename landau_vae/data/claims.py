@@ -97,5 +97,5 @@ def _sizes(folder: Path) -> Iterable[int]:
         for name in names:
             state = os.stat(os.path.join(place, name))
             if not stat.S_ISREG(state.st_mode):
-                raise InputError(f"{folder.name} holds {name}, which is no file: write the store again.")
+                raise InputError(f"{folder.name} holds {name}, which is not a file: write the store again.")
             yield state.st_size

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array
+from landau_vae.display import Array, reason
 from landau_vae.errors import InputError
 
 Names = tuple[str, ...] | None  # of columns
@@ -67,7 +67,7 @@ def as_array(value: Any, subject: str = "", *, rows: int | None = None, ordered:
     """
     begin = beginning(subject)
     if isinstance(value, str | PathLike):
-        raise InputError(f"{begin}{str(value)!r} is no table of data: to read a file use Spectrum.from_file.")
+        raise InputError(f"{begin}{str(value)!r} is not a table of data: to read a file use Spectrum.from_file.")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise InputError(
             f"{begin}The array has {int(np.ma.getmaskarray(value).sum())} masked entries, but every entry must hold "
@@ -89,8 +89,8 @@ def as_array(value: Any, subject: str = "", *, rows: int | None = None, ordered:
         OverflowError,
         LookupError,
     ) as problem:  # ragged lists, unreadable tensors
-        reason = (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")
-        raise InputError(f"{begin}The data are no table ({reason}): give an array, or rows of equal length.") from None
+        found = f"{begin}The data are not a table ({reason(problem)})"
+        raise InputError(f"{found}: give an array, or rows of equal length.") from None
     return _real(array, begin)
 
 
@@ -245,7 +245,7 @@ def _as_numbers(column: NDArray[Any], name: str, begin: str) -> Array:
     worst = next((value for value in column if not is_number(value)), column[0])
     comma = "write decimals with a point, " if COMMA.fullmatch(str(worst).strip()) else ""
     raise InputError(
-        f"{begin}Column {name!r} holds values that are no numbers (such as {str(worst)!r}), but every column must be "
+        f"{begin}Column {name!r} holds values that are not numbers (such as {str(worst)!r}), but every column must be "
         f"numeric: {comma}leave it out (of a file: exclude={name!r}, --exclude {name}) or encode it as numbers."
     )
 

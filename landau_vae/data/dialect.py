@@ -171,6 +171,6 @@ def _check_padding(rows: Rows, name: str) -> None:
     if thousands or (padded and width % 2 == 0):
         raise InputError(
             f"{name} holds lines such as {','.join(rows[0])[:60]}, whose commas may separate columns, mark decimals or "
-            "group thousands: name the columns in a first line, or say that there is none (header=False, "
+            "group thousands: name the columns in a first line, or say that there is no such line (header=False, "
             "--no-header), or write decimals with a point."
         )

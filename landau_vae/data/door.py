@@ -45,7 +45,7 @@ def trouble(path: str | Path, advice: str = "", *, folder: bool = False) -> str 
     if kind == stat.S_IFREG or (folder and kind == stat.S_IFDIR):
         return None
     mend = "name a file in it" if kind == stat.S_IFDIR else "write what comes from it to a file, and name that"
-    return f"{brief(path)} is {NOUNS.get(kind, 'something else')} and is no file: {mend}."
+    return f"{brief(path)} is {NOUNS.get(kind, 'something else')}, not a file: {mend}."
 
 
 def to_write(path: str | Path) -> Path:
@@ -57,6 +57,20 @@ def to_write(path: str | Path) -> Path:
     if reason is not None:
         raise InputError(f"{brief(path)} cannot be written ({reason}): name another place.", "path")
     return Path(os.path.realpath(path))
+
+
+def check_folder(path: str | Path) -> None:
+    """Raise `InputError` unless a file can be written at a path, into a folder that there is.
+
+    >>> check_folder("nowhere/cascade.png")
+    Traceback (most recent call last):
+        ...
+    landau_vae.errors.InputError: There is no folder nowhere to save 'cascade.png' in: make it, or name another.
+    """
+    path = expanded(path)
+    if not to_write(path).parent.is_dir():
+        found = f"There is no folder {brief(path.parent)} to save {brief(path.name)!r} in"
+        raise InputError(f"{found}: make it, or name another.", "path")
 
 
 def is_file(path: str | Path) -> bool:

@@ -103,7 +103,7 @@ class Gathering:
         if not self.every >= 0:
             raise InputError(f"Saves are {self.every:g} seconds apart, but a number from 0 on is expected (--every).")
         if is_file(to_write(self.output)) and not is_partial(self.output):
-            raise InputError(f"{self.output.name} exists and is no partial result: name another output to keep it.")
+            raise InputError(f"{self.output.name} exists and is not a partial result: name another output to keep it.")
         whole = [os.path.realpath(path) for path in self.files]
         if not whole:
             raise InputError("No files were given: name at least one.")

@@ -76,11 +76,11 @@ def _check_header(file: BinaryIO | Any, name: str, size: int) -> None:
     try:
         shape, _, kind = read(start)
     except Exception:  # whatever a parser of Python runs into
-        raise ValueError("its header is none that NumPy writes") from None
+        raise ValueError("its header is not one that NumPy writes") from None
     if kind.hasobject:
         raise ValueError("Object arrays are pickled")
     if any(type(length) is not int or not 0 <= length < 2**48 for length in shape) or kind.itemsize == 0:
-        raise ValueError(f"its shape {shown(shape)} is none")
+        raise ValueError(f"its shape {shown(shape)} is not that of an array")
     claimed, held = prod(shape) * kind.itemsize, size - start.tell()
     if claimed != held:
         raise InputError(

@@ -115,7 +115,7 @@ def read(
     nameless = next((names[i] for i in keep if names[i].startswith("Unnamed: ")), None)
     if nameless is not None:
         raise InputError(
-            f"Column {nameless.removeprefix('Unnamed: ')} has no name, as a saved row index has none: "
+            f"Column {nameless.removeprefix('Unnamed: ')} has no name and may be a saved row index: "
             f"name it, or leave it out (exclude={nameless!r}; --exclude '{nameless}')."
         )
     picked = keep if weights is None else [*keep, names.index(weights)]
@@ -155,7 +155,7 @@ def _identified(path: str | Path) -> tuple[Path, str]:
     if path.is_dir():
         if path.suffix.lower() == ".zarr":
             return path, "Zarr"
-        raise InputError(f"{brief(path)} is a folder and is no file: {SUPPORTED}.")
+        raise InputError(f"{brief(path)} is a folder, not a file: {SUPPORTED}.")
     zipped = path.suffix.lower() == ".gz"
     kind = KINDS.get((Path(path.stem).suffix if zipped else path.suffix).lower())
     if kind is None or (zipped and kind != "CSV"):

@@ -46,7 +46,7 @@ def read_obs(path: Path, column: str) -> Array:
     """Return a column of numbers of the cells, (n,)."""
     values = read_obs_labels(path, column)
     if values.dtype.kind not in "fiub":
-        raise InputError(f"The column {column!r} of obs holds no numbers: name another.", "sizes")
+        raise InputError(f"The column {column!r} of obs holds values that are not numbers: name another.", "sizes")
     return np.asarray(values, dtype=np.float64)
 
 
@@ -112,7 +112,7 @@ def _cells(matrix: Any) -> Any:
 
     shape, ends = _shape(matrix), np.asarray(matrix["indptr"][:])
     if ends.ndim != 1 or ends[0] != 0 or np.any(np.diff(ends) < 0) or ends[-1] > len(matrix["indices"]):
-        raise ValueError("its indptr is none of a sparse matrix")
+        raise ValueError("its indptr is not that of a sparse matrix")
     if len(ends) != shape[0] + 1 or "csc" in str(matrix.attrs.get("encoding-type", "csr")):  # by genes: all at once
         whole = _sound(csc_array((matrix["data"][:], matrix["indices"][:], ends), shape=shape)).tocsr()
         return lambda start, stop: whole[start:stop].toarray()

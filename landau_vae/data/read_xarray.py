@@ -161,11 +161,8 @@ def _check_claims(path: Path, kind: str) -> None:
 
 
 def _check_library(path: Path, kind: str) -> None:
-    """Raise `InputError` if a library is missing: the old netCDF formats are read by SciPy, the others need one."""
-    old = kind == "netCDF" and first_bytes(path, 4) != HDF
-    libraries = ("zarr",) if kind == "Zarr" else ("h5netcdf", "netCDF4")
-    if not old and not any(find_spec(library) for library in libraries):
+    """Raise `InputError` if the library of Zarr stores is missing, which is optional; netCDF is always read."""
+    if kind == "Zarr" and find_spec("zarr") is None:
         raise InputError(
-            f"{path.name} is a {kind} file, but the library that reads it is not installed: "
-            f"pip install 'landau-vae[{kind.lower()}]'."
+            f"{path.name} is a Zarr store, but the library zarr is not installed: pip install 'landau-vae[zarr]'."
         )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from landau_vae.checks import numbers
 from landau_vae.data.convert import Names, as_rows, plain
 from landau_vae.data.moments import block_rows
-from landau_vae.display import Array
+from landau_vae.display import Array, reason
 from landau_vae.errors import InputError
 
 T = TypeVar("T")
@@ -169,8 +169,7 @@ def guarded(path: Path, action: Callable[[], T]) -> T:
     except UnicodeDecodeError:
         problem = "its text is not UTF-8"
     except Exception as error:  # whatever a parser runs into in a file of another kind
-        problem = str(error).strip().partition("\n")[0].replace("Error tokenizing data. C error: ", "").rstrip(". ")
-        problem = problem[:200] or type(error).__name__
+        problem = reason(error).removeprefix("Error tokenizing data. C error: ")
         if any(word in problem.lower() for word in ("pickle", "python objects", "object arrays")):
             raise InputError(
                 f"{path.name} holds pickled Python objects, which are never loaded because loading runs "

@@ -29,7 +29,7 @@ from landau_vae.data.archive import held, replace_file
 from landau_vae.data.door import is_file
 from landau_vae.datasets._worldclim import SHIPPED, worldclim
 from landau_vae.datasets.spatial_blocks import BlockSplit, block_area, block_labels, split_blocks
-from landau_vae.display import Array, jsonable, readonly
+from landau_vae.display import Array, jsonable, readonly, reason
 from landau_vae.errors import InputError
 from landau_vae.spectrum.spectrum import Spectrum
 
@@ -203,8 +203,8 @@ def _read(folder: Path, check: bool) -> tuple[list[np.ma.MaskedArray[Any, Any]],
                 bands.append(source.read(1, masked=True))
                 own = (source.shape, source.transform)
         except rasterio.errors.RasterioError as problem:
-            reason = str(problem).splitlines()[0].rstrip(".")
-            raise InputError(f"The layer {path} is damaged or no GeoTIFF ({reason}): download it again.") from None
+            found = f"The layer {path} is damaged, or not a GeoTIFF file ({reason(problem)})"
+            raise InputError(f"{found}: download it again.") from None
         place = place or own
         if own != place:
             raise InputError(f"The layer {path} covers another map than {LAYERS[0]}: download both again.")
@@ -268,10 +268,9 @@ def _fetch(folder: Path, downloader: Callable[[str, str, Any], object]) -> None:
     except InputError:
         raise
     except (OSError, ValueError, zipfile.BadZipFile) as problem:
-        reason = str(problem).splitlines()[0][:200].rstrip(".") if str(problem) else type(problem).__name__
         raise InputError(
-            f"The WorldClim layers could not be fetched from {URL} to {folder} ({reason}): try again with a network "
-            "and room for them, or download them by hand and name their folder."
+            f"The WorldClim layers could not be fetched from {URL} to {folder} ({reason(problem)}): try again with a "
+            "network and room for them, or download them by hand and name their folder."
         ) from None
     finally:
         archive.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from landau_vae.checks import shown
 from landau_vae.data.convert import plain
-from landau_vae.display import Array
+from landau_vae.display import Array, reason
 from landau_vae.errors import InputError
 
 LABELS = 1000  # different ones, at most
@@ -52,7 +52,7 @@ def as_condition(given: Any, rows: int) -> NDArray[Any]:
         values = plain(given)
     except Exception as problem:  # of any library
         raise InputError(
-            f"given cannot be read ({problem}): give an array with one entry for each row.", "given"
+            f"given cannot be read ({reason(problem)}): give an array with one entry for each row.", "given"
         ) from None
     if values.ndim == 0 or len(values) != rows or values.dtype.kind not in "fiubUSO":
         found = f"has shape {values.shape}" if values.ndim else f"is {shown(given)}"

@@ -167,7 +167,7 @@ def _as_linear(t: TwoNumbers) -> Finding | None:
             "better-than-linear",
             f"No linear model explains so much with this KL: it is {_short(t.efficiency)} times what the best one can. "
             "The model is nonlinear, or its numbers are those of z = μ(x), which do not pay for noise.",
-            f"That is no fault, and the two numbers then do not tell the price: {DIAGNOSE}.",
+            f"That is not a fault, but these two numbers then do not give the price: {DIAGNOSE}.",
         )
     needed = np.maximum(np.log(t.spectrum.eigenvalues[: t.loss.latents] / t.by_error), 0.0).sum() / 2
     return remark(

@@ -31,6 +31,7 @@ BLOCK = 2**21  # numbers of rows that a function is called with at once
 OWN = 0x6F776E  # stream of the directions in which starts are moved off the mean
 MOVED = 0.1  # deviations by which they are: the mean may be a saddle
 FLAT = 1e-10  # of the largest curvature: what counts as none
+ROUNDING = 1e-12  # of the largest entry: a column that deviates less is constant
 POLISH = 5  # Newton steps from where the minimiser stops
 WORDS = ("ℓ(x, x̂)", "unit of the loss", "that the loss is for")
 
@@ -57,9 +58,9 @@ class Entries:
 
 
 def _unit(x: Array) -> Array:
-    """Return the deviation of each column; 1 where it is constant."""
+    """Return the deviation of each column; 1 where it is constant but for rounding."""
     deviation = x.std(axis=0)
-    return np.where(deviation > 0, deviation, 1.0)
+    return np.where(deviation > ROUNDING * np.abs(x).max(axis=0), deviation, 1.0)
 
 
 def _must_be_finite(values: Any) -> None:
@@ -128,7 +129,8 @@ class Rows:
         calculus = calculus_of(self.function, x[:2], f[:2], name="function")
         if self.order == 0:
             return calculus.call(self.function, x, f)[..., None]
-        parts = [calculus.gradient(self.function, x[rows], f[rows], _unit(f)) for rows in _blocks(x)]
+        unit = _unit(x if f.shape == x.shape else f)  # all outputs may be one constant
+        parts = [calculus.gradient(self.function, x[rows], f[rows], unit) for rows in _blocks(x)]
         return np.concatenate(parts)
 
 

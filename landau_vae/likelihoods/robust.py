@@ -25,7 +25,7 @@ from landau_vae.limits import ATOM
 HALF = np.array([0.5])
 ATOMS = (
     "Every column has many rows at its median exactly. There an absolute error has no local threshold: the collapsed "
-    "state is stable at every price, and a latent comes to life only by a jump, from a start far away. Take a Huber "
+    "state is stable at every price, and a latent becomes active only by a jump, from a start far away. Take a Huber "
     "loss, or ask lv.frontier up to which price another state is better."
 )
 ROUGHNESS = 0.5 / np.sqrt(np.pi)  # ∫K² of the normal kernel
@@ -69,7 +69,7 @@ class Laplace(Likelihood):
         if varying := np.flatnonzero(atoms & (np.ptp(x, axis=0) > 0)).tolist():
             words += (
                 f"; {listed(varying, 'Column')} (from 1) have many rows at the median exactly: "
-                "there is no local threshold for them, life only by a jump"
+                "they have no local threshold, and latents become active for them only by a jump"
             )
         return state._replace(note=words + ".", error=float(np.max(error[~atoms])))
 
@@ -124,7 +124,7 @@ def laplace(width: Positive | None = None) -> Likelihood:
     Its first threshold is λ_max(P^−½ Cov(sign) P^−½)/2 with P the densities of the columns at
     their medians. A density belongs to a scale, that of the latent's effect on the output.
     Where many rows lie exactly at the median, there is no local threshold: the collapsed state
-    is stable at every price, and a latent comes to life only by a jump.
+    is stable at every price, and a latent becomes active only by a jump.
 
     Parameters
     ----------

@@ -154,7 +154,7 @@ class Logged:
     def _per_nat(self, loss: Loss, features: int) -> Array:
         """Return what is logged for one nat of a row."""
         if self.kl == "weighted" and loss.constraint is not None:
-            raise InputError("The KL term of a loss with a constraint is no rate: log the KL itself.", "logged")
+            raise InputError("The KL term of a loss with a constraint is not a rate: log the KL itself.", "logged")
         if self.kl == "latent" and loss.latents is None:
             raise InputError("A KL per latent needs the number of latents: give the loss latents=K.", "logged")
         share = 1 / loss.latents if loss.latents else np.nan

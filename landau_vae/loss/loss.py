@@ -41,7 +41,7 @@ RELATIVELY = "β counts in multiples of the weight that the KL has now: give bet
 
 
 class Options(TypedDict, total=False):
-    """How a loss that is no squared error is formed: see the fields of `Loss`."""
+    """How a loss that is not a squared error is formed: see the fields of `Loss`."""
 
     reconstruction: Reduction
     kl: Reduction

@@ -183,7 +183,7 @@ class Demand:
         if not pooled:
             return None
         return (
-            f"With {significant(self.constraint.value)} free nats for each of {K} latents there is no one price: "
+            f"With {significant(self.constraint.value)} free nats for each of {K} latents there is no single price: "
             f"some ({pooled} of {K}) take their free nats, or share modes with those that do, and no price says which "
             "modes these serve. landau_vae.numeric.free_bits solves for this state."
         )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from landau_vae.display import Array
+from landau_vae.display import Array, reason
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import BERNOULLI, POISSON
 from landau_vae.loss.calling import SPREADS, Call, calls
@@ -121,7 +121,7 @@ class Probe:
     def _raised(self, problem: Exception) -> InputError:
         if isinstance(problem, InputError):
             return problem
-        text = "".join(str(problem).splitlines()[:1]).rstrip(".")
+        text = reason(problem) if str(problem) else ""
         error = InputError(
             f"Your function raised {type(problem).__name__}{f' ({text})' if text else ''} for x and x̂ of shape "
             f"{(self.rows, *self.shape)} and a posterior of shape {(self.rows, *self.latent_shape)}: give like=(x, "

@@ -29,8 +29,8 @@ Charged = Callable[..., float]
 
 #: What is wrong with the error, with the KL, or with both, and what to do.
 SENTENCES = {
-    "line": "The reconstruction error is a square near x and a line far from it, but no Huber (smooth L1) loss (it is "
-    "log-cosh, for one).{own}",
+    "line": "The reconstruction error is a square near x and a line far from it, but not a Huber (smooth L1) loss (it "
+    "may be log-cosh).{own}",
     "bounded": "The reconstruction error is a square near x but not far from it{clipped}, so it has no single price: "
     "measure it without that bound.",
     "infinite": "The loss is not finite where x̂ equals x, its logit or its logarithm, for x from 0.2 to 0.8 and the "
@@ -43,24 +43,24 @@ SENTENCES = {
     "not least": "The reconstruction error is not least at x̂ = x (nor at its logit or logarithm): give x and x̂ in "
     "the same scale, and in the order (x, x_hat).",
     "absolute": "The reconstruction error grows as |x − x̂|, but not alike on both sides or for every feature, so it is "
-    "no plain absolute error (L1): measure one that is.",
+    "not a plain absolute error (L1): measure one that is.",
     "rounding": "The KL is lost in the rounding of the loss, whose precision is single, so it may be "
     "another penalty: compute the loss in double precision, or return reconstruction and KL apart with beta=….",
     "precision": "The {part} is computed in half precision and cannot be read at these sizes: compute the loss in "
     "single or double precision (outside autocast).",
     "reward": "The loss falls when x̂ leaves x, on all sides: it is an ELBO or a log-likelihood, which is maximised. "
     "Turn its sign.",
-    "classes": "The loss is finite for classes as x, but it is no plain cross-entropy of softmax(x̂) (it may have class "
-    "weights, label smoothing, a temperature, or classes that are left out), so it has no price here.",
+    "classes": "The loss is finite for classes as x, but it is not a plain cross-entropy of softmax(x̂) (it may have "
+    "class weights, label smoothing, a temperature, or classes that are left out), so it has no price here.",
     "root": "The reconstruction error is the root of a squared error (a norm, RMSE), whose weight grows as it falls: "
     "use the squared error itself.",
-    "not additive": "The reconstruction error is no sum over features, because moving two of them together costs "
+    "not additive": "The reconstruction error is not a sum over features, because moving two of them together costs "
     "{times} times as much as one by one (a perceptual, SSIM or feature-space error): measure its pixel-wise part."
     "{own}",
     "weighted": "The reconstruction error is a square whose weight differs among samples, or among more features than "
     "can be moved one by one: use the likelihood gaussian(variances) for weights of features.",
-    "unknown": "The reconstruction error {detail}, so it is none that is known (squared, absolute, Huber, Student, "
-    "cross-entropy, Poisson, negative binomial).{own}",
+    "unknown": "The reconstruction error {detail}, so it is not one of those that are known (squared, absolute, Huber, "
+    "Student, cross-entropy, Poisson, negative binomial).{own}",
     "infinite KL": "The loss is not finite, or raises, where the posterior leaves the prior (means to {far:g}, σ² from "
     "0.2 to 4.5), but a KL is finite everywhere: check what the last two arguments are.",
     "no KL": "The loss does not change with the posterior, so its KL is missing, has weight 0 or is clamped at 0: "
@@ -74,13 +74,14 @@ SENTENCES = {
     "its optimum is a given rate and not a price: measure it with C = 0 and the KL's own weight.",
     "clamped": "The KL stops growing at about {nats} nats per sample (all latents together): beyond that it has no "
     "gradient and information no price. Remove the clamp.",
-    "no spread": "The loss does not depend on the {spread}: it is a penalty on the mean and no KL, so that σ is not "
+    "no spread": "The loss does not depend on the {spread}: it is a penalty on the mean and not a KL, so that σ is not "
     f"learned. Give the KL of a Gaussian posterior, {STANDARD}; or, if σ is held at a value, like with that value.",
     "no mean": f"The KL does not depend on the mean, but {STANDARD} is expected: add the mean's part.",
-    "no sum": "What is charged for the posterior is no sum over {group}, so it is no KL per sample: only "
+    "no sum": "What is charged for the posterior is not a sum over {group}, so it is not a KL per sample: only "
     f"{STANDARD} has a price.",
-    "other KL": "What is charged for the posterior is no multiple of its KL from a standard normal, which is expected "
-    f"to be {STANDARD}: check its signs, and what the fourth argument is (parametrisation={{spread!r}} was given).",
+    "other KL": "What is charged for the posterior is not a multiple of its KL from a standard normal, which is "
+    f"expected to be {STANDARD}: check its signs, and what the fourth argument is (parametrisation={{spread!r}} "
+    "was given).",
     "GECO": "The weight of the KL depends on the reconstruction error (as in GECO, or where the two are multiplied), "
     "but a fixed weight is expected: measure the loss with the weight at which training ends.",
     "own x": "At the x of like the loss changes {times}, although its error is a known one for x from 0.2 to 0.8: "
@@ -104,7 +105,7 @@ def refused(cause: str, **values: Any) -> InputError:
 
 
 def why_no_error(probe: Probe) -> InputError:
-    """Return what the function does with x̂ where it is no reconstruction error that is known."""
+    """Return what the function does with x̂ where it is not a reconstruction error that is known."""
     x, _ = TRIALS[0].states(probe)
     base, every = probe(x, x), probes.moves(x.shape, 5)
     logs = np.diff([probe(x, x + WIDE * 10**k * every[0]) for k in range(4)])
@@ -197,7 +198,7 @@ def _ratio(above: float, below: float) -> float:
 
 
 def why_no_rate(probe: Probe, x: Array, x_hat: Array) -> InputError:
-    """Return what the function does with the posterior where it is no multiple of the KL from a standard normal."""
+    """Return what the function does with the posterior where it is not a multiple of the KL from a standard normal."""
     base = probe(x, x_hat)
     ones = np.ones((probe.rows, probe.latents))
 

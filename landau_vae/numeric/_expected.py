@@ -77,7 +77,7 @@ def expected(
         In which units the loop prints.
     mean_error : float, optional
         Error of a row that the best constant output has, −ln p as the log counts it. Only for
-        likelihoods that are no squared errors, where the spectrum does not know it.
+        likelihoods that are not squared errors, where the spectrum does not know it.
 
     Returns
     -------

@@ -145,7 +145,7 @@ class Landscape(Result):
         Raises
         ------
         InputError
-            If it is no point of a landscape.
+            If it is not a point of a landscape.
         """
         lam, idle = self.spectrum.eigenvalues, self.latents - len(point.active)
         sizes = self.spectrum.multiplets[1]

@@ -146,7 +146,7 @@ def _peaks(result: Expected) -> str:
     return (
         f"The KL peaks at step {significant(result.step[top])} with {_short(result.kl[top])} and falls to "
         f"{_short(result.kl[-1])} while β rises from {significant(result.beta[top], 3)} to "
-        f"{significant(result.beta[-1], 3)}: that is the price of a nat, no fault.{collapsed}"
+        f"{significant(result.beta[-1], 3)}: that is the price of a nat, not a fault.{collapsed}"
     )
 
 

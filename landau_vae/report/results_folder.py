@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from landau_vae import plotting
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
-from landau_vae.data.door import brief, to_write
+from landau_vae.data.door import brief, check_folder
+from landau_vae.display import reason
 from landau_vae.errors import InputError
 from landau_vae.training.netcdf import save_scan
 from landau_vae.training.schema import validate
@@ -115,10 +116,8 @@ def make_folder(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as problem:  # ValueError: a null character
-        reason = getattr(problem, "strerror", None) or problem
-        raise InputError(
-            f"The output folder {brief(folder)} cannot be made ({reason}): name another.", "folder"
-        ) from None
+        found = f"The output folder {brief(folder)} cannot be made ({reason(problem)})"
+        raise InputError(f"{found}: name another.", "folder") from None
     return folder
 
 
@@ -151,10 +150,7 @@ def check_picture(path: str | Path) -> Path:
         raise InputError(
             f"A figure cannot be saved as {path.name!r}: give it one of the suffixes {', '.join(supported)}.", "path"
         )
-    if not to_write(path).parent.is_dir():
-        raise InputError(
-            f"There is no folder {path.parent} to save {path.name!r} in: make it, or name another.", "path"
-        )
+    check_folder(path)
     return path
 
 

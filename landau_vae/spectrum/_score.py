@@ -19,7 +19,7 @@ from landau_vae.checks import Count, checked
 from landau_vae.data.convert import plain
 from landau_vae.data.moments import Decomposition
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
-from landau_vae.display import Array, readonly
+from landau_vae.display import Array, readonly, reason
 from landau_vae.errors import InputError, OutsideTheory, TooFewSamples
 from landau_vae.likelihoods import Likelihood, Rest, as_likelihood, with_sizes
 from landau_vae.spectrum._conditional import supervised
@@ -145,7 +145,7 @@ def as_sizes(sizes: Any) -> Any:
     try:
         return sizes if isinstance(sizes, str | None) else plain(sizes)
     except Exception as problem:  # of any library
-        raise InputError(f"sizes cannot be read ({problem}): give one number for each row.", "sizes") from None
+        raise InputError(f"sizes cannot be read ({reason(problem)}): give one number for each row.", "sizes") from None
 
 
 def standardized(rows: Array, weights: Array | None = None) -> Array:

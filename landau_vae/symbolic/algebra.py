@@ -56,7 +56,7 @@ def vanishes(expression: sp.Expr | sp.MatrixBase) -> bool:
     Raises
     ------
     InputError
-        If it is no expression.
+        If it is not an expression.
 
     Examples
     --------

@@ -100,7 +100,7 @@ def derive(name: str, *, progress: bool = False, **options: Any) -> Page:
     script = _script(name)
     for option in sorted(options):
         if name not in (having := with_option(option)):
-            others = ", ".join(having) or "none"
+            others = ", ".join(having) or "no derivation"
             raise InputError(f"The derivation {name!r} has no {option} to choose; {others} has.", option)
     return run(name, script, options, progress=progress)
 

@@ -22,7 +22,7 @@ from jax import random
 from joblib.externals.loky.backend.reduction import dumps
 from numpy.typing import NDArray
 
-from landau_vae.display import Array
+from landau_vae.display import Array, reason
 from landau_vae.errors import InputError
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE, WORSE_THAN_DEAD
@@ -54,7 +54,9 @@ def backend() -> str:
     try:
         return jax.default_backend()
     except (RuntimeError, AssertionError) as problem:
-        raise InputError(f"JAX finds no device to train on ({problem}): see JAX_PLATFORMS.", "trainer") from problem
+        raise InputError(
+            f"JAX finds no device to train on ({reason(problem)}): see JAX_PLATFORMS.", "trainer"
+        ) from problem
     finally:
         os.environ.pop("NPROC", None)
         os.environ |= {} if before is None else {"NPROC": before}

@@ -16,6 +16,7 @@ import numpy as np
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
 from landau_vae.data.door import to_read
+from landau_vae.display import reason
 from landau_vae.errors import InputError
 from landau_vae.training.schema import validate
 
@@ -78,8 +79,7 @@ def save_scan(path: str | Path, dataset: Any) -> Path:
                 with h5netcdf.File(sink, "w") as file:
                     stored.dump_to_store(H5NetCDFStore(file))
             except Exception as problem:  # whatever HDF5 cannot hold: objects, other names, attributes of other types
-                reason = str(problem).splitlines()[0].rstrip(".")
-                message = f"The dataset cannot be stored as netCDF ({reason}): leave that out."
+                message = f"The dataset cannot be stored as netCDF ({reason(problem)}): leave that out."
                 raise sink.problem or InputError(message, "dataset") from None
             if sink.problem is not None:
                 raise sink.problem
@@ -149,7 +149,7 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
             last = file.read()
         whole = last == _last_line(path, size)
     except OSError as problem:
-        raise InputError(f"{path.name} cannot be read ({problem.strerror}): check its permissions.", "path") from None
+        raise InputError(f"{path.name} cannot be read ({reason(problem)}): check its permissions.", "path") from None
     if not last.startswith(MAGIC):
         raise InputError(f"{path.name} cannot be read as a scan: it is not of save_scan, or damaged.", "path")
     if not whole:
@@ -162,8 +162,8 @@ def load_scan(path: str | Path) -> "xarray.Dataset":
     except InputError:
         raise
     except Exception as problem:  # whatever HDF5, its readers and labels of other types run into
-        reason = str(problem).partition("\n")[0].rstrip(". ") or type(problem).__name__
-        raise InputError(f"{path.name} cannot be read as a scan ({reason}): it is not of save_scan.", "path") from None
+        found = f"{path.name} cannot be read as a scan ({reason(problem)})"
+        raise InputError(f"{found}: it is not of save_scan.", "path") from None
     return validate(dataset, name="path", values=False)
 
 

@@ -11,7 +11,8 @@ from landau_vae.likelihoods.likelihood import OF_FUNCTIONS, PER_FEATURE, by_name
 from landau_vae.loss import Loss
 
 MOST_UPDATES = 10**8  # of a run
-OWN = ("Exact", "Sampled", "Neural", "fit")  # who record their settings as `KINDS` says
+TRAINERS = ("Exact", "Sampled", "Neural")  # of this package: they record their own loss with each model
+RECORDERS = (*TRAINERS, "fit")  # who record their settings as `KINDS` says
 
 
 def _is_schedule(value: Any) -> bool:
@@ -59,9 +60,11 @@ def trainer_settings(scan: Any) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise InputError(f"The scan's attribute trainer is {shown(text)}, but settings in JSON are expected.", "scan")
     other = [name for name, fits in KINDS.items() if name in settings and not fits(settings[name])]
-    if other and settings.get("name") in OWN:
+    if other and settings.get("name") in RECORDERS:
         found = f"The scan records that its trainer has {other[0]} = {shown(settings[other[0]])}"
-        raise InputError(f"{found}, which none has: give its attribute trainer as lv.scan gave it.", "scan")
+        raise InputError(
+            f"{found}, which no trainer of lv.scan has: give its attribute trainer as lv.scan gave it.", "scan"
+        )
     return {name: value for name, value in settings.items() if name not in other}
 
 

@@ -166,7 +166,7 @@ def validate(scan: Any, *needed: str, name: str = "scan", values: bool = True) -
     Raises
     ------
     InputError
-        For anything that is no Dataset, and for a variable that is missing or has other
+        For anything that is not a Dataset, and for a variable that is missing or has other
         dimensions, another type, or values that it cannot have; the error names the variable.
 
     Examples
@@ -188,7 +188,9 @@ def validate(scan: Any, *needed: str, name: str = "scan", values: bool = True) -
         if dim not in scan.dims:
             raise InputError(f"The {name} has no dimension {dim}: choose with a list, isel({dim}=[0]).", name)
         if dim not in scan.coords or scan[dim].dtype.kind not in "fiu" or scan.sizes[dim] == 0:
-            raise InputError(f"The {name} has no numbers as coordinates of its dimension {dim}.", name)
+            raise InputError(
+                f"The {name} has no numeric coordinates of its dimension {dim}: give them as lv.scan gave them.", name
+            )
     temperature, seeds = scan.temperature.values, scan.seed.values.tolist()
     if not (fit := (temperature > 0) & (temperature < np.inf)).all():
         found = f"The {name} has the temperature {temperature[~fit][0]:g}"

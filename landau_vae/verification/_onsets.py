@@ -130,7 +130,7 @@ class Onsets(Result):
 
     @property
     def _comparable(self) -> Array:
-        """ΔD̃_k in the unit of T, (K,); NaN where that is another, of a likelihood that is no squared error."""
+        """ΔD̃_k in the unit of T, (K,); NaN where that is another, of a likelihood that is not a squared error."""
         return self.drop if self.likelihood.squared else np.full_like(self.drop, np.nan)
 
     def __repr__(self) -> str:

@@ -22,6 +22,7 @@ from landau_vae.loss.slips import slips_that_make
 from landau_vae.numeric.plateau_activation import activation, is_timed
 from landau_vae.spectrum.spectrum import Spectrum
 from landau_vae.training.record import (
+    TRAINERS,
     recorded,
     recorded_likelihood,
     recorded_linear,
@@ -33,8 +34,6 @@ from landau_vae.training.schedules import Schedule
 from landau_vae.training.schema import Status, sound_models
 from landau_vae.verification._onsets import against_divergence
 from landau_vae.verification.verification import Verification
-
-OWN = ("Exact", "Sampled", "Neural")  # trainers that write down their own loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +154,7 @@ def _contradictions(case: Case) -> Iterator[tuple[str, Any]]:
     if "mean_square" in scan and "posterior_variance" in scan:
         defined = scan.mean_square / (scan.mean_square + scan.posterior_variance)
         yield "M² is not mean_square/(mean_square + posterior_variance)", np.abs(defined - scan.signal_fraction)
-    if settings.get("name") not in OWN or not case.likelihood.squared or settings.get("learned_variance"):
+    if settings.get("name") not in TRAINERS or not case.likelihood.squared or settings.get("learned_variance"):
         return
     if "covariance" in scan:
         trace = np.trace(scan.covariance.transpose("feature", "other_feature").values)
@@ -174,7 +173,7 @@ def nonlinear(case: Case) -> Finding | None:
         return None
     return remark(
         "nonlinear",
-        "The models are not linear: the linear law stands beside them and is no verdict on them.",
+        "The models are not linear: the linear law is shown for comparison, and gives no verdict on them.",
         "What they have found is in verification.onsets; give data=rows to compare it with the nonlinear theory.",
         {"source": "recorded", "hidden": case.trainer.get("hidden")},
     )

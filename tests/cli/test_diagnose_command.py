@@ -117,6 +117,7 @@ def test_covariance_in_place_of_rows(files, capsys):
         (["post.npz", "--data", "data.npy", "--loss", "sigma-vae-mse"], "--batch"),
         (["post.npz", "--data", "data.npy", "--beta", "0"], "positive finite number"),
         (["post.npz", "--data", "data.npy", "--output", "report.pdf"], "does not end with .html"),
+        (["post.npz", "--data", "data.npy", "--output", "no/such/report.html"], "There is no folder no/such to save"),
         (["post.npz", "--data", "data.npy", "--updates", "100"], "both are needed"),
         (["post.npz", "--data", "data.npy", "--mean", "nothing"], "no array 'nothing'"),
         (["post.npz", "--data", "data.npy", "--likelihood", "bernoulli"], "from 0 to 1"),

@@ -63,7 +63,7 @@ def test_columns_of_the_cells(tmp_path, counts):
     path = write(tmp_path / "cells.h5ad", counts, "array")
     np.testing.assert_array_equal(read_obs(path, "size"), counts.sum(axis=1) / 10)
     np.testing.assert_array_equal(read_obs(path, "age")[:3], [0.0, np.nan, 2.0])
-    with pytest.raises(InputError, match="'type' of obs holds no numbers"):
+    with pytest.raises(InputError, match="'type' of obs holds values that are not numbers"):
         read_obs(path, "type")
     with pytest.raises(InputError, match=r"no column 'depth' in obs: its columns are age, size, type\."):
         read_obs(path, "depth")

@@ -259,6 +259,19 @@ def test_names_that_do_not_hold_everything(likelihood, words):
         as_likelihood(likelihood.name)
 
 
+@pytest.mark.parametrize("offset", [0.0, 5.6e-12, 0.1, -1e-9])
+def test_a_loss_by_differences_is_that_of_its_formula_wherever_the_best_constant_is(offset):
+    """Near 0 the outputs themselves are no scale for the steps; nor is the rounding of a column that is constant."""
+    rows = np.random.default_rng(3).standard_normal((60, 3)) * [1.0, 0.0, 2.0]
+    rows += offset - rows.mean(axis=0)
+    metric = np.array([[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 0.5]])
+    own = any_loss(lambda x, f: (((x - f) @ metric) * (x - f)).sum(-1) / 2, joint=True)
+    for encoder in ("free", "linear"):
+        exact = lv.spectrum.score(rows, quadratic(metric), encoder=encoder).eigenvalues
+        found = lv.spectrum.score(rows, own, encoder=encoder).eigenvalues
+        np.testing.assert_allclose(found, exact, rtol=1e-6)  # second differences
+
+
 def test_different_parameters_are_different_likelihoods():
     assert huber(1) != huber(2)
     assert negative_binomial([1, 2]) != negative_binomial([1, 3])

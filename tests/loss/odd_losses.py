@@ -212,7 +212,7 @@ odd("float16", 2.0 * D, near=0.03, note="digits only")(
 odd("float16, cross-entropy", "half precision")(
     cast(lambda x, x_hat, mu, logvar: bce(x, x_hat) + rate(mu, logvar), np.float16)
 )
-odd("rounded to cents", "in steps|half precision|not least|none that is known|does not")(
+odd("rounded to cents", "in steps|half precision|not least|not one of those that are known|does not")(
     lambda x, x_hat, mu, logvar: np.round(squares(x, x_hat) + rate(mu, logvar), 2)
 )
 odd("insists on float32", 2.0, like=tuple(each.astype(np.float32) for each in LIKE))(
@@ -342,10 +342,10 @@ error(
 )
 error("fourth power", r"\^4", lambda x, y: ((x - y) ** 4).sum() / len(x))
 error("clipped x̂", "not far from it", lambda x, y: squares(x, np.clip(y, 0, 1)))
-error("cosine", "no sum over features|not least|none that is known",
+error("cosine", "not a sum over features|not least|not one of those that are known",
       lambda x, y: 1 - ((x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))).mean())  # fmt: skip
-error("features of a network", "no sum over features", lambda x, y: squares(network(x), network(y)))
-error("focal", "none that is known|finite|not least|differs",
+error("features of a network", "not a sum over features", lambda x, y: squares(network(x), network(y)))
+error("focal", "not one of those that are known|finite|not least|differs",
       lambda x, p: -((1 - p) ** 2 * x * np.log(p) + p**2 * (1 - x) * np.log(1 - p)).sum() / len(x))  # fmt: skip
 error("no error", "does not depend on x̂", lambda x, y: (x**2).sum())
 odd("mean and variance", "variance that the decoder gives", features=D, latents=K)(
@@ -417,16 +417,18 @@ charge("KL of σ", "formula of the KL is wrong.*exp", lambda m, s: rate(m, np.lo
 charge("KL of ln σ", "formula of the KL is wrong", lambda m, s: rate(m, 2 * s))
 charge(
     "sign of ln σ²",
-    "no multiple of its KL|not finite|stops growing|negative",
+    "not a multiple of its KL|not finite|stops growing|negative",
     lambda m, s: 0.5 * (m**2 + np.exp(s) - 1 + s).sum(axis=1).mean(),
 )
-charge("no exponential", "no multiple of its KL|formula|stops", lambda m, s: 0.5 * (m**2 - s - 1).sum(axis=1).mean())
-charge("½ at one term", "no multiple of its KL", lambda m, s: (m**2 + (np.exp(s) - 1 - s) / 2).sum(axis=1).mean())
-charge("further penalty on means", "no multiple of its KL", lambda m, s: rate(m, s) + 0.1 * (m**2).sum(axis=1).mean())
-charge("root of the KL", "no sum over|no multiple", lambda m, s: np.sqrt(rate(m, s) + 1e-12))
+charge("no exponential", "not a multiple of its KL|formula|stops", lambda m, s: 0.5 * (m**2 - s - 1).sum(axis=1).mean())
+charge("½ at one term", "not a multiple of its KL", lambda m, s: (m**2 + (np.exp(s) - 1 - s) / 2).sum(axis=1).mean())
+charge(
+    "further penalty on means", "not a multiple of its KL", lambda m, s: rate(m, s) + 0.1 * (m**2).sum(axis=1).mean()
+)
+charge("root of the KL", "not a sum over|not a multiple", lambda m, s: np.sqrt(rate(m, s) + 1e-12))
 charge(
     "MMD",
-    "no sum over rows of the batch",
+    "not a sum over rows of the batch",
     lambda m, s: np.exp(-((m[:, None] - m[None]) ** 2).sum(axis=-1)).mean() + rate(m, s),
 )
 charge(
@@ -486,7 +488,7 @@ odd("random mask", 2.0 / 0.75, near=0.1, note="24 calls were averaged")(
         ((x - x_hat) ** 2 * (np.random.default_rng().random(x.shape) < 0.75)).sum() / len(x) + 2 * rate(mu, logvar)
     )
 )
-odd("noise on the loss", "draws random numbers|no multiple")(
+odd("noise on the loss", "draws random numbers|not a multiple")(
     lambda x, x_hat, mu, logvar: squares(x, x_hat) + rate(mu, logvar) + np.random.default_rng().normal() * 1e3
 )
 odd("codebook", "vector-quantised", features=D, latents=K)(
@@ -498,23 +500,25 @@ odd("categorical latents", "categorical latents", features=D, latents=K)(
 odd("dispersion as an argument", "extra zeros that are arguments.*zero_inflated", features=D, latents=K)(
     lambda x, px_rate, px_r, px_dropout, mu, logvar: px_rate.sum() + rate(mu, logvar)
 )
-error("weighted classes of a cross-entropy", "none that is known|not least|differs|finite",
+error("weighted classes of a cross-entropy", "not one of those that are known|not least|differs|finite",
       lambda x, p: -(3 * x * np.log(p) + (1 - x) * np.log(1 - p)).sum() / len(x))  # fmt: skip
 charge(
     "weights of latents",
-    "no multiple of its KL|no sum over",
+    "not a multiple of its KL|not a sum over",
     lambda m, s: (nats(m, s) * np.arange(1, K + 1)).sum(axis=1).mean(),
 )
 charge(
     "KL of some latents",
-    "no multiple of its KL|no sum over|does not",
+    "not a multiple of its KL|not a sum over|does not",
     lambda m, s: nats(m, s)[:, :2].sum(axis=1).mean(),
 )
-charge("softplus", "no multiple of its KL", lambda m, s: rate(m, 2 * np.log(np.log1p(np.exp(s)))))
-charge("reversed KL", "no multiple of its KL", lambda m, s: 0.5 * ((m**2 + 1) * np.exp(-s) - 1 + s).sum(axis=1).mean())
+charge("softplus", "not a multiple of its KL", lambda m, s: rate(m, 2 * np.log(np.log1p(np.exp(s)))))
+charge(
+    "reversed KL", "not a multiple of its KL", lambda m, s: 0.5 * ((m**2 + 1) * np.exp(-s) - 1 + s).sum(axis=1).mean()
+)
 error("x normalised alone", "same scale", lambda x, y: squares((x - 0.5) / 0.5, y))
 error("both normalised", 2.0 / 4, lambda x, y: squares((x - 0.5) / 0.5, (y - 0.5) / 0.5))
-error("label smoothing", "none that is known|not least|finite|differs|does not|weight",
+error("label smoothing", "not one of those that are known|not least|finite|differs|does not|weight",
       lambda x, h: -((0.9 * x + 0.1 / D) * log_softmax(h)).sum() / len(x))  # fmt: skip
 odd("flow", "normalising flow", features=D, latents=K)(
     lambda x, x_hat, mu, logvar, log_det: squares(x, x_hat) + rate(mu, logvar) - log_det.mean()
@@ -597,4 +601,4 @@ odd("lists of latents", 2.0, like=(X, X, [MEAN, MEAN], [0.1 * MEAN, 0.1 * MEAN])
 odd("numbers by default", 2.0)(
     lambda x, x_hat, mu, logvar, sigma=0.1, out=None: squares(x, x_hat) / sigma**2 + 2 / sigma**2 * rate(mu, logvar)
 )
-charge("no logarithm of σ", "no multiple of its KL", lambda m, s: 0.5 * (m**2 + np.exp(s)).sum(axis=1).mean())
+charge("no logarithm of σ", "not a multiple of its KL", lambda m, s: 0.5 * (m**2 + np.exp(s)).sum(axis=1).mean())

@@ -175,5 +175,5 @@ def test_cross_entropies_that_are_not_plain(torch, more):
         return torch.nn.functional.cross_entropy(x_hat, x, **more) + kl
 
     like = (torch.arange(B) % 5, torch.zeros(B, 5), torch.zeros(B, K), torch.zeros(B, K))
-    with pytest.raises(InputError, match="no plain cross-entropy"):
+    with pytest.raises(InputError, match="not a plain cross-entropy"):
         Loss.measure(loss, like=like, beta=1)

@@ -224,7 +224,7 @@ def test_free_bits_leave_thresholds_open():
     assert "unknown" in cascade.summary()
     assert cascade.to_dict()["beta"] == [None] * 3
     assert loss.collapse_beta([0.0, 0.3], spectrum()).tolist() == [0.0, 0.3]  # λ₃ e^(−2C) = 0.67: all are alone
-    with pytest.raises(lv.OutsideTheory, match="no one price"):
+    with pytest.raises(lv.OutsideTheory, match="no single price"):
         loss.beta_at(1.0, spectrum())
     with pytest.raises(lv.OutsideTheory, match="has a constraint"):
         lv.onset(np.random.default_rng(0).standard_normal((60, 2)), loss)

@@ -74,7 +74,7 @@ def test_the_density_of_a_learned_variance_is_that_of_its_best_value():
 
 
 def test_what_is_no_rate_is_refused():
-    with pytest.raises(InputError, match="no rate"):
+    with pytest.raises(InputError, match="not a rate"):
         Logged(kl="weighted").rate(1.0, Loss.gaussian().constrained("hinge", 1.0), D)
     with pytest.raises(InputError, match="latents=K"):
         Logged(kl="latent").rate(1.0, Loss.gaussian(), D)

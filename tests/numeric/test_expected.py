@@ -153,7 +153,7 @@ def test_a_warm_up_has_its_peak_of_the_kl():
     assert 0 < top < len(result.kl) - 1
     [peak] = [sentence for sentence in result.remarks if "peaks" in sentence]
     assert f"step {result.step[top]:g} " in peak
-    assert "no fault" in peak
+    assert "not a fault" in peak
     assert "β is 0" not in " ".join(result.remarks)  # descent has a finite KL there
     assert np.isfinite(result.kl).all()
 

@@ -85,7 +85,7 @@ def test_where_it_binds_there_is_no_one_price():
     found = state(*CASES[3])
     problem = found.loss.without_price(found.spectrum)
     assert "(1 of 3)" in problem
-    with pytest.raises(lv.OutsideTheory, match="no one price"):
+    with pytest.raises(lv.OutsideTheory, match="no single price"):
         lv.equilibrium(found.spectrum, found.loss)
     assert "2 latents of 3 with a mode alone, 1 at the free 0.77 nats" in found.summary()
 

@@ -107,7 +107,7 @@ def test_damage_is_told_in_one_sentence(tmp_path, frame, rows):
         "cut.npz": whole[: len(whole) // 2], "head.npz": whole[:20], "none.npz": b"", "noise.npz": os.urandom(500),
     }.items():  # fmt: skip
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match="no partial result, or is cut short"):
+        with pytest.raises(InputError, match="not a partial result, or is cut short"):
             Partial.load(tmp_path / name)
     complaints = set()
     for at in range(100, len(whole) - 400, 97):  # one flipped bit in what is stored
@@ -120,7 +120,7 @@ def test_damage_is_told_in_one_sentence(tmp_path, frame, rows):
             np.testing.assert_array_equal(back.spectrum().eigenvalues, Partial.load(path).spectrum().eigenvalues)
     assert complaints == {"flipped.npz is damaged"}
     np.savez(tmp_path / "foreign.npz", x=frame.to_numpy())
-    with pytest.raises(InputError, match="no partial result"):
+    with pytest.raises(InputError, match="not a partial result"):
         Partial.load(tmp_path / "foreign.npz")
 
 
@@ -292,7 +292,7 @@ def test_gather_overwrites_nothing_but_partial_results(tmp_path, capsys, monkeyp
     Path("x.csv").write_text("a,b\n1,2\n3,1\n2,2\n", encoding="utf-8")
     np.savez("mine.npz", precious=np.ones(3))
     assert main(["gather", "x.csv", "--output", "mine.npz"]) == 2
-    assert "is no partial result" in capsys.readouterr().err
+    assert "is not a partial result" in capsys.readouterr().err
     assert np.load("mine.npz")["precious"].sum() == 3
     assert main(["gather", "x.csv", "--output", "part.npz"]) == 0
     assert main(["gather", "x.csv", "--output", "part.npz", "--every", "-1"]) == 2

@@ -331,7 +331,7 @@ def test_pages_do_not_depend_on_the_order_of_sets():
 @pytest.mark.parametrize(("name", "options", "message"), [
     ("nonsense", {}, "There is no derivation 'nonsense': name one of loss, collapse"),
     ("loss", {"order": 8}, "'loss' has no order to choose; collapse has"),
-    ("collapse", {"color": 8}, "'collapse' has no color to choose; none has"),
+    ("collapse", {"color": 8}, "'collapse' has no color to choose; no derivation has"),
     ("collapse", {"order": 1}, "order is 1, but a whole number from 2 to 40 is expected"),
 ])  # fmt: skip
 def test_what_cannot_be_derived(name, options, message):

@@ -109,7 +109,7 @@ def test_other_files_are_refused(models, tmp_path):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [(lambda models: models.isel(seed=0), "no dimension seed"),
-     (lambda models: models.drop_vars("temperature"), "no numbers as coordinates of its dimension temperature"),
+     (lambda models: models.drop_vars("temperature"), "no numeric coordinates of its dimension temperature"),
      (lambda models: models.assign(rate=models.rate.astype(str)), "variable rate of the dataset has the type"),
      (lambda models: models.assign(loss=models.rate), "variable loss of the dataset has the dimensions"),
      (lambda models: models.assign(status=models.loss), "variable status of the dataset has the type float64"),

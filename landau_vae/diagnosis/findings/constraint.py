@@ -43,7 +43,7 @@ def met(c: Comparison) -> Finding | None:
     return remark(
         "constraint-met",
         f"The constraint is met: {here}. The price follows from the data then (a linear model: "
-        f"{significant(c.price, 3)}{measured}), and none is held against the model.",
+        f"{significant(c.price, 3)}{measured}), and the model is not judged by it.",
         evidence={"ratio": ratio, "price": c.price, "allowed": np.array(c.allowed)},
     )
 

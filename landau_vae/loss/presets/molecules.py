@@ -48,7 +48,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "pyg-vgae": Preset(
         "PyTorch Geometric, VGAE", "2026-08", {},
-        refused="PyG's VGAE reconstructs edges from pairs of nodes: its rows are no samples of their own, so there is "
+        refused="PyG's VGAE reconstructs edges from pairs of nodes: its rows are not independent samples, so there is "
                 "no spectrum and no price.",
     ),
 }  # fmt: skip
