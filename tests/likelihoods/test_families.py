@@ -50,3 +50,17 @@ def test_the_scale_of_student_t_is_one_unless_given():
 @pytest.mark.parametrize(("share", "logit"), [(0.2, -np.log(4)), (0.9, np.log(9)), (0.5, 0.0)])
 def test_the_logit_of_a_share(share, logit):
     assert logit_of(np.array([share])) == pytest.approx(logit, abs=CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("poisson", 3.0), ("poisson", 82.0), ("bernoulli", -2.0), ("gaussian", 1.0)]
+)
+def test_the_log_partition_function_and_its_derivatives(name, place):
+    """Also where e^f is continued by a parabola, so that it cannot overflow."""
+    generator, h = as_likelihood(name).generator, 1e-4
+    below, at, above = (generator(np.array([place + step])) for step in (-h, 0.0, h))
+    slope, bend = (
+        (np.asarray(high) - np.asarray(low)) / (2 * h) for high, low in zip(above[:2], below[:2], strict=True)
+    )
+    np.testing.assert_allclose(at[1], slope, rtol=1e-6)
+    np.testing.assert_allclose(at[2], bend, rtol=1e-6)
