@@ -14,6 +14,7 @@ from landau_vae.loss import Sampler
 from landau_vae.networks import _first_collapse, decoder
 from landau_vae.networks._first_collapse import MOST_UNKNOWNS, _Search
 from landau_vae.networks._frontier import _linear
+from landau_vae.networks.identities import GradientSums
 from landau_vae.networks.onset_result import Onset
 from landau_vae.networks.priced_rows import CanonicalRows
 
@@ -124,3 +125,11 @@ def test_the_margin_is_that_of_the_less_certain_of_two_measures(price, errors, m
         collapse=Stand(maxwell=Stand(price=price)), resolution=0.01, _errors=np.array(errors), _gain_in_errors=-np.inf
     )
     assert Onset.margin.func(result) == pytest.approx(margin, rel=1e-9)
+
+
+def test_second_moments_are_summed_beside_slopes(rng):
+    mean, deviation, zero = rng.standard_normal((7, 2)), rng.random((7, 2)) + 0.1, np.zeros((7, 2))
+    sums = GradientSums([np.array([0]), np.array([1])], Sampler())
+    sums.add(mean, deviation, zero, zero)
+    square = mean**2 + deviation**2
+    np.testing.assert_allclose(sums.moments, [square.sum(axis=0), (square**2).sum(axis=0), [7, 7]], rtol=CLOSED)
