@@ -64,3 +64,10 @@ def test_the_log_partition_function_and_its_derivatives(name, place):
     )
     np.testing.assert_allclose(at[1], slope, rtol=1e-6)
     np.testing.assert_allclose(at[2], bend, rtol=1e-6)
+
+
+def test_which_likelihoods_have_a_curvature_that_is_never_negative():
+    curved = {
+        name: as_likelihood(name).curved for name in ("gaussian", "poisson", "huber(1)", "student-t(3)", "laplace")
+    }
+    assert curved == {"gaussian": True, "poisson": True, "huber(1)": True, "student-t(3)": False, "laplace": False}

@@ -9,11 +9,14 @@ from conftest import CLOSED
 
 import landau_vae as lv
 from landau_vae import Loss, Spectrum
+from landau_vae.likelihoods import as_likelihood
 from landau_vae.loss import Sampler
 from landau_vae.networks import _first_collapse, decoder
 from landau_vae.networks._first_collapse import MOST_UNKNOWNS, _Search
 from landau_vae.networks._frontier import _linear
+from landau_vae.networks.identities import GradientSums
 from landau_vae.networks.onset_result import Onset
+from landau_vae.networks.priced_rows import CanonicalRows
 
 SPECTRUM = Spectrum.from_eigenvalues([1.0, 0.5, 0.2])
 
@@ -24,12 +27,29 @@ def test_the_usual_links():
     np.testing.assert_allclose(decoder.LINKS["softplus"](y), np.log(1 + np.exp(y)), rtol=CLOSED)
 
 
+def test_outputs_of_two_kinds_stand_side_by_side():
+    both = decoder._Several((np.ones((4, 3)), np.zeros((4, 3))))
+    found = decoder.Decoder._fitted(Stand(of_row=(3,), outputs=6), both, 4)
+    np.testing.assert_array_equal(found, np.repeat([[1.0, 0.0]], 4, axis=0).repeat(3, axis=1))
+    assert decoder.Decoder._fitted(Stand(of_row=(3,), outputs=6), decoder._Several((np.ones((4, 3)), "no")), 4) is None
+
+
 @pytest.mark.parametrize("sampler", [Sampler(), Sampler(noise_scale=0.5)])
 def test_the_best_linear_model_is_that_of_the_sampler(sampler):
     loss = Loss.gaussian([0.1, 0.4, 2.0], sampler=sampler)
     found = _linear(SPECTRUM, loss, loss.price(SPECTRUM))
     one_by_one = [lv.equilibrium(SPECTRUM, loss.at(beta)).free_energy for beta in (0.1, 0.4, 2.0)]
     np.testing.assert_allclose(found, np.ravel(one_by_one), rtol=1e-10)
+
+
+def test_ascents_end_where_no_step_leads_on():
+    """Two atoms far below their first threshold: from a little off the middle to near one of them."""
+    rows = CanonicalRows(np.array([[-1.0], [1.0]]), np.array([0.5, 0.5]), as_likelihood("gaussian"), 0.3)
+    log_p = rows.value(rows.logarithms(rows.mean[None]), np.ones(1))[1]
+    tops = rows.ascended(np.array([[0.2], [-0.2]]), log_p)
+    assert abs(tops[:, 0]) == pytest.approx([tops[0, 0]] * 2)
+    assert tops[0, 0] > 0.9
+    np.testing.assert_allclose(rows.ascended(tops, log_p), tops, atol=1e-6)
 
 
 @pytest.mark.parametrize("order", [1, 3, 8])
@@ -105,3 +125,11 @@ def test_the_margin_is_that_of_the_less_certain_of_two_measures(price, errors, m
         collapse=Stand(maxwell=Stand(price=price)), resolution=0.01, _errors=np.array(errors), _gain_in_errors=-np.inf
     )
     assert Onset.margin.func(result) == pytest.approx(margin, rel=1e-9)
+
+
+def test_second_moments_are_summed_beside_slopes(rng):
+    mean, deviation, zero = rng.standard_normal((7, 2)), rng.random((7, 2)) + 0.1, np.zeros((7, 2))
+    sums = GradientSums([np.array([0]), np.array([1])], Sampler())
+    sums.add(mean, deviation, zero, zero)
+    square = mean**2 + deviation**2
+    np.testing.assert_allclose(sums.moments, [square.sum(axis=0), (square**2).sum(axis=0), [7, 7]], rtol=CLOSED)

@@ -8,7 +8,7 @@ import pytest
 import landau_vae as lv
 from landau_vae import InputError, Loss, Spectrum
 from landau_vae.loss import Sampler
-from landau_vae.numeric import hierarchy
+from landau_vae.numeric import hierarchy, spiked
 from landau_vae.numeric._tails import MODE_TAILS, _normal_kurtosis
 from landau_vae.numeric.continuation.bifurcation_points import EIGENVALUE_NOISE, _sides
 from landau_vae.numeric.continuation.branch import _edge
@@ -99,3 +99,16 @@ def test_a_hierarchy_is_asked_for_with_a_spectrum():
 @pytest.mark.parametrize(("kind", "known"), [("first-order from β = 2", False), ("continuous", True)])
 def test_weight_decay_moves_states_continuously_where_no_collapse_is_first_order(kind, known):
     assert (Linear._continuity(Stand(learned=False, decay=Stand(kind=kind))) is not None) == known
+
+
+@pytest.mark.parametrize(("spike", "seen"), [(0.6, False), (0.99, False), (1.5, True)])
+def test_a_spike_is_seen_from_the_square_root_of_d_over_n(spike, seen):
+    found = spiked([spike], 1.0, 100, 100)
+    assert (found.overlap[0] > 0) == seen
+    assert found.threshold[0] == pytest.approx((1 + spike) * (1 + 1 / spike) if seen else 4.0)
+
+
+def test_a_learned_variance_of_the_loss_is_one_of_the_problem():
+    spectrum = Spectrum.from_eigenvalues([4.0, 2.0, 1.0])
+    assert Linear(spectrum, Loss.gaussian(decoder_variance="learned", latents=2)).learned
+    assert not Linear(spectrum, Loss.gaussian(latents=2)).learned
