@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 LARGEST = 400_000  # bytes, of a file that is to open at once on a forge
 every_notebook = pytest.mark.parametrize("name", NAMES)
-SHORT = {"1_reproduce_the_paper", "2_my_own_data"}  # others take more than eight seconds
+SHORT = {"2_my_own_data"}  # others take more than eight seconds
 
 
 def read(path):

@@ -363,10 +363,10 @@ def test_noise_is_one_group_and_a_slow_decay_is_not(rng):
 def test_bias_of_separated_eigenvalues(rng):
     """Lawley's first order, less λ/n because the mean is estimated."""
     truth, n = np.array([8, 4, 2, 1, 0.5]), 100
-    found = [uncertainty(rng.standard_normal((n, 5)) * np.sqrt(truth)) for _ in range(2000)]
+    found = [uncertainty(rng.standard_normal((n, 5)) * np.sqrt(truth)) for _ in range(800)]
     values = np.array([each.spectrum.eigenvalues for each in found])
     pull = truth[:, None] / (truth[:, None] - truth + np.diag(np.full(5, np.inf))) * truth / n
-    measured, error = values.mean(axis=0) - truth, values.std(axis=0) / sqrt(2000)
+    measured, error = values.mean(axis=0) - truth, values.std(axis=0) / sqrt(800)
     np.testing.assert_array_less(np.abs(measured - pull.sum(axis=1) + truth / n), SAMPLED * error + 0.01 * truth)
     one, ones = np.arange(5), np.ones(5, int)
     shares = [bias(each.spectrum, each.influence, one, ones)[0] * each.spectrum.total_variance for each in found]

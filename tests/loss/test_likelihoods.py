@@ -119,10 +119,10 @@ def test_the_price_of_a_learned_variance_is_its_fixed_point(latents):
     """τ = βσ² with σ² the error that is left at τ, over d: iterated from far away."""
     spectrum = lv.Spectrum.from_eigenvalues(LAM)
     for beta in (0.3, 1.0, 1.7, 4.0):
-        variance = 1.0
-        for _ in range(5000):
+        variance, before = 1.0, 0.0
+        while abs(variance - before) > 1e-14 * variance:
             state = lv.equilibrium(spectrum, Loss.gaussian(beta, decoder_variance=variance, latents=latents))
-            variance = float(state.total_distortion) * spectrum.total_variance / spectrum.dimension
+            variance, before = float(state.total_distortion) * spectrum.total_variance / spectrum.dimension, variance
         loss = Loss.gaussian(beta, decoder_variance="learned", latents=latents)
         assert float(loss.price(spectrum)) == pytest.approx(beta * variance, rel=1e-9)  # a contraction's last steps
         assert float(loss.beta_at(loss.price(spectrum), spectrum)) == pytest.approx(beta, rel=CLOSED)

@@ -46,6 +46,7 @@ def test_weakly_skewed_data_follow_the_quartic(rows, weights):
     assert not found.outliers
 
 
+@pytest.mark.slow
 def test_continuation_comes_to_the_same_places():
     """The general code sweeps down through λ₁, jumps, and sweeps up to the fold: other steps, other root finders.
 
