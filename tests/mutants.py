@@ -114,6 +114,9 @@ class Record:
         counts = Counter(each["by"] for each in near)
         here = f"{mutant.module}: {mutant.function}:"
         counts.update({each["by"]: 1000 for each in near if each["mutant"].startswith(here)})
+        own = self.outcomes.get(mutant.name, {"by": None})["by"]  # of a sample that is repeated
+        if own and own not in ("limit", "import"):
+            counts[own] = 2000
         return [name for name, _ in counts.most_common(most)]
 
 
