@@ -7,11 +7,14 @@ tables at full precision.
 
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from html import escape
 from operator import attrgetter
+from threading import Thread
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -278,17 +281,32 @@ REPORTED = 30.0  # seconds between two lines of progress where standard error is
 def progress_bar(total: float | None, label: str, show: bool, **options: Any) -> Any:
     """Return a tqdm progress bar on standard error, shown once the work has taken half a second.
 
-    Where standard error is a file or a pipe, a line is written at most every 30 seconds instead.
+    Where standard error is a file or a pipe, a line is written every 30 seconds instead. The time
+    that has passed goes on while a single step takes long.
     """
     from tqdm import tqdm
 
     settings: dict[str, Any] = {"delay": 0.5, "leave": False}
-    if not sys.stderr.isatty():
+    terminal = sys.stderr.isatty()
+    if not terminal:
         done = "{n_fmt}" if total is None else "{percentage:.0f} %, {n_fmt} of {total_fmt}"
         left = "" if total is None else ", {remaining} left"
         settings = {"delay": REPORTED, "mininterval": REPORTED, "miniters": 1, "leave": True}
         settings["bar_format"] = f"{{desc}}: {done}{{unit}} after {{elapsed}}{left}\n"
-    return tqdm(total=total, desc=label, disable=not show, **(options | settings))
+    bar = tqdm(total=total, desc=label, disable=not show, **(options | settings))
+    if show:
+        Thread(target=_refreshed, args=(bar, 1.0 if terminal else REPORTED), daemon=True).start()
+    return bar
+
+
+def _refreshed(bar: Any, every: float) -> None:
+    """Write a progress bar again whenever nothing has been written for so many seconds, until it is closed."""
+    with suppress(Exception):  # standard error may be gone
+        while not bar.disable:
+            time.sleep(min(every, 1.0))
+            if time.time() - bar.last_print_t >= every:
+                bar.refresh()
+                bar.last_print_t = time.time()
 
 
 def jsonable(value: Any) -> Any:

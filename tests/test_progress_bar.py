@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import threading
+import time
 
 import landau_vae.display
 from landau_vae.display import progress_bar
@@ -35,3 +37,24 @@ def test_a_total_that_is_not_known_is_not_shown(monkeypatch, capfd):
 def test_quick_work_and_work_without_progress_write_nothing(monkeypatch, capfd):
     assert written(monkeypatch, capfd, True, 10, 0.1) == ""
     assert written(monkeypatch, capfd, False, 10, 100.0) == ""
+
+
+def test_the_time_goes_on_within_a_long_step(monkeypatch, capfd):
+    monkeypatch.setattr(landau_vae.display, "REPORTED", 0.2)
+    with progress_bar(10, "training", True, unit=" models") as bar:
+        bar.update(3)
+        time.sleep(2.5)
+        written = capfd.readouterr().err
+    assert written.count("training: 30 %, 3 of 10 models after 00:0") >= 3
+    assert "after 00:02" in written
+    time.sleep(0.5)
+    assert capfd.readouterr().err.count("\n") <= 2  # of the end; nothing comes after it
+    time.sleep(0.5)
+    assert capfd.readouterr().err == ""
+
+
+def test_no_thread_outlives_a_bar():
+    with progress_bar(10, "training", True):
+        pass
+    time.sleep(1.5)
+    assert not [thread for thread in threading.enumerate() if "_refreshed" in thread.name]
