@@ -108,10 +108,12 @@ def _explored(
         if problem.certificate is not None or diagram.status.failed:
             return diagram, None, None
         bar.reset()
+        bar.set_description_str("sweeping down and up", refresh=False)
         loops = hysteresis(problem, high, low, on_progress=progress)
         if _was_interrupted(diagram, loops):
             return diagram, loops, None
         bar.reset()
+        bar.set_description_str("looking for other minima", refresh=False)
         return diagram, loops, coexistence(problem, high, low, starts=STARTS, on_progress=progress)
 
 
