@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mutants import EQUIVALENT, RECORD, ROOT, modules
+from mutants import EQUIVALENT, RECORD, ROOT, SCORE, modules
 from mutation.forked import changed
 from mutation.making import end_of, spans, start_of, statement
 
@@ -36,6 +36,9 @@ def test_the_record_is_of_these_modules():
     assert {each["outcome"] for each in record} <= {"killed", "survived", "open"}
     assert all((each["outcome"] == "killed") == (each["by"] is not None) for each in record)
     assert {each["module"] for each in record if (ROOT / each["module"]).exists()} <= set(modules())
+    killed = sum(each["outcome"] == "killed" for each in record)
+    assert len(record) > 300
+    assert killed >= SCORE * len(record)
 
 
 def test_types_errors_and_speed_are_left_out():
