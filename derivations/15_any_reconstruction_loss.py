@@ -501,7 +501,7 @@ cases = {
 models = {name: FreeEncoder(TERMS[term], rows, equal(len(rows)), guess) for name, (term, rows, guess) in cases.items()}
 for name, model in models.items():
     off = max(abs(price / model.threshold - 1) for price in model.crossings())
-    check(f"{name}: $c^\\star={model.threshold:.4f}$; both channels vanish there, to $10^{{-6}}$", off < 1e-6)
+    check(f"{name}: $c^\\star={model.threshold:.5f}$; both channels vanish there, to $10^{{-6}}$", off < 1e-6)
 
 features = models["features $(f,f^2)$, 200 normal quantiles"]
 m4 = float(np.mean(features.x**4))

@@ -166,13 +166,13 @@ def digits(latents, price, updates):
 
 @pytest.mark.slow
 def test_trained_networks():
-    """Readings of one seed, constant and linear, ± two standard errors."""
+    """Readings of one seed, constant and linear, ± two standard errors of a difference: processors train unlike."""
     healthy, found = digits(10, 0.096, 6000)
-    assert healthy == pytest.approx([0.75, 0.79], abs=0.07)
+    assert healthy == pytest.approx([0.75, 0.79], abs=0.1)
     assert found.debt_share < 1e-3
     assert np.all(digits(10, 0.096, 150)[0] > 2)  # not trained: 3.1 and 4.6
-    assert digits(3, 0.096, 6000)[0] == pytest.approx([1.08, 1.32], abs=0.12)  # too few latents
-    assert digits(10, 0.256, 6000)[0] == pytest.approx([0.54, 0.67], abs=0.1)
+    assert digits(3, 0.096, 6000)[0] == pytest.approx([1.08, 1.32], abs=0.17)  # too few latents
+    assert digits(10, 0.256, 6000)[0] == pytest.approx([0.54, 0.67], abs=0.14)
     assert digits(10, 0.96, 6000)[0] == pytest.approx([0.717, 0.717], abs=0.01)  # inactive: λ₁/τ = .728 of all rows
 
 
