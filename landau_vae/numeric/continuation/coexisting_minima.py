@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -116,7 +116,7 @@ def coexistence(
         Longest step in √nats and in the control (its logarithm, for a VAE); by default
         a 30th of the range.
     on_progress : callable, optional
-        Called with the control after each place.
+        Called after each start, with a control that falls from place to place.
 
     Returns
     -------
@@ -144,14 +144,18 @@ def coexistence(
     solver = Solver(problem)
     span = Span.between(problem, high, low, max_step, 2000, lambda control: None, ("high", "low"))
     families: list[Branch] = []
-    for q in np.linspace(span.limits[1], span.limits[0], places + 2)[1:-1]:
+    at = np.linspace(span.limits[1], span.limits[0], places + 2)
+    for before, q in pairwise(at[:-1]):
         control = solver.control(float(q))
-        for state in minima(problem, control, starts=starts, spread=spread, seed=seed):
+
+        def heard(share: float, before: float = before, q: float = q) -> None:
+            on_progress(solver.control(float(before + share * (q - before))))
+
+        for state in _minima(problem, control, starts, spread, seed, heard):
             if not any(_same(_loss_on(solver, branch, float(q)), state.loss) for branch in families):
                 # the stable states that hang together with the minimum, by rising control
                 sides = [solver.fixed(state.x, float(q), side) for side in (-1.0, 1.0)]
                 families.append(joined(*(trace(solver, side, span, leave="always") for side in sides)))
-        on_progress(control)
     exchanges = sorted(_exchanges(solver, families), key=lambda exchange: -exchange.control)
     return Coexistence(problem, tuple(families), tuple(exchanges))
 
@@ -198,6 +202,13 @@ def minima(
     >>> [round(float(state.order_parameters[0]), 6) for state in minima(problem, 0.15)]  # a² beside 0, below Maxwell
     [0.816228, 0.0]
     """
+    return _minima(problem, control, starts, spread, seed, lambda share: None)
+
+
+def _minima(
+    problem: Problem, control: float, starts: int, spread: float, seed: Seed, heard: Callable[[float], None]
+) -> list[State]:
+    """Return them; `heard` is called after each start with the share that is done."""
     solver, generator = Solver(problem), np.random.default_rng(seed)
     q, rest = solver.coordinate(control), solver.beginning(None, control)
     scale, states = solver.scale(rest, q), list[State]()
@@ -205,6 +216,7 @@ def minima(
         width = WIDTHS_OF_STARTS[n % 3] * spread
         start = rest + (width * generator.standard_normal(len(rest)) / scale if n else 0.0)
         point = solver.descend(start, q)
+        heard((n + 1) / (starts + 1))
         if isinstance(point, Status):
             continue
         twin = next((i for i, state in enumerate(states) if _same(state.loss, point.loss, SAME_MINIMUM)), None)
