@@ -280,4 +280,4 @@ check("twelve random cases agree with direct minimisation to $10^{-6}$", max(map
 spectrum = lv.Spectrum.from_eigenvalues([4, 2, 1, 0.5, 0.1])
 for kind, expected in [("hinge", 0.527194), ("absolute", 0.527194), ("target", 0.527194), ("square", 0.509585)]:
     found = float(lv.Loss.gaussian(5.0).constrained(kind, 2.0).price(spectrum))
-    check(f"{kind}: $\\tau={expected:.5f}$", abs(found - expected) < 1e-6)
+    check(f"{kind}: $\\tau={expected}$", abs(found - expected) < 1e-6)
