@@ -8,6 +8,7 @@ tables at full precision.
 import math
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
@@ -295,18 +296,22 @@ def progress_bar(total: float | None, label: str, show: bool, **options: Any) ->
         settings["bar_format"] = f"{{desc}}: {done}{{unit}} after {{elapsed}}{left}\n"
     bar = tqdm(total=total, desc=label, disable=not show, **(options | settings))
     if show:
-        Thread(target=_refreshed, args=(bar, 1.0 if terminal else REPORTED), daemon=True).start()
+        Thread(target=_refreshed, args=(weakref.ref(bar), 1.0 if terminal else REPORTED), daemon=True).start()
     return bar
 
 
-def _refreshed(bar: Any, every: float) -> None:
-    """Write a progress bar again whenever nothing has been written for so many seconds, until it is closed."""
+def _refreshed(alive: Callable[[], Any], every: float) -> None:
+    """Write a progress bar again whenever nothing has been written for so many seconds, until it is closed or gone."""
     with suppress(Exception):  # standard error may be gone
-        while not bar.disable:
+        while True:
             time.sleep(min(every, 1.0))
+            bar = alive()
+            if bar is None or bar.disable:
+                return
             if time.time() - bar.last_print_t >= every:
                 bar.refresh()
                 bar.last_print_t = time.time()
+            del bar
 
 
 def jsonable(value: Any) -> Any:

@@ -1,9 +1,11 @@
 """Progress on standard error: a bar on a terminal, else a line now and then, and nothing where work is quick."""
 
+import gc
 import itertools
 import re
 import threading
 import time
+import weakref
 
 import landau_vae.display
 from landau_vae.display import progress_bar
@@ -56,5 +58,10 @@ def test_the_time_goes_on_within_a_long_step(monkeypatch, capfd):
 def test_no_thread_outlives_a_bar():
     with progress_bar(10, "training", True):
         pass
+    left = progress_bar(10, "training", True)  # never closed, as by work that is given up
+    gone = weakref.ref(left)
+    del left
+    gc.collect()
+    assert gone() is None
     time.sleep(1.5)
     assert not [thread for thread in threading.enumerate() if "_refreshed" in thread.name]
