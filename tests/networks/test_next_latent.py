@@ -166,14 +166,17 @@ def digits(latents, price, updates):
 
 @pytest.mark.slow
 def test_trained_networks():
-    """Readings of one seed, constant and linear, ± two standard errors of a difference: processors train unlike."""
+    """Readings, constant and linear: means of eight seeds, ± three times their scatter or more.
+
+    Processors round unlike, and so train as different from one another as seeds do.
+    """
     healthy, found = digits(10, 0.096, 6000)
-    assert healthy == pytest.approx([0.75, 0.79], abs=0.1)
+    assert healthy == pytest.approx([0.74, 0.74], abs=0.15)  # scatter 0.04 and 0.05
     assert found.debt_share < 1e-3
     assert np.all(digits(10, 0.096, 150)[0] > 2)  # not trained: 3.1 and 4.6
-    assert digits(3, 0.096, 6000)[0] == pytest.approx([1.08, 1.32], abs=0.17)  # too few latents
-    assert digits(10, 0.256, 6000)[0] == pytest.approx([0.54, 0.67], abs=0.14)
-    assert digits(10, 0.96, 6000)[0] == pytest.approx([0.717, 0.717], abs=0.01)  # inactive: λ₁/τ = .728 of all rows
+    assert digits(3, 0.096, 6000)[0] == pytest.approx([1.12, 1.50], abs=0.2)  # too few latents: 0.05 and 0.06
+    assert digits(10, 0.256, 6000)[0] == pytest.approx([0.545, 0.675], abs=0.05)  # 0.004 and 0.014
+    assert digits(10, 0.96, 6000)[0] == pytest.approx([0.71, 0.71], abs=0.01)  # inactive: λ₁/τ = .728 of all rows
 
 
 @pytest.mark.parametrize("name", ["huber", "counts", "gaussian"])
