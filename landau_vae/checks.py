@@ -34,7 +34,7 @@ T = TypeVar("T")
 LARGEST = 2**63 - 1  # of a whole number: what 64 bits hold
 SHOWN = 8  # of many choices that messages list
 LONGEST = 2**24  # of a list: more than any has that is not an array
-#: what objects raise that are no arrays; OSError: open files
+#: what objects raise that NumPy cannot read as an array; OSError: open files
 UNREADABLE = (TypeError, ValueError, OverflowError, RuntimeError, MemoryError, OSError)
 
 _short = Repr()

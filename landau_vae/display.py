@@ -258,24 +258,6 @@ def in_words(size: float) -> str:
     return f"{size:.3g} B"
 
 
-MOST_LETTERS = 200  # of a reason, in a message
-
-
-def reason(problem: BaseException) -> str:
-    """Return the reason that an exception gives, on one line and without a full stop; the name of its type if none.
-
-    Of an `OSError` it is what the system says, of others the first line of their text.
-
-    >>> reason(FileNotFoundError(2, "No such file", "a.csv")), reason(ValueError("Not a table.\\nSee below."))
-    ('No such file', 'Not a table')
-    >>> reason(AssertionError())
-    'AssertionError'
-    """
-    text = str(getattr(problem, "strerror", None) or problem)
-    first = next(filter(None, map(str.strip, text.splitlines())), "")
-    return first[:MOST_LETTERS].rstrip(". ") or type(problem).__name__
-
-
 REPORTED = 30.0  # seconds between two lines of progress where standard error is not a terminal
 
 

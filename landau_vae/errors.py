@@ -4,10 +4,12 @@
 that the theory knows. `TooFewSamples`: the sample is too small for an answer. What is known all
 the same is in `partial`. The command line prints any of these and exits with code 2.
 `WorkerLost`: a worker process has ended, and the command line exits with code 3. The package never
-catches them to choose another path.
+catches them to choose another path. `reason`: what an error of another library says, for a sentence of ours.
 """
 
 from typing import Any
+
+MOST_LETTERS = 200  # of a reason, in a message
 
 
 class InputError(ValueError):
@@ -94,3 +96,18 @@ class WorkerLost(RuntimeError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
+
+
+def reason(problem: BaseException) -> str:
+    """Return the reason that an exception gives, on one line and without a full stop; the name of its type if none.
+
+    Of an `OSError` it is what the system says, of others the first line of their text.
+
+    >>> reason(FileNotFoundError(2, "No such file", "a.csv")), reason(ValueError("Not a table.\\nSee below."))
+    ('No such file', 'Not a table')
+    >>> reason(AssertionError())
+    'AssertionError'
+    """
+    text = str(getattr(problem, "strerror", None) or problem)
+    first = next(filter(None, map(str.strip, text.splitlines())), "")
+    return first[:MOST_LETTERS].rstrip(". ") or type(problem).__name__

@@ -54,8 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _explained(problem: BaseException, words: list[str]) -> int:
     """Print in a sentence what went wrong and return the exit code; an error of the program itself has none."""
     from landau_vae.cli import parser_errors
-    from landau_vae.display import reason
-    from landau_vae.errors import InputError, OutsideTheory, WorkerLost
+    from landau_vae.errors import InputError, OutsideTheory, WorkerLost, reason
 
     sentence, code = str(problem), BAD_INPUT
     if isinstance(problem, WorkerLost):

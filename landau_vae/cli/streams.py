@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, reason
 
 
 class _Lenient(io.FileIO):
@@ -48,7 +48,5 @@ def output() -> Iterator[None]:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(problem, BrokenPipeError):  # that the reader of a pipe has ended is no error
-            from landau_vae.display import reason  # late: NumPy comes with it
-
             message = f"Output cannot be written ({reason(problem)}): make room, or send it elsewhere."
             raise InputError(message) from None

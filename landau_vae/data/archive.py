@@ -26,8 +26,7 @@ from landau_vae.data.door import brief, is_file, to_read, to_write
 from landau_vae.data.moments import STATE, Moments
 from landau_vae.data.numpy_files import open_npz
 from landau_vae.data.tables import is_covariance
-from landau_vae.display import reason
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, reason
 
 CHECKSUM = "checksum"
 LETTERS = 40  # of a name in that of the file beside it: file systems take 255 bytes

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from landau_vae.display import Array, reason
-from landau_vae.errors import InputError
+from landau_vae.display import Array
+from landau_vae.errors import InputError, reason
 
 Names = tuple[str, ...] | None  # of columns
 

@@ -60,7 +60,7 @@ def to_write(path: str | Path) -> Path:
 
 
 def check_folder(path: str | Path) -> None:
-    """Raise `InputError` unless a file can be written at a path, into a folder that there is.
+    """Raise `InputError` unless the folder of an output file exists.
 
     >>> check_folder("nowhere/cascade.png")
     Traceback (most recent call last):
@@ -74,7 +74,7 @@ def check_folder(path: str | Path) -> None:
 
 
 def is_file(path: str | Path) -> bool:
-    """Return whether a path leads to a file; what cannot be reached is none."""
+    """Return whether a path leads to a file that can be reached."""
     return look(path)[0] == stat.S_IFREG
 
 
@@ -91,7 +91,7 @@ def look(path: str | Path) -> tuple[int | None, str | None]:
 
 
 def identity(path: Path) -> list[Any]:
-    """Return path, size and time of change; of a Zarr store, which is a folder, those of all its files together."""
+    """Return path, size and time of the last change; of a Zarr store (a folder) total size and latest change."""
     store = path.suffix.lower() == ".zarr" and look(path)[0] == stat.S_IFDIR
     files = sorted(path.rglob("*")) if store else [path]
     stats = [os.stat(file) for file in files if look(file)[0] is not None]

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from landau_vae.checks import numbers
 from landau_vae.data.convert import Names, as_rows, plain
 from landau_vae.data.moments import block_rows
-from landau_vae.display import Array, reason
-from landau_vae.errors import InputError
+from landau_vae.display import Array
+from landau_vae.errors import InputError, reason
 
 T = TypeVar("T")
 

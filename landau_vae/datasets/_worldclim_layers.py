@@ -29,8 +29,8 @@ from landau_vae.data.archive import held, replace_file
 from landau_vae.data.door import is_file
 from landau_vae.datasets._worldclim import SHIPPED, worldclim
 from landau_vae.datasets.spatial_blocks import BlockSplit, block_area, block_labels, split_blocks
-from landau_vae.display import Array, jsonable, readonly, reason
-from landau_vae.errors import InputError
+from landau_vae.display import Array, jsonable, readonly
+from landau_vae.errors import InputError, reason
 from landau_vae.spectrum.spectrum import Spectrum
 
 URL = "https://geodata.ucdavis.edu/climate/worldclim/2_1/base/wc2.1_10m_bio.zip"

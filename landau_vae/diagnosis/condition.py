@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from landau_vae.checks import shown
 from landau_vae.data.convert import plain
-from landau_vae.display import Array, reason
-from landau_vae.errors import InputError
+from landau_vae.display import Array
+from landau_vae.errors import InputError, reason
 
 LABELS = 1000  # different ones, at most
 

@@ -63,6 +63,11 @@ def _unit(x: Array) -> Array:
     return np.where(deviation > ROUNDING * np.abs(x).max(axis=0), deviation, 1.0)
 
 
+def _unit_of_outputs(x: Array, f: Array) -> Array:
+    """Return the unit of each column of outputs f of rows x: that of x where there are as many, else f's own."""
+    return _unit(x if f.shape[1] == x.shape[1] else f)
+
+
 def _must_be_finite(values: Any) -> None:
     """Raise `InputError` where a function of the user's has no value."""
     if not np.isfinite(values).all():
@@ -129,7 +134,7 @@ class Rows:
         calculus = calculus_of(self.function, x[:2], f[:2], name="function")
         if self.order == 0:
             return calculus.call(self.function, x, f)[..., None]
-        unit = _unit(x if f.shape == x.shape else f)  # all outputs may be one constant
+        unit = _unit_of_outputs(x, f)  # all outputs may be one constant
         parts = [calculus.gradient(self.function, x[rows], f[rows], unit) for rows in _blocks(x)]
         return np.concatenate(parts)
 
@@ -152,7 +157,7 @@ class Joint(Likelihood):
     def rest(self, x: Array, weights: Array | None = None) -> Rest:
         """Return the state at the best constant that is found, with the full curvature."""
         start = np.asarray(self.link(np.average(x, axis=0, weights=weights)), dtype=float)
-        unit = _unit(x) if len(start) == x.shape[1] else np.ones(len(start))
+        unit = _unit_of_outputs(x, start[None])
         assert self.function is not None
         calculus = calculus_of(self.function, x[:2], np.tile(start, (len(x[:2]), 1)), name="function")
         shape = calculus.call(self.function, x[:2], np.tile(start, (len(x[:2]), 1))).shape

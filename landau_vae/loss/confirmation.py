@@ -60,7 +60,7 @@ def _share_at_own_x(terms: Terms) -> float | None:
         return None
     try:
         change, size = trial.changes(terms.error.likelihood, x, means)
-    except IndexError:  # a class that is none
+    except IndexError:  # x names a class that does not exist
         return float("nan")
     return _differing_share(terms, readings, change, size)
 

@@ -65,7 +65,7 @@ def raise_trained_rate(probe: Probe, x: Array, x_hat: Array) -> None:
 
 
 def learned_weight(probe: Probe, x: Array, x_hat: Array, moved: Array) -> tuple[str, float] | None:
-    """Return the parameter that is the variance of all features, and the weight A; None where there is none."""
+    """Return the parameter that is the variance of all features, and the weight A; None if no parameter is."""
     sizes = {1, probe.dimension, *probe.shape}
     fitting = ((name, each) for name, each in parameters(probe.call.function) if each.numel() in sizes)
     for name, tensor in islice(fitting, MOST):

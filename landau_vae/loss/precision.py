@@ -51,7 +51,7 @@ class Fit(NamedTuple):
 
 
 def fitted(readings: Readings, change: Array, size: Array, tolerance: Tolerance) -> Fit | None:
-    """Return the one positive weight c with values[1:] − values[0] = c · change, or None where there is none."""
+    """Return the one positive weight c with values[1:] − values[0] = c · change, or None if no c fits."""
     values, best = readings.values, int(np.argmax(np.abs(change)))
     moved, by_chance = values[1:] - values[0], readings.errors[1:] + readings.errors[0]
     rounding = tolerance.grain * (np.abs(values[1:]) + np.abs(values[0]))

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from landau_vae.display import Array, reason
-from landau_vae.errors import InputError
+from landau_vae.display import Array
+from landau_vae.errors import InputError, reason
 from landau_vae.likelihoods import BERNOULLI, POISSON
 from landau_vae.loss.calling import SPREADS, Call, calls
 from landau_vae.loss.precision import HALF, SURE, Readings

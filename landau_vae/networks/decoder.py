@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from landau_vae.checks import shown
 from landau_vae.data.convert import plain
-from landau_vae.display import Array, reason, significant
-from landau_vae.errors import InputError
+from landau_vae.display import Array, significant
+from landau_vae.errors import InputError, reason
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import BETTER_LINK, SAME_OUTPUT
 

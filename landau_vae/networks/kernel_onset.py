@@ -38,7 +38,7 @@ FEWEST_HELD = 5.0  # rows in a kernel, below which a z is left out: one row woul
 FEWEST = 100  # rows
 JACKKNIFE = 8  # groups of rows
 NARROWEST = 1e-150  # σ, whose square is a number
-ALIKE = 1e-3  # of the largest ⟨h²⟩: below it a combination of functions of x is none of its own
+ALIKE = 1e-3  # of the largest ⟨h²⟩: a combination of functions of x with less depends on the others
 RESOLVED = 1e-9  # of the largest singular value, or of one row: what is below is rounding
 
 
@@ -71,7 +71,7 @@ class KernelOnset(Result):
         return f"{found} to read it off the codes alone." if self.silent else ""
 
     def content(self) -> Iterable[str | Table]:
-        """Yield the table of readings, or why there are none."""
+        """Yield the table of readings, after the reason if they cannot be trusted."""
         if self.silent:
             yield self.silence
         shown = lambda value: significant(float(value), 4)  # noqa: E731

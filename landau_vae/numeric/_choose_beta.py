@@ -146,7 +146,7 @@ def choose_beta(
     return answer
 
 
-Answer = Choice | OutsideTheory  # or why there is none
+Answer = Choice | OutsideTheory  # a β, or the reason why no β answers the question
 
 
 def choice_or_refusal(

@@ -18,8 +18,7 @@ from landau_vae import plotting
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
 from landau_vae.data.door import brief, check_folder
-from landau_vae.display import reason
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, reason
 from landau_vae.training.netcdf import save_scan
 from landau_vae.training.schema import validate
 from landau_vae.verification._onsets import Onsets

@@ -19,8 +19,8 @@ from landau_vae.checks import Count, checked
 from landau_vae.data.convert import plain
 from landau_vae.data.moments import Decomposition
 from landau_vae.data.tables import as_names, as_table, as_weights, nonfinite_problem
-from landau_vae.display import Array, readonly, reason
-from landau_vae.errors import InputError, OutsideTheory, TooFewSamples
+from landau_vae.display import Array, readonly
+from landau_vae.errors import InputError, OutsideTheory, TooFewSamples, reason
 from landau_vae.likelihoods import Likelihood, Rest, as_likelihood, with_sizes
 from landau_vae.spectrum._conditional import supervised
 from landau_vae.spectrum.build import EQUAL_ROWS, NO_WEIGHT, ONE_ROW, Fields, Kind, resolve

@@ -22,8 +22,8 @@ from jax import random
 from joblib.externals.loky.backend.reduction import dumps
 from numpy.typing import NDArray
 
-from landau_vae.display import Array, reason
-from landau_vae.errors import InputError
+from landau_vae.display import Array
+from landau_vae.errors import InputError, reason
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import ACTIVE, WORSE_THAN_DEAD
 from landau_vae.training.checkpoint import restore, states

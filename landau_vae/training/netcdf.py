@@ -16,8 +16,7 @@ import numpy as np
 from landau_vae.checks import checked
 from landau_vae.data.archive import replace_file
 from landau_vae.data.door import to_read
-from landau_vae.display import reason
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, reason
 from landau_vae.training.schema import validate
 
 if TYPE_CHECKING:

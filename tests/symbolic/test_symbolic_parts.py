@@ -39,7 +39,7 @@ def test_the_collapsed_point_has_to_be_stationary():
 
 @pytest.mark.parametrize("order", [2, 4])
 def test_moments_of_a_code_are_those_of_a_gaussian(order):
-    """One feature of a family with cumulants κ: ⟨zⁿ⟩ of z = e₁ x + e₀ + √s ε holds the binomial theorem."""
+    """⟨(m + √s ε)ⁿ⟩ for a normal ε."""
     z, s, m = sp.Symbol("z"), sp.Symbol("s", positive=True), sp.Symbol("m")
     shifted = gaussian_mean(sp.expand((m + z) ** order), [z], {(z, z): s})
     assert sp.expand(shifted - {2: m**2 + s, 4: m**4 + 6 * m**2 * s + 3 * s**2}[order]) == 0

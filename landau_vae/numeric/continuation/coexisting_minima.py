@@ -208,7 +208,7 @@ def minima(
 def _minima(
     problem: Problem, control: float, starts: int, spread: float, seed: Seed, heard: Callable[[float], None]
 ) -> list[State]:
-    """Return them; `heard` is called after each start with the share that is done."""
+    """Return the minima, as `minima` does; `heard` is called after each start with the share of starts that is done."""
     solver, generator = Solver(problem), np.random.default_rng(seed)
     q, rest = solver.coordinate(control), solver.beginning(None, control)
     scale, states = solver.scale(rest, q), list[State]()
