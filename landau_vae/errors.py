@@ -4,7 +4,8 @@
 that the theory knows. `TooFewSamples`: the sample is too small for an answer. What is known all
 the same is in `partial`. The command line prints any of these and exits with code 2.
 `WorkerLost`: a worker process has ended, and the command line exits with code 3. The package never
-catches them to choose another path. `reason`: what an error of another library says, for a sentence of ours.
+catches them to choose another path. `reason` and `described` put into words what the errors of
+other code say.
 """
 
 from typing import Any
@@ -111,3 +112,13 @@ def reason(problem: BaseException) -> str:
     text = str(getattr(problem, "strerror", None) or problem)
     first = next(filter(None, map(str.strip, text.splitlines())), "")
     return first[:MOST_LETTERS].rstrip(". ") or type(problem).__name__
+
+
+def described(problem: BaseException) -> str:
+    """Return the type of an exception, followed by its reason in brackets if it gives one.
+
+    >>> described(ValueError("Not a table.\\nSee below.")), described(AssertionError())
+    ('ValueError (Not a table)', 'AssertionError')
+    """
+    kind, said = type(problem).__name__, reason(problem)
+    return kind if said == kind else f"{kind} ({said})"

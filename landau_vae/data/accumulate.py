@@ -16,7 +16,7 @@ from landau_vae.data.gram import Gram
 from landau_vae.data.moments import Moments, Pairs, spacing
 from landau_vae.data.tables import as_names, as_table, as_weights, choose, nonfinite_problem, row_blocks
 from landau_vae.display import Array, progress_bar
-from landau_vae.errors import InputError, OutsideTheory
+from landau_vae.errors import InputError, OutsideTheory, described
 
 
 class Collected:
@@ -181,7 +181,7 @@ def items(chunks: Iterable[Any]) -> Iterator[Any]:
         except Exception as problem:
             if isinstance(problem, InputError | OutsideTheory):
                 raise
-            raise InputError(f"chunks raised {type(problem).__name__} ({problem}): mend them.", "chunks") from problem
+            raise InputError(f"chunks raised {described(problem)}: mend them.", "chunks") from problem
         yield chunk
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from landau_vae.display import Array
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, described
 
 Function = Callable[..., Any]  # arrays of one library → arrays of it
 STEP = np.finfo(np.float64).eps ** (1 / 3)  # of the unit: where a central difference is most exact
@@ -127,10 +127,7 @@ def calculus_of(function: Function, *arrays: Array, name: str) -> Calculus:
         for precision in ("float64", "float32") if "torch" in sys.modules else ():
             if _works(tensors := _torch(precision), function, arrays):
                 return tensors
-        words = " ".join(str(problem).split())
-        raise InputError(
-            f"{name} raised {type(problem).__name__} on rows of the data ({words}): correct it.", name
-        ) from problem
+        raise InputError(f"{name} raised {described(problem)} on rows of the data: correct it.", name) from problem
     return _jax() if kind.startswith("jax") else _torch("float64") if kind == "torch" else NUMPY
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from landau_vae.checks import Bound, check_fields, numbers, one_of
 from landau_vae.display import Array, significant
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, described
 from landau_vae.likelihoods.functions import EDGE, Canonical, Generator, Parameter, Rest, Slope, Values
 
 TOLERATED = 1e-9  # of the data's own unit: by how much rounding may put a variance above the largest possible one
@@ -361,7 +361,7 @@ class Likelihood:
         except InputError:
             raise
         except Exception as problem:  # anything: it may be the user's code
-            raised = f"raised {type(problem).__name__} on the means ({problem})"
+            raised = f"raised {described(problem)} on the means"
             raise InputError(f"The variance function {raised}: {task}") from problem
         values = numbers(result, "The variance function")
         if values.shape not in ((), mean.shape):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from landau_vae.display import Array
-from landau_vae.errors import InputError, reason
+from landau_vae.errors import InputError, described
 from landau_vae.likelihoods import BERNOULLI, POISSON
 from landau_vae.loss.calling import SPREADS, Call, calls
 from landau_vae.loss.precision import HALF, SURE, Readings
@@ -121,9 +121,8 @@ class Probe:
     def _raised(self, problem: Exception) -> InputError:
         if isinstance(problem, InputError):
             return problem
-        text = reason(problem) if str(problem) else ""
         error = InputError(
-            f"Your function raised {type(problem).__name__}{f' ({text})' if text else ''} for x and x̂ of shape "
+            f"Your function raised {described(problem)} for x and x̂ of shape "
             f"{(self.rows, *self.shape)} and a posterior of shape {(self.rows, *self.latent_shape)}: give like=(x, "
             "x_hat, mean, log_variance) of one batch, or features=…, latents=…, batch=… and to=… as it expects them.",
             "function",

@@ -8,7 +8,7 @@ loss answers to moves of x̂ and of the posterior as it does to arguments.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, described
 
 
 class Recorder:
@@ -58,8 +58,6 @@ def recorded(function: Callable[..., Any], like: tuple[Any, ...], position: int)
     try:
         function(*like[:position], recorder, *like[position + 1 :])
     except Exception as problem:  # anything: it is not our code
-        text = f"{type(problem).__name__} ({problem})"
-        raise InputError(
-            f"Your function raised {text} when it was called with like: give what it takes.", "like"
-        ) from problem
+        sentence = f"Your function raised {described(problem)} when it was called with like: give what it takes."
+        raise InputError(sentence, "like") from problem
     return recorder.results

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from landau_vae.checks import numbers, shown
 from landau_vae.data.convert import as_rows
 from landau_vae.display import Array
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, described
 
 
 def table(values: Any, name: str, mean: Array | None = None, axes: int = 2) -> Array:
@@ -51,8 +51,8 @@ def returning(function: Callable[[Array], Any], name: str, shape: tuple[int, ...
         except InputError:
             raise
         except Exception as problem:  # anything: it is the user's code
-            found = f"{name} raised {type(problem).__name__} ({' '.join(str(problem).split())[:120]})"
-            raise InputError(f"{found}: it is called with latents, rows × K.", name) from problem
+            sentence = f"{name} raised {described(problem)}: it is called with latents, rows × K."
+            raise InputError(sentence, name) from problem
         return numbers(values, name, shape=shape, finite=True)
 
     return called

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from landau_vae.checks import shown
 from landau_vae.data.convert import plain
 from landau_vae.display import Array, significant
-from landau_vae.errors import InputError, reason
+from landau_vae.errors import InputError, described, reason
 from landau_vae.likelihoods import Likelihood
 from landau_vae.limits import BETTER_LINK, SAME_OUTPUT
 
@@ -222,7 +222,7 @@ class Decoder:
     def _failure(self, takes: str, problem: Exception, z: Array) -> InputError:
         shape, beside = (len(z), *(self.shape or z.shape[1:])), "" if self.given is None else " and rows of given"
         return InputError(
-            f"decode raised {type(problem).__name__} on {takes} of shape {shape} ({reason(problem)}): it is called "
+            f"decode raised {described(problem)} on {takes} of shape {shape}: it is called "
             f"with latents, rows × K{beside}, and returns reconstructions as an array.",
             "decode",
         )
@@ -362,8 +362,7 @@ def row_term(
             )
         return lambda x, y: np.asarray(plain(called(convert, x, y)), dtype=np.float64)
     raise InputError(
-        f"reconstruction raised {type(problem).__name__} ({reason(problem)}): it is called with rows of the data and "
-        "outputs of the decoder.",
+        f"reconstruction raised {described(problem)}: it is called with rows of the data and outputs of the decoder.",
         "reconstruction",
     ) from problem
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from landau_vae.checks import Count, Positive, Share, checked, numbers
 from landau_vae.display import Array, readonly
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, described
 from landau_vae.limits import ACTIVE
 from landau_vae.loss import Logged, Loss
 from landau_vae.numeric._equilibrium import equilibrium
@@ -157,7 +157,7 @@ def _beta_at(schedule: Callable[[float], Any], step: float) -> float:
         return float(schedule(float(step)))
     except Exception as problem:  # anything: it is the user's code
         raise InputError(
-            f"The schedule raised {type(problem).__name__} at step {step:g} ({problem}), but a function that takes a "
+            f"The schedule raised {described(problem)} at step {step:g}, but a function that takes a "
             "step and returns β is expected.",
             "schedule",
         ) from problem

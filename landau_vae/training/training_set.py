@@ -24,7 +24,7 @@ from landau_vae.data.accumulate import array_pairs
 from landau_vae.data.moments import Moments
 from landau_vae.data.tables import as_table, as_weights, nonfinite_problem, row_blocks
 from landau_vae.display import Array, in_words, readonly
-from landau_vae.errors import InputError, OutsideTheory
+from landau_vae.errors import InputError, OutsideTheory, described
 from landau_vae.likelihoods import Likelihood, Rest, natural_parameter
 from landau_vae.spectrum._score import of_rest
 from landau_vae.spectrum.spectrum import Spectrum
@@ -148,7 +148,7 @@ def asked(likelihood: Likelihood, name: str, *arrays: Array | None) -> Any:
     except (InputError, OutsideTheory):
         raise
     except Exception as problem:  # anything: it may be the user's code
-        raised = f"raised {type(problem).__name__} in its {name} ({' '.join(str(problem).split())})"
+        raised = f"raised {described(problem)} in its {name}"
         raise InputError(f"The likelihood {likelihood.name!r} {raised}: correct that function.", "loss") from problem
 
 

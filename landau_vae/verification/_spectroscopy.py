@@ -19,7 +19,7 @@ import numpy as np
 
 from landau_vae.checks import Count, Positive, Seed, checked, numbers, shown
 from landau_vae.display import Array, Numbers, jsonable, progress_bar
-from landau_vae.errors import InputError
+from landau_vae.errors import InputError, described
 from landau_vae.limits import ACTIVE
 from landau_vae.loss import Loss
 from landau_vae.spectrum.spectrum import Spectrum
@@ -243,7 +243,7 @@ class _Work:
         try:
             returned = self.fit(beta, seed) if self.start == "fresh" else self.fit(beta, seed, start=state)
         except Exception as problem:  # anything: it is the user's code
-            raised = f"{call} raised {_said(problem)}: what was trained before is in the error's partial."
+            raised = f"{call} raised {described(problem)}: what was trained before is in the error's partial."
             raise InputError(raised) from problem
         with np.errstate(all="ignore"):  # a model may have diverged
             given = self._given(returned, call)
@@ -322,7 +322,7 @@ class _Work:
             returned = decode(latent)
         except Exception as problem:  # anything: it is the user's code
             expected = "a function of a NumPy array (n, K) that returns (n, d) is expected"
-            raise InputError(f"decode of {call} raised {_said(problem)}: {expected}.") from problem
+            raise InputError(f"decode of {call} raised {described(problem)}: {expected}.") from problem
         output = _array(returned, f"x̂ of {call}")
         if output.shape[:1] != shape[:1] or output.size != np.prod(shape):
             raise InputError(f"decode of {call} returned shape {output.shape}, but {shape} is expected.")
@@ -389,11 +389,6 @@ def naming(argument: str, work: _Work | None = None) -> Iterator[None]:
     except Exception as problem:
         vars(problem).update(argument=argument, partial=work.dataset() if work and work.done else None)
         raise
-
-
-def _said(problem: Exception) -> str:
-    """Return kind and text of an exception on one line."""
-    return f"{type(problem).__name__} ({' '.join(str(problem).split()):.300})"
 
 
 def _array(values: Any, name: str) -> Array:

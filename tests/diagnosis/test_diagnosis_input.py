@@ -244,7 +244,7 @@ def test_constant_data(model):
     [(lambda z: z[:, :2], r"array of shape \(2, 2\) for 2 rows of 4 features"),
      (lambda z: z[:-1], "one reconstruction per row"), (lambda z: None, "decode returned None"),
      (lambda z: z[:0], "one reconstruction per row"), (lambda z: z * np.nan, "NaN or infinite"),
-     (lambda z: z @ np.ones((7, 4)), r"decode raised ValueError on NumPy arrays of float64 of shape \(2, 4\)"),
+     (lambda z: z @ np.ones((7, 4)), r"raised ValueError \(matmul.*\) on NumPy arrays of float64 of shape \(2, 4\)"),
      (lambda z: Tensor(RuntimeError("Can't call numpy() on Tensor that requires grad.")), "requires grad"),
      (lambda z: "image", "decode returned a str"), (5, "decode is 5, but a function")],
 )  # fmt: skip

@@ -105,7 +105,7 @@ def test_what_is_returned(z, name):
      (lambda z: {"a": z @ W, "b": z @ W}, r"a dict with 'a': an array of shape \(2, 4\), 'b'"),
      (lambda z: (z, z[:, :1]), r"a tuple of 2: an array of shape \(2, 3\), an array of shape \(2, 1\)"),
      (lambda z: z @ W * np.nan, "NaN or infinite"), (lambda z: z @ W * 1j, r"of shape \(2, 4\)"),
-     (lambda z: z @ np.ones((7, 4)), r"raised ValueError on NumPy arrays of float64 of shape \(2, 3\) \(matmul"),
+     (lambda z: z @ np.ones((7, 4)), r"raised ValueError \(matmul.*\) on NumPy arrays of float64 of shape \(2, 3\)"),
      (5, "decode is 5, but a function")],
 )  # fmt: skip
 def test_what_cannot_be_used(z, decode, words):
@@ -125,7 +125,9 @@ def test_later_calls_are_checked_too(z):
         return latents @ W if len(latents) < 3 else latents[:, :1]
 
     decoder = wrap(decode, z)
-    with pytest.raises(InputError, match=r"raised KeyError on NumPy arrays of float64 of shape \(6, 3\)"):
+    with pytest.raises(
+        InputError, match=r"raised KeyError \(.too many.\) on NumPy arrays of float64 of shape \(6, 3\)"
+    ):
         decoder(z)
     with pytest.raises(InputError, match=r"an array of shape \(3, 1\) for 3 rows of 4 features"):
         decoder(z[:3])
