@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from itertools import pairwise
 
 FINE = 0  #: done, and what was checked holds
 DISAGREES = 1  #: checked, and theory and numbers disagree, or an alarm was raised
@@ -24,9 +25,9 @@ def leave(number: int, frame: object) -> None:
 
 
 def is_program() -> bool:
-    """Return whether this process has been started as `landau-vae`, or `python -m landau_vae.cli`, and is loading."""
+    """Return whether this process has been started as `landau-vae`, or `python -m landau_vae`, and is loading."""
     started = getattr(sys, "argv", [""])[0]
-    return os.path.basename(started) in PROGRAM or (started == "-m" and "landau_vae.cli" in sys.orig_argv)
+    return os.path.basename(started) in PROGRAM or (started == "-m" and ("-m", "landau_vae") in pairwise(sys.orig_argv))
 
 
 if is_program() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

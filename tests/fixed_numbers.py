@@ -111,7 +111,7 @@ from landau_vae.verification import branches, dataset_size, dynamics
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "tests" / "models_of_numbers.json"  # linear encoders; decoders of logits and of tanh
 PACKAGE = "landau_vae"
-COMMAND = "landau_vae.cli"  # as `python -m` takes it
+COMMAND = "landau_vae"  # as `python -m` takes it
 Layers = datasets.Layers
 STATISTICS = datasets.worldclim
 

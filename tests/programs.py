@@ -22,7 +22,7 @@ class Program:
         self.mark = uuid.uuid4().hex
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         environment = os.environ | {"PYTHONPATH": paths, MARK: self.mark}
-        program = ["-m", "landau_vae.cli"] if code is None else ["-c", code]
+        program = ["-m", "landau_vae"] if code is None else ["-c", code]
         self.process = Popen(
             [sys.executable, *program, *map(str, command)],
             cwd=folder, env=environment, stdout=stdout, stderr=PIPE, start_new_session=True,

@@ -34,6 +34,7 @@ STOREYS = [
     ["adapters", "plotting"],
     ["report"],
     ["cli"],
+    ["__main__"],
 ]
 LEVEL = {name: level for level, storey in enumerate(STOREYS) for name in storey}
 

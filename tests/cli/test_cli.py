@@ -112,7 +112,7 @@ def test_reproduce_weighted_by_area(capsys):
 
 
 def run_program(*arguments):
-    command = [sys.executable, "-m", "landau_vae.cli", *arguments]
+    command = [sys.executable, "-m", "landau_vae", *arguments]
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
 
 
@@ -180,7 +180,7 @@ def test_an_interruption_leaves_nothing_half_done(tmp_path):
     import time
 
     for delay in (0.5, 1.5, 3.0):
-        command = [sys.executable, "-m", "landau_vae.cli", "reproduce", "--output", str(tmp_path / "out")]
+        command = [sys.executable, "-m", "landau_vae", "reproduce", "--output", str(tmp_path / "out")]
         with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8") as process:
             time.sleep(delay)
             process.send_signal(signal.SIGINT)
@@ -192,7 +192,7 @@ def test_an_interruption_leaves_nothing_half_done(tmp_path):
 
 def test_a_reader_that_leaves_is_no_error(table):
     _, path = table
-    command = [sys.executable, "-m", "landau_vae.cli", "thresholds", path]
+    command = [sys.executable, "-m", "landau_vae", "thresholds", path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""

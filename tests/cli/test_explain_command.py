@@ -104,7 +104,7 @@ def test_bad_input_exits_with_2(run, arguments, words, capsys):
 @pytest.fixture
 def followed(run, tmp_path):
     """The command with --follow, on a log that is not there yet, in a process of its own."""
-    command = [sys.executable, "-m", "landau_vae.cli", "explain", "new.csv", "--data", "data.npy", "--follow"]
+    command = [sys.executable, "-m", "landau_vae", "explain", "new.csv", "--data", "data.npy", "--follow"]
     with open("out.txt", "w", encoding="utf-8") as out:
         environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)

@@ -55,7 +55,7 @@ def test_version(capsys):
 
 
 def test_plain_help_without_panels():
-    command = [sys.executable, "-m", "landau_vae.cli", "verify", "--help"]
+    command = [sys.executable, "-m", "landau_vae", "verify", "--help"]
     out = subprocess.run(command, env=os.environ | {"TYPER_USE_RICH": "0"}, capture_output=True, text=True, check=True)
     assert "--standardize" in out.stdout
     assert "│" not in out.stdout

@@ -73,7 +73,7 @@ def test_output_that_cannot_be_written(folder, monkeypatch, capsys, command, pro
 @pytest.mark.parametrize("redirection", ["> /dev/full", ">&-", "> /dev/full 2>&-", "<&- >&- 2>&-"])
 def test_streams_of_a_shell(folder, redirection):
     """In a process of its own, because what waits in buffers is written when it ends."""
-    program = f"{sys.executable} -m landau_vae.cli --version {redirection}"
+    program = f"{sys.executable} -m landau_vae --version {redirection}"
     run = subprocess.run(program, shell=True, capture_output=True, text=True, check=False, timeout=60)
     assert run.returncode == BAD_INPUT
     assert run.stdout == ""
@@ -86,7 +86,7 @@ def test_streams_of_a_shell(folder, redirection):
 def test_a_full_disk_of_standard_error_ends_nothing(folder):
     """Progress and reports that nobody can read are no reason to stop."""
     with open("/dev/full", "w") as full, open(folder / "out.txt", "w") as out:
-        command = [sys.executable, "-m", "landau_vae.cli", *map(str, VERIFY[:-4]), "--workers", "1"]
+        command = [sys.executable, "-m", "landau_vae", *map(str, VERIFY[:-4]), "--workers", "1"]
         run = subprocess.run(command, stdout=out, stderr=full, check=False, timeout=120)
     assert run.returncode == 0
     assert "3 of 3" in (folder / "out.txt").read_text()
@@ -218,10 +218,11 @@ def test_an_interrupt_in_a_callback_comes_again(instead, capsys):
     [
         ("/usr/bin/landau-vae", [], True),
         ("landau-vae.exe", [], True),
-        ("-m", ["python", "-m", "landau_vae.cli"], True),
-        ("-m", ["python", "-m", "other"], False),
+        ("-m", ["python", "-m", "landau_vae"], True),
+        ("-m", ["python", "-X", "utf8", "-m", "landau_vae", "thresholds"], True),
+        ("-m", ["python", "-m", "other", "landau_vae"], False),
         ("landau-vae.py", ["python", "landau-vae.py"], False),
-        ("train.py", ["python", "train.py", "landau_vae.cli"], False),
+        ("train.py", ["python", "train.py", "landau_vae"], False),
     ],
 )
 def test_only_the_program_itself_is_ended_at_once(monkeypatch, started, command, expected):

@@ -36,7 +36,7 @@ WATCHED = 3  # seconds after which a run that shows progress is interrupted: it 
 MEGABYTES = 300  # of memory beyond that in use before, for data of two megabytes at most
 ADDRESSES = 5 * 2**30  # bytes: what would take more ends in a MemoryError
 LETTERS = 300  # in a message, beside the words that it quotes from the command line
-CODES = {0, 1, 2, 3, 130}  # those of landau_vae.cli.exit_codes
+CODES = {0, 1, 2, 3, 130}  # those of landau_vae.exits
 
 # ---- building blocks ------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from odd_files import BAD, FINE, make
 from odd_lines import VERDICTS, Line, complaints, show, wrong_sentence
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = [sys.executable, "-m", "landau_vae.cli"]
+PROGRAM = [sys.executable, "-m", "landau_vae"]
 SECONDS = 100  # until a process is ended; each takes about one, more on a machine that is busy
 
 # How the shell starts the program ("$@"). Output may not arrive then: a sentence and exit 2 or 3 are right, too.

@@ -264,7 +264,7 @@ def test_killed_and_run_again(tmp_path, rng):
     command = [
         sys.executable,
         "-m",
-        "landau_vae.cli",
+        "landau_vae",
         "gather",
         "x.csv",
         "--output",

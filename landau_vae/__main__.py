@@ -1,4 +1,4 @@
-"""`python -m landau_vae.cli`."""
+"""`python -m landau_vae` is `landau-vae`."""
 
 import sys
 
