@@ -115,10 +115,10 @@ def reason(problem: BaseException) -> str:
 
 
 def described(problem: BaseException) -> str:
-    """Return the type of an exception, followed by its reason in brackets if it gives one.
+    """Return the type of an exception, followed by what it says, on one line and in brackets.
 
     >>> described(ValueError("Not a table.\\nSee below.")), described(AssertionError())
-    ('ValueError (Not a table)', 'AssertionError')
+    ('ValueError (Not a table. See below)', 'AssertionError')
     """
-    kind, said = type(problem).__name__, reason(problem)
-    return kind if said == kind else f"{kind} ({said})"
+    kind, text = type(problem).__name__, " ".join(str(problem).split())
+    return f"{kind} ({text[:MOST_LETTERS].rstrip('. ')})" if text else kind
