@@ -132,15 +132,15 @@ WRONG = [
 ]
 
 
-def surroundings(rng, count):
-    """Yield (name, shell text, variables, whether output may fail)."""
+def surroundings(rng, count, first=0, step=1):
+    """Yield (name, shell text, variables, whether output may fail): every `step`-th of so many."""
     every = [(name, text, {}, True) for name, text in HARSH.items()]
     every += [(name, text, {}, False) for name, text in MILD.items()]
     every += [
         (f"{name}={value}", '"$@"', {name: value}, False) for name, values in VARIABLES.items() for value in values
     ]
     rng.shuffle(every)
-    yield from itertools.islice(itertools.cycle(every), count)
+    yield from itertools.islice(itertools.cycle(every), first, count, step)
 
 
 def line_of(rng, folder):
@@ -180,13 +180,13 @@ def wrong(line, text, variables, harsh):
             yield f"exit code {code}: {err[-200:]}"
 
 
-def main_job(seed, count):
+def main_job(seed, count, first=0, step=1):
     rng = random.Random(f"odd surroundings {seed}")
     folder = Path.cwd()
     for name in ("good.csv", "run.csv", "codes.npz"):
         make(name)
     totals = {"runs": 0, "wrong": 0}
-    for name, text, variables, harsh in surroundings(rng, count):
+    for name, text, variables, harsh in surroundings(rng, count, first, step):
         line = line_of(rng, folder)
         found = [*wrong(line, text, variables, harsh)]
         totals["runs"] += 1
@@ -202,5 +202,5 @@ def main_job(seed, count):
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
-        main_job(sys.argv[1], int(sys.argv[2]))
+        main_job(sys.argv[1], *map(int, sys.argv[2:]))
         os.chdir("/")

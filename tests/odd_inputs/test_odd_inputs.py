@@ -16,19 +16,18 @@ HERE = Path(__file__).parent
 SECONDS = 1500  # for a script; they take some minutes on a machine that is not busy
 
 
-def run(script, seed, count):
-    """What was wrong with each of so many runs, and the totals."""
-    words = [sys.executable, HERE / script, str(seed), str(count)]
+def run(script, *numbers):
+    """What was wrong with each run of a script, and the totals; the numbers are its seed, its count and so on."""
+    words = [sys.executable, HERE / script, *map(str, numbers)]
     process = subprocess.run(words, cwd=HERE.parents[1], capture_output=True, text=True, timeout=SECONDS)
     assert process.returncode == 0, process.stderr[-2000:]
     *found, totals = map(json.loads, process.stdout.splitlines())
-    assert totals["runs"] == count
     return [each for each in found if "wrong" in each], totals
 
 
 def check_lines(seed, count):
     found, totals = run("odd_lines.py", seed, count)
-    assert found == []
+    assert (found, totals["runs"]) == ([], count)
     assert totals["fine"] > count / 20 < totals["refused"]  # both kinds occur
 
 
@@ -36,15 +35,24 @@ def test_odd_lines():
     check_lines(seed=20, count=60)
 
 
+def check_surroundings(seed, count, first=0, step=1):
+    found, totals = run("odd_surroundings.py", seed, count, first, step)
+    assert (found, totals["runs"]) == ([], len(range(first, count, step)))
+
+
 def test_odd_surroundings():
-    assert run("odd_surroundings.py", seed=20, count=6)[0] == []
+    check_surroundings(seed=20, count=6)
+
+
+# In parts, so that two processes share the work.
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2026, 2027, 2028, 2029])
+def test_many_odd_lines(seed):
+    check_lines(seed, count=150)
 
 
 @pytest.mark.slow
-def test_many_odd_lines():
-    check_lines(seed=2026, count=600)
-
-
-@pytest.mark.slow
-def test_many_odd_surroundings():
-    assert run("odd_surroundings.py", seed=2026, count=115)[0] == []  # each of them once or twice
+@pytest.mark.parametrize("first", range(5))
+def test_many_odd_surroundings(first):
+    """Each of them once or twice."""
+    check_surroundings(seed=2026, count=115, first=first, step=5)

@@ -5,7 +5,6 @@ import re
 import runpy
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,31 +24,36 @@ from landau_vae.symbolic.page import CheckFailed, Page, Prose, check, run
 
 FOLDER = Path(__file__).parents[2] / "derivations"
 INDEX = (FOLDER / "README.md").read_text(encoding="utf-8")
-LONG = {"first-order-collapse", "any-reconstruction-loss"}  # over ten seconds; tests that change their lines are fast
-every_page = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in symbolic.names()]
+QUICK = {
+    "loss",
+    "collapse",
+    "order-parameter",
+    "equilibrium",
+    "rate-distortion",
+    "identities-at-rest",
+    "samplers-and-heads",
+    "counts-with-library-sizes",
+}  # the others take four seconds to half a minute
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in symbolic.names()]
 )
+def page(request):
+    """Each page, derived once: all tests of one page follow one another."""
+    return symbolic.derive(request.param)
 
 
-@cache
-def page_of(name):
-    """Each page, run once."""
-    return symbolic.derive(name)
-
-
-@every_page
-def test_the_committed_page_is_what_the_script_gives(name):
+def test_the_committed_page_is_what_the_script_gives(page):
     """Every check holds, whatever SymPy is installed; the text is compared under the SymPy that wrote it."""
-    text = typeset.markdown(page_of(name))
-    committed = results.scripts()[name].with_suffix(".md").read_text(encoding="utf-8")
+    text = typeset.markdown(page)
+    committed = results.scripts()[page.name].with_suffix(".md").read_text(encoding="utf-8")
     if sp.__version__.split(".")[:2] != ["1", "14"]:
         pytest.skip("the pages were written with SymPy 1.14, whose order of terms another version need not share")
-    assert text == committed, f"python derivations/build.py {name}"
+    assert text == committed, f"python derivations/build.py {page.name}"
 
 
-@every_page
-def test_a_page_ends_in_statements_and_names_its_assumptions(name):
-    page = page_of(name)
+def test_a_page_ends_in_statements_and_names_its_assumptions(page):
     assert len(page.statements) >= 8
     assert len(set(page.statements)) == len(page.statements)
     opening = page.blocks[0].text
@@ -58,28 +62,25 @@ def test_a_page_ends_in_statements_and_names_its_assumptions(name):
     assert "## The same numbers" in "\n".join(block.text for block in page.blocks if hasattr(block, "text"))
 
 
-@every_page
-def test_mathematics_that_github_can_read(name):
+def test_mathematics_that_github_can_read(page):
     """GitHub takes a backslash before punctuation inside $…$ as Markdown's, before MathJax sees it."""
-    text = re.sub(r"```.*?```", "", typeset.markdown(page_of(name)), flags=re.DOTALL)
+    text = re.sub(r"```.*?```", "", typeset.markdown(page), flags=re.DOTALL)
     for formula in re.findall(r"\$([^$]+)\$", text):
         assert not re.search(r"\\[^A-Za-z]", formula), formula
         assert "*" not in formula, formula
     assert text.count("$") % 2 == 0
 
 
-@every_page
-def test_latex_is_well_formed(name):
-    document = typeset.latex(page_of(name))
+def test_latex_is_well_formed(page):
+    document = typeset.latex(page)
     LatexWalker(document, tolerant_parsing=False).get_latex_nodes()  # raises on a brace or environment left open
     assert document.count(r"\begin{") == document.count(r"\end{")
     assert document.isascii()
     assert not re.search(r"[\x00-\x08]", document)
 
 
-@every_page
-def test_text_for_a_terminal_has_no_latex_left(name):
-    text = typeset.text(page_of(name))
+def test_text_for_a_terminal_has_no_latex_left(page):
+    text = typeset.text(page)
     assert "$" not in text
     assert not re.search(r"\\[a-zA-Z]+", text), re.search(r".*\\[a-zA-Z]+.*", text)[0]
 
@@ -114,10 +115,9 @@ An \emph{aside}, \texttt{code\_a}, \href{x.md}{a link}, 5 \%, \textbf{$a_b$ bold
 \end{itemize}""" in typeset.latex(page)
 
 
-@every_page
-def test_prose_fits_a_narrow_terminal(name):
+def test_prose_fits_a_narrow_terminal(page):
     """Formulas cannot be wrapped; prose and statements can."""
-    for line in typeset.text(page_of(name), width=60).splitlines():
+    for line in typeset.text(page, width=60).splitlines():
         if not line.startswith("    ") and "----" not in line and "====" not in line:
             assert len(line) <= 60 or " " not in line.strip(), line
 
@@ -147,14 +147,15 @@ CHANGES = [
 CHANGES += [(name, constant) for name in ("loss", "equilibrium") for constant in ("x²", "1")]
 
 
-# Half a minute and eight seconds, where the other coefficients of the same page take two seconds each.
-SLOW = {("loss", "x x̂"), ("learned-variance", "μ²")}
+# Pages whose first check that breaks comes after two to fifteen seconds, and one coefficient of another page.
+LATE = {"loss", "first-order-collapse", "any-reconstruction-loss", "onset-of-the-next-latent", "the-frontier"}
 
 
-@pytest.mark.parametrize(
-    ("name", "coefficient"),
-    [pytest.param(*change, marks=[pytest.mark.slow] if change in SLOW else []) for change in CHANGES],
-)
+def late(name, change=""):
+    return [pytest.mark.slow] if name in LATE or (name, change) == ("learned-variance", "μ²") else []
+
+
+@pytest.mark.parametrize(("name", "coefficient"), [pytest.param(*each, marks=late(*each)) for each in CHANGES])
 def test_a_changed_coefficient_breaks_the_page(name, coefficient, monkeypatch):
     """A check that survives another loss proves nothing."""
     monkeypatch.setattr(linear, *mutated(coefficient))
@@ -181,6 +182,7 @@ def test_a_changed_coefficient_breaks_the_exponential_family(change, monkeypatch
         symbolic.derive("exponential-family")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["score", "curvature", "third"])
 def test_a_changed_expansion_breaks_any_reconstruction_loss(change, monkeypatch):
     """The same for a term that is known by its derivatives alone: one of them, changed by a tenth."""
@@ -210,7 +212,10 @@ OWN_LINES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "line", "changed"), OWN_LINES, ids=lambda text: text[:12])
+@pytest.mark.parametrize(
+    ("name", "line", "changed"),
+    [pytest.param(*each, marks=late(each[0]), id="-".join(part[:12] for part in each)) for each in OWN_LINES],
+)
 def test_a_changed_line_breaks_the_page(name, line, changed, tmp_path):
     """The same for what a page writes down itself."""
     script = results.scripts()[name].read_text(encoding="utf-8")
@@ -221,6 +226,7 @@ def test_a_changed_line_breaks_the_page(name, line, changed, tmp_path):
         run(name, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("powers", [(3, 0, 0), (4, 0, 0), (2, 1, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0)])
 def test_a_changed_moment_breaks_the_first_order_collapse(powers, monkeypatch):
     """The same for the moments of the rows: one of them larger by a tenth of a variance."""
@@ -254,14 +260,18 @@ def test_checks_can_fail():
 # ----------------------------------------------------------------------------- the numerical layer
 
 
+@pytest.fixture(scope="module")
+def derived():
+    return symbolic.derive("equilibrium").formulas
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=12, unique=True),
     st.floats(1e-3, 1e3),
 )
-def test_closed_forms_are_the_derived_expressions(eigenvalues, price):
+def test_closed_forms_are_the_derived_expressions(derived, eigenvalues, price):
     """What NumPy computes and what SymPy derives, on random spectra and prices."""
-    derived = page_of("equilibrium").formulas
     spectrum = lv.Spectrum.from_eigenvalues(eigenvalues)
     state = lv.equilibrium(spectrum, lv.Loss.gaussian(beta=price))
     lam = spectrum.eigenvalues
