@@ -17,6 +17,17 @@ import landau_vae as lv
 
 collect_ignore_glob = ["studies/*"]  # scripts, not tests
 
+#: Tests of more than a second or two, as measured; those of minutes are marked where they stand.
+SLOW = set((Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").splitlines())
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if {item.nodeid, item.nodeid.partition("[")[0]} & SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 CLOSED = 1e-12  # closed form against closed form in float64: a few dozen roundings of 1e-16
 SOLVED = (
     1e-6  # an independent minimiser stops at gradients of 1e-9; order parameters are square roots of that, at worst

@@ -35,7 +35,11 @@ def test_every_room_has_its_layer():
 
 
 def test_the_workflow_runs_checks_of_the_script():
-    checks = set(re.findall(r"^(\w+)\(\) \{", SCRIPT, flags=re.MULTILINE)) - {"command_of", "environment"}
+    checks = set(re.findall(r"^(?!make_)(\w+)\(\) \{", SCRIPT, flags=re.MULTILINE)) - {
+        "command_of",
+        "make",
+        "environment",
+    }
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     called = " ".join(re.findall(r"run: \.ci/run (.*)", workflow)).replace("${{ matrix.check }}", "oldest bare").split()
     assert set(called) == checks
@@ -50,3 +54,13 @@ def test_the_oldest_libraries_are_those_of_the_project():
     for line in project["dependencies"]:
         name, bound = re.fullmatch(r"([\w-]+)(?:\[.*\])?>=([\d.]+)", line).groups()
         assert f"{name}=={bound}" in printed
+
+
+def test_slow_tests_that_are_listed_exist():
+    """A test that has another name would be run with the fast ones again, unseen."""
+    listed = (ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()
+    assert listed == sorted(set(listed))
+    for test in listed:
+        path, _, name = test.partition("[")[0].partition("::")
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"\b{name.rpartition('.')[2]}\b", text), test

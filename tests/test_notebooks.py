@@ -17,7 +17,6 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 LARGEST = 400_000  # bytes, of a file that is to open at once on a forge
 every_notebook = pytest.mark.parametrize("name", NAMES)
-SHORT = {"2_my_own_data"}  # others take more than eight seconds
 
 
 def read(path):
@@ -49,7 +48,8 @@ def test_there_is_one_for_each_reader():
         assert f"]({name}.ipynb)" in index
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in SHORT else pytest.mark.slow) for n in NAMES])
+@pytest.mark.slow
+@every_notebook
 def test_a_fresh_run_gives_what_is_stored(name, tmp_path):
     command = [sys.executable, str(FOLDER / "build.py"), name, "--into", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)

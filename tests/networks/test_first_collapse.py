@@ -137,8 +137,8 @@ def test_a_state_that_narrows_to_few_rows_is_a_lower_bound():
 
 @pytest.mark.slow
 def test_the_sampling_error_is_the_scatter_of_samples():
-    """Of 30 samples of 500 rows that do not end in few rows: 1.24 was measured, which is known to 13 %."""
-    found = [first_collapse(np.random.default_rng(seed).gamma(4.0, size=(500, 1)), order=4) for seed in range(30)]
+    """Of 16 samples of 500 rows, without those that end in few rows; 30 samples gave 1.24, which is known to 13 %."""
+    found = [first_collapse(np.random.default_rng(seed).gamma(4.0, size=(500, 1)), order=4) for seed in range(16)]
     prices, errors = np.array([(each.maxwell.price, each.maxwell.error) for each in found if not each.ended]).T
-    assert len(prices) > 20
+    assert len(prices) > 10
     assert 1 / 1.5 < np.std(prices) / np.sqrt(np.mean(errors**2)) < 1.5

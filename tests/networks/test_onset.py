@@ -108,8 +108,8 @@ def test_a_symmetric_coin_is_continuous_within_what_its_rows_can_tell():
 
 @pytest.mark.slow
 def test_gaussian_samples_are_never_first_order():
-    """Twenty samples: at three standard errors one false alarm is expected in 700."""
-    for seed in range(20):
+    """Ten samples: at three standard errors one false alarm is expected in 700."""
+    for seed in range(10):
         rows = np.random.default_rng(seed).standard_normal((400, 3)) * [2, 1, 0.5]
         assert onset(rows, Loss.gaussian(), degree=6).order != "first-order"
 

@@ -347,7 +347,7 @@ def test_a_sample_of_the_record_is_measured_again(record, monkeypatch):
     monkeypatch.syspath_prepend(str(STUDIES))
     study = __import__("noise_tails")
     noise, signals = record
-    rows = noise[3::9] + signals[1::7]
+    rows = noise[3::18] + signals[1::14]
     for row in rows:
         here, draws = (row["law"], row["n"], row["d"]), 200
         anew = study.of_signal(*here, row["signal"], draws, 1) if "signal" in row else study.of_noise(*here, draws, 1)

@@ -32,7 +32,7 @@ def check_lines(seed, count):
 
 
 def test_odd_lines():
-    check_lines(seed=20, count=60)
+    check_lines(seed=20, count=30)
 
 
 def check_surroundings(seed, count, first=0, step=1):
@@ -41,7 +41,7 @@ def check_surroundings(seed, count, first=0, step=1):
 
 
 def test_odd_surroundings():
-    check_surroundings(seed=20, count=6)
+    check_surroundings(seed=20, count=3)
 
 
 # In parts, so that two processes share the work.

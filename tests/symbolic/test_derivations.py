@@ -25,7 +25,6 @@ from landau_vae.symbolic.page import CheckFailed, Page, Prose, check, run
 FOLDER = Path(__file__).parents[2] / "derivations"
 INDEX = (FOLDER / "README.md").read_text(encoding="utf-8")
 QUICK = {
-    "loss",
     "collapse",
     "order-parameter",
     "equilibrium",

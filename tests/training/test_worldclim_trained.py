@@ -26,7 +26,7 @@ def check(result, reference):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("latents", [5, 19, 32])
+@pytest.mark.parametrize("latents", [5, 32])
 def test_gaussian_samples_of_the_shipped_correlations(climate, latents):
     """Against the population: intervals allow for the 20 000 rows as well."""
     values, vectors = np.linalg.eigh(climate.matrix)

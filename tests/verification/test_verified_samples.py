@@ -363,15 +363,15 @@ def test_sampling_error_is_that_of_samples():
 
 @pytest.mark.slow
 def test_coverage():
-    """200 intervals of each of two modes, from five seeds each: between 90 and 99 % hold λ_k/V."""
+    """100 intervals of each of two modes, from five seeds each: between 90 and 99 % hold λ_k/V."""
     data = samples([3.0, 1.0], count=600)
     spectrum = lv.Spectrum.from_data(data)
     models = lv.scan(
-        data, np.geomspace(0.9, 0.03, 9), seeds=range(1000), trainer=sampled(updates=3000, batch=64), workers=2
+        data, np.geomspace(0.9, 0.03, 9), seeds=range(500), trainer=sampled(updates=3000, batch=64), workers=2
     )
     by_seed = branches(models, spectrum).lines[..., 0] / spectrum.normalized - 1
     held = []
-    for group in by_seed.reshape(200, 5, 2):
+    for group in by_seed.reshape(100, 5, 2):
         mean, error, count = mean_and_error(group)
         low, high = interval(Deviation(mean, error, count, np.zeros(2))).T
         held.append((low <= 0) & (high >= 0))
