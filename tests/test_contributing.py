@@ -60,6 +60,7 @@ def test_slow_tests_that_are_listed_exist():
     """A test that has another name would be run with the fast ones again, unseen."""
     listed = (ROOT / "tests" / "slow.txt").read_text(encoding="utf-8").splitlines()
     assert listed == sorted(set(listed))
+    assert [test for test in listed if "[" in test and test.partition("[")[0] in listed] == []
     for test in listed:
         path, _, name = test.partition("[")[0].partition("::")
         text = (ROOT / path).read_text(encoding="utf-8")

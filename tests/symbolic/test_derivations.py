@@ -147,7 +147,15 @@ CHANGES += [(name, constant) for name in ("loss", "equilibrium") for constant in
 
 
 # Pages whose first check that breaks comes after two to fifteen seconds, and one coefficient of another page.
-LATE = {"loss", "first-order-collapse", "any-reconstruction-loss", "onset-of-the-next-latent", "the-frontier"}
+LATE = {
+    "loss",
+    "landscape",
+    "exponential-family",
+    "first-order-collapse",
+    "any-reconstruction-loss",
+    "onset-of-the-next-latent",
+    "the-frontier",
+}
 
 
 def late(name, change=""):
@@ -162,6 +170,7 @@ def test_a_changed_coefficient_breaks_the_page(name, coefficient, monkeypatch):
         symbolic.derive(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["κ₂/2!", "κ₃/3!", "κ₄/4!", "⟨xη⟩"])
 def test_a_changed_coefficient_breaks_the_exponential_family(change, monkeypatch):
     """The same for the loss without a squared error: one of its own terms, changed by a tenth."""
