@@ -159,7 +159,12 @@ def run(line, text, variables):
         process = subprocess.run(words, env=environment, capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return None, "", "Traceback: does not end"
-    return process.returncode, process.stdout.decode(errors="replace"), process.stderr.decode(errors="replace")
+    return process.returncode, in_letters(process.stdout), in_letters(process.stderr)
+
+
+def in_letters(output):
+    """Text, from UTF-16 too, which a variable asks for: its letters without what stands between them."""
+    return output.decode(errors="replace").replace("\0", "").lstrip("\ufffd")
 
 
 def wrong(line, text, variables, harsh):
