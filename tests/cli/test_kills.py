@@ -127,10 +127,6 @@ def kill_again_and_again(table, name, kills):
     assert same(table, *whole)
 
 
-def test_killed_three_times(table):
-    kill_again_and_again(table, "gather", 3)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_again_and_again(table, name):
