@@ -115,7 +115,7 @@ def reason(problem: BaseException) -> str:
 
 
 def described(problem: BaseException) -> str:
-    """Return the type of an exception, followed by what it says, on one line and in brackets.
+    """Return the type of an exception and, in brackets, its text on one line.
 
     >>> described(ValueError("Not a table.\\nSee below.")), described(AssertionError())
     ('ValueError (Not a table. See below)', 'AssertionError')

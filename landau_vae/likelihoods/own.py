@@ -64,7 +64,7 @@ def _unit(x: Array) -> Array:
 
 
 def _unit_of_outputs(x: Array, f: Array) -> Array:
-    """Return the unit of each column of outputs f of rows x: that of x where there are as many, else f's own."""
+    """Return the unit of each output: the spread of its column of x, or of f where x has other columns."""
     return _unit(x if f.shape[1] == x.shape[1] else f)
 
 

@@ -156,7 +156,7 @@ def choice_or_refusal(
     tolerance: float | None = None,
     reconstruction: Reconstruction = "sampled",
 ) -> Answer:
-    """Return the answer of `choose_beta` (the noise floor's where nothing else is asked for), or why there is none."""
+    """Return the answer of `choose_beta` (at the noise floor if nothing else is asked), or the refusal."""
     if keep is not None:
         return _keep(spectrum, loss, keep)
     if tolerance is not None:

@@ -260,8 +260,8 @@ class Landau:
     def threshold(self) -> sp.Expr:
         """The control value τ_c where the curvature a₂ of the Landau potential vanishes; of several: its determinant.
 
-        Raises `OutsideTheory` if there is none, or more than one (`partial` holds them
-        all).
+        Raises `OutsideTheory` unless there is exactly one such value (`partial` holds
+        them all).
         """
         if not self.thresholds:
             raise OutsideTheory(f"a₂ = {self._curvature} vanishes at no {self.control}: there is no threshold.")

@@ -31,7 +31,7 @@ class Checkpoint:
         self.next = time.monotonic() + EVERY
 
     def read(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
-        """Return the content and the arrays of the last state; None if there is none, or one of another training."""
+        """Return the content and the arrays of the last state; None if no state of this training is stored."""
         try:
             content, arrays = load_arrays(self.path, HEADER)
         except Damaged:

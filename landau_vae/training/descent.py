@@ -36,7 +36,7 @@ from landau_vae.training.training_set import AT_ONCE, Batches, TrainingSet, aske
 BLOCK = 1000  # updates between two returns from the compiled loop, at most
 WATCHED = 4096  # rows on which M² and the loss are looked at in the course of a run
 REPEATED = 2**22  # numbers in rows that are measured several times, at most
-DRAWN = 2**14  # rows that are drawn for measurements where there are none
+DRAWN = 2**14  # rows that are drawn for measurements if no rows are given
 STREAM = 0x6E65746E  # distinguishes a model's noise from its start
 ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
 

@@ -264,7 +264,7 @@ def _most(scan: Any, observable: Observable) -> float:
 
 
 def bounded(values: Array, most: float = np.inf) -> Booleans:
-    """Return which models, along the first axis, have only numbers below a bound; NaN is none.
+    """Return which models, along the first axis, have only numbers below a bound; NaN counts as too large.
 
     >>> bounded(np.array([[1.0, 2.0], [1.0, np.nan], [np.inf, 2.0]])).tolist()
     [True, False, False]

@@ -308,7 +308,7 @@ def _or_dash(value: float | None) -> str:
 
 
 def _stable_continuation(solver: Solver, special: SpecialPoint, onward: float) -> Point | None:
-    """Return the first state of the stable branch that goes on in the same direction; None where there is none."""
+    """Return the first state of the stable branch that goes on in the same direction, or None."""
     point = trunk(solver, special, onward) if special.ends else grown(solver, special)
     forward = point is not None and point.index == 0 and point.tangent[1] * onward > 0
     return point if forward else None

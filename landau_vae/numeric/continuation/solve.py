@@ -202,7 +202,7 @@ class Solver:
     # ------------------------------------------------------------------------------------ descending
 
     def descend(self, x: Array, q: float, onward: float = 1.0) -> Point | Status:
-        """Return the minimum below a state, or why there is none."""
+        """Return the minimum below a state, or why the descent found no minimum."""
         control = self.control(q)
         if self.problem.singular(control) is not None:
             return Status.UNBOUNDED
