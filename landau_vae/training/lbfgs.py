@@ -1,8 +1,8 @@
 """Limited-memory BFGS for a batch of independent problems that advance together as array operations.
 
-Nocedal & Wright (2006), algorithm 7.4, with the objective's own preconditioner as the initial inverse
-Hessian and a backtracking Armijo line search; pairs without positive curvature are left out. A problem has
-converged when its relative gradient max_i |g_i| max(|x_i|, 1) / max(|f|, 1) is small enough
+Nocedal & Wright (2006), algorithm 7.4, with the objective's own preconditioner, scaled as in eq. 7.20, as
+the initial inverse Hessian, and a backtracking Armijo line search; pairs without positive curvature are left
+out. A problem has converged when its relative gradient max_i |g_i| max(|x_i|, 1) / max(|f|, 1) is small enough
 (Dennis & Schnabel 1983, eq. 7.2.5); it then leaves the batch.
 """
 
@@ -109,12 +109,21 @@ def _direction(objective: Objective, at: Evaluation, pairs: deque[tuple[Array, A
         used.append(share)
         direction -= _times(share, change)
     direction = objective.precondition(at, direction)
+    if pairs:
+        direction = _times(_scale(objective, at, pairs[-1]), direction)
     for (step, change, inverse), share in zip(pairs, reversed(used), strict=True):
         direction += _times(share - inverse * _dot(change, direction), step)
     uphill = _dot(direction, at.gradient) <= 0  # by rounding only: every H here is positive definite
     if uphill.any():
         direction[uphill] = objective.precondition(at, at.gradient)[uphill]
     return -direction
+
+
+def _scale(objective: Objective, at: Evaluation, pair: tuple[Array, Array, Array]) -> Array:
+    """Return sᵀy / yᵀPy, (b,): the size that the last pair gives the preconditioner P; 1 without positive curvature."""
+    _, change, inverse = pair
+    curved = inverse * _dot(change, objective.precondition(at, change))
+    return np.divide(1.0, curved, out=np.ones_like(curved), where=curved > 0)
 
 
 def _line_search(

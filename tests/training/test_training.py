@@ -114,6 +114,29 @@ def test_the_minimiser_on_a_problem_of_its_own():
     assert found.iterations[2] == alone.iterations[0]
 
 
+class Bowl:
+    """½ Σ c_i x_i², with `size` times one for all as the preconditioner; counts what it is asked."""
+
+    def __init__(self, size):
+        self.size, self.calls, self.curvature = size, 0, np.geomspace(1, 100, 60)
+
+    def evaluate(self, x, members):
+        self.calls += 1
+        return Evaluation(0.5 * x**2 @ self.curvature, x * self.curvature, ())
+
+    def precondition(self, at, direction):
+        return self.size * direction
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e3])
+def test_the_minimiser_learns_the_size_of_steps(size):
+    """A preconditioner that is a thousand times too large or too small costs a tenth at most, and a first search."""
+    usual, wrong = Bowl(0.1), Bowl(size)
+    for bowl in (usual, wrong):
+        assert minimize(bowl, np.ones((1, 60)), tolerance=1e-9, max_iterations=1000).converged.all()
+    assert wrong.calls < 1.1 * usual.calls + 20
+
+
 def test_a_minimiser_that_is_stopped_says_so():
     found = minimize(Rosenbrock([100.0]), np.array([[-1.2, 1.0]]), tolerance=1e-9, max_iterations=5)
     assert not found.converged[0]
