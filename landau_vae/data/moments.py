@@ -44,8 +44,8 @@ def cut(rows: NDArray[Any], weights: Array | None, size: int) -> Pairs:
 
 def block_rows(columns: int) -> int:
     """Return how many rows of `columns` numbers to work on at a time."""
-    # The d × d update of the scatter should be a small part of a block's work: 4 d rows where memory allows, else d/4.
-    return max(CACHED_NUMBERS // columns, min(4 * columns, max(BUFFER_NUMBERS // columns, columns // 4)))
+    # The d × d update of the scatter should be a small part of a block's work: 16 d rows where memory allows, else d/4.
+    return max(CACHED_NUMBERS // columns, min(16 * columns, max(BUFFER_NUMBERS // columns, columns // 4)))
 
 
 @dataclass(frozen=True, eq=False)
