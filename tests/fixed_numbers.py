@@ -1636,7 +1636,8 @@ def difference(a: Any, b: Any, grain: float) -> float:
 
 
 MINIMISED = re.compile(
-    r"training/(exact|storage|trainer by itself/exact)/|verification/(verify/(exact|by itself)|branches/exact|dataset size)/"
+    r"training/(exact|storage|trainer by itself/exact)/"
+    r"|verification/(verify/(exact|by itself)|branches/exact|dataset size)/"
     r"|commands/(reproduce/(small|weighted)|verify/(exact|covariance))/"
 )
 NEAR = 1e-6  # relative and absolute: a minimiser stops this near the minimum, by a path that rounding decides
