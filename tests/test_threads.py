@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from gradient_systems import PITCHFORK_AND_FOLD, Coupled
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import landau_vae as lv
@@ -38,6 +39,32 @@ def test_loops_over_small_matrices_run_on_one_thread(name):
     with threadpool_limits(2):
         LOOPS[name](rows)
         assert rows.seen == {1}
+        assert blas_threads() == {2}
+
+
+CONTINUATIONS = {
+    "follow": lambda continuation, problem: continuation.follow(problem, 1, -1),
+    "sweep": lambda continuation, problem: continuation.sweep(problem, 1, -1),
+    "hysteresis": lambda continuation, problem: continuation.hysteresis(problem, 1, -1),
+    "minima": lambda continuation, problem: continuation.minima(problem, 0.1, starts=3),
+    "coexistence": lambda continuation, problem: continuation.coexistence(problem, 1, -1, places=2, starts=3),
+}
+
+
+class WatchedSystem(Coupled):
+    """A small system that notes the number of threads when its gradient is asked for."""
+
+    def gradient(self, x, c):
+        self.seen = getattr(self, "seen", set()) | blas_threads()
+        return super().gradient(x, c)
+
+
+@pytest.mark.parametrize("name", CONTINUATIONS)
+def test_continuation_runs_on_one_thread(name):
+    system = WatchedSystem(*PITCHFORK_AND_FOLD)
+    with threadpool_limits(2):
+        CONTINUATIONS[name](lv.numeric.continuation, system)
+        assert system.seen == {1}
         assert blas_threads() == {2}
 
 

@@ -12,8 +12,8 @@ STEEP = 80.0  # f from which e^f is continued by its parabola: it does not overf
 def _bits(f: Array) -> Generator:
     xp = library(f)
     small = xp.exp(-xp.abs(f))  # of the two exponentials, the one that cannot overflow
-    mean = xp.where(f < 0, small, 1) / (1 + small)
-    return Generator(xp.maximum(f, 0) + xp.log1p(small), mean, small / (1 + small) ** 2)
+    share = 1 / (1 + small)
+    return Generator(xp.maximum(f, 0) + xp.log1p(small), xp.where(f < 0, small, 1) * share, small * share**2)
 
 
 def _counts(f: Array) -> Generator:

@@ -20,6 +20,7 @@ from landau_vae.numeric.continuation.branch import Branch, Leave, Span, empty, t
 from landau_vae.numeric.continuation.branch_switching import grown, leaving, trunk
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
+from landau_vae.threads import one_thread
 
 Switch = Literal["stability", "always", "never"]
 
@@ -126,6 +127,7 @@ class Diagram(Result):
 
 
 @checked
+@one_thread()
 def follow(
     problem: Problem,
     start: float,

@@ -23,6 +23,7 @@ from landau_vae.errors import InputError
 from landau_vae.numeric.continuation.branch import Branch, Span, joined, state_on, trace
 from landau_vae.numeric.continuation.solve import Diverged, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
+from landau_vae.threads import one_thread
 
 WIDTHS_OF_STARTS = (4.0, 1.0, 2.0)  # of `spread`, in turn; a far minimum has a far basin
 SAME_MINIMUM = 1e-8  # of the loss (and 1): minima closer than this are one, up to a symmetry
@@ -88,6 +89,7 @@ class Coexistence(Result):
 
 
 @checked
+@one_thread()
 def coexistence(
     problem: Problem,
     high: float,
@@ -161,6 +163,7 @@ def coexistence(
 
 
 @checked
+@one_thread()
 def minima(
     problem: Problem, control: float, *, starts: Count = 20, spread: Positive = 1.0, seed: Seed = 0
 ) -> list[State]:

@@ -24,6 +24,7 @@ from landau_vae.numeric.continuation.branch import Branch, Span, empty, state_on
 from landau_vae.numeric.continuation.branch_switching import grown, trunk
 from landau_vae.numeric.continuation.solve import Diverged, Point, Solver, Status
 from landau_vae.numeric.problems.problem import Problem
+from landau_vae.threads import one_thread
 
 BEHIND_SPINODAL = 1e-6  # in q: where the fall begins
 NUDGE = 1e-3  # in z: how far to either side of the softest direction
@@ -149,6 +150,7 @@ class Hysteresis(Result):
 
 
 @checked
+@one_thread()
 def sweep(
     problem: Problem,
     start: float,
@@ -229,6 +231,7 @@ def sweep(
 
 
 @checked
+@one_thread()
 def hysteresis(
     problem: Problem,
     high: float,

@@ -246,7 +246,8 @@ class ExponentialFamily(Problem):
         for rows in (slice(start, start + step) for start in range(0, len(center), step)):
             value, slope, curvature = self.family.generator(center[rows, :, None] + noise)
             for columns, values in ((slice(0, 1), value), (slice(1, 3), slope), (slice(3, 6), curvature)):
-                result[rows, :, columns] = values @ moments[:, : columns.stop - columns.start]
+                flat = values.reshape(-1, len(node)) @ moments[:, : columns.stop - columns.start]
+                result[rows, :, columns] = flat.reshape(*values.shape[:2], -1)
         return np.moveaxis(result, -1, 0) * self._p
 
 
