@@ -71,7 +71,7 @@ class KernelOnset(Result):
         return f"{found} to read it off the codes alone." if self.silent else ""
 
     def content(self) -> Iterable[str | Table]:
-        """Yield the table of readings; before it, why they cannot be trusted, if so."""
+        """Yield the table of readings; if they cannot be trusted, the reason comes first."""
         if self.silent:
             yield self.silence
         shown = lambda value: significant(float(value), 4)  # noqa: E731

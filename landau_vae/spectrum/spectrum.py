@@ -542,7 +542,7 @@ class Spectrum(Result):
 
     @property
     def unresolved_note(self) -> str:
-        """Modes within rounding of zero, and features that depend on others, in words, or ""."""
+        """Modes within rounding of zero, and features that depend on others, in words; else empty."""
         if self.unresolved == 0:
             return ""
         first, last = self.modes + 1, self.dimension

@@ -120,7 +120,7 @@ def _direction(objective: Objective, at: Evaluation, pairs: deque[tuple[Array, A
 
 
 def _scale(objective: Objective, at: Evaluation, pair: tuple[Array, Array, Array]) -> Array:
-    """Return sᵀy / yᵀPy, (b,): the size that the last pair gives the preconditioner P; 1 without positive curvature."""
+    """Return the factor sᵀy / yᵀPy, (b,), that fits the preconditioner P to the last step s and its change y, or 1."""
     _, change, inverse = pair
     curved = inverse * _dot(change, objective.precondition(at, change))
     return np.divide(1.0, curved, out=np.ones_like(curved), where=curved > 0)

@@ -213,7 +213,7 @@ class Onsets(Result):
         return "\n".join(lines)
 
     def _without_distortions(self) -> str:
-        """Return why there are none."""
+        """Return why the scan has no distortions, and how to get them."""
         name = trainer_settings(self.scan).get("name")
         if name == "fit":
             return "Without a decoder there are no distortions: let fit return decode too."
